@@ -9,9 +9,9 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, unknown, whole_id
-from producer.jobs.job import Job, stored_options
+from producer.jobs.job import Job
 from producer.jobs.status import remote_ids
-from producer.journal.snapshot import JobState, JobView, read_snapshot
+from producer.journal.snapshot import JobState, JobView, is_running, read_snapshot, stored_options
 from producer.output.formatting import counted
 from producer.stack.other_stacks import stacks
 from shared.broker.address import redacted
@@ -24,6 +24,8 @@ from shared.settings import Settings
 
 #: If Redis has lost the job, the producer restores it within about a second.
 UNKNOWN_S = 5.0
+#: A producer notices within about a second that its job is cancelled, unless it is suspended.
+ENDS_WITHIN_S = 10.0
 _RETRY_S = 0.2
 
 
@@ -37,18 +39,18 @@ def cancel(job: str, settings: Settings) -> str:
     """
     output = _output(job)
     view = read_snapshot(output) if output is not None else None
-    if view is None:
+    if output is None or view is None:
         found = whole_id(job, remote_ids(settings)) or job
         if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings):
             find_output(job)  # raises an error if there is none, or its disk is missing
             raise UsageError(unknown(job))
         return f"job {found} is cancelled"
-    if output is not None and view.state is JobState.RUNNING:
-        view = _cancel_running(output, view, settings)
-    if view.state is JobState.FINISHED:
-        raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
-    if output is not None and view.state is not JobState.RUNNING:
+    if view.state is not JobState.RUNNING or not _cancel_running(output, view, settings):
+        view = read_snapshot(output) or view
+        if view.state is JobState.FINISHED:
+            raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
         _record_cancelled(output, view.job, settings)
+    view = read_snapshot(output) or view
     return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are done"
 
 
@@ -60,10 +62,10 @@ def _output(job: str) -> Path | None:
         return None
 
 
-def _cancel_running(output: Path, view: JobView, settings: Settings) -> JobView:
-    """Cancel a job in Redis, unless its producer ends first; return the job's last view."""
+def _cancel_running(output: Path, view: JobView, settings: Settings) -> bool:
+    """Cancel a job in Redis and wait for the end of its producer; False if that ends first."""
     deadline = time.monotonic() + UNKNOWN_S
-    while view.state is JobState.RUNNING and not _cancel_in_redis(view.job, settings):
+    while not _cancel_in_redis(view.job, settings):
         if time.monotonic() > deadline:
             raise SetupError(
                 f"job {view.job} still runs: {redacted(broker_url(settings))} does not know it; "
@@ -71,12 +73,27 @@ def _cancel_running(output: Path, view: JobView, settings: Settings) -> JobView:
                 "producer with Ctrl-C"
             )
         time.sleep(_RETRY_S)
-        view = read_snapshot(output) or view
-    return view
+        if not is_running(output):
+            return False
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while is_running(output) and time.monotonic() < deadline:
+        time.sleep(_RETRY_S)
+    return True
 
 
 def _cancel_in_redis(job: str, settings: Settings) -> bool:
-    return any(_cancel_at(job, broker) for broker in brokers(settings))
+    """Cancel a job at the broker that knows it; False if none does. Raises BrokerAway if none
+    answers."""
+    asked, away = brokers(settings), list[BrokerAway]()
+    for broker in asked:
+        try:
+            if _cancel_at(job, broker):
+                return True
+        except BrokerAway as error:  # a killed server leaves its socket
+            away.append(error)
+    if len(away) == len(asked):
+        raise away[0]
+    return False
 
 
 def brokers(settings: Settings) -> list[Settings]:

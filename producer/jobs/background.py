@@ -15,9 +15,8 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
 from producer.jobs.classify import Summary, classify
 from producer.jobs.find_job import find_output
-from producer.jobs.job import stored
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, JobView, job_of_producer, read_snapshot
+from producer.journal.snapshot import JobState, JobView, job_of_producer, read_snapshot, stored
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
@@ -100,7 +99,18 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
-    return classify(options, settings, budget=budget, quiet=quiet)
+    finished = view is not None and view.state is JobState.FINISHED
+    absent = _absent(options) if finished else ""
+    return classify(options, settings, budget=budget, quiet=quiet, absent=absent)
+
+
+def _absent(options: JobOptions) -> str:
+    """Why the folders of a job cannot be listed now, or empty."""
+    try:
+        check_roots(options)
+    except (UsageError, SetupError) as error:
+        return str(error)
+    return ""
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:

@@ -67,17 +67,20 @@ def classify(
     restart: bool = False,
     retry_failed: bool = False,
     quiet: bool = False,
+    absent: str = "",
 ) -> Summary:
     """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
-    finished job other display options render the table again.
+    finished job other display options render the table again. `absent` is why the folders of a
+    finished job cannot be listed.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
         SetupError: something outside is at fault; a started job is intact.
     """
     started = time.monotonic()
-    check_roots(options)
-    check_below(options, settings)
+    if not absent:
+        check_roots(options)
+        check_below(options, settings)
     job = Job(options, restart, display)
     report = make_progress(quiet)
     budget = budget or ErrorBudget()
@@ -88,7 +91,7 @@ def classify(
         if code is None and (not job.has_started or job.journal.last() is None):
             check_not_empty(options)
         with moved_files.of_table(job.output) as moved:
-            new = _new_files(job, report, moved)
+            new = None if absent else _new_files(job, report, moved)
             if code is None or (retry_failed and job.journal.totals.failed):
                 if job.has_started:
                     check_replaceable(job.journal, job.output)
@@ -96,7 +99,7 @@ def classify(
                 attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
                 end = _work(job, attempt, started, retry_failed, new, moved)
             else:
-                new.advance()
+                _count_new(new, report, absent)
                 _report_finished(job, report, retry_failed)
                 code = job.judge(budget)
                 end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
@@ -120,7 +123,7 @@ def _work(
     attempt: Attempt,
     started: float,
     retry_failed: bool,
-    new: NewFiles,
+    new: NewFiles | None,
     moved: MovedFiles,
 ) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
@@ -175,6 +178,13 @@ def _new_files(job: Job, report: JobProgress, moved: MovedFiles) -> NewFiles:
     journal = job.journal if job.has_started else None
     placed = partial(moved.is_placed, job.options.cwd)
     return NewFiles(job.options, journal, job.exit_code is not None, notice, placed)
+
+
+def _count_new(new: NewFiles | None, report: JobProgress, absent: str) -> None:
+    if new is None:
+        report.notice(f"new files are not counted: {absent}")
+    else:
+        new.advance()
 
 
 def _report_reopened(job: Job, report: JobProgress) -> None:

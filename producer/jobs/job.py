@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,7 @@ from producer.journal.job_properties import (
     encode_attempt,
 )
 from producer.journal.journal import WALKED, Journal, journal_path
-from producer.journal.snapshot import has_journal, read_snapshot
+from producer.journal.snapshot import read_snapshot
 from producer.output.output_path import check_folder
 from producer.rendering.display_options import (
     DISPLAY,
@@ -33,7 +33,7 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.rendering.table_file import check_part, sha256_of
-from shared.errors import Exit, SetupError, UsageError, no_such
+from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 from shared.process import child_id
@@ -229,27 +229,6 @@ class Job:
             max_file_bytes=stored.max_file_bytes,
         )
         self.table.resume(self.exit_code is not None)
-
-
-def stored_options(output: Path) -> JobOptions:
-    """The options of the job of this output. Raises as `stored`."""
-    options, _ = stored(output)
-    return options
-
-
-def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
-    """The options of the job of this output, and the budget of its last attempt.
-
-    Raises:
-        UsageError: there is none.
-        SetupError: its folder cannot be accessed, or its journal cannot be read.
-    """
-    if not has_journal(output):
-        raise UsageError(no_such("job", str(output), (), "hangtag status"))
-    with closing(Journal(journal_path(output))) as journal:
-        if journal.get("options") is None:
-            raise UsageError(f"the job of {output} never started; start it with: hangtag classify")
-        return msgspec.structs.replace(journal.options, output=str(output)), journal.budget
 
 
 def _check_output(output: Path) -> None:

@@ -11,10 +11,10 @@ import click
 import msgspec
 
 from producer.jobs.find_job import find_output
-from producer.jobs.job import Job, stored_options
+from producer.jobs.job import Job
 from producer.journal import journal
 from producer.journal.job_properties import Pinned
-from producer.journal.snapshot import JobState, has_journal, read_snapshot
+from producer.journal.snapshot import has_journal, read_snapshot, stored_options
 from producer.journal.totals import Answers
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
@@ -70,7 +70,7 @@ def render_again(
     """
     output = find_output(job)
     view = read_snapshot(output)
-    if view is None or view.state is not JobState.FINISHED:
+    if view is None or view.exit_code is None:
         command = typed(["hangtag", "table", str(output)])
         raise UsageError(
             f"the job of {output} is not finished; write its rows so far to another file with: "

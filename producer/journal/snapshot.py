@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table
+from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import (
     PRODUCER,
     AttemptResult,
@@ -20,9 +22,10 @@ from producer.journal.job_properties import (
     open_read_only,
 )
 from producer.journal.journal import journal_path
+from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import Answers, JobCounts, load_counts
 from shared import file_lock
-from shared.errors import Exit, HangtagError, SetupError
+from shared.errors import Exit, HangtagError, SetupError, UsageError, no_such
 from shared.messages.batch import MAX_FILE_BYTES
 
 #: Errors of paths at which there can be no file.
@@ -128,6 +131,29 @@ def read_snapshot(output: Path) -> JobView | None:
     )
 
 
+def stored_options(output: Path) -> JobOptions:
+    """The options of the job of this output. Raises as `stored`."""
+    options, _ = stored(output)
+    return options
+
+
+def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
+    """The options of the job of this output, and the budget of its last attempt.
+
+    Raises:
+        UsageError: there is none.
+        SetupError: its folder cannot be accessed, or its journal cannot be read.
+    """
+    if not has_journal(output):
+        raise UsageError(no_such("job", str(output), (), "hangtag status"))
+    path = journal_path(output)
+    with sqlite_errors(path):
+        job = _Snapshot(_read(path)[0])
+    if job.get("options") is None:
+        raise UsageError(f"the job of {output} never started; start it with: hangtag classify")
+    return msgspec.structs.replace(job.options, output=str(output)), job.budget
+
+
 def job_of_producer(output: Path, process_id: str) -> str:
     """The id of the job of this output, if this process started or resumed it last; or empty."""
     try:
@@ -156,10 +182,10 @@ class _Snapshot(JobProperties):
 
 
 def _state(output: Path, job: JobProperties) -> JobState:
+    if is_running(output):
+        return JobState.RUNNING  # also a finished one whose producer retries rows, or is ending
     if job.exit_code is not None:
         return JobState.FINISHED
-    if is_running(output):
-        return JobState.RUNNING
     return JobState.CANCELLED if job.stopped is Exit.CANCELLED else JobState.PAUSED
 
 

@@ -11,7 +11,7 @@ import click
 from producer.inputs.job_options import classify_command
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
-from producer.jobs.job import stored_options
+from producer.journal.snapshot import stored_options
 from producer.output.formatting import counted, mib, near, typed
 from producer.summary.form import next_commands, paragraphs
 from producer.summary.job_text import answer_lines

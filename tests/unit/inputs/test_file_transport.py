@@ -13,9 +13,10 @@ from hypothesis import given
 from producer.dispatch.batcher import Batch, Batcher, read_batch_again
 from producer.inputs.file_transport import REFUSALS_MAX, Transport, check_below, real_root
 from producer.inputs.job_options import JobOptions, encode_options
-from producer.jobs.job import Job, stored_options
+from producer.jobs.job import Job
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.snapshot import stored_options
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_images, decode_payload, encode_images

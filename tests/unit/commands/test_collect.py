@@ -1,0 +1,76 @@
+"""`hangtag collect` of a finished job: while its producer ends, and without its folders."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.journal import journal_lock
+from producer.journal.journal import Journal, journal_path
+from producer.journal.snapshot import JobState, read_snapshot, stored_options
+from shared.errors import Exit
+from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
+
+
+@pytest.fixture
+def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The table of a finished job with a failed row, in the current folder; no server."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name, content in (("1.png", b"1"), ("2.png", RUBBISH)):
+        (tmp_path / "photos" / name).write_bytes(content)
+    output = tmp_path / "out.csv"
+    finish(options_of(tmp_path, b"photos"))
+    with closing(Journal(journal_path(output))) as journal:
+        journal.put(exit=b"%d" % Exit.SOME_FAILED)
+    return output
+
+
+def collect(output: Path) -> Result:
+    return CliRunner().invoke(hangtag, ["collect", output.name])
+
+
+def test_a_job_whose_producer_has_not_ended_yet_is_followed(output: Path) -> None:
+    lock = journal_lock.take(journal_path(output))
+    view = read_snapshot(output)
+    assert view is not None
+    assert (view.state, view.exit_code) == (JobState.RUNNING, Exit.SOME_FAILED)
+    release = threading.Timer(0.5, os.close, (lock,))
+    release.start()
+    result = collect(output)
+    release.join()
+    assert result.exit_code == Exit.SOME_FAILED, result.output
+    assert f"job {ID}: 2 images, 1 failed" in result.stderr
+
+
+def test_the_options_of_a_job_are_read_while_it_runs(output: Path) -> None:
+    with closing(Journal(journal_path(output))):
+        assert stored_options(output) == options_of(output.parent, b"photos")
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_finished_job_needs_its_folders_for_nothing_but_new_files(
+    output: Path, is_listed: bool
+) -> None:
+    if is_listed:
+        (output.parent / "list").write_text("photos/1.png\nphotos/2.png\n")
+        journal_path(output).unlink()
+        output.unlink()
+        finish(options_of(output.parent, list_file=b"list"))
+        (output.parent / "list").unlink()
+    table = output.read_bytes()
+    (output.parent / "photos").rename(output.parent / "ejected")
+    output.unlink()
+    result = collect(output)
+    assert result.exit_code == Exit.SOME_FAILED, result.output
+    name = "list" if is_listed else "photos"
+    assert f"new files are not counted: {name}: No such file" in result.stderr
+    assert f"job {ID}: 2 images, 1 failed" in result.stderr
+    assert output.read_bytes() == table

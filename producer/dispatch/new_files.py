@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
@@ -120,14 +120,15 @@ def _until(walk: Iterator[Place], end: Place | None) -> Iterator[Place]:
 
 
 def _known(options: JobOptions, journal: Journal) -> Iterator[Place]:
-    """The journal's files; the argument of each is the prefix of its path."""
-    argument = 0
+    """The journal's files; the argument of each is the longest that its path starts with."""
+    arguments = {root.rstrip(b"/"): number for number, root in enumerate(options.roots)}
     for names in journal.names():
         for name in names:
-            while argument < len(options.roots) - 1 and not _under(options.roots[argument], name):
-                argument += 1
-            yield argument, name
+            yield _argument(arguments, name), name
 
 
-def _under(root: bytes, name: bytes) -> bool:
-    return name == root or name.startswith(root.rstrip(b"/") + b"/")
+def _argument(arguments: Mapping[bytes, int], name: bytes) -> int:
+    """A walk follows neither ".." nor links, so a shorter argument does not lead to this file."""
+    while name and name not in arguments:
+        name = name.rpartition(b"/")[0]
+    return arguments.get(name, 0)

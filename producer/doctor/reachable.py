@@ -7,6 +7,7 @@ from typing import cast
 
 from redis.exceptions import RedisError
 
+from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.output.formatting import counted, one_line, size
@@ -18,9 +19,6 @@ from shared.broker.runtime_paths import broker_url, socket_path
 from shared.ledger import heartbeats
 from shared.ledger.jobs import memory_limit
 from shared.settings import Settings
-
-#: Above this share of the server's memory producers pause.
-_FULL = 0.7
 
 
 def reachable(settings: Settings) -> Iterator[Finding]:
@@ -52,7 +50,7 @@ def _answering(settings: Settings) -> Iterator[Finding]:
     used, limit = info["used_memory"], memory_limit(info)
     text = f"{name}, Redis {one_line(str(info.get('redis_version', 'unknown')))}"
     text += f", {size(used)} of {size(int(limit)) if limit < float('inf') else 'no limit'} used"
-    if used > _FULL * limit:
+    if used > MEMORY_SHARE_MAX * limit:
         yield Finding("broker", Level.PROBLEM, f"{text}: producers pause", "raise its maxmemory")
     else:
         yield Finding("broker", Level.OK, text)

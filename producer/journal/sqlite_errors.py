@@ -21,6 +21,14 @@ _DAMAGE = {
     sqlite3.SQLITE_CONSTRAINT,
 }
 
+#: What to do, by SQLite's code; for others, free space.
+_FIXES = {
+    sqlite3.SQLITE_BUSY: "end the process that locks it, or move the table from a network disk to "
+    "a local one, and run again",
+    sqlite3.SQLITE_CANTOPEN: "make its folder writable, or free space, run again",
+    sqlite3.SQLITE_READONLY: "make it and its folder writable, run again",
+}
+
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
@@ -32,7 +40,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         text = "".join(c if c.isprintable() else "?" for c in str(error))
         if _is_damage(error):
             raise Damaged(f"{path}: {text}; start over with --restart") from error
-        raise SetupError(f"{path}: {text}; free space, run again") from error
+        fix = _FIXES.get(_code(error) & 0xFF, "free space, run again")
+        raise SetupError(f"{path}: {text}; {fix}") from error
 
 
 def blob(cell: object) -> bytes:
@@ -53,6 +62,11 @@ def checksum(*cells: object) -> int:
 
 
 def _is_damage(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    # The file is open for writing, so READONLY comes from a damaged header.
+    code = _code(error)
+    # Without an extended code, READONLY comes from a damaged version number in the header.
     return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_READONLY
+
+
+def _code(error: Exception) -> int:
+    """SQLite's extended code; that of damage for another error."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT))

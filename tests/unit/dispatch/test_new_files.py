@@ -19,8 +19,10 @@ from producer.journal.journal import Journal
 from shared.errors import UsageError
 from shared.settings import Settings
 
-#: Roots with a common prefix, and a file that is named explicitly.
-ROOTS = (b"b", b"a", b"ab", b"a-", b"hand", b"z/y")
+#: Roots with a common prefix, a file that is named explicitly, and two that the text of another
+#: leads to: its walk does not, since it follows neither ".." nor links.
+ROOTS = (b"b", b"a", b"a/../c", b"a/link", b"ab", b"a-", b"hand", b"z/y")
+LINK_TO = "linked"
 names = st.sampled_from([b"1.png", b"2.png", b"a/1.png", b"a-/1.png", b"a0.png", b"z/z.png"])
 places = st.tuples(st.sampled_from([root for root in ROOTS if root != b"hand"]), names)
 sets = st.sets(places, max_size=12)
@@ -55,9 +57,15 @@ def test_the_count_equals_the_difference_of_the_sets(
     whole: bool,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder, LINK_TO).mkdir()
         for root in ROOTS:
             path = Path(folder) / os.fsdecode(root)
-            path.touch() if root == b"hand" else path.mkdir(parents=True)
+            if root == b"hand":
+                path.touch()
+            elif root == b"a/link":
+                path.symlink_to(Path(folder, LINK_TO))
+            else:
+                path.mkdir(parents=True)
         plant(folder, before)
         options = JobOptions(ROOTS, folder.encode(), f"{folder}/out.csv")
         with closing(Journal(Path(folder) / "j")) as journal:

@@ -23,8 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal import journal_lock
+from producer.journal.job_properties import open_read_only
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts
 from shared import file_lock
 from shared.errors import HangtagError, SetupError, UsageError
@@ -389,3 +391,17 @@ def test_a_symbolic_link_in_the_place_of_the_write_ahead_log_is_not_followed(
     with suppress(SetupError), closing(Journal(path)) as journal:
         journal.put(color=b"red")
     assert other.read_bytes() == b"letters"
+
+
+def test_an_error_that_space_does_not_fix_names_another_fix(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv.hangtag"
+    with closing(Journal(path)), closing(sqlite3.connect(path, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            closing(sqlite3.connect(path, timeout=0)) as second,
+            pytest.raises(SetupError, match="is locked; end the process that locks it"),
+            sqlite_errors(path),
+        ):
+            second.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SetupError, match="make its folder writable"), sqlite_errors(path):
+        open_read_only(tmp_path / "absent", immutable=False).execute("SELECT 1")

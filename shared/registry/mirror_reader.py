@@ -17,12 +17,11 @@ import redis
 from shared import keys
 from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card, decode_card
-from shared.messages.model_name import ModelName
+from shared.messages.model_name import PRODUCTION, ModelName
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, aliases_after, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
-
-PRODUCTION = "production"
+from shared.registry.mirror_writer import is_mirrored
 
 
 def resolve(client: redis.Redis, model: ModelName) -> Card:
@@ -52,7 +51,7 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     """A file of a version, verified against its card.
 
     Raises:
-        SetupError: it is not in Redis, or does not match the card.
+        SetupError: it is never or not yet in Redis, or does not match the card.
         redis.exceptions.RedisError: the server is unreachable.
     """
     if packaged.is_packaged(card.name, card.version):
@@ -60,6 +59,11 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     sha256 = card.files.get(filename)
     if sha256 is None:
         raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
+    if not is_mirrored(filename):
+        raise SetupError(
+            f"{filename} of {card.ref} is not in Redis, only on the trainer's machine; "
+            "run the same command there"
+        )
     data = file_copies.load(client, sha256)
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")

@@ -26,13 +26,14 @@ from shared.registry.alias_log import Decision, aliases_after, decode_history
 from shared.registry.registry import Registry
 
 log = logging.getLogger(__name__)
-#: Limits for one plot and for all plots of a model, newest versions first.
+#: Limits for one and for all plots and figures of a model, newest versions first.
 MAX_PICTURE_BYTES = 1 << 20
 MAX_PICTURES_BYTES = 16 << 20
-#: Plots that are no longer among the newest expire after this time.
+#: Those that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
 SERVED = (".tflite", ".keras", "outliers.npz")
-PICTURE = ".png"
+#: Plots and figures.
+DISPLAYED = (".png", "evaluation.json")
 
 
 def publish(client: redis.Redis, registry: Registry) -> None:
@@ -52,7 +53,7 @@ def publish(client: redis.Redis, registry: Registry) -> None:
             with _collected(faults):
                 _put_version(client, registry, card, too_large)
         with _collected(faults):
-            _put_plots(client, registry, of_name)
+            _put_displayed(client, registry, of_name)
         cards += of_name
     for name in registry.folders():  # also of removed models
         _put_aliases(client, name, registry.history(name))
@@ -60,6 +61,11 @@ def publish(client: redis.Redis, registry: Registry) -> None:
         _delete_removed(client, registry, cards)
     for fault in faults + too_large:
         raise fault
+
+
+def is_mirrored(filename: str) -> bool:
+    """Whether a file is copied, as far as there is room; all others stay in the store."""
+    return filename.endswith(SERVED + DISPLAYED)
 
 
 def refresh(client: redis.Redis, registry: Registry) -> None:
@@ -107,23 +113,20 @@ def _put_version(
     failpoint("copies.card-put")
 
 
-def _put_plots(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
+def _put_displayed(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
     room = MAX_PICTURES_BYTES
     for card in reversed(cards):
         sizes = registry.sizes(card)
-        plots = [n for n, size in sizes.items() if _is_plot(n) and size <= MAX_PICTURE_BYTES]
-        room -= sum(sizes[filename] for filename in plots)
+        shown = {n: size for n, size in sizes.items() if n.endswith(DISPLAYED)}
+        small = [filename for filename, size in shown.items() if size <= MAX_PICTURE_BYTES]
+        room -= sum(sizes[filename] for filename in small)
         if room < 0:
             return
-        for filename in plots if card.ref != packaged.card().ref else ():
+        for filename in small if card.ref != packaged.card().ref else ():
             key = keys.blob(card.files[filename])
             if not client.expire(key, PICTURE_TTL_S):
                 client.set(key, registry.read(card, filename), ex=PICTURE_TTL_S)
                 failpoint("copies.picture-put")
-
-
-def _is_plot(filename: str) -> bool:
-    return filename.endswith(PICTURE)
 
 
 def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> None:

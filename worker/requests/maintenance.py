@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker.runtime_paths import stack_name
-from shared.errors import BadMessage, BrokerRefuses, HangtagError
+from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
@@ -81,9 +81,18 @@ class Maintenance(threading.Thread):
     def _publish(self) -> None:
         due = time.monotonic() - self._published >= PUBLISH_S
         if due or self._count_cards() < self._cards:  # Redis lost them, and workers need them
-            publish(self._client, Registry(self._store))
+            try:
+                publish(self._client, Registry(self._store))
+            except SetupError as error:  # the rest is published
+                self._warn(str(error))
             self._published = time.monotonic()
             self._cards = self._count_cards()
+
+    def _warn(self, text: str) -> None:
+        """Log a text once."""
+        if text not in self._logged:
+            self._logged.add(text)
+            log.warning("%s", text)
 
     def _count_cards(self) -> int:
         """The number of versions of the store whose card is in Redis."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import time
@@ -24,13 +25,14 @@ from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Prune, Request
-from shared.registry import packaged
+from shared.registry import file_copies, packaged
 from shared.registry.mirror_reader import resolve
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs import model_versions
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
+from worker.requests import maintenance
 from worker.requests.long_work import LongWork
 from worker.requests.maintenance import RETENTION_S, Maintenance
 from worker.requests.workspace import Workspace
@@ -339,6 +341,22 @@ def test_an_emptied_server_gets_its_models_with_the_next_round(scene: Scene) -> 
     scene.client.flushall()
     scene.rounds.go()  # long before the next regular copy
     assert scene.client.exists(keys.model_card(model_versions.NAME, 1))
+
+
+def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1 << 20)
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    Registry(scene.store).publish(card, {"model.keras": bytes(4 << 20)})
+    scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
+    aliases = keys.model_aliases("shoes")
+    for interval, published in ((math.inf, 1), (math.inf, 0), (0.0, 1)):
+        monkeypatch.setattr(maintenance, "PUBLISH_S", interval)
+        scene.rounds.go()
+        assert scene.client.delete(aliases) == published
+    (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert "model.keras of shoes@1: 4 MiB do not fit" in line
 
 
 def test_a_stacks_trainer_restores_only_the_requests_of_its_installation(

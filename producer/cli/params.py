@@ -62,6 +62,20 @@ class BudgetParam(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class TextParam(click.ParamType[str]):
+    """Text that can be stored: an argument's bytes may have another encoding."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r:.80} is not UTF-8; type it in that encoding", param, ctx)
+        return text
+
+
 class ShareParam(click.ParamType[Any]):
     """A share from 0 to 1, or `P%`."""
 

@@ -16,12 +16,13 @@ from producer.cli.options import (
     print_answer,
     report_drawn,
 )
+from producer.cli.params import TextParam
 from producer.output.formatting import show_json
 from shared.messages.model_name import PRODUCTION
 from shared.settings import Settings
 
 _alias = click.option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
-_why = click.option("--why", default="", metavar="TEXT", help="A reason for the history.")
+_why = click.option("--why", type=TextParam(), default="", help="A reason for the history.")
 
 
 @click.command(

@@ -180,6 +180,15 @@ def test_a_wrong_command_line_is_one_line_with_its_fix(
     assert registry.aliases(NAME) == {"production": 1}
 
 
+def test_a_reason_that_is_not_utf_8_is_refused(registry: Registry) -> None:
+    registry.promote(NAME, 3)
+    for command in (["promote", f"{NAME}@2"], ["rollback", NAME]):
+        result = run(*command, "--why", os.fsdecode(b"bett\xe9r"))
+        assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
+        assert "'--why': 'bett\\udce9r' is not UTF-8" in result.stderr.splitlines()[-1]
+    assert registry.aliases(NAME) == {"production": 3}
+
+
 def test_a_damaged_version_is_reported_and_hides_no_other(registry: Registry) -> None:
     (registry.root / NAME / "2/card.json").write_bytes(b"{")
     result = run("list", NAME)

@@ -114,14 +114,14 @@ def _watch(watch: Stopwatch, settings: Settings) -> None:
     hint, results = JobQueue.hint, JobQueue.results
     classify_hint = watch.step("child: the rest", classify_batch.classify)
 
-    def hint_and_remember(channel: JobQueue, batch: int) -> None:
-        hint(channel, batch)
-        hints.append((channel.record.id, batch))
+    def hint_and_remember(queue: JobQueue, batch: int) -> None:
+        hint(queue, batch)
+        hints.append((queue.record.id, batch))
 
-    def work_and_request(channel: JobQueue, block_ms: int) -> list[Result]:
+    def work_and_request(queue: JobQueue, block_ms: int) -> list[Result]:
         while hints:
             classify_hint(state, *hints.pop(0))
-        return results(channel, block_ms)
+        return results(queue, block_ms)
 
     watch.replace(JobNotices, "notice", lambda report, text: None)  # "no worker is alive"
     watch.replace(JobQueue, "hint", hint_and_remember)

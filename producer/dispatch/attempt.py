@@ -25,9 +25,9 @@ class Attempt(NamedTuple):
 
 
 class OpenJob(NamedTuple):
-    """A started job with its two stores: the journal on disk and the channel in Redis."""
+    """A started job with its two stores: the journal on disk and the queue in Redis."""
 
     pinned: Pinned
     journal: Journal
-    channel: JobQueue
+    queue: JobQueue
     now: Now = unmoved

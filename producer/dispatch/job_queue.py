@@ -73,7 +73,7 @@ class JobQueue:
             pipe.hdel(self._keys["deaths"], str(LOADING))
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
-        failpoint("channel.resumed")
+        failpoint("queue.resumed")
 
     def touch(self, progress: PublishedProgress) -> None:
         """Publish a heartbeat: write the job's record, also if Redis lost it, and renew its keys.
@@ -99,7 +99,7 @@ class JobQueue:
                 pipe.pexpire(key, self._ttl_ms)
             pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
-        failpoint("channel.touched")
+        failpoint("queue.touched")
 
     def renew(self) -> None:
         """Extend the expiry of the job's keys: a full server refuses `touch`, but not this."""
@@ -116,7 +116,7 @@ class JobQueue:
                 pipe.hset(payload, str(n), blob)
                 pipe.pexpire(payload, self._ttl_ms)
                 pipe.execute()
-            failpoint("channel.images-put")
+            failpoint("queue.images-put")
             self.hint(n)
 
     def hint(self, batch: int) -> None:
@@ -139,7 +139,7 @@ class JobQueue:
         """Delete exactly these entries, which are committed."""
         if results:
             self.client.xdel(self._keys["results"], *(result.entry for result in results))
-            failpoint("channel.trimmed")
+            failpoint("queue.trimmed")
 
     def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
         """The job's state and that of each batch."""
@@ -153,7 +153,7 @@ class JobQueue:
             pipe.hdel(self._keys["owner"], str(batch))
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
-        failpoint("channel.result-forgotten")
+        failpoint("queue.result-forgotten")
 
     def trouble(self) -> str:
         """Why a worker returned a batch; empty if none did."""
@@ -185,4 +185,4 @@ def delete_job(client: redis.Redis, job: str) -> None:
         pipe.delete(*keys.job_keys(job))
         pipe.zrem(keys.JOBS, job)
         pipe.execute()
-    failpoint("channel.left")
+    failpoint("queue.left")

@@ -45,7 +45,7 @@ class DispatchLoop:
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
         settings, self._report, self._use, self._budget, self._deadline = attempt
-        self._pinned, self._journal, self._channel, now = job
+        self._pinned, self._journal, self._queue, now = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, job.journal, self._transport, now)
@@ -138,7 +138,7 @@ class DispatchLoop:
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
         with self._waits.waiting():
-            results = self._channel.results(block_ms)
+            results = self._queue.results(block_ms)
         good = [r for result in results if (r := self._intake.checked(result)) is not None]
         for recorded in good:
             self._reconciler.finished(recorded.n)
@@ -155,8 +155,8 @@ class DispatchLoop:
             if batch.refers:
                 self._transport.sent(batch.frozen.n)
         with self._waits.waiting():
-            self._channel.trim(results)
-            self._channel.offer((batch.frozen.n, batch.blob) for batch in batches)
+            self._queue.trim(results)
+            self._queue.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report_progress()
 
     def _stack_ended(self) -> bool:
@@ -175,14 +175,14 @@ class DispatchLoop:
         self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
         rate = self._rate.mark(now, totals.done)
-        self._channel.touch(PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s))
+        self._queue.touch(PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s))
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; "
                 "the same command starts the job over"
             )
         # Before the reconciler: the server may refuse its batch, yet accept smaller ones.
-        self._feed.measure(self._channel.client)
+        self._feed.measure(self._queue.client)
         state = self._reconciler.poll()
         if state == "cancelled":
             self._stop = Exit.CANCELLED
@@ -200,7 +200,7 @@ class DispatchLoop:
         elif not window.workers and not early:
             self._report.notice(self._start_hint)
         else:
-            self._report.notice(self._transport.explained(self._channel.trouble()))
+            self._report.notice(self._transport.explained(self._queue.trouble()))
 
     def _awaited(self, window: Window) -> str:
         """What the first results wait for."""
@@ -229,7 +229,7 @@ class DispatchLoop:
         with suppress(RedisError):
             self._exchange(0, fill=False)
             with self._waits.waiting():
-                self._channel.renew()
+                self._queue.renew()
         with self._waits.waiting():
             time.sleep(PAUSE_S)
 

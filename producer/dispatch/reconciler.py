@@ -20,7 +20,7 @@ class Reconciler:
     pinned version, so a duplicate or late result is valid."""
 
     def __init__(self, job: OpenJob, orphan_s: float, transport: Transport) -> None:
-        self._channel, self._journal, self._options = job.channel, job.journal, job.pinned.options
+        self._queue, self._journal, self._options = job.queue, job.journal, job.pinned.options
         self._orphan_s, self._transport, self._now = orphan_s, transport, job.now
         #: Batch -> start of its time with a hint and without an owner (monotonic).
         self._waiting: dict[int, float] = {}
@@ -56,7 +56,7 @@ class Reconciler:
             RedisError: also if the server refuses a batch, after the other batches are repaired.
         """
         batches = list(self._waiting)
-        state, states = self._channel.survey(batches)
+        state, states = self._queue.survey(batches)
         if state == "cancelled":
             return state
         seen = dict(zip(batches, states, strict=True))
@@ -85,7 +85,7 @@ class Reconciler:
         elif state is BatchState.FREED:
             self._hint(n)
         elif state is BatchState.LOST:
-            self._transport.lost(n, self._channel.trouble)
+            self._transport.lost(n, self._queue.trouble)
             self._offer_again(n)
         elif state is BatchState.DONE:
             self._done_without_result(n)
@@ -96,7 +96,7 @@ class Reconciler:
             self._seen_done.add(n)
             return
         self._seen_done.discard(n)
-        self._channel.forget(n)
+        self._queue.forget(n)
         self._offer_again(n)
 
     def _hint_orphans(self, free: list[int]) -> None:
@@ -105,7 +105,7 @@ class Reconciler:
         if not orphans:
             return
         # At most one hint for each batch without an owner, so that an unread queue does not grow.
-        room = len(free) - self._channel.hints_queued()
+        room = len(free) - self._queue.hints_queued()
         for n in orphans[: max(0, room)]:
             self._hint(n)
 
@@ -117,8 +117,8 @@ class Reconciler:
         digests = filled(frozen.digests, b"".join(map(digest, images)))
         if digests != frozen.digests:
             self._journal.note_digests(n, digests)
-        self._channel.offer([(n, encode_images(images))])
+        self._queue.offer([(n, encode_images(images))])
 
     def _hint(self, n: int) -> None:
         self._waiting[n] = time.monotonic()
-        self._channel.hint(n)
+        self._queue.hint(n)

@@ -16,7 +16,7 @@ class ResultIntake:
     """Checks the results of one job."""
 
     def __init__(self, job: OpenJob, report: JobProgress) -> None:
-        self._channel, self._journal, self._report = job.channel, job.journal, report
+        self._queue, self._journal, self._report = job.queue, job.journal, report
         self._k, self._labels = job.pinned.record.top_k, len(job.pinned.card.labels)
 
     def checked(self, result: Result) -> StoredResult | None:
@@ -34,5 +34,5 @@ class ResultIntake:
             self._report.notice(
                 f"batch {result.batch} has an invalid result; repeating it: {error}"
             )
-            self._channel.forget(result.batch)
+            self._queue.forget(result.batch)
             return None

@@ -138,28 +138,28 @@ def _work(
             code = run.execute()
     except SetupError:
         if job.journal.lost:
-            work.channel.finish()  # without its journal the job cannot be resumed
+            work.queue.finish()  # without its journal the job cannot be resumed
         raise
     classified = job.journal.totals.done - before
     if run.complete:
         sha256 = job.write_table()
-        work.channel.finish()  # first, because a finished job is not run again
+        work.queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
         return _End(code, result)
     result = AttemptResult(classified, _since(started), run.skipped)
     job.stopped(code, result)
-    return _End(code, result, _stop(job, code, work.channel))
+    return _End(code, result, _stop(job, code, work.queue))
 
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _stop(job: Job, code: Exit, channel: JobQueue) -> str:
+def _stop(job: Job, code: Exit, queue: JobQueue) -> str:
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
-        channel.finish()
+        queue.finish()
     if code is not Exit.BUDGET:
         return ""
     part = f"{job.output}{PART_SUFFIX}"

@@ -37,7 +37,7 @@ class Connector:
         self._interrupted = False
 
     def job(self) -> OpenJob:
-        """The started job with its channel.
+        """The started job with its queue.
 
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
@@ -67,15 +67,15 @@ class Connector:
         self._waits.cut()
 
     def _try(self, client: redis.Redis, broker: Address) -> JobQueue | None:
-        """The channel; None while the server is not ready."""
+        """The queue; None while the server is not ready."""
         try:
             with self._waits.waiting():
-                channel = self._open(client, broker)
+                queue = self._open(client, broker)
         except RedisError as error:
             self._handle_error(error, broker)
             return None
         self._outage.over()
-        return channel
+        return queue
 
     def _open(self, client: redis.Redis, broker: Address) -> JobQueue:
         check_server(client)
@@ -85,9 +85,9 @@ class Connector:
             self._job.start(client)
         self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
-        channel = JobQueue(client, app, self._job.record, self._settings)
-        channel.resume()
-        return channel
+        queue = JobQueue(client, app, self._job.record, self._settings)
+        queue.resume()
+        return queue
 
     def _compare_limits(self, here: int) -> None:
         job_limit = self._job.options.max_file_bytes

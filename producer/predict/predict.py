@@ -66,11 +66,11 @@ def predict(
         pinned = pin(client, options)
     card = pinned.card
     _check_truth(truth, card)
-    channel = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
+    queue = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
     try:
-        rows = _run(Attempt(settings, JobNotices(), use), pinned, channel)
+        rows = _run(Attempt(settings, JobNotices(), use), pinned, queue)
     finally:
-        channel.finish()
+        queue.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
     return Predictions(
         card.ref,
@@ -83,12 +83,12 @@ def predict(
     )
 
 
-def _run(attempt: Attempt, pinned: Pinned, channel: JobQueue) -> list[Row]:
+def _run(attempt: Attempt, pinned: Pinned, queue: JobQueue) -> list[Row]:
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
     ):
-        run = DispatchLoop(attempt, OpenJob(pinned, journal, channel))
+        run = DispatchLoop(attempt, OpenJob(pinned, journal, queue))
         with interrupts(run.stop):
             code = run.execute()
         if code is Exit.INTERRUPTED:

@@ -45,16 +45,16 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> Iterator[JobQueue]:
+def queue(server: RedisServer) -> Iterator[JobQueue]:
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
     )
     app = make_app(server.url, "test")
-    channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(PublishedProgress(JobCounts(1)))
-    yield channel
-    channel.client.close()
+    queue = JobQueue(connect(server.url, "test"), app, record, Settings())
+    queue.touch(PublishedProgress(JobCounts(1)))
+    yield queue
+    queue.client.close()
     app.close()
 
 
@@ -72,12 +72,12 @@ def refer(path: bytes, root: Path) -> Reference:
 
 
 def test_the_image_below_the_root_is_classified(
-    channel: JobQueue, child: ProcessState, root: Path
+    queue: JobQueue, child: ProcessState, root: Path
 ) -> None:
     reference = Reference(b"mine.png", stamp(os.stat(root / "mine.png")))
-    channel.offer([(0, encode_images([reference]))])
+    queue.offer([(0, encode_images([reference]))])
     assert classify(child, JOB, 0)[1:] == (1, {}, ["fashion-mnist@0"])
-    assert channel.survey([0]) == ("running", [BatchState.DONE])
+    assert queue.survey([0]) == ("running", [BatchState.DONE])
 
 
 @pytest.mark.parametrize(
@@ -90,25 +90,25 @@ def test_the_image_below_the_root_is_classified(
     ids=lambda path: repr(path[:24]),
 )  # fmt: skip
 def test_no_other_file_is_read_and_the_batch_is_released(
-    channel: JobQueue, child: ProcessState, root: Path, path: bytes
+    queue: JobQueue, child: ProcessState, root: Path, path: bytes
 ) -> None:
     """`mine.png` is below the root, but does not match the stamp in the message."""
     os.utime(root / "mine.png", ns=(0, 1))
-    channel.offer([(0, encode_images([b"not an image", refer(path, root)]))])
+    queue.offer([(0, encode_images([b"not an image", refer(path, root)]))])
     with pytest.raises((BadMessage, Unseen)) as caught:
         classify(child, JOB, 0)
     assert len(str(caught.value)) < 1_000
-    assert channel.results(0) == []
-    assert claims(channel.client) == []
-    assert channel.survey([0]) == ("running", [BatchState.LOST])
-    assert channel.trouble() == str(caught.value)
-    assert channel.client.hlen(keys.job(JOB, "payload")) == 0
+    assert queue.results(0) == []
+    assert claims(queue.client) == []
+    assert queue.survey([0]) == ("running", [BatchState.LOST])
+    assert queue.trouble() == str(caught.value)
+    assert queue.client.hlen(keys.job(JOB, "payload")) == 0
 
 
 def test_a_huge_list_is_refused_before_a_file_is_read(
-    channel: JobQueue, child: ProcessState, root: Path
+    queue: JobQueue, child: ProcessState, root: Path
 ) -> None:
-    channel.offer([(0, encode_images([Reference(b"mine.png", (1 << 20, 1))] * 100_000))])
+    queue.offer([(0, encode_images([Reference(b"mine.png", (1 << 20, 1))] * 100_000))])
     with pytest.raises(Unseen, match="MiB"):
         classify(child, JOB, 0)
-    assert channel.survey([0]) == ("running", [BatchState.LOST])
+    assert queue.survey([0]) == ("running", [BatchState.LOST])

@@ -127,7 +127,7 @@ def test_a_server_that_loses_its_data_receives_the_bytes(stage: Scenario) -> Non
     stage.check_nothing_runs(worker)
 
 
-@pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "channel.images-put"])
+@pytest.mark.parametrize("point", ["journal.committing", "journal.committed", "queue.images-put"])
 def test_a_producer_killed_while_it_sends_the_bytes_has_stored_digests_or_reads_again(
     stage: Scenario, tmp_path: Path, point: str
 ) -> None:

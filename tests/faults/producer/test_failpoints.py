@@ -31,30 +31,30 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "journal.committed": (1, 2, 3, 4, 6),
     "index.drafted": (1,),
     "index.remembered": (1,),
-    "channel.resumed": (1,),
-    "channel.touched": (1, 3),
+    "queue.resumed": (1,),
+    "queue.touched": (1, 3),
     "ledger.survey": (1, 2),
-    "channel.images-put": (1, 3),
+    "queue.images-put": (1, 3),
     "hint.sent": (1, 3),
-    "channel.trimmed": (1, 2),
+    "queue.trimmed": (1, 2),
     "table.written": (1,),
     "table.placed": (1,),
-    "channel.left": (1,),
+    "queue.left": (1,),
 }
 SHOTS = [Shot(name, nth) for name, passages in PASSAGES.items() for nth in passages] + [
     Shot(name, 1, how) for name in PASSAGES for how in (RAISE, STOP)
 ]
 #: The table exists before these.
-AT_THE_END = {"table.placed", "channel.left"}
+AT_THE_END = {"table.placed", "queue.left"}
 #: The server is killed here, between two steps that need it.
 OF_THE_SERVER = [
-    Shot("channel.resumed", 1),
-    Shot("channel.touched", 2),
+    Shot("queue.resumed", 1),
+    Shot("queue.touched", 2),
     Shot("ledger.survey", 2),
     Shot("journal.committing", 5),
     Shot("journal.committed", 5),
-    Shot("channel.trimmed", 2),
-    Shot("channel.images-put", 3),
+    Shot("queue.trimmed", 2),
+    Shot("queue.images-put", 3),
     Shot("hint.sent", 3),
 ]
 OF_THE_SERVER_AT_THE_END = [Shot("table.written", 1), Shot("table.placed", 1)]

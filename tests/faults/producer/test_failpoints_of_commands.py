@@ -39,7 +39,7 @@ from tests.support.servers.redis_server import RedisServer
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
 OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
-    "channel.left", "index.replaced-forgotten",
+    "queue.left", "index.replaced-forgotten",
 )]  # fmt: skip
 OF_REPLACING = [Shot(name, 1, KILL) for name in (
     "index.drafted", "index.remembered", "journal.committing", "journal.committed",
@@ -50,12 +50,12 @@ OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
 OF_NOT_STARTING = [Shot("journal.removed", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
-    "channel.left", "journal.log-removed", "journal.emptied", "forget.file-removed",
+    "queue.left", "journal.log-removed", "journal.emptied", "forget.file-removed",
     "index.forgotten",
 )] + [Shot("forget.file-removed", 3, KILL)]  # fmt: skip
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
-OF_FORGETTING_RESULTS = [Shot("channel.result-forgotten", 1, how) for how in WAYS]
+OF_FORGETTING_RESULTS = [Shot("queue.result-forgotten", 1, how) for how in WAYS]
 OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
              for how in WAYS]  # fmt: skip
 OF_CANCELLING_REQUESTS = [Shot("requests.cancel", 1, how) for how in WAYS]

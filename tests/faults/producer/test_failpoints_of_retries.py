@@ -27,15 +27,15 @@ IMAGES = 120
 SMALL = {"HANGTAG_BATCH_IMAGES": "8"}
 BROKEN = range(0, IMAGES, 3)
 #: The table is in place before these.
-AT_THE_END = {"table.placed", "channel.left"}
+AT_THE_END = {"table.placed", "queue.left"}
 SHOTS = [
     *(Shot("journal.committing", nth) for nth in (1, 2, 3, 4)),
     *(Shot("journal.committed", nth) for nth in (1, 2, 3, 4)),
     *(Shot("hint.sent", nth) for nth in (1, 2)),
-    Shot("channel.trimmed"),
+    Shot("queue.trimmed"),
     Shot("table.written"),
     Shot("table.placed"),
-    Shot("channel.left"),
+    Shot("queue.left"),
 ]
 
 

@@ -40,18 +40,18 @@ def wait_for_next_beat(client: redis.Redis, parent: str) -> None:
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> Iterator[JobQueue]:
+def queue(server: RedisServer) -> Iterator[JobQueue]:
     """A job with one batch of one file that is not an image."""
     card = packaged.card()
     record = JobRecord(
         JOB, card.name, card.version, packaged.card_sha256(), "litert", 1, "out.csv", "here", 0.0
     )
     app = make_app(server.url, "test")
-    channel = JobQueue(connect(server.url, "test"), app, record, Settings())
-    channel.touch(PublishedProgress(JobCounts(1)))
-    channel.offer([(0, encode_images([b"not an image"]))])
-    yield channel
-    channel.client.close()
+    queue = JobQueue(connect(server.url, "test"), app, record, Settings())
+    queue.touch(PublishedProgress(JobCounts(1)))
+    queue.offer([(0, encode_images([b"not an image"]))])
+    yield queue
+    queue.client.close()
     app.close()
 
 
@@ -63,25 +63,25 @@ def child(server: RedisServer) -> Iterator[ProcessState]:
 
 
 def test_a_claim_with_a_lost_reply_is_released(
-    channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
+    queue: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = BatchLedger.claim
 
     def lost(self: BatchLedger, batch: int, owner: str) -> Any:
         claim(self, batch, owner)
-        assert claims(channel.client), "the server did not grant the claim"
+        assert claims(queue.client), "the server did not grant the claim"
         raise redis.exceptions.TimeoutError("no answer")
 
     monkeypatch.setattr(BatchLedger, "claim", lost)
     with pytest.raises(redis.exceptions.TimeoutError):
         classify(child, JOB, 0)
-    assert claims(channel.client) == []
-    assert channel.survey([0]) == ("running", [BatchState.FREE])
-    assert channel.trouble() == ""
+    assert claims(queue.client) == []
+    assert queue.survey([0]) == ("running", [BatchState.FREE])
+    assert queue.trouble() == ""
 
 
 def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
-    channel: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
+    queue: JobQueue, child: ProcessState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> Any:
         raise RuntimeError("the runtime gave up")
@@ -89,17 +89,15 @@ def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
     monkeypatch.setattr("worker.inference.classify_batch.top_k", fails)
     with pytest.raises(RuntimeError):
         classify(child, JOB, 0)
-    assert claims(channel.client) == []
-    assert channel.trouble() == "the runtime gave up"
+    assert claims(queue.client) == []
+    assert queue.trouble() == "the runtime gave up"
     monkeypatch.undo()
     expected = (os.getpid(), 1, {"unsupported": 1}, ["fashion-mnist@0"])
     assert classify(child, JOB, 0) == expected
-    assert channel.survey([0]) == ("running", [BatchState.DONE])
+    assert queue.survey([0]) == ("running", [BatchState.DONE])
 
 
-def test_the_heartbeat_thread_survives_a_refused_hint(
-    channel: JobQueue, server: RedisServer
-) -> None:
+def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: RedisServer) -> None:
     def refused(job: str, batch: int) -> None:
         raise OperationalError("Connection refused")
 
@@ -109,17 +107,17 @@ def test_the_heartbeat_thread_survives_a_refused_hint(
         client, parent, keys.CLASSIFY_QUEUE, lambda: [pid], refused, 0.1, 2.0, WorkerStats(60)
     )
     thread.start()
-    BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
+    BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
     thread.died(JOB, 0, pid)
-    wait_for("the death", lambda: not claims(channel.client))
-    wait_for_next_beat(channel.client, parent)
+    wait_for("the death", lambda: not claims(queue.client))
+    wait_for_next_beat(queue.client, parent)
     assert thread.is_alive()
     thread.stop()
     client.close()
 
 
 def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
-    channel: JobQueue, server: RedisServer
+    queue: JobQueue, server: RedisServer
 ) -> None:
     """Heartbeats continue between its removal from the pool and the report of its death."""
     parent, client = "here:1:2", connect(server.url, "heartbeat")
@@ -131,15 +129,15 @@ def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
         )
         thread.start()
         thread.busy_processes.busy(child.pid)
-        BatchLedger(channel.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
+        BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{child_id(child.pid)}")
         child.kill()
     pool.clear()
     for _ in range(3):
-        wait_for_next_beat(channel.client, parent)
-        assert channel.survey([0]) == ("running", [BatchState.HELD])
+        wait_for_next_beat(queue.client, parent)
+        assert queue.survey([0]) == ("running", [BatchState.HELD])
     thread.died(JOB, 0, child.pid)
     wait_for("the death", lambda: hints == [(JOB, 0)])
-    assert channel.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
-    assert channel.survey([0]) == ("running", [BatchState.FREE])
+    assert queue.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
+    assert queue.survey([0]) == ("running", [BatchState.FREE])
     thread.stop()
     client.close()

@@ -27,7 +27,7 @@ RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "hos
 
 
 @pytest.fixture
-def channel(server: RedisServer) -> JobQueue:
+def queue(server: RedisServer) -> JobQueue:
     client = connect(server.url, "test")
     return JobQueue(client, make_app(server.url, "test"), RECORD, Settings())
 
@@ -37,40 +37,40 @@ def channel(server: RedisServer) -> JobQueue:
     [{"b": "many", "r": "x"}, {"b": "-1", "r": "x"}, {"b": "9" * 30, "r": "x"}, {"other": "x"}],
 )
 def test_an_entry_that_no_worker_wrote_belongs_to_no_batch_and_can_be_trimmed(
-    server: RedisServer, channel: JobQueue, fields: dict[Any, Any]
+    server: RedisServer, queue: JobQueue, fields: dict[Any, Any]
 ) -> None:
     stream = keys.job(RECORD.id, "results")
     server.client.xadd(stream, fields)
     server.client.xadd(stream, {"b": "7", "r": "answers"})
-    odd, right = channel.results(0)
+    odd, right = queue.results(0)
     assert odd.batch == NO_BATCH
     assert (right.batch, right.data) == (7, b"answers")
-    channel.trim([odd, right])
+    queue.trim([odd, right])
     assert server.client.xlen(stream) == 0
 
 
-def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(channel: JobQueue) -> None:
+def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(queue: JobQueue) -> None:
     """Its files may be visible by now, or be sent as bytes."""
-    channel.touch(PublishedProgress(JobCounts(1)))
-    channel.offer([(0, b"images")])
-    ledger = BatchLedger(channel.client, RECORD.id, limit_s=60)
+    queue.touch(PublishedProgress(JobCounts(1)))
+    queue.offer([(0, b"images")])
+    ledger = BatchLedger(queue.client, RECORD.id, limit_s=60)
     ledger.claim(0, "a:1:1/5:6")
     assert ledger.release(0, "a:1:1/5:6", UNSEEN, damaged=True)
-    assert channel.trouble() == UNSEEN
-    channel.resume()
-    assert channel.trouble() == ""
+    assert queue.trouble() == UNSEEN
+    queue.resume()
+    assert queue.trouble() == ""
 
 
 @pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])
 def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_error(
-    server: RedisServer, channel: JobQueue, setting: str
+    server: RedisServer, queue: JobQueue, setting: str
 ) -> None:
     """Otherwise each retry blocks the producer and takes ten times the payload's memory."""
     server.client.config_set(setting, MIB if setting == "maxmemory" else 1)
     tracemalloc.start()
     try:
         with pytest.raises(RedisError, match="HSET") as error:
-            channel.offer([(0, PAYLOAD)])
+            queue.offer([(0, PAYLOAD)])
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -78,23 +78,23 @@ def test_a_payload_that_the_server_refuses_costs_no_memory_and_is_not_in_the_err
     assert len(str(error.value)) < 500
 
 
-def test_a_payload_always_expires(server: RedisServer, channel: JobQueue) -> None:
-    channel.offer([(0, b"images")])
+def test_a_payload_always_expires(server: RedisServer, queue: JobQueue) -> None:
+    queue.offer([(0, b"images")])
     assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
 
 
 def test_keys_are_renewed_while_the_server_refuses_writes(
-    server: RedisServer, channel: JobQueue
+    server: RedisServer, queue: JobQueue
 ) -> None:
-    channel.touch(PublishedProgress(JobCounts(1)))
-    channel.offer([(0, b"images")])
+    queue.touch(PublishedProgress(JobCounts(1)))
+    queue.offer([(0, b"images")])
     here = [keys.job(RECORD.id, part) for part in ("record", "payload")]
     for key in here:
         server.client.pexpire(key, 60_000)
     server.limit_memory(1)
     with pytest.raises(RedisError):
-        channel.touch(PublishedProgress(JobCounts(1)))
-    channel.renew()
+        queue.touch(PublishedProgress(JobCounts(1)))
+    queue.renew()
     assert all(server.client.pttl(key) > 3_600_000 for key in here)
 
 
@@ -103,11 +103,11 @@ def test_keys_are_renewed_while_the_server_refuses_writes(
     [(0, MAX_FILE_BYTES), (64 * MIB, 16 * MIB), (256 * MIB, MAX_FILE_BYTES)],
 )
 def test_files_up_to_the_limit_of_a_server_fit_into_it(
-    server: RedisServer, channel: JobQueue, maxmemory: int, limit: int
+    server: RedisServer, queue: JobQueue, maxmemory: int, limit: int
 ) -> None:
     server.limit_memory(maxmemory)
-    assert file_limit(channel.client) == limit
-    channel.offer([(0, bytes(limit))])
+    assert file_limit(queue.client) == limit
+    queue.offer([(0, bytes(limit))])
     if maxmemory:
         with pytest.raises(RedisError):  # shows that the limit is not far too low
-            channel.offer([(1, bytes(min(3 * limit, maxmemory)))])
+            queue.offer([(1, bytes(min(3 * limit, maxmemory)))])

@@ -137,8 +137,8 @@ def busy(fleet: Fleet, version: int) -> None:
     sha256 = model_card.card_sha256(card)
     record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")
-    channel = JobQueue(fleet.client, app, record, Settings())
-    channel.touch(PublishedProgress(JobCounts(1)))
+    queue = JobQueue(fleet.client, app, record, Settings())
+    queue.touch(PublishedProgress(JobCounts(1)))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

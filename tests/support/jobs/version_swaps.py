@@ -46,18 +46,18 @@ class Swaps:
 
     def check(self, version: Version) -> None:
         """Compare a worker's result of this version with a direct call of its file."""
-        channel = JobQueue(self._client, self._app, _record(version), Settings())
-        channel.touch(PublishedProgress(JobCounts(len(self._images))))
-        channel.offer([(0, encode_images(list(self._images)))])
-        (result,) = wait_for("a result", lambda: _results(channel))
-        channel.finish()
+        queue = JobQueue(self._client, self._app, _record(version), Settings())
+        queue.touch(PublishedProgress(JobCounts(len(self._images))))
+        queue.offer([(0, encode_images(list(self._images)))])
+        (result,) = wait_for("a result", lambda: _results(queue))
+        queue.finish()
         model = load("litert", version.card, version.artifact)
         expected = expected_table.result(self._images, 1, version, model)
         assert decode_result(result.data, len(self._images)) == expected
 
 
-def _results(channel: JobQueue) -> list[Result]:
-    return channel.results(_BLOCK_MS)
+def _results(queue: JobQueue) -> list[Result]:
+    return queue.results(_BLOCK_MS)
 
 
 def _record(version: Version) -> JobRecord:

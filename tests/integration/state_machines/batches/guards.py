@@ -16,22 +16,22 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         DispatchLoop,
         "_exchange",
         "if good or batches:",
-        "self._channel.trim(results)\n    if good or batches:",
+        "self._queue.trim(results)\n    if good or batches:",
     ),
     "run: a frozen batch is recorded as offered": (
         DispatchLoop,
         "_exchange",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "        if batch.refers:\n            self._transport.sent(batch.frozen.n)\n"
-        "    with self._waits.waiting():\n        self._channel.trim(results)",
-        "with self._waits.waiting():\n        self._channel.trim(results)\n"
+        "    with self._waits.waiting():\n        self._queue.trim(results)",
+        "with self._waits.waiting():\n        self._queue.trim(results)\n"
         "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "    with self._waits.waiting():\n        pass",
     ),
     "reconciler: a batch done without a result is repeated": (
         Reconciler,
         "_done_without_result",
-        "self._channel.forget(n)",
+        "self._queue.forget(n)",
         "pass",
     ),
     "reconciler: a batch that Redis lost is offered again": (
@@ -46,13 +46,13 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "self._hint(n)",
         "pass",
     ),
-    "channel: touch does not undo a cancellation": (
+    "queue: touch does not undo a cancellation": (
         JobQueue,
         "touch",
         'pipe.hsetnx(record, "state", "running")',
         'pipe.hset(record, "state", "running")',
     ),
-    "channel: the keys expire with the job": (
+    "queue: the keys expire with the job": (
         JobQueue,
         "touch",
         "pipe.pexpire(key, self._ttl_ms)",

@@ -70,8 +70,8 @@ class WatchedJournal(Journal):
             super().commit(frozen, results, **also)
 
 
-class WatchedChannel(JobQueue):
-    """The real channel of a producer that may die before each step. The oracle follows."""
+class WatchedQueue(JobQueue):
+    """The real queue of a producer that may die before each step. The oracle follows."""
 
     def __init__(self, world: World, journal: Journal, fuse: Fuse) -> None:
         super().__init__(world.client, world.app, RECORD, SETTINGS)
@@ -139,12 +139,12 @@ class Producer:
 
     def __init__(self, world: World, fuse: Fuse) -> None:
         self.journal = WatchedJournal(world.journal, fuse)
-        self._channel = WatchedChannel(world, self.journal, fuse)
+        self._queue = WatchedQueue(world, self.journal, fuse)
         try:
-            self._channel.resume()
+            self._queue.resume()
             self.run = DispatchLoop(
                 Attempt(SETTINGS, JobNotices(), BrokerSession(SETTINGS)),
-                OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._channel),
+                OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._queue),
             )
             for n in self.journal.open_batches():  # as at the start of `execute`
                 self.run._reconciler.offered(n)
@@ -159,7 +159,7 @@ class Producer:
             self.run._turn()
         if not self.run._ended():
             return None
-        self._channel.finish()
+        self._queue.finish()
         return self.run._outcome()
 
     def close(self) -> None:

@@ -32,6 +32,20 @@ _NAME_CHARS = 80
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+#: The name of TensorFlow's exception for a lack of memory, which must not be imported here.
+_OUT_OF_MEMORY = "ResourceExhaustedError"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, NumPy or TensorFlow could not allocate memory."""
+    return isinstance(error, MemoryError) or type(error).__name__ == _OUT_OF_MEMORY
+
+
+def is_fault_of_machine(error: Exception) -> bool:
+    """Whether the machine is at fault, for example its full disk, and not the work."""
+    return isinstance(error, OSError) or is_out_of_memory(error)
+
+
 #: Limits for a text that may quote foreign input: its head, and its tail with the fix.
 HEAD_CHARS, TAIL_CHARS = 250, 200
 

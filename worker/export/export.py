@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import tensorflow as tf
 
-from shared.errors import SetupError
+from shared.errors import SetupError, is_fault_of_machine
 from shared.messages.model_card import Card
 from worker.datasets.examples import Examples, Images
 from worker.evaluation import second_pass
@@ -72,6 +72,8 @@ def export(
         data = _tflite(network, lambda part: convert.int8_file(part, calibration))
         int8 = second_pass.choose(_passes(LiteRT(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
+        if is_fault_of_machine(error):
+            raise
         choice = _without_int8(requested, error)
         return _served(card, files, choice, tried, held)
     trial = precision.compare(tried.logits, int8.logits, held.labels)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 import msgspec
 
-from shared.errors import HangtagError, SetupError
+from shared.errors import HangtagError, SetupError, is_fault_of_machine
 from shared.messages.model_card import Card, Gates, Metrics, Preprocessing
 from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import FASHION_MNIST, Import, Progress
@@ -142,6 +142,8 @@ def _exported(act: Callable[[], Served]) -> Served:
     except HangtagError:
         raise
     except Exception as error:  # the converter raises exceptions of any class
+        if is_fault_of_machine(error):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
             f"LiteRT cannot represent this network ({reason}); import one with simpler layers"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 
 import msgspec
 
 from shared import installation
-from shared.errors import HangtagError, SetupError, UsageError
+from shared.errors import HangtagError, SetupError, UsageError, is_out_of_memory
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
 from shared.messages.requests import Outcome
 from worker.handlers.context import Reply
@@ -16,8 +17,7 @@ from worker.handlers.context import Reply
 log = logging.getLogger(__name__)
 #: Packages that a trainer may lack.
 NEEDED = WORKER_PACKAGES | TRAIN_PACKAGES
-#: Exceptions of TensorFlow and Python for a lack of memory.
-OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 SUMMARY_CHARS = 200
 
 
@@ -46,7 +46,9 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
         return failed(SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}"))
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
-    if type(error).__name__ in OUT_OF_MEMORY:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Outcome(ok=False, error=f"a disk is full ({error}); free disk space ({where})")
+    if is_out_of_memory(error):
         line = "the trainer ran out of memory; use smaller images, or a machine with more memory"
         return Outcome(ok=False, error=f"{line} ({where})")
     what = " ".join(f"{type(error).__name__}: {error}".split())[:SUMMARY_CHARS]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import msgspec
 import numpy as np
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from shared.messages.model_card import Card, PrecisionTrial, Preprocessing
 from shared.registry import packaged
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, Images
 from worker.evaluation.metrics import score
 from worker.export import precision
 from worker.export.export import Served, check_agreement, export, export_unlabelled
@@ -101,6 +105,32 @@ def test_without_labels_fp32_is_served_uncalibrated(card: Card, held: Examples) 
     assert (served.card.precision, served.card.temperature) == ("fp32", 1.0)
     assert served.card.operating_points == ()
     assert "unknown" in served.card.precision_why
+
+
+class Unreadable(Sequence[Images]):
+    """Calibration images that cannot be read."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, which: Any) -> Any:
+        raise self._error
+
+
+def test_a_full_disk_does_not_change_the_precision(card: Card, held: Examples) -> None:
+    images: Any = Unreadable(OSError(errno.ENOSPC, "No space left"))
+    with pytest.raises(OSError, match="No space left"):
+        export(network(), card, held, images)
+
+
+def test_a_network_that_int8_cannot_represent_is_served_in_fp32(card: Card, held: Examples) -> None:
+    images: Any = Unreadable(ValueError("an unknown operation"))
+    served = export(network(), card, held, images)
+    assert served.card.precision == "fp32"
+    assert "unknown operation" in served.card.precision_why
 
 
 counts = st.integers(1, 2000)

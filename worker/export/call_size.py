@@ -17,19 +17,31 @@ SIZES = (8, 16, 32, 64, 128, 256)
 WORTH = 0.03
 #: Bound on the memory of the largest activations of a call.
 MEMORY_BYTES = 24 << 20
+#: The same for calls of the trainer during an export.
+EXPORT_BYTES = 256 << 20
 REPEATS = 5
 
 
 def choose(card: Card, artifact: bytes) -> int:
     """The smallest size of a call that is about as fast as any within the memory bound."""
-    single = LiteRT(msgspec.structs.replace(card, call_images=1), artifact)
-    bytes_per_image = single.activation_bytes()
+    bytes_per_image = _activation_bytes(card, artifact)
     sizes = [size for size in SIZES if size * bytes_per_image <= MEMORY_BYTES] or [1]
     if len(sizes) == 1:
         return sizes[0]
     costs = {size: _seconds_per_image(card, artifact, size) for size in sizes}
     fastest = min(costs.values())
     return next(size for size, cost in costs.items() if cost <= fastest * (1 + WORTH))
+
+
+def bounded(card: Card, artifact: bytes) -> Card:
+    """The card with calls of a size that an export can afford."""
+    affordable = EXPORT_BYTES // _activation_bytes(card, artifact)
+    return msgspec.structs.replace(card, call_images=max(1, min(card.call_images, affordable)))
+
+
+def _activation_bytes(card: Card, artifact: bytes) -> int:
+    """Of one image."""
+    return LiteRT(msgspec.structs.replace(card, call_images=1), artifact).activation_bytes()
 
 
 def _seconds_per_image(card: Card, artifact: bytes, size: int) -> float:

@@ -70,7 +70,7 @@ def export(
         return _served(card, files, choice, tried, held)
     try:
         data = _tflite(network, lambda part: convert.int8_file(part, calibration))
-        int8 = second_pass.choose(_passes(LiteRT(card, data), held.images, mirror), held.labels)
+        int8 = second_pass.choose(_passes(_graph(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
         if is_fault_of_machine(error):
             raise
@@ -115,10 +115,14 @@ def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, b
     """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
     files = {KERAS: convert.keras_file(network), TFLITE: _tflite(network, convert.fp32_file)}
     some = images[_spread(len(images), COMPARED_IMAGES)]
-    graph = LiteRT(card, files[TFLITE])
+    graph = _graph(card, files[TFLITE])
     exact = predict_in_keras(card, files[KERAS], some)
     check_agreement(probabilities(graph.run(some).logits, 1.0), exact)
     return files, graph
+
+
+def _graph(card: Card, artifact: bytes) -> Graph:
+    return LiteRT(call_size.bounded(card, artifact), artifact)
 
 
 def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabilities:

@@ -95,7 +95,8 @@ def _logits(model: keras.Model, inner: keras.Model) -> keras.KerasTensor:
     Raises:
         SetupError: it returns neither.
     """
-    if are_probabilities(model.predict(probes(model.input_shape[1:]), verbose=0)):
+    # One by one: a large image may take more than a gigabyte.
+    if are_probabilities(model.predict(probes(model.input_shape[1:]), batch_size=1, verbose=0)):
         return keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
     activation = last_activation(inner)
     if activation != "linear":

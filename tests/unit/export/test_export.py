@@ -18,9 +18,10 @@ from shared.messages.model_card import Card, PrecisionTrial, Preprocessing
 from shared.registry import packaged
 from worker.datasets.examples import Examples, Images
 from worker.evaluation.metrics import score
-from worker.export import precision
+from worker.export import call_size, precision
 from worker.export.export import Served, check_agreement, export, export_unlabelled
 from worker.runtimes import load_runtime
+from worker.runtimes.litert_runtime import LiteRT
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -131,6 +132,27 @@ def test_a_network_that_int8_cannot_represent_is_served_in_fp32(card: Card, held
     served = export(network(), card, held, images)
     assert served.card.precision == "fp32"
     assert "unknown operation" in served.card.precision_why
+
+
+def test_an_export_bounds_the_memory_of_each_call(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side, filters = 128, 256
+    card = msgspec.structs.replace(card, preprocessing=Preprocessing(side, side, 1), call_images=64)
+    images = keras.Input((side, side, 1), dtype="uint8")
+    wide = keras.layers.Conv2D(filters, 1)(keras.layers.Rescaling(1 / 255)(images))
+    model = keras.Model(images, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(wide)))
+    made, load = [], LiteRT.__init__
+
+    def counted(self: LiteRT, card: Card, *args: Any) -> None:
+        made.append(card.call_images)
+        load(self, card, *args)
+
+    monkeypatch.setattr(LiteRT, "__init__", counted)
+    export_unlabelled(model, card, np.zeros((3, side, side, 1), np.uint8))
+    activation_bytes = side * side * filters * 4
+    assert max(made) * activation_bytes <= call_size.EXPORT_BYTES
+    assert max(made) > 1
 
 
 counts = st.integers(1, 2000)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from billiard.exceptions import WorkerLostError
 from redis.exceptions import RedisError
 
 from shared.errors import HangtagError, bounded
@@ -31,6 +32,16 @@ def log_once(what: str) -> Iterator[None]:
         yield
     except (HangtagError, RedisError) as error:
         _log(f"{what}: {bounded(str(error)) or type(error).__name__}")
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """The end of a child happens outside of Python: its traceback is always the same."""
+    if isinstance(record.args, tuple) and any(isinstance(a, WorkerLostError) for a in record.args):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("celery.worker.request").addFilter(_without_traceback)
 
 
 def _log(line: str) -> None:

@@ -106,3 +106,4 @@ def test_work_that_does_not_stop_is_cut_short(school: School, tmp_path: Path) ->
     assert stopped.wait() == 0
     assert refused.wait() == Exit.SETUP, refused.story
     procfs.wait_for_end(children)
+    assert "Traceback" not in stopped.log, "an end on purpose is one line"

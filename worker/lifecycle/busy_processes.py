@@ -38,6 +38,7 @@ class BusyProcesses:
     def idle(self, pid: int) -> None:
         """Record that it finished its hint."""
         self._busy.discard(pid)
+        self._missing_since_s.pop(pid, None)
 
     def reported(self, pid: int) -> None:
         """Forget a dead process whose death is counted."""

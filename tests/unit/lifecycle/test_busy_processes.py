@@ -78,3 +78,17 @@ def test_an_unreported_death_is_listed_for_a_bounded_time(
     assert processes.listed([]) != []
     monkeypatch.setattr(busy_processes, "REPORTED_WITHIN_S", 0.0)
     assert processes.listed([]) == []
+
+
+def test_a_late_report_of_an_end_leaves_nothing_for_a_new_child_with_its_pid(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("worker.lifecycle.busy_processes.time.monotonic", lambda: clock[0])
+    processes = BusyProcesses()
+    processes.busy(child.pid)
+    assert processes.listed([]) != []
+    processes.idle(child.pid)
+    clock[0] += 2 * busy_processes.REPORTED_WITHIN_S
+    processes.busy(child.pid)
+    assert processes.listed([]) != []

@@ -36,6 +36,8 @@ PROBABILITY_TOLERANCE = 1e-4
 MARGIN_TOLERANCE = 2 * PROBABILITY_TOLERANCE
 #: Held-out images on which the runtimes are compared, at most.
 COMPARED_IMAGES = 5000
+#: Images that are mirrored at a time: all held-out images may not fit into memory.
+MIRRORED_IMAGES = 256
 
 
 class Served(NamedTuple):
@@ -154,7 +156,13 @@ def _without_int8(requested: precision.Requested, error: Exception) -> precision
 
 def _passes(graph: Graph, images: Images, mirror: bool) -> Passes:
     first = graph.run(images).logits
-    return Passes(first, graph.run(mirrored(images)).logits if mirror else None)
+    if not mirror:
+        return Passes(first, None)
+    second = np.empty_like(first)
+    for start in range(0, len(images), MIRRORED_IMAGES):
+        rows = slice(start, start + MIRRORED_IMAGES)
+        second[rows] = graph.run(mirrored(images[rows])).logits
+    return Passes(first, second)
 
 
 def _served(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,9 +20,10 @@ from shared.registry import packaged
 from worker.datasets.examples import Examples, Images
 from worker.evaluation.metrics import score
 from worker.export import call_size, precision
-from worker.export.export import Served, check_agreement, export, export_unlabelled
+from worker.export.export import Served, _passes, check_agreement, export, export_unlabelled
 from worker.runtimes import load_runtime
 from worker.runtimes.litert_runtime import LiteRT
+from worker.runtimes.runtime import Outputs
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -153,6 +155,24 @@ def test_an_export_bounds_the_memory_of_each_call(
     activation_bytes = side * side * filters * 4
     assert max(made) * activation_bytes <= call_size.EXPORT_BYTES
     assert max(made) > 1
+
+
+class Ordered:
+    """A graph whose logits are the corners of each image."""
+
+    def run(self, images: Images) -> Outputs:
+        return Outputs(images[:, 0, [0, -1], 0].astype(np.float32), None)
+
+
+def test_mirror_images_are_made_in_parts() -> None:
+    images = np.random.default_rng(2).integers(0, 256, (2_500, 32, 32, 1), np.uint8)
+    tracemalloc.start()
+    passes = _passes(Ordered(), images, mirror=True)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert passes.mirrored is not None
+    np.testing.assert_array_equal(passes.mirrored, passes.first[:, ::-1])
+    assert peak_bytes < images.nbytes / 2
 
 
 counts = st.integers(1, 2000)

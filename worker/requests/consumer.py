@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class RequestConsumer:
-    """Takes requests of one store, one after the other."""
+    """Takes requests of one store in one process of a trainer."""
 
     def __init__(
         self,

@@ -72,6 +72,7 @@ class LiteRT:
     def _resize(self, count: int) -> None:
         if count != self._images:
             shape = (count, *image_shape(self._card))
+            self._images = 0  # unknown if an exception ends the next steps
             self._interpreter.resize_tensor_input(self._input["index"], shape)
             self._interpreter.allocate_tensors()
             self._images = count
@@ -93,7 +94,6 @@ class LiteRT:
                     if not np.array_equal(output, expected[:few]):
                         raise RuntimeError("results differ in bits or shape")
         except (RuntimeError, ValueError):
-            self._images = 0  # unknown after a resize that failed
             self._resize_to_full_call()
             return False
         return True

@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
     celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
     model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
-    runtime_dir: str = ""  #: folder of this machine's stacks; empty: the user's runtime folder
+    runtime_dir: str = ""  #: folder of this machine's stacks; empty: /tmp/hangtag-UID
     #: Name of the installation whose stack is used; empty: that of the running environment
     #: (shared/installation.py). A stack passes it to its processes.
     installation: str = ""

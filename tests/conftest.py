@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from shared.broker import runtime_paths
 from tests.support import random_seed
 from tests.support.servers import server_choice
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
@@ -54,6 +55,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in _STATE:
         os.mkdir(os.path.join(folder, variable), 0o700)
         monkeypatch.setenv(variable, os.path.join(folder, variable))
+    # Of this process, and of those that it starts: the folder does not depend on the environment.
+    monkeypatch.setattr(runtime_paths, "BASE", Path(folder))
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", os.path.join(folder, f"hangtag-{os.getuid()}"))
     yield
     _remove(folder)
 

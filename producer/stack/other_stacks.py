@@ -12,7 +12,12 @@ import msgspec
 
 from producer.fleet import commands
 from producer.processes import lock
-from shared.broker.runtime_paths import stack_dir, stack_name, stack_names
+from shared.broker.runtime_paths import (
+    earlier_runtime_dir,
+    stack_dir,
+    stack_name,
+    stack_names,
+)
 from shared.errors import SetupError
 from shared.installation import WORKER_PACKAGES, absent
 from shared.ledger import request_store
@@ -29,11 +34,16 @@ def stacks(settings: Settings) -> list[Settings]:
 
 
 def others(settings: Settings) -> Iterator[Settings]:
-    """The running stacks of other installations."""
-    for name in sorted(set(stack_names(settings)) - {stack_name(settings)}):
-        other = msgspec.structs.replace(settings, installation=name)
-        if _runs(other):
-            yield other
+    """The running stacks of other installations, and those where an earlier version left them."""
+    mine = stack_dir(settings)
+    folders = [settings]
+    if earlier := earlier_runtime_dir(settings):
+        folders.append(msgspec.structs.replace(settings, runtime_dir=str(earlier)))
+    for folder in folders:
+        for name in sorted(stack_names(folder)):
+            other = msgspec.structs.replace(folder, installation=name)
+            if stack_dir(other) != mine and _runs(other):
+                yield other
 
 
 def prefix(settings: Settings) -> str:

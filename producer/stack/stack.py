@@ -66,7 +66,7 @@ class BrokerSession:
     @property
     def over(self) -> bool:
         """Whether `hangtag down` has ended this machine's stack since the command started."""
-        return self._ended_now() != self._ended
+        return self._ended_now() not in (self._ended, 0)  # 0: the stack's folder was removed
 
     def ensure(self) -> None:
         """Like the function `ensure`. Raises SetupError, BrokerAway."""

@@ -23,6 +23,7 @@ from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
 from producer.stack.service_group import Services, end_leftovers
 from producer.stack.socket_gate import SocketGate, is_ready
+from shared import file_lock
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
 from shared.settings import Settings
@@ -155,6 +156,8 @@ def main() -> None:
         return
     if os.fork():
         os._exit(0)  # the child holds the lock now, so the caller can continue
+    # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
+    file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     mine.sign(managed_process("supervisor", os.getpid()))
     logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
     try:

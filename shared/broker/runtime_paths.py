@@ -1,7 +1,8 @@
 """The folder of this machine's stack, which holds the server's socket.
 
 Each installation has its own below the user's runtime folder, so that no command uses a stack that
-lacks packages of its own environment.
+lacks packages of its own environment. The runtime folder is the same in every session of a user: a
+folder of the login ($XDG_RUNTIME_DIR) is not known to cron and is removed at logout, under jobs.
 """
 
 from __future__ import annotations
@@ -24,16 +25,28 @@ MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 LOG_NAME = "stack.log"
 _STACK = re.compile(f"[0-9a-f]{{{installation.NAME_CHARS}}}")
+#: Holds the runtime folder of each user.
+BASE = Path("/tmp")
 
 
 def runtime_dir(settings: Settings) -> Path:
-    """This user's runtime folder, with the folders of the stacks; not created here."""
+    """This user's runtime folder, with the folders of the stacks; not created here.
+
+    Raises:
+        SetupError: another user has made it: everyone may write to BASE.
+    """
     if settings.runtime_dir:
         return Path(settings.runtime_dir)
+    folder = BASE / f"hangtag-{os.getuid()}"
+    with suppress(FileNotFoundError):
+        _check_owner(folder)
+    return folder
+
+
+def earlier_runtime_dir(settings: Settings) -> Path | None:
+    """Where the stacks were until 0.1.0 was released: one may still run there after an update."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    if base and Path(base).is_dir():
-        return Path(base) / "hangtag"
-    return Path("/tmp") / f"hangtag-{os.getuid()}"
+    return Path(base) / "hangtag" if base and not settings.runtime_dir else None
 
 
 def stack_name(settings: Settings) -> str:
@@ -106,11 +119,15 @@ def log_path(settings: Settings) -> Path:
 
 def _private(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _check_owner(folder).st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def _check_owner(folder: Path) -> os.stat_result:
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise SetupError(
             f"{folder} belongs to another user; set HANGTAG_RUNTIME_DIR to another folder"
         )
-    if info.st_mode & 0o077:
-        folder.chmod(0o700)
-    return folder
+    return info

@@ -41,7 +41,8 @@ class Environment:
         """Start a program of the environment in a folder without modules."""
         dropped = ("HANGTAG_", "PYTHON")
         env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-        at = {"HANGTAG_REDIS_URL": broker} if broker else {}
+        at = {"HANGTAG_RUNTIME_DIR": os.environ.get("HANGTAG_RUNTIME_DIR", "")}
+        at |= {"HANGTAG_REDIS_URL": broker} if broker else {}
         return subprocess.Popen(
             [self.folder / "venv/bin" / program, *arguments], cwd=self.folder, text=True,
             stdin=subprocess.DEVNULL, stdout=log or subprocess.PIPE, stderr=log or subprocess.PIPE,

@@ -54,7 +54,7 @@ class LivenessFile:
 
     def withdraw(self) -> None:
         """Delete the file when the worker ends."""
-        with suppress(OSError):
+        with suppress(OSError, SetupError):
             self._path(runtime_dir(self._settings)).unlink(missing_ok=True)
 
     def _write(self, data: bytes) -> None:

@@ -68,12 +68,17 @@ def _worker_count(found: Stack) -> str:
 def down(force: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
     from producer.stack import other_stacks, stack
+    from shared.broker.runtime_paths import stack_name
 
     settings = Settings.from_env()
-    if not force:
-        _check_unused(settings)
-    ended = stack.down(settings)
-    click.echo("this machine's stack is down" if ended else "there was no stack on this machine")
+    name = stack_name(settings)
+    mine = [settings, *(one for one in other_stacks.others(settings) if stack_name(one) == name)]
+    for one in mine if not force else []:
+        _check_unused(one)
+    ended = [stack.down(one) for one in mine]
+    click.echo(
+        "this machine's stack is down" if any(ended) else "there was no stack on this machine"
+    )
     for other in other_stacks.others(settings):
         click.echo(
             f"another installation's stack is up: {other_stacks.prefix(other)}; "

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import redis
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
@@ -24,7 +25,7 @@ from producer.processes.process_handle import ManagedProcess, managed_process, s
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import desired_state, stack
-from shared import keys
+from shared import file_lock, keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
 from shared.ledger import heartbeats, request_store
@@ -89,6 +90,15 @@ def test_a_running_stack_costs_a_command_nothing(running: Place) -> None:
         stack.ensure(running.settings)
         used_s.append(time.process_time() - start_s)
     assert sorted(used_s)[25] < 0.005
+
+
+def test_a_cleaner_of_old_files_passes_over_the_folder(running: Place) -> None:
+    """systemd-tmpfiles leaves a folder alone that it cannot lock."""
+    folder = os.open(stack_dir(running.settings), os.O_RDONLY)
+    try:
+        assert not file_lock.try_acquire(folder)
+    finally:
+        os.close(folder)
 
 
 def test_only_this_user_reaches_the_server(running: Place) -> None:
@@ -276,10 +286,32 @@ def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under
     paused = read_snapshot(tmp_path / "out.csv")
     assert paused is not None
     assert paused.state is JobState.PAUSED
-    again = _hangtag("classify", "photos", "-o", "out.csv", cwd=tmp_path, env=env)
-    assert again.returncode == Exit.SOME_FAILED, again.stderr
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == JOB_FILES + 1
+    _check_that_a_job_outlives_the_stacks_folder(place, tmp_path, env)
     _check_that_a_killed_producer_does_not_hold_the_stack(place, tmp_path, env)
+
+
+def _check_that_a_job_outlives_the_stacks_folder(
+    place: Place, cwd: Path, env: dict[str, str]
+) -> None:
+    """Also if `hangtag down` was used there before: nothing says so of the job's own stack."""
+    job = subprocess.Popen(
+        [*HANGTAG, "classify", "photos", "-o", "out.csv"],
+        cwd=cwd, env=env, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for("its key", lambda: _jobs(place))
+    shutil.rmtree(stack_dir(place.settings))
+    _, log = job.communicate(timeout=60)
+    assert job.returncode == Exit.SOME_FAILED, log
+    assert "hangtag down" not in log
+    assert len((cwd / "out.csv").read_text().splitlines()) == JOB_FILES + 1
+
+
+def _jobs(place: Place) -> int:
+    try:
+        with place.client() as client:
+            return int(client.zcard(keys.JOBS))
+    except redis.ConnectionError:
+        return 0  # its stack starts
 
 
 def _check_that_a_killed_producer_does_not_hold_the_stack(

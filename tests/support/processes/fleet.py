@@ -239,6 +239,9 @@ class Producer(Process):
         return self.wait()
 
 
+_RUNTIME_DIR = "HANGTAG_RUNTIME_DIR"
+
+
 class Fleet:
     """The processes of one test on one server. Leaving the `with` block ends them all."""
 
@@ -252,12 +255,14 @@ class Fleet:
 
     def __init__(self, server: RedisServer, **settings: str) -> None:
         self.server = server
+        self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
         self._settings = {
             "HANGTAG_REDIS_URL": server.url,
+            # That of the test, where there is one: a health check finds its workers there.
+            _RUNTIME_DIR: os.environ.get(_RUNTIME_DIR, str(self._files / "run")),
             "HANGTAG_BATCH_IMAGES": str(BATCH_IMAGES),
             **settings,
         }
-        self._files = Path(tempfile.mkdtemp(prefix="ht-fleet-", dir=TEMP_DIR))
         self.processes: list[Process] = []
         self._prefix: Prefix = lambda cwd: []
         self._host_settings: dict[str, str] = {}

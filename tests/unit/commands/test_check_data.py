@@ -100,7 +100,7 @@ def test_what_can_be_seen_here_is_refused_before_a_stack_starts(
     (line,) = result.stderr.splitlines()
     assert fix in line
     assert request_store.unanswered(Settings.from_env().store_path) == []
-    assert os.listdir(os.environ["XDG_RUNTIME_DIR"]) == []
+    assert not os.path.exists(os.environ["HANGTAG_RUNTIME_DIR"])
 
 
 @pytest.mark.parametrize(

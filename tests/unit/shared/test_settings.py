@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,8 @@ def read(name: str, text: str) -> object:
 
 def test_without_variables_the_defaults_hold() -> None:
     assert Settings.from_env({}) == Settings()
-    assert Settings.from_env() == Settings()  # the environment of the tests
+    folder = os.environ["HANGTAG_RUNTIME_DIR"]
+    assert Settings.from_env() == Settings(runtime_dir=folder)  # the environment of the tests
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -20,7 +20,8 @@ from producer.stack.desired_state import Desired
 from producer.stack.service import Service
 from producer.stack.service_group import Services
 from shared.broker import address
-from shared.errors import SetupError
+from shared.broker.runtime_paths import runtime_dir
+from shared.errors import Exit, SetupError
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 
@@ -147,6 +148,23 @@ def test_a_process_of_the_stack_has_the_callers_settings(
     found = Settings.from_env(commands.environment(settings))
     assert (found.redis_url, found.idle_s) == ("", 2.5)
     assert (found.runtime_dir, found.store) == (f"{tmp_path}/run", f"{tmp_path}/models")
+
+
+def test_the_runtime_folder_does_not_depend_on_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron has no $XDG_RUNTIME_DIR, and a logout removes it under running jobs."""
+    found = {runtime_dir(Settings())}
+    os.rmdir(os.environ["XDG_RUNTIME_DIR"])
+    found.add(runtime_dir(Settings()))
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert found == {runtime_dir(Settings())}
+
+
+def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    runtime_dir(Settings()).symlink_to(tmp_path / "folder")
+    result = CliRunner().invoke(hangtag, ["workers"], env={"HANGTAG_RUNTIME_DIR": ""})
+    assert result.exit_code == Exit.SETUP
+    assert "belongs to another user; set HANGTAG_RUNTIME_DIR" in result.stderr
 
 
 def test_a_lock_reports_its_holder_and_its_removal(tmp_path: Path) -> None:

@@ -25,13 +25,14 @@ class Lock:
     The file stays when the lock is freed: removing it would let two processes hold "the" lock.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = 0o600) -> None:
         self.path = path
+        self._mode = mode
         self._file = -1
 
     def take(self, wait_s: float) -> bool:
         """Take the lock within `wait_s` seconds; returns whether that succeeded. Forks share it."""
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
         if not file_lock.acquire_within(self._file, wait_s, _POLL_S):
             self.free()
             return False
@@ -46,7 +47,11 @@ class Lock:
 
     def sign(self, holder: ManagedProcess) -> None:
         """Write the holder's identity to the file."""
-        os.pwrite(self._file, msgspec.json.encode(holder), 0)
+        self.write(msgspec.json.encode(holder))
+
+    def write(self, data: bytes) -> None:
+        """Write what the holder tells readers."""
+        os.pwrite(self._file, data, 0)
 
     @property
     def lost(self) -> bool:
@@ -72,7 +77,7 @@ def locked(path: Path, wait_s: float) -> Iterator[None]:
 def held(path: Path) -> bool:
     """Whether a process currently holds the lock."""
     try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

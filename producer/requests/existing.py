@@ -24,7 +24,7 @@ def follow(
         UsageError: there is no such request.
         SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `submit`.
     """
-    settings = other_stacks.holder(settings, request_id)
+    settings = _holder(settings, request_id)
     request = find(settings, request_id)
     outcome = stored_outcome(settings, request_id)
     if outcome is None:
@@ -42,13 +42,19 @@ def cancel(settings: Settings, request_id: str) -> None:
         UsageError: there is none, or it has finished.
         BrokerAway: the broker does not answer.
     """
-    settings = other_stacks.holder(settings, request_id)
+    settings = _holder(settings, request_id)
     request = None  # of another version of Hangtag, in Redis
     with suppress(BadMessage):
         request = find(settings, request_id)
     finished = stored_outcome(settings, request_id) is not None
     if finished or not _cancelled(settings, request_id, request):
         raise UsageError(f"request {request_id} has finished; there is nothing to cancel")
+
+
+def _holder(settings: Settings, request_id: str) -> Settings:
+    """The stack to ask; any for a finished request, since its outcome is in the store."""
+    finished = stored_outcome(settings, request_id) is not None
+    return settings if finished else other_stacks.holder(settings, request_id)
 
 
 def _cancelled(settings: Settings, request_id: str, request: Request | None) -> bool:

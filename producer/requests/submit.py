@@ -11,7 +11,7 @@ from producer.output.request_progress import RequestNotices
 from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
-from shared.broker.runtime_paths import stack_name
+from shared.broker.runtime_paths import stack_id
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
@@ -95,8 +95,8 @@ def _submit(
 def _stored(settings: Settings, request: Request, input: bytes | None) -> Iterator[None]:
     """Store a request of this machine's stack before its submission; not if that is refused."""
     store = settings.store_path
-    if not settings.redis_url:
-        request_store.keep(store, request, input, stack_name(settings))
+    if not settings.redis_url:  # its stack runs by now, so no other one adopts it
+        request_store.keep(store, request, input, stack_id(settings))
     try:
         yield
     except (UsageError, RequestCancelled):

@@ -1,29 +1,36 @@
 """The stacks of other installations on this machine, and which of them has a request.
 
-All stacks of a user share one store, so each request in it names the stack that works on it. After
-that stack has ended, the next one that can do the work adopts the request.
+All stacks of a user share one store, also those of other machines with the same home, so each
+request in it names the stack that works on it. After that stack has ended, the next one of its
+machine that can do the work adopts the request; on another machine, which may lack the data, only a
+command that names the request does.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import msgspec
 
 from producer.fleet import commands
 from producer.processes import lock
+from producer.stack import store_lock
 from shared.broker.runtime_paths import (
     earlier_runtime_dir,
+    private_stack_dir,
     stack_dir,
+    stack_id,
     stack_name,
     stack_names,
 )
-from shared.errors import SetupError
+from shared.errors import HangtagError, SetupError
 from shared.installation import WORKER_PACKAGES, absent
 from shared.ledger import request_store
 from shared.messages.requests import Request
 from shared.settings import Settings
 
+log = logging.getLogger(__name__)
 #: File in a stack's folder that names the environment that it was started from.
 PREFIX_FILE = "environment"
 
@@ -56,18 +63,31 @@ def prefix(settings: Settings) -> str:
 
 
 def holder(settings: Settings, request_id: str) -> Settings:
-    """The running stack that has a request of this machine, or this installation's stack."""
+    """The running stack that has a request of this machine, or this installation's stack.
+
+    Raises:
+        SetupError: a stack has it that is not in this runtime folder.
+    """
     owner = request_store.owner(settings.store_path, request_id)
-    if settings.redis_url or not owner or owner == stack_name(settings):
+    if settings.redis_url or not owner or owner == stack_id(settings):
         return settings
-    return next((one for one in others(settings) if stack_name(one) == owner), settings)
+    for one in others(settings):
+        if owner in (stack_id(one), stack_name(one)):  # the name alone: of an earlier version
+            return one
+    if place := store_lock.place(settings.store_path, owner):
+        raise SetupError(
+            f"request {request_id} belongs to the stack in {place}; run the command there, or stop "
+            "that stack there with: hangtag down"
+        )
+    return settings
 
 
 def taken(settings: Settings, request: Request) -> Settings:
     """Like `holder`, but this installation adopts a request that no running stack has.
 
     Raises:
-        SetupError: this installation cannot do the work, or the store cannot be written.
+        SetupError: as `holder`; or this installation cannot do the work, or the store cannot be
+            written.
         Unavailable: a suspended process holds the store's lock.
     """
     while True:
@@ -75,10 +95,11 @@ def taken(settings: Settings, request: Request) -> Settings:
         if settings.redis_url or found != settings:
             return found
         owner = request_store.owner(settings.store_path, request.id)
-        if owner is None or owner == stack_name(settings):
+        if owner is None or owner == stack_id(settings):
             return settings
         commands.check_can(request.work)
-        request_store.adopt(settings.store_path, request.id, owner, stack_name(settings))
+        private_stack_dir(settings)  # an id without a folder would not last
+        request_store.adopt(settings.store_path, request.id, owner, stack_id(settings))
 
 
 def mine(settings: Settings) -> list[Request]:
@@ -88,11 +109,23 @@ def mine(settings: Settings) -> list[Request]:
 
 
 def _mine(settings: Settings, request: Request) -> bool:
-    if request_store.owner(settings.store_path, request.id) == stack_name(settings):
+    owner, me = request_store.owner(settings.store_path, request.id) or "", stack_id(settings)
+    if owner == me:
         return True
+    if _host(owner) not in ("", _host(me)):
+        return False
     if absent({**WORKER_PACKAGES, **commands.needs(request.work)}):
         return False
-    return taken(settings, request) == settings
+    try:
+        return taken(settings, request) == settings
+    except HangtagError as error:  # the command that needs it reports that
+        log.debug("cannot adopt request %s: %s", request.id, error)
+        return False
+
+
+def _host(stack: str) -> str:
+    """The machine of a stack; empty if its id has none."""
+    return stack.partition("@")[2]
 
 
 def _runs(settings: Settings) -> bool:

@@ -23,6 +23,7 @@ from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
 from producer.stack.service_group import Services, end_leftovers
 from producer.stack.socket_gate import SocketGate, is_ready
+from producer.stack.store_lock import StoreLock
 from shared import file_lock
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
@@ -45,6 +46,7 @@ class Supervisor:
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
         self._gate = SocketGate(socket_path(settings))
+        self._store_lock = StoreLock(settings)
         self._services = Services(settings, folder, self._gate.bound, self._ready)
         self._serving: ManagedProcess | None = None  #: the server that the gate is open to
         self._client: ServerClient | None = None
@@ -100,6 +102,7 @@ class Supervisor:
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
+        self._store_lock.hold()
         if self._settings.store_path.is_dir():
             from producer.stack.server_client import connect, publish_copies
 
@@ -109,6 +112,7 @@ class Supervisor:
     def _poll(self, wanted: Desired) -> None:
         self._poll_due = time.monotonic() + LOOK_EVERY_S
         self._server_client.refresh()
+        self._store_lock.hold()
         self._training = self._server_client.training()
         if self._unneeded(wanted):
             self._gate.close()
@@ -142,6 +146,7 @@ class Supervisor:
         if mine:
             self._gate.close()
         self._services.end()
+        self._store_lock.end()
         if mine:
             self._gate.remove()
             forget_roster(self._folder)

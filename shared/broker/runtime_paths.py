@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,6 +26,10 @@ MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
 LOG_NAME = "stack.log"
 _STACK = re.compile(f"[0-9a-f]{{{installation.NAME_CHARS}}}")
+#: A symbolic link, since it is made with its content in one step: TOKEN@HOST.
+_TOKEN = "token"
+_TOKEN_BYTES = 4
+_HOST_CHARS = 64
 #: Holds the runtime folder of each user.
 BASE = Path("/tmp")
 
@@ -68,6 +73,18 @@ def stack_dir(settings: Settings) -> Path:
     return runtime_dir(settings) / stack_name(settings)
 
 
+def stack_id(settings: Settings) -> str:
+    """The identity of this installation's stack in a store: NAME-TOKEN@HOST.
+
+    A store may be shared by runtime folders and machines, and a path by machines and namespaces.
+    The token is random and lives as long as the stack's folder. NAME alone if there is no folder.
+    """
+    try:
+        return f"{stack_name(settings)}-{os.readlink(stack_dir(settings) / _TOKEN)}"
+    except OSError:
+        return stack_name(settings)
+
+
 def stack_names(settings: Settings) -> Iterator[str]:
     """The installations that have or had a stack here, in any order."""
     with suppress(OSError):  # there has never been a stack
@@ -95,7 +112,12 @@ def private_stack_dir(settings: Settings) -> Path:
             f"{folder} is too long for a socket; set HANGTAG_RUNTIME_DIR to a shorter path"
         )
     private_runtime_dir(settings)
-    return _private(folder)
+    _private(folder)
+    if not os.path.lexists(folder / _TOKEN):
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())[:_HOST_CHARS]
+        with suppress(FileExistsError):
+            (folder / _TOKEN).symlink_to(f"{os.urandom(_TOKEN_BYTES).hex()}@{host}")
+    return folder
 
 
 def broker_url(settings: Settings) -> Address:

@@ -2,9 +2,9 @@
 
 STORE/.requests/ID/request.json   written by a trainer that finds the request waiting or claims it;
                                   on this machine's stack already by its submission
-STORE/.requests/ID/here           the request was submitted on this machine, not at a broker; names
-                                  the installation whose stack has it. Two stacks that took each
-                                  other's requests would never finish
+STORE/.requests/ID/here           the request was submitted to a stack, not at a broker; the id of
+                                  the stack that has it (runtime_paths.stack_id). Two stacks that
+                                  took each other's requests would never finish
 STORE/.requests/ID/input          the bytes submitted with it
 STORE/.requests/ID/outcome.json   written last; closes the request
 """
@@ -47,10 +47,10 @@ def folder(store: Path, request_id: str) -> Path:
     return store / FOLDER / request_id
 
 
-def keep(store: Path, request: Request, input: bytes | None = None, installation: str = "") -> None:
+def keep(store: Path, request: Request, input: bytes | None = None, stack: str = "") -> None:
     """Store a request that is submitted on this machine, unless it is stored already.
 
-    `installation` names the stack that has it; if empty, the next stack adopts it.
+    `stack` is the id of the stack that has it; if empty, the next stack adopts it.
 
     Raises:
         SetupError: the store cannot be written.
@@ -59,7 +59,7 @@ def keep(store: Path, request: Request, input: bytes | None = None, installation
     with atomic_file.writing(path, "set HANGTAG_STORE to a folder"):
         atomic_file.make_folder(path)
         if load(store, request.id) is None:
-            replace(path / HERE_FILE, installation.encode())
+            replace(path / HERE_FILE, stack.encode())
             failpoint("kept.begun")
             if input is not None:
                 replace(path / INPUT_FILE, input)
@@ -102,7 +102,7 @@ def is_here(store: Path, request_id: str) -> bool:
 
 
 def owner(store: Path, request_id: str) -> str | None:
-    """The installation whose stack has a request; None if it was not submitted on this machine."""
+    """The id of the stack that has a request; None if it was submitted at a broker."""
     try:
         return (folder(store, request_id) / HERE_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def owner(store: Path, request_id: str) -> str | None:
 
 
 def adopt(store: Path, request_id: str, before: str, after: str) -> bool:
-    """Make another installation the owner; False if `before` is no longer the owner.
+    """Make another stack the owner; False if `before` is no longer the owner.
 
     Raises:
         Unavailable: a suspended process holds the lock.

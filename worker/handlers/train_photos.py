@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.broker.runtime_paths import stack_name
+from shared.broker.runtime_paths import stack_id
 from shared.errors import SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.requests import RequestLedger
@@ -211,7 +211,7 @@ def _submit(context: Context, request: Request) -> bool:
     """False if another request has its id, which must not fail a training that has published."""
     settings = context.settings
     if not settings.redis_url:  # as the producer does, on this machine's stack
-        request_store.keep(context.registry.root, request, context.input, stack_name(settings))
+        request_store.keep(context.registry.root, request, context.input, stack_id(settings))
     try:
         RequestLedger(context.client, settings.lease_s).submit(request, context.input)
     except UsageError as error:

@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker.runtime_paths import stack_name
+from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
@@ -55,7 +55,7 @@ class Maintenance(threading.Thread):
         self._client, self._settings, self._hint = client, settings, hint
         self._long_work = long_work or LongWork()
         self._store = settings.store_path
-        self._stack = stack_name(settings)
+        self._stack = stack_id(settings)
         self._requests = RequestLedger(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")

@@ -17,7 +17,7 @@ from producer.journal.snapshot import JobState, read_snapshot
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import other_stacks, stack
-from shared.broker.runtime_paths import socket_path, stack_name
+from shared.broker.runtime_paths import socket_path, stack_id
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.messages.replies import Evaluated, Trained
@@ -92,7 +92,7 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
         followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)
         assert followed.returncode == 0, followed.stderr
         assert msgspec.json.decode(followed.stdout, type=Trained).model == "mine@1"
-        assert request_store.owner(place.settings.store_path, "r1") == stack_name(place.settings)
+        assert request_store.owner(place.settings.store_path, "r1") == stack_id(place.settings)
         assert list(Registry(place.settings.store_path).versions("mine")) == [1]
     finally:
         down(bare, place)
@@ -146,7 +146,7 @@ def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it
         assert request_store.owner(store, "t1") == "0" * NAME_CHARS
         stack.up(place.settings, 1)
         wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
-        assert request_store.owner(store, "t1") == stack_name(place.settings)
+        assert request_store.owner(store, "t1") == stack_id(place.settings)
         assert not other_stacks.mine(theirs)
     finally:
         down(bare, place)

@@ -52,6 +52,7 @@ WITHOUT = {
         "producer/stack/redis_server.py",
         "producer/stack/service.py",
         "producer/stack/stack.py",
+        "producer/stack/store_lock.py",
         "producer/processes/log_file.py",
         "producer/stack/supervisor.py",
         "shared/broker/runtime_paths.py",

@@ -1,0 +1,117 @@
+"""A store that the stacks of several runtime folders, or machines, share: one has each request."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.requests.client import make_request
+from producer.requests.existing import cancel, follow
+from producer.requests.submit import submit
+from producer.stack import other_stacks, stack, store_lock
+from producer.stack.store_lock import StoreLock
+from shared.broker.runtime_paths import (
+    earlier_runtime_dir,
+    private_stack_dir,
+    stack_id,
+    stack_name,
+)
+from shared.errors import SetupError
+from shared.ledger import request_store
+from shared.messages.requests import Promote
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import wait_for
+from tests.support.processes.local_stack import Place
+
+TOKEN = "00000000"
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack, and a store with two versions of `mine`."""
+    for place in local_stack.new():
+        card = msgspec.structs.replace(packaged.card(), name="mine", files={})
+        for _ in range(2):
+            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+        yield place
+
+
+def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(place: Place) -> None:
+    """A stack that took it as well would train a second time, and `cancel` would not end it."""
+    store = place.settings.store_path
+    other = msgspec.structs.replace(place.settings, runtime_dir=str(place.folder / "other"))
+    private_stack_dir(other)
+    lock = StoreLock(other)
+    lock.hold()
+    name, _, host = stack_id(other).partition("@")
+    dead = f"{name.partition('-')[0]}-{TOKEN}"
+    owners = {
+        "theirs": stack_id(other),
+        "far": f"{dead}@not-{host}",
+        "near": f"{dead}@{host}",
+        "old": stack_name(other),  # of an earlier version of Hangtag
+    }
+    for request_id, owner in owners.items():
+        request_store.keep(store, make_request(Promote("mine@2"), request_id), None, owner)
+    stack.up(place.settings, 1)
+    adopted = ("near", "old")
+    wait_for("the outcomes", lambda: all(request_store.outcome(store, one) for one in adopted))
+    for request_id in adopted:
+        assert request_store.owner(store, request_id) == stack_id(place.settings)
+    for request_id in ("theirs", "far"):
+        assert request_store.owner(store, request_id) == owners[request_id]
+        assert request_store.outcome(store, request_id) is None
+    for command in (cancel, follow):
+        with pytest.raises(SetupError, match=f"theirs belongs to the stack in {place.folder}"):
+            command(place.settings, "theirs")
+    with pytest.raises(SetupError, match="theirs belongs to the stack in"):
+        submit(place.settings, make_request(Promote("mine@2"), "theirs"))
+    follow(place.settings, "far", quiet=True)  # a command that names it adopts it
+    assert request_store.owner(store, "far") == stack_id(place.settings)
+    assert follow(other, "far", quiet=True)[1].ok
+    assert not stack.describe(other).running, "an outcome in the store needs no stack"
+    lock.end()
+    wait_for("the outcome", lambda: request_store.outcome(store, "theirs"))
+
+
+def test_the_lock_of_a_stack_follows_its_store(place: Place) -> None:
+    store = place.settings.store_path
+    stack.up(place.settings, 1)
+    me = stack_id(place.settings)
+    assert str(place.folder) in store_lock.place(store, me)
+    shutil.rmtree(store)
+    store.mkdir()
+    wait_for("the lock in the new store", lambda: store_lock.place(store, me))
+    place.killed("supervisor")
+    assert not store_lock.place(store, me)
+    assert not store_lock.place(store, "../../stack")
+    stack.ensure(place.settings)
+    assert stack_id(place.settings) == me
+    assert store_lock.place(store, me)
+    stack.down(place.settings)
+    assert not list((store / request_store.FOLDER).glob(".stack-*"))
+
+
+def test_a_stack_that_an_earlier_version_started_is_found(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was in a folder of the login."""
+    (place.folder / "hangtag").mkdir()
+    earlier = msgspec.structs.replace(place.settings, runtime_dir=str(place.folder / "hangtag"))
+    stack.up(earlier, 1)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder))
+    monkeypatch.delenv("HANGTAG_RUNTIME_DIR")
+    settings = msgspec.structs.replace(place.settings, runtime_dir="")
+    assert str(earlier_runtime_dir(settings)) == earlier.runtime_dir
+    found = msgspec.structs.replace(earlier, installation=stack_name(earlier))
+    assert other_stacks.stacks(settings) == [settings, found]
+    assert not stack.describe(settings).running
+    assert "is down" in CliRunner().invoke(hangtag, ["down"]).stdout
+    assert not place.processes()

@@ -44,7 +44,7 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
     decided = version_operations.promote(Registry(settings.store_path), work, user_name())
-    refresh(settings)
+    publish_here(settings)
     return decided
 
 
@@ -61,7 +61,7 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     registry = Registry(settings.store_path)
     registry.existing(name)  # raises an error that lists the models
     decided = version_operations.rollback(registry, work, user_name())
-    refresh(settings)
+    publish_here(settings)
     return decided
 
 
@@ -83,7 +83,7 @@ def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
         _open_requests(settings),
     )
     if not dry_run:
-        refresh(settings)
+        publish_here(settings)
     return pruned
 
 
@@ -106,7 +106,7 @@ def remove(settings: Settings, model: str) -> Pruned:
         _open_requests(settings),
         who=user_name(),
     )
-    refresh(settings)
+    publish_here(settings)
     return removed
 
 
@@ -155,7 +155,7 @@ def of_this_machine(name: str) -> dict[int, str]:
     return found
 
 
-def refresh(settings: Settings) -> None:
+def publish_here(settings: Settings) -> None:
     """Update the copies in the servers of this machine's stacks, so that the next job uses them."""
     for one in _open_stacks(settings):
         # Without a server there are no copies; `list` reports damaged versions.

@@ -24,7 +24,7 @@ from worker.datasets.decode_files import Bad, read_file
 from worker.datasets.split import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import LOADING, Context, Reply
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import fold_count, folds
 from worker.photo_head.near_duplicates import Groups, groups
@@ -37,7 +37,7 @@ from worker.training.build_version import blank_card
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 RECIPE = "photo-head"
-LOADING, CHECKING = "loading", "checking"
+CHECKING = "checking"
 MAX_LABELS = 5  #: of each row
 #: As a version's name in the card of the check.
 MODEL = "check"

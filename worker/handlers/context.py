@@ -17,6 +17,10 @@ from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
+#: Stages of progress that several handlers report.
+LOADING, EVALUATING = "loading", "evaluating"
+PUBLISHING, PROMOTING = "publishing", "promoting"
+
 
 class RequestStopped(Exception):
     """The request was cancelled or taken over, or the trainer shuts down. Do not catch it."""

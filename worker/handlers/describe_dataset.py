@@ -17,7 +17,7 @@ from shared.messages.requests import FASHION_MNIST, Progress, ShowData
 from worker.datasets import fashion_mnist, folder_layout, load, sample
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import LOADING, Context, Reply
 from worker.plots import sample_grid
 from worker.recipes import recipes
 
@@ -31,7 +31,6 @@ SPEC = Preprocessing(*SIZE)
 LOOK_AHEAD_FILES = 25
 SAMPLES = sample_grid.ROWS * sample_grid.COLUMNS
 GRID, SINGLE = "grid.png", "image.png"
-LOADING = "loading"
 
 Image = npt.NDArray[np.uint8]  #: [height, width, channels]
 

@@ -26,10 +26,9 @@ from worker.evaluation import seen_images
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
 from worker.evaluation.seen_images import SeenImages
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.runtimes import load_runtime, runtime
 
-LOADING, EVALUATING = "loading", "evaluating"
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
 #: The runtime that CPU workers use.

@@ -22,13 +22,12 @@ from worker.evaluation import heldout_answers
 from worker.export import keras_import
 from worker.export.export import Served, export, export_unlabelled
 from worker.handlers import promotion
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import mapped
 from worker.training.assessment import assess
 from worker.training.build_version import BuiltVersion, calibration_images, code_version
 
-LOADING, EXPORTING, EVALUATING = "loading", "exporting", "evaluating"
-PUBLISHING = "publishing"
+EXPORTING = "exporting"
 RECIPE = "imported"  #: in the card's field of that name
 UNKNOWN = "unknown"  #: the data set of an imported model
 

@@ -14,10 +14,9 @@ from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.registry import removal, version_operations
 from shared.registry.mirror_writer import refresh
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import PROMOTING, Context, Reply
 
 log = logging.getLogger(__name__)
-STAGE = "promoting"
 PRUNING = "pruning"
 REMOVING = "removing"
 
@@ -82,7 +81,7 @@ def _open_requests(context: Context) -> list[Request]:
 
 
 def _moved(context: Context, move: Callable[..., Decided], work: Promote | Rollback) -> Reply:
-    context.stage(STAGE)
+    context.stage(PROMOTING)
     registry, mark = context.registry, context.request.mark
     decided = move(registry, work, context.who, request=mark, confirm=context.confirm)
     refresh(context.client, registry)

@@ -17,7 +17,7 @@ from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
-from worker.handlers.context import Context
+from worker.handlers.context import PROMOTING, Context
 from worker.runtimes import load_runtime, runtime
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 HeldOut = Callable[[Preprocessing], Examples | None]
 #: The runtime that CPU workers use.
 RUNTIME = "litert"
-STAGE = "promoting"
 
 
 def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
@@ -34,7 +33,7 @@ def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided
     Raises:
         RequestStopped: the request was cancelled or taken over.
     """
-    context.stage(STAGE)
+    context.stage(PROMOTING)
     while True:
         with suppress(_ProductionMoved):
             return _settle(context, new, rule, heldout)

@@ -16,7 +16,7 @@ from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
 from worker.handlers import promotion, teacher_versions, train_photos
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
@@ -24,7 +24,6 @@ from worker.training.checkpoint import OtherTraining
 from worker.training.schedule import plan
 
 log = logging.getLogger(__name__)
-LOADING, PUBLISHING = "loading", "publishing"
 STATE = "state.npz"
 
 

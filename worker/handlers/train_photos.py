@@ -24,7 +24,7 @@ from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, Parts
 from worker.handlers import promotion
-from worker.handlers.context import Context, Reply
+from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from worker.training.photo_folder import PhotoFolder
 
 log = logging.getLogger(__name__)
-LOADING, PUBLISHING = "loading", "publishing"
 #: The recipe whose head is followed by trials, and theirs, in order; each gets an equal share of
 #: the time.
 FOLLOWED = "photo"

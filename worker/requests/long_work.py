@@ -12,7 +12,7 @@ import tempfile
 
 from shared.messages.requests import Import, Train, Work
 
-#: Work that takes minutes and loads TensorFlow.
+#: Work that takes minutes and loads TensorFlow. CheckData takes minutes without its memory.
 _LONG = (Train, Import)
 
 

@@ -1,12 +1,11 @@
 """The folder of one request in the store, so that its work survives trainers and Redis.
 
-STORE/.requests/ID/request.json   the request: written by maintenance, or by the first attempt
-STORE/.requests/ID/input          the bytes that were submitted with it
+Beside the files of shared/ledger/request_store.py:
+
 STORE/.requests/ID/began          its mtime is the start of the first attempt
 STORE/.requests/ID/fence          the highest fence that has entered
 STORE/.requests/ID/work/          checkpoint, decoded images: deleted once there is an outcome
 STORE/.requests/ID/files/         the outcome's plots
-STORE/.requests/ID/outcome.json   written last
 """
 
 from __future__ import annotations

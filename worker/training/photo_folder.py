@@ -12,6 +12,7 @@ from shared import atomic_file
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
+from shared.registry.registry import REMEDY
 from worker.backbones import photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
@@ -31,7 +32,6 @@ from worker.photo_head.near_duplicates import Groups, groups
 MOST_MIRRORED = 4000
 #: In the store: backbones that are converted, and features.
 FOLDER = ".features"
-REMEDY = "make room there or make it writable, and run the same command again"
 SPEC_CHANNELS = 3
 
 Progress = Callable[[int, int], None]

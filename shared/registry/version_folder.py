@@ -198,7 +198,7 @@ def empty(folder: Path) -> None:
     atomic_file.sync_folder(folder)
     failpoint("version.card-removed")
     for path in folder.iterdir():
-        path.unlink()
+        path.unlink(missing_ok=True)  # another removal may continue this one
 
 
 def check_filename(name: str) -> None:

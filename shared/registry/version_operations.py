@@ -92,7 +92,7 @@ def prune(
     reasons: dict[int, list[str]] = {}
     for version, why in _needed(registry, work, busy, requests):
         reasons.setdefault(version, []).append(why)
-    kept = {version: "; ".join(reasons[version]) for version in sorted(reasons)}
+    kept = {version: "; ".join(dict.fromkeys(reasons[version])) for version in sorted(reasons)}
     removed = [version for version in removable(registry, work.name) if version not in kept]
     left = staging.leftovers(registry, work.name)
     if not (kept or removed or left):

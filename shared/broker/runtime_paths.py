@@ -38,7 +38,7 @@ def runtime_dir(settings: Settings) -> Path:
     """This user's runtime folder, with the folders of the stacks; not created here.
 
     Raises:
-        SetupError: another user has made it: everyone may write to BASE.
+        SetupError: it is not a folder of this user: everyone may write to BASE.
     """
     if settings.runtime_dir:
         return Path(settings.runtime_dir)
@@ -150,6 +150,6 @@ def _check_owner(folder: Path) -> os.stat_result:
     info = folder.lstat()
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise SetupError(
-            f"{folder} belongs to another user; set HANGTAG_RUNTIME_DIR to another folder"
+            f"{folder} is not a folder of this user; set HANGTAG_RUNTIME_DIR to another folder"
         )
     return info

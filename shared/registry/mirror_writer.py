@@ -18,7 +18,7 @@ import redis
 from redis.client import Pipeline
 
 from shared import keys
-from shared.errors import BadMessage, SetupError
+from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import file_copies, packaged
@@ -42,6 +42,7 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     Raises:
         SetupError: a version is damaged, or Redis has no room for one of its files; all others are
             copied nevertheless.
+        BrokerRefuses: Redis denies access; the rest is not copied.
         redis.exceptions.RedisError: the server is unreachable.
     """
     faults: list[SetupError] = []
@@ -90,6 +91,8 @@ def _cards(registry: Registry, name: str, faults: list[SetupError]) -> Iterator[
 def _collected(faults: list[SetupError]) -> Iterator[None]:
     try:
         yield
+    except BrokerRefuses:  # of any version
+        raise
     except SetupError as error:
         faults.append(error)
 

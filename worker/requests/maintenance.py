@@ -55,7 +55,8 @@ class Maintenance(threading.Thread):
         self._client, self._settings, self._hint = client, settings, hint
         self._long_work = long_work or LongWork()
         self._store = settings.store_path
-        self._stack = stack_id(settings)
+        #: At a broker none is needed, and the runtime folder may be unusable.
+        self._stack = "" if settings.redis_url else stack_id(settings)
         self._requests = RequestLedger(client, settings.lease_s)
         self._ended = threading.Event()
         self._published = float("-inf")
@@ -83,6 +84,8 @@ class Maintenance(threading.Thread):
         if due or self._count_cards() < self._cards:  # Redis lost them, and workers need them
             try:
                 publish(self._client, Registry(self._store))
+            except BrokerRefuses:
+                raise
             except SetupError as error:  # the rest is published
                 self._warn(str(error))
             self._published = time.monotonic()

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from celery.worker import state
 
 from shared import keys
+from shared.broker.address import address_of
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
-from shared.broker.runtime_paths import stack_name
+from shared.broker.runtime_paths import runtime_dir, stack_name
+from shared.errors import Exit
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestVerdict
@@ -32,6 +35,8 @@ from shared.settings import Settings
 from tests.support.jobs import model_versions
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
+from worker.lifecycle import access_check
+from worker.lifecycle.access_check import RefusalLimit
 from worker.requests import maintenance
 from worker.requests.long_work import LongWork
 from worker.requests.maintenance import RETENTION_S, Maintenance
@@ -357,6 +362,36 @@ def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
         assert scene.client.delete(aliases) == published
     (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert "model.keras of shoes@1: 4 MiB do not fit" in line
+
+
+def test_a_refusal_while_models_are_copied_is_recorded(
+    scene: Scene, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside a damaged version."""
+    monkeypatch.setattr(access_check, "refusal_limit", RefusalLimit(0.0))
+    monkeypatch.setattr(state, "should_stop", None)
+    monkeypatch.setattr(file_copies, "WHOLE_BYTES", 1)
+    server.client.acl_setuser(
+        "trainer", enabled=True, passwords=["+x"], keys=["*"], commands=["+@all", "-persist"]
+    )
+    registry = Registry(scene.store)
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    for _ in range(2):
+        registry.publish(card, {"model.tflite": b"a model"})
+    (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
+    address = msgspec.structs.replace(address_of(server.url), user="trainer", password="x")
+    with connect(address, "test") as client:
+        Maintenance(client, scene.settings, scene._hint).go()
+    assert state.should_stop == Exit.SETUP
+
+
+def test_a_trainer_at_a_broker_needs_no_runtime_folder(scene: Scene, tmp_path: Path) -> None:
+    """Another user may have made it."""
+    folder = runtime_dir(Settings())
+    folder.symlink_to(tmp_path)
+    scene.requests.submit(REQUEST)
+    Maintenance(scene.client, scene.settings, scene._hint).go()
+    assert scene.hints == 1
 
 
 def test_a_stacks_trainer_restores_only_the_requests_of_its_installation(

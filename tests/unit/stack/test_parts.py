@@ -164,7 +164,7 @@ def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
     runtime_dir(Settings()).symlink_to(tmp_path / "folder")
     result = CliRunner().invoke(hangtag, ["workers"], env={"HANGTAG_RUNTIME_DIR": ""})
     assert result.exit_code == Exit.SETUP
-    assert "belongs to another user; set HANGTAG_RUNTIME_DIR" in result.stderr
+    assert "is not a folder of this user; set HANGTAG_RUNTIME_DIR" in result.stderr
 
 
 def test_a_lock_reports_its_holder_and_its_removal(tmp_path: Path) -> None:

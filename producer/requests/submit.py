@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from producer.fleet import commands
 from producer.output.request_progress import RequestNotices
@@ -43,7 +42,8 @@ def submit(
         StillOpen: it did not finish in `timeout_s`, and continues.
         KeyboardInterrupt: it continues.
     """
-    _check_stored(settings, request)
+    if not settings.redis_url:
+        request_store.check_id(settings.store_path, request)
     outcome = stored_outcome(settings, request.id)
     if outcome is not None:
         _check_succeeded(request.id, outcome)
@@ -83,26 +83,14 @@ def _submit(
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        with _stored(settings, request, input):
+        # A stack runs by now, so no other one adopts its request.
+        stack = None if settings.redis_url else stack_id(settings)
+        with request_store.kept(settings.store_path, request, input, stack):
             if not client.submit(request, input):
                 _check_before(client.get(request.id), request.id)
     if not served and not wait:
         RequestNotices().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
     return client
-
-
-@contextmanager
-def _stored(settings: Settings, request: Request, input: bytes | None) -> Iterator[None]:
-    """Store a request of this machine's stack before its submission; not if that is refused."""
-    store = settings.store_path
-    if not settings.redis_url:  # its stack runs by now, so no other one adopts it
-        request_store.keep(store, request, input, stack_id(settings))
-    try:
-        yield
-    except (UsageError, RequestCancelled):
-        if not settings.redis_url:
-            request_store.forget(store, request.id, in_use=True)
-        raise
 
 
 def _check_before(view: RequestView | None, request_id: str) -> None:
@@ -120,15 +108,6 @@ def _check_succeeded(request_id: str, outcome: Outcome) -> None:
         raise (UsageError if outcome.usage else SetupError)(
             f"request {request_id} failed before: {outcome.error}; choose another --request-id"
         )
-
-
-def _check_stored(settings: Settings, request: Request) -> None:
-    """Check the id against the store: Redis may have lost the request."""
-    if settings.redis_url:
-        return
-    stored = request_store.load(settings.store_path, request.id)
-    if stored is not None and stored.work != request.work:
-        raise UsageError(f"request {request.id} exists for other work; choose another id")
 
 
 def data_place(typed: str, settings: Settings) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from shared import atomic_file, file_lock
-from shared.errors import MISFITS, BadMessage, Unavailable
+from shared.errors import MISFITS, BadMessage, RequestCancelled, Unavailable, UsageError
 from shared.failpoints import failpoint
 from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
 
@@ -45,6 +45,35 @@ def folder(store: Path, request_id: str) -> Path:
     if not REQUEST_ID.fullmatch(request_id):
         raise BadMessage(f"{request_id!r:.80} is not the id of a request")
     return store / FOLDER / request_id
+
+
+def check_id(store: Path, request: Request) -> None:
+    """Raises UsageError if other work is stored under this id: Redis may have lost it."""
+    stored = load(store, request.id)
+    if stored is not None and stored.work != request.work:
+        raise UsageError(f"request {request.id} exists for other work; choose another id")
+
+
+@contextmanager
+def kept(store: Path, request: Request, input: bytes | None, stack: str | None) -> Iterator[None]:
+    """Store a request of this machine's stack while it is submitted; not if that is refused.
+
+    `stack` is as in `keep`; None at a broker, where its trainer stores the request.
+
+    Raises:
+        UsageError: other work is stored under this id.
+        SetupError: the store cannot be written.
+    """
+    if stack is None:
+        yield
+        return
+    check_id(store, request)
+    keep(store, request, input, stack)
+    try:
+        yield
+    except (UsageError, RequestCancelled):
+        forget(store, request.id, in_use=True)
+        raise
 
 
 def keep(store: Path, request: Request, input: bytes | None = None, stack: str = "") -> None:

@@ -209,10 +209,10 @@ def _shortened(request_id: str) -> str:
 def _submit(context: Context, request: Request) -> bool:
     """False if another request has its id, which must not fail a training that has published."""
     settings = context.settings
-    if not settings.redis_url:  # as the producer does, on this machine's stack
-        request_store.keep(context.registry.root, request, context.input, stack_id(settings))
+    stack = None if settings.redis_url else stack_id(settings)
     try:
-        RequestLedger(context.client, settings.lease_s).submit(request, context.input)
+        with request_store.kept(context.registry.root, request, context.input, stack):
+            RequestLedger(context.client, settings.lease_s).submit(request, context.input)
     except UsageError as error:
         log.warning("request %s has no trial %s: %s", context.request.id, request.id, error)
         return False

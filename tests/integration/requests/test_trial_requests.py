@@ -15,6 +15,7 @@ from producer.cli.models import train as train_command
 from producer.cli.models import trained
 from producer.requests import wait as wait_for_outcome
 from shared.errors import Exit
+from shared.ledger import request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import REQUEST_ID, Outcome, Request, Train
@@ -54,6 +55,19 @@ def test_a_trial_whose_id_is_in_use_is_left_out(server: RedisServer, tmp_path: P
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     RequestLedger(server.client, 30.0).submit(other)
     assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
+    (stored,) = request_store.unanswered(tmp_path)  # or it would start once the other is forgotten
+    assert stored.id == "monday-scratch"
+
+
+def test_a_trial_whose_id_is_stored_for_other_work_is_left_out(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """Redis has lost the other request, which is restored."""
+    other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
+    request_store.keep(tmp_path, other)
+    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
+    assert RequestLedger(server.client, 30.0).open() == ["monday-scratch"]
+    assert request_store.load(tmp_path, other.id) == other
 
 
 @pytest.fixture

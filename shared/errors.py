@@ -11,7 +11,7 @@ HangtagError
 │   └── StillOpen          it is in progress, and the wait for it has ended
 └── SetupError         the set-up: stop, the message names the fix
     ├── Damaged            a job's journal that cannot be read
-    ├── BrokerRefuses      Redis denies access or a command: retrying does not help
+    ├── BrokerRefuses      Redis denies access or a command; retried while a password changes
     └── UsageError         the command line: exit code 2
 """
 

@@ -1,7 +1,8 @@
 """Distinguishes refusals of access, refusals of writes and outages.
 
 The latter two are retried. A refusal of access (authentication, permissions, certificates) is a
-set-up error: it ends the command or worker with one line that names the fix.
+set-up error: it ends the command with one line that names the fix, and a worker as well, which
+retries for a while if it was connected before.
 """
 
 from __future__ import annotations

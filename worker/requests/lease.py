@@ -78,7 +78,8 @@ class Lease(threading.Thread):
     def confirm(self) -> None:
         """Check with Redis and the store that this lease still holds the request.
 
-        Waits while Redis is unreachable: without it nothing may become visible.
+        Waits while Redis is unreachable, or refuses writes or access: nothing may become visible
+        meanwhile.
 
         Raises:
             RequestStopped: it does not.

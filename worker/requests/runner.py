@@ -51,9 +51,10 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Prune: ("worker.handlers.manage_versions", "prune"),
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
-#: Redis is unreachable, a replica or refuses access, or the store is locked: the work is retried.
+#: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
-#: A refusal that recurs although the lease is renewed is none of a password that was just changed.
+#: A second refusal, although the lease was renewed in between, is not due to a password that was
+#: just changed.
 MAX_REFUSALS = 1
 LEFT, ANSWERED = "left", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
@@ -156,6 +157,7 @@ class RequestRunner:
 
     def _finish(self, outcome: Outcome, files: Files) -> None:
         """Send the stored outcome to Redis. Raises RequestStopped: the next attempt sends it."""
+        refusals = 0
         while True:
             try:
                 if self._common.requests.finish(self._id, self._grant.fence, outcome, files):
@@ -164,10 +166,19 @@ class RequestRunner:
                 raise RequestStopped("Redis does not accept the outcome of this attempt")
             except BadMessage as error:
                 raise RequestStopped(str(error)) from error
-            except (RedisError, BrokerRefuses) as error:  # the parent stops a refused trainer
-                log.warning("the outcome of %s waits for Redis: %s", self._id, error)
-            self._common.shutdown.is_sent(RETRY_S)
-            self._lease.check()
+            except BrokerRefuses as error:
+                refusals += 1
+                if refusals > MAX_REFUSALS:
+                    raise RequestStopped(str(error)) from error
+                self._pause(error)
+                self._lease.confirm()  # waits until Redis accepts renewals
+            except RedisError as error:
+                self._pause(error)
+                self._lease.check()  # no renewal: Redis may already have the outcome
+
+    def _pause(self, error: Exception) -> None:
+        log.warning("the outcome of %s waits for Redis: %s", self._id, error)
+        self._common.shutdown.is_sent(RETRY_S)
 
     def _leave(self) -> None:
         if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:

@@ -182,6 +182,20 @@ def test_a_lasting_refusal_of_what_a_handler_needs_fails_the_request(trainer: Tr
     assert "Redis refuses: this user may not run" in trainer.error()
 
 
+def test_a_lasting_refusal_of_the_outcome_leaves_it_to_another_attempt(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The lease can be renewed: only that script is not loaded yet."""
+    execute(trainer.server, "SCRIPT FLUSH")
+    revoke = "ACL SETUSER trainer -script|load"
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "tidy", lambda folder: execute(trainer.server, revoke))
+        assert trainer.take() == LEFT
+    assert "this attempt stops: Redis refuses: this user may not run" in caplog.text
+    execute(trainer.server, "ACL SETUSER trainer +script|load")
+    assert trainer.take() == ANSWERED
+
+
 def test_an_outcome_that_cannot_be_stored_names_the_setting(trainer: Trainer) -> None:
     files = trainer.folder.work.parent / "files"
     files.parent.mkdir(parents=True)

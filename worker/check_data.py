@@ -1,6 +1,7 @@
-"""`python -m worker.check_data`: checks a folder of class folders, without opening its files.
+"""`python -m worker.check_data`: checks a folder of class folders, before it decodes an image.
 
-It reads a question and writes a verdict, as JSON (shared/messages/data_check.py).
+It reads a question and writes a verdict, as JSON (shared/messages/data_check.py). With corrections
+it hashes the files whose size occurs in one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 def verdict(question: DataQuestion) -> DataVerdict:
-    """The fault that a trainer would find before it opens a file."""
+    """The fault that a trainer would find before it decodes an image."""
     data = question.corrections
     try:
         walk = open_walk(Path(question.folder), decode_files(data, input_sha256(data)))

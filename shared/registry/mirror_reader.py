@@ -51,7 +51,7 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
     """A file of a version, verified against its card.
 
     Raises:
-        SetupError: it is never or not yet in Redis, or does not match the card.
+        SetupError: it is not in Redis, or is never copied there, or does not match the card.
         redis.exceptions.RedisError: the server is unreachable.
     """
     if packaged.is_packaged(card.name, card.version):

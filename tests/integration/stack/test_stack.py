@@ -175,8 +175,8 @@ def test_up_scales_without_a_gap(running: Place) -> None:
 
 def _wait_for_children(place: Place, wanted: int) -> None:
     def scaled() -> bool:
+        assert place.parents("worker"), "there was a time without a worker"
         beats = place.alive()
-        assert beats, "there was a time without a worker"
         return len(beats) == 1 and len(beats[0].children) == wanted
 
     wait_for(f"{wanted} children", scaled)

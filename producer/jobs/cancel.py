@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -34,24 +35,39 @@ def cancel(job: str, settings: Settings) -> str:
 
     Raises:
         UsageError: there is no such job, or it is finished.
-        BrokerAway: the job runs, and Redis is unreachable.
-        SetupError: the job runs, and this Redis does not know it.
+        BrokerAway: the job runs, and the Redis that may know it is unreachable.
+        SetupError: the job runs, and no Redis knows it.
     """
     output = _output(job)
     view = read_snapshot(output) if output is not None else None
     if output is None or view is None:
-        found = whole_id(job, remote_ids(settings)) or job
-        if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings):
-            find_output(job)  # raises an error if there is none, or its disk is missing
-            raise UsageError(unknown(job))
-        return f"job {found} is cancelled"
-    if view.state is not JobState.RUNNING or not _cancel_running(output, view, settings):
+        return _cancel_elsewhere(job, settings)
+    _check_unfinished(view)
+    if view.state is JobState.RUNNING:
+        _cancel_running(output, view, settings)
         view = read_snapshot(output) or view
-        if view.state is JobState.FINISHED:
-            raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
+        _check_unfinished(view)  # its last row may have been done before
+    if view.state not in (JobState.RUNNING, JobState.CANCELLED):
         _record_cancelled(output, view.job, settings)
-    view = read_snapshot(output) or view
-    return f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are done"
+        view = read_snapshot(output) or view
+    line = f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are done"
+    running = view.state is JobState.RUNNING
+    return f"{line}; its producer has not ended yet" if running else line
+
+
+def _cancel_elsewhere(job: str, settings: Settings) -> str:
+    """Cancel a job that this machine does not know; return a one-line report."""
+    found = whole_id(job, remote_ids(settings)) or job
+    if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings).known:
+        find_output(job)  # raises an error if there is none, or its disk is missing
+        raise UsageError(unknown(job))
+    return f"job {found} is cancelled"
+
+
+def _check_unfinished(view: JobView) -> None:
+    """Raises UsageError. A retry is unfinished; a finished job may be held to be rendered again."""
+    if view.exit_code is not None:
+        raise UsageError(f"job {view.job} is finished; there is nothing to cancel")
 
 
 def _output(job: str) -> Path | None:
@@ -62,38 +78,43 @@ def _output(job: str) -> Path | None:
         return None
 
 
-def _cancel_running(output: Path, view: JobView, settings: Settings) -> bool:
-    """Cancel a job in Redis and wait for the end of its producer; False if that ends first."""
+def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
+    """Cancel a job in Redis, and wait for the end of its producer; it may end before."""
     deadline = time.monotonic() + UNKNOWN_S
-    while not _cancel_in_redis(view.job, settings):
+    while not (answer := _cancel_in_redis(view.job, settings)).known:
         if time.monotonic() > deadline:
-            raise SetupError(
+            raise answer.away or SetupError(
                 f"job {view.job} still runs: {redacted(broker_url(settings))} does not know it; "
                 "cancel it with the HANGTAG_REDIS_URL that it was started with, or end its "
                 "producer with Ctrl-C"
             )
         time.sleep(_RETRY_S)
         if not is_running(output):
-            return False
+            return
     deadline = time.monotonic() + ENDS_WITHIN_S
     while is_running(output) and time.monotonic() < deadline:
         time.sleep(_RETRY_S)
-    return True
 
 
-def _cancel_in_redis(job: str, settings: Settings) -> bool:
-    """Cancel a job at the broker that knows it; False if none does. Raises BrokerAway if none
-    answers."""
+class _Answer(NamedTuple):
+    """The answer of all brokers."""
+
+    known: bool  #: whether one knew the job, and has cancelled it
+    away: BrokerAway | None  #: the error of one that did not answer, if none knew the job
+
+
+def _cancel_in_redis(job: str, settings: Settings) -> _Answer:
+    """Cancel a job at the broker that knows it. Raises BrokerAway if none answers."""
     asked, away = brokers(settings), list[BrokerAway]()
     for broker in asked:
         try:
             if _cancel_at(job, broker):
-                return True
+                return _Answer(True, None)
         except BrokerAway as error:  # a killed server leaves its socket
             away.append(error)
     if len(away) == len(asked):
         raise away[0]
-    return False
+    return _Answer(False, away[0] if away else None)
 
 
 def brokers(settings: Settings) -> list[Settings]:

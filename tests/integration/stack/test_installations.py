@@ -166,7 +166,7 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
         assert done.returncode == 0, done.stderr
         leave_dead_socket(place)
         assert "is cancelled" in cancel.cancel(str(output), place.settings)
-        assert _state(output) is JobState.CANCELLED  # its producer has ended
+        wait_for("the end of its producer", lambda: _state(output) is JobState.CANCELLED)
         assert not output.exists()
     finally:
         down(bare, place)

@@ -42,8 +42,8 @@ class StoreLock:
             if self._store.is_dir():
                 self._lock.path.parent.mkdir(exist_ok=True)
                 self._held = self._lock.take(0)
-        if self._held:
-            self._lock.write(self._place.encode(errors="replace"))
+            if self._held:  # on a full disk it is held without its place
+                self._lock.write(self._place.encode(errors="replace"))
 
     def end(self) -> None:
         """Remove the file and free the lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ from shared.ledger import request_store
 from shared.messages.requests import Promote
 from shared.registry import packaged
 from shared.registry.registry import Registry
+from tests.support.machine.small_disk import mounted
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import Place
@@ -96,6 +98,19 @@ def test_the_lock_of_a_stack_follows_its_store(place: Place) -> None:
     assert store_lock.place(store, me)
     stack.down(place.settings)
     assert not list((store / request_store.FOLDER).glob(".stack-*"))
+
+
+def test_the_lock_is_held_on_a_full_disk(place: Place, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "1m") as disk:
+        full = msgspec.structs.replace(place.settings, store=str(disk.folder))
+        private_stack_dir(full)
+        supervisor = StoreLock(full)
+        supervisor.hold()
+        supervisor.end()
+        disk.fill(0)
+        supervisor.hold()
+        assert store_lock.place(disk.folder, stack_id(full)) == "another folder"
+        supervisor.end()
 
 
 def test_a_stack_that_an_earlier_version_started_is_found(

@@ -128,7 +128,10 @@ def _known(options: JobOptions, journal: Journal) -> Iterator[Place]:
 
 
 def _argument(arguments: Mapping[bytes, int], name: bytes) -> int:
-    """A walk follows neither ".." nor links, so a shorter argument does not lead to this file."""
+    """The number of the longest argument that is `name` or a folder above it.
+
+    A walk follows neither ".." nor links, so a shorter argument does not lead to this file.
+    """
     while name and name not in arguments:
         name = name.rpartition(b"/")[0]
     return arguments.get(name, 0)

@@ -25,7 +25,7 @@ _DAMAGE = {
 _FIXES = {
     sqlite3.SQLITE_BUSY: "end the process that locks it, or move the table from a network disk to "
     "a local one, and run again",
-    sqlite3.SQLITE_CANTOPEN: "make its folder writable, or free space, run again",
+    sqlite3.SQLITE_CANTOPEN: "make it readable and its folder writable, or free space, run again",
     sqlite3.SQLITE_READONLY: "make it and its folder writable, run again",
 }
 

@@ -403,5 +403,5 @@ def test_an_error_that_space_does_not_fix_names_another_fix(tmp_path: Path) -> N
             sqlite_errors(path),
         ):
             second.execute("BEGIN IMMEDIATE")
-    with pytest.raises(SetupError, match="make its folder writable"), sqlite_errors(path):
+    with pytest.raises(SetupError, match="make it readable and its"), sqlite_errors(path):
         open_read_only(tmp_path / "absent", immutable=False).execute("SELECT 1")

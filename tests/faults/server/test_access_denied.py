@@ -90,6 +90,9 @@ def test_a_revoked_permission_ends_a_worker(
     settings |= {"HANGTAG_REDIS_PASSWORD_FILE": str(strict.folder / "password")}
     settings |= {"HANGTAG_REFUSED_S": "1"}
     worker = strict.fleet.worker(1, APPS[part], ready=True, **settings)
+    # A connection that is made later declares no queue.
+    clients = guarded.client.client_list
+    wait_for("its poll", lambda: "brpop" in [client["cmd"] for client in clients()])
     guarded.client.acl_setuser(name, enabled=True, passwords=["+x"], keys=["*"], commands=commands)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
     assert worker.wait(30) == Exit.SETUP, worker.story

@@ -11,11 +11,11 @@ from redis.exceptions import RedisError
 from producer.output.formatting import ago, duration
 from producer.output.request_progress import title
 from producer.requests.client import describe
-from producer.stack import other_stacks
+from producer.stack import other_stacks, store_lock
 from producer.terminal.style import doubtful, good
 from producer.terminal.text_table import Column, fitted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, socket_path
+from shared.broker.runtime_paths import broker_url, socket_path, stack_id
 from shared.errors import BadMessage, BrokerAway
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState
@@ -23,8 +23,10 @@ from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Request, Work
 from shared.settings import Settings
 
-#: The request is only in the store: this machine's stack has stopped.
+#: The request is only in the store: its stack has stopped.
 PAUSED = "paused"
+#: A stack that runs in another runtime folder, or on another machine, has it.
+ELSEWHERE = "elsewhere"
 #: Another version of Hangtag submitted it.
 UNREADABLE = "unreadable"
 _COLUMNS = (
@@ -42,7 +44,7 @@ class OpenRequest(msgspec.Struct, frozen=True):
     """The state of one request."""
 
     request: str
-    state: str  #: waiting, running, paused, or unreadable
+    state: str  #: waiting, running, paused, elsewhere, or unreadable
     work: Work | None  #: None if unreadable
     who: str
     created: float  #: seconds since 1970
@@ -80,9 +82,14 @@ def table(requests: list[OpenRequest]) -> list[str]:
 
 
 def _stored(settings: Settings) -> Iterator[OpenRequest]:
-    if not settings.redis_url:
-        for request in request_store.unanswered(settings.store_path, here=True):
-            yield _open(request, PAUSED)
+    """Those in the store; `open_requests` replaces the states of those that are in Redis, too."""
+    if settings.redis_url:
+        return
+    store, near = settings.store_path, {stack_id(one) for one in other_stacks.stacks(settings)}
+    for request in request_store.unanswered(store, here=True):
+        owner = request_store.owner(store, request.id) or ""
+        elsewhere = owner not in near and store_lock.place(store, owner)
+        yield _open(request, ELSEWHERE if elsewhere else PAUSED)
 
 
 def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, follow
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import other_stacks, stack, store_lock
 from producer.stack.store_lock import StoreLock
@@ -69,6 +70,8 @@ def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(pla
     for request_id in ("theirs", "far"):
         assert request_store.owner(store, request_id) == owners[request_id]
         assert request_store.outcome(store, request_id) is None
+    listed = {one.request: one.state for one in open_requests(place.settings)}
+    assert (listed["theirs"], listed["far"]) == ("elsewhere", "paused")
     for command in (cancel, follow):
         with pytest.raises(SetupError, match=f"theirs belongs to the stack in {place.folder}"):
             command(place.settings, "theirs")

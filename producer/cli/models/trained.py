@@ -24,7 +24,7 @@ def wait_for_trials(
     Raises the first error at the end.
     """
     from producer.requests.existing import follow
-    from shared.errors import SetupError, Unanswered
+    from shared.errors import SetupError, Unanswered, Unavailable
     from shared.messages.replies import Trained
 
     quiet, as_json = given["quiet"], given["as_json"]
@@ -35,7 +35,7 @@ def wait_for_trials(
         try:
             left_s = max(0.0, deadline - time.monotonic())
             _, found = follow(settings, trial, quiet=quiet, timeout_s=left_s)
-        except (SetupError, Unanswered) as error:
+        except (SetupError, Unanswered, Unavailable) as error:
             failed = failed or error
             continue
         results.append(_reply(settings, trial, found))

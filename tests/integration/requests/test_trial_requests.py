@@ -133,6 +133,32 @@ def test_the_timeout_is_for_a_head_and_its_trials_together(
     assert 5 <= clock.now < 6
 
 
+class Outage:
+    """A clock that is read before each trial; the server stops before the second one."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server, self._reads = server, 0
+
+    def monotonic(self) -> float:
+        self._reads += 1
+        if self._reads == len(TRIALS):
+            self._server.stop()
+        return 0.0
+
+
+def test_an_outage_before_a_trial_hides_no_other_result(
+    server: RedisServer, followed: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trial in TRIALS:
+        followed.answer(trial, followed.claim(trial))
+    monkeypatch.setattr(trained, "time", Outage(server))
+    result = wait(server, "--json")
+    assert result.exit_code == Exit.SETUP, result.output
+    assert "does not answer" in result.stderr.splitlines()[-1]
+    (only,) = msgspec.json.decode(result.stdout)["trial_results"]
+    assert only["request"] == TRIALS[0]
+
+
 @pytest.mark.parametrize("given", [True, False], ids=["validation", "a fold"])
 def test_only_photos_that_the_folder_holds_out_are_decoded_for_an_older_version(
     server: RedisServer, tmp_path: Path, given: bool

@@ -39,6 +39,7 @@ def submit(
         UsageError: an argument is invalid, or other work has this id.
         SetupError: the work failed, or cannot be submitted; the message says what to do.
         RequestCancelled: it was cancelled.
+        BadMessage: another version of Hangtag submitted a request with this id.
         StillOpen: it did not finish in `timeout_s`, and continues.
         KeyboardInterrupt: it continues.
     """
@@ -83,7 +84,7 @@ def _submit(
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        # A stack runs by now, so no other one adopts its request.
+        # A stack runs by now, so no other one adopts its request. A new store is locked in 1 s.
         stack = None if settings.redis_url else stack_id(settings)
         with request_store.kept(settings.store_path, request, input, stack):
             if not client.submit(request, input):

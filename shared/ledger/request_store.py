@@ -71,7 +71,7 @@ def kept(store: Path, request: Request, input: bytes | None, stack: str | None) 
     keep(store, request, input, stack)
     try:
         yield
-    except (UsageError, RequestCancelled):
+    except (UsageError, RequestCancelled, BadMessage):
         forget(store, request.id, in_use=True)
         raise
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shared.broker.runtime_paths import stack_id
-from shared.errors import SetupError, UsageError
+from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card, Preprocessing
@@ -213,7 +213,7 @@ def _submit(context: Context, request: Request) -> bool:
     try:
         with request_store.kept(context.registry.root, request, context.input, stack):
             RequestLedger(context.client, settings.lease_s).submit(request, context.input)
-    except UsageError as error:
+    except (UsageError, BadMessage) as error:
         log.warning("request %s has no trial %s: %s", context.request.id, request.id, error)
         return False
     return True

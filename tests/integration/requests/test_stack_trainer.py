@@ -19,7 +19,7 @@ from producer.stack.server_client import IdleDetector
 from shared import keys
 from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
-from shared.errors import RequestCancelled, SetupError, UsageError
+from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
@@ -80,7 +80,12 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     submit(place.settings, make_request(Train("mine", "fast"), "r3"), wait=False)
     record = request_store.folder(store, "r3") / request_store.REQUEST_FILE
     record.write_bytes(record.read_bytes().replace(b'"recipe"', b'"recipe_of_2030"'))
-    place.client().hset(keys.request("r3", "state"), "request", record.read_bytes())
+    unreadable = record.read_bytes()
+    place.client().hset(keys.request("r3", "state"), "request", unreadable)
+    with pytest.raises(BadMessage):
+        submit(place.settings, make_request(Train("mine", "fast"), "r3"), wait=False)
+    assert request_store.load(store, "r3") is None, "the next stack would start it"
+    record.write_bytes(unreadable)
     cancel(place.settings, "r1")
     cancel(place.settings, "r3")
     assert not record.exists()

@@ -14,6 +14,7 @@ from producer.cli.main import hangtag
 from producer.cli.models import train as train_command
 from producer.cli.models import trained
 from producer.requests import wait as wait_for_outcome
+from shared import keys
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.requests import RequestLedger
@@ -51,9 +52,14 @@ def test_long_ids_that_differ_at_their_end_have_trials_of_their_own(
     assert _trials(server, tmp_path, first) == found[:2]  # as a second attempt after a crash
 
 
-def test_a_trial_whose_id_is_in_use_is_left_out(server: RedisServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_trial_whose_id_is_in_use_is_left_out(
+    server: RedisServer, tmp_path: Path, readable: bool
+) -> None:
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     RequestLedger(server.client, 30.0).submit(other)
+    if not readable:  # of another version of Hangtag
+        server.client.hset(keys.request(other.id, "state"), "request", b"{}")
     assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
     (stored,) = request_store.unanswered(tmp_path)  # or it would start once the other is forgotten
     assert stored.id == "monday-scratch"

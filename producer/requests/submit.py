@@ -84,7 +84,7 @@ def _submit(
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
-        # A stack runs by now, so no other one adopts its request. A new store is locked in 1 s.
+        # A stack runs by now, so no other one adopts its request; in a new store, after a poll.
         stack = None if settings.redis_url else stack_id(settings)
         with request_store.kept(settings.store_path, request, input, stack):
             if not client.submit(request, input):

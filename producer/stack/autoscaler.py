@@ -18,6 +18,9 @@ from collections.abc import Callable
 
 import msgspec
 
+log = logging.getLogger(__name__)
+#: Time between two polls of the backlog.
+LOOK_EVERY_S = 0.5
 #: Number of consecutive polls that are averaged: a single one may fall between two batches.
 LOOKS = 3
 #: Above this number of batches per child some of them wait.
@@ -87,10 +90,6 @@ def _wanted(children: int, seen: tuple[tuple[float, int], ...]) -> float:
     quiet = seen[-1][0] - seen[0][0] > QUIET_S
     most = max(batches for _, batches in seen)
     return most if quiet and most <= WORTH_IT * children else children
-
-
-log = logging.getLogger(__name__)
-LOOK_EVERY_S = 0.5
 
 
 class Autoscaler:

@@ -10,7 +10,6 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import redis
 from redis.exceptions import RedisError
@@ -25,9 +24,6 @@ from shared.ledger.requests import RequestLedger
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    import redis
 
 log = logging.getLogger(__name__)
 #: For a reply of this machine's server; the next turn tries again.

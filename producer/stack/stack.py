@@ -144,7 +144,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
 def down(settings: Settings) -> bool:
     """End the stack and wait for it; returns whether there was anything to end.
 
-    Commands that use it end, too: none restarts it.
+    Jobs that use it end, too. A command that follows a request starts it again.
 
     Raises:
         BrokerAway: another command is starting or ending it.

@@ -37,7 +37,7 @@ LOCK_WAIT_S = 1.0
 TURN_S = 0.5
 TURN_WHILE_CLOSED_S = 0.005
 #: Also the delay of the first poll, which imports Redis' client while the worker still starts.
-LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 
 
 class Supervisor:
@@ -98,7 +98,7 @@ class Supervisor:
         self._publish()
         self._gate.open()
         self._serving = self._services.server
-        self._poll_due = time.monotonic() + LOOK_EVERY_S
+        self._poll_due = time.monotonic() + POLL_EVERY_S
 
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
@@ -110,7 +110,7 @@ class Supervisor:
                 publish_copies(client, self._settings)
 
     def _poll(self, wanted: Desired) -> None:
-        self._poll_due = time.monotonic() + LOOK_EVERY_S
+        self._poll_due = time.monotonic() + POLL_EVERY_S
         self._server_client.refresh()
         self._store_lock.hold()
         self._training = self._server_client.training()

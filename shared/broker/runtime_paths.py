@@ -76,7 +76,8 @@ def stack_dir(settings: Settings) -> Path:
 def stack_id(settings: Settings) -> str:
     """The identity of this installation's stack in a store: NAME-TOKEN@HOST.
 
-    A store may be shared by runtime folders and machines, and a path by machines and namespaces.
+    Several runtime folders or machines may share a store, and the same path may exist on several
+    machines or in containers.
     The token is random and lives as long as the stack's folder. NAME alone if there is no folder.
     """
     try:

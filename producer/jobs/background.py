@@ -16,7 +16,15 @@ from producer.inputs.walk import check_roots
 from producer.jobs.classify import Summary, classify
 from producer.jobs.find_job import find_output
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, JobView, job_of_producer, read_snapshot, stored
+from producer.journal.snapshot import (
+    JobState,
+    JobView,
+    has_journal,
+    is_running,
+    job_of_producer,
+    read_snapshot,
+    stored,
+)
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
@@ -31,10 +39,13 @@ FOLLOW_S = 0.5
 SOON_S = 3.0
 #: The exit codes of a job that has nothing left to run.
 _FINISHED = {Exit.OK, Exit.SOME_FAILED, Exit.BUDGET}
+#: The start of the last line of a command that failed.
+_ERROR = "hangtag: "
 
 
-def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
+def start(options: JobOptions, arguments: list[str], settings: Settings, restart: bool) -> str:
     """Run `hangtag classify ARGUMENTS` detached; return the job's id once it has started.
+    `restart`: the arguments have this option.
 
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
@@ -42,9 +53,9 @@ def start(options: JobOptions, arguments: list[str], settings: Settings) -> str:
     check_roots(options)
     check_below(options, settings)
     output = Path(options.output)
-    if "--restart" in arguments or read_snapshot(output) is None:
+    if restart or read_snapshot(output) is None:
         check_not_empty(options)
-    log = Path(f"{journal_path(output)}.log")
+    log = _log_of(output)
     producer = _spawn(arguments, log)
     try:
         return _wait_for_start(producer, output, log)
@@ -87,15 +98,19 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
 
     Raises:
         UsageError: there is no such job here.
+        SetupError: its producer could not start it.
         KeyboardInterrupt: following was interrupted; the job continues.
     """
     output = find_output(job)
+    earlier = len(_errors(output))
     view = _follow(output, quiet)
     if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
     if view is not None and view.state is JobState.CANCELLED:
         return _summary(view, Exit.CANCELLED)
     view = view or read_snapshot(output)
+    if view is None and not has_journal(output):
+        raise _not_started(output, earlier)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
@@ -114,18 +129,50 @@ def _absent(options: JobOptions) -> str:
 
 
 def _follow(output: Path, quiet: bool) -> JobView | None:
+    """The job after its producer has ended; None if it has no producer, or was not started."""
     view = read_snapshot(output)
-    if view is None or view.state is not JobState.RUNNING:
+    if not _has_producer(output, view):
         return None
     report = make_progress(quiet)
     try:
-        while view is not None and view.state is JobState.RUNNING:
-            report.progress(view.counts, view.file_count)
+        while _has_producer(output, view):
+            if view is None:
+                report.notice("the job has not started yet; waiting for its producer")
+            else:
+                report.progress(view.counts, view.file_count)
             time.sleep(FOLLOW_S)
             view = read_snapshot(output)
     finally:
         report.close()
     return view
+
+
+def _has_producer(output: Path, view: JobView | None) -> bool:
+    return is_running(output) if view is None else view.state is JobState.RUNNING
+
+
+def _not_started(output: Path, earlier: int) -> SetupError:
+    """The error of a producer that removed its journal, because it could not start the job. It
+    prints the reason afterwards: in the log of `submit` the next one after `earlier` ones."""
+    until = time.monotonic() + SOON_S
+    while time.monotonic() < until:
+        if later := _errors(output)[earlier:]:
+            return SetupError(later[-1])
+        time.sleep(POLL_S)
+    return SetupError(f"the job of {output} did not start; start it with: hangtag classify")
+
+
+def _errors(output: Path) -> list[str]:
+    """The errors in the log of a job, oldest first; none without a log."""
+    try:
+        lines = _log_of(output).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+
+
+def _log_of(output: Path) -> Path:
+    return Path(f"{journal_path(output)}.log")
 
 
 def _summary(view: JobView, code: Exit) -> Summary:
@@ -161,5 +208,5 @@ def _private(path: str, flags: int) -> int:
 
 def _error(code: int, log: Path) -> SetupError:
     lines = log.read_text(errors="replace").strip().splitlines()
-    text = lines[-1].removeprefix("hangtag: ") if lines else f"the producer ended with {code}"
+    text = lines[-1].removeprefix(_ERROR) if lines else f"the producer ended with {code}"
     return UsageError(text) if code == Exit.USAGE else SetupError(text)

@@ -9,10 +9,17 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from producer.jobs.find_job import NoSuchJob, find_output, unknown, whole_id
+from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.job import Job
 from producer.jobs.status import remote_ids
-from producer.journal.snapshot import JobState, JobView, is_running, read_snapshot, stored_options
+from producer.journal.snapshot import (
+    JobState,
+    JobView,
+    is_running,
+    not_started,
+    read_snapshot,
+    stored_options,
+)
 from producer.output.formatting import counted
 from producer.stack.other_stacks import stacks
 from shared.broker.address import redacted
@@ -56,11 +63,11 @@ def cancel(job: str, settings: Settings) -> str:
 
 
 def _cancel_elsewhere(job: str, settings: Settings) -> str:
-    """Cancel a job that this machine does not know; return a one-line report."""
+    """Cancel a job that this machine has not started; return a one-line report."""
     found = whole_id(job, remote_ids(settings)) or job
     if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings).known:
-        find_output(job)  # raises an error if there is none, or its disk is missing
-        raise UsageError(unknown(job))
+        output = find_output(job)  # raises an error if there is none, or its disk is missing
+        raise not_started(output)
     return f"job {found} is cancelled"
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
-from producer.journal.snapshot import JobState, JobView, read_snapshot
+from producer.journal.snapshot import JobState, JobView, not_started, read_snapshot
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from producer.summary.form import paragraphs
@@ -26,7 +26,7 @@ from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url
 from shared.broker.wrong_type import answers
-from shared.errors import MISFITS, BadMessage, BrokerAway, UsageError
+from shared.errors import MISFITS, BadMessage, BrokerAway
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
@@ -108,14 +108,15 @@ def _open_requests(settings: Settings) -> list[OpenRequest]:
 
 def _one(job: str, settings: Settings) -> list[JobView]:
     try:
-        view = read_snapshot(find_output(job))
+        output = find_output(job)
+        view = read_snapshot(output)
     except NoSuchJob:
         found = _elsewhere(job, settings)
         if not found:
             raise
         return found
     if view is None:
-        raise UsageError(f"the job of {job} never started; start it with: hangtag classify")
+        raise not_started(output)
     found = [view]
     if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))

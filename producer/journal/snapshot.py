@@ -150,8 +150,15 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     with sqlite_errors(path):
         job = _Snapshot(_read(path)[0])
     if job.get("options") is None:
-        raise UsageError(f"the job of {output} never started; start it with: hangtag classify")
+        raise not_started(output)
     return msgspec.structs.replace(job.options, output=str(output)), job.budget
+
+
+def not_started(output: Path) -> UsageError:
+    """The error of a command that needs a started job."""
+    if is_running(output):
+        return UsageError(f"the job of {output} is starting; wait for it with: hangtag collect")
+    return UsageError(f"the job of {output} never started; start it with: hangtag classify")
 
 
 def job_of_producer(output: Path, process_id: str) -> str:

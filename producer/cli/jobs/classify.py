@@ -115,7 +115,8 @@ def submit(as_json: bool, **given: Any) -> None:
 
     options = make_options(given)
     make_display(given)
-    job = start(options, without("--json", sys.argv[2:]), Settings.from_env())
+    arguments = without("--json", sys.argv[2:])
+    job = start(options, arguments, Settings.from_env(), given["restart"])
     if as_json:
         show_json({"job": job, "output": options.output})
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -37,15 +36,16 @@ def collect(output: Path) -> Result:
     return CliRunner().invoke(hangtag, ["collect", output.name])
 
 
-def test_a_job_whose_producer_has_not_ended_yet_is_followed(output: Path) -> None:
+def test_a_job_whose_producer_has_not_ended_yet_is_followed(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = journal_lock.take(journal_path(output))
     view = read_snapshot(output)
     assert view is not None
     assert (view.state, view.exit_code) == (JobState.RUNNING, Exit.SOME_FAILED)
-    release = threading.Timer(0.5, os.close, (lock,))
-    release.start()
-    result = collect(output)
-    release.join()
+    with monkeypatch.context() as patch:  # the producer ends between two looks
+        patch.setattr("producer.jobs.background.time.sleep", lambda seconds: os.close(lock))
+        result = collect(output)
     assert result.exit_code == Exit.SOME_FAILED, result.output
     assert f"job {ID}: 2 images, 1 failed" in result.stderr
 

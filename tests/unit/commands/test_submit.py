@@ -14,14 +14,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from producer.cli.main import hangtag as commands
+from producer.inputs.job_options import JobOptions
+from producer.jobs import background
 from producer.jobs.background import POLL_S, start
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, is_running, read_snapshot
 from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of
-from tests.support.processes.fleet import ROOT, wait_for
+from tests.support.processes.fleet import PATIENCE_S, ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A server that accepts connections and does not reply."""
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_S)
         monkeypatch.setenv("HANGTAG_REDIS_URL", f"redis://127.0.0.1:{server.getsockname()[1]}")
         yield server
 
@@ -63,7 +68,7 @@ def test_a_producer_that_has_not_connected_yet_has_not_started_its_job(
     thread = threading.Thread(target=end_when_it_was_seen)
     thread.start()
     with pytest.raises(SetupError, match=r"127\.0\.0\.1"):
-        start(options, ["photos", "-o", "out.csv", *more], Settings.from_env())
+        begin(options, "photos", *more, restart=bool(more))
     thread.join()
     assert held == [True]
     view = read_snapshot(here / "out.csv")
@@ -75,10 +80,12 @@ def test_a_job_that_runs_already_is_refused(here: Path) -> None:
     options = options_of(here, b"photos")
     finish(options, stop_after=0)
     with closing(Job(options)), pytest.raises(UsageError, match="is already running"):
-        start(options_of(here, b"--json"), ["-o", "out.csv", "--", "--json"], Settings.from_env())
+        begin(options_of(here, b"--json"), "--", "--json")
 
 
-def test_an_interrupt_says_that_the_job_continues(here: Path, hanging: socket.socket) -> None:
+def test_an_interrupt_names_the_command_that_follows_the_start(
+    here: Path, hanging: socket.socket
+) -> None:
     command = submit("photos")
     connection, _ = hanging.accept()
     with connection:
@@ -86,9 +93,51 @@ def test_an_interrupt_says_that_the_job_continues(here: Path, hanging: socket.so
         _, said = command.communicate()
         assert command.returncode == Exit.INTERRUPTED, said
         assert f"hangtag collect {here}/out.csv" in said
-        assert is_running(here / "out.csv")
+        collect = hangtag("collect", "out.csv")
+        assert collect.stderr is not None
+        assert "has not started yet" in collect.stderr.readline()
         hanging.close()
-    wait_for("the end of the producer", lambda: not is_running(here / "out.csv"))
+    _, said = collect.communicate()
+    assert collect.returncode == Exit.SETUP
+    assert "Redis at redis://127.0.0.1" in said
+
+
+def test_collect_of_a_start_that_failed_elsewhere(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer in another terminal has no log; an earlier one has left its own."""
+    (here / "out.csv.hangtag.log").write_text("hangtag: an earlier error\n")
+    job = Job(options_of(here, b"photos"))
+    monkeypatch.setattr(background, "SOON_S", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.jobs.background.time.sleep", lambda seconds: job.close())
+        result = CliRunner().invoke(commands, ["collect", "out.csv"])
+    assert result.exit_code == Exit.SETUP
+    last = result.stderr.splitlines()[-1]
+    assert last == (
+        f"hangtag: the job of {here}/out.csv did not start; start it with: hangtag classify"
+    )
+
+
+@pytest.mark.parametrize("name", ["status", "cancel"])
+def test_a_job_that_is_starting_is_not_unknown(here: Path, name: str) -> None:
+    with closing(Job(options_of(here, b"photos"))):
+        result = CliRunner().invoke(commands, [name, "out.csv"])
+    assert result.exit_code == Exit.USAGE
+    assert result.stderr == (
+        f"hangtag: the job of {here}/out.csv is starting; wait for it with: hangtag collect\n"
+    )
+
+
+def test_a_path_is_no_restart(here: Path) -> None:
+    """A restart would need files; a job that is resumed has them in its journal."""
+    (here / "--restart").mkdir()
+    (here / "--restart/1.png").write_bytes(b"1")
+    options = options_of(here, b"--restart")
+    finish(options, stop_after=0)
+    (here / "--restart/1.png").unlink()
+    with pytest.raises(SetupError, match="does not answer"):
+        begin(options, "--", "--restart")
 
 
 def test_a_folder_with_the_name_of_an_option_is_passed_on() -> None:
@@ -98,6 +147,14 @@ def test_a_folder_with_the_name_of_an_option_is_passed_on() -> None:
     assert "does not answer" in said
 
 
+def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
+    return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
+
+
 def submit(*arguments: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "producer.cli", "submit", "-o", "out.csv", *arguments]
+    return hangtag("submit", "-o", "out.csv", *arguments)
+
+
+def hangtag(*arguments: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "producer.cli", *arguments]
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ))

@@ -37,11 +37,7 @@ from tests.support.servers.redis_server import RedisServer
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack, and a store with two versions of `mine`."""
-    for place in local_stack.new():
-        card = msgspec.structs.replace(packaged.card(), name="mine", files={})
-        for _ in range(2):
-            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
-        yield place
+    yield from local_stack.with_versions()
 
 
 def decided(outcome: Outcome) -> Decided:

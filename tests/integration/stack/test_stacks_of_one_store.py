@@ -25,8 +25,6 @@ from shared.broker.runtime_paths import (
 from shared.errors import SetupError
 from shared.ledger import request_store
 from shared.messages.requests import Promote
-from shared.registry import packaged
-from shared.registry.registry import Registry
 from tests.support.machine.small_disk import mounted
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import wait_for
@@ -38,11 +36,7 @@ TOKEN = "00000000"
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack, and a store with two versions of `mine`."""
-    for place in local_stack.new():
-        card = msgspec.structs.replace(packaged.card(), name="mine", files={})
-        for _ in range(2):
-            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
-        yield place
+    yield from local_stack.with_versions()
 
 
 def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(place: Place) -> None:

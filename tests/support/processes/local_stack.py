@@ -16,6 +16,8 @@ from producer.stack import stack
 from shared.broker.runtime_paths import socket_path
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
+from shared.registry import packaged
+from shared.registry.registry import Registry
 from shared.settings import PREFIX, Settings
 from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
@@ -138,3 +140,12 @@ def new() -> Iterator[Place]:
         procfs.kill(pid)
     shutil.rmtree(place.folder)
     assert not left, "processes were left behind"
+
+
+def with_versions() -> Iterator[Place]:
+    """The same, with two versions of the model `mine` in its store."""
+    for place in new():
+        card = msgspec.structs.replace(packaged.card(), name="mine", files={})
+        for _ in range(2):
+            Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
+        yield place

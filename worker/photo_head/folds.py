@@ -25,7 +25,7 @@ Presence = npt.NDArray[np.int64]  #: [classes, folds], images
 
 
 def fold_count(images: int) -> int:
-    """The number of folds that heads of so many images are measured with."""
+    """The number of folds in which heads of this number of images are measured."""
     return FOLDS_OF_FEW if images <= FEW_IMAGES else FOLDS
 
 

@@ -1,7 +1,6 @@
 """The producer's loop from the first file to the last result.
 
-Each turn reads results, freezes the next batches, commits both to the journal, and only then
-writes to Redis: anything lost after a commit can be restored from the journal.
+Each turn commits results and new batches to the journal before Redis, which may lose them.
 """
 
 from __future__ import annotations

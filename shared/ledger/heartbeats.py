@@ -43,6 +43,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: Images with a row other than `ok`, by status, since the start. Like `images` it counts work:
     #: a batch that two workers did counts for both.
     failures: dict[str, Count]
+    idle: list[str] = []  #: of the children, those without a hint
 
 
 def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:

@@ -52,4 +52,11 @@ class BusyProcesses:
         dead = [pid for pid in tuple(self._busy) if pid not in living]
         since_s = self._missing_since_s
         unreported = [p for p in dead if now - since_s.setdefault(p, now) < REPORTED_WITHIN_S]
-        return [self._ids.get(pid) or child_id(pid) for pid in (*living, *unreported)]
+        return [self._id(pid) for pid in (*living, *unreported)]
+
+    def idle_of(self, living: Collection[int]) -> list[str]:
+        """The ids of the living that have no hint."""
+        return [self._id(pid) for pid in living if pid not in self._busy]
+
+    def _id(self, pid: int) -> str:
+        return self._ids.get(pid) or child_id(pid)

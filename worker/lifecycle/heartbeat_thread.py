@@ -185,6 +185,7 @@ class HeartbeatThread(threading.Thread):
             at_ms=at_ms,
             since_ms=self._since_ms(at_ms),
             failures=self.stats.failures,
+            idle=self.busy_processes.idle_of(pids),
         )
 
     def _since_ms(self, at_ms: int) -> int:

@@ -8,7 +8,9 @@ import pytest
 
 from shared import keys
 from tests.support.jobs.claims import job_keys
+from tests.support.jobs.recovery_times import LAST_WRITES_LOST
 from tests.support.jobs.scenario import Scenario
+from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, wait_for
 
 DOWN_S = 4.0
@@ -74,6 +76,25 @@ def test_a_server_that_lost_its_last_second_costs_no_row(stage: Scenario) -> Non
     stage.fleet.server.restart(earlier)
     stage.let_go(held)
     stage.check_finished(producer)
+    stage.check_nothing_runs(worker)
+
+
+def test_a_result_among_the_servers_last_writes_is_computed_again_soon(stage: Scenario) -> None:
+    """Its worker lives and is idle: the claim in the server's older data blocks nobody for long."""
+    worker, server = stage.fleet.worker(), stage.fleet.server
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    held = stage.catch(producer, worker)
+    procfs.stop(producer.pid)  # it must not read the result
+    earlier = server.snapshot()
+    stage.let_go(held)
+    done = keys.job(held.job, "done")
+    wait_for("the result", lambda: server.client.getbit(done, held.batch))
+    server.restart(earlier)
+    procfs.go_on(producer.pid)
+    started = time.monotonic()
+    stage.check_finished(producer)
+    LAST_WRITES_LOST.check(time.monotonic() - started)
     stage.check_nothing_runs(worker)
 
 

@@ -59,6 +59,17 @@ def test_an_idle_child_is_not_listed_after_its_death(child: subprocess.Popen[byt
     assert processes.listed([]) == []
 
 
+def test_a_child_is_idle_before_and_after_each_hint(child: subprocess.Popen[bytes]) -> None:
+    processes, id_ = BusyProcesses(), child_id(child.pid)
+    processes.started(child.pid)
+    assert processes.idle_of([child.pid]) == [id_]
+    processes.busy(child.pid)
+    assert processes.idle_of([child.pid, os.getpid()]) == [child_id(os.getpid())]
+    processes.idle(child.pid)
+    assert processes.idle_of([child.pid]) == [id_]
+    assert processes.idle_of([]) == [], "it is not in the pool"
+
+
 def test_a_new_child_with_a_reused_pid_is_another_process(
     child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ local LOADING, DEADLY_LOADS = '-1', 3
 local WORKER_PREFIX = 'hangtag:worker:'
 -- Heartbeats dated further in the future predate a reset of the server's clock.
 local FUTURE_MS = 10000
+-- A parent knows within this time that a child works on a hint.
+local IDLE_MS = 5000
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -28,9 +30,18 @@ local function claim_of(batch)
   return owner, tonumber(at)
 end
 
+local function contains(list, child)
+  if type(list) ~= 'table' then return false end
+  for _, listed in ipairs(list) do
+    if listed == child then return true end
+  end
+  return false
+end
+
 -- An owner is alive while its parent's heartbeat exists, unless a heartbeat written after the
--- claim no longer lists the child. No claim outlives its limit. A heartbeat from before a reset of
--- the clock is ignored, since it expires too late.
+-- claim no longer lists the child, or lists it as idle: its result was lost with the server's last
+-- writes. No claim outlives its limit. A heartbeat from before a reset of the clock is ignored,
+-- since it expires too late.
 local function alive(owner, at, limit_ms)
   local now = now_ms()
   if math.abs(now - at) > limit_ms then return false end
@@ -43,10 +54,8 @@ local function alive(owner, at, limit_ms)
   if type(heartbeat.children) ~= 'table' or type(heartbeat.at_ms) ~= 'number' then return true end
   if heartbeat.at_ms > now + FUTURE_MS then return false end
   if heartbeat.at_ms <= at then return true end
-  for _, listed in ipairs(heartbeat.children) do
-    if listed == child then return true end
-  end
-  return false
+  if heartbeat.at_ms > at + IDLE_MS and contains(heartbeat.idle, child) then return false end
+  return contains(heartbeat.children, child)
 end
 
 -- Whether loading the model has crashed too many children.

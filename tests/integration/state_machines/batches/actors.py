@@ -136,6 +136,12 @@ class Life:
             self.world.complete(work.batch, child.owner, work.result)
             child.work = None
 
+    def give_up(self, parent: str) -> None:
+        """The children of a parent stop working, with their claims in Redis."""
+        for child in self.children:
+            if child.parent == parent:
+                child.work = None
+
     def die(self, slot: int) -> None:
         """A child's process ends; the report of its parent is pending."""
         child = self.children[slot]
@@ -149,9 +155,11 @@ class Life:
             self.world.report_death(batch, parent, pid)
         self.unreported.clear()
 
-    def beat(self, parent: str) -> None:
-        """Send a heartbeat with the live children."""
-        self.world.beat(parent, [c.id for c in self.children if c.parent == parent])
+    def beat(self, parent: str, ahead_ms: int = 0) -> None:
+        """Send a heartbeat with the live children, from a clock that is `ahead_ms` fast."""
+        own = [child for child in self.children if child.parent == parent]
+        idle = [child.id for child in own if child.work is None]
+        self.world.beat(parent, [child.id for child in own], ahead_ms, idle)
 
     def replace_children(self, parent: str) -> None:
         """Replace all children of a parent, as after its restart."""

@@ -82,6 +82,7 @@ EQUIVALENT = {
     "batch/prelude: math.abs(now - at) > limit_ms -> math.abs(now - at) >= limit_ms": _MS,
     "batch/prelude: heartbeat.at_ms > now + FUTURE_MS -> heartbeat.at_ms >= now + FUTURE_MS": _MS,
     "batch/prelude: heartbeat.at_ms <= at -> heartbeat.at_ms < at": _MS,
+    "batch/prelude: heartbeat.at_ms > at + IDLE_MS -> heartbeat.at_ms >= at + IDLE_MS": _MS,
     "batch/prelude: not readable or type(heartbeat) ~= 'table' "
     "-> type(heartbeat) ~= 'table'": _NO_TABLE,
     "batch/report_death: not readable or type(counts) ~= 'table' "

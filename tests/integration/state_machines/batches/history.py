@@ -18,9 +18,11 @@ from producer.journal.journal import Journal
 from shared import keys
 from shared.image_status import Status
 from shared.ledger.batches import LOADING, ClaimVerdict
+from shared.ledger.heartbeats import FUTURE_MS
 from shared.messages.batch import decode_result
 from tests.integration.state_machines.batches.actors import CHILDREN_EACH, PARENTS, Life
 from tests.integration.state_machines.batches.files import POISON, is_poison
+from tests.integration.state_machines.batches.model import IDLE_MS
 from tests.integration.state_machines.batches.producer import Died
 from tests.integration.state_machines.batches.workers import Child
 from tests.integration.state_machines.batches.world import (
@@ -34,6 +36,8 @@ from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
 
 HEALTHY = "host:9:9"
+#: By this much a heartbeat is newer than a claim whose owner it lists as idle.
+LONG_IDLE_MS = FUTURE_MS - 1_000
 #: More files than the first window holds batches.
 MAX_FILES = 13
 #: The maximum of half steps until the producer's fault: about one turn.
@@ -61,7 +65,7 @@ class History(RuleBasedStateMachine):
         self.moment: Moment = self.world.snapshot()
         self.ending = ""
 
-    @initialize(images=images, ending=st.sampled_from(["dead", "slow", "replaced"]))
+    @initialize(images=images, ending=st.sampled_from(["dead", "slow", "replaced", "idle"]))
     def start(self, images: list[bytes], ending: str) -> None:
         for i, kind in enumerate(images):
             self.world.files.write(f"pics/{i:02}.png".encode(), kind + bytes([i]))
@@ -286,6 +290,21 @@ class History(RuleBasedStateMachine):
         self.world.write_foreign_beat(parent, child.id, how)
         self.world.claim(self.life.new_child(HEALTHY), self._offered(i))
 
+    @rule(
+        parent=parents,
+        ahead_ms=st.sampled_from([IDLE_MS // 2, LONG_IDLE_MS]),
+        idle=st.booleans(),
+        i=some,
+    )
+    def parent_lists_an_owner_as_idle(self, parent: str, ahead_ms: int, idle: bool, i: int) -> None:
+        """The server may have lost the end of its work. A rival claims the batch."""
+        self.world.beat(parent, [])
+        child = self.life.new_child(parent)
+        self.world.claim(child, self._offered(i))
+        others = [one.id for one in self.life.children if one.parent == parent]
+        self.world.beat(parent, [*others, child.id], ahead_ms, [child.id] if idle else others)
+        self.world.claim(self.life.new_child(HEALTHY), self._offered(i))
+
     def _offered(self, i: int) -> int:
         """A batch whose images are in Redis, if any."""
         offered = sorted(self.world.model.payload)
@@ -354,6 +373,9 @@ class History(RuleBasedStateMachine):
                 self.life.replace_children(parent)
             if self.ending == "dead":
                 self.world.silence(parent)
+            elif self.ending == "idle":
+                self.life.give_up(parent)
+                self.life.beat(parent, LONG_IDLE_MS)
             elif parent in self.world.model.beats:
                 self.life.beat(parent)
         self.life.unreported.clear()

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from shared.ledger.batches import LOADING, BatchState, ClaimVerdict
 
 DEADLY_LOADS = 3
+#: A heartbeat this much newer than a claim knows whether the child is idle.
+IDLE_MS = 5_000
 #: Stands for a count of deaths or a heartbeat that another client wrote and that is unreadable.
 RUBBISH = -7
 
@@ -29,7 +31,8 @@ class LedgerModel:
     done: set[int] = field(default_factory=set)
     results: list[tuple[int, bytes]] = field(default_factory=list)  #: the stream
     trouble: set[str] = field(default_factory=set)  #: the reason of the last release
-    beats: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    #: parent -> when (ms), its children, the idle ones of them
+    beats: dict[str, tuple[int, frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
     def copy(self) -> LedgerModel:
         return copy.deepcopy(self)
@@ -42,8 +45,10 @@ class LedgerModel:
         parent, _, child = owner.rpartition("/")
         if now_ms - at_ms > self.limit_ms or parent not in self.beats:
             return False
-        beat_ms, children = self.beats[parent]
-        return beat_ms == RUBBISH or child in children or beat_ms <= at_ms
+        beat_ms, children, idle = self.beats[parent]
+        if beat_ms == RUBBISH or beat_ms <= at_ms:
+            return True
+        return child in children and not (child in idle and beat_ms > at_ms + IDLE_MS)
 
     def claim(self, batch: int, owner: str, now_ms: int) -> ClaimVerdict:
         """Return the verdict; after RUN, call `claimed`."""

@@ -42,8 +42,14 @@ CARD = Card(
 )  # fmt: skip
 #: No JSON; JSON, but no object.
 UNREADABLE = (b"rubbish", b"5")
-#: Heartbeats as another version may write them: they count as liveness, too.
-FOREIGN_BEATS = (*UNREADABLE, b'{"children":5,"at_ms":LATER}', b'{"children":[],"at_ms":"x"}')
+#: Heartbeats as another version may write them: they count as liveness of CHILD, too.
+FOREIGN_BEATS = (
+    *UNREADABLE,
+    b'{"children":5,"at_ms":LATER}',
+    b'{"children":[],"at_ms":"x"}',
+    b'{"children":["CHILD"],"at_ms":LATER}',
+    b'{"children":["CHILD"],"at_ms":LATER,"idle":5}',
+)
 #: Keys with their remaining time to live in ms (0: no expiry) and dumps, and the oracle's state.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
 
@@ -160,17 +166,20 @@ class World:
     def cancel(self) -> None:
         agree(self.ledger.cancel(), self.model.cancel())
 
-    def beat(self, parent: str, children: Sequence[str], ahead_ms: int = 0) -> None:
+    def beat(
+        self, parent: str, children: Sequence[str], ahead_ms: int = 0, idle: Sequence[str] = ()
+    ) -> None:
         """Send a heartbeat with these children, from a clock that is `ahead_ms` fast."""
         at_ms = self.now_ms() + ahead_ms
         heartbeats.beat(
             self.client,
             Heartbeat(
-                parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms, 0, {}
+                parent, "host", 1, keys.CLASSIFY_QUEUE, list(children), [], 0, 0.0, 0, at_ms, 0, {},
+                list(idle),
             ),
             ttl_s=600,
-        )
-        self.model.beats[parent] = (at_ms, frozenset(children))
+        )  # fmt: skip
+        self.model.beats[parent] = (at_ms, frozenset(children), frozenset(idle))
 
     def write_unreadable_counts(self, batch: int, unreadable: bytes) -> None:
         """Another client overwrites the counts of deaths and claims another batch."""
@@ -194,9 +203,13 @@ class World:
             return  # the last heartbeat stays; it is older than the claim
         self.silence(parent)
         if how < len(FOREIGN_BEATS):
-            later = str(self.now_ms() + heartbeats.FUTURE_MS // 2).encode()
-            self.client.set(key, FOREIGN_BEATS[how].replace(b"LATER", later), ex=600)
-            self.model.beats[parent] = (RUBBISH, frozenset())
+            at_ms = self.now_ms() + heartbeats.FUTURE_MS // 2
+            beat = FOREIGN_BEATS[how].replace(b"LATER", str(at_ms).encode())
+            self.client.set(key, beat.replace(b"CHILD", child.encode()), ex=600)
+            readable = b"CHILD" in beat
+            self.model.beats[parent] = (
+                at_ms if readable else RUBBISH, frozenset([child]), frozenset()
+            )  # fmt: skip
         elif how == len(FOREIGN_BEATS):
             self.client.rpush(key, b"rubbish")
             self.client.expire(key, 600)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.test_pages import SHAPES
+from tests.browser.test_pages import shapes
 from tests.support.pages.planted_check import WRONG
 from tests.support.pages.visit import serious_findings, visit
 
 
-@pytest.mark.parametrize(("width", "dark"), SHAPES)
+@pytest.mark.parametrize(("width", "dark"), shapes("wide-dark"))
 def test_it_is_accessible_in_every_shape(
     browser: Browser, check: Path, width: int, dark: bool
 ) -> None:

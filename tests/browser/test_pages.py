@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.server
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -14,13 +15,13 @@ from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, visit
 
-#: Each width and each colour scheme in CI, all combinations at night.
-SHAPES = [
-    pytest.param(WIDE, False, id="wide-light"),
-    pytest.param(NARROW, True, id="narrow-dark"),
-    pytest.param(WIDE, True, id="wide-dark", marks=pytest.mark.nightly),
-    pytest.param(NARROW, False, id="narrow-light", marks=pytest.mark.nightly),
-]
+#: Width and colour scheme of a visit.
+SHAPES = {
+    "wide-light": (WIDE, False),
+    "narrow-dark": (NARROW, True),
+    "wide-dark": (WIDE, True),
+    "narrow-light": (NARROW, False),
+}
 #: Leaves one picture of each kind in a page: its others differ in text only, and each takes time.
 LIKE_PICTURES = """() => {
     const seen = new Set();
@@ -36,8 +37,26 @@ LIKE_PICTURES = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "dark"), SHAPES)
-@pytest.mark.parametrize("which", ["report", "model_report", "comparison"])
+def shapes(in_ci: str, *before: str) -> list[Any]:
+    """Parameters: the values `before`, width, dark. CI visits each page in one shape, the night in
+    each."""
+    return [
+        pytest.param(
+            *before, *shape, id="-".join([*before, name]),
+            marks=() if name == in_ci else pytest.mark.nightly,
+        )
+        for name, shape in SHAPES.items()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("which", "width", "dark"),
+    [
+        *shapes("wide-light", "report"),
+        *shapes("narrow-dark", "model_report"),
+        *shapes("narrow-light", "comparison"),
+    ],
+)
 def test_a_page_is_accessible_in_every_shape(
     browser: Browser, request: pytest.FixtureRequest, which: str, width: int, dark: bool
 ) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from shared.labels import correction_log
 from shared.labels.correction import Correction, in_force
-from tests.browser.test_pages import SHAPES
+from tests.browser.test_pages import shapes
 from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import WIDE, serious_findings
 from tests.support.processes.review_server import Review
@@ -158,7 +158,7 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
     assert len(lines(table)) == 4
 
 
-@pytest.mark.parametrize(("width", "dark"), SHAPES)
+@pytest.mark.parametrize(("width", "dark"), shapes("narrow-dark"))
 def test_it_is_accessible_in_every_shape(
     browser: Browser, review: Review, width: int, dark: bool
 ) -> None:

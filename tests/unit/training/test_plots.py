@@ -147,7 +147,7 @@ def test_drawing_does_not_import_pyplot() -> None:
     assert done.stdout.strip() == "False"
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.lists(st.text(max_size=60), min_size=2, max_size=4))
 def test_any_labels_can_be_drawn(labels: list[str]) -> None:
     counts = np.arange(len(labels) ** 2).reshape(len(labels), -1)

@@ -26,6 +26,11 @@ FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 BOTH = ("SERVERS=both", "MARKED=")
+PYTHON_3_13 = ("PYTHON=python3.13", "VENV=.venv-3.13")
+#: Elsewhere tests have one thread of NumPy and TensorFlow: tests/conftest.py.
+THREADS = tuple(
+    f"{library}_THREADS=2" for library in ("OPENBLAS_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
+)
 
 
 def ci() -> list[Step]:
@@ -55,7 +60,7 @@ def nightly() -> list[Step]:
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",), tests=False),
         Step("soak", "soak", FAULTS, ("MINUTES=15",), tests=False),
-        Step("python-3.13", "test-unit", EVERYTHING, ("PYTHON=python3.13", "VENV=.venv-3.13")),
+        Step("python-3.13", "test-unit", EVERYTHING, (*PYTHON_3_13, *THREADS)),
         Step("demo", "demo", PRODUCT, tests=False),
         Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),
     ]

@@ -1,4 +1,7 @@
-"""A folder of a user's images becomes a model that classifies new ones."""
+"""A folder of a user's images becomes a model that classifies new ones.
+
+CI trains on a folder in test_training.py, for less time.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from worker.training import build_version
 from worker.training.build_version import BuiltVersion
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.nightly,
+]
 IMAGES_OF_CLASS = 120
-#: The second network takes half a minute of processor time.
 EPOCHS = {"fast": 12, "photo-scratch": 16}
 NEW_IMAGES = 20
 BROKEN = ("circle/broken.jpg", "square/empty.png", "triangle/more/text.webp")
@@ -33,10 +38,7 @@ class Training(NamedTuple):
     made: BuiltVersion
 
 
-@pytest.fixture(
-    scope="module",
-    params=["fast", pytest.param("photo-scratch", marks=pytest.mark.nightly)],
-)
+@pytest.fixture(scope="module", params=EPOCHS)
 def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Training:
     root = tmp_path_factory.mktemp("shapes")
     for shape in shapes.CORNERS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -35,6 +35,8 @@ IMAGES_OF_CLASS = 14
 EPOCHS = {"photo-fine": 2, "photo-scratch": 2}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
 WHOLE, SHORT = pytest.param("whole", marks=pytest.mark.nightly), "short"
+#: An export to int8 takes as long as the training.
+PRECISIONS: dict[str, Literal["auto", "fp32"]] = {"whole": "auto", SHORT: "fp32"}
 
 
 class Store(NamedTuple):
@@ -68,14 +70,16 @@ def store(
             stack.enter_context(short_backbone.in_table(folder))
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
-            recipe: _trained(server, folder, recipe, str(root))
+            recipe: _trained(server, folder, recipe, str(root), PRECISIONS[request.param])
             for recipe in ("photo-head", *train_photos.TRIALS)
         }
         yield Store(server, root, Registry(folder), answers)
 
 
-def _trained(server: RedisServer, folder: Path, recipe: str, root: str) -> Trained:
-    work = Train("shapes", recipe, root, epochs=EPOCHS.get(recipe, 0))
+def _trained(
+    server: RedisServer, folder: Path, recipe: str, root: str, precision: Literal["auto", "fp32"]
+) -> Trained:
+    work = Train("shapes", recipe, root, epochs=EPOCHS.get(recipe, 0), precision=precision)
     if recipe in train_photos.TRIALS:
         work = msgspec.structs.replace(work, promote="if-clearly-better")
     context, _ = handler_context.make(server, folder, work, request_id=recipe)

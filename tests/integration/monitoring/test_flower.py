@@ -161,6 +161,7 @@ def test_with_the_shipped_users_flower_displays_the_same_and_no_command_is_denie
         assert secret not in flower.log + worker.log
 
 
+@pytest.mark.nightly
 def test_a_trainer_is_displayed_with_the_shipped_users(
     guarded: GuardedServer, tmp_path: Path
 ) -> None:
@@ -272,7 +273,7 @@ def test_a_reply_whose_expiry_cannot_be_set_is_not_stored(server: RedisServer) -
     assert not server.client.exists(queue)
 
 
-@pytest.mark.parametrize("launch", [as_product, as_celery])
+@pytest.mark.parametrize("launch", [as_product, pytest.param(as_celery, marks=pytest.mark.nightly)])
 def test_without_events_no_worker_subscribes_or_publishes(
     fleet: Fleet, images: Gallery, tmp_path: Path, launch: Launch
 ) -> None:

@@ -55,6 +55,7 @@ watcher.join()
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this machine has no /proc")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     """One process, since TensorFlow takes seconds to start; it grows in its first training."""

@@ -108,7 +108,13 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
         assert not is_white(np.asarray(image.convert("L"))), name
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=() if "long" in name else pytest.mark.nightly)
+        for name, case in CASES.items()
+    ],
+)
 def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
     for figure in (

@@ -36,7 +36,7 @@ class StoppingLease(handler_context.Notes):
 
     def report(self, progress: Progress) -> None:
         super().report(progress)
-        if (progress.teacher, progress.epoch) == self._last and progress.step == progress.steps:
+        if self._last in [(one.teacher, one.epoch) for one in progress.ended]:
             raise RequestStopped("stopped")
 
 

@@ -100,9 +100,9 @@ def test_a_row_has_the_same_bits_in_batches_of_any_size(seed: int, count: int) -
     assert detector.scores(images).tobytes() == single.tobytes()
 
 
-@settings(max_examples=15)
-@given(seeds)
-def test_distances_are_those_of_a_gaussian_with_the_rest_at_one_variance(seed: int) -> None:
+def _beside_a_gaussian(seed: int) -> tuple[float, float]:
+    """The largest difference between distances and those of the exact Gaussian, with the rest at
+    one variance; the sine of the angle between the directions found by iteration and the exact."""
     rng = np.random.default_rng(seed)
     turn, _ = np.linalg.qr(rng.normal(size=(7, 7)))
     spreads = np.array([9, 6, 4, 0.5, 0.5, 0.5, 0.5])  # three directions, and the rest
@@ -113,12 +113,21 @@ def test_distances_are_those_of_a_gaussian_with_the_rest_at_one_variance(seed: i
     variances = np.r_[np.full(4, max(values[:4].mean(), 0.01)), values[4:]]
     expected = np.log(((others_standard @ vectors) ** 2 / variances).sum(1))
     cosines = np.linalg.svd(found.basis[:, :3].T @ vectors[:, 4:], compute_uv=False)
-    missed = np.sqrt(max(0, 1 - cosines.min() ** 2))  # the iteration finds about these directions
+    difference = np.abs(found.logs(others.astype(np.float32))[:, 0] - expected).max()
+    return float(difference), float(np.sqrt(max(0, 1 - cosines.min() ** 2)))
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_distances_differ_from_a_gaussian_by_what_the_directions_miss(seed: int) -> None:
+    difference, missed = _beside_a_gaussian(seed)
     assume(missed < 0.1)
-    tolerance = 0.02 + 6 * missed
-    np.testing.assert_allclose(
-        found.logs(others.astype(np.float32))[:, 0], expected, atol=tolerance
-    )
+    assert difference < 0.02 + 6 * missed
+
+
+def test_distances_are_nearly_always_those_of_a_gaussian() -> None:
+    """Measured: 2,795 of 3,000 seeds."""
+    assert sum(_beside_a_gaussian(seed)[0] < 0.02 for seed in range(100)) >= 90
 
 
 def test_the_threshold_comes_from_images_of_the_fold_that_was_left_out() -> None:

@@ -21,7 +21,7 @@ from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.dispatch import batcher, loop
+from producer.dispatch import batcher, loop, result_intake
 from producer.dispatch.job_queue import JobQueue, Result
 from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
@@ -37,7 +37,7 @@ from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.inference import classify_batch, process_state
-from worker.runtimes import litert_runtime
+from worker.runtimes import classifier
 
 PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (batcher.Batcher, "next", "walk, form batches"),
@@ -49,7 +49,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "hint", "hint"),
     (JobQueue, "results", "redis: results"),
     (JobQueue, "trim", "redis: trim"),
-    (loop, "decode_result", "check results"),
+    (result_intake, "decode_result", "check results"),
     (loop.DispatchLoop, "_poll", "poll ledger and workers"),
     (job.Job, "write_table", "render the table"),
 )
@@ -57,7 +57,8 @@ CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (BatchLedger, "claim", "claim"),
     (classify_batch, "decode_payload", "unpack"),
     (classify_batch, "decode_batch", "decode"),
-    (litert_runtime.LiteRT, "predict", "predict"),
+    (classifier.Classifier, "outputs", "predict"),
+    (classifier.Classifier, "probabilities", "predict"),
     (classify_batch, "top_k", "top-k"),
     (classify_batch, "encode_result", "pack the result"),
     (BatchLedger, "complete", "complete"),
@@ -96,7 +97,7 @@ def steps(
     options = JobOptions((bytes(folder),), b"/", str(output), model=network.model)
     watch = Stopwatch(clock)
     try:
-        _watch(watch, settings)
+        watch_steps(watch, settings)
         whole = watch.step("producer: the rest", classify.classify)
         count = whole(options, settings, restart=True, quiet=True).done
     finally:
@@ -105,7 +106,8 @@ def steps(
     return [*rows, ("walk alone", f"{1e6 * _walk_s(options, clock) / count:.2f}", "")]
 
 
-def _watch(watch: Stopwatch, settings: Settings) -> None:
+def watch_steps(watch: Stopwatch, settings: Settings) -> None:
+    """Time every step; hinted batches are classified when the producer requests results."""
     hints: list[tuple[str, int]] = []
     state = process_state.ProcessState(settings, settings.redis_url, "benchmark")
     for side, side_steps in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):

@@ -158,6 +158,28 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
     assert len(lines(table)) == 4
 
 
+def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    row = review.json("GET", "/rows?kind=doubtful&count=1")["rows"][0]
+    file = table.parent / row["path"]
+    content = file.read_bytes()
+    saved = "#saved"
+    with opened(browser, review) as page:
+        file.write_bytes(content + b"more")
+        press(page, ["3"])
+        expect(page.locator(saved)).to_contain_text("not saved")
+        press(page, ["3", "4"])
+        wait_until_saved(page, 2)
+        expect(page.locator(saved)).to_contain_text("not saved")
+        file.write_bytes(content)
+        page.locator(".tile").first.click()
+        press(page, ["3"])
+        wait_until_saved(page, 3)
+        expect(page.locator(saved)).to_have_text("saved")
+    assert len(lines(table)) == 3
+
+
 @pytest.mark.parametrize(("width", "dark"), shapes("narrow-dark"))
 def test_it_is_accessible_in_every_shape(
     browser: Browser, review: Review, width: int, dark: bool

@@ -6,7 +6,7 @@ const MOST_AT_ONCE = 100; // rows of several decisions in one request
 const $ = (id) => document.getElementById(id);
 const state = {
   table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
-  anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [],
+  anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [], unsaved: new Map(),
 };
 let saving = Promise.resolve();
 
@@ -23,9 +23,12 @@ function element(name, properties, ...children) {
   return made;
 }
 
+// Decisions that were not saved stay reported until their rows are decided again.
 function report(text, wrong = false) {
-  $("saved").textContent = text;
-  $("saved").classList.toggle("wrong", wrong);
+  const [found] = state.unsaved.values();
+  const rows = state.unsaved.size > 1 ? `${state.unsaved.size} rows not saved` : "not saved";
+  $("saved").textContent = [text, found && `${rows}: ${found}`].filter(Boolean).join("; ");
+  $("saved").classList.toggle("wrong", wrong || Boolean(found));
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
@@ -244,7 +247,8 @@ async function save() {
     const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
     const headers = { "Content-Type": "application/json" };
     const reply = await ask("/decisions", { method: "POST", body, headers, priority: "high" });
-    const refused = new Set(reply.refused.map(({ row }) => row));
+    const refused = new Map(reply.refused.map(({ row, why }) => [row, why]));
+    for (const [row] of pairs) note(row, refused.get(row.row));
     takeBack(groups, (row) => refused.has(row.row));
     for (const { remember, before } of groups) {
       const saved = before.filter(([row]) => !refused.has(row.row));
@@ -253,14 +257,22 @@ async function save() {
     state.table.totals = reply.totals;
     showTotals();
     if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
-    if (refused.size) report(`not saved: ${reply.refused[0].why}`, true);
-    else if (state.waiting.length) report("saving …");
-    else report(`${groups[0].remember ? "saved" : "taken back"}${pairs.length === 1 ? "" : ` ${pairs.length}`}`);
+    const saved = pairs.length - refused.size;
+    if (state.waiting.length) report("saving …");
+    else if (saved) report(`${groups[0].remember ? "saved" : "taken back"}${saved === 1 ? "" : ` ${saved}`}`);
+    else report("");
   } catch (error) {
+    for (const [row] of pairs) note(row, error.message);
     takeBack(groups, () => true);
-    report(`not saved: ${error.message}`, true);
+    report("");
   }
   show();
+}
+
+// Why a row's last decision was not saved; undefined if it was.
+function note(row, why) {
+  state.unsaved.delete(row.position);
+  if (why !== undefined) state.unsaved.set(row.position, why);
 }
 
 // A new label may be refused, so its decision is sent alone.

@@ -9,7 +9,6 @@ Accuracy, temperature, operating points and comparisons of versions are function
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from shared.messages.model_card import Card
 from shared.registry.registry import Registry
 from worker.datasets.examples import Digests, Examples, Labels
 from worker.datasets.split import Hashes, content_hashes
+from worker.runtimes.array_archive import arrays
 
 FILE = "heldout.npz"
 
@@ -65,12 +65,12 @@ def read(registry: Registry, card: Card) -> HeldoutAnswers | None:
 def decode(data: bytes, card: Card) -> HeldoutAnswers:
     """The inverse of `encode`; `card` is that of the version. Raises SetupError."""
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        with arrays(data) as stored:
             return HeldoutAnswers(
                 stored["images"],
                 stored["labels"].astype(np.int64),
                 stored["logits"],
                 stored.get("files"),
             )
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         raise SetupError(f"{FILE} of {card.ref} is damaged; publish it again") from error

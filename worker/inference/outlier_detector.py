@@ -14,13 +14,13 @@ large if either is.
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
+from worker.runtimes.array_archive import arrays
 
 FILE = "outliers.npz"
 #: Bounds the exponential of a score.
@@ -146,7 +146,7 @@ def decode(data: bytes, features: int) -> OutlierDetector:
         SetupError: the file is damaged.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        with arrays(data) as stored:
             distances = PartDistances(*(stored[name] for name in PartDistances._fields))
             near = Neighbours(*(stored[name].astype(np.float32) for name in Neighbours._fields))
             detector = OutlierDetector(
@@ -158,12 +158,9 @@ def decode(data: bytes, features: int) -> OutlierDetector:
                 stored["spans"],
                 float(stored["threshold"]),
             )
-        if len(distances.mean) != features or distances.widths.sum() != features:
-            raise ValueError(f"it is not for {features} features")
-        detector.scores(np.zeros((1, features), np.float32))
-    except (
-        ValueError, TypeError, LookupError, OSError, EOFError, zipfile.BadZipFile
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:200]
-        raise SetupError(f"{FILE} is damaged ({reason}); publish the model again") from error
+            if len(distances.mean) != features or distances.widths.sum() != features:
+                raise ValueError(f"it is not for {features} features")
+            detector.scores(np.zeros((1, features), np.float32))
+    except ValueError as error:
+        raise SetupError(f"{FILE} is damaged ({error}); publish the model again") from error
     return detector

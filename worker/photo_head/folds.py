@@ -69,24 +69,32 @@ def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count:
     """Move parts of classes that are in one fold, each to the fold where it helps most."""
     presence = np.zeros((int(labels.max(initial=-1)) + 1, count), np.int64)
     np.add.at(presence, (labels, of_part[parts]), 1)
+    steps = range(1, count)
     fixed = np.array([len(np.unique(parts[labels == one])) < 2 for one in range(len(presence))])
 
     def lonely(present: Presence) -> npt.NDArray[np.int64]:
         return np.flatnonzero((np.count_nonzero(present, axis=1) == 1) & ~fixed)
 
     while len(found := lonely(presence)):
-        # By content, not by the number of the class, which depends on the other classes.
-        largest = [int(keys[parts[labels == label]].max()) for label in found]
-        part = int(np.flatnonzero(keys == max(largest))[0])
-        moved = np.bincount(labels[parts == part], minlength=len(presence))
-        here = int(of_part[part])
-        trials = []
-        for step in range(1, count):
-            trial = presence.copy()
-            trial[:, here] -= moved
-            trial[:, (here + step) % count] += moved
-            trials.append((len(lonely(trial)), step, trial))
-        remaining, step, trial = min(trials, key=lambda one: one[:2])
-        if remaining >= len(found):  # groups across many classes; each has an image elsewhere
+        # By content, not by the number of the class, which depends on the other classes. Equal
+        # contents of separated classes move together.
+        for key in np.unique(keys[parts[np.isin(labels, found)]])[::-1]:
+            same = keys == key
+            here = int(of_part[same][0])
+            moved = np.bincount(labels[same[parts]], minlength=len(presence))
+            trials = [_moved(presence, moved, here, (here + step) % count) for step in steps]
+            remaining = [len(lonely(trial)) for trial in trials]
+            if min(remaining) < len(found):
+                best = int(np.argmin(remaining))
+                of_part[same], presence = (here + steps[best]) % count, trials[best]
+                break
+        else:  # groups across many classes; each has an image elsewhere
             return
-        of_part[part], presence = (here + step) % count, trial
+
+
+def _moved(presence: Presence, images: npt.NDArray[np.int64], start: int, end: int) -> Presence:
+    """The presence after so many images of each class went from one fold to another."""
+    found = presence.copy()
+    found[:, start] -= images
+    found[:, end] += images
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.photo_head.folds import FOLDS, FOLDS_OF_FEW, alike, folds
@@ -26,6 +26,8 @@ def _random(
 
 
 @given(seeds, st.integers(1, 60), st.integers(1, 8), st.integers(1, 40), counts)
+@example(seed=1754, count=8, classes=4, scenes=4, parts=5)
+@example(seed=2153208415, count=25, classes=5, scenes=1, parts=5)
 def test_every_class_of_two_contents_is_in_two_folds(
     seed: int, count: int, classes: int, scenes: int, parts: int
 ) -> None:

@@ -24,6 +24,12 @@ ROUND = ["Enter", "3", "Space", "ArrowRight", "Space", "7", "/", "trou", "Enter"
 DECIDED_IN_ROUND = 5
 
 
+#: Of a request that the server received before its end, or that it did not receive.
+SERVER_ENDED = tuple(
+    f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
+)
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return plant(tmp_path_factory.mktemp("review"))
@@ -57,8 +63,7 @@ def opened(
     try:
         yield page
         assert page.evaluate("typeof hacked") == "undefined"
-        ended = "error: Failed to load resource: net::ERR_CONNECTION_"  # REFUSED or RESET
-        assert [one for one in seen if not one.startswith((origin, ended))] == []
+        assert [one for one in seen if not one.startswith((origin, *SERVER_ENDED))] == []
     finally:
         context.close()
 
@@ -166,6 +171,8 @@ def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
     content = file.read_bytes()
     saved = "#saved"
     with opened(browser, review) as page:
+        # Its picture is that of the classified content, or none.
+        expect(page.locator(".tile img").first).to_have_js_property("complete", value=True)
         file.write_bytes(content + b"more")
         press(page, ["3"])
         expect(page.locator(saved)).to_contain_text("not saved")

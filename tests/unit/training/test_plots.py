@@ -97,7 +97,10 @@ def drawn(name: str) -> dict[str, bytes]:
     return evaluation_plots.plots(*CASES[name])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.nightly if "epoch" in case else ()) for case in CASES],
+)
 def test_every_plot_is_complete_and_small(case: str) -> None:
     assert set(drawn(case)) == ALWAYS | ({"curves.png"} if CASES[case].history else set())
     for name, data in drawn(case).items():

@@ -62,14 +62,8 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
 #: Tried by quick runs: a sample of every kind, of producer and scripts, that is noticed early.
 QUICK = {
     "run: a result is trimmed when it is committed",
-    "reconciler: a batch that Redis lost is offered again",
     "batch/claim: redis.call('GETBIT', DONE, batch) == 1 -> false",
     "batch/claim: owner and owner ~= me and alive(owner, at, limit_ms) -> false",
-    "batch/claim: owner and owner ~= me and alive(owner, at, limit_ms) -> owner and owner ~= me",
-    "batch/complete: redis.call('GETBIT', DONE, batch) == 1 -> false",
-    "batch/complete: owner and alive(owner, at, limit_ms) -> false",
-    "batch/release: claim_of(ARGV[1]) ~= ARGV[2] -> false",
-    "batch/survey: owner and not alive(owner, at, limit_ms) -> owner",
     "batch/prelude: listed == child -> false",
 }
 #: Mutants without an observable effect, and the reason.

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 #: Tried by quick runs: a sample of every kind that is noticed early.
 QUICK = {
-    "request/submit: known -> false",
     "request/claim: live(found) and found.owner ~= me -> false",
     "request/claim: attempts >= most -> false",
-    "request/claim: math.max(fence, floor) + 1 -> math.max(fence, floor)",
     "request/renew: not found or not holds(found, ARGV[2]) -> not found",
-    "request/release: found.attempts - 1 -> found.attempts",
     "request/finish: found.status ~= 'open' -> false",
-    "request/cancel: found.status ~= 'open' -> false",
-    "request/survey: ours and found and found.status == 'open' -> ours and found",
 }
 #: Mutants without an observable effect, and the reason.
 EQUIVALENT = {

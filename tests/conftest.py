@@ -119,9 +119,11 @@ def pytest_collection() -> Iterator[None]:
     """Leave modules and collected tests to the end of the process: a pass of the garbage collector
     over them takes 0.3 s, and each process of a run had thirty."""
     gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 #: Kinds of tests that mostly wait end in this share of a run: a long module must not be its last.

@@ -1,6 +1,6 @@
 """`python -m worker.check_data`: checks a folder of class folders, before it decodes an image.
 
-It reads a question and writes a verdict, as JSON (shared/messages/data_check.py). With corrections
+It reads a question and writes a verdict, as JSON (shared/pipes/data_check.py). With corrections
 it hashes the files whose size occurs in one.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 
 from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
-from shared.messages.data_check import DataQuestion, DataVerdict
+from shared.pipes.data_check import DataQuestion, DataVerdict
 from worker.datasets.class_folder import check_files, count_files
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.sample import check_index

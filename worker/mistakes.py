@@ -2,7 +2,7 @@
 the files of these images, where the data that it was trained on are on this machine.
 
 A process of its own, since the producer that reports on a version decodes nothing
-(shared/messages/mistakes.py).
+(shared/pipes/mistakes.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
-from shared.messages import mistakes
-from shared.messages.mistakes import Found, Mistake, Question, Searched
 from shared.messages.model_card import Card, decode_card
-from shared.messages.pipe import receive, send
+from shared.pipes import mistakes
+from shared.pipes.mistakes import Found, Mistake, Question, Searched
+from shared.pipes.transfer import receive, send
 from worker.datasets.find_images import FoundImage, find, find_files
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers

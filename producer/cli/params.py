@@ -1,7 +1,8 @@
-"""Parameter types of the commands: numbers of workers, error budgets, shares."""
+"""Parameter types of the commands: numbers of workers, error budgets, seconds, shares."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -60,6 +61,19 @@ class BudgetParam(click.ParamType[Any]):
             return parse_budget(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class SecondsParam(click.FloatRange):
+    """A number of seconds, more than 0. NaN compares with no limit, so a range alone allows it."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
 
 
 class TextParam(click.ParamType[str]):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from producer.pages.thumbnails import Thumbnails
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.messages.thumbnail import MAX_PLOT_BYTES, Order, Thumbnail
+from shared.pipes.thumbnail import MAX_PLOT_BYTES, Order, Thumbnail
 
 #: Of all pictures of a page, before they become text, which takes a third more.
 MAX_TOTAL_BYTES = 6_000_000

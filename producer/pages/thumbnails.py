@@ -18,8 +18,8 @@ from producer.fleet.machine_resources import cores
 from producer.pages import worker_process
 from shared import installation
 from shared.errors import BadMessage, SetupError
-from shared.messages.pipe import receive, send
-from shared.messages.thumbnail import Order, Thumbnail, decode_thumbnail, encode
+from shared.pipes.thumbnail import Order, Thumbnail, decode_thumbnail, encode
+from shared.pipes.transfer import receive, send
 
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
 #: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).

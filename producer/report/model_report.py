@@ -22,9 +22,9 @@ from producer.report.heldout_mistakes import find_mistakes
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status
-from shared.messages.mistakes import Found, Mistake
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
+from shared.pipes.mistakes import Found, Mistake
 from shared.settings import Settings
 
 

@@ -17,7 +17,7 @@ from producer.review.decisions import Decisions, Totals
 from producer.review.views import Kind, View, belongs, counts, positions
 from shared.image_status import Status
 from shared.messages.files import printable
-from shared.messages.thumbnail import Order, Thumbnail
+from shared.pipes.thumbnail import Order, Thumbnail
 
 #: Views whose order is kept in memory.
 _KEPT_VIEWS = 8

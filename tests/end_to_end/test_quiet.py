@@ -13,9 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from shared import keys
 from shared.errors import Exit
-from shared.ledger import heartbeats
 from shared.messages import checked_data
 from shared.messages.checked_data import CheckedRows, encode_rows
 from shared.messages.files import stamp
@@ -26,7 +24,7 @@ from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.processes.fleet import Fleet, Producer, wait_for
-from tests.support.processes.manual_trainer import ANSWER, OWNER, Hand
+from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.unit.commands.test_help import ALL
 
 IMAGES = 40
@@ -74,9 +72,6 @@ class Scene:
     def __init__(self, fleet: Fleet, folder: Path) -> None:
         self._fleet, self._folder, self._hand = fleet, folder, Hand(fleet.server)
         self._hand.live()
-        # Real workers forget a heartbeat without a time.
-        now_s = heartbeats.server_ms(fleet.client) / 1000
-        fleet.client.zadd(keys.WORKERS, {OWNER: now_s})
 
     def run(self, words: str, *options: str) -> Producer:
         """Run the command of a case, and answer its request, if it makes one."""

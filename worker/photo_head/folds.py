@@ -93,7 +93,7 @@ def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count:
 
 
 def _moved(presence: Presence, images: npt.NDArray[np.int64], start: int, end: int) -> Presence:
-    """The presence after so many images of each class went from one fold to another."""
+    """The presence with so many images of each class in another fold."""
     found = presence.copy()
     found[:, start] -= images
     found[:, end] += images

@@ -1,5 +1,5 @@
 """`python -m worker.thumbnails`: makes small pictures of images for reports, in a process of its
-own that may be killed by any of them (shared/messages/thumbnail.py).
+own that may be killed by any of them (shared/pipes/thumbnail.py).
 
 It gets bytes through a pipe, opens no files once it is ready, and has limits on memory and time. A
 process that has died is replaced by the one that started it (producer/pages/thumbnails.py).
@@ -11,8 +11,8 @@ import resource
 import sys
 
 from shared.errors import ImageError
-from shared.messages.pipe import receive, send
-from shared.messages.thumbnail import Order, Thumbnail, decode_order, encode
+from shared.pipes.thumbnail import Order, Thumbnail, decode_order, encode
+from shared.pipes.transfer import receive, send
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.thumbnails.thumbnail import thumbnail, warm_up
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 
 from shared.messages.model_card import Preprocessing
-from shared.messages.thumbnail import Order, Thumbnail
+from shared.pipes.thumbnail import Order, Thumbnail
 from worker.decoding.decode import image_errors, read_image
 from worker.preprocessing.letterbox import fitted, shrunk
 from worker.preprocessing.orientation import ORIENTATION, SIDEWAYS, upright

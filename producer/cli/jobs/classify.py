@@ -13,7 +13,7 @@ from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
-from producer.cli.params import BudgetParam
+from producer.cli.params import BudgetParam, SecondsParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
@@ -51,7 +51,7 @@ def job_options(command: F) -> F:
             display_options,
             click.option("--max-failures", "budget", type=BudgetParam(), default=None,
                          help="Stop with exit code 4 if more than N, or P%, of the rows fail."),
-            click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True),
+            click.option("--timeout", "timeout_s", type=SecondsParam(),
                          default=None, metavar="SECONDS",
                          help="Stop waiting after this time; the same command resumes."),
             click.option("--restart", is_flag=True, help="Start over and replace the output."),

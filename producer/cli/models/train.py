@@ -11,7 +11,7 @@ from producer.cli.examples import examples
 from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
-from producer.cli.params import ShareParam
+from producer.cli.params import SecondsParam, ShareParam
 from shared.errors import UsageError
 from shared.messages.recipes import RECIPES
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE
@@ -125,7 +125,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0, min_open=True),
+    type=SecondsParam(),
     metavar="SECONDS",
     help="Stop following after this time; the training continues.",
 )

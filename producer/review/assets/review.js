@@ -26,8 +26,8 @@ function element(name, properties, ...children) {
 // Decisions that were not saved stay reported until their rows are decided again.
 function report(text, wrong = false) {
   const [found] = state.unsaved.values();
-  const rows = state.unsaved.size > 1 ? `${state.unsaved.size} rows not saved` : "not saved";
-  $("saved").textContent = [text, found && `${rows}: ${found}`].filter(Boolean).join("; ");
+  const count = state.unsaved.size > 1 ? `${state.unsaved.size} rows not saved` : "not saved";
+  $("saved").textContent = [text, found && `${count}: ${found}`].filter(Boolean).join("; ");
   $("saved").classList.toggle("wrong", wrong || Boolean(found));
 }
 

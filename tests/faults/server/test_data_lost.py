@@ -80,7 +80,7 @@ def test_a_server_that_lost_its_last_second_costs_no_row(stage: Scenario) -> Non
 
 
 def test_a_result_among_the_servers_last_writes_is_computed_again_soon(stage: Scenario) -> None:
-    """Its worker lives and is idle: the claim in the server's older data blocks nobody for long."""
+    """Its worker lives and is idle: the claim in the server's older data expires soon."""
     worker, server = stage.fleet.worker(), stage.fleet.server
     producer = stage.classify()
     stage.reach_the_middle(producer)

@@ -46,8 +46,10 @@ class Hand:
 
     def live(self) -> None:
         """Write a heartbeat that outlives any test."""
-        beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, 0, 0, {})
-        heartbeats.beat(self._server.client, beat, ttl_s=600)
+        client = self._server.client
+        at_ms = heartbeats.server_ms(client)
+        beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, at_ms, 0, {})
+        heartbeats.beat(client, beat, ttl_s=600)
 
     def wait_for(self, request_id: str) -> None:
         """Wait until a request is open."""

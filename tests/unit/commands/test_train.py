@@ -115,6 +115,7 @@ def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], f
         ["--max-unreadable", "nan"],
         ["--max-unreadable", "few"],
         ["--timeout", "0"],
+        ["--timeout", "nan"],
         ["--minutes", "-1"],
     ],
     ids=" ".join,

@@ -19,7 +19,7 @@ from producer.pages.thumbnails import CRASHED, Thumbnails
 from shared import installation
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.messages.thumbnail import MAX_BYTES, SIDE_PIXELS, Order, Thumbnail
+from shared.pipes.thumbnail import MAX_BYTES, SIDE_PIXELS, Order, Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 

@@ -78,7 +78,7 @@ WITHOUT = {
         "producer/pages/thumbnails.py",
         "producer/pages/worker_process.py",
         "producer/report/heldout_mistakes.py",
-        "shared/messages/pipe.py",
+        "shared/pipes/transfer.py",
     },
     "rows that wait for their partners: a database of this process alone": {
         "producer/compare/paired_rows.py",

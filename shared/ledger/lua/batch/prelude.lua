@@ -8,7 +8,8 @@ local LOADING, DEADLY_LOADS = '-1', 3
 local WORKER_PREFIX = 'hangtag:worker:'
 -- Heartbeats dated further in the future predate a reset of the server's clock.
 local FUTURE_MS = 10000
--- A parent knows within this time that a child works on a hint.
+-- A parent usually knows within this time that a child works on a hint; not if its connection
+-- breaks between the two. The batch is then classified twice, and the first result counts.
 local IDLE_MS = 5000
 
 local function now_ms()

@@ -59,7 +59,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "pass",
     ),
 }
-#: Tried by quick runs: a sample of every kind, of producer and scripts, that is noticed early.
+#: Tried by quick runs: a sample, of producer and scripts, that is noticed early.
 QUICK = {
     "run: a result is trimmed when it is committed",
     "batch/claim: redis.call('GETBIT', DONE, batch) == 1 -> false",

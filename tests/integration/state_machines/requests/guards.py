@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Tried by quick runs: a sample of every kind that is noticed early.
+#: Tried by quick runs: a sample that is noticed early.
 QUICK = {
     "request/claim: live(found) and found.owner ~= me -> false",
     "request/claim: attempts >= most -> false",

@@ -1,0 +1,1 @@
+"""Messages between the producer and processes of the worker package on the same machine."""

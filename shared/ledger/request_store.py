@@ -6,6 +6,7 @@ STORE/.requests/ID/here           the request was submitted to a stack, not at a
                                   the stack that has it (runtime_paths.stack_id). Two stacks that
                                   took each other's requests would never finish
 STORE/.requests/ID/input          the bytes submitted with it
+STORE/.requests/ID/work/teachers.json  the teachers of a training: a JSON list of NAME@VERSION
 STORE/.requests/ID/outcome.json   written last; closes the request
 """
 
@@ -30,6 +31,8 @@ REQUEST_FILE = "request.json"
 INPUT_FILE = "input"
 HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
+WORK_FOLDER = "work"
+TEACHERS_FILE = "teachers.json"
 #: Renaming a file takes far less: a process that holds the lock for longer is suspended.
 LOCK_WAIT_S = 5.0
 _LOCK_PAUSE_S = 0.02
@@ -123,6 +126,15 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
         return msgspec.json.decode(data, type=Outcome)
     except (OSError, BadMessage, *MISFITS):
         return None
+
+
+def teachers(store: Path, request_id: str) -> tuple[str, ...]:
+    """`NAME@VERSION` of what the teachers of a training stood for in its first attempt; empty
+    before it."""
+    with suppress(OSError, *MISFITS):
+        path = folder(store, request_id) / WORK_FOLDER / TEACHERS_FILE
+        return msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
+    return ()
 
 
 def is_here(store: Path, request_id: str) -> bool:

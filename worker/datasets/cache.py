@@ -1,7 +1,8 @@
 """A decoded and split data set on disk. It appears atomically: complete or not at all.
 
 FOLDER/training.pixels   consecutive rows, uint8 [height, width, channels]
-FOLDER/training.labels   int64; the same for heldout and test
+FOLDER/training.labels   int64
+FOLDER/training.digests  SHA-256 of the files; the same for heldout and test
 FOLDER/about.json
 
 Each attempt decodes into FOLDER.HOST.PID.NUMBER and renames it when it is complete. A suspended
@@ -27,7 +28,8 @@ from shared import atomic_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
 from shared.messages.replies import DataReport
-from worker.datasets.examples import Examples, Images, Labels, chunk_images
+from worker.datasets.decode_files import DecodedRows
+from worker.datasets.examples import DIGEST_BYTES, Digests, Examples, Images, chunk_images
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 
 NAMES = {TRAINING: "training", HELDOUT: "heldout", TEST: "test"}
@@ -78,6 +80,11 @@ class DatasetCache:
         labels = np.fromfile(self.folder / f"{NAMES[part]}.labels", "<i8").astype(np.int64)
         return Examples(_mapped(self.folder / f"{NAMES[part]}.pixels", shape), labels)
 
+    def digests(self, part: int) -> Digests:
+        """The SHA-256 of one part's files."""
+        found = np.fromfile(self.folder / f"{NAMES[part]}.digests", np.uint8)
+        return found.reshape(-1, DIGEST_BYTES)
+
 
 class CacheBuild:
     """A data set while it is decoded, in its own folder."""
@@ -86,7 +93,7 @@ class CacheBuild:
         self.folder = folder
         self.decoded = folder / "decoded.pixels"  #: the decoder's output; `split` removes it
 
-    def split(self, shape: tuple[int, int, int], labels: Labels, parts: Parts) -> None:
+    def split(self, shape: tuple[int, int, int], rows: DecodedRows, parts: Parts) -> None:
         """Write each part to its files, one chunk at a time."""
         images = _mapped(self.decoded, shape)
         for part, name in NAMES.items():
@@ -95,19 +102,21 @@ class CacheBuild:
                 for start in range(0, len(chosen), chunk_images(shape)):
                     file.write(images[chosen[start : start + chunk_images(shape)]].data)
                 atomic_file.sync(file)
-            with open(self.folder / f"{name}.labels", "wb") as file:
-                file.write(labels[chosen].astype("<i8").data)
-                atomic_file.sync(file)
+            self._write(f"{name}.labels", rows.labels[chosen].astype("<i8").tobytes())
+            self._write(f"{name}.digests", rows.digests[chosen].tobytes())
         failpoint("stored.split")
         self.decoded.unlink()
 
     def describe(self, report: DataReport) -> None:
         """Write the report, which completes the data set."""
-        with open(self.folder / ABOUT, "wb") as file:
-            file.write(msgspec.json.encode(report))
-            atomic_file.sync(file)
+        self._write(ABOUT, msgspec.json.encode(report))
         atomic_file.sync_folder(self.folder)
         failpoint("stored.described")
+
+    def _write(self, name: str, data: bytes) -> None:
+        with open(self.folder / name, "wb") as file:
+            file.write(data)
+            atomic_file.sync(file)
 
 
 def _renamed(folder: Path, to: Path) -> bool:

@@ -24,6 +24,8 @@ from worker.datasets.folder_layout import ClassFolderWalk, closed_below, printab
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
+#: Part of the cache's key: an attempt of an older Hangtag stored no digests.
+FORMAT = 2
 #: Files counted between two progress reports: a second or less.
 REPORT_EVERY_FILES = 10_000
 
@@ -49,7 +51,7 @@ def store(
         SetupError: there is no such data set, or too many of its files are not images.
     """
     shape = (spec.height, spec.width, spec.channels)
-    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn, corrections])
+    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn, corrections, FORMAT])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
     if cached is not None:
@@ -87,7 +89,7 @@ def _decode(
     parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
     if to_learn:
         _check_parts(walk, rows, parts)
-    attempt.split(shape, rows.labels, parts)
+    attempt.split(shape, rows, parts)
     return _report(walk, shape, rows, parts, refused, to_learn)
 
 

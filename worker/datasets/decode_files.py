@@ -21,7 +21,7 @@ from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.datasets.examples import Images, Labels
+from worker.datasets.examples import DIGEST_BYTES, Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.split import Hashes, Parts
 from worker.decoding.decode import decode_into
@@ -44,6 +44,7 @@ class DecodedRows(NamedTuple):
     files: Hashes  #: of the encoded bytes
     contents: Hashes  #: of the pixels
     places: npt.NDArray[np.int64]  #: in the walk, which has files that are not images as well
+    digests: Digests
 
 
 class Bad(NamedTuple):
@@ -53,9 +54,17 @@ class Bad(NamedTuple):
     status: Status
 
 
+class _Good(NamedTuple):
+    item: Item
+    file: int  #: hash
+    pixels: int  #: hash
+    number: int  #: in its turn
+    digest: bytes
+
+
 class _Turn(NamedTuple):
     pixels: Images
-    good: list[tuple[Item, int, int, int]]  #: with the hashes of file and pixels, and its number
+    good: list[_Good]
     bad: list[Bad]
 
 
@@ -68,19 +77,22 @@ def decode_all(
 ) -> DecodedRows:
     """Write the pixels of each image to `out`; `on_done` gets the number of files of each turn."""
     known = array("q"), array("b"), array("Q"), array("Q"), array("q")
-    before = 0
+    digests, before = bytearray(), 0
     for turn in prefetched(lambda items: _decode(items, spec), _turns(items, spec), THREADS):
         out.write(turn.pixels.data)
-        for item, of_file, of_pixels, number in turn.good:
-            row = (item.label, item.part, of_file, of_pixels, before + number)
+        for one in turn.good:
+            row = (one.item.label, one.item.part, one.file, one.pixels, before + one.number)
             for column, value in zip(known, row, strict=True):
                 column.append(value)
+            digests += one.digest
         for bad in turn.bad:
             on_bad(bad)
         on_done(len(turn.good) + len(turn.bad))
         before += len(turn.good) + len(turn.bad)
     kinds = (np.int64, np.int8, np.uint64, np.uint64, np.int64)
-    return DecodedRows(*(np.array(column, kind) for column, kind in zip(known, kinds, strict=True)))
+    columns = [np.array(column, kind) for column, kind in zip(known, kinds, strict=True)]
+    columns.append(np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES))
+    return DecodedRows(*columns)
 
 
 def _turns(items: Iterable[Item], spec: Preprocessing) -> Iterator[list[Item]]:
@@ -93,7 +105,7 @@ def _turns(items: Iterable[Item], spec: Preprocessing) -> Iterator[list[Item]]:
 
 def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
     pixels = np.empty((len(items), spec.height, spec.width, spec.channels), np.uint8)
-    good: list[tuple[Item, int, int, int]] = []
+    good: list[_Good] = []
     bad: list[Bad] = []
     for number, item in enumerate(items):
         row = pixels[len(good)]
@@ -103,7 +115,8 @@ def _decode(items: list[Item], spec: Preprocessing) -> _Turn:
         except ImageError as error:
             bad.append(Bad(item.path, error.status))
         else:
-            good.append((item, _hash(data), _hash(row.data), number))
+            digest = hashlib.sha256(data).digest()
+            good.append(_Good(item, _hash(data), _hash(row.data), number, digest))
     return _Turn(pixels[: len(good)], good, bad)
 
 

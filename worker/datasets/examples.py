@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 #: [n, height, width, channels], 0 to 255; in memory or memory-mapped.
 Images = npt.NDArray[np.uint8]
-Digests = npt.NDArray[np.uint8]  #: [n, 32], SHA-256 of files
+DIGEST_BYTES = 32
+Digests = npt.NDArray[np.uint8]  #: [n, DIGEST_BYTES], SHA-256 of files
 Labels = npt.NDArray[np.int64]  #: [n], indices of the card's labels
 
 

@@ -86,6 +86,7 @@ def load(
         test=stored.examples(TEST, report.shape) if sum(report.test) else None,
         preprocessing=spec,
         heldout=stored.examples(HELDOUT, report.shape),
+        heldout_files=stored.digests(HELDOUT),
     )
     return Loaded(data, report)
 

@@ -33,9 +33,11 @@ class HeldoutAnswers(NamedTuple):
     files: Digests | None = None  #: SHA-256 of the files; None if there are none
 
 
-def of(held: Examples, logits: npt.NDArray[np.float32]) -> HeldoutAnswers:
+def of(
+    held: Examples, logits: npt.NDArray[np.float32], files: Digests | None = None
+) -> HeldoutAnswers:
     """The record of these images."""
-    return HeldoutAnswers(content_hashes(held.images), held.labels, logits)
+    return HeldoutAnswers(content_hashes(held.images), held.labels, logits, files)
 
 
 def encode(answers: HeldoutAnswers) -> bytes:

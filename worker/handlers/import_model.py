@@ -17,7 +17,7 @@ from shared.messages.requests import FASHION_MNIST, Import, Progress
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load
-from worker.datasets.examples import Examples, Images
+from worker.datasets.examples import Digests, Examples, Images
 from worker.evaluation import heldout_answers
 from worker.export import keras_import
 from worker.export.export import Served, export, export_unlabelled
@@ -36,6 +36,7 @@ class Labelled(NamedTuple):
     """Images with the card's labels, for calibration and evaluation."""
 
     held: Examples
+    files: Digests | None  #: of `held`
     test: Examples | None
     learn: Images  #: the other images, for the ranges of int8 values
     report: DataReport
@@ -82,7 +83,7 @@ def _make(context: Context, work: Import) -> BuiltVersion:
         )
     )
     context.stage(EVALUATING)
-    answers = heldout_answers.of(held, served.logits)
+    answers = heldout_answers.of(held, served.logits, labelled.files)
     assessed = assess(served.card, served.files, [], held, answers.logits, labelled.test)
     files = served.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
     card = msgspec.structs.replace(served.card, metrics=assessed.metrics)
@@ -171,6 +172,7 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
     test = found.test if found.test is not None and len(found.test.labels) else None
     return Labelled(
         named(found.heldout),
+        found.heldout_files,
         None if test is None else named(test),
         found.examples.images,
         report,

@@ -13,7 +13,7 @@ from shared.messages.replies import Decided
 from shared.messages.requests import Rule
 from shared.registry import version_operations
 from worker.datasets.examples import Examples
-from worker.evaluation import heldout_answers
+from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
@@ -103,11 +103,17 @@ def _compared(
     images = heldout(old.preprocessing)
     if images is None or not len(images.labels):
         return None
-    if len(images.labels) != new.metrics.heldout_count:
+    if len(images.labels) != new.metrics.heldout_count or _has_learned(context, old, images):
         return None
     artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
     measured = evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
     return quality_gate.unpaired(new, measured)
+
+
+def _has_learned(context: Context, old: Card, images: Examples) -> bool:
+    """Whether its accuracy on these images would be too high; False if that is unknown."""
+    known = seen_images.read(context.registry, old)
+    return known is not None and seen_images.count(known, [images])[0] > 0
 
 
 def _answers(context: Context, card: Card) -> HeldoutAnswers | None:

@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
 
 
 def paired(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool = True) -> Comparison | None:
-    """Compare on images held out from both; None if those are fewer than half of either's.
+    """Compare on images held out from both; None if they are fewer than half of the smaller record.
 
     Images are the same if their files are, whatever the recipes; without files if their pixels are,
     which requires the `same_input`.

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.ledger.request_store import replace
+from shared.ledger.request_store import TEACHERS_FILE, replace
 from shared.messages.model_name import parse
 from worker.handlers.context import Context
 
 if TYPE_CHECKING:
     from worker.training.teachers import TeacherVersion
-
-#: In the request's working folder: a JSON list of `NAME@VERSION`.
-PINNED = "teachers.json"
 
 
 def pinned(context: Context, names: Sequence[str]) -> tuple[str, ...]:
@@ -27,7 +24,7 @@ def pinned(context: Context, names: Sequence[str]) -> tuple[str, ...]:
     """
     if not names:
         return ()
-    path = context.folder / PINNED
+    path = context.folder / TEACHERS_FILE
     if not path.exists():
         found = dict.fromkeys(context.registry.resolve(parse(name)).ref for name in names)
         replace(path, msgspec.json.encode(list(found)))

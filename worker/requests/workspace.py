@@ -34,7 +34,8 @@ class Workspace:
         """Raises BadMessage if the id is invalid."""
         self._store, self.id = store, request_id
         self._path = request_store.folder(store, request_id)
-        self.work = self._path / "work"  #: for the trainer that holds the request
+        #: For the trainer that holds the request.
+        self.work = self._path / request_store.WORK_FOLDER
 
     @property
     def fence(self) -> int:

@@ -131,7 +131,7 @@ def _assessed(
         dataset_fingerprint=learn.fingerprint(),
         notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
     )
-    answers = heldout_answers.of(held, served.logits)._replace(files=data.heldout_files)
+    answers = heldout_answers.of(held, served.logits, data.heldout_files)
     files = served.files | {
         HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
         heldout_answers.FILE: heldout_answers.encode(answers),

@@ -142,7 +142,8 @@ def _report(
 
     groups_ = alike.astype(np.uint64)
     every = np.arange(len(found.labels))
-    rows = DecodedRows(found.labels, found.parts, digest_numbers(found), groups_, every)
+    numbers, digests = digest_numbers(found), found.digests
+    rows = DecodedRows(found.labels, found.parts, numbers, groups_, every, digests)
     learn = found.parts != TEST
     single = folds.alike(alike[learn], found.labels[learn])
     named = _duplicates(walk, found, alike)

@@ -18,6 +18,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.examples import Examples
+from worker.datasets.split import content_hashes
+from worker.evaluation import seen_images
 from worker.handlers.context import Context, RequestStopped
 from worker.handlers.promotion import settle
 from worker.runtimes import load_runtime
@@ -48,17 +50,32 @@ class Scene:
     def __init__(self, server: RedisServer, store: Path) -> None:
         self.client, self.registry = server.client, Registry(store)
         images = np.random.default_rng(1).integers(0, 256, (COUNT, 28, 28, 1), np.uint8)
-        served = load_runtime.load("litert", OLD, packaged.read("model.tflite"))
+        self.file = packaged.read("model.tflite")
+        served = load_runtime.load("litert", OLD, self.file)
         self.images, self.labels = images, served.predict(images).argmax(1)
         self.decoded = 0  #: how often the held-out images were asked for
         self.meanwhile: Callable[[], object] = lambda: None  #: while versions are compared
 
-    def publish(self, accuracy: float, request: str, count: int = COUNT, folds: int = 0) -> Card:
+    def publish(
+        self,
+        accuracy: float,
+        request: str,
+        count: int = COUNT,
+        folds: int = 0,
+        learned: int | None = None,
+    ) -> Card:
+        """Publish a version that cannot be measured; with `learned`, the shipped network that has
+        learned from so many of the images."""
         metrics = msgspec.structs.replace(
             OLD.metrics, heldout_accuracy=accuracy, heldout_count=count
         )
         card = msgspec.structs.replace(OLD, metrics=metrics, files={}, request=request, folds=folds)
-        return self.registry.publish(card, {"model.tflite": b"never read"})
+        files = {"model.tflite": b"never read"}
+        if learned is not None:
+            hashes = content_hashes(self.images)
+            seen = seen_images.files_of(hashes[:learned], hashes[learned:])
+            files = {"model.tflite": self.file, **seen}
+        return self.registry.publish(card, files)
 
     def settle(
         self, new: Card, rule: Rule = "if-better", right: float = 1.0, held: bool = True
@@ -155,6 +172,17 @@ def test_versions_with_different_held_out_images_are_not_compared(scene: Scene) 
     decided = scene.settle(scene.publish(1.0, "other", count=COUNT + 1), right=0.1)
     assert not decided.changed
     assert "cannot be measured" in decided.why
+
+
+@pytest.mark.parametrize("learned", [0, 1, COUNT])
+def test_production_is_not_measured_on_images_that_it_learned_from(
+    scene: Scene, learned: int
+) -> None:
+    """Its accuracy there would be too high, and no better version would replace it."""
+    scene.registry.promote(NAME, scene.publish(1.0, "learned", learned=learned).version)
+    decided = scene.settle(scene.publish(0.5, "new"), right=0.25)
+    assert decided.changed == (learned == 0)
+    assert ("25.00%" if learned == 0 else "cannot be measured") in decided.why
 
 
 def test_images_of_a_version_with_folds_are_not_decoded_in_vain(scene: Scene) -> None:

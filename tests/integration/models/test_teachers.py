@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from shared.errors import SetupError
-from shared.messages.requests import Progress, Train
-from shared.registry import packaged
+from shared.messages.requests import Progress, Prune, Request, Train
+from shared.registry import packaged, removal, version_operations
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context
 from tests.support.processes.trainers import draw_classes
@@ -17,6 +17,7 @@ from tests.support.servers.redis_server import RedisServer
 from worker.handlers import teacher_versions
 from worker.handlers.context import RequestStopped
 from worker.handlers.train import train
+from worker.requests.workspace import Workspace
 
 NAME = "shoes"
 
@@ -58,6 +59,28 @@ def test_an_alias_stands_for_one_version_in_all_attempts_at_a_request(
     other, _ = handler_context.make(server, tmp_path, Train(NAME, "fast"), request_id="r2")
     assert teacher_versions.pinned(other, (NAME,)) == ("shoes@2",)
     assert teacher_versions.pinned(other, ()) == ()
+
+
+def test_a_teacher_stays_in_the_store_when_its_alias_moves_on(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """A later attempt at the request needs the same version."""
+    _publish(Registry(tmp_path), 3)
+    request = Request("r1", Train("boots", "fast", teachers=(NAME,)), "me@here", 1.0)
+    context, _ = handler_context.make(server, tmp_path, request.work, request_id=request.id)
+    assert context.folder == Workspace(tmp_path, request.id).work
+    context.registry.promote(NAME, 2)
+    assert used(context.registry, request) == {2}
+    teacher_versions.pinned(context, (NAME,))
+    context.registry.promote(NAME, 3)
+    assert used(context.registry, request) == {2}
+    prune = Prune(NAME, keep=0)
+    assert version_operations.prune(context.registry, prune, {}, [request]).removed == (1,)
+
+
+def used(registry: Registry, request: Request) -> set[int | None]:
+    """The versions of NAME that a request needs."""
+    return set(removal.used_by(registry, NAME, request))
 
 
 def test_teachers_that_cannot_teach_are_refused_before_anything_is_trained(

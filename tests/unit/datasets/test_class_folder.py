@@ -26,6 +26,7 @@ from tests.support.processes.fleet import ROOT
 from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
+from worker.decoding.decode import decode
 from worker.recipes.recipes import RECIPES, Recipe
 
 PHOTO = RECIPES["photo-scratch"]
@@ -100,6 +101,19 @@ def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
         assert ours is not None
         assert theirs is not None
         assert ours.images.max((1, 2, 3)).tolist() == theirs.images.max((1, 2, 3)).tolist()
+
+
+def test_a_held_out_image_is_known_by_its_file(root: Path) -> None:
+    """So versions of any recipes are compared on the files that both have held out."""
+    (root / "cat/0.png").write_bytes(b"not an image")
+    data = _load(root).data
+    files = {hashlib.sha256(path.read_bytes()).digest(): path for path in root.rglob("*.png")}
+    assert data.heldout is not None
+    assert data.heldout_files is not None
+    for digest, image, label in zip(data.heldout_files, *data.heldout, strict=True):
+        file = files.pop(digest.tobytes())
+        assert file.parts[-2] == data.labels[label]
+        assert (decode(file.read_bytes(), data.preprocessing) == image).all()
 
 
 def test_names_and_new_files_move_no_image_to_another_part(root: Path) -> None:

@@ -154,6 +154,7 @@ ALONE = {
     "worker/evaluation/heldout_answers.py:encode": "an archive in memory",
     "worker/inference/outlier_detector.py:encode": "an archive in memory",
     "worker/datasets/decode_files.py:decode_all": "a part of what `stored` places when it is whole",
+    "worker/datasets/cache.py:_write": "a part of `split` and `describe`, which have points",
     "worker/requests/shutdown.py:send": "a byte to this process itself",
     "worker/requests/long_work.py:__init__": "a temporary file without a name",
     "producer/requests/check_data.py:_verdict": "a process that changes nothing",

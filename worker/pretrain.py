@@ -23,12 +23,16 @@ from worker.training import build_version
 from worker.training.teachers import ARCHIVE, Teachers, TeacherVersion
 
 NAME = "fashion-mnist"
+#: The recipes that can learn from grey images of 28x28 pixels.
+OF_FASHION = [recipe.name for recipe in recipes.RECIPES.values() if not recipe.backbone]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns exit code 0, or 1 with one line that names the fix."""
     options = _parser().parse_args(arguments)
     try:
+        for folder in (options.out, *([options.state.parent] if options.state else [])):
+            folder.mkdir(parents=True, exist_ok=True)  # before hours of training
         recipe = recipes.find(options.recipe)
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
@@ -43,10 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
             on_epoch=_print,
             on_teacher=lambda number: _print(f"teacher {number}" if number else "the version"),
         )
-    except HangtagError as error:
+        print(encode_card(write(built, options.out)).decode(), end="")
+    except (HangtagError, OSError) as error:
         print(f"pretrain: {error}", file=sys.stderr)
         return 1
-    print(encode_card(write(built, options.out)).decode(), end="")
     return 0
 
 
@@ -57,7 +61,6 @@ def fashion_data() -> load.DataSet:
 
 def write(made: build_version.BuiltVersion, folder: Path) -> Card:
     """Write the version's files, the card last. Returns the card as written."""
-    folder.mkdir(parents=True, exist_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}
     card = msgspec.structs.replace(made.card, files=hashes)
     for name, content in made.files.items():
@@ -82,15 +85,23 @@ def teacher_version(folder: Path, recipe: str) -> TeacherVersion:
     return TeacherVersion(card, archive, seed_only=card.recipe == recipe)
 
 
+def _at_least_one(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("a training has one epoch at least")
+    return int(text)
+
+
 def _print(line: object) -> None:
     print(line, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.pretrain", description=__doc__)
-    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
+    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=OF_FASHION)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, help="number of epochs, instead of the recipe's")
+    parser.add_argument(
+        "--epochs", type=_at_least_one, help="number of epochs, instead of the recipe's"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the version")
     parser.add_argument(
         "--state", type=Path, help="checkpoint file: resume from it, and update it after each epoch"

@@ -27,6 +27,9 @@ from worker.training.schedule import Plan, plan
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
 
 
+#: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
+#: no training continues a half of the old code.
+FORMAT = 2
 #: A network by the name of a Keras dtype policy: uint8 images in, logits out.
 Build = Callable[[str], keras.Model]
 
@@ -96,7 +99,7 @@ def _key(
     recipe: Recipe, seed: int, examples: Examples, weighted: bool, teachers: Ensemble | None
 ) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
-    text = f"{msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
+    text = f"{FORMAT} {msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
     text = f"{text} weighted" if weighted else text
     return f"{text} {teachers.identity}" if teachers else text
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
+from benchmarks.measure.command import Failed
 from benchmarks.measure.rounds import NAMES, Plan, Rounds
 from benchmarks.report import blocks, pages, record
 from benchmarks.report.figures import figures, ratios
@@ -26,6 +28,7 @@ from benchmarks.report.tables import report
 from benchmarks.workloads import images
 from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
 from producer.fleet.machine_resources import cores
+from shared.errors import Exit
 from tests.steps import inputs
 
 NETWORKS = (DENSE, FAST, SHIPPED)
@@ -34,8 +37,11 @@ REPEATS = 3
 FEW_IMAGES = 2_000
 
 
-def main() -> None:
-    """Print the tables; a complete run is recorded, --json stores every measurement."""
+def main() -> int:
+    """Print the tables; a complete run is recorded, --json stores every measurement.
+
+    Exit code 1 after a contender that had to finish, or a table of Hangtag with other bytes.
+    """
     given = _parser().parse_args()
     plan = Plan(
         given.only, given.networks, given.images, given.few, given.large, given.repeats,
@@ -46,6 +52,9 @@ def main() -> None:
         try:
             rounds = Rounds(plan, runtime)
             rounds.run()
+        except Failed as error:
+            print(f"throughput: {error}; nothing is recorded", file=sys.stderr)
+            return Exit.SETUP
         finally:
             local_stack.end(environment(runtime), str(runtime))
     minutes = (time.monotonic() - started) / 60
@@ -57,6 +66,7 @@ def main() -> None:
     if found.complete or given.record:
         record.write(found)
         pages.write(found)
+    return Exit.OK
 
 
 def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float) -> Record:
@@ -80,7 +90,7 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
         figures=figures(rounds.results),
         ratios=ratios(rounds.results, plan.images, plan.few),
         short=rounds.short,
-        goals=goals(rounds.results),
+        goals=goals(rounds.results, plan.workers),
         notes=rounds.notes,
     )
 
@@ -91,6 +101,7 @@ def _command(plan: Plan) -> str:
     words += ["--images", str(plan.images)] if plan.images != images.ALL else []
     words += ["--few", str(plan.few)] if plan.few != FEW_IMAGES else []
     words += ["--large", str(plan.large)] if plan.large != LARGE else []
+    words += ["--workers", str(plan.workers)] if plan.workers != cores() else []
     words += ["--networks", *plan.networks] if set(plan.networks) != set(NETWORKS) else []
     words += ["--only", *plan.names] if set(plan.names) != set(NAMES) else []
     words += ["--shipped-before", "FOLDER"] if plan.before else []
@@ -99,7 +110,8 @@ def _command(plan: Plan) -> str:
 
 def _is_complete(plan: Plan, rounds: Rounds) -> bool:
     """Whether every contender of `make bench` finished with its number of images."""
-    everything = set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
+    usual = plan.workers == cores()
+    everything = usual and set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
     sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
     wanted = {(network, contender) for network in NETWORKS for contender in Contender}
     found = {(run.network, run.contender) for run in rounds.results.runs}
@@ -148,4 +160,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

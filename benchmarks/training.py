@@ -1,12 +1,13 @@
 """`make bench-train`: a recipe on Fashion-MNIST with several seeds, beside the tutorial.
 
 Finished trainings are not repeated, so the same command resumes an interrupted run. The table goes
-to standard output and, for an unmodified recipe, into RESULTS.md.
+to standard output and, without options, into RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, ROOT
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import PACKAGES, Trained, train
-from benchmarks.report.training_table import goals, replaced, section
+from benchmarks.report.training_table import PROMISED, goals, replaced, section
 from shared.errors import Exit
+from worker.pretrain import OF_FASHION
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
 
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.INTERRUPTED
     text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
     print(text, *(str(goal) for goal in goals(runs)), sep="\n")
-    if not given.epochs:
+    if _is_complete(given):
         RESULTS.write_text(replaced(RESULTS.read_text(encoding="utf-8"), text), encoding="utf-8")
     return Exit.OK
 
@@ -51,11 +53,17 @@ def measure(given: argparse.Namespace) -> list[Trained]:
     wanted = [(_recipe(given.recipe, given.epochs), seed) for seed in given.seeds]
     if not given.no_rival and given.recipe != RIVAL:
         wanted.insert(0, (_recipe(RIVAL, given.epochs), RIVAL_SEED))
-    found = []
+    found, load = [], os.getloadavg()[0]  # later it is that of the trainings
     for number, (recipe, seed) in enumerate(wanted, 1):
         print(f"{number} of {len(wanted)}: {recipe.name}, seed {seed}", file=sys.stderr, flush=True)
-        found.append(train(recipe, seed, FOLDER, again=given.restart))
+        found.append(train(recipe, seed, FOLDER, again=given.restart, load=load))
     return found
+
+
+def _is_complete(given: argparse.Namespace) -> bool:
+    """Whether these are the trainings of `make bench-train`."""
+    usual = given.recipe == PROMISED and tuple(given.seeds) == SEEDS
+    return usual and not given.epochs and not given.no_rival
 
 
 def _recipe(name: str, epochs: int | None) -> Recipe:
@@ -77,9 +85,9 @@ def _about() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=list(recipes.RECIPES))
+    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=OF_FASHION)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), metavar="N")
-    parser.add_argument("--epochs", type=int, help="for a quick check: does not change RESULTS.md")
+    parser.add_argument("--epochs", type=int, help="for a quick check")
     parser.add_argument("--no-rival", action="store_true", help="without the tutorial")
     parser.add_argument("--restart", action="store_true", help="train all of them again")
     return parser

@@ -73,8 +73,7 @@ def classifier(artifact: bytes, card: dict[str, Any]) -> Callable[[Columns], Col
 
     def classify(batch: Columns) -> Columns:
         if not loaded:
-            loaded.append(Interpreter(model_content=artifact, num_threads=1))
-            loaded[0].allocate_tensors()
+            loaded.append(interpreter(artifact, card["call_images"]))
         predictions = probabilities(predict(loaded[0], np.asarray(batch["image"])), card)
         return {
             "path": batch["path"],
@@ -83,6 +82,15 @@ def classifier(artifact: bytes, card: dict[str, Any]) -> Callable[[Columns], Col
         }
 
     return classify
+
+
+def interpreter(artifact: bytes, call_images: int) -> Interpreter:
+    """For calls of the version's size, as Hangtag has them."""
+    found = Interpreter(model_content=artifact, num_threads=1)
+    (input_,) = found.get_input_details()
+    found.resize_tensor_input(input_["index"], [call_images, *input_["shape"][1:]])
+    found.allocate_tensors()
+    return found
 
 
 def probabilities(outputs: Any, card: dict[str, Any]) -> Any:
@@ -95,7 +103,7 @@ def probabilities(outputs: Any, card: dict[str, Any]) -> Any:
 
 
 def predict(interpreter: Any, images: Any) -> Any:
-    """Calls of the exported batch size, the last one padded."""
+    """Calls of as many images as the input has, the last one padded."""
     (output,), (input_,) = interpreter.get_output_details(), interpreter.get_input_details()
     size = int(input_["shape"][0])
     predictions = np.empty((len(images), output["shape"][1]), np.float32)

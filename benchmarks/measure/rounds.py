@@ -15,7 +15,7 @@ from benchmarks.contenders.contenders import Contenders, table
 from benchmarks.environment.paths import environment
 from benchmarks.measure import short_run
 from benchmarks.measure.command import Failed
-from benchmarks.report.agreement import Accuracy, accuracy, differences
+from benchmarks.report.agreement import SAME, Accuracy, accuracy, differences
 from benchmarks.report.record import ShortRatio
 from benchmarks.report.results import Contender, Measured, Results
 from benchmarks.workloads import images, networks
@@ -164,6 +164,8 @@ class Rounds:
     def _compare_table(self, name: str, module: str, network: Network, load: Workload) -> None:
         mine, reference = (table(each, network, load) for each in (module, "bare_loop"))
         words = differences(mine, reference)
+        if module == "hangtag" and words != SAME:
+            raise Failed(f"{mine} beside {reference}: {words}")
         about = f"{network.name}, {load.images:,} images"
         self.notes.append(f"The table of {name} beside that of the bare loop, {about}: {words}")
 

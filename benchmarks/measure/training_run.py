@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from benchmarks.measure.command import Failed, wait
 from producer.fleet.machine_resources import cores
 from shared.errors import MISFITS
 from shared.messages.model_card import decode_card
+from tests.steps import inputs
+from tests.steps.step import Step
 from worker.recipes.recipes import Recipe
 
 RECORD = "trained.json"
@@ -26,6 +27,9 @@ LIMIT_S = 8 * 3600.0
 _STANDARD_ERROR = 2
 #: Packages that affect the minutes and the last digits, beside the recipe.
 PACKAGES = ("numpy", "keras", "tensorflow", "ai-edge-litert")
+
+#: What Hangtag itself adds to that.
+CODE = ("worker",)
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +45,15 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float  #: of the whole process: imports, data, training, export, evaluation
     cpu_s: float
     peak_bytes: int  #: of its resident memory
-    load: float  #: of the machine before the start; above IDLE_LOAD other processes ran
+    load: float  #: of the machine before the first training; above IDLE_LOAD others ran
 
 
-def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Trained:
+def train(
+    recipe: Recipe, seed: int, folder: Path, *, again: bool = False, load: float = 0.0
+) -> Trained:
     """Train and measure, unless `folder` has a result for this recipe and machine.
 
-    An interrupted training starts again, so that its minutes are complete.
+    An interrupted training starts again, so that its minutes are complete. `load` is the machine's.
 
     Raises:
         Failed: the training ended with an error, which is on standard error.
@@ -58,15 +64,16 @@ def train(recipe: Recipe, seed: int, folder: Path, *, again: bool = False) -> Tr
         return known
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    found = _measure(recipe, seed, place)
+    found = _measure(recipe, seed, place, load)
     (place / RECORD).write_bytes(msgspec.json.encode(found))
     return found
 
 
 def key(recipe: Recipe, seed: int) -> str:
-    """The name of a training's folder, unique for recipe, seed, machine and versions."""
+    """The name of a training's folder, unique for recipe, seed, machine, versions and code."""
     versions = [machine.version(package) for package in PACKAGES]
-    about = msgspec.json.encode((recipe, machine.cpu_model(), cores(), versions))
+    code = inputs.digest(Step("training", "", CODE))
+    about = msgspec.json.encode((recipe, machine.cpu_model(), cores(), versions, code))
     return f"{recipe.name}-{recipe.epochs}-seed-{seed}-{hashlib.sha256(about).hexdigest()[:8]}"
 
 
@@ -78,12 +85,12 @@ def recall(place: Path) -> Trained | None:
         return None
 
 
-def _measure(recipe: Recipe, seed: int, place: Path) -> Trained:
+def _measure(recipe: Recipe, seed: int, place: Path, load: float) -> Trained:
     command = [
         *(sys.executable, "-m", "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed)),
         *("--epochs", str(recipe.epochs), "--out", str(place)),
     ]
-    load, started = os.getloadavg()[0], time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

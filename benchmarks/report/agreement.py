@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import NamedTuple
+
+SAME = "the same bytes"
 
 
 class Accuracy(NamedTuple):
@@ -15,21 +18,22 @@ class Accuracy(NamedTuple):
 
 
 def differences(table: Path, reference: Path) -> str:
-    """A short description of two tables' differences."""
+    """A short description of two tables' differences; SAME if there are none."""
     if table.read_bytes() == reference.read_bytes():
-        return "the same bytes"
+        return SAME
     mine, theirs = labels(table), labels(reference)
-    if missing := len(mine.keys() - theirs.keys()):
-        return f"{missing:,} of its images are not in the bare loop's table"
+    if alone := len(mine.keys() ^ theirs.keys()):
+        return f"{alone:,} images are in one of both tables only"
     other = sum(theirs[path] != label for path, label in mine.items())
     return f"{other:,} of {len(mine):,} labels differ"
 
 
 def labels(table: Path) -> dict[str, str]:
-    """The label of each image, by its folder and name."""
+    """The label of each image, by its path below the folder that has all of them."""
     with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        return {"/".join(Path(row["path"]).parts[-2:]): row["label"] for row in rows}
+        found = {row["path"]: row["label"] for row in csv.DictReader(file)}
+    root = os.path.commonpath(found)
+    return {os.path.relpath(path, root): label for path, label in found.items()}
 
 
 def accuracy(table: Path) -> Accuracy:

@@ -1,13 +1,14 @@
 """The application behind the page: rows, pictures and decisions, as JSON.
 
-Rows are named by their position (producer/review/answers.py), never by a path.
+Rows are named by their position (producer/review/answers.py), never by a path. Positions are those
+of one start of the server: a page of an earlier one, at the same port, is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from producer.review.guard import MAX_BODY_BYTES
 from producer.review.views import Kind
 from shared.errors import MISFITS, HangtagError, UsageError
 
+T = TypeVar("T")
 MAX_ROWS = 500  #: of one request
 #: Sides of pictures in pixels: in the grid, and one at a time.
 SIDES = (192, 768)
@@ -41,6 +43,7 @@ class Decided(msgspec.Struct):
     labels: list[str]
     totals: Totals
     refused: list[Refused]
+    copies: dict[int, str | None]  #: the labels of other rows, whose files are equal
 
 
 def make(desk: Desk) -> Starlette:
@@ -76,6 +79,7 @@ class _Handlers:
         return await _json(self._desk.table)
 
     async def rows(self, request: Request) -> Response:
+        self._check(request)
         query = request.query_params
         kind, start = query.get("kind", Kind.DOUBTFUL), _number(query.get("start", "0"))
         count = min(_number(query.get("count", "100")), MAX_ROWS)
@@ -87,17 +91,19 @@ class _Handlers:
         return await _json(lambda: self._desk.rows(*chosen, start, count))
 
     async def picture(self, request: Request) -> Response:
+        self._check(request)
         position = _position(self._desk, request.path_params["position"])
         side = _number(request.query_params.get("side", str(SIDES[0])))
         if side not in SIDES:
             _no(HTTPStatus.BAD_REQUEST, "there is no such size")
-        made = await run_in_threadpool(self._desk.picture, position, side)
+        made = await _done(lambda: self._desk.picture(position, side))
         if not made.webp:
             _no(HTTPStatus.UNPROCESSABLE_ENTITY, made.why)
         headers = {"Cache-Control": "private, max-age=3600"}
         return Response(made.webp, media_type="image/webp", headers=headers)
 
     async def decide(self, request: Request) -> Response:
+        self._check(request)
         body = await _body(request)
         try:
             asked = msgspec.json.decode(body, type=Decide)
@@ -108,21 +114,29 @@ class _Handlers:
         labels = {_position(self._desk, row): label for row, label in asked.decisions}
         return await _json(lambda: _decided(self._desk, labels))
 
+    def _check(self, request: Request) -> None:
+        if request.query_params.get("review") != self._desk.review:
+            _no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag review`; reload it")
+
 
 def _decided(desk: Desk, labels: Mapping[int, str | None]) -> Decided:
-    refused = desk.decisions.decide(labels)
-    return Decided(desk.decisions.labels, desk.decisions.totals(), refused)
+    refused, copies = desk.decisions.decide(labels)
+    return Decided(desk.decisions.labels, desk.decisions.totals(), refused, copies)
 
 
 async def _json(work: Callable[[], Any]) -> Response:
-    """The JSON of what `work` returns, which may read files."""
+    """The JSON of what `work` returns."""
+    return Response(msgspec.json.encode(await _done(work)), media_type="application/json")
+
+
+async def _done(work: Callable[[], T]) -> T:
+    """What `work` returns, which may read files."""
     try:
-        found = await run_in_threadpool(work)
+        return await run_in_threadpool(work)
     except UsageError as error:
         _no(HTTPStatus.BAD_REQUEST, str(error))
     except HangtagError as error:
         _no(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

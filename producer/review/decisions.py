@@ -93,8 +93,12 @@ class Decisions:
             others = self._confidence - expected
             return Totals(len(self._rows), right, expected, (right + others) / len(self._answers))
 
-    def decide(self, labels: Mapping[int, str | None]) -> list[Refused]:
+    def decide(
+        self, labels: Mapping[int, str | None]
+    ) -> tuple[list[Refused], dict[int, str | None]]:
         """Save the label of each of these rows, or with None that there is no decision any more.
+
+        Returns what is refused, and the labels of other rows that have changed: their copies.
 
         Raises:
             UsageError: a label cannot be used.
@@ -116,7 +120,8 @@ class Decisions:
             if lines:
                 correction_log.append(self.path, list(lines.values()))
             self._refresh()
-            return refused
+            changed = (at for key in lines for at in self._answers.same_content(key))
+            return refused, {at: self._rows.get(at) for at in changed if at not in labels}
 
     def _line(self, answer: Answer, label: str | None) -> Correction | Refused | None:
         before = self._found.get(answer.key)

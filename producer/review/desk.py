@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class Rows(msgspec.Struct):
 class Table(msgspec.Struct):
     """What does not depend on a view."""
 
+    review: str  #: unique for each start of a server
     name: str
     model: str
     images: int
@@ -76,6 +78,7 @@ class Desk:
     ) -> None:
         self.answers, self.decisions = answers, decisions
         self.page, self.assets = page, assets
+        self.review = secrets.token_hex(8)
         self._name, self._thumbnails = output.name, thumbnails
         self._doubtless = acceptance.doubtless(answers.card)
         self._counts = counts(answers, self._doubtless)
@@ -85,6 +88,7 @@ class Desk:
     def table(self) -> Table:
         """The heading of the page."""
         return Table(
+            self.review,
             self._name,
             self.answers.card.ref,
             len(self.answers),

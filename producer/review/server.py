@@ -6,6 +6,7 @@ import getpass
 import logging
 import resource
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,7 @@ from producer.review.views import Kind
 from producer.sorting import moved_files
 from shared import installation
 from shared.errors import SetupError, UsageError
+from shared.messages.files import printable
 
 if TYPE_CHECKING:
     from producer.review.guard import Guard
@@ -70,6 +72,10 @@ def serve(
             f"{answers.card.ref} has no label {label!r:.80}; it has: "
             f"{', '.join(answers.card.labels)}"
         )
+    folders = sorted(map(printable, answers.folder_names))
+    if folder and folder not in folders:
+        names = f"it has: {', '.join(folders)}" if folders else "its images are in no class folders"
+        raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
     moved = moved_files.of_table(output)
     decisions = Decisions(answers, output, _user(), moved.location(answers.options))
     decisions.totals()  # reads the log: a damaged one is reported before the page opens
@@ -81,7 +87,9 @@ def serve(
         rows = urlencode({k: v for k, v in wanted.items() if v})
         on_ready(f"{guard.link}#{rows}", len(answers))
         if open_browser:
-            webbrowser.open(f"{guard.link_for_one_use()}#{rows}")
+            link = f"{guard.link_for_one_use()}#{rows}"
+            # A browser in a terminal ends with its page, which must be served meanwhile.
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         _run(guard, listener)
 
 

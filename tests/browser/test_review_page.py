@@ -91,7 +91,7 @@ def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
     browser: Browser, review: Review, table: Path
 ) -> None:
     with opened(browser, review) as page:
-        order = review.json("GET", f"/rows?kind=all&count={DECIDED}")["rows"]
+        order = review.rows(f"kind=all&count={DECIDED}")["rows"]
         page.locator("#kinds button").last.click()
         expect(page.locator("#totals")).to_contain_text("all left")
         page.locator(".tile").first.focus()
@@ -118,7 +118,7 @@ def test_keys_after_the_last_row_change_nothing(
 ) -> None:
     with opened(browser, review) as page:
         bag = LABELS.index("Bag")
-        rows = review.json("GET", f"/rows?kind=all&label={bag}&count=500")["rows"]
+        rows = review.rows(f"kind=all&label={bag}&count=500")["rows"]
         page.locator("#kinds button").last.click()
         page.locator("#by-label").select_option(label="Bag")
         expect(page.locator(".tile")).to_have_count(len(rows))
@@ -128,6 +128,55 @@ def test_keys_after_the_last_row_change_nothing(
         page.wait_for_timeout(300)  # for a decision that should not be
         found = [(one.row, one.label) for one in lines(table)]
         assert found == [(row["row"], LABELS[2]) for row in rows]
+
+
+def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    rows = review.rows("kind=doubtful&count=6")["rows"]
+    with opened(browser, review) as page:
+        press(page, ["g", "Space", "ArrowRight", "2"])
+        wait_until_saved(page, 1)
+        page.locator("#labels button").nth(3).click()
+        wait_until_saved(page, 2)
+        press(page, ["Enter", "/", "trou", "Enter"])
+        wait_until_saved(page, 4)
+        press(page, ["Enter"])
+        wait_until_saved(page, 5)
+    expected = [LABELS[1], LABELS[3], rows[3]["guess"], "Trouser", rows[5]["guess"]]
+    found = [(one.row, one.label) for one in lines(table)]
+    assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
+
+
+def test_a_new_label_is_added_by_a_second_enter_only(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    with opened(browser, review) as page:
+        press(page, ["/", "arlic", "Enter"])
+        expect(page.locator("#saved")).to_contain_text("arlic is a new label")
+        press(page, ["Escape", "/", "bo", "Shift+Enter"])
+        expect(page.locator("#saved")).to_contain_text("bo is a new label")
+        assert lines(table) == []
+        press(page, ["Enter"])
+        wait_until_saved(page, 1)
+    assert [one.label for one in lines(table)] == ["bo"]
+
+
+def test_a_tab_of_an_earlier_review_at_the_same_port_saves_nothing(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    """Both tabs have the cookie of the later review, whose rows may be those of another table."""
+    refused = ("error: Failed to load resource: the server responded with a status of 409",)
+    with opened(browser, review, errors=(*SERVER_ENDED, *refused)) as page:
+        review.end()
+        later = Review(table, options=["--port", str(review.port)])
+        try:
+            page.context.new_page().goto(f"http://{later.host}:{later.port}/?token={later.token}")
+            press(page, ["3"])
+            expect(page.locator("#saved")).to_contain_text("earlier `hangtag review`; reload it")
+            assert lines(table) == []
+        finally:
+            later.end(signal.SIGKILL)
 
 
 def test_undo_takes_back_the_last_decisions_in_their_order(
@@ -169,7 +218,7 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
     browser: Browser, review: Review, table: Path
 ) -> None:
-    row = review.json("GET", "/rows?kind=doubtful&count=1")["rows"][0]
+    row = review.rows("kind=doubtful&count=1")["rows"][0]
     file = table.parent / row["path"]
     content = file.read_bytes()
     saved = "#saved"
@@ -210,6 +259,8 @@ def test_hostile_names_and_labels_are_text(browser: Browser, review: Review) -> 
         expect(page.locator(".tile").nth(10)).to_be_attached()
         page.keyboard.press("/")
         page.keyboard.type("<b onclick=hacked=1>x</b>")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("<b onclick=hacked=1>x</b> is a new label")
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("saved")
         assert page.locator("b[onclick]").count() == 0

@@ -76,7 +76,7 @@ def corrected(checked: Checked) -> Path:
     """The table after the planted files were corrected on the page."""
     correction_log.log_path(checked.table).unlink(missing_ok=True)
     review = Review(checked.table)
-    rows = review.json("GET", "/rows?kind=disagreeing&count=20")["rows"]
+    rows = review.rows("kind=disagreeing&count=20")["rows"]
     below = {str(Path(row["path"]).relative_to(checked.root)): row for row in rows}
     reply = review.decide(*((below[path]["position"], label) for path, label in PLANTED.items()))
     assert reply["refused"] == []

@@ -7,11 +7,14 @@ const $ = (id) => document.getElementById(id);
 const state = {
   table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
   anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [], unsaved: new Map(),
+  asked: "",
 };
 let saving = Promise.resolve();
 
 async function ask(path, options) {
-  const reply = await fetch(path, options);
+  const reply = await fetch(path, options).catch((error) => {
+    throw new Error(`the server does not answer; start it again: ${error.message}`);
+  });
   const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
   if (!reply.ok) throw new Error(found.error);
   return found;
@@ -32,7 +35,7 @@ function report(text, wrong = false) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
-const picture = (row, side) => `/pictures/${row.position}?side=${side}`;
+const picture = (row, side) => `/pictures/${row.position}?side=${side}&review=${state.table.review}`;
 
 // The heading.
 
@@ -95,7 +98,7 @@ async function load() {
 async function more() {
   if (state.loading || (state.rows.length && state.rows.length >= state.total)) return;
   state.loading = true;
-  const view = state.view, query = new URLSearchParams({ kind: state.kind, count: PAGE });
+  const view = state.view, query = new URLSearchParams({ kind: state.kind, count: PAGE, review: state.table.review });
   query.set("start", $("open").checked ? state.rows.filter((row) => row.decided === null).length
     : state.rows.length);
   if ($("by-label").value) query.set("label", $("by-label").value);
@@ -192,8 +195,7 @@ function toggleMode(single) {
   $("grid").hidden = single;
   $("single").hidden = !single;
   state.selected.clear();
-  show();
-  if (!single) focus(state.focus);
+  focus(state.focus);
 }
 
 function choose(index, event) {
@@ -212,7 +214,7 @@ function focus(index) {
   state.focus = Math.max(0, Math.min(index, state.rows.length - 1));
   show();
   const row = state.rows[state.focus];
-  if (row && !state.single) row.tile.focus({ preventScroll: false });
+  if (row) (state.single ? $("single") : row.tile).focus({ preventScroll: false });
   if (state.rows.length - state.focus < PAGE) more();
 }
 
@@ -246,7 +248,7 @@ async function save() {
   try {
     const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
     const headers = { "Content-Type": "application/json" };
-    const reply = await ask("/decisions", { method: "POST", body, headers, priority: "high" });
+    const reply = await ask(`/decisions?review=${state.table.review}`, { method: "POST", body, headers, priority: "high" });
     const refused = new Map(reply.refused.map(({ row, why }) => [row, why]));
     for (const [row] of pairs) note(row, refused.get(row.row));
     takeBack(groups, (row) => refused.has(row.row));
@@ -254,6 +256,7 @@ async function save() {
       const saved = before.filter(([row]) => !refused.has(row.row));
       if (remember && saved.length) state.undo.push(saved);
     }
+    markCopies(reply.copies);
     state.table.totals = reply.totals;
     showTotals();
     if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
@@ -267,6 +270,14 @@ async function save() {
     report("");
   }
   show();
+}
+
+// Equal files share a decision.
+function markCopies(copies) {
+  for (const row of state.rows) {
+    const label = copies[row.position];
+    if (label !== undefined && label !== row.decided) set(row, label);
+  }
 }
 
 // Why a row's last decision was not saved; undefined if it was.
@@ -329,11 +340,12 @@ async function refresh() {
   if (document.hidden || !state.table) return;
   try {
     const table = await ask("/table");
+    if (table.review !== state.table.review) throw new Error("another review is open at this address; reload the page");
     state.table.totals = table.totals;
     showTotals();
     showLabels(table.labels);
   } catch (error) {
-    report(`the server does not answer; start it again: ${error.message}`, true);
+    report(error.message, true);
   }
 }
 
@@ -350,7 +362,7 @@ const KEYS = {
   u: undo,
   g: () => toggleMode(!state.single),
   "/": () => $("filter").focus(),
-  " ": () => choose(state.focus, {}),
+  " ": () => { if (!state.single) choose(state.focus, {}); },
   Escape: () => { state.selected.clear(); show(); },
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
@@ -370,6 +382,8 @@ function pressed(event) {
   if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("filter").focus();
 }
 
+// Enter takes a label that is typed whole, or the only one that begins like it. A second Enter adds
+// what is typed as a new label; where one label begins like it, after Shift-Enter.
 function typed(event) {
   const box = $("filter"), text = box.value.trim();
   if (event.key === "Escape") { box.value = ""; focus(state.focus); }
@@ -378,9 +392,16 @@ function typed(event) {
   const labels = state.table.labels, low = text.toLowerCase();
   const begins = labels.filter((label) => label.toLowerCase().startsWith(low));
   const exact = labels.find((label) => label.toLowerCase() === low);
-  if (!exact && begins.length > 1) { report(`which one: ${begins.join(", ")}?`, true); return; }
+  const only = begins.length === 1 && !event.shiftKey ? begins[0] : null;
+  const found = exact || (state.asked === text ? text : only);
+  state.asked = found ? "" : text;
+  if (!found) {
+    report(begins.length > 1 ? `which one: ${begins.join(", ")}? Enter again adds ${text}`
+      : `${text} is a new label; Enter again adds it`, true);
+    return;
+  }
   box.value = "";
-  assign(exact || begins[0] || text);
+  assign(found);
 }
 
 async function start() {

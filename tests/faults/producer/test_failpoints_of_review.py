@@ -28,7 +28,7 @@ def test_a_decision_is_saved_or_was_not_reported(tmp_path: Path, shot: Shot) -> 
     table, points = tmp_path / "t.csv", Points(tmp_path / "points")
     finished_job.finish(JobOptions((b"shapes",), os.fsencode(tmp_path), str(table)))
     review = Review(table, PROGRAM, **points.settings)
-    first, second = review.json("GET", "/rows?kind=all&count=2")["rows"]
+    first, second = review.rows("kind=all&count=2")["rows"]
     review.decide((first["position"], "Bag"))
     points.arm(shot)
     with pytest.raises((http.client.HTTPException, OSError)):

@@ -4,8 +4,11 @@ page that was opened with the link can read or decide anything."""
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +17,14 @@ from pathlib import Path
 import pytest
 
 from producer.inputs.job_options import JobOptions
+from producer.journal.journal import journal_path
+from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import in_force
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
 from tests.support.processes import flood
+from tests.support.processes.fleet import wait_for
 from tests.support.processes.review_server import Review
 
 
@@ -63,49 +69,49 @@ def saved(table: Path) -> dict[str, str]:
 
 
 def test_a_decision_is_in_the_log_when_its_reply_arrives(review: Review, table: Path) -> None:
-    rows = review.json("GET", "/rows?kind=all&count=3")["rows"]
+    rows = review.rows("kind=all&count=3")["rows"]
     reply = review.decide((rows[0]["position"], "Coat"), (rows[1]["position"], rows[1]["guess"]))
     assert reply["refused"] == []
     assert saved(table) == {rows[0]["path"]: "Coat", rows[1]["path"]: rows[1]["guess"]}
     review.decide((rows[0]["position"], None))
     assert saved(table) == {rows[1]["path"]: rows[1]["guess"]}
-    again = review.json("GET", "/rows?kind=all&count=3")["rows"]
+    again = review.rows("kind=all&count=3")["rows"]
     assert [row["decided"] for row in again] == [None, rows[1]["guess"], None]
     assert review.end() == 0
 
 
 def test_copies_share_a_decision(review: Review) -> None:
-    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["rows"]
     (copy,) = (row for row in rows if row["path"].endswith("copy.png"))
     before = review.json("GET", "/table")["totals"]["decided"]
     totals = review.decide((copy["position"], "Bag"))["totals"]
     assert totals["decided"] == before + 2
-    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["rows"]
     assert sum(row["decided"] == "Bag" for row in rows) == 2
 
 
 def test_a_failed_row_is_not_shown(review: Review) -> None:
-    rows = review.json("GET", "/rows?kind=all&count=500")
+    rows = review.rows("kind=all&count=500")
     assert rows["total"] == len(rows["rows"]) == review.json("GET", "/table")["images"]
     assert not [row for row in rows["rows"] if row["path"].endswith("broken.png")]
 
 
 def test_views_are_ordered_and_leave_out_decided_rows(review: Review) -> None:
-    doubtful = review.json("GET", "/rows?count=500")
+    doubtful = review.rows("count=500")
     confidences = [row["confidence"] for row in doubtful["rows"]]
     assert confidences == sorted(confidences)
     assert doubtful["left"] == doubtful["total"] == len(confidences) > 2
     first, second = doubtful["rows"][:2]
     review.decide((first["position"], first["guess"]))
-    rest = review.json("GET", "/rows?count=500&open=1")
+    rest = review.rows("count=500&open=1")
     assert rest["rows"][0]["position"] == second["position"]
     label = review.json("GET", "/table")["labels"].index(second["guess"])
-    chosen = review.json("GET", f"/rows?kind=all&count=500&label={label}")["rows"]
+    chosen = review.rows(f"kind=all&count=500&label={label}")["rows"]
     assert {row["guess"] for row in chosen} == {second["guess"]}
 
 
 def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, table: Path) -> None:
-    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["rows"]
     done = 0
     with ThreadPoolExecutor(4) as pool:
         killing = pool.submit(int)
@@ -128,7 +134,7 @@ def test_nothing_that_was_reported_as_saved_is_lost_to_kill_9(review: Review, ta
 
 def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
     other = Review(table)
-    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["rows"]
     unique = {row["path"]: row["position"] for row in rows if not row["path"].endswith("copy.png")}
     pages = [review, other]
     with ThreadPoolExecutor(8) as pool:
@@ -140,7 +146,7 @@ def test_two_pages_at_once_lose_nothing(review: Review, table: Path) -> None:
 
 
 def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None:
-    row = review.json("GET", "/rows?kind=all&count=2")["rows"][1]
+    row = review.rows("kind=all&count=2")["rows"][1]
     file = table.parent / row["path"]
     before = file.read_bytes()
     try:
@@ -152,8 +158,61 @@ def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None
         file.write_bytes(before)
 
 
+def test_a_page_of_an_earlier_review_at_the_same_port_changes_nothing(table: Path) -> None:
+    """Its rows and the pictures in the browser's cache may be those of another table."""
+    earlier = Review(table)
+    paths = [earlier.of(path) for path in ("/rows", "/pictures/0", "/decisions")]
+    earlier.end()
+    later = Review(table, options=["--port", str(earlier.port)])
+    try:
+        for path in (*paths, "/rows", "/pictures/0", "/decisions"):
+            method = "POST" if "decisions" in path else "GET"
+            status, _, body = later.ask(method, path, {"decisions": [[0, "Bag"]]})
+            assert status == 409
+            assert b"reload it" in body
+        assert saved(table) == {}
+        assert later.ask("GET", later.of("/pictures/0"))[0] == 200
+    finally:
+        later.end(signal.SIGKILL)
+
+
+def test_a_reply_names_the_copies_that_it_decides(review: Review) -> None:
+    rows = review.rows("kind=all&count=500")["rows"]
+    copy = next(row for row in rows if "copy" in row["path"])
+    copies = review.decide((copy["position"], "Coat"))["copies"]
+    decided = {row["position"]: row["decided"] for row in review.rows("kind=all&count=500")["rows"]}
+    assert copies
+    others = {str(p): label for p, label in decided.items() if label and p != copy["position"]}
+    assert copies == others == dict.fromkeys(copies, "Coat")
+    assert review.decide((copy["position"], None))["copies"] == dict.fromkeys(copies)
+
+
+def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:
+    """As after hangtag forget, or classify --restart, beside the page."""
+    shutil.copytree(table.parent, tmp_path / "copy")
+    review = Review(tmp_path / "copy" / table.name)
+    try:
+        journal_path(tmp_path / "copy" / table.name).write_bytes(b"not a journal")
+        status, _, body = review.ask("GET", review.of("/pictures/1"))
+        assert status == 500
+        assert json.loads(body)["error"]
+    finally:
+        review.end()
+    assert "Traceback" not in review.errors
+
+
+def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "producer.cli", "review", str(table), "--folder", "shpes"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == Exit.USAGE
+    (line,) = result.stderr.splitlines()
+    assert "no folder 'shpes'" in line
+
+
 def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
-    row = review.json("GET", "/rows?kind=all&count=1")["rows"][0]
+    row = review.rows("kind=all&count=1")["rows"][0]
     assert "wool hat" in review.decide((row["position"], "wool hat"))["labels"]
 
 
@@ -161,7 +220,7 @@ def test_a_new_label_is_a_label_of_every_page(review: Review) -> None:
 def test_a_label_that_cannot_name_a_folder_is_refused(
     idle: Review, table: Path, label: str
 ) -> None:
-    status, _, body = idle.ask("POST", "/decisions", {"decisions": [[0, label]]})
+    status, _, body = idle.ask("POST", idle.of("/decisions"), {"decisions": [[0, label]]})
     assert (status, b"error" in body) == (400, True)
     assert saved(table) == {}
 
@@ -182,7 +241,7 @@ def test_a_foreign_page_reads_and_decides_nothing(
 ) -> None:
     for method, path in (("GET", "/rows"), ("GET", "/pictures/0"), ("POST", "/decisions")):
         body = {"decisions": [[0, "Bag"]]} if method == "POST" else None
-        assert idle.ask(method, path, body, **headers)[0] == 403
+        assert idle.ask(method, idle.of(path), body, **headers)[0] == 403
     assert saved(table) == {}
 
 
@@ -192,7 +251,7 @@ def test_without_the_token_nothing_is_answered(idle: Review, table: Path, cookie
         cookie = f"{idle.cookie[:-1]}{'A' if idle.cookie[-1] != 'A' else 'B'}"
     for method, path in (("GET", "/"), ("GET", "/table"), ("POST", "/decisions")):
         body = {"decisions": [[0, "Bag"]]} if method == "POST" else None
-        assert idle.ask(method, path, body, cookie=cookie)[0] == 403
+        assert idle.ask(method, idle.of(path), body, cookie=cookie)[0] == 403
     assert saved(table) == {}
 
 
@@ -212,7 +271,7 @@ def test_without_the_token_nothing_is_answered(idle: Review, table: Path, cookie
     ],
 )
 def test_only_rows_and_pictures_of_the_table_are_served(idle: Review, path: str) -> None:
-    status, headers, body = idle.ask("GET", path)
+    status, headers, body = idle.ask("GET", idle.of(path))
     assert status in (400, 404)
     assert headers["content-type"] == "application/json"
     assert b"root:" not in body
@@ -228,6 +287,7 @@ def test_the_arguments_of_a_browser_open_the_page_once(table: Path, tmp_path: Pa
     browser = f'{sys.executable} -c \'import sys; open("{seen}", "w").write(sys.argv[1])\' %s'
     review = Review(table, options=["--open"], BROWSER=browser)
     try:
+        wait_for("the browser", lambda: seen.exists() and seen.read_text())
         link = seen.read_text()
         path = link[link.index("/?") : link.index("#")]
         assert review.token not in link
@@ -249,8 +309,8 @@ def test_the_policy_allows_own_content_only(idle: Review) -> None:
 
 
 def test_a_picture_is_encoded_again(idle: Review, table: Path) -> None:
-    row = idle.json("GET", "/rows?kind=all&count=1")["rows"][0]
-    status, headers, body = idle.ask("GET", f"/pictures/{row['position']}")
+    row = idle.rows("kind=all&count=1")["rows"][0]
+    status, headers, body = idle.ask("GET", idle.of(f"/pictures/{row['position']}"))
     assert (status, headers["content-type"], body[8:12]) == (200, "image/webp", b"WEBP")
     assert body not in (table.parent / row["path"]).read_bytes()
 
@@ -272,7 +332,7 @@ def test_a_picture_is_encoded_again(idle: Review, table: Path) -> None:
 )
 def test_a_strange_body_decides_nothing(idle: Review, table: Path, body: bytes) -> None:
     connection = http.client.HTTPConnection(idle.host, idle.port, timeout=30)
-    connection.request("POST", "/decisions", body, {"Cookie": idle.cookie})
+    connection.request("POST", idle.of("/decisions"), body, {"Cookie": idle.cookie})
     assert 400 <= connection.getresponse().status < 500
     connection.close()
     assert saved(table) == {}
@@ -281,17 +341,17 @@ def test_a_strange_body_decides_nothing(idle: Review, table: Path, body: bytes) 
 def test_thousands_of_connections_at_once_are_answered_or_refused(
     review: Review, table: Path
 ) -> None:
-    rows = review.json("GET", "/rows?kind=all&count=500")["rows"]
+    rows = review.rows("kind=all&count=500")["rows"]
     paths = {row["position"]: row["path"] for row in rows if "copy" not in row["path"]}
     positions = list(paths)
     crowd = [
-        flood.decide(positions[n % len(positions)], "Bag")
+        flood.decide(review, positions[n % len(positions)], "Bag")
         if n % 5 == 0
-        else flood.get(f"/rows?start={n % 7}")
+        else flood.get(review.of(f"/rows?start={n % 7}"))
         for n in range(2000)
     ]
     found = flood.send(review, crowd, 60)
-    few = [flood.decide(position, "Coat") for position in positions[: len(positions) // 2]]
+    few = [flood.decide(review, position, "Coat") for position in positions[: len(positions) // 2]]
     replies = flood.send(review, few, 30)
     assert {one.status for one in found} <= {200, 503}
     assert {one.status for one in replies} == {200}

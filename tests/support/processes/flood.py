@@ -39,10 +39,11 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n".encode()
 
 
-def decide(position: int, label: str) -> bytes:
+def decide(review: Review, position: int, label: str) -> bytes:
     """A decision about one row."""
     body = json.dumps({"decisions": [[position, label]]}).encode()
-    head = b"POST /decisions HTTP/1.1\r\nContent-Length: %d\r\n" % len(body)
+    target = review.of("/decisions").encode()
+    head = b"POST %b HTTP/1.1\r\nContent-Length: %d\r\n" % (target, len(body))
     return head + b"\0" + body
 
 

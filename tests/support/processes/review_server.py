@@ -40,6 +40,7 @@ class Review:
         status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
         assert status == 303
         self.cookie = headers["set-cookie"].partition(";")[0]
+        self.id = self.json("GET", "/table")["review"]
 
     def ask(
         self, method: str, path: str, body: Any = None, *, cookie: str | None = None, **headers: str
@@ -61,8 +62,15 @@ class Review:
         assert status == 200, found
         return json.loads(found)
 
+    def of(self, path: str) -> str:
+        """The address of rows, pictures or decisions of this review."""
+        return f"{path}{'&' if '?' in path else '?'}review={self.id}"
+
+    def rows(self, query: str) -> Any:
+        return self.json("GET", self.of(f"/rows?{query}"))
+
     def decide(self, *decisions: tuple[int, str | None]) -> Any:
-        return self.json("POST", "/decisions", {"decisions": decisions})
+        return self.json("POST", self.of("/decisions"), {"decisions": decisions})
 
     def end(self, how: int = signal.SIGINT) -> int:
         """End it with a signal; returns its exit code."""

@@ -134,7 +134,7 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
     answers = Answers(table)
     assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
     decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
-    assert decisions.decide({2: "etc.", 3: "unknown"}) == []
+    assert decisions.decide({2: "etc.", 3: "unknown"}) == ([], {})
     assert decisions.of([2, 3]) == ["etc.", "unknown"]
     with pytest.raises(UsageError, match="ends with a dot"):
         decisions.decide({2: "and so on."})

@@ -35,6 +35,16 @@ class JobOptions(msgspec.Struct, frozen=True):
     #: A larger file is a row `too_large`. Set when the job starts (producer/dispatch/window.py),
     #: not by the user, so that the rows do not depend on the server that finishes the job.
     max_file_bytes: int = MAX_FILE_BYTES
+    #: The numbers of the roots that were files when the job started; None before. Such a file may
+    #: be removed or sorted later. A folder may not.
+    file_roots: tuple[int, ...] | None = None
+
+
+def as_started(options: JobOptions) -> JobOptions:
+    """The options of a job that starts now: they tell the files among the roots."""
+    real = (os.path.join(options.cwd, root) for root in options.roots)
+    files = tuple(number for number, path in enumerate(real) if os.path.isfile(path))
+    return msgspec.structs.replace(options, file_roots=files)
 
 
 def encode_options(options: JobOptions) -> bytes:

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.reader import holds_image
 from producer.inputs.skipped import Counts
 from shared.errors import SetupError, UsageError
@@ -41,7 +41,8 @@ class Walk:
         """`before` are the counts of earlier passes, up to the start of this one."""
         self._options, self._report = options, report
         # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
-        self._are_files = [os.path.isfile(self._real(root)) for root in options.roots]
+        known = as_started(options).file_roots if options.file_roots is None else options.file_roots
+        self._file_roots = frozenset(known or ())
         self._wanted = _matcher(options.glob)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # length of the typed folder in a path
@@ -59,7 +60,7 @@ class Walk:
             if after is not None and number < after[0]:
                 continue
             last = after[1] if after is not None and number == after[0] else b""
-            if not self._are_files[number]:
+            if number not in self._file_roots:
                 for path in self._root(root, last):
                     yield number, path
             elif root > last:  # a file on the command line is a row with any ending
@@ -126,15 +127,16 @@ class Walk:
 
 
 def check_roots(options: JobOptions) -> None:
-    """Check the arguments before work starts.
+    """Check the arguments before work starts. A file of a started job may be missing.
 
     Raises:
         UsageError: an argument does not exist, is special, or is or lies within another; or a list
             cannot be read, or is not one path a line.
         SetupError: a folder cannot be listed.
     """
-    for path in options.roots:
-        _check_exists(os.path.join(options.cwd, path), path)
+    may_be_gone = frozenset(options.file_roots or ())
+    for number, path in enumerate(options.roots):
+        _check_exists(os.path.join(options.cwd, path), path, number in may_be_gone)
     if options.list_file:
         _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
     _check_apart(options)
@@ -153,10 +155,12 @@ def _check_apart(options: JobOptions) -> None:
             )
 
 
-def _check_exists(real: bytes, typed: bytes) -> None:
+def _check_exists(real: bytes, typed: bytes, may_be_gone: bool) -> None:
     try:
         mode = os.stat(real if typed else b"").st_mode
     except OSError as error:
+        if may_be_gone and error.errno in _GONE:
+            return
         raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one of these")

@@ -24,6 +24,7 @@ from producer.journal.snapshot import (
     job_of_producer,
     read_snapshot,
     stored,
+    with_known_files,
 )
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
@@ -50,7 +51,7 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
     """
-    check_roots(options)
+    check_roots(options if restart else with_known_files(options))
     check_below(options, settings)
     output = Path(options.output)
     if restart or read_snapshot(output) is None:

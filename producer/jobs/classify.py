@@ -23,6 +23,7 @@ from producer.jobs.connect import Connector
 from producer.jobs.job import Job
 from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
+from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
@@ -79,7 +80,7 @@ def classify(
     """
     started = time.monotonic()
     if not absent:
-        check_roots(options)
+        check_roots(options if restart else with_known_files(options))
         check_below(options, settings)
     job = Job(options, restart, display)
     report = make_progress(quiet)
@@ -89,7 +90,7 @@ def classify(
         if job.has_started:
             _report_reopened(job, report)
         if code is None and (not job.has_started or job.journal.last() is None):
-            check_not_empty(options)
+            check_not_empty(job.options)
         with moved_files.of_table(job.output) as moved:
             new = None if absent else _new_files(job, report, moved)
             if code is None or (retry_failed and job.journal.totals.failed):

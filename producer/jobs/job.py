@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import redis
 
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.jobs.pin import pin
@@ -123,6 +123,7 @@ class Job:
         Raises:
             SetupError: the version has no threshold for --accept, or the journal cannot be written.
         """
+        pinned = pinned._replace(options=as_started(pinned.options))
         make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
@@ -227,6 +228,7 @@ class Job:
             top_k=stored.top_k,
             probabilities=stored.probabilities,
             max_file_bytes=stored.max_file_bytes,
+            file_roots=stored.file_roots,
         )
         self.table.resume(self.exit_code is not None)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table
 from producer.journal.error_budget import ErrorBudget
@@ -152,6 +152,17 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     if job.get("options") is None:
         raise not_started(output)
     return msgspec.structs.replace(job.options, output=str(output)), job.budget
+
+
+def with_known_files(options: JobOptions) -> JobOptions:
+    """The options with what their job knows of its files; the same ones if it has not started."""
+    try:
+        known = stored_options(Path(options.output))
+    except HangtagError:  # what opens the journal reports it
+        return options
+    if differences(options, known):
+        return options
+    return msgspec.structs.replace(options, file_roots=known.file_roots)
 
 
 def not_started(output: Path) -> UsageError:

@@ -114,9 +114,10 @@ class _Closed:
 def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> Iterator[bytes]:
     walk = Walk(options, closed.add)
     try:
-        for _, path in walk.paths():
-            # A list may name missing files.
-            if not options.list_file or os.path.exists(_real(options, path)):
+        for number, path in walk.paths():
+            # Files that were named, by a list or as arguments, may be missing.
+            named = bool(options.list_file) or path == options.roots[number]
+            if not named or os.path.exists(_real(options, path)):
                 yield path
         skipped.update(walk.skipped)
     except SetupError as error:

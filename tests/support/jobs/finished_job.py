@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.dispatch.batcher import read_batch_again, resumed
-from producer.inputs.job_options import JobOptions, encode_options
+from producer.inputs.job_options import JobOptions, as_started, encode_options
 from producer.jobs.job import Job
 from producer.journal.records import StoredResult
 from producer.output.csv_table import failures
@@ -61,14 +61,14 @@ def finish(
             job.journal.put(
                 record=encode_job(record),
                 card=encode_card(card),
-                options=encode_options(options),
+                options=encode_options(as_started(options)),
             )
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
-            _record(job, n, answer(read_batch_again(options, job.journal.batch(n), moved.now)))
+            _record(job, n, answer(read_batch_again(job.options, job.journal.batch(n), moved.now)))
         settings = Settings(batch_images=batch_images)
-        batches = resumed(options, settings, job.journal, now=moved.now)
+        batches = resumed(job.options, settings, job.journal, now=moved.now)
         while (batch := batches.next()) is not None:
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:

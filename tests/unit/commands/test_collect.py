@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
+from producer.inputs.job_options import as_started
 from producer.journal import journal_lock
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import JobState, read_snapshot, stored_options
@@ -52,7 +53,7 @@ def test_a_job_whose_producer_has_not_ended_yet_is_followed(
 
 def test_the_options_of_a_job_are_read_while_it_runs(output: Path) -> None:
     with closing(Journal(journal_path(output))):
-        assert stored_options(output) == options_of(output.parent, b"photos")
+        assert stored_options(output) == as_started(options_of(output.parent, b"photos"))
 
 
 @pytest.mark.parametrize("is_listed", [False, True])

@@ -1,0 +1,97 @@
+"""Files that were named on the command line may be removed or sorted once their job has started."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.inputs.job_options import JobOptions, decode_options, encode_options
+from producer.sorting import moved_files, sort
+from producer.sorting.entry import Way
+from producer.verify.verify import verify
+from shared.errors import Exit
+from shared.image_status import Status
+from tests.support.jobs.finished_job import finish, options_of
+
+NAMES = (b"in/1.png", b"in/2.png", b"in/3.png")
+CLASSIFY = ("classify", *map(os.fsdecode, NAMES), "-o", "out.csv")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder with three images, a state of its own and no server."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    for name in NAMES:
+        (tmp_path / os.fsdecode(name)).write_bytes(name)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["hangtag", *arguments])  # `submit` passes them on
+        return CliRunner().invoke(hangtag, arguments)
+
+
+def statuses(here: Path) -> list[str]:
+    with (here / "out.csv").open(newline="", encoding="utf-8") as file:
+        return [row["status"] for row in csv.DictReader(file)]
+
+
+def test_sorted_files_are_verified_and_retried_where_they_are(here: Path) -> None:
+    finish(options_of(here, *NAMES))
+    table = here / "out.csv"
+    sort.sort(table, here / "sorted", Way.MOVE)
+    assert list((here / "in").iterdir()) == []
+    with moved_files.of_table(table) as moved:
+        proof = verify(table, deep=True, moved=moved)
+    assert (proof.problems, proof.proven, proof.rows) == ([], True, 3)
+    result = run(*CLASSIFY, "--retry-failed")
+    assert result.exit_code == Exit.OK, result.output
+    assert "there is nothing to retry" in result.stderr
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_paused_job_resumes_without_a_file_that_is_gone(here: Path, gone: int) -> None:
+    """Only the first file has a batch."""
+    finish(options_of(here, *NAMES), batch_images=1, stop_after=0)
+    (here / os.fsdecode(NAMES[gone])).unlink()
+    for command in (CLASSIFY, ("submit", *CLASSIFY[1:]), ("collect", "out.csv")):
+        result = run(*command)
+        assert result.exit_code == Exit.SETUP, result.output
+        assert "HANGTAG_REDIS_URL" in result.stderr, "no check has refused it before"
+    finish(options_of(here, *NAMES), batch_images=1)
+    expected = [Status.OK] * 3
+    expected[gone] = Status.MISSING
+    assert statuses(here) == expected
+    assert verify(here / "out.csv").proven
+
+
+def test_a_removed_file_is_a_problem_of_its_table(here: Path) -> None:
+    finish(options_of(here, *NAMES))
+    (here / "in/2.png").unlink()
+    assert verify(here / "out.csv").problems == ["in/2.png: was removed or moved"]
+
+
+def test_the_options_of_an_earlier_release_are_read() -> None:
+    known = msgspec.json.decode(encode_options(JobOptions(NAMES, b"/", "/out.csv")))
+    del known["file_roots"]
+    assert decode_options(msgspec.json.encode(known)).file_roots is None
+
+
+def test_a_new_job_needs_every_file(here: Path) -> None:
+    finish(options_of(here, *NAMES))
+    (here / "in/2.png").unlink()
+    for arguments in ((*CLASSIFY, "--restart"), (*CLASSIFY[:-1], "other.csv")):
+        result = run(*arguments)
+        assert result.exit_code == Exit.USAGE
+        assert "in/2.png: No such file or directory; check the path" in result.stderr

@@ -18,6 +18,7 @@ from itertools import pairwise
 from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
 from producer.inputs.job_options import JobOptions, as_started
+from producer.inputs.own_files import OwnFiles
 from producer.inputs.reader import holds_image
 from producer.inputs.skipped import Counts
 from shared.errors import SetupError, UsageError
@@ -43,7 +44,7 @@ class Walk:
         # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
         known = as_started(options).file_roots if options.file_roots is None else options.file_roots
         self._file_roots = frozenset(known or ())
-        self._wanted = _matcher(options.glob)
+        self._wanted, self._own = _matcher(options.glob), OwnFiles(options.output)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # length of the typed folder in a path
 
@@ -101,6 +102,8 @@ class Walk:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
         if name.startswith(b"."):
             return skipped.HIDDEN
+        if self._own.may_hold(name) and self._own.lies_beside(self._real(path)):
+            return ""
         wanted = self._wanted(path[self._below :])
         if kind == LINK:  # a link to a folder is counted, since the folder may have images
             return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,8 +31,13 @@ from producer.inputs.skipped import (
     VANISHED,
 )
 from producer.inputs.walk import Walk, check_roots
+from producer.journal import journal
+from producer.output.csv_table import PART_SUFFIX
+from producer.sorting import moved_files
+from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
+from shared.labels import correction_log
 from tests.support.machine.unlistable_folders import too_deep
 
 #: Names that sort differently beside "/", are hidden, or cannot be decoded.
@@ -428,3 +434,23 @@ def test_names_are_held_of_one_folder_at_each_depth_only(tmp_path: Path) -> None
     next(paths)
     (tmp_path / "top/19/2.png").touch()  # not listed yet, so it is still found
     assert sum(1 for _ in paths) == 20
+
+
+@pytest.mark.parametrize("typed", [b"top", b"top/sub", b"link"])
+def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed: bytes) -> None:
+    """Only there: another folder, or another name, may have such files."""
+    (tmp_path / "top/sub/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("top")
+    journals = (journal.SUFFIX, *(journal.SUFFIX + more for more in ("-wal", "-shm", ".log")))
+    others = (PART_SUFFIX, correction_log.SUFFIX, moved_files.SUFFIX)
+    for ending in ("", DRAFT_SUFFIX, PART_SUFFIX + DRAFT_SUFFIX, *journals, *others):
+        (tmp_path / f"top/sub/out.csv{ending}").touch()
+    for name in ("top/sub/out.csv.png", "top/sub/my-out.csv", "top/sub/below/out.csv"):
+        (tmp_path / name).touch()
+    for glob, found in (("*", 3), ("", 1)):
+        given_ = msgspec.structs.replace(
+            options(bytes(tmp_path), typed, glob=glob), output=str(tmp_path / "top/sub/out.csv")
+        )
+        walk = Walk(given_)
+        assert sum(1 for _ in walk.paths()) == found
+        assert walk.skipped == ({} if glob else {".csv": 2})

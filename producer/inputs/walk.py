@@ -74,29 +74,37 @@ class Walk:
             entries = listing(self._real(folder or b"/"))
         yield from self._within(folder, entries, after)
 
-    def _folder(self, folder: bytes, after: bytes) -> Iterator[bytes]:
+    def _entries(self, folder: bytes) -> Iterator[Entry] | None:
+        """The entries of a folder below a root; None if it cannot be listed."""
         try:
-            entries = listing(self._real(folder))
+            return listing(self._real(folder))
         except OSError as error:
             if error.errno in _GONE:
                 self._skip(skipped.VANISHED)
             else:
                 self._skip(skipped.UNREADABLE)
                 self._report(folder, error.strerror or str(error))
-            return
-        yield from self._within(folder, entries, after)
+            return None
 
     def _within(self, folder: bytes, entries: Iterator[Entry], after: bytes) -> Iterator[bytes]:
-        for name, kind in entries:
-            path = folder + b"/" + name
-            if kind == FOLDER and not name.startswith(b"."):
-                if path >= after[: len(path)]:
-                    yield from self._folder(path[:-1], after)
-            elif path > after:
-                if (why := self._why_skipped(name, kind, path)) is None:
-                    yield path
-                elif why:
-                    self._skip(why)
+        # Not recursive: folders may be nested deeper than calls.
+        open_folders = [(folder, entries)]
+        while open_folders:
+            folder, entries = open_folders[-1]
+            for name, kind in entries:
+                path = folder + b"/" + name
+                if kind == FOLDER and not name.startswith(b"."):
+                    below = self._entries(path[:-1]) if path >= after[: len(path)] else None
+                    if below is not None:
+                        open_folders.append((path[:-1], below))
+                        break
+                elif path > after:
+                    if (why := self._why_skipped(name, kind, path)) is None:
+                        yield path
+                    elif why:
+                        self._skip(why)
+            else:
+                open_folders.pop()
 
     def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry."""

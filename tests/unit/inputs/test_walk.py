@@ -7,6 +7,7 @@ import fnmatch
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import tracemalloc
 from collections import Counter
@@ -454,3 +455,19 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
         walk = Walk(given_)
         assert sum(1 for _ in walk.paths()) == found
         assert walk.skipped == ({} if glob else {".csv": 2})
+
+
+def test_deeply_nested_folders_are_walked(tmp_path: Path) -> None:
+    depth = 700  # two calls for each would be too many; pytest removes the folders with one
+    assert depth < sys.getrecursionlimit() < 2 * depth
+    expected = []
+    path = bytes(tmp_path / "top")
+    for level in range(depth):
+        os.mkdir(path)
+        expected.append((0, b"top" + b"/d" * level + b"/a.png"))
+        os.close(os.open(path + b"/a.png", os.O_CREAT))
+        path += b"/d"
+    given_ = options(bytes(tmp_path), b"top")
+    assert list(Walk(given_).paths()) == sorted(expected)
+    half = sorted(expected)[depth // 2]
+    assert list(Walk(given_).paths(half)) == sorted(expected)[depth // 2 + 1 :]

@@ -56,6 +56,17 @@ def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | S
         os.close(fd)
 
 
+def is_missing(path: bytes) -> bool:
+    """Whether `read` would call the file missing, and not unreadable."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in _GONE
+    except ValueError:  # a NUL byte, as in `read`
+        return True
+    return False
+
+
 def stamp_of(path: bytes) -> Stamp:
     """The stamp that `read` would return for a readable file."""
     try:

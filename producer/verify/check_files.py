@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import read, stamp_of
+from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
@@ -117,7 +117,7 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
         for number, path in walk.paths():
             # Files that were named, by a list or as arguments, may be missing.
             named = bool(options.list_file) or path == options.roots[number]
-            if not named or os.path.exists(_real(options, path)):
+            if not named or not is_missing(_real(options, path)):
                 yield path
         skipped.update(walk.skipped)
     except SetupError as error:
@@ -132,7 +132,7 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
         for name, stamp, known, code in each:
             file = _File(name, _real(sealed.options, name), stamp, known, BY_CODE[code])
             gone = file.status in (Status.MISSING, Status.CHANGED)
-            if not gone or os.path.exists(file.real):
+            if not gone or not is_missing(file.real):
                 yield file
 
 
@@ -142,6 +142,8 @@ def _problem(file: _File, deep: bool, max_bytes: int) -> str:
     option = "--restart" if file.status is Status.OK else "--retry-failed"
     repeat = f"classify it again with {option}"
     if file.status is Status.MISSING:
+        if stamp_of(file.real) == NO_STAMP:
+            return ""  # unknown: it cannot be reached
         return f"was missing when the job read it, and exists now; {repeat}"
     if file.stamp == NO_STAMP:
         _, now = read(file.real)

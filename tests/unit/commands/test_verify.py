@@ -227,6 +227,19 @@ def test_a_list_may_name_a_missing_file_until_it_exists(tmp_path: Path) -> None:
     assert verify(table, deep=True).proven
 
 
+def test_a_listed_file_that_cannot_be_reached_is_proven_as_its_row_has_it(tmp_path: Path) -> None:
+    too_long = b"n" * 300 + b".png"
+    (tmp_path / "here.png").write_bytes(b"1")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "list").write_bytes(b"\n".join((too_long, b"here.png", b"loop.png", b"gone.png")))
+    finish(options_of(tmp_path, list_file=b"list"))
+    rows = csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text()))
+    assert [row["status"] for row in rows] == ["unreadable", "ok", "unreadable", "missing"]
+    assert verify(tmp_path / "out.csv", deep=True).problems == []
+    (tmp_path / "gone.png").symlink_to("gone.png")
+    assert verify(tmp_path / "out.csv", deep=True).problems == []
+
+
 def test_a_repeated_row_is_proven_with_its_current_file(table: Path) -> None:
     (table.parent / "two/b,.png").write_bytes(b"mended")
     assert "another size or time" in problem(verify(table))

@@ -27,6 +27,7 @@ from shared.messages.files import printable
 
 _BLOCK_BYTES = 1 << 20
 _GONE = {errno.ENOENT, errno.ENOTDIR}
+_REMEDY = "fix this and run the same command again; a started job resumes"
 
 
 class Walk:
@@ -143,11 +144,17 @@ def check_roots(options: JobOptions) -> None:
     Raises:
         UsageError: an argument does not exist, is special, or is or lies within another; or a list
             cannot be read, or is not one path a line.
-        SetupError: a folder cannot be listed.
+        SetupError: an argument cannot be reached, also a missing folder of a started job; or a
+            folder cannot be listed.
     """
-    may_be_gone = frozenset(options.file_roots or ())
+    has_started, files = options.file_roots is not None, frozenset(options.file_roots or ())
     for number, path in enumerate(options.roots):
-        _check_exists(os.path.join(options.cwd, path), path, number in may_be_gone)
+        try:
+            _check_kind(os.path.join(options.cwd, path), path)
+        except OSError as error:
+            gone = error.errno in _GONE
+            if not (gone and number in files):
+                raise _no_access(path, error, is_typo=gone and not has_started) from None
     if options.list_file:
         _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
     _check_apart(options)
@@ -166,18 +173,19 @@ def _check_apart(options: JobOptions) -> None:
             )
 
 
-def _check_exists(real: bytes, typed: bytes, may_be_gone: bool) -> None:
-    try:
-        mode = os.stat(real if typed else b"").st_mode
-    except OSError as error:
-        if may_be_gone and error.errno in _GONE:
-            return
-        raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
+def _check_kind(real: bytes, typed: bytes) -> None:
+    """Raises OSError for a path that cannot be reached."""
+    mode = os.stat(real if typed else b"").st_mode
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one of these")
     if stat.S_ISDIR(mode):
         with _listing(typed):
             os.scandir(real).close()
+
+
+def _no_access(typed: bytes, error: OSError, is_typo: bool) -> SetupError:
+    what = f"{printable(typed)}: {error.strerror}"
+    return UsageError(f"{what}; check the path") if is_typo else SetupError(f"{what}; {_REMEDY}")
 
 
 @contextmanager
@@ -187,8 +195,7 @@ def _listing(root: bytes) -> Iterator[None]:
         yield
     except OSError as error:
         raise SetupError(
-            f"{printable(root)} cannot be listed ({error.strerror}); "
-            "fix this and run the same command again; a started job resumes"
+            f"{printable(root)} cannot be listed ({error.strerror}); {_REMEDY}"
         ) from error
 
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.inputs import directory_listing
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.skipped import (
     ENDINGS_MAX,
     HIDDEN,
@@ -409,6 +409,30 @@ def test_an_argument_that_is_not_a_folder_is_refused_in_one_line(
     with pytest.raises(UsageError) as error:
         check_roots(options(bytes(tmp_path), root))
     assert str(error.value).isprintable()
+
+
+def test_an_argument_that_cannot_be_reached_is_no_fault_of_the_command_line(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
+    for root in (b"loop", deep):
+        with pytest.raises(SetupError, match=r"; fix this and run the same command") as error:
+            check_roots(options(bytes(tmp_path), root))
+        assert error.type is SetupError
+        assert str(error.value).isprintable()
+
+
+def test_a_started_job_waits_for_its_folders_and_not_for_its_files(tmp_path: Path) -> None:
+    (tmp_path / "top").mkdir()
+    (tmp_path / "scan").touch()
+    given_ = as_started(options(bytes(tmp_path), b"scan", b"top"))
+    (tmp_path / "scan").unlink()
+    check_roots(given_)
+    (tmp_path / "top").rmdir()
+    with pytest.raises(SetupError, match=r"^top: .*; a started job resumes$") as error:
+        check_roots(given_)
+    assert error.type is SetupError, "a disk may be unplugged"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
-from producer.cli.params import BudgetParam, SecondsParam
+from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
@@ -35,7 +35,7 @@ def job_options(command: F) -> F:
                            type=click.Path(path_type=bytes, readable=False)),
             click.option("-o", "--output", type=click.Path(), default="",
                          help="The CSV table. Default: the folder's name with .csv, here."),
-            click.option("--glob", default="",
+            click.option("--glob", type=TextParam(), default="",
                          help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",

@@ -201,6 +201,7 @@ def test_undecodable_bytes_of_a_name_are_displayed_in_one_line() -> None:
         (["-o", "out.csv", "--runtime", "pickle"], "--runtime"),
         (["-o", "out.csv", "--transport", "pigeon"], "--transport"),
         (["-o", "out.csv", "--topk", "3"], "--top-k"),
+        (["-o", "out.csv", "--glob", os.fsdecode(b"\xff*")], "is not UTF-8"),
     ],
 )
 def test_invalid_options_are_usage_errors(arguments: list[str], reason: str) -> None:

@@ -111,9 +111,10 @@ class Walk:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
         if name.startswith(b"."):
             return skipped.HIDDEN
-        if self._own.may_hold(name) and self._own.lies_beside(self._real(path)):
-            return ""
         wanted = self._wanted(path[self._below :])
+        # Without a glob no own file is wanted: most images need no further check.
+        if (not wanted or self._options.glob) and self._is_own(name, path):
+            return ""
         if kind == LINK:  # a link to a folder is counted, since the folder may have images
             return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
         if kind != FILE:
@@ -123,6 +124,9 @@ class Walk:
         ending = skipped.ending(name, self.skipped)
         unnamed = ending == skipped.NO_ENDING and not self._options.glob
         return None if unnamed and holds_image(self._real(path)) else ending
+
+    def _is_own(self, name: bytes, path: bytes) -> bool:
+        return self._own.may_hold(name) and self._own.lies_beside(self._real(path))
 
     def _skip(self, reason: str) -> None:
         self.skipped = skipped.one_more(self.skipped, reason)

@@ -14,11 +14,8 @@ from pathlib import Path
 
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
-from worker.datasets.folder_layout import ClassFolderWalk, Item
+from worker.datasets.folder_layout import LOST, ClassFolderWalk, Item
 from worker.datasets.split import TRAINING, UNDECIDED
-
-#: Why a correction is not in the data.
-LOST = "corrected files that were not found"
 
 
 class CorrectedWalk(ClassFolderWalk):

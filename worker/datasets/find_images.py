@@ -45,6 +45,8 @@ def find(
     Raises:
         SetupError: the data are not on this machine, or are no data set.
     """
+    if not wanted:
+        return {}
     if where == FASHION_MNIST:
         return _fashion(spec, wanted)
     walk = ClassFolderWalk(Path(where))
@@ -69,6 +71,8 @@ def find_files(where: str, wanted: set[bytes], on_progress: Progress) -> dict[by
     Raises:
         SetupError: the folder is not on this machine, or is no data set.
     """
+    if not wanted:
+        return {}
     walk = ClassFolderWalk(Path(where))
     total = sum(1 for _ in walk.items())
     found: dict[bytes, FoundImage] = {}

@@ -30,6 +30,8 @@ HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
 OTHER_KINDS = "images of other kinds, such as HEIC"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 UNLABELLED = "in unknown, flagged or failed"
+#: Why a correction is not in the data.
+LOST = "corrected files that were not found"
 
 
 class Branch(NamedTuple):

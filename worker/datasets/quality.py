@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.errors import SetupError
 from worker.datasets.decode_files import Bad, DecodedRows
+from worker.datasets.examples import Labels
 from worker.datasets.folder_layout import (
     BESIDE,
     CLOSED,
     HIDDEN,
     LINKS,
+    LOST,
     OTHER,
     OTHER_KINDS,
     UNLABELLED,
@@ -24,6 +27,7 @@ from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 IMBALANCE_RATIO = 3
 #: Number of files named in a report, and in an error.
 NAMED, NAMED_IN_ERROR = 1000, 3
+Groups = npt.NDArray[np.int64]  #: [n], images with the same number are copies
 _FOLDERS = {TRAINING: "train/", HELDOUT: "validation/", TEST: "test/"}
 
 
@@ -34,8 +38,11 @@ def photo_notes(
     skipped: Mapping[str, int],
 ) -> tuple[str, ...]:
     """As `notes`, where rows with equal `contents` are near-duplicates, which a report lists."""
-    _, *leaks = [*_copies(rows, parts)] or [""]
-    return (*_imbalance(labels, rows, parts), *leaks, *_skipped_files(skipped))
+    return (
+        *_imbalance(labels, rows, parts),
+        *_near_duplicates(rows, parts),
+        *_skipped_files(skipped),
+    )
 
 
 def notes(
@@ -73,29 +80,56 @@ def _copies(rows: DecodedRows, parts: Parts) -> Iterator[str]:
     if len(groups) == len(same):
         return
     yield f"{_are(len(same) - len(groups))} copied from others, pixel by pixel"
-    pairs = [(TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)]
-    for one, other in pairs:
-        shared = np.intersect1d(same[parts == one], same[parts == other])
-        if len(shared):
-            yield (
-                f"{_are(len(shared))} both in {_FOLDERS[one]} and in {_FOLDERS[other]}: "
-                "figures of the latter are too good"
-            )
-    lowest = np.full(len(groups), len(rows.labels), np.int64)
-    highest = np.full(len(groups), -1, np.int64)
-    np.minimum.at(lowest, same, rows.labels)
-    np.maximum.at(highest, same, rows.labels)
-    twice = int(np.count_nonzero(lowest != highest))
+    for one, other, count in _leaks(same, parts):
+        yield (
+            f"{_are(count)} both in {_FOLDERS[one]} and in {_FOLDERS[other]}: "
+            "figures of the latter are too good"
+        )
+    twice = int(np.count_nonzero(_is_ambiguous(same, rows.labels)))
     if twice:
         yield f"{_are(twice)} in more than one class"
 
 
+def _near_duplicates(rows: DecodedRows, parts: Parts) -> Iterator[str]:
+    _, same = np.unique(rows.contents, return_inverse=True)
+    for one, other, count in _leaks(same, parts):
+        yield (
+            f"{_images(count)} of {_FOLDERS[other]} {'has' if count == 1 else 'have'} "
+            f"near-duplicates in {_FOLDERS[one]}: figures of {_FOLDERS[other]} are too good"
+        )
+    twice = int(np.count_nonzero(_is_ambiguous(same, rows.labels)[same]))
+    if twice:
+        yield f"{_images(twice)} have near-duplicates in another class"
+
+
+def _leaks(groups: Groups, parts: Parts) -> Iterator[tuple[int, int, int]]:
+    """Two parts that share groups [n], and how many images of the second one are of these."""
+    for one, other in ((TRAINING, TEST), (HELDOUT, TEST), (TRAINING, HELDOUT)):
+        shared = np.isin(groups[parts == other], groups[parts == one])
+        if shared.any():
+            yield one, other, int(np.count_nonzero(shared))
+
+
+def _is_ambiguous(groups: Groups, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Whether each group, numbered from 0, has images of more than one class."""
+    size = int(groups.max(initial=-1)) + 1
+    lowest = np.full(size, np.iinfo(np.int64).max, np.int64)
+    highest = np.full(size, -1, np.int64)
+    np.minimum.at(lowest, groups, labels)
+    np.maximum.at(highest, groups, labels)
+    return lowest != highest
+
+
 def _are(count: int) -> str:
-    return "1 image is" if count == 1 else f"{count} images are"
+    return f"{_images(count)} {'is' if count == 1 else 'are'}"
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
-    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED)
+    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED, LOST)
     found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
     if found:
         yield f"skipped: {', '.join(found)}"

@@ -157,6 +157,12 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     assert loaded.report.notes == (skipped,)
 
 
+def test_a_correction_that_is_in_no_file_is_counted(root: Path) -> None:
+    lost = LabelledFile(hashlib.sha256(b"moved").hexdigest(), 5, "dog", bytes(root / "inbox/1.png"))
+    loaded = load.load(str(root), PHOTO.size, None, root.parent / "scratch", corrections=[lost])
+    assert loaded.report.notes == ("skipped: 1 (corrected files that were not found)",)
+
+
 def test_images_that_sorting_gave_no_label_are_no_class(root: Path) -> None:
     for name in RESERVED:
         write(root / name / "1.png", noise(100))
@@ -211,6 +217,19 @@ def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
     notes = " ".join(_load(root).report.notes)
     assert "10 images are copied from others" in notes
     assert "both in train/ and in test/" in notes
+
+
+def test_each_measured_copy_of_an_image_in_training_is_counted(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for label in "ab":
+        fill(root / "train" / label, 20, ord(label) * 100)
+        fill(root / "test" / label, 5, ord(label) * 1000)
+    for number in range(7):
+        write(root / "test" / "a" / f"copy{number}.png", noise(ord("a") * 100))
+    fill(root / "validation" / "a", 5, 70_000)
+    fill(root / "validation" / "b", 5, 80_000)
+    notes = _load(root).report.notes
+    assert any(note.startswith("7 images are both in train/ and in test/:") for note in notes)
 
 
 def test_copies_are_named_with_the_image_that_they_are_like(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from shared.labels.labelled_files import (
     encode_files,
     input_sha256,
 )
-from worker.datasets.corrected_walk import LOST, open_walk
+from worker.datasets.corrected_walk import open_walk
+from worker.datasets.folder_layout import LOST
 from worker.datasets.split import TEST, TRAINING, UNDECIDED
 
 

@@ -21,8 +21,10 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
 from tests.support.pages.parsed import Parsed
+from worker.datasets import find_images
+from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Examples
-from worker.datasets.find_images import find
+from worker.datasets.find_images import find, find_files
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
@@ -136,6 +138,20 @@ def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
         zip(hashes[::3], paths[::3], strict=True)
     )
     assert find(str(tmp_path / "pets"), SPEC, {1, 2}, lambda done, total: None) == {}
+
+
+def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(tmp_path / "pets")
+    read: list[bytes] = []
+
+    def reading(path: bytes) -> bytes:
+        read.append(path)
+        return read_file(path)
+
+    monkeypatch.setattr(find_images, "read_file", reading)
+    assert find(str(tmp_path / "pets"), SPEC, set(), lambda done, total: None) == {}
+    assert find_files(str(tmp_path / "pets"), set(), lambda done, total: None) == {}
+    assert not read
 
 
 def test_the_figures_are_those_of_the_held_out_answers() -> None:

@@ -20,7 +20,7 @@ from worker.datasets import quality, split
 from worker.datasets.cache import CacheBuild, DatasetCache
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import DecodedRows, decode_all
-from worker.datasets.folder_layout import ClassFolderWalk, closed_below, printable
+from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits, printable
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
 from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
 
@@ -97,7 +97,7 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
     """Check what can be checked before decoding.
 
     Raises:
-        SetupError: there are too few classes or images.
+        SetupError: there are too few classes or images, or a folder of them cannot be read.
     """
     where = printable(walk.root)
     if not sum(counts.values()):
@@ -106,6 +106,8 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
             f"there are no images in folders under {where}; "
             "put the images of each class into a folder with its name"
         )
+    for folder in (*(branch.folder for branch in walk.branches), *closed_splits(walk)):
+        _check_open(walk, folder)
     if not to_learn:
         return
     if len(walk.labels) < 2:
@@ -113,15 +115,11 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
             f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
         )
     for number in range(len(walk.labels)):
-        count = counts[number, TRAINING] + counts[number, UNDECIDED]
-        for branch in walk.branches if count < SMALLEST_CLASS else ():
-            if branch.label == number:
-                _check_open(walk, branch.folder)
-        check_class(walk, number, count)
+        check_class(walk, number, counts[number, TRAINING] + counts[number, UNDECIDED])
 
 
 def _check_open(walk: ClassFolderWalk, folder: bytes) -> None:
-    """Report an unreadable folder, which may hold the missing images."""
+    """Report an unreadable folder, whose images would be missing."""
     if closed := closed_below(walk, folder):
         raise SetupError(f"{closed}; give this user the right to read it, or name another folder")
 

@@ -179,6 +179,16 @@ def closed_below(walk: ClassFolderWalk, folder: bytes) -> str:
     return "" if first is None else f"{printable(first)} cannot be read ({walk.closed[first]})"
 
 
+def closed_splits(walk: ClassFolderWalk) -> list[bytes]:
+    """The splits that cannot be read, beside others that can."""
+    at_root = (path.rpartition(b"/") for path in walk.closed)
+    return [
+        folder + slash + name
+        for folder, slash, name in at_root
+        if folder == walk.root and name.lower() in SPLITS
+    ]
+
+
 def printable(path: bytes) -> str:
     """A path as one printable line, whatever its bytes."""
     text = path.decode(errors="backslashreplace")

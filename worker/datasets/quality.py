@@ -117,7 +117,8 @@ def _is_ambiguous(groups: Groups, labels: Labels) -> npt.NDArray[np.bool_]:
     highest = np.full(size, -1, np.int64)
     np.minimum.at(lowest, groups, labels)
     np.maximum.at(highest, groups, labels)
-    return lowest != highest
+    found: npt.NDArray[np.bool_] = lowest != highest
+    return found
 
 
 def _are(count: int) -> str:

@@ -524,10 +524,14 @@ _CLOSED = """
 import sys
 from pathlib import Path
 from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
 from worker.datasets import load
 from worker.recipes.recipes import RECIPES
 try:
-    load.load(sys.argv[1], RECIPES["photo-scratch"].size, None, Path(sys.argv[2]))
+    recipe = sys.argv[3:]
+    size = RECIPES[recipe[0]].size if recipe else None
+    spec = None if recipe else Preprocessing(28, 28, 3)
+    load.load(sys.argv[1], size, spec, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """
@@ -538,11 +542,31 @@ def test_an_unreadable_folder_is_named_and_not_called_empty(tmp_path: Path, plac
     root = tmp_path / "root"
     fill(root / "a/more", 6)
     fill(root / "b", 6, 100)
+    line = _refusal(root, place, tmp_path, "photo-scratch")
+    assert "add some" not in line
+
+
+@pytest.mark.parametrize("place", ["test", "test/a", "test/a/more"])
+@pytest.mark.parametrize("recipe", [[], ["photo-scratch"]], ids=["evaluate", "train"])
+def test_an_unreadable_folder_of_any_part_is_named(
+    tmp_path: Path, place: str, recipe: list[str]
+) -> None:
+    root = tmp_path / "root"
+    for number, part in enumerate(("train", "test")):
+        fill(root / part / "a/more", 6, 1000 * number)
+        fill(root / part / "b", 6, 1000 * number + 100)
+    _refusal(root, place, tmp_path, *recipe)
+
+
+def _refusal(root: Path, place: str, folder: Path, *recipe: str) -> str:
+    """The line that names `place`, once it is closed; without a recipe that of an evaluation."""
     os.chmod(root / place, 0)
-    command = [*obeying(tmp_path), sys.executable, "-c", _CLOSED, str(root), str(tmp_path / "s")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    script = [sys.executable, "-c", _CLOSED, str(root), str(folder / "s"), *recipe]
+    done = subprocess.run(
+        [*obeying(folder), *script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     os.chmod(root / place, 0o700)
-    (line,) = done.stdout.splitlines()
+    [line] = done.stdout.splitlines() or [""]
     assert str((root / place).resolve()) in line
     assert "Permission denied" in line
-    assert "add some" not in line
+    return line

@@ -158,8 +158,14 @@ def _combined(
     return head, logits, (first.value, second.value)
 
 
-def standard_error(values: npt.NDArray[np.generic], groups: Groups) -> float:
-    """The standard error of the mean of values [n]: those of one group are not independent."""
-    found = values.astype(np.float64)
+def standard_error(right: npt.NDArray[np.bool_], groups: Groups) -> float:
+    """The standard error of an accuracy, from answers [n]: those of one group are not independent.
+
+    If all groups have the same accuracy, the answers show no error. So the least is that of one
+    right answer for each group, to which a right and a wrong one are added.
+    """
+    found = right.astype(np.float64)
     sums = np.bincount(np.unique(groups, return_inverse=True)[1], found - found.mean())
-    return float(math.sqrt((sums * sums).sum()) / len(found))
+    count = len(sums)
+    least = math.sqrt((count + 1) / count) / (count + 2)
+    return max(least, float(math.sqrt((sums * sums).sum()) / len(found)))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from producer.summary.class_figures import interval
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant
 from worker.photo_head.folds import FOLDS, fold_count
@@ -219,7 +220,24 @@ def test_copies_of_images_do_not_make_a_figure_more_certain(
     seed: int, count: int, copies: int
 ) -> None:
     right = np.random.default_rng(seed).random(count) < 0.7
+    right[:2] = True, False  # otherwise the error has a floor
     single = standard_error(right, np.arange(count))
     assert single == pytest.approx(np.sqrt(right.mean() * (1 - right.mean()) / count))
     groups = np.repeat(np.arange(count), copies)
     assert standard_error(np.repeat(right, copies), groups) == pytest.approx(single)
+
+
+@given(st.integers(1, 3000), st.integers(1, 30))
+def test_scenes_without_mistakes_have_the_error_of_their_number(scenes: int, copies: int) -> None:
+    """Two errors are about as wide as the Wilson interval of as many independent images."""
+    right = np.full(scenes * copies, True)
+    error = standard_error(right, np.repeat(np.arange(scenes), copies))
+    low, high = interval(1.0, scenes)
+    assert 0.5 * (high - low) < 2 * error < 1.3 * (high - low)
+    assert standard_error(~right, np.repeat(np.arange(scenes), copies)) == error
+
+
+@given(st.integers(1, 30), st.integers(0, 30))
+def test_the_error_of_one_scene_is_never_none(right: int, wrong: int) -> None:
+    answers = np.repeat([True, False], [right, wrong])
+    assert standard_error(answers, np.zeros(len(answers), np.int64)) > 0.4

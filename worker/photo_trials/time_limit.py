@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from shared.errors import SetupError
@@ -18,7 +19,7 @@ from worker.photo_trials.pixels import pixels
 from worker.recipes.recipes import Recipe
 from worker.training.build_version import NetworkForm
 from worker.training.fit import train
-from worker.training.schedule import plan
+from worker.training.schedule import batch_size, plan
 
 log = logging.getLogger(__name__)
 #: In the request's folder: a later attempt resumes with the same number.
@@ -68,6 +69,12 @@ def within(
     return recipe.lasting(int(path.read_text("ascii")))
 
 
+def timed(recipe: Recipe, images: int) -> Recipe:
+    """Two epochs for a part of this many images, in batches of the size that all of them have."""
+    batch = batch_size(recipe, images)
+    return msgspec.structs.replace(recipe, epochs=2, least_steps=0, batch=batch)
+
+
 def seconds_per_image(
     recipe: Recipe, learn: PhotoFeatures, classes: int, form: NetworkForm, seed: int, scratch: Path
 ) -> float:
@@ -77,5 +84,5 @@ def seconds_per_image(
     some = Examples(pixels(few, Preprocessing(*recipe.size), scratch), few.labels)
     one = Examples(some.images[:1], some.labels[:1])
     # The first epoch compiles the network.
-    trained = train(recipe.lasting(2), some, one, classes, seed, build=form.build)
+    trained = train(timed(recipe, len(learn.labels)), some, one, classes, seed, build=form.build)
     return trained.history[1].seconds / len(some.labels)

@@ -24,11 +24,17 @@ class Plan(NamedTuple):
     average: float  #: momentum of the moving average of the weights
 
 
+def batch_size(recipe: Recipe, count: int) -> int:
+    """The largest batch of a training on `count` images."""
+    if not recipe.least_steps:
+        return recipe.batch
+    return min(recipe.batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
+
+
 def plan(recipe: Recipe, count: int) -> Plan:
     """The plan for `count` >= 1 images. Only a recipe with `least_steps` adapts to the count."""
-    batch, epochs, average = recipe.batch, recipe.epochs, recipe.average
+    batch, epochs, average = batch_size(recipe, count), recipe.epochs, recipe.average
     if recipe.least_steps:
-        batch = min(batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
         epochs = max(epochs, math.ceil(recipe.least_steps / math.ceil(count / batch)))
     steps = math.ceil(count / batch)
     if average:

@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.errors import SetupError
-from worker.photo_trials.time_limit import SHARE, within
+from worker.photo_trials.time_limit import PACE_IMAGES, SHARE, timed, within
 from worker.recipes.recipes import RECIPES, Recipe
-from worker.training.schedule import plan
+from worker.training.schedule import batch_size, plan
 
 FINE = RECIPES["photo-fine"]
 
@@ -64,6 +64,19 @@ def test_a_later_attempt_measures_nothing_and_has_the_same_epochs(tmp_path: Path
     paces = iter([0.05])
     first = within(FINE, 1000, 200, 300, tmp_path, lambda: next(paces), COMMAND)
     assert within(FINE, 1000, 200, 300, tmp_path, lambda: next(paces), COMMAND) == first
+
+
+@given(st.sampled_from(["photo-fine", "photo-scratch"]), st.integers(1, 50_000), st.booleans())
+def test_steps_are_timed_with_the_batches_of_the_training(
+    name: str, images: int, are_epochs_given: bool
+) -> None:
+    recipe = RECIPES[name].lasting(3) if are_epochs_given else RECIPES[name]
+    few = min(images, PACE_IMAGES)
+    real, found = plan(recipe, images), plan(timed(recipe, images), few)
+    assert found.epochs == 2
+    batch = batch_size(recipe, images)
+    assert real.steps == math.ceil(images / batch)
+    assert found.steps == math.ceil(few / batch)
 
 
 def test_without_a_limit_nothing_is_measured(tmp_path: Path) -> None:

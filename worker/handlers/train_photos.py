@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ FOLLOWED = "photo"
 TRIALS = ("photo-fine", "photo-scratch")
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
+#: The options of a network's training that the command for another one repeats.
+_TYPED = ("epochs", "seed", "promote", "weighted", "max_unreadable", "precision")
 #: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
 ID_CHARS, HASH_CHARS = 48, 8
 
@@ -139,10 +142,24 @@ def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder)
             seconds=60 * work.minutes,
             request=context.request.mark,
             source=work.data,
+            command=command(work),
+            corrected=bool(work.corrections),
         ),
         started,
         lambda done, total: _report_loading(context, done, total),
     )
+
+
+def command(work: Train) -> str:
+    """The command that requests this training, but for its minutes and corrections."""
+    words = ["hangtag", "train", work.data, "--name", work.name, "--recipe", work.recipe]
+    plain = Train(work.name, work.recipe)
+    for field in _TYPED:
+        value = getattr(work, field)
+        if value != getattr(plain, field):
+            option = f"--{field.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
+    return shlex.join(words)
 
 
 def _heldout(context: Context, work: Train, parts: Parts) -> promotion.HeldOut:

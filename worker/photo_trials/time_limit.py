@@ -32,6 +32,8 @@ MEASURING = 1 / 3
 PACE_IMAGES = 64
 #: Of the minutes of an epoch, so that another measurement does not refuse those named here.
 MARGIN = 1.1
+#: The files of the corrections are not known here.
+SAME_LABELS = ", and the same --corrections"
 
 
 def within(
@@ -42,11 +44,13 @@ def within(
     folder: Path,
     measure: Callable[[], float],
     command: str,
+    *,
+    corrected: bool = False,
 ) -> Recipe:
     """The recipe with as many of its epochs as fit into `seconds`; 0: with all.
 
     `measure` returns the seconds of a training step and image, in the first attempt only. `command`
-    trains again, once its `--minutes` are added.
+    trains again, once its `--minutes` are added, and its corrections if it is `corrected`.
 
     Raises:
         SetupError: not even one epoch fits.
@@ -61,7 +65,7 @@ def within(
             raise SetupError(
                 f"one epoch of {images:,} photos needs about {math.ceil(epoch_s / 60)} minutes, "
                 f"and {seconds / 60:.3g} are allowed; allow more with: {command} "
-                f"--minutes {math.ceil(MARGIN * epoch_s / 60)}"
+                f"--minutes {math.ceil(MARGIN * epoch_s / 60)}{SAME_LABELS if corrected else ''}"
             )
         epochs = min(plan(recipe, images).epochs, int(seconds / epoch_s))
         log.info("%d epochs of %d images at %.1f ms each", epochs, images, 1000 * pace_s)

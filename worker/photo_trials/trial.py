@@ -6,7 +6,6 @@ out-of-fold answers of a head are to the same photos, so both can be compared ph
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +57,8 @@ class TrialOptions(NamedTuple):
     seconds: float = 0.0  #: of the training; 0: no limit
     request: str = ""  #: for the card
     source: str = ""  #: for the card
+    command: str = "hangtag train"  #: that trains again, but for its minutes and corrections
+    corrected: bool = False  #: whether labels were corrected
 
 
 class Observer(NamedTuple):
@@ -144,7 +145,8 @@ def build_trial(
         options.seconds,
         scratch,
         lambda: seconds_per_image(recipe, learn, len(folder.labels), form, seed, scratch),
-        f"hangtag train {shlex.quote(options.source)} --name {name} --recipe {recipe.name}",
+        options.command,
+        corrected=options.corrected,
     )
     data = _data(folder, learn, held, recipe, scratch, on_progress)
     observer = observed(recipe, count)

@@ -69,11 +69,12 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
 
 def test_photos_are_decoded_only_if_an_epoch_fits(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, list(range(10)))
-    options = trial.TrialOptions(seconds=1e-3, source="/photos of cats")
+    command = "hangtag train '/photos of cats' --name shapes --recipe photo-scratch"
+    options = trial.TrialOptions(seconds=1e-3, command=command, corrected=True)
     with pytest.raises(SetupError, match="one epoch of") as error:
         trial.build_trial("shapes", SCRATCH, folder, 1, tmp_path / "scratch", options)
-    command = "hangtag train '/photos of cats' --name shapes --recipe photo-scratch --minutes "
-    assert command in str(error.value)
+    assert f"{command} --minutes " in str(error.value)
+    assert str(error.value).endswith(", and the same --corrections")
     [decoded] = (tmp_path / "scratch").glob("pixels-*")  # those for measuring
     assert decoded.stat().st_size <= PACE_IMAGES * 96 * 96 * 3
 

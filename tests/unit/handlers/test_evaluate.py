@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from shared.errors import SetupError
@@ -90,6 +91,18 @@ def test_of_the_training_folder_only_a_part_is_evaluated(tmp_path: Path) -> None
     assert found.split == "test"
     assert 0 < _count(found) < 40
     assert "to measure all" in found.notes[0]
+
+
+def test_of_a_version_that_learned_from_all_no_part_is_called_set_aside(tmp_path: Path) -> None:
+    root = _fill(tmp_path / "root", ".")
+    found = _loaded(root)
+    assert found.heldout is not None
+    assert found.test is not None
+    images = [part.images for part in (found.examples, found.test)]
+    labels = [part.labels for part in (found.examples, found.test)]
+    every = Examples.of(np.concatenate(images), np.concatenate(labels))
+    (note,) = _measured(root, "root", _seen_of(every, found.heldout, tmp_path)).notes
+    assert f"learned from {len(found.test.labels)} " in note
 
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ class PhotoFeatures(NamedTuple):
     mirrored: Precisions | None = None  #: of their mirror images, if these were computed
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
-        """The images selected by the mask bool [n]."""
+        """The images selected by the mask bool [n]; itself if these are all."""
+        if mask.all():
+            return self
         paths = [path for path, chosen in zip(self.paths, mask, strict=True) if chosen]
         return PhotoFeatures(
             paths,

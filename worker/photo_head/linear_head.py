@@ -23,6 +23,8 @@ SMALLEST_DEVIATION = 1e-12
 #: Norm of the gradient of the mean loss at which the training ends: the answers no longer change.
 TOLERANCE = 2e-3
 MAX_STEPS = 200
+#: Images whose deviations are summed at a time: bounds the memory.
+BLOCK_IMAGES = 1024
 
 
 class Head(NamedTuple):
@@ -71,10 +73,24 @@ def standardization(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """What is subtracted from the features of an image, then multiplied with them: [features]."""
     mean = features.mean(0, dtype=np.float64)
-    deviation = features.std(0, dtype=np.float64)
-    damped = np.hypot(deviation, DAMPING * np.median(deviation))
-    scale = np.where(deviation > SMALLEST_DEVIATION, 1 / np.maximum(damped, SMALLEST_DEVIATION), 0)
+    spread = deviation(features)
+    damped = np.hypot(spread, DAMPING * np.median(spread))
+    scale = np.where(spread > SMALLEST_DEVIATION, 1 / np.maximum(damped, SMALLEST_DEVIATION), 0)
     return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def deviation(features: Features) -> npt.NDArray[np.float64]:
+    """The standard deviation of each feature; `features.std(0)` copies all of them as float64.
+
+    Both differ by rounding only, and not at all up to BLOCK_IMAGES images.
+    """
+    mean = features.mean(0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    for start in range(0, len(features), BLOCK_IMAGES):
+        apart = features[start : start + BLOCK_IMAGES] - mean
+        squares += np.square(apart, out=apart).sum(0)
+    found: npt.NDArray[np.float64] = np.sqrt(squares / len(features))
+    return found
 
 
 class _Loss:

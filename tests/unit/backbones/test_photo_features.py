@@ -100,6 +100,7 @@ def test_features_of_mirror_images_are_those_of_the_network_and_stored_beside_th
     assert scene.stored() == 2 * len(found.paths)
     assert again.mirrored is not None
     assert again.mirrored.int8.tobytes() == found.mirrored.int8.tobytes()
+    assert found.where(found.labels >= 0) is found  # no second copy of all features
     part = found.where(found.labels == 1)
     assert part.mirrored is not None
     np.testing.assert_array_equal(part.mirrored.fp32, found.mirrored.fp32[found.labels == 1])

@@ -33,19 +33,18 @@ def groups(
     of its image. Equal digests are one group, with any features. The numbers follow the smallest
     digests, so that they do not depend on the order of the images.
     """
-    links = _Links(len(digests))
     _, first, same = np.unique(digests, return_index=True, return_inverse=True)
-    for image, representative in enumerate(first[same].tolist()):
-        links.join(image, representative)
+    links = _Links(len(first))
     mirrors = None if mirrored is None else mirrored[first]
-    for one, other in _pairs(features[first], mirrors, similar):
-        links.join(int(first[one]), int(first[other]))
-    return _numbered(links.roots(), digests)
+    for alike in _alike(features[first], mirrors, similar):
+        links.join(alike)
+    return _numbered(links.roots()[same], digests)
 
 
-def _pairs(
+def _alike(
     features: Features, mirrored: Features | None, similar: float
-) -> Iterator[tuple[int, int]]:
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Each image, by its number, with the later ones that are like it."""
     if not len(features):
         return
     form = standardization(features)
@@ -58,8 +57,8 @@ def _pairs(
             close |= rows[start:end] @ mirrors[start:].T >= similar
         # Each pair once: earlier rows were compared in their own block.
         close = np.triu(close, 1)
-        for one, other in np.argwhere(close).tolist():
-            yield start + one, start + other
+        for row in np.flatnonzero(close.any(1)):
+            yield start + np.concatenate([[row], np.flatnonzero(close[row])])
 
 
 def _directions(
@@ -85,19 +84,20 @@ class _Links:
     """Disjoint sets of images (union-find)."""
 
     def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
+        self._parents = np.arange(count)
 
-    def join(self, one: int, other: int) -> None:
-        """Merge the sets of two images."""
-        one, other = self._root(one), self._root(other)
-        self._parents[max(one, other)] = min(one, other)
+    def join(self, images: npt.NDArray[np.int64]) -> None:
+        """Merge the sets of these images."""
+        roots = self._roots(images)
+        self._parents[roots] = roots.min()
 
     def roots(self) -> Groups:
         """The representative of each image's set, [n]."""
-        return np.array([self._root(image) for image in range(len(self._parents))], np.int64)
+        return self._roots(np.arange(len(self._parents)))
 
-    def _root(self, image: int) -> int:
-        while self._parents[image] != image:
-            self._parents[image] = self._parents[self._parents[image]]
-            image = self._parents[image]
-        return image
+    def _roots(self, images: npt.NDArray[np.int64]) -> Groups:
+        found = self._parents[images]
+        while ((above := self._parents[found]) != found).any():
+            found = above
+        self._parents[images] = found  # shortens the next search
+        return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,3 +95,45 @@ def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:
 
 def test_no_images_have_no_groups() -> None:
     assert groups(np.empty((0, 8), np.float32), np.empty(0, np.uint64)).shape == (0,)
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 12), st.integers(1, 40))
+def test_groups_are_those_of_joining_pair_by_pair(
+    seed: int, scenes: int, copies: int, block: int
+) -> None:
+    """Views in random order, some of them mirrored or with equal digests."""
+    rng = np.random.default_rng(seed)
+    count = scenes * copies
+    features = _scenes(rng, scenes, copies)[rng.permutation(count)]
+    mirrored = rng.normal(size=features.shape).astype(np.float32)
+    swapped = rng.random(count) < 0.2
+    features[swapped], mirrored[swapped] = mirrored[swapped], features[swapped]
+    digests = rng.integers(0, 4 * count, count, np.uint64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "BLOCK_IMAGES", block)
+        found = groups(features, digests, mirrored=mirrored)
+    np.testing.assert_array_equal(found, _pair_by_pair(features, digests, mirrored))
+
+
+def _pair_by_pair(features: np.ndarray, digests: np.ndarray, mirrored: np.ndarray) -> Groups:
+    _, first, same = np.unique(digests, return_index=True, return_inverse=True)
+    labels = first[same]
+    form = near_duplicates.standardization(features[first])
+    rows, mirrors = (near_duplicates._directions(one[first], *form) for one in (features, mirrored))
+    close = (rows @ rows.T >= near_duplicates.SIMILAR) | (
+        rows @ mirrors.T >= near_duplicates.SIMILAR
+    )
+    for one, other in np.argwhere(np.triu(close, 1)).tolist():
+        pair = labels[first[[one, other]]]
+        labels[np.isin(labels, pair)] = pair.min()
+    return near_duplicates._numbered(labels, digests)
+
+
+def test_the_pairs_of_one_scene_are_not_joined_one_by_one() -> None:
+    """3,000 photos are 4.5 million pairs, which took four seconds; now a fifth of one."""
+    rng = np.random.default_rng(4)
+    features, digests = rng.normal(size=(3000, 64)).astype(np.float32), _digests(rng, 3000)
+    start = time.process_time()
+    found = groups(features, digests, similar=-1.1)
+    assert time.process_time() - start < 1.5
+    assert not found.any()

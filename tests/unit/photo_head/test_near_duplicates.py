@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.photo_head import near_duplicates
-from worker.photo_head.linear_head import DAMPING
+from worker.photo_head.linear_head import DAMPING, standardization
 from worker.photo_head.near_duplicates import Groups, groups
 
 seeds = st.integers(0, 2**32 - 1)
@@ -118,7 +118,7 @@ def test_groups_are_those_of_joining_pair_by_pair(
 def _pair_by_pair(features: np.ndarray, digests: np.ndarray, mirrored: np.ndarray) -> Groups:
     _, first, same = np.unique(digests, return_index=True, return_inverse=True)
     labels = first[same]
-    form = near_duplicates.standardization(features[first])
+    form = standardization(features[first])
     rows, mirrors = (near_duplicates._directions(one[first], *form) for one in (features, mirrored))
     close = (rows @ rows.T >= near_duplicates.SIMILAR) | (
         rows @ mirrors.T >= near_duplicates.SIMILAR

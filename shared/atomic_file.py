@@ -6,6 +6,7 @@ of `created` ends, the name when `place` returns, so a name never refers to a pa
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -70,9 +71,19 @@ def sync_folder(folder: Path) -> None:
     """Flush the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        sync_names(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_names(folder: int) -> None:
+    """The same for an open folder. Nothing happens on a file system that cannot sync folders, for
+    example of an ISO image."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
 
 
 def _remove(path: Path) -> None:

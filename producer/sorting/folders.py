@@ -11,6 +11,7 @@ from types import TracebackType
 
 from producer.sorting.entry import Entry
 from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
+from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
 
@@ -109,7 +110,7 @@ class Folders:
     def sync(self) -> None:
         """Flush the names in all these folders to disk."""
         for fd in self._open.values():
-            os.fsync(fd)
+            atomic_file.sync_names(fd)
 
 
 def _opened(path: bytes, make: bool) -> int:
@@ -146,6 +147,6 @@ def _make(folder: int, name: bytes) -> None:
     failpoint("sort.folder-made")
     parent = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
-        os.fsync(parent)
+        atomic_file.sync_names(parent)
     finally:
         os.close(parent)

@@ -10,13 +10,16 @@ import msgspec
 from producer.compare.choice import Disagreements
 from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
+from producer.compare.paired_rows import Row
 from producer.jobs.find_job import find_output
 from producer.pages import page
+from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
+from shared.image_status import Status
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -61,11 +64,22 @@ def _compare(
     found, tally = compare(a, b, disagreements.add)
     chosen = disagreements.chosen()
     progress.stage("pictures", len(chosen))
-    with moved_files.of_table(Path(a.options.output)) as moved, PageImages() as images:
-        location = moved.location(a.options)
-        reads = [
-            partial(location.classified, one.a.name, one.a.stamp, one.a.digest) for one in chosen
-        ]
+    with (
+        moved_files.of_table(Path(a.options.output)) as moved_a,
+        moved_files.of_table(Path(b.options.output)) as moved_b,
+        PageImages() as images,
+    ):
+        locations = moved_a.location(a.options), moved_b.location(b.options)
+        reads = [partial(_content, *locations, one.a, one.b) for one in chosen]
         pictures = dict(zip(chosen, images.thumbnails(reads, progress.passed), strict=True))
         page.write(output, compare_page(found, tally, pictures, images.missing))
         return Compared(found, str(output), images.missing)
+
+
+def _content(in_a: FileLocation, in_b: FileLocation, a: Row, b: Row) -> bytes | Status:
+    """The bytes of an image. The sort of either table may have moved it."""
+    content = in_a.classified(a.name, a.stamp, a.digest)
+    if isinstance(content, Status):
+        other = in_b.classified(b.name, b.stamp, b.digest)
+        return content if isinstance(other, Status) else other
+    return content

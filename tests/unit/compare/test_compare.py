@@ -16,6 +16,8 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
+from producer.sorting import sort
+from producer.sorting.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
@@ -123,6 +125,20 @@ def test_the_page_has_the_pictures_of_disagreements(tmp_path: Path) -> None:
     assert shown == {f"{i}.png" for i in range(9) if i % 3 != 1}
     assert "Only B is right" in "".join(page.text)
     assert "Only A is right" not in "".join(page.text)
+
+
+@pytest.mark.parametrize("moved_by", ["a.csv", "b.csv"])
+def test_images_that_either_table_has_moved_are_shown(tmp_path: Path, moved_by: str) -> None:
+    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(4)])
+    plant(tmp_path / "a.csv", a)
+    plant(tmp_path / "b.csv", [(name, 1, 0.9) for name, *_ in a])
+    sort.sort(tmp_path / moved_by, tmp_path / "sorted", Way.MOVE)
+    assert not list((tmp_path / "in/Trouser").iterdir())
+    run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
+    page = Parsed((tmp_path / "c.html").read_text())
+    assert {image["alt"].partition(": ")[2] for image in page.all("img")} == {
+        "0.png", "2.png", "3.png",
+    }  # fmt: skip
 
 
 def test_changed_files_are_not_compared(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def values(
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
     shown = {gallery.label for gallery in of_labels}
+    display = stored_display(sealed)
     used = [i for i in _confused(survey) if survey.counts[i] or survey.of_folder[i]]
     return {
         "folders": _folders(sealed.options),
@@ -83,7 +84,8 @@ def values(
         "started": f"{datetime.fromtimestamp(sealed.record.created, UTC):%Y-%m-%d %H:%M} UTC",
         "finished": sealed.finished,
         "survey": survey,
-        "shown": acceptance(survey.card, stored_display(sealed)) is not None,
+        "shown": acceptance(survey.card, display) is not None,
+        "has_corrections": bool(display.corrections),
         "doubtful": sum(survey.doubtful),
         "flagged_rows": sum(survey.flags[1:]),
         "failed_rows": sum(survey.statuses[1:]),

@@ -89,10 +89,13 @@ def test_a_report_shows_every_row_of_a_small_table(tmp_path: Path) -> None:
     assert all(image["alt"] for image in page.all("img"))
 
 
-def test_what_people_said_is_shown(tmp_path: Path) -> None:
-    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
-    answers = {row["path"]: row["label"] for row in csv.DictReader(table.read_text().splitlines())}
-    said = {"in/Coat/0.png": answers["in/Coat/0.png"], "in/Coat/1.png": "<b>Cape</b>"}
+def labels_of(table: Path) -> dict[str, str]:
+    return {row["path"]: row["label"] for row in csv.DictReader(table.read_text().splitlines())}
+
+
+def correct(table: Path, said: dict[str, str]) -> None:
+    """Store the labels that a person gave to these files."""
+    answers = labels_of(table)
     correction_log.append(
         correction_log.log_path(table),
         [
@@ -101,9 +104,15 @@ def test_what_people_said_is_shown(tmp_path: Path) -> None:
                 f"{zlib.crc32(data):08x}", "2026-11-26T00:00:00Z",
             )
             for path, label in said.items()
-            for data in [(tmp_path / path).read_bytes()]
+            for data in [(table.parent / path).read_bytes()]
         ],
     )  # fmt: skip
+
+
+def test_what_people_said_is_shown(tmp_path: Path) -> None:
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
+    answer = labels_of(table)["in/Coat/0.png"]
+    correct(table, {"in/Coat/0.png": answer, "in/Coat/1.png": "<b>Cape</b>"})
     _, page = written(table)
     page.check_harmless()
     text = "".join(page.text)
@@ -122,6 +131,19 @@ def test_the_threshold_of_the_table_is_shown(tmp_path: Path) -> None:
     assert 0 < accepted < 20
     text = " ".join("".join(written(table)[1].text).split())
     assert f"accepted {accepted} by the table's threshold" in text
+
+
+def test_rows_with_a_persons_label_are_not_called_unknown(tmp_path: Path) -> None:
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
+    rendered = ["table", str(table), "--min-confidence", "1"]
+    assert CliRunner().invoke(hangtag, [*rendered, "--no-corrections"]).exit_code == Exit.OK
+    correct(table, {"in/Coat/1.png": "Coat"})
+    _, page = written(table)
+    assert "the others are unknown\n" in "".join(page.text)  # the table is without the correction
+    assert CliRunner().invoke(hangtag, rendered).exit_code == Exit.OK
+    assert labels_of(table)["in/Coat/1.png"] == "Coat"
+    _, page = written(table)
+    assert "the others are unknown, or labelled by a person\n" in "".join(page.text)
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ else the one that ships with Hangtag."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from shared.failpoints import failpoint
 from shared.messages.model_name import DEFAULT_NAME, PRODUCTION, parse
 from shared.settings import Settings
 
-_REMEDY = "make it writable, or set HANGTAG_MODEL"
+OVERRIDE = "HANGTAG_MODEL"
+_REMEDY = f"make it writable, or set {OVERRIDE}"
 #: More bytes than any name of a model has.
 _MAX_BYTES = 1024
 
@@ -39,10 +41,15 @@ def default_model(settings: Settings) -> str:
 
 def choice(settings: Settings) -> Choice:
     """The model that commands take. Raises UsageError if its name is invalid."""
+    return next(choices(settings), Choice(DEFAULT_NAME, ""))
+
+
+def choices(settings: Settings) -> Iterator[Choice]:
+    """That choice, then the stored one that HANGTAG_MODEL overrides. Raises UsageError, too."""
     if settings.model:
-        return _checked(settings.model, "HANGTAG_MODEL")
-    text = _stored()
-    return _checked(text, str(_file())) if text else Choice(DEFAULT_NAME, "")
+        yield _checked(settings.model, OVERRIDE)
+    if text := _stored():
+        yield _checked(text, str(_file()))
 
 
 def use(settings: Settings, model: str) -> str:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.catalog import load_catalog
-from producer.models.default_model import default_model
+from producer.models.default_model import OVERRIDE, Choice, choice, choices
 from producer.output.formatting import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
@@ -121,12 +121,18 @@ def removable(settings: Settings, model: str) -> ModelName:
     if wanted.alias is not None:
         raise UsageError(f"{wanted} is an alias; name the version: {wanted.name}@VERSION")
     _check_exists(settings, wanted)
-    used = parse(default_model(settings))
-    if wanted.name == used.name and wanted.version in (None, used.version):
-        raise UsageError(
-            f"commands use {used}; choose another model first with: hangtag models use MODEL"
-        )
+    for used in list(choices(settings)) or [choice(settings)]:
+        _check_unused(wanted, used)
     return wanted
+
+
+def _check_unused(wanted: ModelName, used: Choice) -> None:
+    model = parse(used.model)
+    if wanted.name == model.name and wanted.version in (None, model.version):
+        how = (
+            f"in {OVERRIDE}" if used.source == OVERRIDE else "first with: hangtag models use MODEL"
+        )
+        raise UsageError(f"commands use {model}; choose another model {how}")
 
 
 def _check_exists(settings: Settings, wanted: ModelName) -> None:

@@ -69,6 +69,27 @@ def test_a_model_that_does_not_exist_is_not_chosen(shoes: Registry) -> None:
     assert choice(Settings.from_env()).model == "fashion-mnist"
 
 
+@pytest.mark.parametrize("model", ["shoes", "shoes@1"])
+def test_the_chosen_model_is_not_removed_while_another_overrides_it(
+    shoes: Registry, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    assert run("use", "shoes@1").exit_code == Exit.OK
+    monkeypatch.setenv("HANGTAG_MODEL", "fashion-mnist")
+    refused = run("rm", model, "--yes")
+    assert refused.exit_code == Exit.USAGE
+    assert "hangtag models use MODEL" in refused.stderr
+    assert shoes.versions("shoes") == [1]
+
+
+def test_the_model_of_the_environment_is_not_removed(
+    shoes: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_MODEL", "shoes")
+    refused = run("rm", "shoes", "--yes")
+    assert refused.exit_code == Exit.USAGE
+    assert "HANGTAG_MODEL" in refused.stderr
+
+
 def test_an_invalid_choice_names_where_it_was_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

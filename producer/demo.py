@@ -17,7 +17,7 @@ import click
 from producer.fleet import commands
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.output.formatting import typed
-from producer.pages.page import is_page
+from producer.pages.page import Kind, is_page
 from producer.rendering.table_file import is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
@@ -75,7 +75,7 @@ def is_again(folder: Path) -> bool:
         foreign = view.state is JobState.UNREADABLE or not _is_own(table, folder / "images")
     if foreign:
         raise UsageError(_not_replaced(folder / "results.csv"))
-    if os.path.lexists(page) and not is_page(page):
+    if os.path.lexists(page) and not is_page(page, Kind.REPORT):
         raise UsageError(_not_replaced(page))
     return view is not None
 

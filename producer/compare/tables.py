@@ -41,7 +41,7 @@ def compare_tables(
         SetupError: a journal cannot be read, or the disk is full.
     """
     if output is not None:
-        page.check(output, force)
+        page.check(output, page.Kind.COMPARISON, force)
     first, second = find_output(a).resolve(), find_output(b).resolve()
     if first == second:
         raise UsageError(f"{first} is compared with itself; name two tables")

@@ -41,7 +41,7 @@ def compare_versions(
         SetupError: there is no such version, or a job could not be finished.
     """
     if output is not None:
-        page.check(output, force)
+        page.check(output, page.Kind.COMPARISON, force)
     folder = folder.rstrip(b"/") or b"/"  # so that a typed slash makes no other job
     catalog = load_catalog(settings)
     refs = [find(catalog, parse(model)).card.ref for model in models]

@@ -85,7 +85,7 @@ def check(
     table = checked_output(str(output))
     check_table.check_output(Path(table), force)  # before the long work
     if page is not None:
-        pages.check(page, force)
+        pages.check(page, pages.Kind.CHECK, force)
     input = corrections_input(corrections)
     place = data_place(folder, settings)
     check_data(place, "train", settings, corrections=input)

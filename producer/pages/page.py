@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import os
+import re
 from collections.abc import Sequence
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +25,7 @@ from shared.messages.files import printable
 
 SUFFIX = ".html"
 STYLE, SCRIPT = "page.css", "page.js"
+_NO_PAGE = "exists and is no page of Hangtag"
 _FOLDER = resources.files("producer.pages") / "templates"
 
 
@@ -30,6 +34,15 @@ class Page(NamedTuple):
 
     html: str
     policy: str
+
+
+class Kind(StrEnum):
+    """What a page is; the name of its template."""
+
+    REPORT = "report"
+    CHECK = "check"
+    COMPARISON = "compare"
+    MODEL = "model"
 
 
 def render(
@@ -50,24 +63,31 @@ def render(
             "form-action 'none'",
         ]
     )
-    own = {"policy": policy, "style": Markup(style), "script": Markup(script)}
+    own = {
+        "kind": template.removesuffix(SUFFIX),
+        "policy": policy,
+        "style": Markup(style),
+        "script": Markup(script),
+    }
     return Page(_environment().get_template(template).render(**values, **own), policy)
 
 
-def check(path: Path, force: bool) -> None:
+def check(path: Path, kind: Kind, force: bool) -> None:
     """Check a page's path before work starts.
 
     Raises:
-        UsageError: a page cannot be written there, or another file is there (unless `force`).
+        UsageError: a page cannot be written there, or another file or a page of another kind is
+            there (unless `force`).
     """
     if path.suffix.lower() not in (SUFFIX, ".htm"):
         raise UsageError(f"{printable(path)} must be an HTML file; let its name end in {SUFFIX}")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
-    if path.is_dir() or (not force and (path.exists() or path.is_symlink()) and not is_page(path)):
+    if path.is_dir() or (not force and os.path.lexists(path) and not is_page(path, kind)):
+        found = _kind(path)
+        what = f"is a page of another command ({found})" if found else _NO_PAGE
         raise UsageError(
-            f"{printable(path)} exists and is no page of Hangtag; choose another name, or replace "
-            "it with --force"
+            f"{printable(path)} {what}; choose another name, or replace it with --force"
         )
 
 
@@ -91,20 +111,27 @@ def read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-#: In the head of every page: such a file may be replaced by a newer page.
-GENERATOR = '<meta name="generator" content="Hangtag">'
+#: In the head of every page, with its kind: a newer page of this kind may replace it. Earlier
+#: versions wrote no kind.
+_GENERATOR = re.compile(rb'<meta name="generator" content="Hangtag(?: (\w+))?">')
 _HEAD_BYTES = 4096
 
 
-def is_page(path: Path) -> bool:
-    """Whether the file was written by `write`."""
+def is_page(path: Path, kind: Kind) -> bool:
+    """Whether the file is a page of this kind, or one of an earlier version without a kind."""
+    return _kind(path) in (kind, "")
+
+
+def _kind(path: Path) -> str | None:
+    """The kind of a page, empty if it has none; None if the file is no page."""
     if path.is_symlink() or not path.is_file():
-        return False
+        return None
     try:
         with path.open("rb") as file:
-            return GENERATOR.encode() in file.read(_HEAD_BYTES)
+            found = _GENERATOR.search(file.read(_HEAD_BYTES))
     except OSError:
-        return False
+        return None
+    return None if found is None else (found[1] or b"").decode()
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def write_model_report(
     details = find(catalog, parse(model))
     card = details.card
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
-    page.check(output, force)
+    page.check(output, page.Kind.MODEL, force)
     progress = PageProgress(quiet)
     try:
         with PageImages() as images:

@@ -64,7 +64,7 @@ def write_report(
     """
     table = find_output(job)
     output = report_path(table) if output is None else output
-    page.check(output, force)
+    page.check(output, page.Kind.REPORT, force)
     progress = PageProgress(quiet)
     try:
         with (

@@ -26,7 +26,7 @@ from shared.settings import Settings
     metavar="PAGE.html",
     help="Default: NAME@VERSION.html in the current folder.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
+@click.option("--force", is_flag=True, help="Replace a file that is no report of a version.")
 @quiet_option
 @json_option
 def report(model: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:

@@ -19,7 +19,7 @@ def page_options(command: Any) -> Any:
             click.option("-o", "--output", type=click.Path(path_type=Path), metavar="COMPARE.html",
                          help="Also write a page with the pictures of disagreements."),
             click.option("--force", is_flag=True,
-                         help="Replace a file that is no page of Hangtag."),
+                         help="Replace a file that is no comparison."),
             quiet_option,
             click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
         )

@@ -27,7 +27,7 @@ from shared.settings import Settings
     metavar="REPORT.html",
     help="Default: beside the table, results.html for results.csv.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is no page of Hangtag.")
+@click.option("--force", is_flag=True, help="Replace a file that is no report.")
 @quiet_option
 @json_option
 def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.demo import is_again
 from producer.inputs.job_options import JobOptions
-from producer.pages.page import GENERATOR
+from producer.pages.page import Kind
 from shared.errors import Exit
 from tests.support.jobs.finished_job import finish
 
 _FOREIGN = "a,b\nmine,1\n"
+_PAGE = '<head><meta name="generator" content="Hangtag {kind}">'
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_a_job_of_other_images_is_not_replaced(folder: Path, has_table: bool) ->
 def test_what_an_earlier_demo_wrote_is_replaced(folder: Path) -> None:
     assert not is_again(folder)
     finish_demo()
-    (folder / "results.html").write_text(f"<head>{GENERATOR}")
+    (folder / "results.html").write_text(_PAGE.format(kind=Kind.REPORT))
     assert is_again(folder)
     assert is_again(folder.absolute())
     (folder / "results.csv").unlink()

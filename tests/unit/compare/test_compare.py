@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
+from producer.pages.matrix import MAX_PAIRS
 from producer.sorting import sort
 from producer.sorting.entry import Way
 from shared.errors import Exit
@@ -183,6 +185,21 @@ def test_hostile_names_and_labels_are_text(tmp_path: Path) -> None:
     assert labels[0] in text
     assert "{{ 7*7 }}{% raw %}.png" in text
     assert "\u202e" not in text
+
+
+def test_the_list_of_many_labels_has_as_many_pairs_as_the_matrix(tmp_path: Path) -> None:
+    labels = tuple(f"label {i:02}" for i in range(50))
+    card = msgspec.structs.replace(packaged.card(), labels=labels, operating_points=())
+    names = [b"in/%d.png" % i for i in range(50)]
+    plant(tmp_path / "a.csv", [(name, i, 0.9) for i, name in enumerate(names)], card=card)
+    plant(tmp_path / "b.csv", [(name, (i + 1) % 50, 0.9) for i, name in enumerate(names)],
+          card=card)  # fmt: skip
+    run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
+    html = (tmp_path / "c.html").read_text()
+    assert "10 more labels are not in this matrix" in html
+    assert "the list has the most frequent disagreements of all labels" in html
+    (listed,) = re.findall(r'<ol class="pairs">.*?</ol>', html, re.DOTALL)
+    assert listed.count("<li>") == MAX_PAIRS
 
 
 def test_an_unfinished_job_is_compared_so_far(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,10 @@ from producer.output.formatting import counted, typed
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
 from producer.requests.check_data import check_data
-from producer.requests.client import make_request
+from producer.requests.client import make_request, user_name
+from producer.requests.open_requests import ELSEWHERE, open_requests
 from producer.requests.submit import data_place, picture, submit
+from shared.errors import BrokerAway
 from shared.labels.labelled_files import input_sha256
 from shared.messages import checked_data
 from shared.messages.checked_data import decode_rows
@@ -90,7 +93,7 @@ def check(
     place = data_place(folder, settings)
     check_data(place, "train", settings, corrections=input)
     work = CheckData(place, max_unreadable, input_sha256(input))
-    request = make_request(work)
+    request = make_request(work, open_check(settings, work))
     answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)
     rows = decode_rows(picture(settings, request.id, checked_data.FILE))
     card = decode_card(rows.card)
@@ -111,6 +114,15 @@ def check(
         sum(map(found.crosses, found.groups)),
         "" if page is None else str(page),
     )
+
+
+def open_check(settings: Settings, work: CheckData) -> str:
+    """The id of the same check by this user, which was interrupted; empty if none is open."""
+    with suppress(BrokerAway):  # the submission reports it
+        for one in open_requests(settings):
+            if one.work == work and one.who == user_name() and one.state != ELSEWHERE:
+                return one.request
+    return ""
 
 
 def _suspect(found: Findings, row: int, labels: Sequence[str]) -> Suspect:

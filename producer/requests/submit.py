@@ -14,8 +14,11 @@ from shared.broker.runtime_paths import stack_id
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import FASHION_MNIST, Outcome, Request
+from shared.messages.requests import FASHION_MNIST, CheckData, Outcome, Request
 from shared.settings import Settings
+
+#: How to get the table and the page of a check, which only its command writes.
+_SAME_COMMAND = "the same command follows it until it is done"
 
 
 def submit(
@@ -53,7 +56,8 @@ def submit(
     client = _submit(settings, request, input, wait_for_trainer, wait)
     if not wait:
         return Outcome(ok=True)
-    with watching(request.id, quiet) as display:
+    how = _SAME_COMMAND if isinstance(request.work, CheckData) else ""
+    with watching(request.id, quiet, how) as display:
         waiter = RequestWaiter(
             settings, client, request, display, input=input, on_view=on_view, timeout_s=timeout_s
         )

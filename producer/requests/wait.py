@@ -124,14 +124,15 @@ class RequestWaiter:
 
 
 @contextmanager
-def watching(request_id: str, quiet: bool) -> Iterator[RequestProgress]:
-    """A progress display. Ctrl-C ends the display, not the work, and prints how to follow it."""
+def watching(request_id: str, quiet: bool, how: str = "") -> Iterator[RequestProgress]:
+    """A progress display. Ctrl-C ends the display, not the work, and prints how to follow it; by
+    default with `hangtag train`."""
     display = make_progress(quiet)
     try:
         yield display
     except KeyboardInterrupt:
         display.close()
-        display.notice(f"request {request_id} continues; {how_to_follow(request_id)}")
+        display.notice(f"request {request_id} continues; {how or how_to_follow(request_id)}")
         raise
     finally:
         display.close()

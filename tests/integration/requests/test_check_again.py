@@ -1,0 +1,78 @@
+"""An interrupted `hangtag dataset check` continues at the trainer, and the same command has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.dataset_check.check import open_check
+from producer.requests.client import make_request
+from shared.errors import Exit
+from shared.messages import checked_data
+from shared.messages.checked_data import encode_rows
+from shared.messages.requests import CheckData, Outcome, Progress, Request
+from shared.settings import Settings
+from tests.support.pages.planted_check import answer, rows_of, write_files
+from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.manual_trainer import Hand
+from tests.support.servers.redis_server import RedisServer
+
+
+@pytest.fixture
+def hand(server: RedisServer) -> Hand:
+    hand = Hand(server)
+    hand.live()
+    return hand
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server) as fleet:
+        yield fleet
+
+
+def test_the_same_command_resumes_an_open_check(fleet: Fleet, hand: Hand, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    write_files(root)
+    command = ("dataset", "check", "photos", "-o", "check.html")
+    first = fleet.producer(*command, cwd=tmp_path)
+    wait_for("the request", hand.requests.open)
+    (request_id,) = hand.requests.open()
+    grant = hand.claim(request_id)
+    hand.tell(request_id, grant, Progress("loading"))
+    first.wait_for_log("loading")
+    assert first.interrupt() == Exit.INTERRUPTED, first.story
+    assert f"request {request_id} continues; the same command follows it" in first.log
+    again = fleet.producer(*command, cwd=tmp_path)
+    wait_for("a request", lambda: "loading" in again.log or len(hand.requests.open()) > 1)
+    assert hand.requests.open() == [request_id]
+    done = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer())))
+    files = {checked_data.FILE: encode_rows(rows_of(root))}
+    assert hand.requests.finish(request_id, grant.fence, done, files)
+    assert again.wait() == Exit.OK, again.story
+    assert {"check.csv", "check.html"} <= set(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("work", "who", "same"),
+    [
+        (CheckData("/photos"), "", True),
+        (CheckData("/photos", 0.1), "", False),
+        (CheckData("/photos", corrections="1" * 64), "", False),
+        (CheckData("/others"), "", False),
+        (CheckData("/photos"), "ann@elsewhere", False),
+    ],
+)
+def test_only_the_same_check_of_the_same_user_is_resumed(
+    server: RedisServer, hand: Hand, work: CheckData, who: str, same: bool
+) -> None:
+    made = make_request(work, "earlier")
+    hand.requests.submit(Request(made.id, made.work, who or made.who, made.created))
+    found = open_check(Settings(redis_url=server.url), CheckData("/photos"))
+    assert found == ("earlier" if same else "")
+    hand.requests.cancel("earlier")
+    assert open_check(Settings(redis_url=server.url), CheckData("/photos")) == ""

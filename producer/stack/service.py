@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 #: A command that ends is restarted after this time, which doubles with each failure in a row.
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 30.0
+#: More exceed every limit of a backoff, and finally the range of a float.
+_DOUBLINGS_MAX = 16
 #: A process that ran for longer resets the backoff.
 STABLE_S = 30.0
 #: How long a process that is to be replaced waits for its successor to be ready.
@@ -138,7 +140,8 @@ class Service:
         if not one.retired:
             stable = time.monotonic() - one.started > STABLE_S
             self.failures = 1 if stable else self.failures + 1
-            pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
+            doublings = min(self.failures - 1, _DOUBLINGS_MAX)
+            pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2**doublings)
             self._due = time.monotonic() + pause_s
             self._failure = f"{self.name} {one.process.pid} ended with code {code}"
         return True

@@ -40,6 +40,7 @@ class ServerClient:
         self._client = connect(path)
         self._demand = IdleDetector(folder, settings)
         self._published = time.monotonic()
+        self._fault = ""  #: of the store, as it was logged
 
     def ready(self, worker: ManagedProcess) -> bool:
         """Whether a worker has a heartbeat."""
@@ -50,12 +51,14 @@ class ServerClient:
             return False
 
     def idle_s(self) -> float:
-        """Seconds since the stack was needed; 0 while the server is unreachable."""
+        """Seconds since the stack was needed; 0 while the server or the store is unreachable."""
         try:
             return self._demand.idle_s(self._client)
         except RedisError as error:
             log.debug("cannot read whether the stack is needed: %s", error)
-            return 0.0
+        except OSError as error:
+            self._log_fault(error)
+        return 0.0
 
     def outstanding(self) -> int | None:
         """Number of batches without a result; None while the server is unreachable."""
@@ -66,18 +69,29 @@ class ServerClient:
             return None
 
     def training(self) -> bool:
-        """Whether a trainer is needed; as before while the server is unreachable."""
+        """Whether a trainer is needed; as before while the server or the store is unreachable."""
         try:
-            return self._demand.training(self._client)
+            found = self._demand.training(self._client)
         except RedisError as error:
             log.debug("cannot read whether a trainer is needed: %s", error)
-            return self._demand.trained
+        except OSError as error:
+            self._log_fault(error)
+        else:
+            self._fault = ""
+            return found
+        return self._demand.trained
 
     def refresh(self) -> None:
         """Publish the serving copies again, every PUBLISH_EVERY_S."""
         if time.monotonic() - self._published > PUBLISH_EVERY_S:
             self._published = time.monotonic()
             publish_copies(self._client, self._settings)
+
+    def _log_fault(self, error: OSError) -> None:
+        """Log a fault of the store once, until the store can be read again."""
+        if str(error) != self._fault:
+            self._fault = str(error)
+            log.warning("requests of %s cannot be read: %s", self._settings.store_path, error)
 
 
 def connect(path: Path) -> redis.Redis:
@@ -112,7 +126,7 @@ class IdleDetector:
         self.trained = False  #: the last result of `training`
 
     def idle_s(self, client: redis.Redis) -> float:
-        """Seconds since the stack was needed, 0 if it is now. Raises RedisError."""
+        """Seconds since the stack was needed, 0 if it is now. Raises RedisError, OSError."""
         announced = desired_state.announced(self._folder)
         if (
             announced != self._announced
@@ -125,7 +139,7 @@ class IdleDetector:
         return time.monotonic() - self._needed
 
     def training(self, client: redis.Redis) -> bool:
-        """Whether a trainer has work, or had some recently. Raises RedisError."""
+        """Whether a trainer has work, or had some recently. Raises RedisError, OSError."""
         if self._has_requests(client):
             self._open = time.monotonic()
         self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s

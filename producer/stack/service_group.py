@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from producer.stack.launch import START_S
 from producer.stack.service import Service
 from shared.settings import PREFIX, Settings
 
+log = logging.getLogger(__name__)
 WORKER = "worker"
 TRAINER = "trainer"
 #: Interrupted work is repeated: it is recorded in a journal or in the store.
@@ -45,7 +47,8 @@ class Services:
         self._server.want(redis_server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
         self._events = settings.events
-        self._roster: list[ManagedProcess] = []
+        self._roster: list[ManagedProcess] = []  #: as it was written last
+        self._is_logged = False  #: whether a failure to write it was logged
 
     @property
     def server(self) -> ManagedProcess | None:
@@ -87,9 +90,16 @@ class Services:
     def _save_roster(self) -> None:
         members = [*self._server.members]
         members += [one for service in self._others.values() for one in service.members]
-        if members != self._roster:
+        if members == self._roster:
+            return
+        try:
             save_roster(self._folder, members)
-            self._roster = members
+        except OSError as error:  # for example a full disk: the next turn tries again
+            if not self._is_logged:
+                log.warning("the list of processes in %s is not written: %s", self._folder, error)
+            self._is_logged = True
+        else:
+            self._roster, self._is_logged = members, False
 
 
 def end_leftovers(folder: Path) -> bool:

@@ -103,11 +103,18 @@ class Supervisor:
     def _publish(self) -> None:
         """Publish models before the first client connects: a job may name one at once."""
         self._store_lock.hold()
-        if self._settings.store_path.is_dir():
+        if self._has_store():
             from producer.stack.server_client import connect, publish_copies
 
             with connect(self._gate.bound) as client:
                 publish_copies(client, self._settings)
+
+    def _has_store(self) -> bool:
+        """Whether there may be models; a fault of the store is reported by their publication."""
+        try:
+            return self._settings.store_path.is_dir()
+        except OSError:
+            return True
 
     def _poll(self, wanted: Desired) -> None:
         self._poll_due = time.monotonic() + POLL_EVERY_S

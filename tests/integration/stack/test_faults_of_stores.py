@@ -1,0 +1,52 @@
+"""A store that cannot be read, for example in a home whose file server is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from producer.requests.client import make_request
+from producer.stack import stack
+from producer.stack.server_client import ServerClient
+from shared.broker.runtime_paths import socket_path, stack_dir, stack_id
+from shared.ledger import request_store
+from shared.messages.requests import Promote
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import wait_for
+from tests.support.processes.local_stack import Place
+
+UNREADABLE = "x" * 300  #: a name that no file system resolves
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder without a stack, and a store with two versions of `mine`."""
+    yield from local_stack.with_versions()
+
+
+def test_a_store_that_cannot_be_read_leaves_the_last_answer(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, store = place.settings, place.settings.store_path
+    stack.up(settings, 1)
+    client = ServerClient(settings, stack_dir(settings), socket_path(settings))
+    gone = place.folder / "gone"
+    store.rename(gone)
+    store.symlink_to(UNREADABLE)
+    for _ in range(3):
+        assert not client.training()
+        assert client.idle_s() == 0
+    assert len(caplog.messages) == 1, "one line, not one for each poll"
+    assert str(store) in caplog.messages[0]
+    supervisor = place.the("supervisor")
+    server = place.killed("server")  # models are published again after it
+    place.replaced("server", server)
+    log = stack_dir(settings) / "stack.log"
+    wait_for("the log line", lambda: "cannot be read" in log.read_text())
+    store.unlink()
+    gone.rename(store)
+    request = make_request(Promote("mine@2"), "later")
+    request_store.keep(store, request, None, stack_id(settings))
+    wait_for("the outcome", lambda: request_store.outcome(store, "later"))
+    assert place.the("supervisor") == supervisor

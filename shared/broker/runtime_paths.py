@@ -24,11 +24,14 @@ from shared.settings import Settings
 #: A longer path does not fit into a sockaddr_un.
 MAX_SOCKET_PATH_BYTES = 107
 _SOCKET_NAME = "redis.sock"
+_LIVENESS = "alive"  #: of worker/lifecycle/liveness_file.py
 LOG_NAME = "stack.log"
 _STACK = re.compile(f"[0-9a-f]{{{installation.NAME_CHARS}}}")
 #: A symbolic link, since it is made with its content in one step: TOKEN@HOST.
 _TOKEN = "token"
 _TOKEN_BYTES = 4
+#: The group or all others may write to a folder or enter it.
+_USED_BY_OTHERS = 0o033
 _HOST_CHARS = 64
 #: Holds the runtime folder of each user.
 BASE = Path("/tmp")
@@ -96,16 +99,18 @@ def private_runtime_dir(settings: Settings) -> Path:
     """This user's runtime folder, created for this user only.
 
     Raises:
-        SetupError: another user owns it.
+        SetupError: another user owns it, or others use it for other files.
     """
-    return _private(runtime_dir(settings))
+    folder = runtime_dir(settings)
+    _check_unshared(folder)
+    return _private(folder)
 
 
 def private_stack_dir(settings: Settings) -> Path:
     """The folder of this installation's stack, created for this user only.
 
     Raises:
-        SetupError: another user owns it, or its path is too long for a socket.
+        SetupError: as `private_runtime_dir`; or its path is too long for a socket.
     """
     folder = stack_dir(settings)
     if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
@@ -145,6 +150,22 @@ def _private(folder: Path) -> Path:
     if _check_owner(folder).st_mode & 0o077:
         folder.chmod(0o700)
     return folder
+
+
+def _check_unshared(folder: Path) -> None:
+    """Raises SetupError if the folder is not for stacks alone: `_private` would lock others out."""
+    with suppress(FileNotFoundError):
+        mode = _check_owner(folder).st_mode
+        shared = mode & _USED_BY_OTHERS and not all(map(_is_own, os.listdir(folder)))
+        if shared or mode & stat.S_ISVTX:
+            raise SetupError(
+                f"{folder} is not for this user's stacks alone; set HANGTAG_RUNTIME_DIR to a "
+                f"folder in it, such as {folder / f'hangtag-{os.getuid()}'}"
+            )
+
+
+def _is_own(entry: str) -> bool:
+    return entry == _LIVENESS or _STACK.fullmatch(entry) is not None
 
 
 def _check_owner(folder: Path) -> os.stat_result:

@@ -1,0 +1,68 @@
+"""The runtime folder is private, and no folder that others use is made private."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from shared.broker.runtime_paths import private_runtime_dir, private_stack_dir, stack_dir
+from shared.errors import SetupError
+from shared.settings import Settings
+from worker.lifecycle import liveness_file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "run"
+    made.mkdir()
+    return made
+
+
+def mode(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
+
+
+@pytest.mark.parametrize("before", [0o1777, 0o1700])
+def test_a_folder_with_the_sticky_bit_is_refused(folder: Path, before: int) -> None:
+    """Such as /tmp: it is meant for several users."""
+    folder.chmod(before)
+    settings = Settings(runtime_dir=str(folder))
+    for private in (private_runtime_dir, private_stack_dir):
+        with pytest.raises(SetupError, match=f"set HANGTAG_RUNTIME_DIR to .*{folder}/hangtag-"):
+            private(settings)
+    assert mode(folder) == before
+    assert not stack_dir(settings).exists()
+
+
+@pytest.mark.parametrize("before", [0o755, 0o711, 0o770, 0o722])
+def test_a_folder_that_others_use_is_refused_if_it_has_other_content(
+    folder: Path, before: int
+) -> None:
+    """Such as /run of root."""
+    (folder / "lock").touch()
+    folder.chmod(before)
+    with pytest.raises(SetupError, match="set HANGTAG_RUNTIME_DIR to"):
+        private_runtime_dir(Settings(runtime_dir=str(folder)))
+    assert mode(folder) == before
+
+
+@pytest.mark.parametrize("before", [0o755, 0o777, 0o2777])
+def test_a_folder_of_stacks_alone_is_made_private(folder: Path, before: int) -> None:
+    settings = Settings(runtime_dir=str(folder))
+    private_stack_dir(settings)
+    (folder / liveness_file.FOLDER).mkdir()
+    folder.chmod(before)
+    private_runtime_dir(settings)
+    assert mode(folder) & 0o777 == 0o700
+
+
+def test_a_private_folder_may_hold_anything(folder: Path) -> None:
+    (folder / "lock").touch()
+    folder.chmod(0o700)
+    assert private_runtime_dir(Settings(runtime_dir=str(folder))) == folder
+
+
+def test_a_new_folder_is_private(tmp_path: Path) -> None:
+    assert mode(private_runtime_dir(Settings(runtime_dir=str(tmp_path / "a/b")))) == 0o700

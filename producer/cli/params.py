@@ -14,7 +14,7 @@ FORM = "N|auto|auto:LOW-HIGH"
 HELP = (
     "Worker processes: N is a fixed number; auto scales with the backlog from 1 to one per core, "
     "auto:2-8 from 2 to 8, auto:0-8 down to none without a job. Default: as before, or "
-    "one per core."
+    "one per core; fewer if the container's memory limit does not allow one per core."
 )
 _FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
 

@@ -37,6 +37,21 @@ def children(batch_bytes: int) -> int:
     return max(1, found)
 
 
+def memory_notice(batch_mb: int, option: str) -> str:
+    """The notice that memory limits the number of children; empty if it does not.
+
+    `option` sets the number without this limit.
+    """
+    most, found = cores(), children(batch_mb << 20)
+    if found == most:
+        return ""
+    return (
+        f"worker processes: {found}, fewer than {most} cores: the container's memory limit allows "
+        f"no more with HANGTAG_CHILD_MEMORY_MB={batch_mb}; raise that limit, lower this setting, "
+        f"or use {option}"
+    )
+
+
 def memory_bytes() -> int:
     """Memory that this process may use: the machine's, or the container's limit."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

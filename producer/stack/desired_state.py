@@ -9,6 +9,7 @@ import msgspec
 from producer.fleet import machine_resources
 from producer.stack.autoscaler import Bounds
 from shared import atomic_file
+from shared.settings import Settings
 
 _FILE = "desired.json"
 _NEEDED = "needed"
@@ -19,14 +20,23 @@ class Desired(msgspec.Struct, frozen=True):
     """The state that `hangtag up` requests."""
 
     keep: bool = False  #: whether the stack stays without jobs
-    workers: int | None = None  #: upper bound on the worker's children; None: one per core
+    workers: int | None = None  #: upper bound on the worker's children; None: the default
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
 
-    @property
-    def bounds(self) -> Bounds:
-        """The limits on the worker's number of children."""
-        ceiling = self.workers or machine_resources.cores()
+    def bounds(self, settings: Settings) -> Bounds:
+        """The limits on the worker's number of children.
+
+        The default is one per core, as far as the container's memory allows.
+        """
+        ceiling = self.workers or machine_resources.children(settings.child_memory_mb << 20)
         return Bounds(ceiling if self.floor is None else min(self.floor, ceiling), ceiling)
+
+    def memory_notice(self, settings: Settings) -> str:
+        """The notice that memory limits the number of children; empty if it does not, or if a
+        number was requested."""
+        if self.workers:
+            return ""
+        return machine_resources.memory_notice(settings.child_memory_mb, "--workers")
 
 
 def load(folder: Path) -> Desired:

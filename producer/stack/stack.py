@@ -115,7 +115,7 @@ def revive(settings: Settings) -> None:
 def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
     """Start the stack, keep it running, and set its number of worker children.
 
-    With a floor the number follows the backlog, up to `workers`, or to one per core if that is
+    With a floor the number follows the backlog, up to `workers`, or to the default if that is
     None. None for both leaves the previous request.
 
     Raises:
@@ -167,7 +167,7 @@ def describe(settings: Settings) -> Stack:
 
     folder = stack_dir(settings)
     path, wanted = folder / lock.SUPERVISOR, desired_state.load(folder)
-    bounds = wanted.bounds
+    bounds = wanted.bounds(settings)
     running = lock.held(path)
     holder = lock.holder(path) if running else None
     return Stack(
@@ -180,6 +180,11 @@ def describe(settings: Settings) -> Stack:
         socket=str(socket_path(settings)),
         log=str(log_path(settings)),
     )
+
+
+def memory_notice(settings: Settings) -> str:
+    """Like `Desired.memory_notice`, for the state that was requested last."""
+    return desired_state.load(stack_dir(settings)).memory_notice(settings)
 
 
 @contextmanager

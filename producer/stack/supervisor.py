@@ -32,6 +32,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from producer.stack.server_client import ServerClient
 
+log = logging.getLogger(__name__)
 #: A check whether the lock is held takes it for microseconds.
 LOCK_WAIT_S = 1.0
 TURN_S = 0.5
@@ -51,7 +52,10 @@ class Supervisor:
         self._serving: ManagedProcess | None = None  #: the server that the gate is open to
         self._client: ServerClient | None = None
         self._poll_due = 0.0
-        self._autoscaler = Autoscaler(desired_state.load(folder).bounds)
+        wanted = desired_state.load(folder)
+        self._autoscaler = Autoscaler(wanted.bounds(settings))
+        if notice := wanted.memory_notice(settings):
+            log.warning("%s", notice)
         self._training = False
         self._ending = False
 
@@ -84,7 +88,8 @@ class Supervisor:
             return
         log_file.bound(self._folder / LOG_NAME)
         wanted = desired_state.load(self._folder)
-        children = self._autoscaler.children(wanted.bounds, self._backlog)
+        bounds = wanted.bounds(self._settings)
+        children = self._autoscaler.children(bounds, self._backlog)
         self._services.tend(children, self._training)
         if self._is_open:
             if time.monotonic() >= self._poll_due:

@@ -38,6 +38,8 @@ def up(workers: Wanted, as_json: bool) -> None:
     settings = Settings.from_env()
     stack.up(settings, workers.most, workers.floor)
     found = stack.describe(settings)
+    if notice := stack.memory_notice(settings):
+        click.echo(notice, err=True)
     if as_json:
         show_json(found)
         return
@@ -154,19 +156,9 @@ def _children(settings: Settings) -> int:
     """The default number of worker processes; prints a notice if memory limits it."""
     from producer.fleet import machine_resources
 
-    cores, found = (
-        machine_resources.cores(),
-        machine_resources.children(settings.child_memory_mb << 20),
-    )
-    if found < cores:
-        limit = f"HANGTAG_CHILD_MEMORY_MB={settings.child_memory_mb}"
-        click.echo(
-            f"worker processes: {found}, fewer than {cores} cores: the container's memory limit "
-            f"allows no more with {limit}; raise that limit, lower this setting, or use "
-            "--concurrency",
-            err=True,
-        )
-    return found
+    if notice := machine_resources.memory_notice(settings.child_memory_mb, "--concurrency"):
+        click.echo(notice, err=True)
+    return machine_resources.children(settings.child_memory_mb << 20)
 
 
 def _check_unused(settings: Settings) -> None:

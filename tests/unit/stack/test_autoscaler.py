@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.fleet import machine_resources
 from producer.stack import autoscaler
 from producer.stack.autoscaler import (
     BATCHES_PER_CHILD,
@@ -21,6 +25,7 @@ from producer.stack.autoscaler import (
     Target,
 )
 from producer.stack.desired_state import Desired
+from shared.settings import Settings
 
 bounds = st.tuples(st.integers(0, 64), st.integers(1, 64)).map(
     lambda pair: Bounds(min(pair), max(pair))
@@ -123,8 +128,25 @@ def test_an_unknown_backlog_changes_nothing() -> None:
 
 
 def test_the_desired_state_has_bounds() -> None:
-    assert Desired(workers=3).bounds == Bounds(3, 3)
-    assert Desired(workers=3, floor=0).bounds == Bounds(0, 3)
-    assert Desired(workers=3, floor=9).bounds == Bounds(3, 3)
-    assert Desired().bounds.fixed
-    assert Desired(floor=1).bounds == Bounds(1, Desired().bounds.ceiling)
+    settings = Settings()
+    assert Desired(workers=3).bounds(settings) == Bounds(3, 3)
+    assert Desired(workers=3, floor=0).bounds(settings) == Bounds(0, 3)
+    assert Desired(workers=3, floor=9).bounds(settings) == Bounds(3, 3)
+    assert Desired().bounds(settings).fixed
+    assert Desired(floor=1).bounds(settings) == Bounds(1, Desired().bounds(settings).ceiling)
+
+
+def test_the_memory_of_a_container_limits_the_default_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the kernel would kill processes again and again."""
+    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(32)))
+    settings = Settings(child_memory_mb=800)
+    assert Desired().bounds(settings) == Bounds(32, 32)
+    (tmp_path / "memory.max").write_text(f"{2200 << 20}\n")
+    assert Desired().bounds(settings) == Bounds(2, 2)
+    assert Desired(floor=0).bounds(settings) == Bounds(0, 2)
+    assert Desired(workers=5).bounds(settings) == Bounds(5, 5), "an explicit number is used"
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert Desired().bounds(settings) == Bounds(1, 1)

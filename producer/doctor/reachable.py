@@ -11,14 +11,17 @@ from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.output.formatting import counted, one_line, size
-from producer.stack import other_stacks
+from producer.stack import desired_state, other_stacks
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, socket_path
+from shared.broker.runtime_paths import broker_url, log_path, socket_path, stack_dir
 from shared.ledger import heartbeats
 from shared.ledger.jobs import memory_limit
 from shared.settings import Settings
+
+#: A stack that has been up for longer has a worker, if it wants one.
+STARTING_S = 20.0
 
 
 def reachable(settings: Settings) -> Iterator[Finding]:
@@ -54,18 +57,30 @@ def _answering(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", Level.PROBLEM, f"{text}: producers pause", "raise its maxmemory")
     else:
         yield Finding("broker", Level.OK, text)
+    late = not settings.redis_url and info["uptime_in_seconds"] >= STARTING_S
     for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
-        yield _alive(settings, topic, [beat for beat in beats if beat.queue == queue])
+        yield _alive(settings, topic, [beat for beat in beats if beat.queue == queue], late)
 
 
-def _alive(settings: Settings, topic: str, beats: list[heartbeats.Heartbeat]) -> Finding:
+def _alive(
+    settings: Settings, topic: str, beats: list[heartbeats.Heartbeat], late: bool
+) -> Finding:
+    """`late`: this machine's stack has been up for STARTING_S."""
     if beats:
         children = sum(len(beat.children) for beat in beats)
         hosts = ", ".join(sorted({one_line(beat.host) for beat in beats}))
         processes = f"{children:,} process{'' if children == 1 else 'es'}"
         return Finding(topic, Level.OK, f"{counted(len(beats), topic[:-1])}, {processes}: {hosts}")
+    if late and topic == "workers" and _wants_worker(settings):
+        text = "none is alive, although this machine's stack is up"
+        return Finding(topic, Level.PROBLEM, text, f"see {log_path(settings)}")
     if not settings.redis_url:
         return Finding(topic, Level.OK, "none now; this machine's stack starts one if needed")
     if topic == "workers":
         return Finding(topic, Level.PROBLEM, "none is alive", worker_line(settings))
     return Finding(topic, Level.NOTE, "none is alive", trainer_line(settings))
+
+
+def _wants_worker(settings: Settings) -> bool:
+    """Whether this machine's stack has a worker even without a job."""
+    return desired_state.load(stack_dir(settings)).bounds(settings).floor > 0

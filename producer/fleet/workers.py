@@ -14,7 +14,7 @@ from producer.terminal.text_table import Column, fitted
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, socket_path
+from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
@@ -60,14 +60,17 @@ def live_children(settings: Settings) -> int:
 
 
 def how_to_start(settings: Settings) -> str:
-    """The message that no worker is alive, with the command that starts one."""
+    """The message that no worker is alive, with the command that starts one, or with the log of
+    this machine's stack if that is up: it starts its worker itself."""
+    if not settings.redis_url and socket_path(settings).exists():
+        return f"no worker has started yet; see {log_path(settings)}"
     start = worker_line(settings) if settings.redis_url else "hangtag up"
     return f"no worker is alive; start one with: {start}"
 
 
 def worker_lines(settings: Settings, as_json: bool, notice: Callable[[str], object]) -> list[str]:
-    """The live workers as a table, or as one line of JSON. If there is none, `notice` gets the
-    command that starts one.
+    """The live workers as a table, or as one line of JSON. If there is none, `notice` gets
+    `how_to_start`.
 
     Raises:
         BrokerAway: the configured broker is unreachable.

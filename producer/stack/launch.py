@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from producer.fleet import commands
+from producer.output.formatting import one_line
 from producer.processes import lock, log_file
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
@@ -17,6 +19,8 @@ from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
 
 START_S = 10.0
+#: File in a stack's folder that names the store that it was started with.
+STORE_FILE = "store"
 _POLL_S = 0.005
 _TAIL_BYTES = 4096
 
@@ -24,6 +28,23 @@ _TAIL_BYTES = 4096
 def serving(settings: Settings, folder: Path) -> bool:
     """Whether the server is usable. Without its supervisor a server is about to end."""
     return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings))
+
+
+def check_store(settings: Settings, folder: Path) -> None:
+    """Raises SetupError if the stack runs with another store: a model would get into that one."""
+    if not lock.held(folder / lock.SUPERVISOR):
+        return
+    try:
+        theirs = os.fsdecode((folder / STORE_FILE).read_bytes())
+    except FileNotFoundError:
+        return  # an earlier version started it
+    mine = str(settings.store_path.absolute())
+    if os.path.realpath(theirs) != os.path.realpath(mine):
+        raise SetupError(
+            f"this machine's stack uses the store {one_line(theirs)}, and this command "
+            f"{one_line(mine)}; set HANGTAG_STORE to the first, or stop the stack with: "
+            "hangtag down"
+        )
 
 
 def launch(settings: Settings, folder: Path) -> None:
@@ -52,6 +73,7 @@ def _start_supervisor(settings: Settings, folder: Path) -> None:
     path = folder / LOG_NAME
     log_file.bound(path)
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
+    (folder / STORE_FILE).write_bytes(os.fsencode(settings.store_path.absolute()))
     with path.open("ab") as log:
         subprocess.run(
             [sys.executable, "-m", "producer.stack.supervisor"],

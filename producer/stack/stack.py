@@ -19,7 +19,7 @@ from producer.fleet.start_command import worker_line
 from producer.processes import lock
 from producer.stack import desired_state
 from producer.stack.desired_state import Desired
-from producer.stack.launch import START_S, launch, serving
+from producer.stack.launch import START_S, check_store, launch, serving
 from producer.stack.service_group import end_leftovers
 from producer.stack.socket_gate import SocketGate
 from shared.broker.runtime_paths import (
@@ -86,7 +86,8 @@ def ensure(settings: Settings) -> None:
     The stack is started if needed.
 
     Raises:
-        SetupError: the stack does not start; the message names the fix, or its log.
+        SetupError: the stack does not start, or it uses another store; the message names the fix,
+            or its log.
         BrokerAway: it has not started in time, but may still do so.
     """
     if settings.redis_url:
@@ -100,13 +101,14 @@ def ensure(settings: Settings) -> None:
             )
         with _exclusive(folder):
             launch(settings, folder)
+    check_store(settings, folder)
 
 
 def revive(settings: Settings) -> None:
     """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
 
     Raises:
-        SetupError: the stack does not start.
+        SetupError: the stack does not start, or it uses another store.
     """
     with suppress(BrokerAway):
         ensure(settings)
@@ -119,7 +121,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
     None. None for both leaves the previous request.
 
     Raises:
-        SetupError: it does not start, or a broker is configured.
+        SetupError: it does not start, it uses another store, or a broker is configured.
         BrokerAway: as in `ensure`.
     """
     if settings.redis_url:
@@ -129,6 +131,7 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         )
     folder = private_stack_dir(settings)
     with _exclusive(folder):
+        check_store(settings, folder)
         before = desired_state.load(folder)
         if workers is None and floor is None:
             workers, floor = before.workers, before.floor

@@ -33,7 +33,7 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.rendering.table_file import check_part, sha256_of
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 from shared.process import child_id
@@ -77,7 +77,7 @@ class Job:
                 _check_output(self.output)  # also beside a journal that a killed process has left
             if not self._earlier:
                 self._check_options()
-        except UsageError:
+        except HangtagError:
             self.close()
             raise
 

@@ -35,7 +35,7 @@ class JobTable:
         given: DisplayOptions | None,
     ) -> None:
         self._journal, self._output, self._pinned = journal, output, pinned
-        self.display = as_of_now(given or DisplayOptions(), output)
+        self.display = given or DisplayOptions()
         self._answers: Answers | None = None  #: of the table that this process has written
 
     def resume(self, finished: bool) -> None:
@@ -43,9 +43,10 @@ class JobTable:
 
         Raises:
             UsageError: the journal has fewer labels than they display, or the card no threshold.
+            SetupError: the log of corrections has fewer than the table, or is damaged.
         """
         before = stored_display(self._journal)
-        self.display = self.display.over(before)
+        self.display = as_of_now(self.display, self._output, before).over(before)
         if self.display == before:
             return
         make_table(self._pinned(), self.display)

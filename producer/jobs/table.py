@@ -107,7 +107,8 @@ def render_copy(
     ):
         progress.stage(_STAGE, sealed.count)
         sealed.passed = progress.passed
-        shown = as_of_now(display, source).over(stored_display(sealed))
+        before = stored_display(sealed)
+        shown = as_of_now(display, source, before).over(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:

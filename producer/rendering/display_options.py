@@ -11,7 +11,7 @@ import msgspec
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.output.acceptance import Acceptance, at_precision, from_confidence
 from producer.output.csv_table import COLUMNS, GUESS, SOURCE, Table
-from producer.rendering.person_labels import PersonLabels
+from producer.rendering.person_labels import PersonLabels, too_few
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.labels import correction_log
 from shared.messages.model_card import Card
@@ -110,11 +110,17 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
     )
 
 
-def as_of_now(display: DisplayOptions, output: Path) -> DisplayOptions:
-    """The options with the corrections that there are now. Raises SetupError."""
+def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:
+    """The options with the corrections that there are now, for a table with the options `before`.
+
+    Raises:
+        SetupError: the log is damaged, or has fewer corrections than the table.
+    """
     if display.corrections != ALL_CORRECTIONS:
         return display
     size = correction_log.complete_size(correction_log.log_path(output))
+    if size < (before.corrections or 0):
+        raise too_few(output)
     return msgspec.structs.replace(display, corrections=size)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
+from producer.output.formatting import typed
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.labels import correction_log
@@ -21,6 +22,15 @@ class Content(NamedTuple):
     digest: bytes  #: CRC-32, little-endian
 
 
+def too_few(output: Path) -> SetupError:
+    """The error of a log that is missing, or shorter than when the table was rendered."""
+    return SetupError(
+        f"{correction_log.log_path(output)} has fewer corrections than the table; restore it, or "
+        f"render the table without them: {typed(['hangtag', 'table', str(output)])} "
+        "--no-corrections"
+    )
+
+
 class PersonLabels:
     """The corrections in the first `size` bytes of the log of `output`.
 
@@ -31,10 +41,7 @@ class PersonLabels:
     def __init__(self, output: Path, size: int) -> None:
         path = correction_log.log_path(output)
         if size and (not path.exists() or path.stat().st_size < size):
-            raise SetupError(
-                f"{path} has fewer corrections than the table; restore it, or render the table "
-                f"without them: hangtag table {output} --no-corrections"
-            )
+            raise too_few(output)
         found = in_force(correction_log.read(path, size)) if size else {}
         self._labels = {
             Content(one.size, int(one.crc32, 16).to_bytes(DIGEST_BYTES, "little")): one.label

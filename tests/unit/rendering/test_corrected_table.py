@@ -128,6 +128,26 @@ def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
     assert verify(table).proven
 
 
+@pytest.mark.parametrize("more", [(), ("-o", "copy.csv")])
+@pytest.mark.parametrize("shorter", [False, True])
+def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorter(
+    table: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], shorter: bool
+) -> None:
+    monkeypatch.chdir(table.parent)
+    correct(table, bytes([2]) * 9, "Coat")
+    log = correction_log.log_path(table)
+    first = log.read_bytes()
+    correct(table, bytes([3]) * 9, "Coat")
+    run("table", str(table))
+    corrected = table.read_bytes()
+    log.write_bytes(first) if shorter else log.unlink()
+    said = run("table", str(table), "--columns", "label", *more, code=1)
+    assert "has fewer corrections than the table" in said
+    assert "--no-corrections" in said
+    assert table.read_bytes() == corrected
+    run("table", str(table), "--columns", "label", "--no-corrections", *more)
+
+
 def test_a_copy_of_a_table_has_corrections_too(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     original = table.read_bytes()

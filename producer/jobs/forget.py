@@ -88,7 +88,9 @@ def _remove_files(output: Path, lock: int) -> None:
     journal = journal_path(output)
     with atomic_file.writing(journal, _REMEDY):
         journal_lock.empty(journal, lock)
-        for path in (Path(f"{journal}.log"), Path(f"{output}{PART_SUFFIX}"), journal):
+        part = f"{output}{PART_SUFFIX}"
+        drafts = (Path(f"{path}{atomic_file.DRAFT_SUFFIX}") for path in (output, part))
+        for path in (Path(f"{journal}.log"), Path(part), *drafts, journal):
             path.unlink(missing_ok=True)
             failpoint("forget.file-removed")
         atomic_file.sync_folder(journal.parent)

@@ -11,7 +11,7 @@ import redis
 
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
-from producer.jobs.job_table import JobTable
+from producer.jobs.job_table import PART, JobTable
 from producer.jobs.pin import pin
 from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember, set_model
@@ -133,7 +133,7 @@ class Job:
             card=encode_card(card),
             options=encode_options(self.options),
             # With --restart, the file that is there may be replaced.
-            **{TABLE: sha256_of(self.output).encode()},
+            **{TABLE: sha256_of(self.output).encode(), PART: self.table.part()},
             **{DISPLAY: encode_display(self.table.display)},
             **also,
         )
@@ -181,6 +181,7 @@ class Job:
         attempt: AttemptResult | None = None,
     ) -> None:
         """Store the exit code of the job, whose table with this SHA-256 is in place."""
+        self.table.remove_part()
         properties = {"exit": b"%d" % code, **self.table.written(sha256)}
         if unlisted is not None:
             properties[UNLISTED] = encode_unlisted(unlisted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
@@ -20,8 +21,11 @@ from producer.rendering.display_options import (
 )
 from producer.rendering.table_file import PLACING, check_replaceable, sha256_of
 from producer.summary.answers import AnswerCounter, count_rows
-from shared import atomic_file
+from shared.errors import SetupError
 from shared.messages.batch import BatchResult
+
+#: The property of a job with the digest of its rows so far, as they were written to a file.
+PART = "part"
 
 
 class JobTable:
@@ -80,16 +84,33 @@ class JobTable:
                 own[TABLE] = before
             self._journal.put(**own)
 
-        return self._write(self._output, PART_SUFFIX, placing, passed)
+        return self._write(self._output, placing, passed)
 
     def write_part(self, part: Path) -> None:
         """Write the rows so far to another file, which is replaced. Raises SetupError."""
-        self._write(part, atomic_file.DRAFT_SUFFIX, lambda sha256: None, lambda rows: None)
+
+        def placing(sha256: str) -> None:
+            self._journal.put(**{PART: sha256.encode()})
+
+        self._write(part, placing, lambda rows: None)
+
+    def part(self) -> bytes:
+        """The digest of the rows so far that this output's job wrote last; empty if none, or if
+        its journal cannot be read."""
+        with suppress(SetupError):
+            return self._journal.get(PART) or b""
+        return b""
+
+    def remove_part(self) -> None:
+        """Remove the rows so far, unless the file has other bytes than the job wrote."""
+        part, own = Path(f"{self._output}{PART_SUFFIX}"), self.part()
+        with suppress(SetupError, OSError):  # it is not the job's, or only stays for longer
+            if own and sha256_of(part).encode() == own:
+                part.unlink()
 
     def _write(
         self,
         output: Path,
-        draft_suffix: str,
         placing: Callable[[str], None],
         passed: Callable[[int], None],
     ) -> str:
@@ -106,7 +127,6 @@ class JobTable:
             output,
             count=count,
             placing=placing,
-            draft_suffix=draft_suffix,
         )
         self._answers = counter.counted()
         return sha256

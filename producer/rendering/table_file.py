@@ -67,16 +67,15 @@ def write_table(
     form: str = CSV,
     count: Count | None = None,
     placing: Callable[[str], None] = lambda sha256: None,
-    draft_suffix: str = atomic_file.DRAFT_SUFFIX,
 ) -> str:
     """Write the rows of every finished batch, and replace the output atomically. Returns the
     SHA-256 of the table, in hexadecimal, which `placing` gets before the output is replaced.
-    `count` gets each batch. `draft_suffix` ends the name of the file before.
+    `count` gets each batch.
 
     Raises:
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
-    draft = Path(f"{output}{draft_suffix}")
+    draft = Path(f"{output}{atomic_file.DRAFT_SUFFIX}")
     sha256 = hashlib.sha256()
     with atomic_file.writing(output, "fix this and run the same command again"):
         with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer.verify.verify import verify
+from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
 from tests.faults.producer.test_failpoints import PROGRAM
 from tests.support.failpoints.armed import Points, Shot
@@ -73,7 +74,7 @@ def test_the_tables_disk_is_full(stage: Scenario, disk: Disk, tmp_path: Path) ->
     points = Points(tmp_path / "points")
     points.arm(Shot("table.written"))
     assert stage.classify(program=PROGRAM, **points.settings).wait() == -signal.SIGKILL
-    Path(f"{stage.output}.part").unlink()
+    Path(f"{stage.output}{DRAFT_SUFFIX}").unlink()
     disk.fill(LEFT_BYTES)
     stopped = stage.classify()
     assert stopped.wait() == Exit.SETUP, stopped.story
@@ -82,7 +83,7 @@ def test_the_tables_disk_is_full(stage: Scenario, disk: Disk, tmp_path: Path) ->
     assert stopped.view is not None
     assert stopped.view.done == len(stage.gallery.paths)
     assert not stage.output.exists()
-    assert not Path(f"{stage.output}.part").exists()  # it would fill the disk
+    assert not Path(f"{stage.output}{DRAFT_SUFFIX}").exists()  # it would fill the disk
     disk.free()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)

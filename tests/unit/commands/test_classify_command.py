@@ -18,6 +18,7 @@ from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
+from producer.jobs.job import Job
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.totals import Answers
 from producer.output.output_path import default_output
@@ -86,7 +87,9 @@ def test_a_part_that_no_job_has_written_is_not_replaced(here: Path, restart: lis
 
 def test_the_part_of_a_job_does_not_block_its_next_run(here: Path) -> None:
     finish(options_of(here, b"photos"), stop_after=0)
-    (here / "out.csv.part").write_text("what a killed run has left")
+    with closing(Job(options_of(here, b"photos"))) as job:
+        job.table.write_part(here / "out.csv.part")
+    (here / "out.csv.hangtag-draft").write_text("what a killed run has left")
     finish(options_of(here, b"photos"))
     assert sorted(os.listdir(here)) == ["list", "out.csv", "out.csv.hangtag", "photos"]
 

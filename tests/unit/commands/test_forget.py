@@ -36,7 +36,10 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize("typed", [ID, ID[:3], "out.csv"])
 def test_a_forgotten_job_leaves_its_table_and_nothing_else(table: Path, typed: str) -> None:
     rows = table.read_bytes()
-    for extra in (".part", ".hangtag.log", ".hangtag-wal", ".hangtag-shm"):
+    for extra in (
+        *(".part", ".hangtag-draft", ".part.hangtag-draft"),
+        *(".hangtag.log", ".hangtag-wal", ".hangtag-shm"),
+    ):
         Path(f"{table}{extra}").touch()
     result = run(typed, "--yes")
     assert result.exit_code == 0, result.output

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
+from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.output.acceptance import UNKNOWN, at_precision
 from producer.output.csv_table import COLUMNS, GUESS
@@ -243,6 +244,41 @@ def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(tab
     assert (table.parent / "copy.csv").read_bytes() == copy
     run("table", "out.csv", "-o", "copy.csv", "--force")
     assert (table.parent / "copy.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["table", "classify", "retry"])
+def test_a_part_of_a_users_own_beside_a_finished_table_stays(table: Path, command: str) -> None:
+    part = Path("out.csv.part")
+    part.write_text("a download in progress")
+    match command:
+        case "table":
+            run("table", "out.csv", "--min-confidence", "0.5")
+        case "classify":
+            classify("--min-confidence", "0.5")
+        case "retry":
+            finish(options_of(table.parent, b"photos"), retry_failed=True)
+    assert part.read_text() == "a download in progress"
+    assert not Path(f"out.csv{atomic_file.DRAFT_SUFFIX}").exists()
+    assert verify(table).proven
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    """Unless another program has replaced them."""
+    monkeypatch.chdir(tmp_path)
+    output, options = plant(tmp_path), options_of(tmp_path, b"photos")
+    part = Path(f"{output}.part")
+    finish(options, stop_after=2)
+    with closing(Job(options)) as job:
+        job.table.write_part(part)
+    assert rows(part)
+    if changed:
+        part.write_text("a download in progress")
+    finish(options)
+    assert verify(output).proven
+    assert part.exists() == changed
 
 
 def test_a_copy_leaves_other_files_beside_it(table: Path) -> None:

@@ -46,7 +46,9 @@ def demo(folder: Path, count: int | None) -> int:
     )
     for number, step in enumerate(steps):
         click.echo(f"\n$ {typed([program(), *step])}")
-        done = subprocess.run([sys.executable, "-m", "producer.cli", *step], env=_environment())
+        # -P: not a module of that name in the current folder.
+        words = [sys.executable, "-P", "-m", "producer.cli", *step]
+        done = subprocess.run(words, env=_environment())
         if done.returncode:
             return done.returncode
         if number == 0:
@@ -122,7 +124,7 @@ def program() -> str:
 
 def _make_images(images: Path, count: int | None) -> None:
     wanted = [] if count is None else ["--count", str(count)]
-    program = [sys.executable, "-m", "worker.demo.images", str(images), *wanted]
+    program = [sys.executable, "-P", "-m", "worker.demo.images", str(images), *wanted]
     if subprocess.run(program, env=_environment()).returncode:
         raise SetupError(f"the images cannot be written to {images}; name another folder")
 

@@ -31,6 +31,7 @@ from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
+from shared.installation import python_path
 from shared.process import child_id
 from shared.settings import Settings
 
@@ -57,9 +58,14 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
     if restart or read_snapshot(output) is None:
         check_not_empty(options)
     log = _log_of(output)
+    is_new = not os.path.lexists(log)
     producer = _spawn(arguments, log)
     try:
         return _wait_for_start(producer, output, log)
+    except UsageError:
+        if is_new and not has_journal(output):
+            log.unlink(missing_ok=True)  # that of a job that never was
+        raise
     except KeyboardInterrupt:
         follow = typed(["hangtag", "collect", str(output)])
         _notice(f"the job continues in the background; follow it with: {follow}")
@@ -191,7 +197,9 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
     try:
         with open(log, "ab", opener=_private) as file:
             producer = subprocess.Popen(
-                [sys.executable, "-m", "producer.cli", "classify", *arguments],
+                # -P: not a module of that name in the current folder.
+                [sys.executable, "-P", "-m", "producer.cli", "classify", *arguments],
+                env={**os.environ, "PYTHONPATH": python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -143,6 +143,7 @@ ALONE = {
     "producer/sorting/sort.py:_log_in": "in a transaction, which has one",
     "producer/sorting/transfer.py:_write": "a part of `copy`, which has three",
     "producer/sorting/undo.py:_batch": "in a transaction, which has one",
+    "producer/jobs/background.py:start": "the log of a job that was refused; and see `_spawn`",
     "producer/jobs/job_table.py:remove_part": "the job, resumed, removes it again",
     "producer/dataset_check/check.py:check": "writes a journal and a table, which have points",
     "producer/verify/check_format.py:_rows": "a table in memory",

@@ -33,7 +33,7 @@ from producer.rendering.table_file import check_replaceable, is_foreign
 from producer.sorting import moved_files
 from producer.sorting.moved_files import MovedFiles
 from producer.stack.stack import BrokerSession
-from shared.errors import Exit, SetupError
+from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.settings import Settings
 
@@ -86,6 +86,8 @@ def classify(
     report = make_progress(quiet)
     budget = budget or ErrorBudget()
     try:
+        if retry_failed and not job.has_started:
+            raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
         code = job.exit_code
         if job.has_started:
             _report_reopened(job, report)

@@ -147,6 +147,38 @@ def test_a_folder_with_the_name_of_an_option_is_passed_on() -> None:
     assert "does not answer" in said
 
 
+@pytest.mark.parametrize("module", ["redis", "queue"])
+def test_no_module_of_the_current_folder_is_run(here: Path, module: str) -> None:
+    (here / f"{module}.py").write_text(f"open({str(here / 'ran')!r}, 'w')\nraise SystemExit(5)\n")
+    with pytest.raises(SetupError, match="does not answer"):
+        begin(options_of(here, b"photos"), "photos")
+    assert not (here / "ran").exists()
+
+
+def test_a_retry_of_a_job_that_never_started_is_refused(here: Path) -> None:
+    before = sorted(os.listdir(here))
+    for command in ("classify", "submit"):
+        refused = hangtag(command, "photos", "-o", "out.csv", "--retry-failed")
+        _, said = refused.communicate()
+        assert refused.returncode == Exit.USAGE, said
+        assert "out.csv has no job yet; start it without --retry-failed" in said
+    assert sorted(os.listdir(here)) == before
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_refused_start_leaves_no_log(here: Path, earlier: bool) -> None:
+    """That of an earlier command stays."""
+    log = here / "out.csv.hangtag.log"
+    (here / "out.csv").write_text("mine")
+    if earlier:
+        log.write_text("hangtag: an earlier error\n")
+    refused = submit("photos")
+    _, said = refused.communicate()
+    assert refused.returncode == Exit.USAGE, said
+    assert "out.csv exists" in said
+    assert log.exists() == earlier
+
+
 def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
     return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _SOONEST_S = 0.001  # setitimer(0) disables the timer
+_LATEST_S = 1e9  # beyond about 9e9 setitimer raises OverflowError
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def alarm(after_s: float, ring: Callable[[], None]) -> Iterator[None]:
         yield
         return
     old = signal.signal(signal.SIGALRM, lambda *_: ring())
-    signal.setitimer(signal.ITIMER_REAL, max(after_s, _SOONEST_S))
+    signal.setitimer(signal.ITIMER_REAL, min(max(after_s, _SOONEST_S), _LATEST_S))
     try:
         yield
     finally:

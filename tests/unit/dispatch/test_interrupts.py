@@ -7,7 +7,13 @@ import time
 
 import pytest
 
-from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
+from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, alarm
+
+
+@pytest.mark.parametrize("after_s", [1e10, 1e300])
+def test_a_limit_beyond_what_the_system_can_count_does_not_ring(after_s: float) -> None:
+    with alarm(after_s, lambda: pytest.fail("it rang")):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 1e8
 
 
 def test_code_outside_a_wait_is_never_interrupted() -> None:

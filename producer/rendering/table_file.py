@@ -113,12 +113,19 @@ def check_replaceable(job: JobProperties, output: Path) -> None:
     Raises:
         UsageError: another file is in its place.
     """
-    if is_foreign(job, output):
+    if not is_foreign(job, output):
+        return
+    refusal = f"{output} is not what its job wrote, and is not replaced"
+    if job.exit_code is None:
         raise UsageError(
-            f"{output} is not what its job wrote, and is not replaced; see the differences with: "
-            f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
-            f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
+            f"{refusal}; move it away and run the same command again, or start the job over with: "
+            "hangtag classify --restart"
         )
+    raise UsageError(
+        f"{refusal}; see the differences with: "
+        f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
+        f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
+    )
 
 
 def check_part(output: Path) -> None:

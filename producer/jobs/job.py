@@ -171,7 +171,7 @@ class Job:
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
             properties[ATTEMPT] = encode_attempt(attempt)
-        self.journal.put(**properties, **self.table.counted())
+        self.journal.put(**properties)
 
     def finish(
         self,

@@ -87,12 +87,17 @@ class JobTable:
         return self._write(self._output, placing, passed)
 
     def write_part(self, part: Path) -> None:
-        """Write the rows so far to another file, which is replaced. Raises SetupError."""
+        """Write the rows so far to another file, which is replaced, and store what came out.
+
+        Raises:
+            SetupError: the file or the journal cannot be written.
+        """
 
         def placing(sha256: str) -> None:
             self._journal.put(**{PART: sha256.encode()})
 
         self._write(part, placing, lambda rows: None)
+        self._journal.put(**self.counted())
 
     def part(self) -> bytes:
         """The digest of the rows so far that this output's job wrote last; empty if none, or if

@@ -106,7 +106,9 @@ def read_snapshot(output: Path) -> JobView | None:
     if not job.started:
         return None
     try:
-        record, unlisted, attempt, answers = job.record, job.unlisted, job.attempt, job.answers
+        record, unlisted, attempt = job.record, job.unlisted, job.attempt
+        has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
+        answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
         limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
     except HangtagError:
         return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))

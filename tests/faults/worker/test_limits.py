@@ -143,6 +143,8 @@ def test_collect_applies_the_limit_of_the_job(stage: Scenario, when: str) -> Non
         assert collect.wait() == Exit.BUDGET, collect.story
         found = msgspec.json.decode(collect.out, type=Summary)
         assert found.part == f"{stage.output}.part"
+        assert found.answers is not None
+        assert found.answers.rows == found.done
         assert len(_rows(Path(found.part))) == found.done < len(stage.gallery.paths)
     stage.check_nothing_runs(worker)
 

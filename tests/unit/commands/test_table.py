@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
+from producer.journal.snapshot import read_snapshot
 from producer.output.acceptance import UNKNOWN, at_precision
 from producer.output.csv_table import COLUMNS, GUESS
 from producer.verify.verify import verify
@@ -172,7 +173,10 @@ def test_a_foreign_file_in_the_place_of_an_unfinished_job_is_refused_before_the_
     output = plant(tmp_path)
     finish(options_of(tmp_path, b"photos"), stop_after=2)
     output.write_text("mine")
-    assert "not what its job wrote" in refused(classify(code=Exit.USAGE))
+    line = refused(classify(code=Exit.USAGE))
+    assert "not what its job wrote" in line
+    assert "hangtag table" not in line  # it would refuse an unfinished job
+    assert "--restart" in line
     assert output.read_text() == "mine"
 
 
@@ -272,8 +276,13 @@ def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
     part = Path(f"{output}.part")
     finish(options, stop_after=2)
     with closing(Job(options)) as job:
+        job.stopped(Exit.BUDGET)
         job.table.write_part(part)
     assert rows(part)
+    view = read_snapshot(output)
+    assert view is not None
+    assert view.answers is not None  # for `collect` and `status`
+    assert view.answers.rows == len(rows(part))
     if changed:
         part.write_text("a download in progress")
     finish(options)

@@ -126,9 +126,14 @@ def _cancel_in_redis(job: str, settings: Settings) -> _Answer:
 
 def brokers(settings: Settings) -> list[Settings]:
     """The brokers at which the job may run; a stack that is down has no jobs."""
+    return reachable_brokers(settings) or [settings]
+
+
+def reachable_brokers(settings: Settings) -> list[Settings]:
+    """The same; none if no broker is configured and no stack runs."""
     if settings.redis_url:
         return [settings]
-    return [one for one in stacks(settings) if socket_path(one).exists()] or [settings]
+    return [one for one in stacks(settings) if socket_path(one).exists()]
 
 
 def _cancel_at(job: str, settings: Settings) -> bool:

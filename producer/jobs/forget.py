@@ -14,7 +14,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
-from producer.jobs.cancel import brokers
+from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
@@ -97,8 +97,9 @@ def _remove_files(output: Path, lock: int) -> None:
 
 
 def _delete_keys(job: str, settings: Settings) -> bool:
-    reached = False
-    for broker in brokers(settings):
+    brokers = reachable_brokers(settings)
+    reached = not brokers  # the keys have ended with their stack
+    for broker in brokers:
         with suppress(RedisError), connect_briefly(broker_url(broker), "forget") as client:
             delete_job(client, job)
             reached = True

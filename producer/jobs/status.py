@@ -16,6 +16,7 @@ from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, not_started, read_snapshot
+from producer.output.formatting import json_text
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from producer.summary.form import paragraphs
@@ -49,7 +50,7 @@ def job_lines(
     views = _one(job, settings) if job else _all(settings, notice)
     if as_json:
         listed = views[0] if job else [msgspec.structs.replace(v, answers=None) for v in views]
-        return [msgspec.json.encode(listed).decode()]
+        return [json_text(listed)]
     if job:
         return paragraphs(job_table(views), _answers(views[0]))
     none = ["no jobs; start one with: hangtag classify DIR"]

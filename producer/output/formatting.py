@@ -119,9 +119,37 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def escaped(text: str) -> str:
+    """Text that any terminal and file accepts: bytes of a path that are not UTF-8 as `\\xe9`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode(errors="backslashreplace")
+    return text
+
+
+def json_text(value: object) -> str:
+    """One JSON document in one line, whatever bytes its paths have."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_escaped_parts(msgspec.to_builtins(value))).decode()
+
+
+def _escaped_parts(value: object) -> object:
+    match value:
+        case str():
+            return escaped(value)
+        case list():
+            return [_escaped_parts(one) for one in value]
+        case dict():
+            return {_escaped_parts(key): _escaped_parts(one) for key, one in value.items()}
+    return value
+
+
 def show_json(value: object) -> None:
     """One JSON document on standard output."""
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(json_text(value))
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:

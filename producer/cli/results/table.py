@@ -55,7 +55,7 @@ def table(
     as they are.
     """  # fmt: skip
     from producer.jobs.table import Target, render_again, render_copy
-    from producer.output.formatting import counted, show_json
+    from producer.output.formatting import counted, escaped, show_json
     from producer.summary.job_text import accepted_lines
     from producer.terminal.style import columns_of
 
@@ -69,7 +69,8 @@ def table(
     if as_json and output != "-":
         show_json(found)
     so_far = "" if found.finished else " so far"
-    click.echo(f"{counted(found.rows, 'row')}{so_far}, {found.model} -> {found.output}", err=True)
+    written = f"{counted(found.rows, 'row')}{so_far}, {found.model} -> {escaped(found.output)}"
+    click.echo(written, err=True)
     for line in accepted_lines(found.answers, columns_of(sys.stderr)):
         click.echo(line, err=True)
 

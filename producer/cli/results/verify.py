@@ -30,6 +30,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     Exit codes: 0 proven, 6 not proven.
     """
     from producer.inputs.skipped import listed
+    from producer.output.formatting import escaped, show_json
     from producer.sorting.moved_files import of_table
     from producer.verify.progress import VerifyProgress
     from producer.verify.verify import verdict
@@ -42,17 +43,16 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     finally:
         checking.close()
     if as_json:
-        from producer.output.formatting import show_json
-
         show_json(proof)
     else:
-        end = (good if proof.proven else failed)(verdict(proof))
-        for line in fitted_lines([*proof.problems, end], columns_of(sys.stdout)):
+        end = (good if proof.proven else failed)(escaped(verdict(proof)))
+        problems = map(escaped, proof.problems)
+        for line in fitted_lines([*problems, end], columns_of(sys.stdout)):
             click.echo(line)
         if skipped := listed(proof.skipped):
             click.echo(f"skipped: {skipped}", err=True)
         for gap in proof.unproven:
-            click.echo(f"not checked: {gap}", err=True)
+            click.echo(f"not checked: {escaped(gap)}", err=True)
     sys.exit(int(Exit.OK if proof.proven else Exit.NOT_PROVEN))
 
 

@@ -325,6 +325,22 @@ def test_the_command_has_an_exit_code_for_each_verdict(table: Path, tmp_path: Pa
     assert "there is no table" in absent.stderr
 
 
+def test_a_table_in_a_folder_whose_name_is_not_utf8_is_proven(table: Path) -> None:
+    folder = Path(f"{table.parent}/{os.fsdecode(b'caf' + bytes([0xE9]))}")
+    folder.mkdir()
+    for path in (table, journal_path(table)):
+        path.rename(folder / path.name)
+    moved = str(folder / table.name)
+    for command in (
+        ("verify", moved), ("verify", moved, "--json"), ("status", moved, "--json"),
+        ("table", moved, "--json"), ("table", moved),
+    ):  # fmt: skip
+        result = CliRunner().invoke(hangtag, command)
+        assert not isinstance(result.exception, UnicodeError), command
+        assert "caf\\xe9" in result.output.replace("\\\\", "\\"), (command, result.output)
+        assert result.output.isascii()
+
+
 def test_a_running_or_unfinished_job_is_not_proven(table: Path) -> None:
     with closing(Journal(journal_path(table))) as journal:
         running = run(str(table))

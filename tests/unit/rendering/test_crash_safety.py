@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.rendering.table_file import is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared import failpoints
+from shared.atomic_file import DRAFT_SUFFIX
+from shared.errors import Exit
 from tests.support.jobs.finished_job import finish, options_of
 
 _DONE, _KILLED = 0, 9
@@ -80,6 +82,28 @@ def test_a_rendering_that_is_killed_leaves_a_table_that_the_next_one_replaces(
             assert not is_foreign(sealed, table)
         run("table", str(table), "--min-confidence", "0.25")
         assert verify(table).proven
+
+
+def test_of_two_copies_at_once_to_the_same_file_the_second_is_refused(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would remove what the first one has written, or be placed half-written."""
+    finish(options_of(table.parent, b"photos"))
+    copy = table.with_name("copy.csv")
+    command = ["table", str(table), "-o", str(copy), "--force"]
+    second: list[Result] = []
+
+    def at(name: str) -> None:
+        if name == "table.written" and not second:
+            second.append(CliRunner().invoke(hangtag, [*command, "--columns", "label"]))
+
+    monkeypatch.setattr(failpoints, "_on_pass", at)
+    run(*command)
+    assert copy.read_bytes() == table.read_bytes()
+    (result,) = second
+    assert result.exit_code == Exit.USAGE, result.output
+    assert f"another command is writing {copy}" in result.stderr
+    assert not Path(f"{copy}{DRAFT_SUFFIX}").exists()
 
 
 def test_two_renderings_that_are_killed_leave_a_table_of_its_job(table: Path) -> None:

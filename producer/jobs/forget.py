@@ -20,7 +20,7 @@ from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, read_snapshot
 from producer.output.csv_table import PART_SUFFIX
-from producer.output.formatting import counted
+from producer.output.formatting import counted, typed
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url
@@ -50,7 +50,8 @@ def find(job: str) -> KnownJob:
     output = known_output(job)
     if is_running(output):
         raise UsageError(
-            f"the job of {output} is running; stop it first with: hangtag cancel {job}"
+            f"the job of {output} is running; stop it first with: "
+            f"{typed(['hangtag', 'cancel', job])}"
         )
     view = read_snapshot(output)
     if view is None or view.state is JobState.UNREADABLE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
 
 from shared import file_lock
@@ -79,5 +80,6 @@ def _lock(fd: int, output: Path) -> None:
                 "again when that has ended"
             )
     raise UsageError(
-        f"the job of {output} is already running; follow it with: hangtag collect {output}"
+        f"the job of {output} is already running; follow it with: "
+        f"{shlex.join(['hangtag', 'collect', str(output)])}"
     )

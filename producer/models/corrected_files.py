@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from producer.journal.snapshot import has_journal
+from producer.output.formatting import typed
 from producer.pages.file_location import FileLocation
 from producer.rendering.person_labels import Content
 from producer.sorting import moved_files
@@ -36,7 +37,8 @@ def corrected_files(tables: Sequence[Path]) -> list[LabelledFile]:
     for table in tables:
         decisions = in_force(correction_log.read(correction_log.log_path(table)))
         if not decisions:
-            raise UsageError(f"{table} has no corrections; make some with: hangtag review {table}")
+            review = typed(["hangtag", "review", str(table)])
+            raise UsageError(f"{table} has no corrections; make some with: {review}")
         found |= {file.sha256: file for file in _located(table, decisions.values())}
     return list(found.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Collection, Sequence
@@ -13,6 +14,8 @@ import msgspec
 
 _UNITS = ("B", "kB", "MB", "GB")
 _GAP = "  "  #: between columns
+#: With the spaces around it.
+_LINE_END = re.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 #: Units of ages: seconds, name, and the number from which the next unit is used.
 _AGES = ((1, "s", 60), (60, "min", 60), (3600, "h", 24), (86400, "day", 30))
 
@@ -96,9 +99,16 @@ def seconds_of(text: str) -> float:
 
 
 def one_line(text: str) -> str:
-    """Foreign text in one line, without control characters for a terminal."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else ascii(line)[1:-1]
+    """Foreign text in one line, without control characters for a terminal. Spaces in it stay, since
+    it may name a path."""
+    line = _LINE_END.sub(" ", text).strip()
+    return line if line.isprintable() else "".join(map(_shown, escaped(line)))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else ascii(character)[1:-1]
 
 
 def typed(arguments: Sequence[str]) -> str:
@@ -122,10 +132,9 @@ def counted(number: int, noun: str) -> str:
 def escaped(text: str) -> str:
     """Text that any terminal and file accepts: bytes of a path that are not UTF-8 as `\\xe9`."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
         return os.fsencode(text).decode(errors="backslashreplace")
-    return text
+    except UnicodeEncodeError:  # of no path
+        return text.encode(errors="backslashreplace").decode()
 
 
 def json_text(value: object) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from producer.journal.records import BatchFiles
 from producer.journal.snapshot import has_journal
 from producer.output.folder_labels import FolderLabels
+from producer.output.formatting import typed
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status
@@ -70,7 +71,7 @@ class Answers:
             if not sealed.finished:
                 raise UsageError(
                     f"the job of {output} has not finished; finish it with: "
-                    f"hangtag collect {output}"
+                    f"{typed(['hangtag', 'collect', str(output)])}"
                 )
             self.card, self.job = sealed.card, sealed.record.id
             self.options = sealed.options

@@ -152,7 +152,8 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
     with SealedJournal(table) as sealed:
         if not sealed.finished:
             raise UsageError(
-                f"the job of {table} is not finished; finish it with: hangtag collect {table}"
+                f"the job of {table} is not finished; finish it with: "
+                f"{typed(['hangtag', 'collect', str(table)])}"
             )
         if is_foreign(sealed, table):
             again = typed(["hangtag", "table", str(table), "--force"])

@@ -17,6 +17,7 @@ from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
 from producer.output.csv_table import Table
+from producer.output.formatting import typed
 from producer.rendering.display_options import make_table, stored_display
 from shared import file_lock
 from shared.errors import SetupError, UsageError
@@ -152,6 +153,7 @@ def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
     if not or_running:
         os.close(fd)
         raise UsageError(
-            f"the job of {output} is running; wait for it with: hangtag collect {output}"
+            f"the job of {output} is running; wait for it with: "
+            f"{typed(['hangtag', 'collect', str(output)])}"
         )
     return fd, True

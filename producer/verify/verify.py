@@ -11,7 +11,7 @@ import msgspec
 
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
-from producer.output.formatting import counted
+from producer.output.formatting import counted, typed
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
@@ -89,7 +89,7 @@ def _not_finished(output: Path) -> str:
     view = read_snapshot(output)
     if view is not None and view.over_budget:
         return "its job was stopped by --max-failures; classify with a higher limit to finish it"
-    return f"its job is not finished; finish it with: hangtag collect {output}"
+    return f"its job is not finished; finish it with: {typed(['hangtag', 'collect', str(output)])}"
 
 
 def _proof(

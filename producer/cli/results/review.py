@@ -36,6 +36,7 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
+    from producer.output.formatting import typed
     from producer.review.server import serve
     from producer.review.views import Kind
 
@@ -51,7 +52,7 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
         open_browser=open_browser,
         on_ready=ready,
     )
-    click.echo(f"\nnext: hangtag table {table}")
+    click.echo(f"\nnext: {typed(['hangtag', 'table', str(table)])}")
 
 
 COMMANDS = (review,)

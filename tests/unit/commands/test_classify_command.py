@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import closing
@@ -92,6 +93,28 @@ def test_the_part_of_a_job_does_not_block_its_next_run(here: Path) -> None:
     (here / "out.csv.hangtag-draft").write_text("what a killed run has left")
     finish(options_of(here, b"photos"))
     assert sorted(os.listdir(here)) == ["list", "out.csv", "out.csv.hangtag", "photos"]
+
+
+def test_proposed_commands_can_be_pasted_whatever_the_folders_name(here: Path) -> None:
+    """Also with two spaces, which a shell and an error keep apart."""
+    folder = here / "my  photos"
+    folder.mkdir()
+    (here / "photos").rename(folder / "photos")
+    options, table = options_of(folder, b"photos"), str(folder / "out.csv")
+    finish(options, stop_after=0)
+    unfinished = [
+        run("review", table),
+        run("sort", table, "--into", "sorted"),
+        run("verify", table),
+    ]
+    with closing(Job(options)):
+        running = [
+            run("classify", str(folder / "photos"), "-o", table), run("verify", table),
+            run("forget", table, "--yes"),
+        ]  # fmt: skip
+    for result in (*unfinished, *running):
+        proposed = result.output.rpartition(": hangtag ")[2].splitlines()[0]
+        assert shlex.split(proposed)[-1] == table, result.output
 
 
 def started_job(here: Path, **properties: bytes) -> Path:

@@ -104,7 +104,7 @@ def test_proposed_commands_can_be_pasted_whatever_the_folders_name(here: Path) -
     finish(options, stop_after=0)
     unfinished = [
         run("review", table),
-        run("sort", table, "--into", "sorted"),
+        run("sort", table, "--into", "out", "--copy"),
         run("verify", table),
     ]
     with closing(Job(options)):

@@ -41,11 +41,13 @@ def place() -> str:
 
 
 def cpu_model() -> str:
-    """The model name in /proc/cpuinfo."""
-    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+    """The model's name in /proc/cpuinfo; its numbers tell generations with one name apart."""
+    lines = (line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines())
+    found = {name.strip(): value.strip() for name, _, value in lines}
+    if "model name" not in found:
+        return platform.machine()
+    numbers = [found.get(name, "?") for name in ("cpu family", "model")]
+    return f"{found['model name']} ({'/'.join(numbers)})"
 
 
 def _vectors() -> str:

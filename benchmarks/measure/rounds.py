@@ -38,6 +38,14 @@ NAMES = (
 WARMING_IMAGES = 10_000
 
 
+def compared(mine: Path, reference: Path, *, must_agree: bool) -> str:
+    """The differences of two tables. Raises Failed if they `must_agree` and do not."""
+    words = differences(mine, reference)
+    if must_agree and words != SAME:
+        raise Failed(f"{mine} beside {reference}: {words}")
+    return words
+
+
 class Plan(NamedTuple):
     """What to measure."""
 
@@ -163,9 +171,7 @@ class Rounds:
 
     def _compare_table(self, name: str, module: str, network: Network, load: Workload) -> None:
         mine, reference = (table(each, network, load) for each in (module, "bare_loop"))
-        words = differences(mine, reference)
-        if module == "hangtag" and words != SAME:
-            raise Failed(f"{mine} beside {reference}: {words}")
+        words = compared(mine, reference, must_agree=module == "hangtag")
         about = f"{network.name}, {load.images:,} images"
         self.notes.append(f"The table of {name} beside that of the bare loop, {about}: {words}")
 

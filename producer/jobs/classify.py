@@ -31,7 +31,6 @@ from producer.output.job_progress import JobProgress, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.rendering.table_file import check_replaceable, is_foreign
 from producer.sorting import moved_files
-from producer.sorting.moved_files import MovedFiles
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -86,13 +85,9 @@ def classify(
     report = make_progress(quiet)
     budget = budget or ErrorBudget()
     try:
-        if retry_failed and not job.has_started:
-            raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
+        _report_reopened(job, report)
+        _check_start(job, retry_failed)
         code = job.exit_code
-        if job.has_started:
-            _report_reopened(job, report)
-        if code is None and (not job.has_started or job.journal.last() is None):
-            check_not_empty(job.options)
         with moved_files.of_table(job.output) as moved:
             new = None if absent else _new_files(job, report, moved)
             if code is None or (retry_failed and job.journal.totals.failed):
@@ -127,7 +122,7 @@ def _work(
     started: float,
     retry_failed: bool,
     new: NewFiles | None,
-    moved: MovedFiles,
+    moved: moved_files.MovedFiles,
 ) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
     work = Connector(attempt, job).job()._replace(now=moved.now)
@@ -170,7 +165,7 @@ def _stop(job: Job, code: Exit, queue: JobQueue) -> str:
     return part
 
 
-def _new_files(job: Job, report: JobProgress, moved: MovedFiles) -> NewFiles:
+def _new_files(job: Job, report: JobProgress, moved: moved_files.MovedFiles) -> NewFiles:
     def notice(count: int) -> None:
         report.notice(
             f"{count} files have appeared since the job started and are not in it; "
@@ -190,8 +185,16 @@ def _count_new(new: NewFiles | None, report: JobProgress, absent: str) -> None:
         new.advance()
 
 
+def _check_start(job: Job, retry_failed: bool) -> None:
+    """Raises UsageError if there is nothing to classify."""
+    if retry_failed and not job.has_started:
+        raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
+    if job.exit_code is None and (not job.has_started or job.journal.last() is None):
+        check_not_empty(job.options)
+
+
 def _report_reopened(job: Job, report: JobProgress) -> None:
-    if count := job.journal.reopened:
+    if job.has_started and (count := job.journal.reopened):
         report.notice(
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
             "computing them again"

@@ -138,7 +138,7 @@ def escaped(text: str) -> str:
 
 
 def json_text(value: object) -> str:
-    """One JSON document in one line, whatever bytes its paths have."""
+    """One JSON document in one line; its paths may have bytes that are not UTF-8."""
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:

@@ -6,7 +6,6 @@ STORE/.requests/ID/here           the request was submitted to a stack, not at a
                                   the stack that has it (runtime_paths.stack_id). Two stacks that
                                   took each other's requests would never finish
 STORE/.requests/ID/input          the bytes submitted with it
-STORE/.requests/ID/work/teachers.json  the teachers of a training: a JSON list of NAME@VERSION
 STORE/.requests/ID/outcome.json   written last; closes the request
 """
 
@@ -32,6 +31,7 @@ INPUT_FILE = "input"
 HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
 WORK_FOLDER = "work"
+#: In WORK_FOLDER: the teachers of a training, a JSON list of `NAME@VERSION`.
 TEACHERS_FILE = "teachers.json"
 #: Renaming a file takes far less: a process that holds the lock for longer is suspended.
 LOCK_WAIT_S = 5.0

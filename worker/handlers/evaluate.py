@@ -148,9 +148,7 @@ def measured(
     if known and not any(seen_images.count(known, parts)):
         return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
     if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
-        learned = known and seen_images.count(known, test)[0]
-        set_aside = () if learned else (_SET_ASIDE_NOTE,)
-        return MeasuredPart("test", test, (*_seen_note(known, test), *set_aside))
+        return MeasuredPart("test", test, _seen_note(known, test) or (_SET_ASIDE_NOTE,))
     return MeasuredPart("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
 
 

@@ -93,7 +93,7 @@ def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count:
 
 
 def _moved(presence: Presence, images: npt.NDArray[np.int64], start: int, end: int) -> Presence:
-    """The presence with so many images of each class in another fold."""
+    """The presence with `images`, counted by class, in the fold `end` instead of `start`."""
     found = presence.copy()
     found[:, start] -= images
     found[:, end] += images

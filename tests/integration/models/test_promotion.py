@@ -65,7 +65,7 @@ class Scene:
         learned: int | None = None,
     ) -> Card:
         """Publish a version that cannot be measured; with `learned`, the shipped network that has
-        learned from so many of the images."""
+        learned from this number of the images."""
         metrics = msgspec.structs.replace(
             OLD.metrics, heldout_accuracy=accuracy, heldout_count=count
         )

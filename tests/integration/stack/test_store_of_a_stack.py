@@ -57,11 +57,13 @@ def test_another_name_of_its_store_is_accepted(
     place: Place, other: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.up(place.settings, 1)
+    supervisor = place.the("supervisor")
     place.settings.store_path.mkdir()
     other.store_path.symlink_to(place.settings.store_path)
     stack.ensure(other)
     monkeypatch.chdir(place.folder)
     stack.ensure(msgspec.structs.replace(other, store="store"))
+    assert place.the("supervisor") == supervisor
 
 
 def test_a_stack_of_an_earlier_version_is_accepted(place: Place, other: Settings) -> None:

@@ -14,18 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import scaling, transport
+from benchmarks import scaling, throughput, transport
 from benchmarks.contenders.bare_loop import slice_of
 from benchmarks.environment.paths import ROOT
 from benchmarks.environment.route import SOCKET, way_to
+from benchmarks.measure.command import Failed
 from benchmarks.measure.process_watch import Watch, role_of
 from benchmarks.measure.queue_run import PRODUCER, SERVER, Run, server_cpu_s
+from benchmarks.measure.rounds import NAMES, Plan, compared
 from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report import agreement, queue_limits, tables
 from benchmarks.report.figures import figures
-from benchmarks.report.goals import Goal, goals
+from benchmarks.report.goals import LARGE, Goal, goals
 from benchmarks.report.results import Case, Contender, Measured, Results, whole, work
 from benchmarks.workloads import networks
+from benchmarks.workloads.images import ALL
+from producer.fleet.machine_resources import cores
 from shared.errors import ImageError
 from shared.image_status import Flag
 from tests.support.processes import procfs
@@ -166,6 +170,25 @@ def test_tables_are_compared_by_image(tmp_path: Path) -> None:
     other.write_text("path,label,confidence\n/far/a/2.png,Shirt,1\n/far/a/1.png,Bag,1\n")
     assert agreement.differences(one, one) == "the same bytes"
     assert agreement.differences(other, one) == "1 of 2 labels differ"
+
+
+def test_a_table_of_hangtag_that_differs_from_the_bare_loops_ends_the_benchmark(
+    tmp_path: Path,
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("path,label\na/1.png,Bag\na/2.png,Bag\n")
+    other.write_text("path,label\na/1.png,Bag\na/2.png,Coat\n")
+    assert compared(one, one, must_agree=True) == agreement.SAME
+    assert compared(one, other, must_agree=False) == "1 of 2 labels differ"
+    with pytest.raises(Failed, match="1 of 2 labels differ"):
+        compared(one, other, must_agree=True)
+
+
+@pytest.mark.parametrize("workers", [cores(), cores() + 1])
+def test_the_recorded_command_names_an_unusual_number_of_workers(workers: int) -> None:
+    """The nightly run compares its ratios with those of the usual number."""
+    plan = Plan(NAMES, throughput.NETWORKS, ALL, throughput.FEW_IMAGES, LARGE, 1, workers, None)
+    assert ("--workers" in throughput._command(plan)) == (workers != cores())
 
 
 def test_tables_of_images_with_equal_names_are_compared_by_their_whole_path(

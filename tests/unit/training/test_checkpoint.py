@@ -1,4 +1,4 @@
-"""A checkpoint is restored whole or not at all, whatever is in its file."""
+"""A checkpoint is restored whole or not at all, also from a damaged file."""
 
 from __future__ import annotations
 

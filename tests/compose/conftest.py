@@ -15,6 +15,8 @@ from tests.support.images.gallery import Gallery
 from tests.support.processes import trainers
 
 IMAGES = 10_000
+#: At CPUS of a core 0.6 s for each message of 8: faults meet a job in progress.
+LARGE_IMAGES = 2_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +56,12 @@ def photos(folder: Path, project: Compose) -> Gallery:
     ended(building)
     log(f"{IMAGES:,} files have a table of a plain loop, every image is built", started)
     return made
+
+
+@pytest.fixture(scope="session")
+def large_photos(folder: Path) -> Gallery:
+    """Pictures that take much longer than any model."""
+    return gallery.make_large(folder / "large", LARGE_IMAGES)
 
 
 @pytest.fixture(scope="session")

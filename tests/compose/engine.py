@@ -22,6 +22,8 @@ PROJECT = "hangtag-test-" + hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
 #: Slow enough that faults meet a job in progress.
 CPUS = "0.2"
 LIMIT_S = 600.0
+#: The engine's message if its own process fails before the command runs.
+NOT_STARTED = "OCI runtime exec failed"
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -112,6 +114,31 @@ class Compose:
     def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
         """Both outputs of a command. Raises AssertionError for another exit code."""
         return ended(self.start(*arguments, **settings), code)
+
+    def execute(self, service: str, *command: str) -> str:
+        """Both outputs of a command in a service's container.
+
+        Raises AssertionError, with the container's state and last messages, if the command fails.
+        A failure of the engine to start the command is retried once, unless the container has
+        ended or restarted.
+        """
+        before = self._state(service)
+        process = self.start("exec", "-T", service, *command)
+        out, error = process.communicate(timeout=LIMIT_S)
+        if NOT_STARTED in out + error and self._state(service) == before:
+            log(f"started a second time in {service}: {(out + error).strip()}")
+            return self.run("exec", "-T", service, *command)
+        if process.returncode:
+            state = f"before: {before}\nafter: {self._state(service)}"
+            logs = self.run("logs", "--tail", "20", service)
+            raise AssertionError(f"{process.args!r}\n{out}{error}\n{state}\n{logs}")
+        return out + error
+
+    def _state(self, service: str) -> str:
+        """Start, status, exit code and number of restarts of each of a service's containers."""
+        fields = ("Id", "State.StartedAt", "State.Status", "State.ExitCode", "RestartCount")
+        shown = " ".join(f"{{{{.{field}}}}}" for field in fields)
+        return docker("inspect", "-f", shown, *self.run("ps", "-aq", service).split())
 
     def scale(self, workers: int) -> None:
         """Scale to this number of workers, and wait until all services are healthy."""

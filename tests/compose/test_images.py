@@ -76,7 +76,7 @@ def test_a_service_runs_as_an_ordinary_user_without_write_access(
     running: Compose, service: str
 ) -> None:
     def output(script: str) -> str:
-        return running.run("exec", "-T", service, "sh", "-c", f"{script} 2>&1; true")
+        return running.execute(service, "sh", "-c", f"{script} 2>&1; true")
 
     assert int(output("id -u")) > 0
     # A writable root would report "Permission denied" to this user.
@@ -86,12 +86,13 @@ def test_a_service_runs_as_an_ordinary_user_without_write_access(
 
 
 def test_a_worker_has_no_default_route(compose: Compose) -> None:
-    routes = compose.run("exec", "-T", "worker", "cat", "/proc/net/route").splitlines()[1:]
+    routes = compose.execute("worker", "cat", "/proc/net/route").splitlines()[1:]
     assert routes
     assert not [route for route in routes if route.split()[1] == "00000000"]
 
 
 @pytest.mark.parametrize("service", ["worker", "trainer"])
 def test_a_service_reports_its_health(compose: Compose, service: str) -> None:
-    health = ("exec", "-T", service, "python", "-m", "worker.health")
-    assert compose.run(*health, "--ready") == compose.run(*health) == "healthy\n"
+    for options in (["--ready"], []):
+        output = compose.execute(service, "python", "-m", "worker.health", *options)
+        assert output == "healthy\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ from tests.support.jobs import expected_table
 from worker.datasets import fashion_mnist
 from worker.datasets.fashion_mnist import LABELS
 from worker.demo.drawings import silhouette
-from worker.demo.images import encoded
+from worker.demo.images import encoded, write
 
 FOLDER = "pictures"
+#: Each picture of a large gallery stands in it under this many names.
+NAMES = 20
 
 
 class Gallery(NamedTuple):
@@ -42,3 +45,23 @@ def make(cwd: Path, count: int) -> Gallery:
         (cwd / path).write_bytes(encoded(image))
     paths = sorted(str(path.relative_to(cwd)) for path in (cwd / FOLDER).rglob("*.png"))
     return Gallery(cwd, paths, expected_table.table(cwd, paths), real)
+
+
+def make_large(cwd: Path, count: int) -> Gallery:
+    """Write `count` pictures whose decoding takes 15 ms, much longer than any model.
+
+    Only every twentieth is a picture of its own; the others are links to it.
+    """
+    write(cwd / FOLDER, count // NAMES, large=True)
+    originals = sorted(str(path.relative_to(cwd)) for path in (cwd / FOLDER).rglob("*.jpg"))
+    heading, *rows = expected_table.table(cwd, originals).splitlines(keepends=True)
+    named = {}
+    for original, row in zip(originals, rows, strict=True):
+        for i in range(NAMES):
+            path = original.replace(".jpg", f"-{i:02}.jpg")
+            os.link(cwd / original, cwd / path)
+            named[path] = row.replace(original.encode(), path.encode(), 1)
+        (cwd / original).unlink()
+    paths = sorted(named)
+    table = b"".join([heading, *(named[path] for path in paths)])
+    return Gallery(cwd, paths, table, not originals[0].rpartition("/")[2].startswith("drawn-"))

@@ -55,7 +55,7 @@ class BudgetParam(click.ParamType[Any]):
     name = "N|P%"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from producer.journal.error_budget import parse_budget
+        from producer.inputs.error_budget import parse_budget
 
         try:
             return parse_budget(value)

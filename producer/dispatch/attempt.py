@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
+from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.reader import Now, unmoved
-from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.output.job_progress import JobProgress

@@ -113,7 +113,7 @@ class DispatchLoop:
 
     def _ended(self) -> bool:
         totals = self._journal.totals
-        if self._budget.exceeded(totals, self.complete):
+        if self._budget.exceeded(totals.failed, totals.done, self.complete):
             self._stop = Exit.BUDGET
         elif self.complete:
             return True

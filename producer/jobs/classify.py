@@ -15,13 +15,13 @@ from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.empty_job import check_not_empty
+from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Unlisted
 from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
 from producer.jobs.job import Job
-from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers

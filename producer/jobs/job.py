@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import redis
 
+from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import PART, JobTable
 from producer.jobs.pin import pin
-from producer.journal.error_budget import ErrorBudget, encode_budget
 from producer.journal.job_index import Entry, ids_of, remember, set_model
 from producer.journal.job_properties import (
     ATTEMPT,
@@ -194,10 +194,11 @@ class Job:
 
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
-        if budget.exceeded(self.journal.totals, finished=True):
+        totals = self.journal.totals
+        if budget.exceeded(totals.failed, totals.done, finished=True):
             code = Exit.BUDGET
         else:
-            lacks = self.journal.totals.failed or self.journal.unlisted.count
+            lacks = totals.failed or self.journal.unlisted.count
             code = Exit.SOME_FAILED if lacks else Exit.OK
         if code is not self.exit_code:
             self.journal.put(exit=b"%d" % code, budget=encode_budget(budget))

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from producer.inputs.error_budget import ErrorBudget, decode_budget
 from producer.inputs.job_options import JobOptions, decode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
-from producer.journal.error_budget import ErrorBudget, decode_budget
 from producer.journal.totals import Answers
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job

@@ -20,8 +20,9 @@ from pathlib import Path
 import msgspec
 
 from producer.journal import journal_lock, property_table, records, retries, schema
+from producer.journal.batch_reader import BatchReader
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import BatchReader, FrozenBatch, Place, StoredResult, recorded
+from producer.journal.records import FrozenBatch, Place, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
 from shared.errors import Damaged, UsageError

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table
-from producer.journal.error_budget import ErrorBudget
 from producer.journal.job_properties import (
     PRODUCER,
     AttemptResult,

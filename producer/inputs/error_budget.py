@@ -6,7 +6,6 @@ import re
 
 import msgspec
 
-from producer.journal.totals import JobCounts
 from shared.errors import MISFITS, BadMessage
 
 #: A percentage is not checked before this number of rows is finished.
@@ -20,13 +19,13 @@ class ErrorBudget(msgspec.Struct, frozen=True):
     limit: float = float("inf")
     percent: bool = False
 
-    def exceeded(self, totals: JobCounts, finished: bool) -> bool:
-        """Whether the job must stop; `finished` if no more rows follow."""
+    def exceeded(self, failed: int, done: int, finished: bool) -> bool:
+        """Whether a job with these rows must stop; `finished` if no more follow."""
         if not self.percent:
-            return totals.failed > self.limit
-        if totals.done == 0 or (totals.done < ROWS_BEFORE_PERCENT and not finished):
+            return failed > self.limit
+        if done == 0 or (done < ROWS_BEFORE_PERCENT and not finished):
             return False
-        return 100 * totals.failed > self.limit * totals.done
+        return 100 * failed > self.limit * done
 
 
 def encode_budget(budget: ErrorBudget) -> bytes:

@@ -1,0 +1,71 @@
+"""Reads the batches of an open journal, one in memory at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from producer.journal import records
+from producer.journal.records import BatchFiles, FrozenBatch
+from producer.journal.sqlite_errors import sqlite_errors
+from shared.errors import SetupError
+
+_FINISHED = "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+
+
+class BatchReader:
+    """The base of a journal, which has its path and its open database.
+
+    Every method raises SetupError where the file is damaged.
+    """
+
+    path: Path
+    _db: sqlite3.Connection
+
+    def last(self) -> FrozenBatch | None:
+        """The batch that was frozen last, after which the walk resumes."""
+        return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
+
+    def batch(self, n: int) -> FrozenBatch:
+        found = self._one("WHERE n = ?", n)
+        if found is None:
+            raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
+        return found
+
+    def open_batches(self) -> list[int]:
+        """The batches without a result; at most a window of them."""
+        with sqlite_errors(self.path):
+            rows = self._db.execute("SELECT n FROM batch WHERE failed IS NULL ORDER BY n")
+            return [row[0] for row in rows]
+
+    def open_count(self, n: int) -> int | None:
+        """The number of images in the batch; None if there is no such open batch."""
+        with sqlite_errors(self.path):
+            row = self._db.execute(
+                "SELECT count FROM batch WHERE n = ? AND failed IS NULL", (n,)
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """(names, result) of every finished batch, in order, one batch in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in records.read(self._db, _FINISHED):
+                yield record.names.split(b"\0"), records.result_of(record)
+
+    def files(self) -> Iterator[BatchFiles]:
+        """Every finished batch, in order, one in memory at a time."""
+        with sqlite_errors(self.path):
+            for record in records.read(self._db, _FINISHED):
+                yield records.batch_files(record)
+
+    def names(self) -> Iterator[list[bytes]]:
+        """The names of every frozen batch, in order."""
+        with sqlite_errors(self.path):
+            for record in records.read(self._db, "WHERE places IS NULL ORDER BY n"):
+                yield record.names.split(b"\0")
+
+    def _one(self, clause: str, *values: int) -> FrozenBatch | None:
+        with sqlite_errors(self.path):
+            record = next(records.read(self._db, clause, *values), None)
+            return None if record is None else records.from_record(record)

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.transport`: the transports `path` (workers open the files) and `inline`.
+"""`python -m benchmarks.transport`: `path` (workers open the files), `inline` and `auto`.
 
-Both transports take turns on one warm stack, in each repeat on the same images; each repeat
+They take turns on one warm stack, in each repeat on the same images; each repeat
 reverses the order. Their tables must have the same bytes.
 """
 
@@ -29,7 +29,7 @@ from benchmarks.workloads.networks import Network
 from benchmarks.workloads.synthetic_photos import photograph
 from producer.fleet.machine_resources import cores
 from shared.broker.runtime_paths import log_path
-from shared.messages.files import INLINE, PATH, TRANSPORTS, UNSEEN
+from shared.messages.files import INLINE, TRANSPORTS, UNSEEN
 from shared.settings import Settings
 
 #: Results in files of 170 kB on average.
@@ -65,7 +65,7 @@ def main() -> None:
         finally:
             local_stack.end(env, str(runtime))
     print(f"{machine.describe(server, '')}\n\n{table(found)}")
-    print(f"\n`x` is the median of path / inline within a repeat. {busy}")
+    print(f"\n`x` is the median of the ratio to inline within a repeat. {busy}")
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
 
@@ -130,7 +130,7 @@ def _line(found: list[Turn], kind: str, transport: str) -> list[str]:
     rate = middle(turn.images / turn.work_s for turn in mine) or 0
     ratio = middle(inline[turn.repeat] / turn.work_s for turn in mine) or 0
     each = [middle(1e6 * t.cpu_s.get(role, 0) / t.images for t in mine) or 0 for role in ROLES]
-    x = f"{ratio:.2f}" if transport == PATH else ""
+    x = "" if transport == INLINE else f"{ratio:.2f}"
     return [kind, transport, f"{rate:,.0f}", x, *(f"{cpu:.1f}" for cpu in each)]
 
 

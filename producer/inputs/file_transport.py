@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import probe, read
+from producer.inputs.reader import read, read_small
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.files import MAX_PATH_BYTES, PATH, UNSEEN, Reference, Stamp, fits, printable
+from shared.messages.files import (
+    AUTO,
+    MAX_PATH_BYTES,
+    PATH,
+    UNSEEN,
+    Reference,
+    Stamp,
+    fits,
+    printable,
+)
 from shared.settings import Settings
 
+#: With `auto` smaller files are sent as bytes: their transfer costs less than another opening.
+LARGE_BYTES = 1 << 14
 #: After this number of returned batches in a row, with none classified in between, the rest of the
 #: job is sent inline.
 REFUSALS_MAX = 3
@@ -22,7 +34,10 @@ class Transport:
     at most once, and every row is the same as with inline transport."""
 
     def __init__(self, options: JobOptions, settings: Settings) -> None:
-        self._by_path, self._max_bytes = options.transport == PATH, options.max_file_bytes
+        auto = options.transport == AUTO
+        self._by_path = _alone(settings) if auto else options.transport == PATH
+        self._below_bytes = LARGE_BYTES if auto else 0
+        self._max_bytes = options.max_file_bytes
         self._root = real_root(settings)
         self._folder: bytes | None = None  #: of the last file
         self._prefix: bytes | None = None
@@ -33,9 +48,9 @@ class Transport:
         """A file as it is sent (bytes or reference) or the reason why it is not, and its stamp."""
         if not self._by_path:
             return read(path, self._max_bytes)
-        status, stamp = probe(path, self._max_bytes)
-        if status is not None:
-            return status, stamp
+        content, stamp = read_small(path, self._below_bytes, self._max_bytes)
+        if content is not None:
+            return content, stamp
         below = self._below(path)
         if below is None:
             return read(path, self._max_bytes)
@@ -80,6 +95,11 @@ class Transport:
         """The prefix of the names of a folder's files, relative to the root."""
         real = os.path.realpath(folder or b"/").rstrip(b"/") + b"/"
         return real[len(self._root) :] if real.startswith(self._root) else None
+
+
+def _alone(settings: Settings) -> bool:
+    """Whether the workers are those of this machine's stack, which see the same files."""
+    return not settings.redis_url and sys.platform == "linux"
 
 
 def real_root(settings: Settings) -> bytes:

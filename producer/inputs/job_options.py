@@ -8,7 +8,7 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import INLINE
+from shared.messages.files import AUTO
 from shared.messages.job import RUNTIMES
 from shared.messages.model_name import parse
 
@@ -31,7 +31,7 @@ class JobOptions(msgspec.Struct, frozen=True):
     top_k: int = 1
     probabilities: bool = False
     #: It does not change the table, so a resumed job may have another one.
-    transport: str = INLINE
+    transport: str = AUTO
     #: A larger file is a row `too_large`. Set when the job starts (producer/dispatch/window.py),
     #: not by the user, so that the rows do not depend on the server that finishes the job.
     max_file_bytes: int = MAX_FILE_BYTES

@@ -35,9 +35,18 @@ def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, 
     return _opened(path, lambda fd, info: _content(path, fd, info, max_bytes))
 
 
-def probe(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[Status | None, Stamp]:
-    """The status that `read` would return; None if it would return bytes, which are not read."""
-    return _opened(path, lambda fd, info: _refusal(path, fd, info, max_bytes))
+def read_small(
+    path: bytes, below_bytes: int, max_bytes: int = MAX_FILE_BYTES
+) -> tuple[bytes | Status | None, Stamp]:
+    """As `read`; None instead of the bytes of a file that is not smaller than `below_bytes`."""
+
+    def use(fd: int, info: os.stat_result) -> bytes | Status | None:
+        refusal = _refusal(path, fd, info, max_bytes)
+        if refusal is not None or info.st_size >= below_bytes:
+            return refusal
+        return read_whole(fd, info.st_size)
+
+    return _opened(path, use)
 
 
 def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | Status, Stamp]:

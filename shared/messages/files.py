@@ -15,13 +15,13 @@ from typing import NamedTuple
 from shared.errors import BadMessage
 from shared.image_status import Status
 
-#: Images are sent as bytes, or as references.
-INLINE, PATH = "inline", "path"
-TRANSPORTS = (INLINE, PATH)
+#: Images are sent as bytes, or as references; `auto`: large ones as references on one machine.
+AUTO, INLINE, PATH = "auto", "inline", "path"
+TRANSPORTS = (AUTO, INLINE, PATH)
 #: The kernel's PATH_MAX without the NUL.
 MAX_PATH_BYTES = 4095
 #: The start of a worker's reason if it cannot open a file that was referred to.
-UNSEEN = "a worker cannot have the files that --transport path names"
+UNSEEN = "a worker cannot open the files of a batch"
 #: A date after 2262 does not fit into 64 bits; a masked one still shows a change.
 _MTIME_MASK = (1 << 63) - 1
 STAMP = Struct("<qq")  #: the encoding in references and in the journal

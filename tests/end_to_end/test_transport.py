@@ -1,4 +1,4 @@
-"""This machine's stack with `--transport path`: the same table, and the server gets no image."""
+"""On this machine's stack workers open files: the same table, and the server gets no image."""
 
 from __future__ import annotations
 
@@ -35,26 +35,41 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
     return gallery.make(tmp_path_factory.mktemp("few"), FEW)
 
 
-@pytest.mark.parametrize("root", ["", "IMAGES"])
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make_large(tmp_path_factory.mktemp("large"), 10 * gallery.NAMES)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "options", "root"),
+    [("few", ["--transport", "path"], ""), ("few", ["--transport", "path"], "IMAGES"),
+     ("large", [], "")],
+)  # fmt: skip
 def test_workers_of_this_machine_open_the_files_themselves(
-    place: Place, few: Gallery, tmp_path: Path, root: str
+    place: Place,
+    tmp_path: Path,
+    pictures: str,
+    options: list[str],
+    root: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     """The commands' HANGTAG_ROOT has no effect here: it concerns workers of other machines."""
+    found: Gallery = request.getfixturevalue(pictures)
     stack.up(place.settings, 1)
     wait_for("one child", lambda: place.children() == 1)
     output = tmp_path / "out.csv"
     env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
     if root:
-        env["HANGTAG_ROOT"] = str(few.cwd)
+        env["HANGTAG_ROOT"] = str(found.cwd)
     command = [sys.executable, "-m", "producer.cli", "classify", FOLDER, "-o", str(output)]
     before = _received(place)
     done = subprocess.run(
-        [*command, "--transport", "path"],
-        cwd=few.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
+        [*command, *options],
+        cwd=found.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert output.read_bytes() == few.table
-    sizes = sum((few.cwd / path).stat().st_size for path in few.paths)
+    assert output.read_bytes() == found.table
+    sizes = sum((found.cwd / path).stat().st_size for path in found.paths)
     assert _received(place) - before < sizes / 2
     assert UNSEEN not in done.stderr
     assert UNSEEN not in log_path(place.settings).read_text()

@@ -18,7 +18,7 @@ from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
 from shared.errors import UsageError
-from shared.messages.files import INLINE, TRANSPORTS
+from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.job import RUNTIMES
 from shared.messages.model_name import parse
 from shared.settings import Settings
@@ -46,8 +46,10 @@ def job_options(command: F) -> F:
                          help="Default: see hangtag models use."),
             click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0],
                          help="What computes the network; tensorflow is for GPU workers."),
-            click.option("--transport", type=click.Choice(TRANSPORTS), default=INLINE,
-                         help="path: workers open files on a shared file system (HANGTAG_ROOT)."),
+            click.option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
+                         help="inline: through Redis. path: workers open files on a shared file "
+                         "system (HANGTAG_ROOT). auto: on this machine's stack they open large "
+                         "ones."),
             display_options,
             click.option("--max-failures", "budget", type=BudgetParam(), default=None,
                          help="Stop with exit code 4 if more than N, or P%, of the rows fail."),

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 
 from producer.dispatch.batcher import Batch, Batcher, read_batch_again
-from producer.inputs.file_transport import REFUSALS_MAX, Transport, check_below, real_root
+from producer.inputs.file_transport import (
+    LARGE_BYTES,
+    REFUSALS_MAX,
+    Transport,
+    check_below,
+    real_root,
+)
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.journal import Journal
@@ -20,7 +26,7 @@ from producer.journal.snapshot import stored_options
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_images, decode_payload, encode_images
-from shared.messages.files import NO_DIGEST, PATH, UNSEEN, Reference
+from shared.messages.files import AUTO, INLINE, NO_DIGEST, PATH, UNSEEN, Reference
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
 from worker.inference.file_access import SharedFiles
@@ -28,8 +34,8 @@ from worker.inference.file_access import SharedFiles
 ELSEWHERE = "redis://elsewhere"
 
 
-def by_path(options: JobOptions, settings: Settings) -> list[Batch]:
-    transport = Transport(msgspec.structs.replace(options, transport=PATH), settings)
+def by_path(options: JobOptions, settings: Settings, kind: str = PATH) -> list[Batch]:
+    transport = Transport(msgspec.structs.replace(options, transport=kind), settings)
     batches = Batcher(options, settings, None, take=transport.take)
     return list(iter(batches.next, None))
 
@@ -83,6 +89,22 @@ def test_roots_may_differ_and_links_in_the_path_are_resolved(tmp_path: Path) -> 
     assert image.path == b"p/q/\xff.png"
     os.rename(tmp_path / "here", tmp_path / "there")
     assert SharedFiles(str(tmp_path / "there")).read([image]) == [b"x"]
+
+
+def test_without_a_choice_this_machines_workers_open_large_files(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    sizes = (0, 1, LARGE_BYTES - 1, LARGE_BYTES, 3 * LARGE_BYTES)
+    for n, size in enumerate(sizes):
+        (tmp_path / "p" / f"{n}.png").write_bytes(b"x" * size)
+    options = JobOptions((b"p",), bytes(tmp_path), "/out.csv")
+    assert options.transport == AUTO
+    (inline,), (auto,) = formed(options, Settings()), by_path(options, Settings(), AUTO)
+    assert (auto.frozen.names, auto.frozen.stamps) == (inline.frozen.names, inline.frozen.stamps)
+    images = decode_payload(auto.blob)
+    assert [isinstance(image, Reference) for image in images] == [n >= LARGE_BYTES for n in sizes]
+    assert SharedFiles("/").read(images) == decode_images(inline.blob)
+    (elsewhere,) = by_path(options, rooted(tmp_path), AUTO)
+    assert decode_images(elsewhere.blob) == decode_images(inline.blob)
 
 
 def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path) -> None:
@@ -149,7 +171,8 @@ def test_typed_paths_must_be_below_the_root(tmp_path: Path) -> None:
         options = JobOptions((typed,), bytes(tmp_path), "/out.csv", transport=PATH)
         with pytest.raises(UsageError, match="HANGTAG_ROOT"):
             check_below(options, settings)
-        check_below(msgspec.structs.replace(options, transport="inline"), settings)
+        for kind in (AUTO, INLINE):
+            check_below(msgspec.structs.replace(options, transport=kind), settings)
     for typed in (b"in/p", b"in", b"out/../in/p"):
         check_below(JobOptions((typed,), bytes(tmp_path), "/o", transport=PATH), settings)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.reader import holds_image, probe, read, read_again
+from producer.inputs.reader import holds_image, read, read_again, read_small
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -69,7 +69,7 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
     os.truncate(path, MAX_FILE_BYTES + 1)
     content, stamp = read(path)
     assert content is Status.TOO_LARGE
-    assert probe(path) == (Status.TOO_LARGE, stamp)
+    assert read_small(path, 0) == (Status.TOO_LARGE, stamp)
     assert read_again(path, stamp) is Status.TOO_LARGE
     assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
 
@@ -77,8 +77,9 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
 def test_a_lower_limit_holds_whenever_the_file_is_read(path: bytes) -> None:
     _, stamp = read(path)
     assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
-    assert probe(path, 7) == (None, stamp)
-    assert read(path, 6) == probe(path, 6) == (Status.TOO_LARGE, stamp)
+    assert read_small(path, 7, 7) == (None, stamp)
+    assert read_small(path, 8, 7) == (b"content", stamp)
+    assert read(path, 6) == read_small(path, 8, 6) == (Status.TOO_LARGE, stamp)
     assert read_again(path, stamp, 6) is Status.TOO_LARGE
 
 
@@ -116,7 +117,7 @@ def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
         Path(os.fsdecode(path)).write_bytes(content)
         status, stamp = read(path, 10)
         assert (status, stamp[0]) == (Status.UNSUPPORTED, len(content))
-        assert probe(path, 10) == (status, stamp)
+        assert read_small(path, 0, 10) == (status, stamp)
         assert read_again(path, stamp) is Status.UNSUPPORTED
 
 

@@ -6,17 +6,14 @@ Threads instead of processes: Pillow and LiteRT release the GIL while they work.
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
 
 from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
@@ -76,21 +73,6 @@ class PhotoFeatures(NamedTuple):
             self.int8[mask],
             self.mirrored and Precisions(self.mirrored.fp32[mask], self.mirrored.int8[mask]),
         )
-
-
-def cache_key(files: BackboneFiles, spec: Preprocessing, *, mirrored: bool = False) -> str:
-    """Stands for everything but an image's file that its features, or its mirror's, depend on."""
-    parts = [hashlib.sha256(file).digest() for file in files]
-    parts += [msgspec.json.encode(spec), _decoder_sample(spec), b"mirrored" * mirrored]
-    return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
-
-
-def _decoder_sample(spec: Preprocessing) -> bytes:
-    """The pixels of a noisy photo as this version decodes it."""
-    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(noise).save(encoded, "JPEG")
-    return decode(encoded.getvalue(), spec).tobytes()
 
 
 def compute(

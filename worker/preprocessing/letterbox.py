@@ -85,7 +85,7 @@ def reduced(image: Image.Image, by: Size, mode: Mode, ground: int) -> Image.Imag
     whole = Image.new(mode, (-(-image.width // by[0]), -(-image.height // by[1])))
     for (left, top), part in _parts(image, by):
         flat = flatten(part, mode, ground, span)
-        if flat.size == whole.size:
+        if part is image and by == (1, 1):
             return flat
         whole.paste(flat.reduce(by), (left // by[0], top // by[1]))
     return whole

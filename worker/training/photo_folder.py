@@ -13,7 +13,7 @@ from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
-from worker.backbones import photo_features
+from worker.backbones import feature_key, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.backbones.table import Backbone
@@ -108,9 +108,7 @@ def _caches(
 ) -> list[FeatureCache]:
     """The cache of the images, and that of the mirror images."""
     row_bytes = photo_features.row_bytes(backbone.features)
-    keys = [
-        photo_features.cache_key(files, spec, mirrored=bool(view)) for view in range(1 + mirrored)
-    ]
+    keys = [feature_key.cache_key(files, spec, mirrored=bool(view)) for view in range(1 + mirrored)]
     return [FeatureCache(folder, key, row_bytes) for key in keys]
 
 

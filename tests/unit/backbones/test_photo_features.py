@@ -12,7 +12,7 @@ from shared.messages.model_card import Preprocessing
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
 from tests.support.images import class_folders, shapes
-from worker.backbones import photo_features
+from worker.backbones import feature_key, photo_features
 from worker.backbones.feature_cache import DIGEST_BYTES, FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -39,7 +39,7 @@ class Scene:
     def compute(self, mirrored: bool = False) -> PhotoFeatures:
         files = small_backbone.files()
         keys = [
-            photo_features.cache_key(files, SPEC, mirrored=view)
+            feature_key.cache_key(files, SPEC, mirrored=view)
             for view in (False, True)[: 1 + mirrored]
         ]
         caches = [FeatureCache(self._store, key, ROW_BYTES) for key in keys]
@@ -139,7 +139,7 @@ def test_an_interrupted_run_leaves_its_complete_packs(
             raise KeyboardInterrupt
 
     files = small_backbone.files()
-    cache = FeatureCache(scene._store, photo_features.cache_key(files, SPEC), ROW_BYTES)
+    cache = FeatureCache(scene._store, feature_key.cache_key(files, SPEC), ROW_BYTES)
     items = ClassFolderWalk(scene.root).items()
     with pytest.raises(KeyboardInterrupt):
         photo_features.compute(items, SPEC, files, [cache], scene.bad.append, stop)
@@ -150,18 +150,18 @@ def test_an_interrupted_run_leaves_its_complete_packs(
 def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
     files = small_backbone.files()
     keys = {
-        photo_features.cache_key(files, SPEC),
-        photo_features.cache_key(files._replace(fp32=files.int8), SPEC),
-        photo_features.cache_key(files._replace(int8=files.fp32), SPEC),
-        photo_features.cache_key(files, Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3, ground=9)),
-        photo_features.cache_key(files, SPEC, mirrored=True),
+        feature_key.cache_key(files, SPEC),
+        feature_key.cache_key(files._replace(fp32=files.int8), SPEC),
+        feature_key.cache_key(files._replace(int8=files.fp32), SPEC),
+        feature_key.cache_key(files, Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3, ground=9)),
+        feature_key.cache_key(files, SPEC, mirrored=True),
     }
     assert len(keys) == 5
-    assert photo_features.cache_key(files, SPEC) in keys
+    assert feature_key.cache_key(files, SPEC) in keys
 
 
 def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     files = small_backbone.files()
-    before = photo_features.cache_key(files, SPEC)
+    before = feature_key.cache_key(files, SPEC)
     monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
-    assert photo_features.cache_key(files, SPEC) != before
+    assert feature_key.cache_key(files, SPEC) != before

@@ -61,3 +61,19 @@ def test_an_image_decoded_in_parts_equals_the_image_decoded_in_one(
     whole = decode(save(image, kind), RGB)
     monkeypatch.setattr(letterbox, "_PART_SIDE_PIXELS", 10)
     assert np.array_equal(decode(save(image, kind), RGB), whole)
+
+
+@pytest.mark.parametrize(
+    "size", [(2048, 2048), (2048, 700), (700, 2048), (4096, 2048), (3077, 3077)]
+)
+def test_a_large_image_is_used_whole(size: tuple[int, int]) -> None:
+    """The first part of some of them has the size of the whole image after its reduction."""
+    width, height = size
+    image = Image.new("RGB", size, (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, width // 2, height))
+    image.paste((0, 255, 0), (0, height // 2, width, height))
+    small = decode(save(image, "PNG"), Preprocessing(224, 224, 3)).astype(int)
+    shares = [int((small[:, :, channel] > 128).sum()) / 224**2 for channel in range(3)]
+    lost = 1 - min(size) / max(size)
+    expected = [(1 - lost) * share for share in (0.25, 0.5, 0.25)]
+    np.testing.assert_allclose(shares, expected, atol=0.01)

@@ -170,7 +170,7 @@ ALONE = {
     "producer/compare/tables.py:_compare": "a page for a user: written again by the same command",
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
-    "worker/backbones/photo_features.py:_decoder_sample": "an image in memory",
+    "worker/backbones/feature_key.py:_decoder_sample": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",
 }
 

@@ -1,0 +1,32 @@
+"""The key of cached features: backbone, preprocessing, and how this version decodes images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from shared.messages.model_card import Preprocessing
+from worker.backbones.photo_features import BackboneFiles
+from worker.decoding.decode import decode
+
+
+def cache_key(files: BackboneFiles, spec: Preprocessing, *, mirrored: bool = False) -> str:
+    """Stands for everything but an image's file that its features, or its mirror's, depend on."""
+    parts = [hashlib.sha256(file).digest() for file in files]
+    parts += [msgspec.json.encode(spec), _decoder_sample(spec), b"mirrored" * mirrored]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
+
+
+def _decoder_sample(spec: Preprocessing) -> bytes:
+    """The pixels of noise as this version decodes it: in whole, and in parts."""
+    noise = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3), np.uint8)
+    pixels = b""
+    for kind, image in (("JPEG", noise[:900, :1200]), ("BMP", noise)):
+        encoded = io.BytesIO()
+        Image.fromarray(image).save(encoded, kind)
+        pixels += decode(encoded.getvalue(), spec).tobytes()
+    return pixels

@@ -14,6 +14,10 @@ from collections.abc import Sequence
 
 from celery import Celery
 
+from shared.broker.runtime_paths import broker_url
+from shared.settings import Settings
+from worker.lifecycle.ready_line import log_when_ready
+
 #: The start of a warning of six lines to root. In a container root is usual, and messages hold no
 #: code.
 AS_ROOT = "You're running the worker with superuser privileges"
@@ -24,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", message=AS_ROOT)
     app: Celery = importlib.import_module(options.app).app
+    log_when_ready(broker_url(Settings.from_env()))
     worker = app.Worker(
         concurrency=options.concurrency,
         pool_cls="prefork",

@@ -45,9 +45,8 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
     exporter = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
-    exporter.first()
     registry = CollectorRegistry()
-    registry.register(Families(exporter))
+    registry.register(Families(exporter, exporter.first()))
     server = _listening(registry, host, port)
     url_host = f"[{host}]" if ":" in host else host
     click.echo(f"metrics: http://{url_host}:{server.server_port}/metrics")
@@ -67,10 +66,15 @@ class Exporter:
         self._trouble = ""
         self._lock = threading.Lock()
 
-    def first(self) -> None:
-        """Raises BrokerRefuses, since a refusal does not pass by waiting."""
+    def first(self) -> Snapshot | None:
+        """A snapshot; None while the server is unreachable.
+
+        Raises:
+            BrokerRefuses: it denies access, which does not pass by waiting.
+        """
         with suppress(RedisError):  # an outage may pass
-            take_snapshot(self._client)
+            return take_snapshot(self._client)
+        return None
 
     def __call__(self) -> Snapshot | None:
         """A snapshot; None while the server is unreachable or denies access."""

@@ -18,12 +18,15 @@ _QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
 class Families:
     """A collector for prometheus_client. `take` returns None while the server is unreachable.
 
-    The counters restart with the process, which Prometheus expects of counters.
+    The counters restart with the process, which Prometheus expects of counters. They start at the
+    snapshot `first`, or where it is None at the first that is taken.
     """
 
-    def __init__(self, take: Callable[[], Snapshot | None]) -> None:
+    def __init__(self, take: Callable[[], Snapshot | None], first: Snapshot | None = None) -> None:
         self._take = take
         self._counters = WorkerCounters()
+        if first is not None:
+            self._counters.add(first.workers, first.now_ms)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registration takes no snapshot."""
@@ -34,7 +37,7 @@ class Families:
         figures = self._take()
         yield gauge("redis_up", "Whether Redis responds.", float(figures is not None))
         if figures is not None:
-            self._counters.add(figures.workers)
+            self._counters.add(figures.workers, figures.now_ms)
             yield from _backlog(figures)
             yield from self._totals()
             yield from _fleet(figures)
@@ -43,7 +46,7 @@ class Families:
     def _totals(self) -> Iterator[Metric]:
         yield CounterMetricFamily(
             "hangtag_images",
-            "Images that workers have classified, also without a label, since each started.",
+            "Images that workers have classified, with or without a label, since this started.",
             self._counters.images,
         )
         failures = CounterMetricFamily(

@@ -38,6 +38,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     requests_open: int
     leases: int  #: requests that a trainer holds
     memory_ratio: float  #: of what the server may use, 0 to 1 and beyond
+    now_ms: int  #: by the server's clock
 
 
 class _Names(NamedTuple):
@@ -88,6 +89,7 @@ def take_snapshot(client: redis.Redis) -> Snapshot:
         requests_open=len(submitted),
         leases=sum(bool(owner) and _number(until) > now_ms for _, owner, until in submitted),
         memory_ratio=memory_share(names.memory),
+        now_ms=now_ms,
     )
 
 

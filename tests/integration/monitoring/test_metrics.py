@@ -141,6 +141,27 @@ def test_a_killed_worker_is_removed_and_its_images_still_count(
     assert [beat.pid for beat in workers(fleet)] == [other.pid]
 
 
+def test_a_restarted_endpoint_counts_what_comes_after_its_start(fleet: Fleet) -> None:
+    start_ms = heartbeats.server_ms(fleet.client)
+
+    def beat(images: int, missing: int) -> None:
+        heartbeats.beat(
+            fleet.client,
+            Heartbeat(
+                "a:1:1", "host", 1, keys.CLASSIFY_QUEUE, ["5:6"], [], images, 0.0, 0,
+                heartbeats.server_ms(fleet.client), start_ms, {"missing": missing},
+            ),
+            ttl_s=60,
+        )  # fmt: skip
+
+    beat(1_000, 7)
+    endpoint = Endpoint(fleet)
+    beat(1_100, 8)
+    scrape = endpoint.scrape()
+    assert scrape["hangtag_images_total"] == 100
+    assert scrape.by("hangtag_failures_total") == {"missing": 1}
+
+
 def test_the_backlog_and_its_age_are_reported_without_workers(
     fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
@@ -362,7 +383,7 @@ def test_status_reports_rate_and_time_left_on_any_machine(
     (among_all,) = msgspec.json.decode(output_of(fleet, "status", "--json"), type=list[JobView])
     displayed = output_of(fleet, "status")
     # The time left, and before the model the time since the start.
-    assert re.search(r" (s|min)  (\d+ (s|min) ago|now)  fashion-mnist@0", displayed)
+    assert re.search(r" (s|min)  (\d+ (s|min) ago|now) +fashion-mnist@0", displayed)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no job is known
     there = _view_with_rate(fleet, view.job)
     for one in (here, among_all, there):

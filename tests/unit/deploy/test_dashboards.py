@@ -30,7 +30,7 @@ ROWS = ["Backlog", "Throughput", "Fleet", "Models and training", "Redis"]
 
 def served() -> set[str]:
     """The name of every sample, and of every label."""
-    figures = Snapshot([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5)
+    figures = Snapshot([], dict.fromkeys(STATES, 1), 1, 1.0, [("name", "alias", 1)], 1, 1, 0.5, 1)
     registry = CollectorRegistry()
     registry.register(Families(lambda: figures))
     return set(parsed(generate_latest(registry).decode()))

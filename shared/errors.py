@@ -136,7 +136,7 @@ class Exit(enum.IntEnum):
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled
     NOT_PROVEN = 6  #: verify: the table is not proven to be complete and as it was written
-    INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; the same command resumes
+    INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; jobs can be resumed
 
 
 def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool = True) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
+from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
 from shared.messages.model_card import Card, decode_card
 from shared.pipes import mistakes
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
@@ -49,14 +50,15 @@ def answer(question: Question, searched: Progress) -> Found:
 
     Raises:
         SetupError: the record of the held-out images is damaged.
-        BadMessage: the card is invalid.
+        BadMessage: the card or the corrections are invalid.
     """
     card = decode_card(question.card)
+    corrections = decode_files(question.corrections, input_sha256(question.corrections))
     answers = heldout_answers.decode(question.answers, card)
     predicted = probabilities(answers.logits, card.temperature)
     counts = confusion(predicted, answers.labels, len(card.labels))
     chosen = list(_chosen(predicted, answers, question))
-    found, note = _images(card, answers, chosen, searched)
+    found, note = _images(card, answers, chosen, corrections, searched)
     return Found(
         len(answers.labels),
         tuple(map(tuple, counts.tolist())),
@@ -83,18 +85,22 @@ def _chosen(
 
 
 def _images(
-    card: Card, answers: HeldoutAnswers, chosen: list[int], searched: Progress
+    card: Card,
+    answers: HeldoutAnswers,
+    chosen: list[int],
+    corrections: Sequence[LabelledFile],
+    searched: Progress,
 ) -> tuple[dict[int, FoundImage], str]:
     """These held-out images, by their place in the record, and why some are not there."""
     try:
         where = source(card)
         if answers.files is not None:
             digests = {i: answers.files[i].tobytes() for i in chosen}
-            by_digest = find_files(where, set(digests.values()), searched)
+            by_digest = find_files(where, corrections, set(digests.values()), searched)
             found = {i: by_digest[one] for i, one in digests.items() if one in by_digest}
         else:
             hashes = {i: int(answers.images[i]) for i in chosen}
-            by_hash = find(where, card.preprocessing, set(hashes.values()), searched)
+            by_hash = find(where, corrections, card.preprocessing, set(hashes.values()), searched)
             found = {i: by_hash[one] for i, one in hashes.items() if one in by_hash}
     except SetupError as error:
         return {}, str(error)

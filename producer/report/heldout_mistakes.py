@@ -16,9 +16,14 @@ _MODULE = "worker.mistakes"
 MOST, MOST_OF_PAIR = 300, 12
 
 
-def find_mistakes(card: Card, answers: bytes, on_progress: Callable[[int, int], None]) -> Found:
+def find_mistakes(
+    card: Card,
+    answers: bytes,
+    corrections: bytes | None,
+    on_progress: Callable[[int, int], None],
+) -> Found:
     """The figures and a choice of the mistakes. `on_progress` gets the files of the data that were
-    looked at, and their number.
+    looked at, and their number; the corrected files are looked at, too.
 
     Raises:
         BadMessage: the process failed.
@@ -27,7 +32,8 @@ def find_mistakes(card: Card, answers: bytes, on_progress: Callable[[int, int], 
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        send(process.stdin, encode(Question(encode_card(card), answers, MOST, MOST_OF_PAIR)))
+        question = Question(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
+        send(process.stdin, encode(question))
         while (data := receive(process.stdout)) is not None:
             reply = decode_reply(data)
             if isinstance(reply, Found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import msgspec
 
 from producer.inputs.reader import read
 from producer.models.catalog import load_catalog
+from producer.models.corrected_files import corrections_input
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
@@ -43,13 +44,17 @@ def write_model_report(
     model: str,
     output: Path | None = None,
     *,
+    corrections: Sequence[Path] = (),
     force: bool = False,
     quiet: bool = False,
 ) -> WrittenVersion:
     """Write the report of a version; by default to `NAME@VERSION.html` in the current folder.
 
+    Held-out images outside of the folder that it was trained on are found by the `corrections` of
+    tables.
+
     Raises:
-        UsageError: the name is invalid, or the output is another file.
+        UsageError: the name is invalid, the output is another file, or a table has no corrections.
         SetupError: there is no such version, or the disk is full.
     """
     catalog = load_catalog(settings)
@@ -57,10 +62,11 @@ def write_model_report(
     card = details.card
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
     page.check(output, page.Kind.MODEL, force)
+    read_file, corrected = partial(catalog.read, card), corrections_input(corrections)
     progress = PageProgress(quiet)
     try:
         with PageImages() as images:
-            return _write(details, partial(catalog.read, card), output, images, progress)
+            return _write(details, read_file, corrected, output, images, progress)
     finally:
         progress.close()
 
@@ -68,13 +74,14 @@ def write_model_report(
 def _write(
     details: VersionDetails,
     read_file: Callable[[str], bytes],
+    corrections: bytes | None,
     output: Path,
     images: PageImages,
     progress: PageProgress,
 ) -> WrittenVersion:
     card, notices = details.card, [images.missing] if images.missing else []
     plots = model_part.plots(card, read_file, images)
-    found, why = _mistakes(card, read_file, bool(images.missing), progress)
+    found, why = _mistakes(card, read_file, corrections, bool(images.missing), progress)
     shots = _shots(card, found, images, progress) if found else []
     notices += [one for one in (why, found.note if found else "") if one]
     made = page.render(
@@ -97,7 +104,11 @@ class _Answer(NamedTuple):
 
 
 def _mistakes(
-    card: Card, read_file: Callable[[str], bytes], missing: bool, progress: PageProgress
+    card: Card,
+    read_file: Callable[[str], bytes],
+    corrections: bytes | None,
+    missing: bool,
+    progress: PageProgress,
 ) -> _Answer:
     if heldout_mistakes.FILE not in card.files:
         return _Answer(None, f"{card.ref} has no record of held-out images, so no mistakes.")
@@ -106,7 +117,7 @@ def _mistakes(
     progress.stage("searching the data", 0)
     try:
         answers = read_file(heldout_mistakes.FILE)
-        return _Answer(find_mistakes(card, answers, progress.reached), "")
+        return _Answer(find_mistakes(card, answers, corrections, progress.reached), "")
     except HangtagError as error:
         return _Answer(None, str(error))
 

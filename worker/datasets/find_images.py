@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +15,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from shared.errors import ImageError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import FASHION_MNIST
 from worker.datasets import fashion_mnist
+from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Examples
-from worker.datasets.folder_layout import ClassFolderWalk, Item
+from worker.datasets.folder_layout import Item
 from worker.datasets.split import HELDOUT, HELDOUT_SHARE, content_hashes
 from worker.decoding.decode import decode
 
@@ -37,10 +39,15 @@ class FoundImage(NamedTuple):
 
 
 def find(
-    where: str, spec: Preprocessing, wanted: set[int], on_progress: Progress
+    where: str,
+    corrections: Sequence[LabelledFile],
+    spec: Preprocessing,
+    wanted: set[int],
+    on_progress: Progress,
 ) -> dict[int, FoundImage]:
     """The images with these hashes, by hash, as far as they are there. `where` is FASHION_MNIST or
-    a folder; `on_progress` gets the files done and their number.
+    a folder, to which the corrected files belong that lie elsewhere; `on_progress` gets the files
+    done and their number.
 
     Raises:
         SetupError: the data are not on this machine, or are no data set.
@@ -49,7 +56,7 @@ def find(
         return {}
     if where == FASHION_MNIST:
         return _fashion(spec, wanted)
-    walk = ClassFolderWalk(Path(where))
+    walk = open_walk(Path(where), corrections)
     total = sum(1 for _ in walk.items())
     found: dict[int, FoundImage] = {}
     # First those that a split by the hash of the file holds out: usually that is all of them.
@@ -65,15 +72,20 @@ def find(
     return found
 
 
-def find_files(where: str, wanted: set[bytes], on_progress: Progress) -> dict[bytes, FoundImage]:
-    """The images of a folder whose files have these SHA-256, by digest.
+def find_files(
+    where: str,
+    corrections: Sequence[LabelledFile],
+    wanted: set[bytes],
+    on_progress: Progress,
+) -> dict[bytes, FoundImage]:
+    """The images of a folder, with corrections, whose files have these SHA-256, by digest.
 
     Raises:
         SetupError: the folder is not on this machine, or is no data set.
     """
     if not wanted:
         return {}
-    walk = ClassFolderWalk(Path(where))
+    walk = open_walk(Path(where), corrections)
     total = sum(1 for _ in walk.items())
     found: dict[bytes, FoundImage] = {}
     items = prefetched(_digested, walk.items(), THREADS)

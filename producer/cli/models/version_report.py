@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,21 +27,29 @@ from shared.settings import Settings
     metavar="PAGE.html",
     help="Default: NAME@VERSION.html in the current folder.",
 )
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="RESULTS.CSV",
+    help="Find also the files that were corrected in this table with hangtag review. Repeatable.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that is no report of a version.")
 @quiet_option
 @json_option
-def report(model: str, output: Path | None, force: bool, quiet: bool, as_json: bool) -> None:
+def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given: Any) -> None:
     """Write a page on a version: figures, plots, mistakes.
 
     The mistakes are held-out images that it takes for another label, with their files where the
-    data that it was trained on are on this machine.
+    data that it was trained on are on this machine. Photos outside of its folder, which it learned
+    from by corrections, are found with --corrections.
     """
     from producer.output.formatting import counted, show_json, size
     from producer.report.model_report import write_model_report
 
     settings = Settings.from_env()
     silent = quiet or as_json
-    written = write_model_report(settings, model, output, force=force, quiet=silent)
+    written = write_model_report(settings, model, output, quiet=silent, **given)
     if as_json:
         show_json(written)
         return

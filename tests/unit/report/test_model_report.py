@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,13 @@ from PIL import Image
 from producer.cli.main import hangtag
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
+from shared.labels import correction_log
+from shared.labels.correction import Correction
 from shared.messages.model_card import Preprocessing
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
+from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
 from worker.datasets import find_images
 from worker.datasets.decode_files import read_file
@@ -40,8 +44,8 @@ def run(model: str, output: Path, *more: str) -> Result:
     return CliRunner().invoke(hangtag, arguments)
 
 
-def written(model: str, output: Path) -> tuple[WrittenVersion, Parsed]:
-    result = run(model, output)
+def written(model: str, output: Path, *more: str) -> tuple[WrittenVersion, Parsed]:
+    result = run(model, output, *more)
     assert result.exit_code == Exit.OK, result.output
     found = msgspec.json.decode(result.stdout, type=WrittenVersion)
     return found, Parsed(output.read_text(encoding="utf-8"))
@@ -60,7 +64,24 @@ def folder(root: Path, count: int = 40) -> list[Path]:
     return paths
 
 
-def publish(store: Path, paths: list[Path], predicted: list[int], by_file: bool = False) -> str:
+def correct(table: Path, *paths: Path) -> None:
+    """A job that classified these files, of which a person says that each shows a dog."""
+    table.parent.mkdir()
+    plant(table, [(os.fsencode(path), 0, 0.9) for path in paths])
+    contents = [path.read_bytes() for path in paths]
+    decisions = [
+        Correction(
+            hashlib.sha256(content).hexdigest(), "x.png", 1, "cat", "dog", "ann", len(content),
+            f"{zlib.crc32(content):08x}", "2026-11-28T00:00:00+00:00",
+        )
+        for content in contents
+    ]  # fmt: skip
+    correction_log.append(correction_log.log_path(table), decisions)
+
+
+def publish(
+    store: Path, paths: list[Path], predicted: list[int], by_file: bool = False, source: str = ""
+) -> str:
     """A version whose held-out images are these files, with these predicted labels. Its record has
     the digests of files only if `by_file`."""
     images = np.stack([decode(path.read_bytes(), SPEC) for path in paths])
@@ -75,7 +96,7 @@ def publish(store: Path, paths: list[Path], predicted: list[int], by_file: bool 
         answers = answers._replace(files=files, images=np.zeros(len(paths), np.uint64))
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
-        operating_points=(), source=str(paths[0].parent.parent), gates=None,
+        operating_points=(), source=source or str(paths[0].parent.parent), gates=None,
     )  # fmt: skip
     return Registry(store).publish(card, {FILE: heldout_answers.encode(answers)}).ref
 
@@ -116,6 +137,27 @@ def test_mistakes_have_the_paths_of_their_files(
     assert len(pictures) == mistaken
 
 
+@pytest.mark.parametrize("by_file", [False, True])
+def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
+    inside = folder(tmp_path / "pets")[:4]
+    outside = folder(tmp_path / "inbox", 60)[-1]  # other pixels than any before
+    table = tmp_path / "jobs" / "inbox.csv"
+    correct(table, outside)
+    held, pets = [*inside, outside], str(tmp_path / "pets")
+    ref = publish(tmp_path / "store", held, [1, 0, 1, 0, 0], by_file, pets)
+    found, _ = written(ref, tmp_path / "page.html")
+    assert found.notices == ("1 of the mistaken images: not found in the data.",)
+    found, page = written(ref, tmp_path / "page.html", "--corrections", str(table))
+    assert (found.mistakes, found.notices) == (5, ())
+    text = "".join(page.text)
+    assert {path for path in held if str(path) in text} == set(held)
+    refused = run(ref, tmp_path / "page.html", "--corrections", str(tmp_path / "other.csv"))
+    assert refused.exit_code == Exit.USAGE
+
+
 def test_data_that_are_gone_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     paths = folder(tmp_path / "pets")
@@ -134,11 +176,11 @@ def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
     paths = folder(tmp_path / "pets")
     hashes = [int(content_hashes(decode(path.read_bytes(), SPEC)[np.newaxis])[0]) for path in paths]
     wanted = set(hashes[::3])
-    found = find(str(tmp_path / "pets"), SPEC, wanted, lambda done, total: None)
+    found = find(str(tmp_path / "pets"), (), SPEC, wanted, lambda done, total: None)
     assert {number: Path(os.fsdecode(image.path)) for number, image in found.items()} == dict(
         zip(hashes[::3], paths[::3], strict=True)
     )
-    assert find(str(tmp_path / "pets"), SPEC, {1, 2}, lambda done, total: None) == {}
+    assert find(str(tmp_path / "pets"), (), SPEC, {1, 2}, lambda done, total: None) == {}
 
 
 def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,8 +192,8 @@ def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.M
         return read_file(path)
 
     monkeypatch.setattr(find_images, "read_file", reading)
-    assert find(str(tmp_path / "pets"), SPEC, set(), lambda done, total: None) == {}
-    assert find_files(str(tmp_path / "pets"), set(), lambda done, total: None) == {}
+    assert find(str(tmp_path / "pets"), (), SPEC, set(), lambda done, total: None) == {}
+    assert find_files(str(tmp_path / "pets"), (), set(), lambda done, total: None) == {}
     assert not read
 
 

@@ -11,7 +11,7 @@ from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import stack_id
-from shared.errors import RequestCancelled, SetupError, UsageError
+from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import FASHION_MNIST, CheckData, Outcome, Request
@@ -42,7 +42,7 @@ def submit(
         UsageError: an argument is invalid, or other work has this id.
         SetupError: the work failed, or cannot be submitted; the message says what to do.
         RequestCancelled: it was cancelled.
-        BadMessage: another version of Hangtag submitted a request with this id.
+        BadMessage: another version of Hangtag submitted a request with this id, or stored it.
         StillOpen: it did not finish in `timeout_s`, and continues.
         KeyboardInterrupt: it continues.
     """
@@ -52,6 +52,8 @@ def submit(
     if outcome is not None:
         _check_succeeded(request.id, outcome)
         return outcome
+    if not settings.redis_url:
+        _check_readable(settings, request.id)
     settings = other_stacks.taken(settings, request)
     client = _submit(settings, request, input, wait_for_trainer, wait)
     if not wait:
@@ -96,6 +98,17 @@ def _submit(
     if not served and not wait:
         RequestNotices().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
     return client
+
+
+def _check_readable(settings: Settings, request_id: str) -> None:
+    """Raises BadMessage if a stored request, which this one would replace, cannot be read."""
+    store = settings.store_path
+    file = request_store.folder(store, request_id) / request_store.REQUEST_FILE
+    if os.path.exists(file) and request_store.load(store, request_id) is None:
+        raise BadMessage(
+            f"request {request_id} is stored already and cannot be read: another version of "
+            "Hangtag wrote it, or it is damaged; choose another --request-id"
+        )
 
 
 def _check_before(view: RequestView | None, request_id: str) -> None:

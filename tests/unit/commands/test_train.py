@@ -28,7 +28,7 @@ from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.requests.wait import how_to_start_trainer
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
@@ -482,6 +482,18 @@ def test_a_failed_request_names_its_error_and_how_to_submit_it_again(here: Path)
     (folder / request_store.OUTCOME_FILE).write_bytes(outcome)
     with pytest.raises(SetupError, match=r"failed before: no images; .*another --request-id"):
         submit(settings, make_request(Train("garments", "fast"), "r1"))
+
+
+@pytest.mark.parametrize("stored", [b"", b'{"id": "r1"}', b'{"of": "a later version"}'])
+def test_a_stored_request_that_cannot_be_read_is_not_replaced(here: Path, stored: bytes) -> None:
+    settings = Settings(runtime_dir=str(here / "stack"), store=str(here / "store"))
+    file = request_store.folder(settings.store_path, "r1") / request_store.REQUEST_FILE
+    file.parent.mkdir(parents=True)
+    file.write_bytes(stored)
+    with pytest.raises(BadMessage, match=r"^request r1 .*cannot be read.*another --request-id$"):
+        submit(settings, make_request(Train("garments", "fast"), "r1"), wait=False)
+    assert file.read_bytes() == stored
+    assert not (here / "stack").exists()
 
 
 def test_a_request_is_stored_once_with_its_input(here: Path) -> None:

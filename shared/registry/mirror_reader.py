@@ -21,7 +21,7 @@ from shared.messages.model_name import PRODUCTION, ModelName
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, aliases_after, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
-from shared.registry.mirror_writer import is_mirrored
+from shared.registry.mirror_writer import DISPLAYED, MAX_PICTURE_BYTES, is_mirrored
 
 
 def resolve(client: redis.Redis, model: ModelName) -> Card:
@@ -65,6 +65,12 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
             "run the same command there"
         )
     data = file_copies.load(client, sha256)
+    if data is None and filename.endswith(DISPLAYED):
+        raise SetupError(
+            f"{filename} of {card.ref} is not in Redis, which has plots and figures of the newest "
+            f"versions, up to {MAX_PICTURE_BYTES >> 20} MiB each; start the store's owner, or "
+            "run the same command on its machine"
+        )
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")
     if hashlib.sha256(data).hexdigest() != sha256:

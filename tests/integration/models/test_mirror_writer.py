@@ -15,11 +15,13 @@ from shared import keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
+from shared.messages.replies import Evaluation
 from shared.messages.requests import Remove
 from shared.registry import file_copies, mirror_reader, mirror_writer, packaged, removal
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
 from tests.support.servers.redis_server import RedisServer
+from worker.training.assessment import EVALUATION
 
 NAMES = ("boots", "shoes", packaged.NAME)
 #: A file that all versions share, like weights published twice.
@@ -205,6 +207,22 @@ def test_only_small_and_recent_plots_are_mirrored(
     assert (
         0 < server.client.ttl(keys.blob(newest.files["small.png"])) <= mirror_writer.PICTURE_TTL_S
     )
+
+
+def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_machine(
+    server: RedisServer, registry: Registry
+) -> None:
+    row = (0,) * 1_000
+    both = dict.fromkeys(
+        ("heldout", "test"), Evaluation(1, 0.5, 0.5, 0.5, ("label",), (row,) * 1_000)
+    )
+    figures = msgspec.json.format(msgspec.json.encode(both), indent=0)  # as a trainer does
+    large = bytes(mirror_writer.MAX_PICTURE_BYTES + 1)
+    card = publish(registry, more={EVALUATION: figures, "confusion.png": large})
+    mirror_writer.publish(server.client, registry)
+    assert mirror_reader.load_file(server.client, card, EVALUATION) == figures
+    with pytest.raises(SetupError, match=r"confusion\.png .*, up to 8 MiB each; .* on its machine"):
+        mirror_reader.load_file(server.client, card, "confusion.png")
 
 
 def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:

@@ -13,6 +13,7 @@ import os
 import socket
 import stat
 import sys
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -23,6 +24,9 @@ from shared.messages.files import UNSEEN, Reference, read_whole, stamp
 
 #: For all referenced files of a batch. Payloads are bounded by the server's memory instead.
 MAX_TOTAL_BYTES = MAX_FILE_BYTES
+#: Of a slow disk the rest is not read, since the claim of the batch would end before the work does
+#: (shared/settings.py). Its producer reads the files as well, and waits longer.
+MAX_READ_S = 20.0
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 #: For a handle that can be inspected, but neither read nor written.
 _INSPECT = getattr(os, "O_PATH", 0) | os.O_CLOEXEC
@@ -38,13 +42,15 @@ class SharedFiles:
         """The same images, with each reference replaced by the bytes of its file.
 
         Raises:
-            Unseen: a file cannot be read below the root, or has changed since the producer saw it.
+            Unseen: a file cannot be read below the root in time, or has changed since the producer
+            saw it.
         """
         total = sum(image.stamp[0] for image in images if isinstance(image, Reference))
         if total > MAX_TOTAL_BYTES:
             raise _unseen(f"{total >> 20} MiB in one batch are too many")
+        end = time.monotonic() + MAX_READ_S
         with _Root(self._root) as root:
-            return [root.read(i) if isinstance(i, Reference) else i for i in images]
+            return [root.read(i, end) if isinstance(i, Reference) else i for i in images]
 
 
 class _Root:
@@ -69,10 +75,16 @@ class _Root:
             if fd >= 0:
                 os.close(fd)
 
-    def read(self, file: Reference) -> bytes:
-        """The bytes of a file. Raises Unseen."""
+    def read(self, file: Reference, end: float) -> bytes:
+        """The bytes of a file, before the time `end` (monotonic) for all but the first.
+
+        Raises:
+            Unseen: as `SharedFiles.read`.
+        """
         if self._fd < 0:
             self._open()
+        elif time.monotonic() > end:
+            raise _unseen(f"to read them takes longer than {MAX_READ_S:.0f} s")
         folder, _, name = file.path.rpartition(b"/")
         try:
             if folder != self._folder_path:

@@ -17,6 +17,8 @@ from shared.errors import Unseen
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN, Reference, stamp
+from shared.settings import Settings
+from worker.inference import file_access
 from worker.inference.file_access import SharedFiles
 
 NOBODY = 65_534
@@ -67,6 +69,18 @@ def test_a_file_below_the_root_is_its_bytes_and_nothing_stays_open(root: Path) -
     images: list[bytes | Reference | Status] = [b"inline", refer(root, "sub/x.png"), Status.MISSING]
     assert SharedFiles(str(root)).read(images) == [b"inline", IMAGE, Status.MISSING]
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_slow_disk_is_not_read_for_longer_than_a_claim_lasts(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings()
+    work_s = max(settings.batch_limit_s, settings.careful_limit_s)
+    assert file_access.MAX_READ_S + work_s < settings.claim_limit_s
+    monkeypatch.setattr(file_access, "MAX_READ_S", 0.0)
+    assert see(root, "sub/x.png") == IMAGE
+    with pytest.raises(Unseen, match="longer than 0 s"):
+        SharedFiles(str(root)).read([refer(root, "sub/x.png")] * 2)
 
 
 def test_files_of_several_folders_are_found(root: Path) -> None:

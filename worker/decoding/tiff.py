@@ -29,6 +29,7 @@ _PURPOSE, _PHOTOMETRIC, _SUB_IMAGES, _DNG_VERSION = 254, 262, 330, 50706
 _OLD_JPEG = 6
 #: Bit of the purpose. Cameras put a preview first into a raw file, and the image below it.
 _PREVIEW = 1
+_WHITE_IS_ZERO = 0
 #: Samples of a sensor, with or without its colour filter.
 _SENSOR = (32803, 34892)
 #: struct formats of the numbers that Hangtag reads, by TIFF's type number.
@@ -82,6 +83,7 @@ def read(data: bytes) -> DecodedImage:
         stream.seek(0)
     image = _loaded(stream)
     image.info["bits"] = values.get(_BITS, 0)
+    image.info["white_is_zero"] = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     return DecodedImage(image, orientation, image.size)
 
 

@@ -49,7 +49,8 @@ def flatten(image: Image.Image, mode: Mode, ground: int, span: Span) -> Image.Im
     if image.mode in _SIXTEEN_BITS:
         return _from_16_bits(image, ground).convert(mode)
     if image.mode in WIDE:
-        return Image.fromarray(_stretched(np.asarray(image), span)).convert(mode)
+        grey = _stretched(np.asarray(image), span)
+        return Image.fromarray(_black_is_zero(grey, image)).convert(mode)
     if image.mode in _PREMULTIPLIED:
         image = image.convert(_PREMULTIPLIED[image.mode])
     if image.mode in _ALPHA or "transparency" in image.info:
@@ -67,6 +68,7 @@ def _from_16_bits(image: Image.Image, ground: int) -> Image.Image:
     """The high byte, as in Pillow's RGB modes. Pillow's own conversion would clip at 255."""
     values = np.asarray(image)
     grey = (values >> (4 if image.info.get("bits") == 12 else 8)).astype(np.uint8)
+    grey = _black_is_zero(grey, image)
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = ground
     return Image.fromarray(grey)
@@ -76,3 +78,8 @@ def _stretched(values: NDArray[np.int32] | NDArray[np.float32], span: Span) -> N
     black, white = span
     scaled = (values.astype(np.float64) - black) * (255.0 / (white - black))
     return np.nan_to_num(scaled, posinf=255.0, neginf=0.0).clip(0, 255).astype(np.uint8)
+
+
+def _black_is_zero(grey: NDArray[np.uint8], image: Image.Image) -> NDArray[np.uint8]:
+    """The grey values of `image`. Pillow inverts a TIFF whose zero is white up to 8 bits only."""
+    return np.invert(grey) if image.info.get("white_is_zero") else grey

@@ -35,6 +35,26 @@ def test_sixteen_bits_of_a_tiff(order: str, packed: bool) -> None:
     assert np.array_equal(decode(data, GREY)[..., 0], values >> 8)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_sixteen_bits_of_a_tiff_whose_zero_is_white(packed: bool) -> None:
+    values = random(SIDE, SIDE, high=1 << 16)
+    data = _grey_tiff(values.astype("<u2").tobytes(), 16, 1, packed=packed, photometric=0)
+    assert np.array_equal(decode(data, GREY)[..., 0], 255 - (values >> 8))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_floats_of_a_tiff_whose_zero_is_white(order: str) -> None:
+    values = np.linspace(0, 1, SIDE * SIDE)
+    data = _grey_tiff(values.astype(f"{order}f4").tobytes(), 32, 3, order, photometric=0)
+    near(decode(data, GREY), 255 - values * 255)
+
+
+def test_sixteen_bits_of_a_tiff_that_does_not_name_its_white() -> None:
+    values = random(SIDE, SIDE, high=1 << 16)
+    data = _grey_tiff(values.astype("<u2").tobytes(), 16, 1, photometric=None)
+    assert np.array_equal(decode(data, GREY)[..., 0], values >> 8)
+
+
 def test_twelve_bits_of_a_tiff() -> None:
     values = random(SIDE, SIDE, high=1 << 12)
     bits = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, 4:]
@@ -80,11 +100,19 @@ def test_special_float_values_are_black_or_white(
 
 
 def _grey_tiff(
-    body: bytes, bits: int, sample_format: int, order: str = "<", packed: bool = False
+    body: bytes,
+    bits: int,
+    sample_format: int,
+    order: str = "<",
+    packed: bool = False,
+    photometric: int | None = 1,
 ) -> bytes:
+    """`photometric`: 0 if zero is white, 1 if it is black, None without the tag."""
     body = zlib.compress(body) if packed else body
     compression = 8 if packed else 1
     tags = {256: (4, [SIDE]), 257: (4, [SIDE]), 258: (3, [bits]), 259: (3, [compression]),
-            262: (3, [1]), 273: (4, [-1]), 277: (3, [1]), 278: (4, [SIDE]), 279: (4, [len(body)]),
+            273: (4, [-1]), 277: (3, [1]), 278: (4, [SIDE]), 279: (4, [len(body)]),
             339: (3, [sample_format])}  # fmt: skip
+    if photometric is not None:
+        tags[262] = (3, [photometric])
     return tiff(tags, body, order)

@@ -77,3 +77,14 @@ def test_a_large_image_is_used_whole(size: tuple[int, int]) -> None:
     lost = 1 - min(size) / max(size)
     expected = [(1 - lost) * share for share in (0.25, 0.5, 0.25)]
     np.testing.assert_allclose(shares, expected, atol=0.01)
+
+
+def test_a_tiff_whose_zero_is_white_is_inverted_in_each_of_its_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = Image.fromarray(random(97, 130, high=1 << 16).astype(np.uint16))
+    monkeypatch.setattr(letterbox, "_REDUCED_SIDE_PIXELS", 10)
+    monkeypatch.setattr(letterbox, "_PART_SIDE_PIXELS", 10)
+    wide = Preprocessing(97, 130, 1)
+    plain, inverted = (decode(save(image, "TIFF", tiffinfo={262: zero}), wide) for zero in (1, 0))
+    near(inverted, 255 - plain.astype(int), 1)

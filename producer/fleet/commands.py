@@ -10,7 +10,7 @@ from typing import NoReturn
 from producer.fleet.machine_resources import cores
 from producer.processes import lock
 from shared import installation
-from shared.broker.address import address
+from shared.broker.address import address, parse
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
@@ -150,16 +150,29 @@ def _become(argv: list[str], settings: Settings) -> NoReturn:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment that passes these settings and packages to a process in any folder."""
+    """The environment that passes these settings and packages to a process in any folder.
+
+    Raises:
+        SetupError: the broker's URL or the runtime folder cannot be used.
+    """
     given = {PREFIX + name.upper(): getattr(settings, name) for name in Settings.__struct_fields__}
     made = {name: value for name, value in os.environ.items() if name not in given}
     made |= {name: str(value) for name, value in given.items() if value != ""}
     made[PREFIX + "RUNTIME_DIR"] = str(runtime_dir(settings).absolute())
     made[PREFIX + "INSTALLATION"] = stack_name(settings)
     made[PREFIX + "STORE"] = str(settings.store_path.absolute())
-    for name in FILES:
-        if path := getattr(settings, name):
-            made[PREFIX + name.upper()] = os.path.abspath(path)
+    for name, path in _files(settings).items():
+        made[PREFIX + name.upper()] = os.path.abspath(path)
     if path := installation.python_path():
         made["PYTHONPATH"] = path
     return made
+
+
+def _files(settings: Settings) -> dict[str, str]:
+    """The files of the settings, which override those that the broker's URL names."""
+    found = {name: getattr(settings, name) for name in FILES}
+    if settings.redis_url:
+        broker = parse(settings.redis_url, insecure=True)
+        named = {"redis_ca": broker.ca, "redis_cert": broker.cert, "redis_key": broker.key}
+        found |= {name: found[name] or path for name, path in named.items()}
+    return {name: path for name, path in found.items() if path}

@@ -122,10 +122,7 @@ def parse(url: str, *, insecure: bool = False) -> Address:
     if given:  # not quoted: it may be a part of a password
         raise SetupError(f"{VARIABLE} has an unknown parameter; remove it, or {_ENCODE}")
     if parts.scheme == SOCKET:
-        return Address(
-            SOCKET, path=unquote(parts.netloc.rpartition("@")[2] + parts.path), db=db,
-            user=user, password=password,
-        )  # fmt: skip
+        return Address(SOCKET, path=_socket(parts), db=db, user=user, password=password)
     if not 0 < port <= MAX_PORT:
         raise SetupError(f"{VARIABLE} has no valid port; give one from 1 to {MAX_PORT}")
     return Address(
@@ -171,6 +168,16 @@ def _is_whole(parts: SplitResult) -> bool:
         return False
     colons = host.count(":") if parts.scheme != SOCKET or before else 0
     return decoded.count(":") == colons
+
+
+def _socket(parts: SplitResult) -> str:
+    path = unquote(parts.netloc.rpartition("@")[2] + parts.path)
+    if not path.startswith("/") or not path.strip("/"):
+        raise SetupError(
+            f"{VARIABLE} has no absolute path of a socket; write unix:///FOLDER/redis.sock, "
+            "or unix://USER:PASSWORD@/FOLDER/redis.sock"
+        )
+    return path
 
 
 def _parameters(parts: SplitResult) -> dict[str, str]:

@@ -207,6 +207,11 @@ def test_both_clients_verify_the_certificate_and_the_host(tmp_path: Path) -> Non
         ("redis://:x@h/-1", "no valid database"),
         ("redis://:x@h#0", "cannot be read"),
         ("unix:///s?db=x", "no valid database"),
+        ("unix://redis.sock", "unix:///"),
+        ("unix://me:x@run/redis.sock", "unix:///"),
+        ("unix:", "unix:///"),
+        ("unix://", "unix:///"),
+        ("unix:///", "unix:///"),
         ("unix:///s?ssl_ca_certs=/x", "start it with rediss"),
     ],
 )
@@ -265,6 +270,21 @@ def test_a_worker_in_another_folder_finds_the_same_files(
     made = environment(Settings(**dict.fromkeys(FILES, "file")))  # type: ignore[arg-type]
     for name in FILES:
         assert made[PREFIX + name.upper()] == os.path.join(tmp_path, "file")
+
+
+def test_a_worker_in_another_folder_finds_the_same_files_of_a_url(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "cert.pem", "key.pem", "other.pem"):
+        Path(name).touch()
+    query = "ssl_ca_certs=ca.pem&ssl_certfile=cert.pem&ssl_keyfile=key.pem"
+    settings = Settings(redis_url=f"rediss://:x@broker?{query}", redis_key="other.pem")
+    made = environment(settings)
+    monkeypatch.chdir("/")
+    found = address(Settings.from_env(made))
+    expected = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "other.pem"))
+    assert (found.ca, found.cert, found.key) == tuple(expected)
 
 
 def test_both_clients_use_the_database_number_of_a_socket() -> None:

@@ -38,6 +38,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("settings", Level.PROBLEM, text, fix)
         settings = Settings()
     for topic, check in (
+        ("settings", _unread),
         ("hangtag", installed.installed),
         ("broker", reachable.reachable),
         ("models", stored.models),
@@ -45,6 +46,16 @@ def _findings() -> Iterator[Finding]:
         ("disk", stored.room),
     ):
         yield from guarded(topic, partial(check, settings))
+
+
+def _unread(settings: Settings) -> Iterator[Finding]:
+    """Settings that no other check reads: a problem if they are invalid, or else no finding.
+
+    Raises:
+        SetupError: one is invalid.
+    """
+    _ = settings.events
+    yield from ()
 
 
 def lines(report: Report, room: int | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import cast
 
@@ -9,13 +10,22 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
+from producer.doctor.stored import nearest
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.output.formatting import counted, one_line, size
 from producer.stack import desired_state, other_stacks
+from producer.stack.launch import check_store
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly
-from shared.broker.runtime_paths import broker_url, log_path, socket_path, stack_dir
+from shared.broker.runtime_paths import (
+    broker_url,
+    check_stack_dir,
+    log_path,
+    socket_path,
+    stack_dir,
+)
+from shared.errors import SetupError
 from shared.ledger import heartbeats
 from shared.ledger.jobs import memory_limit
 from shared.settings import Settings
@@ -30,6 +40,8 @@ def reachable(settings: Settings) -> Iterator[Finding]:
     Raises:
         SetupError: the configuration is unusable.
     """
+    if not settings.redis_url:
+        _check_start(settings)
     if not settings.redis_url and not socket_path(settings).exists():
         text = "this machine's stack, which is down; it starts when a command needs it"
         yield Finding("broker", Level.OK, text)
@@ -38,6 +50,16 @@ def reachable(settings: Settings) -> Iterator[Finding]:
     for other in [] if settings.redis_url else other_stacks.others(settings):
         text = f"another installation's stack is up: {other_stacks.prefix(other)}"
         yield Finding("broker", Level.NOTE, text, "stop it with: hangtag down, in that environment")
+
+
+def _check_start(settings: Settings) -> None:
+    """Raise what a command raises that needs this machine's stack; nothing is created."""
+    check_stack_dir(settings)
+    folder = stack_dir(settings)
+    above = nearest(folder)
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise SetupError(f"{above} is not writable; set HANGTAG_RUNTIME_DIR to another folder")
+    check_store(settings, folder)
 
 
 def _answering(settings: Settings) -> Iterator[Finding]:

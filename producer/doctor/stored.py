@@ -79,7 +79,7 @@ def room(settings: Settings) -> Iterator[Finding]:
     """Free disk space where something is stored, and the memory of this machine."""
     places = (settings.store_path, job_index.index_dir(), Path.cwd())
     seen: set[int] = set()
-    for folder in map(_existing, places):
+    for folder in map(nearest, places):
         device = os.stat(folder).st_dev
         if device in seen:
             continue
@@ -95,6 +95,6 @@ def room(settings: Settings) -> Iterator[Finding]:
     yield Finding("memory", Level.PROBLEM if low else Level.OK, text, fix)
 
 
-def _existing(folder: Path) -> Path:
+def nearest(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())

@@ -106,17 +106,30 @@ def private_runtime_dir(settings: Settings) -> Path:
     return _private(folder)
 
 
-def private_stack_dir(settings: Settings) -> Path:
-    """The folder of this installation's stack, created for this user only.
+def check_stack_dir(settings: Settings) -> None:
+    """Refuse the folders that `private_stack_dir` refuses; nothing is created.
 
     Raises:
-        SetupError: as `private_runtime_dir`; or its path is too long for a socket.
+        SetupError: as `private_stack_dir`.
     """
     folder = stack_dir(settings)
     if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH_BYTES:
         raise SetupError(
             f"{folder} is too long for a socket; set HANGTAG_RUNTIME_DIR to a shorter path"
         )
+    _check_unshared(runtime_dir(settings))
+    with suppress(FileNotFoundError):
+        _check_owner(folder)
+
+
+def private_stack_dir(settings: Settings) -> Path:
+    """The folder of this installation's stack, created for this user only.
+
+    Raises:
+        SetupError: as `private_runtime_dir`; or its path is too long for a socket.
+    """
+    check_stack_dir(settings)
+    folder = stack_dir(settings)
     private_runtime_dir(settings)
     _private(folder)
     if not os.path.lexists(folder / _TOKEN):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,11 @@ from producer.doctor.doctor import Report
 from producer.doctor.finding import Level
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import journal_path
+from producer.processes import lock
+from producer.stack import launch
 from shared import installation
-from shared.errors import Exit
+from shared.broker.runtime_paths import private_stack_dir
+from shared.errors import Exit, SetupError
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -72,6 +76,81 @@ def test_a_wrong_setting_is_a_problem(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert text in problems(examined(Exit.SETUP))[topic]
+
+
+def _a_file(folder: Path) -> None:
+    folder.touch()
+
+
+def _foreign_content(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "lock").touch()
+    folder.chmod(0o755)
+
+
+def _sticky(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o1777)
+
+
+def _of_another_user(folder: Path) -> None:
+    folder.mkdir()
+    try:
+        os.chown(folder, 65534, -1)
+    except PermissionError:
+        pytest.skip("only root gives a folder away")
+
+
+def _unwritable(folder: Path) -> None:
+    folder.symlink_to("/proc/sys")  # also by root
+
+
+@pytest.mark.parametrize(
+    ("make", "inner", "text"),
+    [
+        (_a_file, "", "is not a folder of this user"),
+        (_a_file, "sub", "Not a directory"),
+        (_foreign_content, "", "is not for this user's stacks alone"),
+        (_sticky, "", "is not for this user's stacks alone"),
+        (_of_another_user, "", "is not a folder of this user"),
+        (_sticky, "a" * 100, "is too long for a socket"),
+        (_unwritable, "sub", "is not writable"),
+    ],
+)
+def test_a_runtime_folder_in_which_no_stack_starts_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], inner: str, text: str
+) -> None:
+    base = Path(os.environ["HANGTAG_RUNTIME_DIR"])
+    make(base)
+    folder = base / inner if inner else base
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(folder))
+    before = [(path, path.lstat().st_mode) for path in sorted(base.parent.rglob("*"))]
+    found = problems(examined(Exit.SETUP))
+    assert [(path, path.lstat().st_mode) for path in sorted(base.parent.rglob("*"))] == before
+    assert list(found) == ["broker"]
+    assert text in found["broker"]
+    with pytest.raises((SetupError, OSError)):
+        private_stack_dir(Settings.from_env())
+
+
+@pytest.mark.parametrize("url", ["", "unix:///run/absent.sock"])
+def test_an_invalid_setting_of_workers_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HANGTAG_CELERY_EVENTS", "yes")
+    monkeypatch.setenv("HANGTAG_REDIS_URL", url)
+    report = examined(Exit.SETUP)
+    assert problems(report)["settings"] == "HANGTAG_CELERY_EVENTS is 1 or 0"
+    assert "broker" in {one.topic for one in report.findings}
+
+
+def test_a_stack_that_runs_with_another_store_is_a_problem() -> None:
+    folder = private_stack_dir(Settings.from_env())
+    (folder / launch.STORE_FILE).write_text("/elsewhere")
+    with lock.locked(folder / lock.SUPERVISOR, 0):
+        found = problems(examined(Exit.SETUP))
+    assert "this machine's stack uses the store /elsewhere" in found["broker"]
+    assert not problems(examined())
 
 
 def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch) -> None:

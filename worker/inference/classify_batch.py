@@ -12,7 +12,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from shared.broker.wrong_type import is_foreign
-from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen
+from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen, is_out_of_memory
 from shared.image_status import BY_CODE, Status
 from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
@@ -26,6 +26,8 @@ from worker.lifecycle.stats import ChildReport
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
+#: In TensorFlow's message about a lack of memory: the device.
+_ON_GPU = "device:GPU"
 
 
 def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
@@ -125,11 +127,18 @@ def _classify_images(
         if model.detector is not None and outputs.features is not None:
             flags = with_outliers(model.detector, outputs.features, codes, flags)
         return top_k(model.runtime.probabilities(outputs), codes, flags, record.top_k)
-    except MemoryError as error:  # of the batch: that of a single image becomes the image's status
-        raise SetupError(
-            f"a batch of {len(images)} images needs more memory than HANGTAG_CHILD_MEMORY_MB "
-            "allows; raise it for the workers"
-        ) from error
+    except Exception as error:  # TensorFlow's lack of memory is no MemoryError
+        if not is_out_of_memory(error):
+            raise
+        # Of the batch: that of a single image becomes the image's status.
+        raise _needs_more_memory(len(images), error) from error
+
+
+def _needs_more_memory(count: int, error: Exception) -> SetupError:
+    needs = f"a batch of {count} images needs more memory than"
+    if _ON_GPU in str(error):
+        return SetupError(f"{needs} its GPU has free; run fewer workers there (--concurrency 1)")
+    return SetupError(f"{needs} HANGTAG_CHILD_MEMORY_MB allows; raise it for the workers")
 
 
 def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:

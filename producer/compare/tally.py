@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
+from producer.compare.both_labels import BothLabels
 from producer.compare.paired_rows import Pair, Row, is_same_content
-from producer.output.folder_labels import FolderLabels
 
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 1_000
@@ -18,11 +18,8 @@ class Tally:
     """Counts pairs. Labels are indices of `labels`, those of both models without doubles."""
 
     def __init__(self, labels_a: Sequence[str], labels_b: Sequence[str]) -> None:
-        self.labels = list(dict.fromkeys([*labels_a, *labels_b]))
-        number = {label: i for i, label in enumerate(self.labels)}
-        self._of_a = [number[label] for label in labels_a]
-        self._of_b = [number[label] for label in labels_b]
-        self._folders = FolderLabels(self.labels)
+        self._both = BothLabels(labels_a, labels_b)
+        self.labels = self._both.labels
         count = len(self.labels)
         self.only_a, self.only_b = 0, 0  #: rows without a partner
         self.examples_a: list[bytes] = []
@@ -69,7 +66,7 @@ class Tally:
                 self.examples_b.append(pair.b.name)
 
     def _add_labelled(self, a: Row, b: Row) -> Compared:
-        label_a, label_b = self._of_a[a.label], self._of_b[b.label]
+        label_a, label_b = self._both.of_a[a.label], self._both.of_b[b.label]
         self.labelled += 1
         self.counts_a[label_a] += 1
         self.counts_b[label_b] += 1
@@ -78,7 +75,7 @@ class Tally:
             self.agreed_on[label_a] += 1
         if self.pairs is not None:
             self.pairs[label_a * len(self.labels) + label_b] += 1
-        truth = self._folders.of(a.name)
+        truth = self._both.of_folder(a.name)
         if truth is not None:
             self.judged[truth] += 1
             self.right_a[truth] += label_a == truth

@@ -220,3 +220,44 @@ def test_a_table_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> 
     plant(tmp_path / "b.csv", [(b"in/1.png", 1, 0.5)])
     assert "--force" in run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", mine, code=2).stderr
     assert mine.read_text() == "mine"
+
+
+def compared(
+    folder: Path, labels_a: tuple[str, ...], labels_b: tuple[str, ...], answers: list[Answer]
+) -> dict[str, object]:
+    """The figures of two models with these labels, which both give the same answers."""
+    for table, labels in (("a.csv", labels_a), ("b.csv", labels_b)):
+        card = msgspec.structs.replace(packaged.card(), labels=labels, operating_points=())
+        plant(folder / table, answers, card=card)
+    found = json.loads(run(folder / "a.csv", folder / "b.csv", "--json").stdout)["comparison"]
+    wanted = ("agreed", "judged", "only_a_right", "only_b_right", "both_wrong")
+    return {name: found[name] for name in wanted} | {
+        "labels": [one["label"] for one in found["labels"]]
+    }
+
+
+@pytest.mark.parametrize(
+    ("label_a", "label_b", "folder"),
+    [
+        ("T-shirt/top", "T-shirt_top", b"T-shirt_top"),
+        ("T-shirt_top", "T-shirt/top", b"T-shirt_top"),
+        ("Coat", "coat", b"coat"),
+        ("Coat", "coat", b"Coat"),
+    ],
+)
+def test_labels_with_the_same_folder_are_the_same(
+    tmp_path: Path, label_a: str, label_b: str, folder: bytes
+) -> None:
+    answers = [(b"in/%s/1.png" % folder, 0, 0.9), (b"in/%s/2.png" % folder, 1, 0.9)]
+    assert compared(tmp_path, (label_a, "Bag"), (label_b, "Bag"), answers) == {
+        "agreed": 2, "judged": 2, "only_a_right": 0, "only_b_right": 0, "both_wrong": 1,
+        "labels": ["Bag", label_a],
+    }  # fmt: skip
+
+
+def test_labels_that_one_model_tells_apart_are_not_the_same(tmp_path: Path) -> None:
+    answers = [(b"in/a_b/1.png", 0, 0.9), (b"in/a_b/2.png", 1, 0.9)]
+    assert compared(tmp_path, ("a_b", "a/b"), ("a/b", "a_b"), answers) == {
+        "agreed": 0, "judged": 2, "only_a_right": 1, "only_b_right": 1, "both_wrong": 0,
+        "labels": ["a/b", "a_b"],
+    }  # fmt: skip

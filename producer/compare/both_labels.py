@@ -1,0 +1,51 @@
+"""The labels of two models, as one list.
+
+A slash becomes `_` in the name of a class folder, and a model has the names of its folders as
+labels: `T-shirt/top` of one model is `T-shirt_top` of another that was trained on sorted images.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from producer.output.folder_labels import FolderLabels
+from shared.labels.class_folders import folded, folder_of
+
+
+class BothLabels:
+    """Labels of both models with the same folder are one, unless a model has two of them."""
+
+    def __init__(self, labels_a: Sequence[str], labels_b: Sequence[str]) -> None:
+        apart = {folder for labels in (labels_a, labels_b) for folder in _shared(labels)}
+
+        def key(label: str) -> tuple[str, str]:
+            folder = _folder(label)
+            return (folder, label if folder in apart else "")
+
+        number: dict[tuple[str, str], int] = {}
+        for label in (*labels_a, *labels_b):
+            number.setdefault(key(label), len(number))
+        self.of_a = [number[key(label)] for label in labels_a]  #: by the model's own index
+        self.of_b = [number[key(label)] for label in labels_b]
+        as_in_a = {key(label): label for label in reversed((*labels_a, *labels_b))}
+        as_in_b = {key(label): label for label in reversed((*labels_b, *labels_a))}
+        self.labels = [as_in_a[one] for one in number]  #: as the first model has them
+        #: Folders may be named as either model has it.
+        self._folders = [
+            FolderLabels([names[one] for one in number]) for names in (as_in_a, as_in_b)
+        ]
+
+    def of_folder(self, path: bytes) -> int | None:
+        """The index of the label that a file's own folder is named like."""
+        found = (folders.of(path) for folders in self._folders)
+        return next((label for label in found if label is not None), None)
+
+
+def _folder(label: str) -> str:
+    return folded(folder_of(label))
+
+
+def _shared(labels: Sequence[str]) -> set[str]:
+    """The folders that more than one label of a model would have."""
+    return {folder for folder, count in Counter(map(_folder, labels)).items() if count > 1}

@@ -60,6 +60,12 @@ def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
     return output
 
 
+def located(table: Path) -> Path:
+    """The absolute path of a table, which is the same however its folder is typed. The table itself
+    is not resolved, since its journal lies beside the name."""
+    return Path(os.path.realpath(table.parent), table.name)
+
+
 def check_folder(output: Path) -> None:
     """Check that the folder of an output exists.
 

@@ -34,12 +34,14 @@ class SortLog(LogFile):
         return str(self._one("SELECT token FROM log")[0])
 
     def sorting(self, output: str, job: str, way: Way, rule: str) -> int:
-        """The number of a table in the log, which is added if it is new.
+        """The number of a table in the log, which is added if it is new. A table that was moved is
+        found by its job.
 
         Raises:
             UsageError: it was sorted in another way, or its rows had other folders.
         """
         with self.transaction():
+            self._db.execute("UPDATE OR IGNORE sorting SET output = ? WHERE job = ?", (output, job))
             self._db.execute(
                 "INSERT OR IGNORE INTO sorting (output, job, way, rule) VALUES (?, ?, ?, ?)",
                 (output, job, way, rule),

@@ -19,6 +19,7 @@ from producer.journal.snapshot import has_journal
 from producer.journal.totals import JobCounts
 from producer.output.formatting import typed
 from producer.output.job_progress import JobProgress, make_progress
+from producer.output.output_path import located
 from producer.rendering.display_options import acceptance, stored_display
 from producer.rendering.person_labels import PersonLabels
 from producer.rendering.table_file import is_foreign
@@ -51,7 +52,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             folder has files of this table that were sorted otherwise.
         SetupError: a disk is full or read-only; the same call continues.
     """
-    table, out = table.absolute(), _checked(into)
+    table, out = located(table), _checked(into)
     with _opened(table) as sealed:
         plan = _plan(sealed)
         survey = plan.survey()
@@ -72,7 +73,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
 
 def rehearse(table: Path, into: Path, way: Way) -> Sorted:
     """What `sort` would do, as far as that shows without reading the files; nothing is written."""
-    table, out = table.absolute(), _checked(into)
+    table, out = located(table), _checked(into)
     with _opened(table) as sealed, tempfile.TemporaryDirectory(prefix="hangtag-") as scratch:
         plan = _plan(sealed)
         survey = plan.survey()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from producer.output.csv_cells import unescape
 from shared.labels.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
-from tests.support.jobs.finished_job import ODD, RUBBISH, finish, options_of
+from tests.support.jobs.finished_job import ID, ODD, RUBBISH, finish, options_of
 
 FOLDER = "in"
 
@@ -21,7 +21,9 @@ def some_files() -> dict[str, bytes]:
     return files | {"a/bad.png": RUBBISH, "b/bad.png": RUBBISH, "a/odd.png": ODD}
 
 
-def make(folder: Path, files: dict[str, bytes], pictures: Path | None = None) -> Path:
+def make(
+    folder: Path, files: dict[str, bytes], pictures: Path | None = None, job_id: str = ID
+) -> Path:
     """A finished job of these files in `folder`/in, or in `pictures`; returns its table."""
     root = pictures or folder / FOLDER
     for name, content in files.items():
@@ -29,7 +31,7 @@ def make(folder: Path, files: dict[str, bytes], pictures: Path | None = None) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     typed = os.fsencode(pictures) if pictures else FOLDER.encode()
-    finish(options_of(folder, typed))
+    finish(options_of(folder, typed), job_id=job_id)
     return folder / "out.csv"
 
 

@@ -86,6 +86,34 @@ def test_the_same_command_again_changes_nothing(table: Path, out: Path, way: Way
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["in/../out.csv", "link/out.csv"])
+def test_a_table_has_one_sorting_however_it_is_typed(
+    table: Path, out: Path, way: Way, name: str
+) -> None:
+    typed = table.parent / name
+    (table.parent / "link").symlink_to(".")
+    first = sort.sort(table, out, way)
+    before = tree(table.parent)
+    assert sort.rehearse(typed, out, way).examples == []
+    assert sort.sort(typed, out, way) == first
+    assert tree(table.parent) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_table_has_one_sorting_wherever_it_lies(table: Path, out: Path, way: Way) -> None:
+    sort.sort(table, out, way)
+    images = tree(out)
+    archive = table.parent / "archive"
+    archive.mkdir()
+    for file in table.parent.glob("out.csv*"):
+        file.rename(archive / file.name)
+    sort.sort(archive / table.name, out, way)
+    assert tree(out) == images
+    sort.undo(out)
+    assert moved_files.sorted_into(archive / table.name) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_dry_run_says_what_will_be_done_and_does_nothing(
     table: Path, out: Path, way: Way
 ) -> None:
@@ -177,9 +205,9 @@ def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) 
 
 def test_two_tables_share_a_folder(tmp_path: Path, out: Path) -> None:
     tables = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        tables.append(sorted_job.make(tmp_path / name, sorted_job.some_files()))
+    for job in ("testjb01", "testjb02"):
+        (tmp_path / job).mkdir()
+        tables.append(sorted_job.make(tmp_path / job, sorted_job.some_files(), job_id=job))
     before = tree(tmp_path)
     wanted = folders_of(tables[0]) + folders_of(tables[1])
     for one in tables:

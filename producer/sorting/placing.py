@@ -13,8 +13,9 @@ from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.plan import Planner, Remaining, Row, reason
-from producer.sorting.spots import Identity, Spot, Stays, check, opened
+from producer.sorting.spots import Identity, Spot, Stays, check, link, opened
 from shared.errors import SetupError, UsageError
+from shared.labels.class_folders import SORT_LOG
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
 #: open folders, which stays below the usual limit of 1,024 open files.
@@ -82,6 +83,7 @@ class Placing:
                     continue
                 entry, identity = self._place(planned, folders)
             except (Stays, OSError) as error:
+                self._check_link(planned, error, folders)
                 self._refuse(planned, error)
             else:
                 if identity is None:
@@ -133,6 +135,26 @@ class Placing:
         self._left.add(reason(error), entry.shown)
         self._refused.append(entry)
 
+    def _check_link(self, entry: Entry, error: Stays | OSError, folders: Folders) -> None:
+        """Raises UsageError if no other file could get a hard link in that folder either."""
+        if entry.way is not Way.LINK or not isinstance(error, OSError):
+            return
+        # Linux also refuses a link to a file that another user owns, or that is immutable.
+        foreign = error.errno == errno.EPERM and self._can_link(entry, folders)
+        if error.errno in _NO_LINK and not foreign:
+            raise no_links(entry.shown) from error
+
+    def _can_link(self, entry: Entry, folders: Folders) -> bool:
+        """Tries it with the log, a file of this user. Its second name is that of an incomplete
+        copy, which `settle` removes after a crash."""
+        part = Spot(folders.place(entry).folder, entry.part(self._token))
+        try:
+            link(Spot(folders.at(self._out), os.fsencode(SORT_LOG)), part)
+            transfer.unlink(part)
+        except OSError:
+            return False
+        return True
+
     def _remove(self, copied: list[tuple[Entry, Identity]], folders: Folders) -> None:
         """Remove the sources, whose copies are complete on the other file system."""
         for entry, identity in copied:
@@ -163,8 +185,6 @@ def check_next(entry: Entry, error: OSError) -> None:
             f"{entry.shown}: {error.strerror}; no file is lost: fix this and run the same command "
             "again"
         ) from error
-    if entry.way is Way.LINK and error.errno in _NO_LINK:
-        raise no_links(entry.shown) from error
 
 
 def no_links(path: str) -> UsageError:

@@ -16,7 +16,7 @@ from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import decode_result
-from shared.messages.files import NO_STAMP, Stamp, digest, printable
+from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -26,6 +26,12 @@ class _File(msgspec.Struct, frozen=True):
     digest: bytes
     status: Status
 
+
+_RESTART = "classify it again with --restart"
+#: Of a moved file, which a restart would not find at its path.
+_TAKE_BACK = (
+    "restore it, or take it back with hangtag sort --undo and classify again with --restart"
+)
 
 #: The maximum number of problems; a table with more is not compared further.
 PROBLEMS_MAX = 100
@@ -82,7 +88,7 @@ def _not_moved(
             yield file
             continue
         there = msgspec.structs.replace(file, real=now)
-        if problem := _problem(there, deep, options.max_file_bytes):
+        if problem := _moved_problem(there, deep, options.max_file_bytes):
             closed.report(f"{printable(now)}: {problem}")
 
 
@@ -136,11 +142,20 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
                 yield file
 
 
-def _problem(file: _File, deep: bool, max_bytes: int) -> str:
+def _moved_problem(file: _File, deep: bool, max_bytes: int) -> str:
+    """Of a file that was moved to a disk that may keep less exact times: its content decides."""
+    now = stamp_of(file.real)
+    rounded = now != file.stamp and now[0] == file.stamp[0] and file.digest not in (b"", NO_DIGEST)
+    if rounded and digest(read(file.real, max_bytes)[0]) == file.digest:
+        return ""
+    return _problem(file, deep, max_bytes, _TAKE_BACK)
+
+
+def _problem(file: _File, deep: bool, max_bytes: int, restart: str = _RESTART) -> str:
+    """`restart` is the remedy for a file that has a label."""
     if file.status is Status.CHANGED:
         return ""  # its row says so
-    option = "--restart" if file.status is Status.OK else "--retry-failed"
-    repeat = f"classify it again with {option}"
+    repeat = restart if file.status is Status.OK else "classify it again with --retry-failed"
     if file.status is Status.MISSING:
         if stamp_of(file.real) == NO_STAMP:
             return ""  # unknown: it cannot be reached

@@ -187,3 +187,31 @@ def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -
     moved_files.remember(table, str(tmp_path / "gone"))
     with moved_files.of_table(table) as moved:
         assert moved.of_row(os.fsencode(table.parent), b"in/a/odd.png") is None
+
+
+def verified(table: Path, deep: bool = False) -> list[str]:
+    """The problems that `verify` finds."""
+    with moved_files.of_table(table) as moved:
+        return verify(table, deep, moved=moved).problems
+
+
+def test_a_disk_with_coarse_times_changes_no_moved_image(table: Path, tmp_path: Path) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    for path in (tmp_path / "sorted").rglob("*.[pP]*"):
+        coarse = path.stat().st_mtime_ns // 2_000_000_000 * 2_000_000_000
+        os.utime(path, ns=(coarse, coarse))
+    assert verified(table) == []
+    assert verified(table, deep=True) == []
+
+
+def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
+    table: Path, tmp_path: Path
+) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    odd = tmp_path / "sorted/flagged/odd.png"
+    for content in (b"another one", b"ODD"[: odd.stat().st_size]):
+        odd.write_bytes(content)
+        assert verified(table) == [
+            f"{odd}: has another size or time than when it was classified; restore it, or take it "
+            "back with hangtag sort --undo and classify again with --restart"
+        ]

@@ -61,7 +61,7 @@ class Comparison(msgspec.Struct, frozen=True):
     a: Side
     b: Side
     both: int  #: files with a row in both tables
-    changed: int  #: those whose content differs, which are not compared
+    changed: int  #: those with a label in both whose content differs, which are not compared
     failed_in_both: int
     images: int
     agreed: int

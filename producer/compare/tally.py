@@ -25,7 +25,7 @@ class Tally:
         self.examples_a: list[bytes] = []
         self.examples_b: list[bytes] = []
         self.both = 0  #: files with a row in both tables
-        self.changed = 0  #: those of them whose content differs, which are not compared further
+        self.changed = 0  #: those with a label in both whose content differs
         self.failed_a = self.failed_b = self.failed_both = 0
         self.labelled = self.agreed = 0  #: with a label in both; the same one
         self.counts_a, self.counts_b = _zeros(count), _zeros(count)
@@ -45,13 +45,13 @@ class Tally:
             self._add_alone(pair)
             return None
         self.both += 1
-        if not is_same_content(a, b):
-            self.changed += 1
-            return None
         if a.status or b.status:
             self.failed_both += bool(a.status and b.status)
             self.failed_a += bool(a.status and not b.status)
             self.failed_b += bool(b.status and not a.status)
+            return None
+        if not is_same_content(a, b):
+            self.changed += 1
             return None
         return self._add_labelled(a, b)
 

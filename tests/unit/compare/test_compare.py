@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -223,7 +224,7 @@ def test_a_table_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> 
 
 
 def compared(
-    folder: Path, labels_a: tuple[str, ...], labels_b: tuple[str, ...], answers: list[Answer]
+    folder: Path, labels_a: tuple[str, ...], labels_b: tuple[str, ...], answers: Sequence[Answer]
 ) -> dict[str, object]:
     """The figures of two models with these labels, which both give the same answers."""
     for table, labels in (("a.csv", labels_a), ("b.csv", labels_b)):
@@ -261,3 +262,15 @@ def test_labels_that_one_model_tells_apart_are_not_the_same(tmp_path: Path) -> N
         "agreed": 0, "judged": 2, "only_a_right": 1, "only_b_right": 1, "both_wrong": 0,
         "labels": ["a/b", "a_b"],
     }  # fmt: skip
+
+
+def test_a_file_that_failed_in_one_table_is_not_one_with_another_content(tmp_path: Path) -> None:
+    a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png", b"in/Coat/3.png"])
+    plant(tmp_path / "a.csv", a)
+    (tmp_path / "in/Coat/2.png").rename(tmp_path / "hidden")
+    plant(tmp_path / "b.csv", [a[0], (a[1][0], None, 0.0), a[2]])
+    (tmp_path / "hidden").rename(tmp_path / "in/Coat/2.png")
+    for first, second in (("a.csv", "b.csv"), ("b.csv", "a.csv")):
+        stdout = run(tmp_path / first, tmp_path / second).stdout
+        assert "another content" not in stdout
+        assert f"without a label: 1 in {'B' if first == 'a.csv' else 'A'}" in stdout

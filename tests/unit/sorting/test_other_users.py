@@ -1,9 +1,11 @@
-"""A file that may have no hard link stays alone; where no file may have one, `sort` says so."""
+"""What ordinary users may not do: a file that may have no hard link stays alone, and copies of
+read-only files have their attributes."""
 
 from __future__ import annotations
 
 import errno
 import os
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,13 @@ from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 #: Owns nothing.
 NOBODY = 65534
 FILES = {f"{i}.png": b"image %d" % i for i in range(5)}
+ANY = 0xFFFFFFFF
+#: user::rw-, user:NOBODY:r--, group::r--, mask::r--, other::---
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 6, ANY), (2, 4, NOBODY), (4, 4, ANY),
+                  (16, 4, ANY), (32, 0, ANY))
+)  # fmt: skip
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 needs_protection = pytest.mark.skipif(
     not Path("/proc/sys/fs/protected_hardlinks").is_file()
@@ -84,6 +93,30 @@ def test_a_link_that_may_not_be_taken_back_stays(table: Path) -> None:
         found = sort.undo(out)
         assert found.exit_code == Exit.SOME_FAILED
         assert "operation not permitted" in found.stay
+
+
+@needs_root
+def test_a_copy_of_a_read_only_file_has_its_attributes_and_its_mode(table: Path) -> None:
+    """Linux lets only root write attributes of a file that may not be written."""
+    source, out = table.parent / "in/1.png", table.parent / "sorted"
+    os.setxattr(source, "user.note", b"mine")
+    source.chmod(0o444)
+    with another_user(table.parent):
+        sort.sort(table, out, Way.COPY)
+    (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
+    assert os.getxattr(place, "user.note") == b"mine"
+    assert place.stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this system has no such attributes")
+def test_a_copy_has_the_access_control_list_of_its_file(table: Path) -> None:
+    source, out = table.parent / "in/1.png", table.parent / "sorted"
+    os.setxattr(source, "system.posix_acl_access", ACL)
+    mode = source.stat().st_mode
+    sort.sort(table, out, Way.COPY)
+    (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
+    assert os.getxattr(place, "system.posix_acl_access") == ACL
+    assert place.stat().st_mode == mode
 
 
 def test_a_file_system_without_hard_links_is_named_at_the_first_file(

@@ -111,6 +111,7 @@ class _Sources:
         self._roots = [
             (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
             for typed in options.roots
+            if os.path.isdir(os.path.join(options.cwd, typed))  # each row is compared with all
         ]
         self._last = (b"", b"")  # a folder as typed, and resolved
 

@@ -8,21 +8,19 @@ those of its job: another job may have classified other files with the same name
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-from urllib.parse import quote
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
-from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
+from producer.sorting.entry import Entry, State, Way
+from producer.sorting.log_reader import LogReader
 from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
@@ -39,7 +37,8 @@ class MovedFiles:
         """Opens the logs that these tables name; with `table` for the files of its job only."""
         outs = dict.fromkeys(out for table in tables for out in sorted_into(table))
         self._lock = threading.Lock()
-        self._logs = [(out, log) for out in outs if (log := _opened(out)) is not None]
+        self._skip = table is None  #: unreadable logs, which may be of other tables
+        self._logs = [log for out in outs if (log := self._opened(out)) is not None]
         view = read_snapshot(table) if table and self._logs else None
         self._job = view.job if view else ""
 
@@ -52,7 +51,7 @@ class MovedFiles:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        for _, log in self._logs:
+        for log in self._logs:
             log.close()
 
     def now(self, path: bytes) -> bytes:
@@ -79,12 +78,12 @@ class MovedFiles:
         if not self._logs:
             return False
         path = _resolved(os.path.join(cwd, name))
-        for out, log in self._logs:
-            below = os.fsencode(out) + b"/"
+        for log in self._logs:
+            below = log.out + b"/"
             folder, _, file = path.removeprefix(below).rpartition(b"/")
             if path.startswith(below) and folder:
                 with self._lock:
-                    if _is_placed(log, self._job, os.fsdecode(folder), file):
+                    if log.is_placed(self._job, os.fsdecode(folder), file):
                         return True
         return False
 
@@ -98,17 +97,35 @@ class MovedFiles:
         return None
 
     def _places(self, source: bytes, passed: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-        for out, log in self._logs:
-            with self._lock:
-                found = _entries(log, source)
-            for job, entry in found:
+        for log in self._logs:
+            for job, entry in self._entries(log, source):
                 ours = job == self._job
                 if job in passed or (self._job and not passed and not ours):
                     continue
                 sure = ours and entry.way is Way.MOVE and entry.state is State.PLACED
                 if sure or not os.path.lexists(source):
-                    place = b"/".join((os.fsencode(out), os.fsencode(entry.folder), entry.name))
+                    place = b"/".join((log.out, os.fsencode(entry.folder), entry.name))
                     yield job, place
+
+    def _opened(self, out: str) -> LogReader | None:
+        """The log of a folder; None if there is none, or the folder cannot be accessed."""
+        if not os.path.exists(Path(out, SORT_LOG)):
+            return None
+        try:
+            return LogReader(out)
+        except SetupError:
+            if not self._skip:
+                raise
+            return None
+
+    def _entries(self, log: LogReader, source: bytes) -> list[tuple[str, Entry]]:
+        try:
+            with self._lock:
+                return log.entries(source)
+        except SetupError:
+            if not self._skip:
+                raise
+            return []
 
 
 def of_table(table: Path) -> MovedFiles:
@@ -117,7 +134,8 @@ def of_table(table: Path) -> MovedFiles:
 
 
 def of_all_tables() -> MovedFiles:
-    """The moved files of every table that was made here, the newest first."""
+    """The moved files of every table that was made here, the newest first, as far as their logs can
+    be read."""
     return MovedFiles(Path(entry.output) for entry in reversed(entries()))
 
 
@@ -157,53 +175,6 @@ def _write(table: Path, outs: list[str]) -> None:
 
 def _pointer(table: Path) -> Path:
     return table.with_name(table.name + SUFFIX)
-
-
-def _opened(out: str) -> sqlite3.Connection | None:
-    """A log for reading; None if there is none, or its folder cannot be accessed."""
-    path = Path(out, SORT_LOG)
-    if not os.path.exists(path):
-        return None
-    # Not read-only where that is possible: after a crash SQLite rolls the last change back first.
-    mode = (
-        "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro&immutable=1"
-    )
-    try:
-        address = f"file:{quote(os.fsencode(path))}?mode={mode}"
-        return sqlite3.connect(address, uri=True, check_same_thread=False)
-    except sqlite3.DatabaseError as error:
-        raise _unreadable(path, error) from error
-
-
-def _entries(log: sqlite3.Connection, source: bytes) -> list[tuple[str, Entry]]:
-    """The entries of a source, each with its job, the newest first."""
-    found = _all(
-        log,
-        f"SELECT (SELECT job FROM sorting WHERE id = file.sorting), {COLUMNS} FROM file"
-        " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC",
-        (source_hash(source), source),
-    )
-    return [(row[0], entry_of(row[1:])) for row in found]
-
-
-def _is_placed(log: sqlite3.Connection, job: str, folder: str, name: bytes) -> bool:
-    text = (
-        "SELECT 1 FROM file JOIN sorting ON id = file.sorting"
-        " WHERE place = ? AND folder = ? AND name = ? AND state = ? AND job = ?"
-    )
-    cells = (place_hash(folder, name), folder, name, State.PLACED, job)
-    return bool(_all(log, text, cells))
-
-
-def _all(log: sqlite3.Connection, text: str, cells: tuple[object, ...]) -> list[Any]:
-    try:
-        return log.execute(text, cells).fetchall()
-    except sqlite3.DatabaseError as error:
-        raise _unreadable("the log of a sorted folder", error) from error
-
-
-def _unreadable(path: object, error: Exception) -> SetupError:
-    return SetupError(f"{path}: {error}; repair or remove the file, and run the same command again")
 
 
 def _resolved(path: bytes) -> bytes:

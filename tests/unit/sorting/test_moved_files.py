@@ -18,7 +18,9 @@ from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
+from shared.errors import SetupError
 from shared.image_status import Status
+from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sorted_job import some_files
@@ -215,3 +217,38 @@ def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
             f"{odd}: has another size or time than when it was classified; restore it, or take it "
             "back with hangtag sort --undo and classify again with --restart"
         ]
+
+
+class TestDamagedLog:
+    """Without its log the images of a folder cannot be found, so nothing advises to remove it."""
+
+    @pytest.fixture(params=["damaged", "unreadable"])
+    def log(self, table: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+        sort.sort(table, tmp_path / "sorted", Way.MOVE)
+        log = tmp_path / "sorted" / SORT_LOG
+        if request.param == "damaged":
+            log.write_bytes(log.read_bytes()[:100] + b"\xff" * 20_000)
+        else:
+            log.unlink()
+            log.mkdir()
+        return log
+
+    def test_it_is_named(self, table: Path, log: Path) -> None:
+        with pytest.raises(SetupError) as caught:
+            read_all(table)
+        assert str(caught.value).startswith(f"{log}: ")
+        assert "; restore it " in str(caught.value)
+        assert "remove" not in str(caught.value)
+        with pytest.raises(SetupError, match="restore it"):
+            verified(table)
+
+    @pytest.mark.usefixtures("log")
+    def test_images_of_other_tables_are_found(self, table: Path, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        other = sorted_job.make(tmp_path / "other", {"a.png": b"odd"}, job_id="testjb02")
+        sort.sort(other, tmp_path / "again", Way.MOVE)
+        for number, one in enumerate((other, table), 1):
+            remember(Entry(f"testjb0{number}", str(one), float(number)))
+        with moved_files.of_all_tables() as moved:
+            now = moved.now(os.fsencode(tmp_path / "other/in/a.png"))
+        assert now == os.fsencode(tmp_path / "again/flagged/a.png")

@@ -134,6 +134,7 @@ ALONE = {
     "producer/sorting/log_file.py:_all": "text that reads",
     "producer/sorting/log_reader.py:_all": "text that reads",
     "producer/sorting/placing.py:place": "in a transaction, which has one",
+    "producer/sorting/placing.py:_can_link": "calls `link` and `unlink`, which have one",
     "producer/sorting/placing.py:finish": "in a transaction, which has one",
     "producer/sorting/plan.py:again": "in a transaction, which has one",
     "producer/sorting/settle.py:settle": "in a transaction, which has one",

@@ -15,6 +15,7 @@ import pytest
 
 from producer.sorting import sort
 from producer.sorting.entry import Way
+from shared import failpoints
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
@@ -77,6 +78,32 @@ def test_a_file_of_another_user_stays_alone(table: Path) -> None:
         assert not [name for name in tree(out) if "/.hangtag" in name]
         sort.undo(out)
     assert tree(table.parent / "in") == FILES
+
+
+@needs_root
+@needs_protection
+def test_an_interrupted_trial_of_a_link_leaves_nothing(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign, out = table.parent / "in/1.png", table.parent / "sorted"
+    log = out / SORT_LOG
+
+    def interrupt(_: str) -> None:
+        if log.exists() and log.stat().st_nlink == 2:
+            raise KeyboardInterrupt
+
+    with another_user(table.parent):
+        os.seteuid(0)
+        os.chown(foreign, 0, 0)
+        os.seteuid(NOBODY)
+        with monkeypatch.context() as patched:
+            patched.setattr(failpoints, "_on_pass", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                sort.sort(table, out, Way.LINK)
+        assert log.stat().st_nlink == 2
+        sort.sort(table, out, Way.LINK)
+    assert log.stat().st_nlink == 1
+    assert not [name for name in tree(out) if "/.hangtag" in name]
 
 
 @needs_root

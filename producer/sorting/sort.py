@@ -145,6 +145,12 @@ def _checked(into: Path) -> str:
 @contextmanager
 def _opened(table: Path) -> Iterator[SealedJournal]:
     """The journal of a finished job."""
+    try:
+        str(table).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{printable(table)} has bytes that are not UTF-8; rename the table or its folder"
+        ) from None
     if not has_journal(table):
         raise UsageError(
             f"{table} has no journal ({journal_path(table).name}) beside it; name a table that "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -334,6 +335,17 @@ class TestRefused:
 
         monkeypatch.setattr(sort, "settle", meanwhile)
         assert sort.sort(table, out, Way.COPY).count
+
+    @pytest.mark.parametrize("work", [sort.sort, sort.rehearse])
+    def test_a_table_in_a_folder_that_is_no_text(
+        self, tmp_path: Path, out: Path, work: Callable[[Path, Path, Way], object]
+    ) -> None:
+        (tmp_path / "job").mkdir()
+        table = sorted_job.make(tmp_path / "job", {"a.png": b"one"})
+        folder = table.parent.rename(tmp_path / os.fsdecode(b"caf\xe9"))
+        with pytest.raises(UsageError, match=r"caf\\xe9/out.csv has bytes that are not UTF-8"):
+            work(folder / "out.csv", out, Way.COPY)
+        assert not out.exists()
 
     @pytest.mark.parametrize("into", ["out.csv", "a\nb"])
     def test_a_folder_that_cannot_be(self, table: Path, into: str) -> None:

@@ -12,6 +12,7 @@ from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
 from producer.compare.paired_rows import Row
 from producer.jobs.find_job import find_output
+from producer.output.output_path import located
 from producer.pages import page
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
@@ -42,7 +43,7 @@ def compare_tables(
     """
     if output is not None:
         page.check(output, page.Kind.COMPARISON, force)
-    first, second = find_output(a).resolve(), find_output(b).resolve()
+    first, second = located(find_output(a)), located(find_output(b))
     if first == second:
         raise UsageError(f"{first} is compared with itself; name two tables")
     progress = PageProgress(quiet)

@@ -18,6 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from producer.output import draft_lock
 from producer.pages import text
 from shared import atomic_file
 from shared.errors import UsageError
@@ -95,14 +96,18 @@ def write(path: Path, page: Page) -> None:
     """Write a page atomically.
 
     Raises:
+        UsageError: another command is writing the same page.
         SetupError: the disk is full or the folder read-only.
     """
     path = path.absolute()
-    draft = Path(f"{path}{atomic_file.DRAFT_SUFFIX}")
+    draft = draft_lock.draft_of(path)
     with atomic_file.writing(path, "fix this and run the same command again"):
+        draft_lock.check_unused(path)
         with atomic_file.created(draft) as file:
+            draft_lock.take(file)  # until the draft is in place
             file.write(page.html.encode(errors="replace"))
-        atomic_file.place(draft, path)
+            atomic_file.sync(file)
+            atomic_file.place(draft, path)
 
 
 @functools.cache

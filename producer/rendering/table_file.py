@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from producer.journal.job_properties import JobProperties
 from producer.journal.records import BatchFiles
+from producer.output import draft_lock
 from producer.output.csv_table import EMPTY, PART_SUFFIX, Persons, Table
 from producer.output.formatting import typed
 from producer.rendering.forms import CSV, converted
-from shared import atomic_file, file_lock
+from shared import atomic_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.messages.batch import BatchResult, decode_result
@@ -77,13 +77,12 @@ def write_table(
         UsageError: another process is writing the same output.
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
-    draft = Path(f"{output}{atomic_file.DRAFT_SUFFIX}")
+    draft = draft_lock.draft_of(output)
     sha256 = hashlib.sha256()
     with atomic_file.writing(output, "fix this and run the same command again"):
-        _check_unused(draft, output)
+        draft_lock.check_unused(output)
         with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:
-            with suppress(OSError):  # a file system without locks
-                file_lock.try_acquire(file.fileno())  # until the draft is in place
+            draft_lock.take(file)  # until the draft is in place
             for text in converted(lines(journal, table, count), form):
                 data = text.encode()
                 sha256.update(data)
@@ -94,19 +93,6 @@ def write_table(
             atomic_file.place(draft, output)
             failpoint("table.placed")
     return sha256.hexdigest()
-
-
-def _check_unused(draft: Path, output: Path) -> None:
-    """Check that no living process writes the draft. Raises UsageError."""
-    with suppress(OSError), open(draft, "rb", opener=_without_waiting) as file:
-        if not file_lock.try_acquire(file.fileno()):
-            raise UsageError(
-                f"another command is writing {output}; run the same command again when it has ended"
-            )
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def sha256_of(output: Path) -> str:

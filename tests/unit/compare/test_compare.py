@@ -274,3 +274,16 @@ def test_a_file_that_failed_in_one_table_is_not_one_with_another_content(tmp_pat
         stdout = run(tmp_path / first, tmp_path / second).stdout
         assert "another content" not in stdout
         assert f"without a label: 1 in {'B' if first == 'a.csv' else 'A'}" in stdout
+
+
+def test_a_table_is_compared_by_its_name(tmp_path: Path) -> None:
+    """Its journal lies beside that name, also if a person keeps the table elsewhere."""
+    (tmp_path / "job").mkdir()
+    plant(tmp_path / "job/a.csv", [(b"in/1.png", 1, 0.5)], cwd=tmp_path)
+    plant(tmp_path / "b.csv", [(b"in/1.png", 1, 0.5)])
+    (tmp_path / "kept.csv").write_text("path,label\n")
+    (tmp_path / "job/a.csv").symlink_to("../kept.csv")
+    assert "1 row" in run(tmp_path / "job/a.csv", tmp_path / "b.csv").stdout
+    (tmp_path / "link").symlink_to("job")
+    same = run(tmp_path / "job/a.csv", tmp_path / "link/a.csv", code=Exit.USAGE)
+    assert "with itself" in same.stderr

@@ -99,5 +99,9 @@ def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
 
 
 def _value(options: JobOptions, field: str) -> object:
-    """The value of an option; a model in its full form, because a name has several."""
-    return parse(options.model) if field == "model" else getattr(options, field)
+    """The value of an option, in one form where the same may be typed in several."""
+    if field == "model":
+        return parse(options.model)
+    if field == "roots":
+        return tuple(root.rstrip(b"/") or root[:1] for root in options.roots)
+    return getattr(options, field)

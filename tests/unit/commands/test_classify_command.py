@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions, encode_options
+from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary
 from producer.jobs.job import Job
@@ -346,6 +346,16 @@ def test_changed_options_of_an_existing_job_are_named_with_the_fix(
     assert differs in line
     assert "--restart" in line
     assert journal.read_bytes() == before
+
+
+def test_a_slash_at_the_end_of_a_folder_is_no_other_option(here: Path) -> None:
+    """Completion adds one. The folder / is only a slash."""
+    started_job(here, exit=b"0")
+    (here / "out.csv").touch()
+    assert run("classify", "photos//", "-o", "out.csv").exit_code == Exit.OK
+    for mine, theirs, same in ((b"/", b"//", True), (b"/", b"", False), (b"/a/", b"/a", True)):
+        jobs = (JobOptions((root,), b"/", "/out.csv") for root in (mine, theirs))
+        assert (differences(*jobs) == []) is same
 
 
 @pytest.mark.parametrize("arguments", [("photos",), ("--list", "{}/list")])

@@ -22,6 +22,7 @@ from producer.journal.snapshot import (
     has_journal,
     is_running,
     job_of_producer,
+    properties,
     read_snapshot,
     stored,
     with_known_files,
@@ -29,6 +30,7 @@ from producer.journal.snapshot import (
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
+from producer.rendering.table_file import is_own_part
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path
@@ -184,11 +186,12 @@ def _log_of(output: Path) -> Path:
 
 def _summary(view: JobView, code: Exit) -> Summary:
     """The summary of the followed attempt, as its own command reports it."""
-    part, attempt = Path(f"{view.output}{PART_SUFFIX}"), view.attempt
+    job, attempt = properties(Path(view.output)), view.attempt
+    part = Path(f"{view.output}{PART_SUFFIX}")
     return Summary(
         view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
         attempt.skipped, attempt.seconds, int(code), view.flagged,
-        str(part) if code is Exit.BUDGET and part.exists() else "", view.unlisted,
+        str(part) if code is Exit.BUDGET and is_own_part(job, part) else "", view.unlisted,
         view.max_file_bytes, view.answers,
     )  # fmt: skip
 

@@ -147,22 +147,20 @@ def _work(
         return _End(code, result)
     result = AttemptResult(classified, _since(started), run.skipped)
     job.stopped(code, result)
-    return _End(code, result, _stop(job, code, work.queue))
+    return _End(code, result, _stop(job, code, work.queue, attempt.report))
 
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _stop(job: Job, code: Exit, queue: JobQueue) -> str:
+def _stop(job: Job, code: Exit, queue: JobQueue, report: JobProgress) -> str:
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         queue.finish()
     if code is not Exit.BUDGET:
         return ""
-    part = f"{job.output}{PART_SUFFIX}"
-    job.table.write_part(Path(part))
-    return part
+    return job.table.write_part(Path(f"{job.output}{PART_SUFFIX}"), report.notice)
 
 
 def _new_files(job: Job, report: JobProgress, moved: moved_files.MovedFiles) -> NewFiles:

@@ -18,9 +18,10 @@ from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
-from producer.journal.snapshot import JobState, is_running, read_snapshot
+from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
+from producer.rendering.table_file import is_own_part
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url
@@ -87,14 +88,20 @@ def forget(job: KnownJob, settings: Settings) -> bool:
 
 def _remove_files(output: Path, lock: int) -> None:
     journal = journal_path(output)
+    part = Path(f"{output}{PART_SUFFIX}")
     with atomic_file.writing(journal, _REMEDY):
+        if is_own_part(properties(output), part):  # before the journal loses its digest
+            _remove(part)
         journal_lock.empty(journal, lock)
-        part = f"{output}{PART_SUFFIX}"
         drafts = (Path(f"{path}{atomic_file.DRAFT_SUFFIX}") for path in (output, part))
-        for path in (Path(f"{journal}.log"), Path(part), *drafts, journal):
-            path.unlink(missing_ok=True)
-            failpoint("forget.file-removed")
+        for path in (Path(f"{journal}.log"), *drafts, journal):
+            _remove(path)
         atomic_file.sync_folder(journal.parent)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    failpoint("forget.file-removed")
 
 
 def _delete_keys(job: str, settings: Settings) -> bool:

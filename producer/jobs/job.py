@@ -12,7 +12,7 @@ import redis
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
-from producer.jobs.job_table import PART, JobTable
+from producer.jobs.job_table import JobTable
 from producer.jobs.pin import pin
 from producer.journal.job_index import Entry, ids_of, remember, set_model
 from producer.journal.job_properties import (
@@ -32,7 +32,7 @@ from producer.rendering.display_options import (
     encode_display,
     make_table,
 )
-from producer.rendering.table_file import check_part, sha256_of
+from producer.rendering.table_file import PART, check_part, sha256_of
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card

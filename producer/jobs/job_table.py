@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answe
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
 from producer.output.csv_table import PART_SUFFIX
+from producer.output.formatting import typed
 from producer.rendering import table_file
 from producer.rendering.display_options import (
     DISPLAY,
@@ -19,13 +21,16 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.table_file import PLACING, check_replaceable, sha256_of
+from producer.rendering.table_file import (
+    PART,
+    PLACING,
+    check_replaceable,
+    is_own_part,
+    sha256_of,
+)
 from producer.summary.answers import AnswerCounter, count_rows
 from shared.errors import SetupError
 from shared.messages.batch import BatchResult
-
-#: The property of a job with the digest of its rows so far, as they were written to a file.
-PART = "part"
 
 
 class JobTable:
@@ -86,21 +91,30 @@ class JobTable:
 
         return self._write(self._output, placing, passed)
 
-    def write_part(self, part: Path) -> None:
-        """Write the rows so far to another file, which is replaced, and store what came out.
+    def write_part(self, part: Path, notice: Callable[[str], None] = lambda text: None) -> str:
+        """Write the rows so far to another file, and store what came out; return its path. A file
+        that this job has not written is not replaced: `notice` gets a line, and the path is empty.
 
         Raises:
             SetupError: the file or the journal cannot be written.
         """
+        if os.path.lexists(part) and not is_own_part(self._journal, part):
+            notice(
+                f"{part} is not of its job, and is not replaced; write the rows so far with: "
+                f"{typed(['hangtag', 'table', str(self._output), '-o'])} OTHER"
+            )
+            return ""
 
         def placing(sha256: str) -> None:
-            self._journal.put(**{PART: sha256.encode()})
+            # A process that is killed now leaves the rows before.
+            self._journal.put(**{PART: f"{sha256} {sha256_of(part)}".strip().encode()})
 
         self._write(part, placing, lambda rows: None)
         self._journal.put(**self.counted())
+        return str(part)
 
     def part(self) -> bytes:
-        """The digest of the rows so far that this output's job wrote last; empty if none, or if
+        """The digests of the rows so far that this output's job wrote last; empty if none, or if
         its journal cannot be read."""
         with suppress(SetupError):
             return self._journal.get(PART) or b""
@@ -108,9 +122,9 @@ class JobTable:
 
     def remove_part(self) -> None:
         """Remove the rows so far, unless the file has other bytes than the job wrote."""
-        part, own = Path(f"{self._output}{PART_SUFFIX}"), self.part()
-        with suppress(SetupError, OSError):  # it is not the job's, or only stays for longer
-            if own and sha256_of(part).encode() == own:
+        part = Path(f"{self._output}{PART_SUFFIX}")
+        with suppress(OSError):  # it only stays for longer
+            if is_own_part(self._journal, part):
                 part.unlink()
 
     def _write(

@@ -156,6 +156,14 @@ def stored(output: Path) -> tuple[JobOptions, ErrorBudget]:
     return msgspec.structs.replace(job.options, output=str(output)), job.budget
 
 
+def properties(output: Path) -> JobProperties:
+    """The properties in the journal of this output; none if it cannot be read."""
+    try:
+        return _Snapshot(_read(journal_path(output))[0])
+    except (OSError, sqlite3.DatabaseError, HangtagError):
+        return _Snapshot({})
+
+
 def with_known_files(options: JobOptions) -> JobOptions:
     """The options with what their job knows of its files; the same ones if it has not started."""
     try:

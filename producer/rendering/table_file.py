@@ -26,6 +26,9 @@ from shared.messages.batch import BatchResult, decode_result
 
 #: The property of a job with the digest of a table that is about to be placed.
 PLACING = "placing"
+#: The property of a job with the digests of its rows so far, as they were written to a file: those
+#: that it placed last, or was about to, and the ones that they replace.
+PART = "part"
 Count = Callable[[Sequence[bytes], BatchResult], None]
 _WRITE_BUFFER_BYTES = 1 << 20
 
@@ -131,6 +134,14 @@ def check_replaceable(job: JobProperties, output: Path) -> None:
         f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
         f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
     )
+
+
+def is_own_part(job: JobProperties, part: Path) -> bool:
+    """Whether a file is the rows so far as the job wrote them; false if this cannot be read."""
+    with suppress(SetupError):
+        own = (job.get(PART) or b"").decode().split()
+        return bool(own) and part.is_file() and sha256_of(part) in own
+    return False
 
 
 def check_part(output: Path) -> None:

@@ -52,7 +52,7 @@ OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
 OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
     "queue.left", "journal.log-removed", "journal.emptied", "forget.file-removed",
     "index.forgotten",
-)] + [Shot("forget.file-removed", 5, KILL)]  # fmt: skip
+)] + [Shot("forget.file-removed", 4, KILL)]  # fmt: skip
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
 OF_FORGETTING_RESULTS = [Shot("queue.result-forgotten", 1, how) for how in WAYS]

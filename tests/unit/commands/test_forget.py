@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.jobs.find_job import NoSuchJob, find_output
+from producer.jobs.job import Job
 from producer.journal import journal_lock
 from producer.journal.job_index import Entry, entries, remember
 from producer.journal.journal import journal_path
@@ -36,8 +38,10 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize("typed", [ID, ID[:3], "out.csv"])
 def test_a_forgotten_job_leaves_its_table_and_nothing_else(table: Path, typed: str) -> None:
     rows = table.read_bytes()
+    with closing(Job(options_of(table.parent, b"photos"))) as job:
+        job.table.write_part(Path(f"{table}.part"))
     for extra in (
-        *(".part", ".hangtag-draft", ".part.hangtag-draft"),
+        *(".hangtag-draft", ".part.hangtag-draft"),
         *(".hangtag.log", ".hangtag-wal", ".hangtag-shm"),
     ):
         Path(f"{table}{extra}").touch()
@@ -47,6 +51,18 @@ def test_a_forgotten_job_leaves_its_table_and_nothing_else(table: Path, typed: s
     assert sorted(os.listdir(table.parent)) == ["out.csv", "photos"]
     assert table.read_bytes() == rows
     assert entries() == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_part_of_a_users_own_stays(table: Path, damaged: bool) -> None:
+    """Also where the journal cannot tell."""
+    part = Path(f"{table}.part")
+    part.write_text("a download in progress")
+    if damaged:
+        journal_path(table).write_bytes(b"no journal" * 1000)
+    assert run(ID, "--yes").exit_code == 0
+    assert sorted(os.listdir(table.parent)) == ["out.csv", "out.csv.part", "photos"]
+    assert part.read_text() == "a download in progress"
 
 
 def test_a_job_of_a_stack_that_has_ended_has_no_keys(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
+from producer.jobs.background import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
@@ -22,6 +24,7 @@ from producer.verify.verify import verify
 from shared import atomic_file
 from shared.errors import Exit
 from shared.registry import packaged
+from shared.settings import Settings
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 FILES = 30
@@ -288,6 +291,50 @@ def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
     finish(options)
     assert verify(output).proven
     assert part.exists() == changed
+
+
+def test_the_rows_so_far_replace_only_those_of_their_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that a process has left that was killed before it placed the next ones."""
+    monkeypatch.chdir(tmp_path)
+    options, part = options_of(tmp_path, b"photos"), Path(f"{plant(tmp_path)}.part")
+    finish(options, stop_after=1)
+    notices: list[str] = []
+    with closing(Job(options)) as job:
+        assert job.table.write_part(part, notices.append) == str(part)
+        first = part.read_bytes()
+        assert job.table.write_part(part, notices.append) == str(part)
+    finish(options, stop_after=2)
+    with closing(Job(options)) as job:
+        assert job.table.write_part(part, notices.append) == str(part)
+        assert part.read_bytes() != first
+        part.write_bytes(first)
+        assert job.table.write_part(part, notices.append) == str(part)
+        assert notices == []
+        part.write_text("a download in progress")
+        assert job.table.write_part(part, notices.append) == ""
+        part.unlink()
+        os.mkfifo(part)
+        assert job.table.write_part(part, notices.append) == ""
+    assert len(notices) == 2
+    assert f"{part} is not of its job, and is not replaced" in notices[0]
+    assert part.is_fifo()
+
+
+def test_a_follower_reports_no_file_of_another_program_as_rows_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output, options = plant(tmp_path), options_of(tmp_path, b"photos")
+    part = Path(f"{output}.part")
+    finish(options, stop_after=2)
+    with closing(Job(options)) as job:
+        job.stopped(Exit.BUDGET)
+        job.table.write_part(part)
+    assert collect(str(output), Settings.from_env(), quiet=True).part == str(part)
+    part.write_text("a download in progress")
+    assert collect(str(output), Settings.from_env(), quiet=True).part == ""
 
 
 def test_a_copy_leaves_other_files_beside_it(table: Path) -> None:

@@ -49,9 +49,22 @@ def can_redraw(stream: TextIO | None = None) -> bool:
 
 
 def columns_of(stream: object) -> int | None:
-    """The width of a terminal; None for a pipe or a file, which have none."""
+    """The width of a terminal; None for a pipe or a file, which have none. COLUMNS precedes it."""
     isatty = getattr(stream, "isatty", None)
-    return shutil.get_terminal_size().columns if isatty is not None and isatty() else None
+    if isatty is None or not isatty():
+        return None
+    columns = shutil.get_terminal_size().columns  # COLUMNS, or that of standard output
+    if os.environ.get("COLUMNS", "").isdecimal():
+        return columns
+    return _own_columns(stream) or columns
+
+
+def _own_columns(stream: object) -> int:
+    """The width that a terminal tells itself; 0 if it does not."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 def has_blocks(encoding: str | None) -> bool:

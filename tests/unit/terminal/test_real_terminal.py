@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from producer.terminal.style import columns_of
+from shared.errors import Exit
 from tests.support.terminal.pty_run import run
 from tests.support.terminal.screen import Screen
 
@@ -44,6 +48,30 @@ def test_a_table_fits_the_terminal(tmp_path: Path, columns: int) -> None:
     assert len(lines) == 2
     assert max(map(len, lines)) <= columns
     assert "fashion-mnist@0" in lines[1]
+
+
+@pytest.mark.parametrize(("more", "columns"), [({}, 60), ({"COLUMNS": "50"}, 50)])
+def test_errors_fit_the_terminal_also_if_the_answer_is_redirected(
+    tmp_path: Path, more: dict[str, str], columns: int
+) -> None:
+    command = ["sh", "-c", '"$@" > answer', "sh", *COMMAND[:-2], "classify", "absent" * 5]
+    done = run(command, columns=60, env=environment(tmp_path, **more), cwd=tmp_path)
+    assert (done.code, (tmp_path / "answer").read_text()) == (Exit.USAGE, "")
+    screen = Screen(1_000)  # without wrapping
+    screen.write(done.text)
+    lines = screen.text().splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= columns
+
+
+def test_a_terminal_that_tells_no_width_has_that_of_the_others() -> None:
+    terminal, other = pty.openpty()  # its width is 0
+    try:
+        with open(other, "w", closefd=False) as stream:
+            assert columns_of(stream) == shutil.get_terminal_size().columns
+    finally:
+        os.close(terminal)
+        os.close(other)
 
 
 @pytest.mark.parametrize(("more", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True)])

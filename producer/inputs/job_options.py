@@ -76,6 +76,12 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     return ["hangtag", "classify", *named, *ends, *folders]
 
 
+def has_relative_paths(options: JobOptions) -> bool:
+    """Whether an image may be named by a relative path. The lines of a list are not read here; each
+    of them may be one."""
+    return bool(options.list_file) or any(not root.startswith(b"/") for root in options.roots)
+
+
 #: How each option is typed, to report the one that differs.
 _TYPED = {
     "roots": "the folders",
@@ -89,8 +95,7 @@ _TYPED = {
 
 def differences(mine: JobOptions, theirs: JobOptions) -> list[str]:
     """The options in which two jobs of one output differ, as typed."""
-    # The lines of a list are not read here; each of them may be relative.
-    relative = bool(mine.list_file) or any(not root.startswith(b"/") for root in mine.roots)
+    relative = has_relative_paths(mine)
     return [
         f"{typed} {parse(theirs.model)}" if field == "model" else typed
         for field, typed in _TYPED.items()

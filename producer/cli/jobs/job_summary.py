@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from producer.inputs.job_options import classify_command
+from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
 from producer.journal.snapshot import stored_options
@@ -48,12 +49,18 @@ def resuming(arguments: Sequence[str]) -> list[str]:
     return without(_RESTART, arguments)
 
 
-def retrying(summary: Summary) -> list[str]:
-    """The command that classifies the failed rows again."""
+def retrying(summary: Summary) -> str:
+    """The command line that classifies the failed rows again."""
     if sys.argv[1:2] == ["classify"]:
-        command = ["hangtag", *resuming(sys.argv[1:])]
-    else:
-        command = classify_command(stored_options(Path(summary.output)), near(summary.output))
+        return typed(_with_retry(["hangtag", *resuming(sys.argv[1:])]))
+    options = stored_options(Path(summary.output))
+    if options.cwd == os.getcwdb() or not has_relative_paths(options):
+        return typed(_with_retry(classify_command(options, near(summary.output))))
+    command = _with_retry(classify_command(options, summary.output))
+    return f"{typed(['cd', os.fsdecode(options.cwd)])} && {typed(command)}"
+
+
+def _with_retry(command: Sequence[str]) -> list[str]:
     command = without(_RETRY, command)
     end = _end_of_options(command)
     return [*command[:end], _RETRY, *command[end:]]
@@ -100,7 +107,7 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     table = near(summary.output)
     look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed:
-        return [("try failed rows again", typed(retrying(summary))), look]
+        return [("try failed rows again", retrying(summary)), look]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
 
 

@@ -523,6 +523,32 @@ def test_collect_shows_the_command_of_its_job_for_failed_rows(
     assert shown == "hangtag classify -o out.csv --glob '*.png' --retry-failed -- -photos"
 
 
+@pytest.mark.parametrize("way", ["folder", "list", "absolute"])
+def test_the_command_for_failed_rows_works_in_another_current_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    """The lines of a list may be relative, also if its own path is absolute."""
+    jobs, table = here / "my jobs", here / "my jobs/out.csv"
+    (jobs / "photos").mkdir(parents=True)
+    (jobs / "photos/a.png").write_bytes(b"a")
+    (jobs / "list").write_text("photos/a.png\n")
+    listed, root = os.fsencode(jobs / "list"), os.fsencode(jobs / "photos")
+    match way:
+        case "folder":
+            finish(options_of(jobs, b"photos"))
+            expected = f"cd '{jobs}' && hangtag classify -o '{table}' photos --retry-failed"
+        case "list":
+            finish(options_of(jobs, list_file=listed))
+            expected = f"cd '{jobs}' && hangtag classify -o '{table}' --list '{jobs}/list'"
+            expected += " --retry-failed"
+        case _:
+            finish(options_of(jobs, root))
+            expected = f"hangtag classify -o 'my jobs/out.csv' '{jobs}/photos' --retry-failed"
+    assert shown_retry(["collect", "my jobs/out.csv"], table, capsys) == expected
+    monkeypatch.chdir(jobs)
+    assert "cd " not in shown_retry(["collect", "out.csv"], table, capsys)
+
+
 @pytest.mark.parametrize("command", ["classify", "submit"])
 def test_restart_and_retry_failed_exclude_each_other(command: str) -> None:
     line = complaint(

@@ -128,12 +128,14 @@ def parse_columns(text: str) -> tuple[str, ...]:
     """The columns after the path, from a list with commas; empty for `all`.
 
     Raises:
-        ValueError: there is no such column, or it is named twice.
+        ValueError: there is no such column, it is named twice, or there is only the path.
     """
     names = [name.strip() for name in text.split(",")]
     if names == [ALL]:
         return ()
     chosen = names[1:] if names[0] == COLUMNS[0] else names
+    if not chosen:
+        raise ValueError(f"name a column after {COLUMNS[0]}, or {ALL}")
     _check_columns(chosen)
     return tuple(chosen)
 

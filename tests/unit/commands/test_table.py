@@ -206,6 +206,7 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
         (("--columns", "label,colour"), "there is no column 'colour'"),
         (("--columns", "label,label"), "given twice"),
         (("--columns", "label,path"), "always the first"),
+        (("--columns", "path"), "name a column after path, or all"),
         (("--form", "tsv"), "--form is for -o"),
         (("-o", "table.xlsx"), "the table is CSV or tsv or jsonl, not .xlsx"),
         (("-o", "nowhere/table.csv"), "there is no folder"),

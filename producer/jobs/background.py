@@ -61,9 +61,10 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
         check_not_empty(options)
     log = _log_of(output)
     is_new = not os.path.lexists(log)
+    begin = 0 if is_new else log.lstat().st_size
     producer = _spawn(arguments, log)
     try:
-        return _wait_for_start(producer, output, log)
+        return _wait_for_start(producer, output, log, begin)
     except UsageError:
         if is_new and not has_journal(output):
             log.unlink(missing_ok=True)  # that of a job that never was
@@ -74,8 +75,9 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
         raise
 
 
-def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path) -> str:
-    """The id of the job once this producer runs it, or has ended it.
+def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path, begin: int) -> str:
+    """The id of the job once this producer runs it, or has ended it; its lines in the log start at
+    byte `begin`.
 
     Another process may hold the journal, or this one while it waits for a server.
     """
@@ -95,7 +97,7 @@ def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path) 
         return job
     if code in _FINISHED and (view := read_snapshot(output)) is not None:
         return view.job  # it was finished before
-    raise _error(code, log)
+    raise _error(code, log, begin)
 
 
 def _notice(text: str) -> None:
@@ -202,7 +204,8 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
             producer = subprocess.Popen(
                 # -P: not a module of that name in the current folder.
                 [sys.executable, "-P", "-m", "producer.cli", "classify", *arguments],
-                env={**os.environ, "PYTHONPATH": python_path()},
+                # No colours: the log is read for errors.
+                env={**os.environ, "PYTHONPATH": python_path(), "NO_COLOR": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -218,7 +221,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _error(code: int, log: Path) -> SetupError:
-    lines = log.read_text(errors="replace").strip().splitlines()
+def _error(code: int, log: Path, begin: int) -> SetupError:
+    lines = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
     text = lines[-1].removeprefix(_ERROR) if lines else f"the producer ended with {code}"
     return UsageError(text) if code == Exit.USAGE else SetupError(text)

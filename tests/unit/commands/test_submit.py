@@ -179,6 +179,25 @@ def test_a_refused_start_leaves_no_log(here: Path, earlier: bool) -> None:
     assert log.exists() == earlier
 
 
+def test_the_log_has_no_colours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise its errors would not be recognized as such."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with pytest.raises(SetupError, match=r"^Redis at unix://[^\x1b]*$"):
+        begin(options_of(here, b"photos"), "photos")
+    assert (here / "out.csv.hangtag.log").read_text().startswith("hangtag: Redis")
+
+
+def test_the_error_of_an_earlier_run_explains_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = here / "out.csv.hangtag.log"
+    log.write_text("hangtag: an earlier error\n")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(SetupError, match=r"^the producer ended with 1$"):
+        begin(options_of(here, b"photos"), "photos")
+    assert log.read_text() == "hangtag: an earlier error\n"
+
+
 def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
     return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
 

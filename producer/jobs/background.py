@@ -3,6 +3,7 @@ the producer, or finishes the job if the producer has ended."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -212,13 +213,16 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
                 start_new_session=True,
             )
     except OSError as error:
+        if error.errno == errno.ELOOP and log.is_symlink():
+            line = f"{log} is a symbolic link; remove it, or choose another -o"
+            raise UsageError(line) from None
         raise SetupError(f"{log}: {error.strerror}; choose another -o") from error
     failpoint("background.begun")
     return producer
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _error(code: int, log: Path, begin: int) -> SetupError:

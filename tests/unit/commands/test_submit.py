@@ -198,6 +198,16 @@ def test_the_error_of_an_earlier_run_explains_nothing(
     assert log.read_text() == "hangtag: an earlier error\n"
 
 
+def test_a_symbolic_link_in_the_place_of_the_log_is_not_followed(here: Path) -> None:
+    target, log = here / "precious", here / "out.csv.hangtag.log"
+    target.write_text("mine")
+    log.symlink_to(target)
+    with pytest.raises(UsageError, match=r"out\.csv\.hangtag\.log is a symbolic link; remove it"):
+        begin(options_of(here, b"photos"), "photos")
+    assert target.read_text() == "mine"
+    assert log.is_symlink()
+
+
 def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
     return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
 

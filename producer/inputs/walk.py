@@ -7,6 +7,7 @@ walk that resumes after a file counts exactly the entries after it.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fnmatch
 import os
@@ -26,6 +27,7 @@ from shared.image_formats import has_image_ending
 from shared.messages.files import printable
 
 _BLOCK_BYTES = 1 << 20
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 _REMEDY = "fix this and run the same command again; a started job resumes"
 
@@ -208,6 +210,11 @@ def _check_list(real: bytes, typed: bytes) -> None:
         if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
             raise UsageError(f"{printable(typed)} is not a regular file; save the list as one")
         with open(real, "rb") as file:
+            if file.peek().startswith(_MARKS):
+                raise UsageError(
+                    f"{printable(typed)} starts with a byte order mark; "
+                    "save it as UTF-8 without one"
+                )
             while block := file.read(_BLOCK_BYTES):
                 if b"\0" in block:
                     raise UsageError(f"{printable(typed)} has NUL bytes; give one path a line")

@@ -495,3 +495,11 @@ def test_deeply_nested_folders_are_walked(tmp_path: Path) -> None:
     assert list(Walk(given_).paths()) == sorted(expected)
     half = sorted(expected)[depth // 2]
     assert list(Walk(given_).paths(half)) == sorted(expected)[depth // 2 + 1 :]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_with_a_byte_order_mark_is_refused(tmp_path: Path, encoding: str) -> None:
+    """The mark would be a part of the first path."""
+    (tmp_path / "list").write_text("a.png\n", encoding=encoding)
+    with pytest.raises(UsageError, match=r"^list .*save it as UTF-8 without one$"):
+        check_roots(options(bytes(tmp_path), list_file=b"list"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import os
 import sys
 from typing import Any
@@ -80,8 +81,16 @@ def hangtag() -> None:
     """Classify folders of images into one CSV table."""
 
 
+def _escape_unknown(stream: object) -> None:
+    """Have characters that the stream's encoding lacks written as `\\u0444`, as on standard
+    error."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """The console script."""
+    _escape_unknown(sys.stdout)
     gc.set_threshold(GC_THRESHOLD)
     try:
         sys.exit(hangtag.main(standalone_mode=True))

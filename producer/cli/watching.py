@@ -17,8 +17,9 @@ watch_option = click.option(
 )
 
 
-def show_lines(lines: Lines, watch: bool) -> None:
+def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
     """Print the lines once, with notices on standard error; or again and again, above the notices.
+    JSON is in UTF-8, whatever the encoding of texts.
 
     Raises:
         BrokerAway: the broker is unreachable; while lines are watched, only at first.
@@ -29,7 +30,7 @@ def show_lines(lines: Lines, watch: bool) -> None:
         again(_Watched(lines))
     else:
         for line in lines(lambda text: click.echo(text, err=True)):
-            click.echo(line)
+            click.echo(line.encode() if as_json else line)
 
 
 class _Watched:

@@ -157,8 +157,8 @@ def _escaped_parts(value: object) -> object:
 
 
 def show_json(value: object) -> None:
-    """One JSON document on standard output."""
-    click.echo(json_text(value))
+    """One JSON document on standard output: in UTF-8, whatever the encoding of texts."""
+    click.echo(json_text(value).encode())
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:

@@ -33,7 +33,7 @@ def status(job: str, watch: bool, as_json: bool) -> None:
     from producer.jobs.status import job_lines
 
     settings = Settings.from_env()
-    show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch)
+    show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
 
 
 @click.command(

@@ -79,7 +79,7 @@ def predict(
     model = model or default_model(settings)
     found = work(images, settings, model=model, truth=truth)
     if as_json:
-        click.echo(prediction_text.as_json(found, top))
+        click.echo(prediction_text.as_json(found, top).encode())
     elif not quiet:
         encoding = sys.stdout.encoding or "ascii"
         click.echo("\n".join(prediction_text.lines(found, top, encoding)))

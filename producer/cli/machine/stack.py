@@ -146,7 +146,7 @@ def workers(watch: bool, as_json: bool) -> None:
     from producer.fleet import workers as work
 
     settings = Settings.from_env()
-    show_lines(lambda notice: work.worker_lines(settings, as_json, notice), watch)
+    show_lines(lambda notice: work.worker_lines(settings, as_json, notice), watch, as_json)
 
 
 COMMANDS = (up, down, worker, workers)

@@ -28,7 +28,11 @@ class AcceptParam(click.ParamType[Any]):
         found = _PERCENT.fullmatch(value)
         if found is None or not float(found[1]):
             self.fail(f"{value!r} is neither a percentage, for example 95%, nor all", param, ctx)
-        return float(found[1]) / 100
+        percent = float(found[1])
+        if percent < 1:
+            meant = f"{100 * percent:g}"
+            self.fail(f"{value} is less than 1 %; write {meant} or {meant}%", param, ctx)
+        return percent / 100
 
 
 class ColumnsParam(click.ParamType[Any]):

@@ -25,13 +25,14 @@ class ModelName(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> ModelName:
-    """The model that `text` names; an empty text names the default.
+    """The model that `text` names; only a text that is empty as a whole names the default.
 
     Raises:
         UsageError: the name is invalid.
     """
-    name, at, which = text.partition("@")
-    name = name or DEFAULT_NAME
+    name, at, which = (text or DEFAULT_NAME).partition("@")
+    if not name:  # probably an unset variable of a script, not the default model
+        raise UsageError(f"{text!r:.80} has no name before the @; give NAME@VERSION or NAME@ALIAS")
     if not at:
         which = PRODUCTION
     if not (NAME.fullmatch(name) and NAME.fullmatch(which)):

@@ -191,3 +191,11 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
 def files_of(registry: Registry) -> list[Path]:
     """The files of all versions of the model, and of those that are partly deleted."""
     return list((registry.root / NAME).glob("*/*"))
+
+
+def test_a_version_whose_name_is_an_unset_variable_is_not_deleted() -> None:
+    """`hangtag models rm "$M@1" --yes` deleted a version of the default model."""
+    registry = Registry(Settings.from_env().store_path)
+    registry.publish(msgspec.structs.replace(packaged.card(), files={}), {"model.tflite": b"1"})
+    assert "no name before the @" in refused("@1", "--yes", code=Exit.USAGE)
+    assert 1 in registry.versions(packaged.NAME)

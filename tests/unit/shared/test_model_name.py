@@ -21,7 +21,6 @@ aliases = names.filter(lambda name: not name.isdigit())
         ("shoes@3", ModelName("shoes", 3, None)),
         ("fashion-mnist@0", ModelName("fashion-mnist", 0, None)),
         ("shoes@canary", ModelName("shoes", None, "canary")),
-        ("@2", ModelName("fashion-mnist", 2, None)),
     ],
 )
 def test_a_name_refers_to_a_version_or_an_alias(text: str, model: ModelName) -> None:
@@ -51,6 +50,13 @@ def test_any_other_text_is_refused_with_one_line_that_contains_the_form(text: st
     with pytest.raises(UsageError, match="NAME@VERSION") as error:
         parse(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["@2", "@production", "@"])
+def test_a_version_without_a_name_is_not_one_of_the_default_model(text: str) -> None:
+    """As by `hangtag models rm "$M@2"` with an unset variable."""
+    with pytest.raises(UsageError, match=f"^'{text}' has no name before the @; give NAME@VERSION"):
+        parse(text)
 
 
 @given(st.text())

@@ -9,13 +9,13 @@ the next writer continues after them. Keys have the file's hash, so all writers 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, BinaryIO, cast
 
 import msgspec
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from shared import keys
 from shared.broker.wrong_type import is_foreign
@@ -30,6 +30,11 @@ PART_BYTES = 4 << 20
 PARTS_MAX = 16_384
 #: Of the server's memory, after the file is stored: jobs need the rest.
 MEMORY_SHARE_MAX = 0.9
+#: Of the server's memory, for all copies: producers pause at 0.7 (producer/dispatch/window.py), so
+#: copies alone never stop a job.
+COPIES_SHARE_MAX = 0.5
+#: A server's allocator rounds a large block up by at most a quarter.
+ALLOCATED = 1.25
 #: Of the parts of an unfinished file.
 UNFINISHED_S = 3_600
 #: The parts may expire, or be deleted by another process, before they are listed.
@@ -56,36 +61,54 @@ def is_stored(client: redis.Redis, sha256: str) -> bool:
     return count > 0 and _existing(client, sha256, count) == count
 
 
-def store(client: redis.Redis, sha256: str, size: int, open_file: OpenFile) -> None:
-    """Store a file that is not stored yet. `open_file` verifies its content.
+def store(
+    client: redis.Redis, sha256: str, size: int, open_file: OpenFile, others: int = 0
+) -> None:
+    """Store a file that is not stored yet. `open_file` verifies its content; `others` are the bytes
+    of all other copies.
 
     Raises:
         NoRoom: Redis' memory is too small.
         SetupError: the file is damaged, or was deleted from Redis again each time.
-        redis.exceptions.RedisError: the server is unreachable or full.
+        redis.exceptions.RedisError: the server is unreachable.
     """
-    if size <= WHOLE_BYTES:
-        with open_file() as file:
-            client.set(keys.blob(sha256), file.read())
-        failpoint("copies.file-put")
-        return
-    _check_room(client, size)
-    for _ in range(ATTEMPTS):
-        with open_file() as file:
-            count = _put_parts(client, sha256, file)
-        if _list_parts(client, sha256, count):
+    with room(client, size, others):
+        if size <= WHOLE_BYTES:
+            with open_file() as file:
+                client.set(keys.blob(sha256), file.read())
+            failpoint("copies.file-put")
             return
+        for _ in range(ATTEMPTS):
+            with open_file() as file:
+                count = _put_parts(client, sha256, file)
+            if _list_parts(client, sha256, count):
+                return
     raise SetupError(f"a file of {size >> 20} MiB is deleted from Redis while it is written")
 
 
-def _check_room(client: redis.Redis, size: int) -> None:
+@contextmanager
+def room(client: redis.Redis, size: int, others: int) -> Iterator[None]:
+    """Check the memory before a file is stored; a refusal of the server is NoRoom, too."""
     memory = client.info("memory")
-    room = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
-    if size > min(room, PARTS_MAX * PART_BYTES):
-        raise NoRoom(
-            f"{size >> 20} MiB do not fit into Redis' memory; "
-            "raise its maxmemory, or remove versions with hangtag models prune"
-        )
+    limit = memory_limit(memory)
+    free = MEMORY_SHARE_MAX * limit - memory["used_memory"]
+    if size > min(free, PARTS_MAX * PART_BYTES):
+        raise _no_room(size, "Redis' memory")
+    if ALLOCATED * (size + others) > COPIES_SHARE_MAX * limit:
+        raise _no_room(size, "the half of Redis' memory that copies of models may take")
+    try:
+        yield
+    except OutOfMemoryError as error:
+        # The server keeps a buffer of the file's size for the connection's next command.
+        client.connection_pool.disconnect(inuse_connections=False)
+        raise _no_room(size, "Redis' memory") from error
+
+
+def _no_room(size: int, where: str) -> NoRoom:
+    return NoRoom(
+        f"{max(1, size >> 20)} MiB do not fit into {where}; "
+        "raise its maxmemory, or remove versions with hangtag models prune"
+    )
 
 
 def _put_parts(client: redis.Redis, sha256: str, file: BinaryIO) -> int:

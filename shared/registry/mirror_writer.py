@@ -48,19 +48,27 @@ def publish(client: redis.Redis, registry: Registry) -> None:
     """
     faults: list[SetupError] = []
     too_large: list[SetupError] = []
-    cards: list[Card] = []
-    for name in registry.names():
-        of_name = list(_cards(registry, name, faults))
-        for card in of_name:
-            with _collected(faults):
-                _put_version(client, registry, card, too_large)
+    models = {name: list(_cards(registry, name, faults)) for name in registry.names()}
+    cards = list(chain.from_iterable(models.values()))
+    complete = not faults  # the files of a damaged card are unknown, so no file is deleted
+    if complete:
+        _delete_removed(client, registry, cards, faults)  # first: it may be full
+    stored: dict[str, int] = {}  # hash -> bytes
+    sound: list[Card] = []
+    for card in cards:
         with _collected(faults):
-            _put_displayed(client, registry, of_name)
-        cards += of_name
+            stored |= _stored(client, registry, card)
+            sound.append(card)
+    for card in sound:
+        with _collected(faults):
+            _put_version(client, registry, card, stored, too_large)
+    for of_model in models.values():
+        with _collected(faults):
+            _put_displayed(client, registry, of_model, stored, too_large)
     for name in registry.folders():  # also of removed models
         _put_aliases(client, name, registry.history(name))
-    if not faults:  # the files of a damaged card are unknown, so no file is deleted
-        _delete_removed(client, registry, cards)
+    if complete:
+        _delete_removed(client, registry, cards, faults)  # to which an alias led until now
     for fault in faults + too_large:
         raise fault
 
@@ -98,17 +106,31 @@ def _collected(faults: list[SetupError]) -> Iterator[None]:
         faults.append(error)
 
 
+def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, int]:
+    """Hash -> bytes of the files of a version that workers need and that are copied already."""
+    if packaged.is_packaged(card.name, card.version):
+        return {}
+    sizes = registry.sizes(card)
+    served = {sha: sizes.get(name, 0) for name, sha in card.files.items() if name.endswith(SERVED)}
+    return {sha: size for sha, size in served.items() if file_copies.is_stored(client, sha)}
+
+
 def _put_version(
-    client: redis.Redis, registry: Registry, card: Card, too_large: list[SetupError]
+    client: redis.Redis,
+    registry: Registry,
+    card: Card,
+    stored: dict[str, int],
+    too_large: list[SetupError],
 ) -> None:
     if packaged.is_packaged(card.name, card.version):
         return  # part of every installation
     sizes = registry.sizes(card)
     for filename, sha256 in card.files.items():
-        if filename.endswith(SERVED) and not file_copies.is_stored(client, sha256):
-            opened = partial(registry.opened, card, filename)
+        if filename.endswith(SERVED) and sha256 not in stored:
+            opened, size = partial(registry.opened, card, filename), sizes.get(filename, 0)
             try:
-                file_copies.store(client, sha256, sizes.get(filename, 0), opened)
+                file_copies.store(client, sha256, size, opened, sum(stored.values()))
+                stored[sha256] = size
             except file_copies.NoRoom as error:  # other runtimes may not need this file
                 too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
     client.hset(keys.model_sizes(card.name), str(card.version), msgspec.json.encode(sizes))
@@ -117,20 +139,40 @@ def _put_version(
     failpoint("copies.card-put")
 
 
-def _put_displayed(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
-    room = MAX_PICTURES_BYTES
+def _put_displayed(
+    client: redis.Redis,
+    registry: Registry,
+    cards: list[Card],
+    stored: dict[str, int],
+    too_large: list[SetupError],
+) -> None:
+    left = MAX_PICTURES_BYTES
     for card in reversed(cards):
         sizes = registry.sizes(card)
         shown = {n: size for n, size in sizes.items() if n.endswith(DISPLAYED)}
         small = [filename for filename, size in shown.items() if size <= MAX_PICTURE_BYTES]
-        room -= sum(sizes[filename] for filename in small)
-        if room < 0:
+        left -= sum(sizes[filename] for filename in small)
+        if left < 0:
             return
         for filename in small if card.ref != packaged.card().ref else ():
-            key = keys.blob(card.files[filename])
-            if not client.expire(key, PICTURE_TTL_S):
-                client.set(key, registry.read(card, filename), ex=PICTURE_TTL_S)
-                failpoint("copies.picture-put")
+            try:
+                _put_picture(client, registry, card, filename, sum(stored.values()))
+            except file_copies.NoRoom as error:
+                too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
+                return
+            stored[card.files[filename]] = sizes[filename]
+
+
+def _put_picture(
+    client: redis.Redis, registry: Registry, card: Card, filename: str, others: int
+) -> None:
+    key = keys.blob(card.files[filename])
+    if client.expire(key, PICTURE_TTL_S):
+        return
+    data = registry.read(card, filename)
+    with file_copies.room(client, len(data), others):
+        client.set(key, data, ex=PICTURE_TTL_S)
+    failpoint("copies.picture-put")
 
 
 def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> None:
@@ -152,18 +194,25 @@ def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> Non
         failpoint("copies.aliases-put")
 
 
-def _delete_removed(client: redis.Redis, registry: Registry, cards: list[Card]) -> None:
+def _delete_removed(
+    client: redis.Redis, registry: Registry, cards: list[Card], faults: list[SetupError]
+) -> None:
+    """Delete removed versions, unless an alias in Redis still leads to them: jobs start with it."""
     needed = {sha256 for card in cards for sha256 in card.files.values()}
     for name in registry.folders():
+        led_to = set(client.hgetall(keys.model_aliases(name)).values())
         for version in registry.removed(name):
             key = keys.model_card(name, version)
             data = cast(bytes | None, client.get(key))
             if data is None or version in registry.versions(name):
                 continue  # no copy, or the version has appeared since
-            of_files = (file_copies.keys_of(client, sha) for sha in _listed(data) - needed)
-            client.delete(key, *chain.from_iterable(of_files))
-            failpoint("copies.card-removed")
-            client.hdel(keys.model_sizes(name), str(version))
+            if str(version).encode() in led_to:
+                continue
+            with _collected(faults):
+                of_files = [file_copies.keys_of(client, sha) for sha in _listed(data) - needed]
+                client.delete(key, *chain.from_iterable(of_files))
+                failpoint("copies.card-removed")
+                client.hdel(keys.model_sizes(name), str(version))
 
 
 def _listed(data: bytes) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from random import Random
 from typing import cast
 
 import msgspec
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import keys
+from producer.dispatch import window
+from shared import failpoints, keys
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
@@ -26,6 +28,8 @@ from worker.training.assessment import EVALUATION
 NAMES = ("boots", "shoes", packaged.NAME)
 #: A file that all versions share, like weights published twice.
 SAME = b"the same in each"
+SHOES = parse("shoes")
+MB = 1 << 20
 
 
 @pytest.fixture
@@ -47,6 +51,10 @@ def publish(
     number = str(len(registry.versions(name)))
     files = {"model.tflite": number.encode(), "model.keras": SAME, **(more or {})}
     return registry.publish(card, files)
+
+
+def content(seed: int, size: int) -> bytes:
+    return Random(seed).randbytes(size)
 
 
 def no_fault(line: str) -> None:
@@ -274,3 +282,82 @@ def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
     server.client.config_set("maxmemory", 0)
     mirror_writer.publish(server.client, registry)
     assert mirror_reader.load_file(server.client, card, "model.keras") == bytes(4 << 20)
+
+
+def test_copies_of_many_versions_leave_memory_to_jobs(
+    server: RedisServer, registry: Registry
+) -> None:
+    """Each file fits; all together would take more than what producers may fill."""
+    client = server.client
+    client.config_set("maxmemory", 32 << 20)
+    cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
+    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* prune"):
+        mirror_writer.publish(client, registry)
+    assert not window.measure(client).full
+    copied = [file_copies.is_stored(client, card.files["model.tflite"]) for card in cards]
+    assert 10 < sum(copied) < 20
+    assert mirror_reader.load_catalog(client)[1] == of_store(registry, no_fault)[1]
+    missing = cards[copied.index(False)]
+    with pytest.raises(SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start"):
+        mirror_reader.load_file(client, missing, "model.tflite")
+
+
+def test_a_removed_version_makes_room_for_a_new_one(
+    server: RedisServer, registry: Registry
+) -> None:
+    """Also where Redis accepts no writes any more."""
+    client = server.client
+    gone, stays = (publish(registry, more={"model.tflite": content(n, MB)}) for n in range(2))
+    registry.promote("shoes", stays.version)
+    mirror_writer.publish(client, registry)
+    registry.remove("shoes", gone.version)
+    fresh = publish(registry, more={"model.tflite": b"fresh"})
+    client.config_set("maxmemory", client.info("memory")["used_memory"] - (16 << 10))
+    mirror_writer.refresh(client, registry)
+    assert not client.exists(keys.blob(gone.files["model.tflite"]))
+    assert mirror_reader.load_card(client, "shoes", fresh.version) == fresh
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """Another client may fill the memory after it was measured."""
+    monkeypatch.setattr(file_copies, "MEMORY_SHARE_MAX", 100)
+    monkeypatch.setattr(file_copies, "COPIES_SHARE_MAX", 100)
+    if not whole:
+        monkeypatch.setattr(file_copies, "WHOLE_BYTES", MB)
+    card = publish(registry, more={"model.keras": bytes(4 * MB)})
+    server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 2 * MB)
+    with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
+        mirror_writer.publish(server.client, registry)
+    assert mirror_reader.resolve(server.client, parse("shoes")) == card
+    assert mirror_reader.load_file(server.client, card, "model.tflite") == b"0"
+
+
+def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:
+    plots = {f"{n}.png": content(n, MB) for n in range(14)}
+    card = publish(registry, more=plots)
+    server.client.config_set("maxmemory", 20 * MB)
+    with pytest.raises(SetupError, match=r"\d+.png of shoes@1: 1 MiB do not fit"):
+        mirror_writer.publish(server.client, registry)
+    assert not window.measure(server.client).full
+    assert mirror_reader.resolve(server.client, parse("shoes")) == card
+
+
+def test_an_alias_always_leads_to_a_version_while_copies_change(
+    server: RedisServer, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = publish(registry)
+    mirror_writer.publish(server.client, registry)
+    fresh = publish(registry)
+    registry.promote("shoes", fresh.version)
+    registry.remove("shoes", gone.version)
+    seen: list[Card] = []
+    monkeypatch.setattr(
+        failpoints, "_on_pass", lambda _: seen.append(mirror_reader.resolve(server.client, SHOES))
+    )
+    mirror_writer.publish(server.client, registry)
+    assert seen[0] == gone
+    assert seen[-1] == fresh
+    assert not server.client.exists(keys.model_card("shoes", gone.version))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from producer.requests.client import broker_errors, open_client
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
-from shared.errors import BadMessage, UsageError, no_such
+from shared.errors import BadMessage, SetupError, UsageError, no_such
 from shared.ledger import request_store
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
@@ -35,20 +36,46 @@ def follow(
     return request, check_outcome(outcome)
 
 
-def cancel(settings: Settings, request_id: str) -> None:
-    """Cancel a request, so that no trainer works on it any more.
+def cancel(settings: Settings, request_id: str) -> str:
+    """Cancel a request, so that no trainer works on it any more; returns what was done.
 
     Raises:
         UsageError: there is none, or it has finished.
+        SetupError: the store cannot be written.
         BrokerAway: the broker does not answer.
     """
     settings = _holder(settings, request_id)
     request = None  # of another version of Hangtag, in Redis
-    with suppress(BadMessage):
-        request = find(settings, request_id)
+    try:
+        with suppress(BadMessage):
+            request = find(settings, request_id)
+    except UsageError:
+        if not _is_of_broker(settings, request_id):
+            raise
+        return _deleted(settings.store_path, request_id)
     finished = stored_outcome(settings, request_id) is not None
     if finished or not _cancelled(settings, request_id, request):
         raise UsageError(f"request {request_id} has finished; there is nothing to cancel")
+    return f"request {request_id} is cancelled"
+
+
+def _is_of_broker(settings: Settings, request_id: str) -> bool:
+    """Whether the trainer of a broker that is not in use here has left a request in the store."""
+    if settings.redis_url:
+        return False
+    left = request_store.unanswered(settings.store_path, here=False)
+    return any(request.id == request_id for request in left)
+
+
+def _deleted(store: Path, request_id: str) -> str:
+    # A trainer there may still work on it, so the rest of its folder stays.
+    request_store.forget(store, request_id, in_use=True)
+    if request_store.load(store, request_id) is not None:
+        raise SetupError(f"request {request_id} cannot be deleted; make {store} writable")
+    return (
+        f"request {request_id} was submitted at a broker; it is deleted from {store}. If that "
+        "broker still has it, cancel it there as well, with HANGTAG_REDIS_URL"
+    )
 
 
 def _holder(settings: Settings, request_id: str) -> Settings:

@@ -25,7 +25,7 @@ from shared.settings import Settings
 
 #: The request is only in the store: its stack has stopped.
 PAUSED = "paused"
-#: A stack that runs in another runtime folder, or on another machine, has it.
+#: A stack that runs in another runtime folder or on another machine has it, or a broker.
 ELSEWHERE = "elsewhere"
 #: Another version of Hangtag submitted it.
 UNREADABLE = "unreadable"
@@ -86,9 +86,9 @@ def _stored(settings: Settings) -> Iterator[OpenRequest]:
     if settings.redis_url:
         return
     store, near = settings.store_path, {stack_id(one) for one in other_stacks.stacks(settings)}
-    for request in request_store.unanswered(store, here=True):
-        owner = request_store.owner(store, request.id) or ""
-        elsewhere = owner not in near and store_lock.place(store, owner)
+    for request in request_store.unanswered(store):
+        owner = request_store.owner(store, request.id)
+        elsewhere = owner is None or (owner not in near and store_lock.place(store, owner))
         yield _open(request, ELSEWHERE if elsewhere else PAUSED)
 
 

@@ -235,9 +235,9 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
 def _cancel(settings: Settings, request_id: str, given: dict[str, Any]) -> None:
     from producer.requests.existing import cancel
 
-    cancel(settings, request_id)
+    done = cancel(settings, request_id)
     answer = {"request": request_id, "state": "cancelled"}
-    print_answer(answer, [f"request {request_id} is cancelled"], given["as_json"], given["quiet"])
+    print_answer(answer, [done], given["as_json"], given["quiet"])
 
 
 def _list(settings: Settings, given: dict[str, Any]) -> None:

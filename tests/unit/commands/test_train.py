@@ -305,7 +305,8 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     damaged.mkdir()
     (damaged / request_store.REQUEST_FILE).write_text("{")
     found = open_requests(settings)
-    assert [(one.request, one.state) for one in found] == [("old", "paused"), ("new", "paused")]
+    listed = [(one.request, one.state) for one in found]
+    assert listed == [("old", "paused"), ("theirs", "elsewhere"), ("new", "paused")]
 
 
 def test_an_invalid_request_id_reaches_no_file(here: Path) -> None:

@@ -52,8 +52,8 @@ class TrainOptions(msgspec.Struct, frozen=True):
     corrections: str = ""  #: SHA-256 of the request's input
 
 
-def make_work(options: TrainOptions, settings: Settings) -> Train:
-    """The trainer's work for these options.
+def make_work(options: TrainOptions, settings: Settings, *, check: bool = True) -> Train:
+    """The trainer's work for these options. Without `check` the folder may be missing.
 
     Raises:
         UsageError: a folder's name cannot be a model's, the folder is missing, a name is invalid,
@@ -71,7 +71,7 @@ def make_work(options: TrainOptions, settings: Settings) -> Train:
     fields = msgspec.structs.asdict(options) | {
         "name": name,
         "recipe": recipe,
-        "data": data_place(options.data, settings),
+        "data": data_place(options.data, settings, check=check),
         "teachers": _teachers(options.teachers),
         "minutes": _minutes(recipe, options.minutes),
     }

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from producer.requests.client import broker_errors, open_client
+from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
 from shared.errors import BadMessage, SetupError, UsageError, no_such
 from shared.ledger import request_store
-from shared.messages.requests import Outcome, Request
+from shared.messages.requests import REQUEST_ID, Outcome, Request
 from shared.settings import Settings
 
 
@@ -102,6 +102,22 @@ def _stored(settings: Settings, request_id: str) -> Request | None:
     if stored is None or request_store.is_here(store, request_id):
         return stored
     return stored if request_store.outcome(store, request_id) is not None else None
+
+
+def is_known(settings: Settings, request_id: str) -> bool:
+    """Whether there is a request with this id, of any work, so that submitting it makes no other.
+
+    Raises:
+        BrokerAway: the broker does not answer.
+    """
+    if not REQUEST_ID.fullmatch(request_id):
+        return False
+    if not settings.redis_url:  # the store has those of this machine's stack
+        stored = request_store.load(settings.store_path, request_id)
+        return stored is not None or stored_outcome(settings, request_id) is not None
+    with suppress(BadMessage), broker_errors(settings):  # the submission reports the former
+        return RequestClient(settings).get(request_id) is not None
+    return True
 
 
 def find(settings: Settings, request_id: str) -> Request:

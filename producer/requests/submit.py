@@ -128,10 +128,11 @@ def _check_succeeded(request_id: str, outcome: Outcome) -> None:
         )
 
 
-def data_place(typed: str, settings: Settings) -> str:
+def data_place(typed: str, settings: Settings, *, check: bool = True) -> str:
     """The place of data in a request: `fashion-mnist`, or an absolute path.
 
-    The trainer has another current folder, and may have another disk.
+    The trainer has another current folder, and may have another disk. Without `check` the folder
+    may be missing.
 
     Raises:
         UsageError: the path is empty or not text, or the folder does not exist for this machine's
@@ -145,7 +146,7 @@ def data_place(typed: str, settings: Settings) -> str:
     path = os.path.abspath(typed)
     if not path.isprintable():
         raise UsageError("the path of --data is not printable text; choose another")
-    if not settings.redis_url:
+    if check and not settings.redis_url:
         _check_here(path)
     return path
 

@@ -186,6 +186,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.models.corrected_files import corrections_input
     from producer.models.train import TrainOptions, check_work, make_work
     from producer.requests.client import make_request
+    from producer.requests.existing import is_known
     from producer.requests.submit import submit
     from shared.labels.labelled_files import input_sha256
 
@@ -200,8 +201,10 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
-    work = make_work(options, settings)
-    check_work(work, settings, input)
+    known = is_known(settings, given["request_id"])
+    work = make_work(options, settings, check=not known)
+    if not known:  # an earlier request has an answer, also if its data have been removed
+        check_work(work, settings, input)
     request = make_request(work, given["request_id"])
     deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
     outcome = submit(

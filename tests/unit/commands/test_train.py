@@ -309,6 +309,27 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     assert listed == [("old", "paused"), ("theirs", "elsewhere"), ("new", "paused")]
 
 
+def test_the_outcome_of_a_known_id_needs_no_data(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restarted script submits the same command; the photos may have been moved since."""
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
+    store = Settings.from_env().store_path
+    request = make_request(make_work(TrainOptions("photos", "garments"), Settings()), "r1")
+    request_store.keep(store, request)
+    outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(ANSWER)))
+    path = request_store.folder(store, "r1") / request_store.OUTCOME_FILE
+    path.write_bytes(msgspec.json.encode(outcome))
+    again = ("train", "photos", "--name", "garments", "--request-id", "r1", "--json")
+    (here / "photos/bag").rmdir()  # nothing to learn from
+    assert msgspec.json.decode(run(*again).stdout)["model"] == ANSWER.model
+    (here / "photos").rmdir()
+    assert msgspec.json.decode(run(*again).stdout)["model"] == ANSWER.model
+    assert "other work" in complaint(run(*again, "--seed", "2"), Exit.USAGE)
+    assert "is not a folder" in complaint(run(*again[:-2], "r2"), Exit.USAGE)
+
+
 def test_an_invalid_request_id_reaches_no_file(here: Path) -> None:
     assert request_store.load(here, "../../etc") is None
     assert request_store.outcome(here, "/etc") is None

@@ -10,8 +10,8 @@ from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
-from shared.errors import BadMessage, SetupError, UsageError, no_such
-from shared.ledger import request_store
+from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError, no_such
+from shared.ledger import cancelled_requests, request_store
 from shared.messages.requests import REQUEST_ID, Outcome, Request
 from shared.settings import Settings
 
@@ -49,6 +49,8 @@ def cancel(settings: Settings, request_id: str) -> str:
     try:
         with suppress(BadMessage):
             request = find(settings, request_id)
+    except RequestCancelled as error:
+        return str(error)
     except UsageError:
         if not _is_of_broker(settings, request_id):
             raise
@@ -92,6 +94,7 @@ def _cancelled(settings: Settings, request_id: str, request: Request | None) -> 
         running = request_id not in client.requests.waiting()
         cancelled = client.requests.cancel(request_id)
     if cancelled and not settings.redis_url:
+        cancelled_requests.remember(settings.store_path, request_id, request)
         request_store.forget(settings.store_path, request_id, in_use=running)
     return cancelled
 
@@ -113,11 +116,17 @@ def is_known(settings: Settings, request_id: str) -> bool:
     if not REQUEST_ID.fullmatch(request_id):
         return False
     if not settings.redis_url:  # the store has those of this machine's stack
-        stored = request_store.load(settings.store_path, request_id)
-        return stored is not None or stored_outcome(settings, request_id) is not None
+        store = settings.store_path
+        stored = request_store.load(store, request_id) or request_store.outcome(store, request_id)
+        return stored is not None or _was_cancelled(settings, request_id)
     with suppress(BadMessage), broker_errors(settings):  # the submission reports the former
         return RequestClient(settings).get(request_id) is not None
     return True
+
+
+def _was_cancelled(settings: Settings, request_id: str) -> bool:
+    here = not settings.redis_url
+    return here and cancelled_requests.is_cancelled(settings.store_path, request_id)
 
 
 def find(settings: Settings, request_id: str) -> Request:
@@ -125,6 +134,7 @@ def find(settings: Settings, request_id: str) -> Request:
 
     Raises:
         UsageError: there is none.
+        RequestCancelled: it was cancelled, and its stack has ended since.
         BrokerAway: the broker does not answer.
     """
     found = None
@@ -135,6 +145,8 @@ def find(settings: Settings, request_id: str) -> Request:
         with broker_errors(settings):
             view = client.get(request_id)
         found = view.request if view is not None else None
+    if found is None and _was_cancelled(settings, request_id):
+        raise RequestCancelled(f"request {request_id} is cancelled")
     if found is None:
         raise UsageError(no_such("request", request_id, (), "hangtag train --list"))
     return found

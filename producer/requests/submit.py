@@ -11,8 +11,8 @@ from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import stack_id
-from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
-from shared.ledger import request_store
+from shared.errors import BadMessage, SetupError, UsageError
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import FASHION_MNIST, CheckData, Outcome, Request
 from shared.settings import Settings
@@ -54,6 +54,7 @@ def submit(
         return outcome
     if not settings.redis_url:
         _check_readable(settings, request.id)
+        cancelled_requests.check(settings.store_path, request)
     settings = other_stacks.taken(settings, request)
     client = _submit(settings, request, input, wait_for_trainer, wait)
     if not wait:
@@ -114,9 +115,7 @@ def _check_readable(settings: Settings, request_id: str) -> None:
 def _check_before(view: RequestView | None, request_id: str) -> None:
     """An existing request is not retried, also if it failed."""
     if view is not None and view.state is RequestState.CANCELLED:
-        raise RequestCancelled(
-            f"request {request_id} was cancelled before; choose another --request-id"
-        )
+        raise cancelled_requests.cancelled_before(request_id)
     if view is not None and view.outcome is not None:
         _check_succeeded(request_id, view.outcome)
 

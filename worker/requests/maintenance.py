@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
-from shared.ledger import request_store
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Request
@@ -136,7 +136,7 @@ class Maintenance(threading.Thread):
         elif view.request.work != request.work:
             return  # another request with the same id
         elif view.state is RequestState.CANCELLED:
-            folder.forget()
+            folder.cancel()
         elif view.state is RequestState.DONE and view.outcome is not None:
             folder.close(view.outcome)
 
@@ -166,6 +166,7 @@ class Maintenance(threading.Thread):
         return cast(list[bytes], self._client.lrange(keys.TRAIN_QUEUE, 0, HINTS_READ))
 
     def _clear(self) -> None:
+        cancelled_requests.forget_before(self._store, time.time() - RETENTION_S)
         for folder in finished_before(self._store, time.time() - RETENTION_S):
             folder.forget()
         for folder in leftovers(self._store):

@@ -182,7 +182,7 @@ class RequestRunner:
 
     def _leave(self) -> None:
         if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:
-            self._folder.forget()
+            self._folder.cancel()
         elif self._folder.outcome() is not None:
             self._folder.tidy()  # a suspended attempt may have written files again
         self._lease.release()

@@ -21,7 +21,7 @@ import msgspec
 from shared import atomic_file
 from shared.errors import BadMessage
 from shared.failpoints import failpoint
-from shared.ledger import request_store
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import Grant
 from shared.ledger.request_store import FOLDER, OUTCOME_FILE, REQUEST_FILE, replace, write_part
 from shared.messages.requests import Outcome, Request, encode_request
@@ -168,6 +168,14 @@ class Workspace:
         failpoint("request.work-removed")
         with suppress(OSError):
             (self._path / "input").unlink()
+
+    def cancel(self) -> None:
+        """Delete the folder of a cancelled request. If it was submitted on this machine, record
+        that: the command that cancelled it may have died before."""
+        request = self.request()
+        if request is not None and request_store.is_here(self._store, self.id):
+            cancelled_requests.remember(self._store, self.id, request)
+        self.forget()
 
     def forget(self) -> None:
         """Delete the folder."""

@@ -60,7 +60,7 @@ OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent",
              for how in WAYS]  # fmt: skip
 OF_CANCELLING_REQUESTS = [Shot("requests.cancel", 1, how) for how in WAYS]
 OF_STORING = [Shot(name, 1, KILL) for name in ("kept.begun", "kept.part-written", "kept.replaced")]
-OF_REMOVING = [Shot("kept.forgotten", 1, KILL)]
+OF_REMOVING = [Shot(name, 1, KILL) for name in ("kept.cancelled", "kept.forgotten")]
 
 
 @pytest.fixture(scope="module")

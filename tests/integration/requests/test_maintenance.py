@@ -20,10 +20,10 @@ from shared.broker.address import address_of
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
-from shared.broker.runtime_paths import runtime_dir, stack_name
+from shared.broker.runtime_paths import runtime_dir, stack_id, stack_name
 from shared.errors import Exit
 from shared.installation import NAME_CHARS
-from shared.ledger import request_store
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
@@ -235,6 +235,25 @@ def test_what_a_killed_trainer_leaves_of_a_request_cancelled_here_is_removed(
     scene.requests.cancel(REQUEST.id)
     rounds.go()
     assert not scene.folder.work.parent.exists()
+
+
+def test_a_cancellation_here_is_remembered_as_long_as_an_outcome(scene: Scene) -> None:
+    """Also if the command died between its two steps; Redis ends with the stack."""
+    settings = msgspec.structs.replace(scene.settings, redis_url="")
+    rounds = Maintenance(scene.client, settings, lambda request_id: None)
+    request_store.keep(scene.store, REQUEST, None, stack_id(settings))
+    scene.requests.submit(REQUEST)
+    scene.requests.cancel(REQUEST.id)
+    rounds.go()
+    assert not scene.folder.work.parent.exists()
+    scene.client.flushall()
+    rounds.go()
+    assert cancelled_requests.is_cancelled(scene.store, REQUEST.id)
+    (record,) = (scene.store / request_store.FOLDER).glob(".cancelled-*")
+    old = time.time() - RETENTION_S - 1
+    os.utime(record, (old, old))
+    rounds.go()
+    assert not cancelled_requests.is_cancelled(scene.store, REQUEST.id)
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled"])

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from producer.requests.client import make_request
-from producer.requests.existing import cancel, follow
+from producer.requests.existing import cancel, follow, is_known
 from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
 from producer.stack import stack
@@ -95,6 +95,23 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
     assert decided(outcome).changed
     assert request_store.load(store, "r1") is None
     assert request_store.unanswered(store) == []
+
+
+def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) -> None:
+    """A script that starts over would train it, although its user has cancelled it."""
+    store, request = place.settings.store_path, make_request(Train("mine", "fast"), "r1")
+    submit(place.settings, request, wait=False)
+    cancel(place.settings, "r1")
+    stack.down(place.settings)
+    assert is_known(place.settings, "r1")
+    for recipe, refused in (("tutorial", UsageError), ("fast", RequestCancelled)):
+        with pytest.raises(refused, match=r"r1 .*; choose another"):
+            submit(place.settings, make_request(Train("mine", recipe), "r1"), wait=False)
+    with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
+        follow(place.settings, "r1", quiet=True)
+    assert cancel(place.settings, "r1") == "request r1 is cancelled"
+    assert (open_requests(place.settings), request_store.load(store, "r1")) == ([], None)
+    assert not stack.describe(place.settings).running
 
 
 def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: Place) -> None:

@@ -209,9 +209,10 @@ def test_transports_are_compared_within_a_repeat() -> None:
     turns = [
         transport.Turn("small", way, repeat, 1_000, seconds, {"producer": 0.01})
         for repeat, both in enumerate([(1.0, 2.0), (10.0, 5.0), (4.0, 2.0)])
-        for way, seconds in zip(("inline", "path"), both, strict=True)
+        for way, seconds in zip(("inline", "path", "auto"), (*both, both[0]), strict=True)
     ]
-    inline, path = transport.table(turns).splitlines()[2:]
+    auto, inline, path = transport.table(turns).splitlines()[2:]
+    assert [cell.strip() for cell in auto.split("|")][1:5] == ["small", "auto", "250", "1.00"]
     assert [cell.strip() for cell in inline.split("|")][1:6] == [
         "small",
         "inline",

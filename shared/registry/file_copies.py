@@ -31,8 +31,9 @@ PARTS_MAX = 16_384
 #: Of the server's memory, after the file is stored: jobs need the rest.
 MEMORY_SHARE_MAX = 0.9
 #: Of the server's memory, for all copies: producers pause at 0.7 (producer/dispatch/window.py), so
-#: copies alone never stop a job.
-COPIES_SHARE_MAX = 0.5
+#: copies alone never stop a job. The files for TensorFlow are the largest, and few workers need
+#: them: beside them there is room for twice as many versions for LiteRT.
+COPIES_SHARE_MAX, TENSORFLOW_SHARE_MAX = 0.5, 0.25
 #: A server's allocator rounds a large block up by at most a quarter.
 ALLOCATED = 1.25
 #: Of the parts of an unfinished file.
@@ -62,17 +63,22 @@ def is_stored(client: redis.Redis, sha256: str) -> bool:
 
 
 def store(
-    client: redis.Redis, sha256: str, size: int, open_file: OpenFile, others: int = 0
+    client: redis.Redis,
+    sha256: str,
+    size: int,
+    open_file: OpenFile,
+    others: int = 0,
+    share: float = COPIES_SHARE_MAX,
 ) -> None:
     """Store a file that is not stored yet. `open_file` verifies its content; `others` are the bytes
-    of all other copies.
+    of all other copies, which may have `share` of the memory with it.
 
     Raises:
         NoRoom: Redis' memory is too small.
         SetupError: the file is damaged, or was deleted from Redis again each time.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    with room(client, size, others):
+    with room(client, size, others, share):
         if size <= WHOLE_BYTES:
             with open_file() as file:
                 client.set(keys.blob(sha256), file.read())
@@ -87,15 +93,15 @@ def store(
 
 
 @contextmanager
-def room(client: redis.Redis, size: int, others: int) -> Iterator[None]:
+def room(client: redis.Redis, size: int, others: int, share: float) -> Iterator[None]:
     """Check the memory before a file is stored; a refusal of the server is NoRoom, too."""
     memory = client.info("memory")
     limit = memory_limit(memory)
     free = MEMORY_SHARE_MAX * limit - memory["used_memory"]
     if size > min(free, PARTS_MAX * PART_BYTES):
         raise _no_room(size, "Redis' memory")
-    if ALLOCATED * (size + others) > COPIES_SHARE_MAX * limit:
-        raise _no_room(size, "the half of Redis' memory that copies of models may take")
+    if ALLOCATED * (size + others) > share * limit:
+        raise _no_room(size, f"the {share:.0%} of Redis' memory that copies of models may take")
     try:
         yield
     except OutOfMemoryError as error:

@@ -128,8 +128,9 @@ def _put_version(
     for filename, sha256 in card.files.items():
         if filename.endswith(SERVED) and sha256 not in stored:
             opened, size = partial(registry.opened, card, filename), sizes.get(filename, 0)
+            others, share = sum(stored.values()), _share(filename)
             try:
-                file_copies.store(client, sha256, size, opened, sum(stored.values()))
+                file_copies.store(client, sha256, size, opened, others, share)
                 stored[sha256] = size
             except file_copies.NoRoom as error:  # other runtimes may not need this file
                 too_large.append(SetupError(f"{filename} of {card.ref}: {error}"))
@@ -137,6 +138,12 @@ def _put_version(
     failpoint("copies.sizes-put")
     client.set(keys.model_card(card.name, card.version), encode_card(card))
     failpoint("copies.card-put")
+
+
+def _share(filename: str) -> float:
+    """The share of Redis' memory that all copies may have with a file of this name."""
+    for_tensorflow = filename.endswith(".keras")
+    return file_copies.TENSORFLOW_SHARE_MAX if for_tensorflow else file_copies.COPIES_SHARE_MAX
 
 
 def _put_displayed(
@@ -170,7 +177,7 @@ def _put_picture(
     if client.expire(key, PICTURE_TTL_S):
         return
     data = registry.read(card, filename)
-    with file_copies.room(client, len(data), others):
+    with file_copies.room(client, len(data), others, _share(filename)):
         client.set(key, data, ex=PICTURE_TTL_S)
     failpoint("copies.picture-put")
 

@@ -324,7 +324,7 @@ def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
 ) -> None:
     """Another client may fill the memory after it was measured."""
     monkeypatch.setattr(file_copies, "MEMORY_SHARE_MAX", 100)
-    monkeypatch.setattr(file_copies, "COPIES_SHARE_MAX", 100)
+    monkeypatch.setattr(file_copies, "TENSORFLOW_SHARE_MAX", 100)
     if not whole:
         monkeypatch.setattr(file_copies, "WHOLE_BYTES", MB)
     card = publish(registry, more={"model.keras": bytes(4 * MB)})
@@ -333,6 +333,26 @@ def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
         mirror_writer.publish(server.client, registry)
     assert mirror_reader.resolve(server.client, parse("shoes")) == card
     assert mirror_reader.load_file(server.client, card, "model.tflite") == b"0"
+
+
+def test_files_for_tensorflow_leave_room_for_those_of_most_workers(
+    server: RedisServer, registry: Registry
+) -> None:
+    sizes = {"model.keras": 2 * MB, "model.tflite": MB // 2}
+    cards = [
+        publish(registry, more={name: content(n, size) for name, size in sizes.items()})
+        for n in range(8)
+    ]
+    server.client.config_set("maxmemory", 24 * MB)
+    with pytest.raises(SetupError, match=r"model.keras of shoes@\d: 2 MiB do not fit into the 25%"):
+        mirror_writer.publish(server.client, registry)
+    copied = {
+        name: [file_copies.is_stored(server.client, card.files[name]) for card in cards]
+        for name in sizes
+    }
+    assert copied["model.keras"][0]
+    assert not copied["model.keras"][-1]
+    assert all(copied["model.tflite"])
 
 
 def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:

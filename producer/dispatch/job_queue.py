@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -70,7 +70,7 @@ class JobQueue:
         with self.client.pipeline(transaction=True) as pipe:
             pipe.hset(self._keys["record"], "state", "running")
             pipe.delete(self._keys["trouble"])
-            pipe.hdel(self._keys["deaths"], str(LOADING))
+            pipe.hdel(self._keys["crashed"], str(LOADING))
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
         failpoint("queue.resumed")
@@ -141,9 +141,11 @@ class JobQueue:
             self.client.xdel(self._keys["results"], *(result.entry for result in results))
             failpoint("queue.trimmed")
 
-    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
-        """The job's state and that of each batch."""
-        return self._ledger.survey(batches)
+    def survey(
+        self, batches: Sequence[int], workers: Collection[str] = ()
+    ) -> tuple[str, list[BatchState]]:
+        """The job's state, given the workers that are alive, and that of each batch."""
+        return self._ledger.survey(batches, workers)
 
     def forget(self, batch: int) -> None:
         """Reopen a batch whose result is neither in the stream nor in the journal."""

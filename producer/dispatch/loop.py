@@ -182,7 +182,7 @@ class DispatchLoop:
             )
         # Before the reconciler: the server may refuse its batch, yet accept smaller ones.
         self._feed.measure(self._queue.client)
-        state = self._reconciler.poll()
+        state = self._reconciler.poll(self._feed.window.workers)
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":

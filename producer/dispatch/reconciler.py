@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from redis.exceptions import RedisError
 
@@ -49,14 +50,14 @@ class Reconciler:
         since = min(self._since.values(), default=None)
         return None if since is None else time.monotonic() - since
 
-    def poll(self) -> str:
-        """Compare with the ledger and repair; returns the job's state.
+    def poll(self, workers: Collection[str] = ()) -> str:
+        """Compare with the ledger and repair; returns the job's state, given the live workers.
 
         Raises:
             RedisError: also if the server refuses a batch, after the other batches are repaired.
         """
         batches = list(self._waiting)
-        state, states = self._queue.survey(batches)
+        state, states = self._queue.survey(batches, workers)
         if state == "cancelled":
             return state
         seen = dict(zip(batches, states, strict=True))

@@ -31,7 +31,7 @@ class Window(msgspec.Struct, frozen=True):
 
     batches: int = BATCHES_UNSEEN
     batch_share: float = 1.0  #: of the usual number of images in a new batch
-    workers: int = 0
+    workers: tuple[str, ...] = ()  #: the ids of those that are alive
     slots: int = 0
     jobs: int = 1  #: that share them
     memory_share: float = 0.0
@@ -51,7 +51,8 @@ def measure(client: redis.Redis) -> Window:
     batches, batch_share = share(slots, jobs)
     memory = client.info("memory")
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
-    return Window(batches, batch_share, len(beats), slots, jobs, memory_share(memory), spare_bytes)
+    workers = tuple(b.id for b in beats)
+    return Window(batches, batch_share, workers, slots, jobs, memory_share(memory), spare_bytes)
 
 
 def share(slots: int, jobs: int) -> tuple[int, float]:

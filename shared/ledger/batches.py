@@ -7,7 +7,7 @@ because clients repeat commands after a timeout. Neither claiming nor completing
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -33,7 +33,7 @@ class ClaimVerdict(enum.StrEnum):
     HELD = "held"
     LOST = "lost"
     CANCELLED = "cancelled"
-    DEADLY = "deadly"  #: its model crashes the processes that load it
+    UNFIT = "unfit"  #: its model crashes the processes of this worker that load it
     UNKNOWN = "unknown"
 
 
@@ -128,9 +128,16 @@ class BatchLedger:
         """Make all waiting work of the job a no-op; False if the job is not in Redis."""
         return self._run("cancel") == 1
 
-    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
-        """The job's state (`running`, `cancelled`, `deadly`, `unknown`) and that of each batch."""
-        answer = cast(list[bytes], self._run("survey", self._limit_ms, *batches))
+    def survey(
+        self, batches: Sequence[int], workers: Collection[str] = ()
+    ) -> tuple[str, list[BatchState]]:
+        """The job's state (`running`, `cancelled`, `deadly`, `unknown`) and that of each batch.
+
+        Deadly: no batch is held, and loading the model crashes the processes of all `workers`, the
+        ids of those that are alive.
+        """
+        alive = msgspec.json.encode(list(workers))
+        answer = cast(list[bytes], self._run("survey", self._limit_ms, alive, *batches))
         return answer[0].decode(), [BatchState(state.decode()) for state in answer[1:]]
 
     def _run(self, name: str, *args: int | str | bytes) -> object:

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_PAUSE_S = 2.0
 #: In TensorFlow's message about a lack of memory: the device.
 _ON_GPU = "device:GPU"
+#: Before the next hint, so that a worker that cannot load a job's model leaves its hints to others.
+UNFIT_PAUSE_S = 1.0
 
 
 def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
@@ -57,6 +59,8 @@ def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
 
 def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult | None:
     claim = ledger.claim(batch, child.owner)
+    if claim.verdict is ClaimVerdict.UNFIT:
+        time.sleep(UNFIT_PAUSE_S)
     if claim.verdict is not ClaimVerdict.RUN:
         return None
     record = decode_job(claim.record)

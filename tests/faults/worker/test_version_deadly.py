@@ -1,4 +1,7 @@
-"""A model version that crashes each process that loads it stops the job with Exit.SETUP."""
+"""A model version that crashes each process that loads it stops the job with Exit.SETUP.
+
+Where other workers can load it, they finish the job.
+"""
 
 from __future__ import annotations
 
@@ -39,3 +42,26 @@ def test_the_same_command_tries_again(stage: Scenario) -> None:
         assert producer.wait() == Exit.SETUP, producer.story
         assert worker.log.count("died with batch") == attempt * DEATHS
     stage.check_nothing_runs(worker)
+
+
+@pytest.mark.parametrize("crashing", [1, 4])
+def test_a_machine_that_cannot_load_the_model_leaves_the_job_to_others(
+    stage: Scenario, crashing: int
+) -> None:
+    bad = stage.fleet.worker(crashing, app=DEADLY_APP)
+    healthy = stage.fleet.worker(1)
+    stage.check_finished(stage.classify())
+    deaths = bad.log.count("died with batch")
+    assert 0 < deaths <= DEATHS - 1 + crashing, bad.story
+    stage.check_nothing_runs(bad, healthy)
+
+
+def test_the_job_stops_once_only_such_machines_are_left(stage: Scenario) -> None:
+    bad = stage.fleet.worker(2, app=DEADLY_APP)
+    healthy = stage.fleet.worker(1)
+    producer = stage.classify()
+    stage.reach_the_middle(producer)
+    wait_for("the deaths", lambda: bad.log.count("died with batch") >= DEATHS)
+    assert healthy.end() == 0, healthy.story
+    assert producer.wait() == Exit.SETUP, producer.story
+    stage.check_nothing_runs(bad)

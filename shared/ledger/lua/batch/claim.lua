@@ -6,11 +6,16 @@ local record, state = unpack(redis.call('HMGET', RECORD, 'record', 'state'))
 if not record then return {'unknown'} end
 if state == 'cancelled' then return {'cancelled'} end
 if redis.call('GETBIT', DONE, batch) == 1 then return {'done'} end
-if deadly() then return {'deadly'} end
 local owner, at = claim_of(batch)
 if owner and owner ~= me and alive(owner, at, limit_ms) then return {'held'} end
 local payload = redis.call('HGET', PAYLOAD, batch)
 if not payload then return {'lost'} end
+if unfit(parent_of(me), crashes(LOADING)) then
+  -- The producer's next survey frees it and sends the hint again.
+  redis.call('HSET', OWNER, batch, EXPIRED)
+  expire_with_job(OWNER)
+  return {'unfit'}
+end
 redis.call('HSET', OWNER, batch, me .. '|' .. now_ms())
 redis.call('HDEL', CAREFUL, batch)
 expire_with_job(OWNER)

@@ -19,6 +19,7 @@ redis.call('SETBIT', DONE, batch, 1)
 for _, key in ipairs({PAYLOAD, OWNER, DEATHS, CAREFUL, CRASHED}) do
   redis.call('HDEL', key, batch)
 end
+forgive(me)
 expire_with_job(RESULTS)
 expire_with_job(DONE)
 return 'first'

@@ -7,7 +7,7 @@ if redis.call('EXISTS', RECORD) == 0 then return 0 end
 if claim_of(batch) ~= me then return 0 end
 if index == '' then
   redis.call('HDEL', CAREFUL, batch)
-  redis.call('HDEL', DEATHS, LOADING)
+  forgive(me)
 else
   redis.call('HSET', CAREFUL, batch, index)
   expire_with_job(CAREFUL)

@@ -5,6 +5,8 @@ local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local TROUBLE = KEYS[9]
 -- LOADING stands for the model instead of an image's index or a batch's number.
 local LOADING, DEADLY_LOADS = '-1', 3
+-- A claim without an owner that is past every limit.
+local EXPIRED = '|0'
 local WORKER_PREFIX = 'hangtag:worker:'
 -- Heartbeats dated further in the future predate a reset of the server's clock.
 local FUTURE_MS = 10000
@@ -59,7 +61,27 @@ local function alive(owner, at, limit_ms)
   return contains(heartbeat.children, child)
 end
 
--- Whether loading the model has crashed too many children.
-local function deadly()
-  return (tonumber(redis.call('HGET', DEATHS, LOADING)) or 0) >= DEADLY_LOADS
+-- The deaths of a batch by image, or those at LOADING by parent. An invalid field counts as none.
+local function crashes(blamed)
+  local readable, counts = pcall(cjson.decode, redis.call('HGET', CRASHED, blamed) or '{}')
+  if not readable or type(counts) ~= 'table' then return {} end
+  return counts
+end
+
+local function parent_of(owner)
+  return (string.gsub(owner, '/.*$', ''))
+end
+
+-- Whether loading the model has crashed too many children of this parent, and none has it in memory.
+local function unfit(parent, loads)
+  return (tonumber(loads[parent]) or 0) >= DEADLY_LOADS
+end
+
+-- A child has the model in memory: the earlier deaths of its parent's children do not count.
+local function forgive(owner)
+  local loads, parent = crashes(LOADING), parent_of(owner)
+  if loads[parent] then
+    loads[parent] = nil
+    redis.call('HSET', CRASHED, LOADING, cjson.encode(loads))
+  end
 end

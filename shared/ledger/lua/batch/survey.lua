@@ -1,10 +1,14 @@
--- SURVEY: the states of these batches. Claims of dead owners are freed.
--- ARGV: limit_ms, batch...
+-- SURVEY: the states of these batches. Claims of dead owners are freed. The job is deadly if loading
+-- its model has crashed the children of every worker, and none of them works on a batch.
+-- ARGV: limit_ms, the workers that are alive as JSON, batch...
 -- Returns {state of the job, state of each batch...}
-local limit_ms = tonumber(ARGV[1])
+local limit_ms, workers = tonumber(ARGV[1]), cjson.decode(ARGV[2])
 local states = {redis.call('HGET', RECORD, 'state') or 'unknown'}
-if states[1] == 'running' and deadly() then states[1] = 'deadly' end
-for i = 2, #ARGV do
+local deadly, loads = #workers > 0, crashes(LOADING)
+for _, worker in ipairs(workers) do
+  if not unfit(worker, loads) then deadly = false end
+end
+for i = 3, #ARGV do
   local batch = ARGV[i]
   local state = 'free'
   local owner, at = claim_of(batch)
@@ -14,7 +18,8 @@ for i = 2, #ARGV do
   end
   if redis.call('GETBIT', DONE, batch) == 1 then state = 'done'
   elseif redis.call('HEXISTS', PAYLOAD, batch) == 0 then state = 'lost'
-  elseif owner then state = 'held' end
-  states[i] = state
+  elseif owner then state, deadly = 'held', false end
+  states[i - 1] = state
 end
+if deadly and states[1] == 'running' then states[1] = 'deadly' end
 return states

@@ -79,10 +79,9 @@ EQUIVALENT = {
     "batch/prelude: heartbeat.at_ms > at + IDLE_MS -> heartbeat.at_ms >= at + IDLE_MS": _MS,
     "batch/prelude: not readable or type(heartbeat) ~= 'table' "
     "-> type(heartbeat) ~= 'table'": _NO_TABLE,
-    "batch/report_death: not readable or type(counts) ~= 'table' "
-    "-> type(counts) ~= 'table'": _NO_TABLE,
-    "batch/report_death: redis.call('HGET', CRASHED, batch) or '{}' "
-    "-> redis.call('HGET', CRASHED, batch)": (
+    "batch/prelude: not readable or type(counts) ~= 'table' -> type(counts) ~= 'table'": _NO_TABLE,
+    "batch/prelude: redis.call('HGET', CRASHED, blamed) or '{}' "
+    "-> redis.call('HGET', CRASHED, blamed)": (
         "false, which stands for no field, cannot be decoded and then counts as '{}'"
     ),
     "batch/complete: redis.call('HGET', RECORD, 'result_bytes') or '' "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -163,18 +164,34 @@ class History(RuleBasedStateMachine):
             self.life.unreported = [death for death in self.life.unreported if death[0] != parent]
             self.life.replace_children(parent)
 
-    @rule(i=some, deaths=st.integers(2, 4), cancels=st.booleans())
-    def model_kills_children_that_load_it(self, i: int, deaths: int, cancels: bool) -> None:
-        batch = self._offered(i)
+    @rule(
+        i=some,
+        deaths=st.integers(2, 4),
+        survivor=st.sampled_from(["none", "loads", "completes", "cancels"]),
+        alive=st.sampled_from([(), PARENTS[:1], PARENTS]),
+    )
+    def model_kills_children_that_load_it(
+        self, i: int, deaths: int, survivor: str, alive: Sequence[str]
+    ) -> None:
+        """Children of one parent die. One that has claimed another batch before survives."""
+        batch, other = self._offered(i), self._offered(i + 1)
+        healthy = self._claimed(other) if survivor in ("loads", "completes") else None
         for _ in range(deaths):
             if child := self._claimed(batch):
                 self.world.mark_image(batch, child.owner, LOADING)
                 self.world.report_death(batch, child.parent, child.pid)
-        if child := self._claimed(batch):  # one more child, which survives
-            self.world.mark_image(batch, child.owner, LOADING)
-            self.world.loaded(batch, child.owner)
-        if cancels:
+        if healthy is not None:
+            self.world.beat(healthy.parent, [healthy.id])
+        self.world.survey([batch, other], alive)
+        if survivor == "cancels":
             self.world.cancel()
+            self.world.survey([batch], alive)
+        elif healthy is not None and healthy.work is not None:
+            if survivor == "loads":
+                self.world.loaded(other, healthy.owner)
+            elif not healthy.work.kills:
+                self.world.complete(other, healthy.owner, healthy.work.result)
+        self.world.claim(self.life.new_child(PARENTS[i % 2]), batch)
         if not self.life.ended:
             self.life.produce(survey=True)
 
@@ -260,7 +277,7 @@ class History(RuleBasedStateMachine):
         elif what == "gives up":
             self.world.release(batch, child.owner)
         else:
-            self.world.survey(batch)
+            self.world.survey([batch])
 
     @rule(i=some, dead=st.booleans())
     def former_owner_completes_what_another_holds(self, i: int, dead: bool) -> None:

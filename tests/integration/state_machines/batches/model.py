@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from shared.ledger.batches import LOADING, BatchState, ClaimVerdict
@@ -13,6 +13,8 @@ DEADLY_LOADS = 3
 IDLE_MS = 5_000
 #: Stands for a count of deaths or a heartbeat that another client wrote and that is unreadable.
 RUBBISH = -7
+#: A claim without an owner, from the beginning of time.
+EXPIRED = ("", 0)
 
 
 @dataclass
@@ -27,7 +29,8 @@ class LedgerModel:
     owner: dict[int, tuple[str, int]] = field(default_factory=dict)  #: batch -> owner, since (ms)
     deaths: dict[int, int] = field(default_factory=dict)
     careful: dict[int, int] = field(default_factory=dict)
-    crashed: dict[int, dict[int, int] | None] = field(default_factory=dict)  #: None: unreadable
+    #: Batch -> deaths by image; LOADING -> deaths by parent. None: unreadable
+    crashed: dict[int, dict[int | str, int] | None] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
     results: list[tuple[int, bytes]] = field(default_factory=list)  #: the stream
     trouble: set[str] = field(default_factory=set)  #: the reason of the last release
@@ -58,11 +61,14 @@ class LedgerModel:
             return ClaimVerdict.CANCELLED
         if batch in self.done:
             return ClaimVerdict.DONE
-        if self.deadly:
-            return ClaimVerdict.DEADLY
         if self.alive(batch, now_ms) and self.owner[batch][0] != owner:
             return ClaimVerdict.HELD
-        return ClaimVerdict.RUN if batch in self.payload else ClaimVerdict.LOST
+        if batch not in self.payload:
+            return ClaimVerdict.LOST
+        if self.unfit(parent_of(owner)):
+            self.owner[batch] = EXPIRED
+            return ClaimVerdict.UNFIT
+        return ClaimVerdict.RUN
 
     def claimed(self, batch: int, owner: str, at_ms: int) -> None:
         self.owner[batch] = (owner, at_ms)
@@ -83,6 +89,7 @@ class LedgerModel:
         self.payload.discard(batch)
         for part in (self.owner, self.deaths, self.careful, self.crashed):
             part.pop(batch, None)
+        self._forgive(owner)
         return True
 
     def holds(self, batch: int, owner: str) -> bool:
@@ -103,12 +110,17 @@ class LedgerModel:
         if self.state is None or not self.release(batch, owner):
             return False
         index = self.careful.pop(batch, None)
-        blamed = LOADING if index == LOADING else batch
-        self.deaths[blamed] = max(0, self.deaths.get(blamed, 0)) + 1
-        if index is not None and index != LOADING:
-            counts = self.crashed.get(batch) or {}
-            self.crashed[batch] = counts | {index: counts.get(index, 0) + 1}
+        if index == LOADING:
+            self._crash(LOADING, parent_of(owner))
+            return True
+        self.deaths[batch] = max(0, self.deaths.get(batch, 0)) + 1
+        if index is not None:
+            self._crash(batch, index)
         return True
+
+    def _crash(self, blamed: int, cause: int | str) -> None:
+        counts = self.crashed.get(blamed) or {}
+        self.crashed[blamed] = counts | {cause: counts.get(cause, 0) + 1}
 
     def mark_image(self, batch: int, owner: str, index: int) -> bool:
         """A careful child reports the next image; after True, call `renewed`."""
@@ -122,13 +134,17 @@ class LedgerModel:
         if self.state is None or not self.holds(batch, owner):
             return False
         self.careful.pop(batch, None)
-        self.deaths.pop(LOADING, None)
+        self._forgive(owner)
         return True
 
-    @property
-    def deadly(self) -> bool:
-        """Whether children died repeatedly while they loaded the model."""
-        return self.deaths.get(LOADING, 0) >= DEADLY_LOADS
+    def _forgive(self, owner: str) -> None:
+        """A child has the model in memory: earlier deaths of its parent's children do not count."""
+        if counts := self.crashed.get(LOADING):
+            counts.pop(parent_of(owner), None)
+
+    def unfit(self, parent: str) -> bool:
+        """Whether its children died repeatedly while they loaded the model."""
+        return (self.crashed.get(LOADING) or {}).get(parent, 0) >= DEADLY_LOADS
 
     def renewed(self, batch: int, at_ms: int) -> None:
         self.owner[batch] = (self.owner[batch][0], at_ms)
@@ -141,11 +157,14 @@ class LedgerModel:
         self.payload.clear()
         return True
 
-    def survey(self, batches: Sequence[int], now_ms: int) -> tuple[str, list[BatchState]]:
+    def survey(
+        self, batches: Sequence[int], workers: Collection[str], now_ms: int
+    ) -> tuple[str, list[BatchState]]:
         """Return the states of the job and its batches; remove the claims of dead owners."""
-        deadly = self.deadly and self.state == "running"
-        state = "deadly" if deadly else self.state or "unknown"
-        return state, [self._state_of(n, now_ms) for n in batches]
+        states = [self._state_of(n, now_ms) for n in batches]
+        is_over = workers and all(map(self.unfit, workers)) and BatchState.HELD not in states
+        deadly = is_over and self.state == "running"
+        return "deadly" if deadly else self.state or "unknown", states
 
     def _state_of(self, n: int, now_ms: int) -> BatchState:
         freed = n in self.owner and not self.alive(n, now_ms)
@@ -164,3 +183,7 @@ class LedgerModel:
         beats = self.beats
         self.__init__(self.limit_ms, self.max_result_bytes)  # type: ignore[misc]
         self.beats = beats
+
+
+def parent_of(owner: str) -> str:
+    return owner.partition("/")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -86,7 +86,7 @@ class WatchedQueue(JobQueue):
             super().resume()
             self._model.state = "running"
             self._model.trouble.clear()
-            self._model.deaths.pop(LOADING, None)
+            self._model.crashed.pop(LOADING, None)
 
     def touch(self, progress: PublishedProgress) -> None:
         with self._fuse.step():
@@ -117,10 +117,12 @@ class WatchedQueue(JobQueue):
             super().trim(results)
             del self._model.results[: len(results)]
 
-    def survey(self, batches: Sequence[int]) -> tuple[str, list[BatchState]]:
+    def survey(
+        self, batches: Sequence[int], workers: Collection[str] = ()
+    ) -> tuple[str, list[BatchState]]:
         with self._fuse.step():
-            expected = self._model.survey(batches, self._world.now_ms())
-            agree(super().survey(batches), expected)
+            expected = self._model.survey(batches, workers, self._world.now_ms())
+            agree(super().survey(batches, workers), expected)
             return expected
 
     def forget(self, batch: int) -> None:

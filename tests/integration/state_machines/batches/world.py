@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from shared.broker.redis_client import connect
 from shared.errors import BadMessage
 from shared.image_status import Status
 from shared.ledger import heartbeats
-from shared.ledger.batches import BatchLedger, Claim, ClaimVerdict
+from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import decode_images, encode_images, max_result_bytes
 from shared.messages.job import JobRecord
@@ -158,10 +158,10 @@ class World:
         self.client.pexpire(record, JOB_TTL_MS)
         self.model.state = "running"
 
-    def survey(self, batch: int) -> None:
-        """Survey a batch as a producer does, possibly after the job was lost."""
-        expected = self.model.survey([batch], self.now_ms())
-        agree(self.ledger.survey([batch]), expected)
+    def survey(self, batches: Sequence[int], workers: Collection[str] = ()) -> None:
+        """Survey batches as a producer does, possibly after the job was lost."""
+        expected = self.model.survey(batches, workers, self.now_ms())
+        agree(self.ledger.survey(batches, workers), expected)
 
     def cancel(self) -> None:
         agree(self.ledger.cancel(), self.model.cancel())
@@ -189,8 +189,9 @@ class World:
             key = keys.job(JOB, part)
             self.client.hset(key, str(batch), unreadable)
             self.client.pexpire(key, JOB_TTL_MS)
+        self.client.hset(keys.job(JOB, "crashed"), str(LOADING), unreadable)
         self.model.deaths[batch] = _count(unreadable)
-        self.model.crashed[batch] = None
+        self.model.crashed[batch] = self.model.crashed[LOADING] = None
         if others := self.model.owner.keys() - {batch}:
             at_ms = self.now_ms()
             self.client.hset(keys.job(JOB, "owner"), str(min(others)), f"other|{at_ms}")
@@ -227,7 +228,7 @@ class World:
     def let_claims_expire(self) -> None:
         """Date all claims back until they are past their limit."""
         for batch, (owner, at_ms) in self.model.owner.items():
-            expired_ms = at_ms - LIMIT_MS - 1
+            expired_ms = max(0, at_ms - LIMIT_MS - 1)
             self.client.hset(keys.job(JOB, "owner"), str(batch), f"{owner}|{expired_ms}")
             self.model.owner[batch] = (owner, expired_ms)
 
@@ -315,5 +316,7 @@ def _count(field: bytes) -> int:
     return int(field) if field.isdigit() else RUBBISH
 
 
-def _counts(field: bytes) -> dict[int, int] | None:
-    return None if field in UNREADABLE else {int(i): n for i, n in json.loads(field).items()}
+def _counts(field: bytes) -> dict[int | str, int] | None:
+    if field in UNREADABLE:
+        return None
+    return {int(i) if i.isdigit() else i: n for i, n in json.loads(field).items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -13,7 +15,7 @@ from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.process import parent_id
-from worker.lifecycle import access_check, consumer, pool
+from worker.lifecycle import access_check, consumer, first_import, pool
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.stats import ChildReport
@@ -48,7 +50,9 @@ def child() -> Any:
 
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
-    child()
+    with first_import.reported():
+        child()
+        importlib.import_module("worker.inference.classify_batch")
 
 
 class HeartbeatStep(bootsteps.StartStopStep):
@@ -60,6 +64,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
+        first_import.expect()
         access_check.check_access(broker, _parent, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
@@ -70,6 +75,8 @@ class HeartbeatStep(bootsteps.StartStopStep):
         client = connect(broker, "watchdog")
         self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
         self._watchdog.start()
+        if os.getpid() not in pool.pids(parent.pool):  # threads import in this process
+            first_import.check()
 
     def stop(self, parent: Any) -> None:
         self._watchdog.stop()

@@ -20,9 +20,10 @@ PACE_S = 0.04
 
 @worker_process_init.connect
 def _pace(**_: Any) -> None:
-    child: Any = importlib.import_module(
-        "worker.inference.process_state"
-    )  # imports NumPy here, after the fork
+    try:  # to import NumPy here, after the fork
+        child: Any = importlib.import_module("worker.inference.process_state")
+    except ImportError:  # worker/app.py reports it
+        return
     load = child.load
 
     def paced(*given: Any) -> Any:

@@ -12,7 +12,6 @@ import pytest
 
 from producer.stack import stack
 from producer.stack.stack import Stack
-from shared.process import started
 from tests.support.jobs.claims import Held, catch
 from tests.support.jobs.long_job import LongJob, Recorder
 from tests.support.processes import local_stack, procfs
@@ -77,9 +76,11 @@ class Scene:
         """Suspend another busy child of the newest worker."""
 
         def newest() -> list[int]:
-            parents = self.place.parents("worker")
-            found = procfs.children(max(parents, key=started)) if parents else []
-            return [pid for pid in found if pid not in {held.child for held in caught}]
+            # By its heartbeat: a worker that starts has another child, which tries its imports.
+            beats = self.place.alive()
+            found = max(beats, key=lambda beat: beat.since_ms).children if beats else []
+            pids = [int(child.partition(":")[0]) for child in found]
+            return [pid for pid in pids if pid not in {held.child for held in caught}]
 
         return catch(self.place.client(), wait_for("children", newest))
 

@@ -110,6 +110,7 @@ ALONE = {
     "shared/registry/file_copies.py:_joined": "a file in memory",
     "shared/registry/mirror_writer.py:change": "a part of `_put_aliases`, which has one",
     "worker/requests/workspace.py:_finish": "an empty folder, and parts that no other process uses",
+    "worker/lifecycle/first_import.py:_write": "a pipe to its own parent",
     "worker/lifecycle/liveness_file.py:withdraw": "read by current health checks only",
     "worker/lifecycle/liveness_file.py:_write": "read by current health checks only",
     "worker/lifecycle/watchdog.py:restart": "the process replaces itself while it is idle",

@@ -21,6 +21,7 @@ from shared.ledger import heartbeats
 from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import decode_images, encode_images, max_result_bytes
+from shared.messages.files import INLINE
 from shared.messages.job import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.settings import Settings
@@ -64,7 +65,10 @@ class World:
         self.journal = folder / "out.csv.hangtag"
         self.files = Files(folder)
         (folder / "pics").mkdir()
-        self.options = JobOptions((b"pics",), bytes(folder), str(folder / "out.csv"))
+        # The model of the ledger knows the bytes of payloads.
+        self.options = JobOptions(
+            (b"pics",), bytes(folder), str(folder / "out.csv"), transport=INLINE
+        )
         self.model = LedgerModel(LIMIT_MS, MAX_RESULT_BYTES)
         self.ledger = BatchLedger(self.client, JOB, SETTINGS.claim_limit_s)
         self._last_ms = 0

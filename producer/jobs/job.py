@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,8 +127,7 @@ class Job:
         make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        host = socket.gethostname()
-        remember(Entry(record.id, str(self.output), record.created, card.ref, host))
+        remember(Entry(record.id, str(self.output), record.created, card.ref))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),

@@ -4,7 +4,6 @@ in Redis."""
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,13 +24,12 @@ REMEDY = "fix this or set XDG_STATE_HOME to another folder, and run the same com
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One job that was started by this user."""
+    """One job that was started on this machine by this user."""
 
     id: str
     output: str
     created: float  #: seconds since 1970
     model: str = ""  #: the version that it needs; empty if it is finished, or unknown
-    host: str = ""  #: another machine may share the home; empty, as of older versions: this one
 
 
 def index_dir() -> Path:
@@ -41,7 +39,7 @@ def index_dir() -> Path:
 
 
 def remember(entry: Entry) -> None:
-    """Add an entry; it replaces an entry of the same output on the same machine.
+    """Add an entry; it replaces an entry of the same output.
 
     Raises:
         SetupError: the disk is full, or the folder may not be written.
@@ -54,8 +52,7 @@ def remember(entry: Entry) -> None:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
         for other in entries():
-            same = other.output == entry.output and _host(other) == _host(entry)
-            if same and other.id != entry.id:
+            if other.output == entry.output and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
         atomic_file.place(draft, folder / f"{entry.id}.json")
@@ -78,7 +75,7 @@ def _make(folder: Path) -> None:
 
 def entries() -> list[Entry]:
     """Every job whose journal exists or may exist on a disk that is missing now, oldest first.
-    Entries of the others are deleted. Of one output on two machines, it is the job of this one."""
+    Entries of the others are deleted."""
     found, now = [], time.time()
     for file in index_dir().glob("*.json"):
         try:
@@ -90,21 +87,11 @@ def entries() -> list[Entry]:
             if is_reachable(entry):
                 if seen < now - SEEN_S:
                     os.utime(file)
-            elif seen < now - MISSING_S or (_is_own(entry) and _is_deleted(entry)):
+            elif seen < now - MISSING_S or _is_deleted(entry):
                 file.unlink(missing_ok=True)
                 continue
         found.append(entry)
-    own = {entry.output for entry in found if _is_own(entry)}
-    known = [entry for entry in found if _is_own(entry) or entry.output not in own]
-    return sorted(known, key=lambda entry: entry.created)
-
-
-def _host(entry: Entry) -> str:
-    return entry.host or socket.gethostname()
-
-
-def _is_own(entry: Entry) -> bool:
-    return _host(entry) == socket.gethostname()
+    return sorted(found, key=lambda entry: entry.created)
 
 
 def is_reachable(entry: Entry) -> bool:
@@ -149,10 +136,5 @@ def output_of(job: str) -> Path | None:
 
 
 def ids_of(output: str) -> set[str]:
-    """The ids of this output's jobs in the index; of this machine only."""
-    return {entry.id for entry in entries() if entry.output == output and _is_own(entry)}
-
-
-def any_id_of(output: str) -> str:
-    """The id of a job of this output, if need be one of another machine; or empty."""
-    return next((entry.id for entry in entries() if entry.output == output), "")
+    """The ids of this output's jobs in the index."""
+    return {entry.id for entry in entries() if entry.output == output}

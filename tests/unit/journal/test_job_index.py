@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from producer.journal.job_index import (
-    Entry,
-    entries,
-    forget,
-    ids_of,
-    index_dir,
-    output_of,
-    remember,
-)
+from producer.journal.job_index import Entry, index_dir, output_of, remember
 from producer.journal.journal import Journal, journal_path
 
 
@@ -57,30 +48,3 @@ def test_the_state_folder_is_accessible_to_its_user_only(
     assert mode(folder) == 0o700
     assert output_of("abcdefgh") == output
     assert index_dir().parent == folder
-
-
-def test_an_entry_of_another_machine_stays(tmp_path: Path) -> None:
-    """Both machines share a home, and each has a file of this path on a disk of its own."""
-    output = tmp_path / "out.csv"
-    remember(Entry("testjb01", str(output), 1.0, host="another.machine"))
-    (tmp_path / "the folder").touch()
-    assert [entry.id for entry in entries()] == ["testjb01"]  # its journal is not missing there
-    assert ids_of(str(output)) == set()
-    journal_path(output).touch()
-    remember(Entry("testjb02", str(output), 2.0, host=socket.gethostname()))
-    remember(Entry("testjb03", str(output), 3.0))  # as of an older version
-    assert ids_of(str(output)) == {"testjb03"}
-    assert sorted(file.stem for file in index_dir().iterdir()) == ["testjb01", "testjb03"]
-
-
-def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_path: Path) -> None:
-    """Otherwise a command would display, cancel or remove the wrong job."""
-    output = tmp_path / "out.csv"
-    journal_path(output).touch()
-    remember(Entry("testjb01", str(output), 1.0, host="another.machine"))
-    remember(Entry("testjb02", str(output), 2.0, host=socket.gethostname()))
-    assert output_of("testjb01") is None
-    assert output_of("testjb02") == output
-    assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
-    forget(["testjb02"])
-    assert [entry.id for entry in entries()] == ["testjb01"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -118,16 +117,6 @@ def test_a_job_on_a_missing_disk_can_be_forgotten(disk: Path) -> None:
     assert run("models", "rm", f"{NAME}@2", "--yes").exit_code == 0
     mounted(disk)
     assert journal_path(disk / "out.csv").exists()
-
-
-def test_a_job_of_another_machine_is_forgotten_on_request(tmp_path: Path) -> None:
-    remember(Entry("testjb03", str(tmp_path / "missing/out.csv"), 1.0, host="another.machine"))
-    assert run("forget", "testjb03", "--yes").stdout.startswith("job testjb03 is forgotten;")
-    assert list(index_dir().iterdir()) == []
-
-
-def test_a_started_job_is_one_of_this_machine(disk: Path) -> None:
-    assert [entry.host for entry in entries()] == [socket.gethostname()]
 
 
 def test_a_job_whose_journal_was_deleted_is_forgotten_at_once(disk: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -69,14 +68,14 @@ class HeartbeatStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         pool.handle_hangup()
+        if pool.has_forked(parent.pool):
+            first_import.check()  # before a heartbeat: nothing counts on a worker that cannot work
         queue = keys.CLASSIFY_QUEUE
         self._heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
         self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
         self._watchdog.start()
-        if os.getpid() not in pool.pids(parent.pool):  # threads import in this process
-            first_import.check()
 
     def stop(self, parent: Any) -> None:
         self._watchdog.stop()

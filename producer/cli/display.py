@@ -30,8 +30,8 @@ class AcceptParam(click.ParamType[Any]):
             self.fail(f"{value!r} is neither a percentage, for example 95%, nor all", param, ctx)
         percent = float(found[1])
         if percent < 1:
-            meant = f"{100 * percent:g}"
-            self.fail(f"{value} is less than 1 %; write {meant} or {meant}%", param, ctx)
+            meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in value else "95"
+            self.fail(f"{value} is less than 1%; for example write {meant}%", param, ctx)
         return percent / 100
 
 

@@ -71,6 +71,7 @@ class JobQueue:
             pipe.hset(self._keys["record"], "state", "running")
             pipe.delete(self._keys["trouble"])
             pipe.hdel(self._keys["crashed"], str(LOADING))
+            pipe.hdel(self._keys["deaths"], str(LOADING))  # of workers of an earlier version
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
         failpoint("queue.resumed")

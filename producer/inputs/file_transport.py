@@ -31,7 +31,8 @@ REFUSALS_MAX = 3
 
 class Transport:
     """One run's transport. A batch that is offered again is always sent inline, so it is returned
-    at most once, and every row is the same as with inline transport."""
+    at most once, and every row is the same as with inline transport, unless a file changes between
+    the time it is found and the time a worker reads it: then it is `changed` or `missing`."""
 
     def __init__(self, options: JobOptions, settings: Settings) -> None:
         auto = options.transport == AUTO

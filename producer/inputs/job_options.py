@@ -70,6 +70,8 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     given["--model"] = options.model
     if options.runtime != RUNTIMES[0]:
         given["--runtime"] = options.runtime
+    if options.transport != AUTO:
+        given["--transport"] = options.transport
     named = [word for option, value in given.items() if value for word in (option, value)]
     folders = [os.fsdecode(root) for root in options.roots]
     ends = ["--"] if any(folder.startswith("-") for folder in folders) else []

@@ -116,9 +116,9 @@ def is_known(settings: Settings, request_id: str) -> bool:
     if not REQUEST_ID.fullmatch(request_id):
         return False
     if not settings.redis_url:  # the store has those of this machine's stack
-        store = settings.store_path
-        stored = request_store.load(store, request_id) or request_store.outcome(store, request_id)
-        return stored is not None or _was_cancelled(settings, request_id)
+        outcome = request_store.outcome(settings.store_path, request_id)
+        known = outcome is not None or _stored(settings, request_id) is not None
+        return known or _was_cancelled(settings, request_id)
     with suppress(BadMessage), broker_errors(settings):  # the submission reports the former
         return RequestClient(settings).get(request_id) is not None
     return True
@@ -147,6 +147,11 @@ def find(settings: Settings, request_id: str) -> Request:
         found = view.request if view is not None else None
     if found is None and _was_cancelled(settings, request_id):
         raise RequestCancelled(f"request {request_id} is cancelled")
+    if found is None and _is_of_broker(settings, request_id):
+        raise UsageError(
+            f"request {request_id} was submitted at a broker; follow it with HANGTAG_REDIS_URL, or "
+            f"delete it with: hangtag train --cancel {request_id}"
+        )
     if found is None:
         raise UsageError(no_such("request", request_id, (), "hangtag train --list"))
     return found

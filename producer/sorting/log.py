@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from producer.journal.snapshot import has_journal
+from producer.output.output_path import located
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
 from producer.sorting.log_file import LogFile
 from producer.summary.sorted_files import undo_command
@@ -35,13 +37,18 @@ class SortLog(LogFile):
 
     def sorting(self, output: str, job: str, way: Way, rule: str) -> int:
         """The number of a table in the log, which is added if it is new. A table that was moved is
-        found by its job.
+        found by its job, a copy of a table is another one.
 
         Raises:
             UsageError: it was sorted in another way, or its rows had other folders.
         """
+        before_of_job = self._all("SELECT output FROM sorting WHERE job = ?", job)
+        moved = [old for (old,) in before_of_job if _is_moved(Path(old), Path(output))]
         with self.transaction():
-            self._db.execute("UPDATE OR IGNORE sorting SET output = ? WHERE job = ?", (output, job))
+            self._db.executemany(
+                "UPDATE OR IGNORE sorting SET output = ? WHERE output = ?",
+                [(output, old) for old in moved],
+            )
             self._db.execute(
                 "INSERT OR IGNORE INTO sorting (output, job, way, rule) VALUES (?, ?, ?, ?)",
                 (output, job, way, rule),
@@ -57,11 +64,11 @@ class SortLog(LogFile):
                     (job, way, rule, number),
                 )
                 return int(number)
-        what = "with other labels or thresholds" if before[1] == way else f"by --{before[1]}"
-        raise UsageError(
-            f"{self._out} has files of this table that were sorted {what}; take them back first "
-            f"with: {undo_command(self._out)}"
-        )
+            what = "with other labels or thresholds" if before[1] == way else f"by --{before[1]}"
+            raise UsageError(
+                f"{self._out} has files of this table that were sorted {what}; take them back "
+                f"first with: {undo_command(self._out)}"
+            )
 
     def tables(self) -> list[str]:
         """The tables that were sorted into this folder."""
@@ -138,3 +145,8 @@ class SortLog(LogFile):
         self._db.executemany(
             "DELETE FROM file WHERE sorting = ? AND row = ?", (entry.key for entry in entries)
         )
+
+
+def _is_moved(old: Path, new: Path) -> bool:
+    """Whether a table of the same job is the one at `new` now; not if it is a copy."""
+    return located(old) == new or not has_journal(old)

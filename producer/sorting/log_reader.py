@@ -1,4 +1,4 @@
-"""The log of a sorted folder for those who only ask it where files are, without its lock."""
+"""Reads from the log of a sorted folder where files are, without its lock."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def columns_of(stream: object) -> int | None:
 
 
 def _own_columns(stream: object) -> int:
-    """The width that a terminal tells itself; 0 if it does not."""
+    """The width of this terminal; 0 if the stream is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns  # type: ignore[attr-defined]
     except (AttributeError, OSError, ValueError):

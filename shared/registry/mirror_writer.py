@@ -107,12 +107,12 @@ def _collected(faults: list[SetupError]) -> Iterator[None]:
 
 
 def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, int]:
-    """Hash -> bytes of the files of a version that workers need and that are copied already."""
+    """Hash -> bytes of the files of a version that are copied already."""
     if packaged.is_packaged(card.name, card.version):
         return {}
     sizes = registry.sizes(card)
-    served = {sha: sizes.get(name, 0) for name, sha in card.files.items() if name.endswith(SERVED)}
-    return {sha: size for sha, size in served.items() if file_copies.is_stored(client, sha)}
+    copied = {sha: sizes.get(name, 0) for name, sha in card.files.items() if is_mirrored(name)}
+    return {sha: size for sha, size in copied.items() if file_copies.is_stored(client, sha)}
 
 
 def _put_version(

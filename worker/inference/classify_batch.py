@@ -60,6 +60,7 @@ def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
 def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult | None:
     claim = ledger.claim(batch, child.owner)
     if claim.verdict is ClaimVerdict.UNFIT:
+        child.log_unfit(ledger.job)
         time.sleep(UNFIT_PAUSE_S)
     if claim.verdict is not ClaimVerdict.RUN:
         return None

@@ -35,9 +35,20 @@ class ProcessState:
         self.client: redis.Redis = connect(broker, "worker")
         self.files = SharedFiles(settings.root)
         self._models = ModelCache(settings.model_unused_s)
+        self._unfit_for = ""  #: the job that was logged last
 
     def ledger(self, job: str) -> BatchLedger:
         return BatchLedger(self.client, job, self.settings.claim_limit_s)
+
+    def log_unfit(self, job: str) -> None:
+        """Log once in a row that this worker gets no batch of a job."""
+        if job != self._unfit_for:
+            self._unfit_for = job
+            log.warning(
+                "this worker gets no more batches of job %s: its processes have died while they "
+                "loaded the model, as a rule for lack of memory; restart it to try again",
+                job,
+            )
 
     def model_in_memory(self, record: JobRecord) -> LoadedModel | None:
         """The version that a job is pinned to, if it is loaded."""

@@ -22,12 +22,13 @@ _DONE = b"done"
 #: A slower start, from a disk that sleeps for example, is no reason to end.
 MAX_WAIT_S = 60.0
 _pipe: tuple[int, int] | None = None
+_parent = 0  #: the pid of the process that waits
 
 
 def expect() -> None:
     """Open the pipe to the children that are forked next."""
-    global _pipe
-    _pipe = os.pipe()
+    global _pipe, _parent
+    _pipe, _parent = os.pipe(), os.getpid()
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def check() -> None:
 
 def _write(report: bytes) -> bool:
     """Whether the parent waits for the report."""
-    if _pipe is None:
+    if _pipe is None or os.getpid() == _parent:  # a later child, or a pool without children
         return False
     with suppress(OSError):  # the parent has its answer
         os.write(_pipe[1], report + b"\n")

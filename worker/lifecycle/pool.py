@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import billiard
 from celery.signals import worker_process_init
 from celery.worker import state
 
@@ -24,6 +25,11 @@ def pids(pool: Any) -> list[int]:
     """The pids of the pool's processes; of this process for a pool of threads, or no pool."""
     processes = getattr(getattr(pool, "_pool", None), "_pool", None)
     return [p.pid for p in processes] if processes else [os.getpid()]
+
+
+def has_forked(pool: Any) -> bool:
+    """Whether this process has forked the pool's processes: not threads, and not on macOS."""
+    return os.getpid() not in pids(pool) and str(billiard.get_start_method()) == "fork"
 
 
 def is_busy() -> bool:

@@ -201,9 +201,9 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
     )
-    known = is_known(settings, given["request_id"])
+    known = is_known(settings, given["request_id"])  # it has an answer, also without its data
     work = make_work(options, settings, check=not known)
-    if not known:  # an earlier request has an answer, also if its data have been removed
+    if not known:
         check_work(work, settings, input)
     request = make_request(work, given["request_id"])
     deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
@@ -231,16 +231,15 @@ def _follow(settings: Settings, given: dict[str, Any]) -> None:
     request, outcome = follow(
         settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
     )
-    as_json = given["as_json"] or not isinstance(request.work, Train)
-    show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=as_json)
+    given["as_json"] |= not isinstance(request.work, Train)
+    show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
 
 
 def _cancel(settings: Settings, request_id: str, given: dict[str, Any]) -> None:
     from producer.requests.existing import cancel
 
-    done = cancel(settings, request_id)
     answer = {"request": request_id, "state": "cancelled"}
-    print_answer(answer, [done], given["as_json"], given["quiet"])
+    print_answer(answer, [cancel(settings, request_id)], given["as_json"], given["quiet"])
 
 
 def _list(settings: Settings, given: dict[str, Any]) -> None:

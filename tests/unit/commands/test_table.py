@@ -202,8 +202,8 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
     [
         (("--accept", "95", "--min-confidence", "0.5"), "give one"),
         (("--accept", "much"), "neither a percentage"),
-        (("--accept", "0.95"), "0.95 is less than 1 %; write 95 or 95%"),
-        (("--accept", "0.995%"), "0.995% is less than 1 %; write 99.5 or 99.5%"),
+        (("--accept", "0.95"), "0.95 is less than 1%; for example write 95%"),
+        (("--accept", "0.995%"), "0.995% is less than 1%; for example write 95%"),
         (("--accept", "00"), "neither a percentage"),
         (("--min-confidence", "1.5"), "neither a share"),
         (("--columns", "label,colour"), "there is no column 'colour'"),

@@ -537,7 +537,7 @@ def test_a_request_of_a_remote_broker_is_not_taken_by_the_local_stack(here: Path
     )
     assert request_store.unanswered(settings.store_path, here=True) == []
     assert len(request_store.unanswered(settings.store_path, here=False)) == 1
-    with pytest.raises(UsageError, match="there is no request"):
+    with pytest.raises(UsageError, match="submitted at a broker; follow it with HANGTAG_REDIS_URL"):
         find(settings, "r1")
     assert not (here / "stack").exists()
 

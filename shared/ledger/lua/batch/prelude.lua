@@ -72,7 +72,7 @@ local function parent_of(owner)
   return (string.gsub(owner, '/.*$', ''))
 end
 
--- Whether loading the model has crashed too many children of this parent, and none has it in memory.
+-- Whether loading the model has crashed too many children of this parent, in a row.
 local function unfit(parent, loads)
   return (tonumber(loads[parent]) or 0) >= DEADLY_LOADS
 end

@@ -355,6 +355,19 @@ def test_files_for_tensorflow_leave_room_for_those_of_most_workers(
     assert all(copied["model.tflite"])
 
 
+def test_pictures_of_an_earlier_copy_count_before_new_versions(
+    server: RedisServer, registry: Registry
+) -> None:
+    publish(registry, more={f"{n}.png": content(n, MB) for n in range(12)})
+    mirror_writer.publish(server.client, registry)
+    server.client.config_set("maxmemory", 40 * MB)
+    for n in range(20):
+        publish(registry, more={"model.tflite": content(20 + n, MB)})
+    with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit"):
+        mirror_writer.publish(server.client, registry)
+    assert not window.measure(server.client).full
+
+
 def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:
     plots = {f"{n}.png": content(n, MB) for n in range(14)}
     card = publish(registry, more=plots)

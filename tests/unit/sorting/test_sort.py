@@ -204,6 +204,19 @@ def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) 
     assert pictures(table) == {}
 
 
+def test_a_copy_of_a_table_does_not_take_its_place(table: Path, out: Path) -> None:
+    """The copy may have other thresholds, and so other folders."""
+    sort.sort(table, out, Way.COPY)
+    first = tree(out)
+    archive = table.parent / "archive"
+    archive.mkdir()
+    for file in table.parent.glob("out.csv*"):
+        shutil.copy2(file, archive / file.name)
+    sort.sort(archive / table.name, out, Way.LINK)
+    assert len(tree(out)) == 2 * len(first)
+    assert sort.sort(table, out, Way.COPY).folders
+
+
 def test_two_tables_share_a_folder(tmp_path: Path, out: Path) -> None:
     tables = []
     for job in ("testjb01", "testjb02"):

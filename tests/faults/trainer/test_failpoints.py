@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Prune, Rollback
 from shared.registry.version_folder import STAGED
@@ -88,6 +90,7 @@ OF_STORING = [Shot("request.room-made", 1, how) for how in WAYS] + [
 ]
 OF_ENDING = [Shot("requests.release", 1, how) for how in WAYS]
 OF_CANCELLING = [Shot("request.forgotten", 1, how) for how in WAYS]
+OF_EXPIRING = [Shot("kept.cancellation-expired", 1, how) for how in WAYS]
 OF_PRUNING = [Shot(name, 1, how) for name in ("version.card-removed", "copies.card-removed")
               for how in WAYS]  # fmt: skip
 
@@ -313,6 +316,30 @@ def test_a_cancelled_training_leaves_nothing_although_a_trainer_dies(
     wait_for("the end", lambda: not scene.school.folder(request).work.parent.exists())
     assert scene.school.look(request).state is RequestState.CANCELLED
     assert scene.school.versions(request) == []
+
+
+@pytest.mark.parametrize("shot", OF_EXPIRING, ids=str)
+def test_expired_cancellations_are_removed_although_a_trainer_dies(
+    scene: Scene, shot: Shot
+) -> None:
+    store = scene.school.store
+    (store / request_store.FOLDER).mkdir(parents=True, exist_ok=True)
+    scene.points.arm(shot)
+    for number in range(2):
+        cancelled_requests.remember(store, f"{named(shot)}-{number}", None)
+    records = list((store / request_store.FOLDER).glob(".cancelled-*"))
+    assert len(records) >= 2
+    for record in records:
+        os.utime(record, (0, 0))
+    victim = scene.points.wait()
+    if shot.how == STOP:
+        time.sleep(SUSPENDED_S)
+        procfs.go_on(victim)
+    elif shot.how == KILL:
+        procfs.wait_for_end([victim])
+    scene.renew()
+    wait_for("the removal of both", lambda: not any(record.exists() for record in records))
+    scene.check_outcome(scene.request_training(named(shot)), Shot(shot.name, 1, KILL))
 
 
 @pytest.mark.parametrize("shot", OF_PRUNING, ids=str)

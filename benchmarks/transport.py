@@ -93,9 +93,10 @@ def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) ->
         for folder in folders:
             both = TRANSPORTS if repeat % 2 else TRANSPORTS[::-1]
             pair = [_turn(runtime, network, folder, transport, repeat) for transport in both]
-            words = differences(*(_output(folder, transport) for transport in TRANSPORTS))
-            if words != "the same bytes":
-                raise Failed(f"{folder.name}: the two tables: {words}")
+            first, *others = (_output(folder, transport) for transport in TRANSPORTS)
+            for other in others:
+                if (words := differences(first, other)) != "the same bytes":
+                    raise Failed(f"{first.name} and {other.name}: {words}")
             yield from (turn for turn in pair if repeat >= 0)
 
 

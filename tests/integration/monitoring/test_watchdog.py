@@ -43,7 +43,7 @@ def test_it_acts_if_hints_wait_and_no_child_is_busy_and_again_if_that_did_not_he
     with watching(server, queue) as actions:
         wait_for("two actions", lambda: len(actions) >= 2)
     assert actions[0] >= LIMIT_S
-    assert actions[1] - actions[0] >= LIMIT_S
+    assert actions[1] >= 2 * LIMIT_S
 
 
 @pytest.mark.parametrize("queue", QUEUES)

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 
+from shared import keys
+from shared.broker.address import Address
 from shared.broker.runtime_paths import broker_url
 from shared.settings import Settings
-from worker.lifecycle.ready_line import log_when_ready
+from worker.lifecycle import pool
 
+log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # the log of a worker has warnings and errors only
+_STOP = {
+    keys.CLASSIFY_QUEUE: "stops it after the batches in progress",
+    keys.TRAIN_QUEUE: "stops it, and a training in progress waits for the next trainer",
+}
 #: The start of a warning of six lines to root. In a container root is usual, and messages hold no
 #: code.
 AS_ROOT = "You're running the worker with superuser privileges"
@@ -28,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", message=AS_ROOT)
     app: Celery = importlib.import_module(options.app).app
-    log_when_ready(broker_url(Settings.from_env()))
+    _log_when_ready(broker_url(Settings.from_env()))
     worker = app.Worker(
         concurrency=options.concurrency,
         pool_cls="prefork",
@@ -41,6 +52,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _log_when_ready(broker: Address) -> None:
+    """Log one line at the first connection, since a log would be empty whether the worker works or
+    waits for its server. Celery sends its signal once, not for new children, nor after an outage.
+    """
+
+    def ready(sender: Any, **_: Any) -> None:
+        queue = sender.app.conf.task_default_queue
+        processes = len(pool.pids(sender.pool))
+        log.info(
+            "%d %s the queue %s of %s; Ctrl-C or SIGTERM %s",
+            processes,
+            "process serves" if processes == 1 else "processes serve",
+            queue.removeprefix(keys.PREFIX),
+            broker,
+            _STOP[queue],
+        )
+
+    worker_ready.connect(ready, weak=False)
 
 
 def _parser() -> argparse.ArgumentParser:

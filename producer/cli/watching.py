@@ -19,7 +19,7 @@ watch_option = click.option(
 
 def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
     """Print the lines once, with notices on standard error; or again and again, above the notices.
-    JSON is in UTF-8, whatever the encoding of texts.
+    JSON is in UTF-8, with any encoding of texts.
 
     Raises:
         BrokerAway: the broker is unreachable; while lines are watched, only at first.

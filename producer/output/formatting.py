@@ -112,7 +112,7 @@ def _shown(character: str) -> str:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """A command quoted for a shell, whatever bytes its arguments have; printable on a terminal."""
+    """A command quoted for a shell, with any bytes in its arguments; printable on a terminal."""
     return " ".join(shlex.quote(a) if a.isprintable() else _dollar_quoted(a) for a in arguments)
 
 
@@ -157,7 +157,7 @@ def _escaped_parts(value: object) -> object:
 
 
 def show_json(value: object) -> None:
-    """One JSON document on standard output: in UTF-8, whatever the encoding of texts."""
+    """One JSON document on standard output: in UTF-8, with any encoding of texts."""
     click.echo(json_text(value).encode())
 
 

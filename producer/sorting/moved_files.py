@@ -8,19 +8,21 @@ those of its job: another job may have classified other files with the same name
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import quote
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
-from producer.sorting.entry import Entry, State, Way
-from producer.sorting.log_reader import LogReader
+from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
 from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
@@ -107,18 +109,18 @@ class MovedFiles:
                     place = b"/".join((log.out, os.fsencode(entry.folder), entry.name))
                     yield job, place
 
-    def _opened(self, out: str) -> LogReader | None:
+    def _opened(self, out: str) -> _Log | None:
         """The log of a folder; None if there is none, or the folder cannot be accessed."""
         if not os.path.exists(Path(out, SORT_LOG)):
             return None
         try:
-            return LogReader(out)
+            return _Log(out)
         except SetupError:
             if not self._skip:
                 raise
             return None
 
-    def _entries(self, log: LogReader, source: bytes) -> list[tuple[str, Entry]]:
+    def _entries(self, log: _Log, source: bytes) -> list[tuple[str, Entry]]:
         try:
             with self._lock:
                 return log.entries(source)
@@ -183,3 +185,54 @@ def _resolved(path: bytes) -> bytes:
     with suppress(OSError):
         folder = os.path.realpath(folder)
     return folder.rstrip(b"/") + b"/" + name
+
+
+class _Log:
+    """The log of a sorted folder, read without its lock. Raises SetupError if it is damaged."""
+
+    def __init__(self, out: str) -> None:
+        """The log of the folder `out`, which has one."""
+        self.out = os.fsencode(out)
+        self._path = Path(out, SORT_LOG)
+        # Not read-only where that is possible: after a crash SQLite rolls the last change back
+        # first.
+        writable = os.access(self._path, os.W_OK) and os.access(out, os.W_OK)
+        mode = "rw" if writable else "ro&immutable=1"
+        address = f"file:{quote(os.fsencode(self._path))}?mode={mode}"
+        try:
+            self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+
+    def close(self) -> None:
+        self._db.close()
+
+    def entries(self, source: bytes) -> list[tuple[str, Entry]]:
+        """The entries of a source, each with its job, the newest first."""
+        found = self._all(
+            f"SELECT (SELECT job FROM sorting WHERE id = file.sorting), {COLUMNS} FROM file"
+            " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC",
+            (source_hash(source), source),
+        )
+        return [(row[0], entry_of(row[1:])) for row in found]
+
+    def is_placed(self, job: str, folder: str, name: bytes) -> bool:
+        """Whether a job has placed this file."""
+        text = (
+            "SELECT 1 FROM file JOIN sorting ON id = file.sorting"
+            " WHERE place = ? AND folder = ? AND name = ? AND state = ? AND job = ?"
+        )
+        cells = (place_hash(folder, name), folder, name, State.PLACED, job)
+        return bool(self._all(text, cells))
+
+    def _all(self, text: str, cells: tuple[object, ...]) -> list[Any]:
+        try:
+            return self._db.execute(text, cells).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> SetupError:
+        return SetupError(
+            f"{self._path}: {error}; restore it (it has the places of sorted images), and run the "
+            "same command again"
+        )

@@ -133,7 +133,7 @@ ALONE = {
     "producer/sorting/log_file.py:close": "an empty file of SQLite's",
     "producer/sorting/log_file.py:_create": "in a transaction, which has one",
     "producer/sorting/log_file.py:_all": "text that reads",
-    "producer/sorting/log_reader.py:_all": "text that reads",
+    "producer/sorting/moved_files.py:_all": "text that reads",
     "producer/sorting/placing.py:place": "in a transaction, which has one",
     "producer/sorting/placing.py:_can_link": "calls `link` and `unlink`, which have one",
     "producer/sorting/placing.py:finish": "in a transaction, which has one",

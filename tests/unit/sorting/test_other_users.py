@@ -22,13 +22,13 @@ from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 
 #: Owns nothing.
-NOBODY = 65534
+OTHER_USER = 65534
 FILES = {f"{i}.png": b"image %d" % i for i in range(5)}
 ANY = 0xFFFFFFFF
-#: user::rw-, user:NOBODY:r--, group::r--, mask::r--, other::---
+#: user::rw-, user:OTHER_USER:r--, group::r--, mask::r--, other::---
 ACL = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", *entry)
-    for entry in ((1, 6, ANY), (2, 4, NOBODY), (4, 4, ANY),
+    for entry in ((1, 6, ANY), (2, 4, OTHER_USER), (4, 4, ANY),
                   (16, 4, ANY), (32, 0, ANY))
 )  # fmt: skip
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
@@ -50,8 +50,8 @@ def table() -> Iterator[Path]:
 def another_user(folder: Path) -> Iterator[None]:
     """Give a folder to another user, and be that user."""
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    os.seteuid(NOBODY)
+        os.chown(path, OTHER_USER, OTHER_USER)
+    os.seteuid(OTHER_USER)
     try:
         yield
     finally:
@@ -66,7 +66,7 @@ def test_a_file_of_another_user_stays_alone(table: Path) -> None:
         os.seteuid(0)
         os.chown(foreign, 0, 0)
         foreign.chmod(0o644)
-        os.seteuid(NOBODY)
+        os.seteuid(OTHER_USER)
         found = sort.sort(table, out, Way.LINK)
         assert found.stay == {"operation not permitted": 1}
         assert found.first == {"operation not permitted": str(foreign)}
@@ -95,7 +95,7 @@ def test_an_interrupted_trial_of_a_link_leaves_nothing(
     with another_user(table.parent):
         os.seteuid(0)
         os.chown(foreign, 0, 0)
-        os.seteuid(NOBODY)
+        os.seteuid(OTHER_USER)
         with monkeypatch.context() as patched:
             patched.setattr(failpoints, "_on_pass", interrupt)
             with pytest.raises(KeyboardInterrupt):
@@ -116,7 +116,7 @@ def test_a_link_that_may_not_be_taken_back_stays(table: Path) -> None:
         (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
         os.chown(place.parent, 0, 0)
         place.parent.chmod(0o1777)  # with the sticky bit
-        os.seteuid(NOBODY)
+        os.seteuid(OTHER_USER)
         found = sort.undo(out)
         assert found.exit_code == Exit.SOME_FAILED
         assert "operation not permitted" in found.stay

@@ -14,8 +14,10 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.review.connections import Connections
 
 HOST = "127.0.0.1"
 #: More than a thousand row numbers.
@@ -45,8 +47,8 @@ _HEADERS = {
 class Guard:
     """Wraps an application: refuses requests that are not from its own pages."""
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self._app, self._port = app, port
+    def __init__(self, app: ASGIApp, port: int, connections: Connections) -> None:
+        self._app, self._port, self._connections = app, port, connections
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         # None until it is made, so that no token equals it.
         self._one_use: str | None = None
@@ -100,7 +102,8 @@ class Guard:
     def _admission(self, request: Request) -> Response | None:
         """None for a request with the cookie; a link with the token sets it."""
         if _equal(request.cookies.get(self._cookie), self._token):
-            return None
+            assert request.client is not None
+            return None if self._connections.admit(request.client) else _busy()
         token = request.query_params.get("token")
         if request.method != "GET" or not (_equal(token, self._token) or self._is_first_use(token)):
             return _refused(_USED if _equal(token, self._one_use) else _OPEN)
@@ -136,6 +139,12 @@ def _length(headers: Headers) -> int:
         return MAX_BODY_BYTES + 1
     length = headers.get("content-length", "0")
     return int(length) if length.isdecimal() else MAX_BODY_BYTES + 1
+
+
+def _busy() -> Response:
+    body = {"error": "too many connections at once; close other pages of this review"}
+    headers = {"Connection": "close"}
+    return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE, headers)
 
 
 def _refused(why: str) -> Response:

@@ -26,12 +26,11 @@ from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 
 if TYPE_CHECKING:
+    from producer.review.connections import Connections
     from producer.review.guard import Guard
 
 #: What the server needs: the extra `review`.
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
-#: More requests at once are refused with status 503, so that a client cannot fill the memory.
-MAX_CONNECTIONS = 200
 #: Open connections and files of the server, as far as the system allows.
 MAX_FILES = 1 << 14
 _SHUTDOWN_S = 3
@@ -63,6 +62,7 @@ def serve(
     if lack := installation.missing(PACKAGES, "review"):
         raise SetupError(f"the review page cannot be served: {lack}")
     from producer.review.app import make
+    from producer.review.connections import Connections
     from producer.review.desk import Asset, Desk
     from producer.review.guard import Guard
 
@@ -82,7 +82,8 @@ def serve(
     assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
     with moved, _listening(port) as listener, Thumbnails() as thumbnails:
         desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
-        guard = Guard(make(desk), listener.getsockname()[1])
+        connections = Connections()
+        guard = Guard(make(desk), listener.getsockname()[1], connections)
         wanted = {"kind": str(kind), "label": label, "folder": folder}
         rows = urlencode({k: v for k, v in wanted.items() if v})
         on_ready(f"{guard.link}#{rows}", len(answers))
@@ -90,7 +91,7 @@ def serve(
             link = f"{guard.link_for_one_use()}#{rows}"
             # A browser in a terminal ends with its page, which must be served meanwhile.
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-        _run(guard, listener)
+        _run(guard, listener, connections)
 
 
 def _read_answers(output: Path) -> Answers:
@@ -102,9 +103,11 @@ def _read_answers(output: Path) -> Answers:
         progress.close()
 
 
-def _run(guard: Guard, listener: socket.socket) -> None:
+def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
     """Serve until Ctrl-C."""
     import uvicorn
+
+    from producer.review.connections import watched
 
     # Of thousands of connections at once those beyond the limit are accepted, too, and refused.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -114,7 +117,9 @@ def _run(guard: Guard, listener: socket.socket) -> None:
         guard,
         log_level=logging.ERROR,  # below it a line for each refused request
         access_log=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        http=watched(connections),
+        ws="none",
+        lifespan="off",
         timeout_graceful_shutdown=_SHUTDOWN_S,
         server_header=False,
     )

@@ -148,6 +148,17 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
 
 
+def test_each_of_the_first_ten_labels_has_a_key(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    keys = "1234567890"
+    with opened(browser, review) as page:
+        assert page.locator("#labels kbd").all_inner_texts() == list(keys)
+        press(page, list(keys))
+        wait_until_saved(page, len(keys))
+    assert [one.label for one in lines(table)] == list(LABELS)
+
+
 def test_a_new_label_is_added_by_a_second_enter_only(
     browser: Browser, review: Review, table: Path
 ) -> None:

@@ -36,9 +36,10 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.output.formatting import typed
+    from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import Kind
+    from producer.summary.form import next_commands
 
     def ready(link: str, images: int) -> None:
         click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
@@ -52,7 +53,8 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
         open_browser=open_browser,
         on_ready=ready,
     )
-    click.echo(f"\nnext: {typed(['hangtag', 'table', str(table)])}")
+    for line in ["", *next_commands(next_steps(table))]:
+        click.echo(line)
 
 
 COMMANDS = (review,)

@@ -1,7 +1,9 @@
 "use strict";
 // Rows are named by their position. A decision counts when the server has replied that it is saved.
 
-const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4, NUMBERED = 9;
+const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4;
+// The first ten labels have a key; others are typed.
+const DIGITS = "1234567890";
 const MOST_AT_ONCE = 100; // rows of several decisions in one request
 const $ = (id) => document.getElementById(id);
 const state = {
@@ -54,7 +56,7 @@ function showLabels(labels) {
   state.table.labels = labels;
   $("labels").replaceChildren(...labels.map((label, i) => {
     const button = element("button", { type: "button" });
-    if (i < NUMBERED) button.append(element("kbd", { textContent: String(i + 1) }), " ");
+    if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
     button.append(label);
     button.addEventListener("click", () => assign(label));
     return button;
@@ -374,8 +376,8 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, select")) return;
   if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
-  const number = "123456789".indexOf(event.key);
-  const act = number >= 0 && event.key ? () => {
+  const number = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
+  const act = number >= 0 ? () => {
     if (number < state.table.labels.length) assign(state.table.labels[number]);
   } : KEYS[event.key] || KEYS[event.key.toLowerCase()];
   if (act) { event.preventDefault(); act(); return; }

@@ -8,16 +8,19 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
+from producer.review.connections import MAX_ADMITTED
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import in_force
@@ -363,6 +366,45 @@ def test_thousands_of_connections_at_once_are_answered_or_refused(
     assert resident_mb(review.process.pid) < 150
     assert review.end() == 0
     assert review.errors == ""
+
+
+def test_idle_connections_without_the_cookie_do_not_keep_the_owner_out(idle: Review) -> None:
+    with ExitStack() as stack:
+        for _ in range(250):
+            stack.enter_context(socket.create_connection((idle.host, idle.port)))
+        assert idle.ask("GET", "/table")[0] == 200
+        assert idle.rows("kind=all&count=1")["rows"]
+
+
+def test_more_connections_with_the_cookie_than_the_limit_are_refused(idle: Review) -> None:
+    with ExitStack() as stack:
+        statuses = []
+        for _ in range(MAX_ADMITTED + 1):
+            connection = http.client.HTTPConnection(idle.host, idle.port, timeout=30)
+            stack.callback(connection.close)
+            connection.request("GET", "/assets/icon.svg", headers={"Cookie": idle.cookie})
+            reply = connection.getresponse()
+            reply.read()
+            statuses.append(reply.status)
+        assert statuses == [200] * MAX_ADMITTED + [503]
+    wait_for("a free connection", lambda: idle.ask("GET", "/table")[0] == 200)
+
+
+def test_it_listens_at_one_address_of_this_machine_only(idle: Review) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", idle.port), timeout=5)
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_its_end_names_the_commands_that_use_the_decisions(
+    review: Review, table: Path, decided: bool
+) -> None:
+    if decided:
+        review.decide((0, "Bag"))
+    review.end()
+    commands = [line.partition("hangtag ")[2] for line in review.output.splitlines()]
+    expected = [f"table {table}", f"train CLASS_FOLDERS --corrections {table}"]
+    assert [command for command in commands if command] == (expected if decided else [])
 
 
 def resident_mb(pid: int) -> float:

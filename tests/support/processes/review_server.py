@@ -31,7 +31,8 @@ class Review:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | environment,
         )  # fmt: skip
-        self.errors = ""  #: what it wrote to standard error, once it has ended
+        #: What it wrote to standard error, and after the link to standard output, at its end.
+        self.errors = self.output = ""
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline() for _ in range(2)]
         found = LINK.search(lines[1])
@@ -77,5 +78,5 @@ class Review:
         if self.process.poll() is None:
             self.process.send_signal(how)
         if self.process.stderr is not None and not self.process.stderr.closed:
-            self.errors = self.process.communicate(timeout=20)[1]
+            self.output, self.errors = self.process.communicate(timeout=20)
         return self.process.returncode

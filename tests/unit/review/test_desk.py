@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,11 +16,12 @@ from producer.journal.journal import Journal, journal_path
 from producer.pages.file_location import FileLocation
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
-from producer.review.decisions import Decisions
+from producer.review.decisions import MAX_LABELS, Decisions
 from producer.review.desk import Desk
 from producer.review.views import Kind
-from shared.errors import UsageError
+from shared.errors import SetupError, UsageError
 from shared.labels import correction_log
+from shared.labels.correction import Correction
 from shared.messages.model_card import encode_card
 from shared.registry import packaged
 from tests.support.images.drawn_folders import draw
@@ -138,3 +140,43 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
     assert decisions.of([2, 3]) == ["etc.", "unknown"]
     with pytest.raises(UsageError, match="ends with a dot"):
         decisions.decide({2: "and so on."})
+
+
+def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
+    tmp_path: Path, table: Path
+) -> None:
+    """Its rows may be other files, so a decision would be about a picture that nobody has seen."""
+    draw(tmp_path / "shapes", (5, 8), 2)
+    finish(options_of(tmp_path, b"shapes"))
+    with opened(tmp_path / "out.csv") as desk:
+        shutil.rmtree(tmp_path / "shapes")
+        draw(tmp_path / "shapes", (6, 7), 2)
+        journal_path(tmp_path / "out.csv").unlink()
+        (tmp_path / "out.csv").unlink()
+        finish(options_of(tmp_path, b"shapes"), job_id="testjb02")
+        for use in (
+            lambda: desk.rows(Kind.ALL, None, None, False, 0, 4),
+            lambda: desk.picture(0, 192),
+            lambda: desk.decisions.decide({0: "Bag"}),
+        ):
+            with pytest.raises(SetupError, match="was replaced; start the review again"):
+                use()
+    assert not correction_log.log_path(tmp_path / "out.csv").exists()
+
+
+def test_labels_have_a_limit(desk: Desk, table: Path) -> None:
+    free = MAX_LABELS - len(desk.decisions.labels)
+    line = correction_of(desk, 0)
+    lines = [msgspec.structs.replace(line, label=f"label {n}") for n in range(free - 1)]
+    correction_log.append(correction_log.log_path(table), lines)
+    assert desk.decisions.decide({0: "the last"}) == ([], {})
+    with pytest.raises(UsageError, match="use one of them"):
+        desk.decisions.decide({1: "one more"})
+    assert desk.decisions.decide({1: "the last"}) == ([], {})
+
+
+def correction_of(desk: Desk, position: int) -> Correction:
+    """The line of a decision about a row."""
+    row = desk.rows(Kind.ALL, None, None, False, position, 1).rows[0]
+    desk.decisions.decide({position: row.guess})
+    return correction_log.read(desk.decisions.path)[-1]

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from producer.review import connections as limits
 from producer.review import guard as guards
+from producer.review.connections import Connections
 from producer.review.guard import HOST, Guard
 
 PORT = 8765
@@ -24,8 +26,9 @@ async def page(scope: Scope, receive: Receive, send: Send) -> None:
 class Reply:
     """The reply to a GET of a link, with a cookie if one is given."""
 
-    def __init__(self, guard: Guard, link: str, cookie: bytes = b"") -> None:
+    def __init__(self, guard: Guard, link: str, cookie: bytes = b"", client: int = 1) -> None:
         self.status, self.cookie, self.body = 0, b"", b""
+        self.headers: dict[bytes, bytes] = {}
         headers = [(b"host", f"{HOST}:{PORT}".encode()), (b"cookie", cookie)]
         scope = {
             "type": "http",
@@ -33,6 +36,7 @@ class Reply:
             "path": "/",
             "query_string": urlsplit(link).query.encode(),
             "headers": headers,
+            "client": ("127.0.0.1", client),
         }
         # In a thread, since tests of a browser leave a running loop in that of the tests.
         with ThreadPoolExecutor(1) as pool:
@@ -44,14 +48,20 @@ class Reply:
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.cookie = dict(message["headers"]).get(b"set-cookie", b"").partition(b";")[0]
+            self.headers = dict(message["headers"])
+            self.cookie = self.headers.get(b"set-cookie", b"").partition(b";")[0]
         else:
             self.body += message["body"]
 
 
 @pytest.fixture
-def guard() -> Guard:
-    return Guard(page, PORT)
+def connections() -> Connections:
+    return Connections()
+
+
+@pytest.fixture
+def guard(connections: Connections) -> Guard:
+    return Guard(page, PORT, connections)
 
 
 def test_the_printed_link_opens_the_page_any_number_of_times(guard: Guard) -> None:
@@ -81,3 +91,31 @@ def test_a_link_for_one_use_is_void_after_a_while(
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert Reply(guard, link).status == 403
     assert Reply(guard, guard.link).status == 303
+
+
+@pytest.mark.parametrize("link", ["/", "/nowhere", "/?token=wrong"])
+def test_every_reply_forbids_what_the_page_does_not_need(guard: Guard, link: str) -> None:
+    opened = Reply(guard, guard.link)
+    for reply in (opened, Reply(guard, link), Reply(guard, link, opened.cookie)):
+        found = {name.decode(): value.decode() for name, value in reply.headers.items()}
+        policy = found["content-security-policy"].split("; ")
+        assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+        assert {"base-uri 'none'", "form-action 'none'"} <= set(policy)
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["referrer-policy"] == "no-referrer"  # the first address has the token
+        assert found["cross-origin-resource-policy"] == "same-origin"
+        assert found["cross-origin-opener-policy"] == "same-origin"
+        assert found["cache-control"] == "no-store"
+
+
+def test_more_connections_than_the_limit_are_refused_until_one_ends(
+    guard: Guard, connections: Connections
+) -> None:
+    cookie = Reply(guard, guard.link).cookie
+    for client in range(limits.MAX_ADMITTED):
+        assert connections.admit(("127.0.0.1", client))
+    over = Reply(guard, "/", cookie, client=limits.MAX_ADMITTED)
+    assert (over.status, over.headers[b"connection"]) == (503, b"close")
+    assert Reply(guard, "/", cookie, client=0).status == 200
+    connections.ended(("127.0.0.1", 0))
+    assert Reply(guard, "/", cookie, client=limits.MAX_ADMITTED).status == 200

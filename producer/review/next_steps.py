@@ -1,0 +1,43 @@
+"""What to do with the decisions of a review, once it has ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from producer.models.train import name_of
+from producer.output.formatting import near, typed
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import HangtagError, UsageError
+from shared.labels import correction_log
+from shared.labels.correction import in_force
+from shared.messages.model_card import Card
+
+#: In a command, for the class folders of a model that was not trained here.
+CLASS_FOLDERS = "CLASS_FOLDERS"
+
+
+def next_steps(table: Path) -> list[tuple[str, str]]:
+    """An aim and the command for it, one after another; none without a decision."""
+    try:
+        if not in_force(correction_log.read(correction_log.log_path(table))):
+            return []
+        with SealedJournal(table, check=False) as sealed:
+            card = sealed.card
+    except HangtagError:  # the log or the job was removed beside the page, which has said so
+        return []
+    return [
+        ("take them into the table", typed(["hangtag", "table", str(table)])),
+        ("learn from them", typed(["hangtag", "train", *_data(card), "--corrections", str(table)])),
+    ]
+
+
+def _data(card: Card) -> list[str]:
+    """The class folders of a version, and its name where the folder has another one."""
+    if not os.path.isdir(card.source):
+        return [CLASS_FOLDERS]
+    try:
+        named = [] if name_of(card.source) == card.name else ["--name", card.name]
+    except UsageError:
+        named = ["--name", card.name]
+    return [near(card.source), *named]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger \
+.PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
@@ -31,6 +31,7 @@ PYTEST = @mkdir -p $(REPORTS) && $(BIN)/python -m pytest -q -rs --durations=25 -
   --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
 DIST ?= loadscope
 SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
+GUARD_JOBS ?= $(shell nproc)
 # Fault tests wait even more.
 FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
@@ -60,6 +61,11 @@ test-points: $(VENV)/dev.stamp data  ## only the crash points, and check that ea
 test-ledger: $(VENV)/dev.stamp  ## all histories of the ledgers, and all mutants of their scripts
 	@HYPOTHESIS_PROFILE=full $(MAKE) --no-print-directory test-integration \
 	  MARKED=histories DIST=load STEP=$(STEP)
+
+# SHARE=n: one share, as in CI. ONLY=PATTERN: these mutants; GUARDS="sorting doctor": these packages.
+test-guards: $(VENV)/dev.stamp data  ## the tests without each Python guard in turn: each is missed
+	@$(BIN)/python -m tests.mutants.guards $(GUARDS) --jobs $(GUARD_JOBS) --only '$(ONLY)' \
+	  $(if $(SHARE),--share $(SHARE)) --note $(REPORTS)/$(STEP).note
 
 test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with real timeouts
 	$(PYTEST) $(SIDE_BY_SIDE) tests/slow

@@ -23,6 +23,7 @@ ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end",
             "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
+GUARDS = (*FAULTS, "tests/unit", "tests/integration", "tests/mutants")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 BOTH = ("SERVERS=both", "MARKED=")
@@ -34,12 +35,14 @@ THREADS = tuple(
 
 
 def ci() -> list[Step]:
-    """A third of the crash points, one server for each test."""
+    """A third of the crash points, a share of the guards, one server for each test."""
     third = f"THIRD={inputs.commits() % THIRDS}"
+    share = f"SHARE={inputs.commits()}"
     return [
         Step("check", "check", EVERYTHING, limit_s=600, tests=False),
         Step("test", "test", EVERYTHING, limit_s=1800),
         Step("faults", "test-faults", FAULTS, (third,), limit_s=2400),
+        Step("guards", "test-guards", GUARDS, (share,), limit_s=600, tests=False),
     ]
 
 
@@ -56,6 +59,7 @@ def nightly() -> list[Step]:
         Step("points", "test-points", FAULTS, ("SERVERS=both",), limit_s=5400),
         Step("faults", "test-faults", FAULTS, ("SERVERS=both", "MARKED=not points"), limit_s=5400),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400),
+        Step("guards", "test-guards", GUARDS, limit_s=3600, tests=False),
         Step("slow", "test-slow", (*FAULTS, "tests/slow"), ("MARKED=",)),
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",), tests=False),

@@ -1,0 +1,51 @@
+"""The packages whose guards are mutated, and the tests that run them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[3]
+
+
+class Package(NamedTuple):
+    """Sources and tests, as patterns from the root; CI runs one of the `shares` of its mutants."""
+
+    sources: tuple[str, ...]
+    tests: tuple[str, ...]
+    shares: int
+
+    def files(self) -> list[Path]:
+        return sorted(path for pattern in self.sources for path in ROOT.glob(pattern))
+
+
+PACKAGES = {
+    "review": Package(
+        ("producer/review/*.py",), ("tests/unit/review", "tests/integration/review"), 3
+    ),
+    "sorting": Package(
+        ("producer/sorting/*.py",),
+        (
+            "tests/unit/sorting",
+            "tests/faults/producer/test_failpoints_of_sorting.py",
+            "tests/faults/producer/test_histories_of_sorting.py",
+            "tests/faults/storage/test_sort_disk_full.py",
+        ),
+        6,
+    ),
+    "registry": Package(
+        ("shared/registry/*.py", "shared/atomic_file.py", "shared/file_lock.py"),
+        ("tests/unit/shared", "tests/integration/models", "tests/unit/commands/test_models.py"),
+        5,
+    ),
+    "requests": Package(
+        ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
+        (
+            "tests/unit/shared/test_requests.py",
+            "tests/unit/commands/test_train.py",
+            "tests/integration/requests",
+        ),
+        5,
+    ),
+    "doctor": Package(("producer/doctor/*.py",), ("tests/unit/commands/test_doctor.py",), 1),
+}

@@ -1,0 +1,203 @@
+"""A plugin of pytest that collects tests once, and runs them in a fork for each mutant."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+
+from tests.mutants.guards import active
+from tests.mutants.guards.processes import Task, each
+
+#: A test of a mutant that takes longer than FACTOR times its usual time and SPARE_S has failed.
+FACTOR, SPARE_S = 5.0, 15.0
+ENDING_S = 30.0
+KILLED, SURVIVED, UNREACHED, UNCLEAR = "killed", "survived", "reached by no test", "no result"
+
+
+class Measured(NamedTuple):
+    """One test without a mutant."""
+
+    name: str
+    passed: bool
+    seconds: float
+    setup_s: float
+    reached: frozenset[str]
+
+
+class Tried(NamedTuple):
+    """The tests that a fork has run with a mutant or none; `by` is the one that failed."""
+
+    ran: tuple[str, ...]
+    by: str
+    seconds: float
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant."""
+
+    mutant: str
+    result: str
+    by: str  #: the test that failed
+    tests: int  #: that reach it
+    seconds: float
+
+
+class Zygote:
+    """Runs the mutants instead of the tests; the results are in `measured` and `verdicts`."""
+
+    def __init__(self, mutants: Sequence[str], jobs: int) -> None:
+        self._mutants, self._jobs = mutants, jobs
+        self.measured: dict[str, Measured] = {}
+        self.verdicts: list[Verdict] = []
+        self._reports: list[pytest.TestReport] = []
+        self._items: dict[str, pytest.Item] = {}
+        self._tasks: deque[Task] = deque()
+        #: Whether these tests pass in this order without a mutant.
+        self._pass: dict[tuple[str, ...], bool] = {}
+        #: Modules whose tests need the order of their file.
+        self._ordered: set[str] = set()
+        #: Tests that fail without the mutant, too.
+        self._useless: dict[str, set[str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._reports.append(report)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._items = {item.nodeid: item for item in session.items}
+        self._measure(session.items)
+        for mutant in self._mutants:
+            self._add(mutant)
+        for (mutant, failed), tried in each(self._tasks, self._jobs):
+            if failed is None:
+                self._judge(mutant, tried)
+            else:
+                self._confirm(mutant, failed, tried is not None and not tried.by)
+        return True
+
+    def _judge(self, mutant: str, tried: Tried | None) -> None:
+        """Note a result; a failure counts only if the same tests pass without the mutant."""
+        if tried is None:
+            self._note(mutant, KILLED, "limit of time", 0.0)
+        elif not tried.by:
+            self._note(mutant, SURVIVED, "", tried.seconds)
+        else:
+            key = tuple(name for name in tried.ran if _module(name) == _module(tried.by))
+            if key in self._pass:
+                self._confirm(mutant, tried, self._pass[key])
+            else:
+                self._tasks.appendleft(self._task((mutant, tried), "", key))
+
+    def _confirm(self, mutant: str, failed: Tried, passes: bool) -> None:
+        key = tuple(name for name in failed.ran if _module(name) == _module(failed.by))
+        self._pass[key] = passes
+        if passes:
+            self._note(mutant, KILLED, failed.by, failed.seconds)
+            return
+        if _module(failed.by) in self._ordered:
+            self._useless.setdefault(mutant, set()).add(failed.by)
+        self._ordered.add(_module(failed.by))
+        self._add(mutant)
+
+    def _note(self, mutant: str, result: str, by: str, seconds: float) -> None:
+        verdict = Verdict(mutant, result, by, len(self._reaching(mutant)), seconds)
+        self.verdicts.append(verdict)
+        print(f"{result:10} {seconds:5.1f} s {mutant} [{verdict.tests}] {by}", flush=True)
+
+    def _add(self, mutant: str) -> None:
+        if tests := self._reaching(mutant):
+            self._tasks.append(self._task((mutant, None), mutant, self._sequence(tests)))
+        else:
+            self._note(mutant, UNREACHED, "", 0.0)
+
+    def _task(self, key: object, mutant: str, names: Sequence[str]) -> Task:
+        limit_s = sum(_limit_s(self.measured[name]) for name in names) + ENDING_S
+        return Task(key, lambda: self._tried(mutant, names), limit_s)
+
+    def _measure(self, items: list[pytest.Item]) -> None:
+        modules: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+        tasks = [
+            Task(name, lambda own=own: list(self._measured(own)), 1200.0)  # type: ignore[misc]
+            for name, own in modules.items()
+        ]
+        for name, found in each(deque(tasks), self._jobs):
+            if found is None:
+                raise pytest.UsageError(f"{name} does not end without a mutant")
+            self.measured.update({test.name: test for test in found})
+            print(f"measured {name}: {sum(test.seconds for test in found):.1f} s", flush=True)
+
+    def _measured(self, items: list[pytest.Item]) -> Iterator[Measured]:
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            with tempfile.NamedTemporaryFile("r", prefix="guards-reached-") as log:
+                active.activate("", log.name)
+                started = time.monotonic()
+                passed, setup_s = self._passes(item, following)
+                seconds = time.monotonic() - started
+                reached = active.reached | set(log.read().splitlines())
+                yield Measured(item.nodeid, passed, seconds, setup_s, frozenset(reached))
+
+    def _passes(self, item: pytest.Item, following: pytest.Item | None) -> tuple[bool, float]:
+        self._reports.clear()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        setup_s = sum(report.duration for report in self._reports if report.when == "setup")
+        return not any(report.failed for report in self._reports), setup_s
+
+    def _reaching(self, mutant: str) -> list[Measured]:
+        """The tests that evaluate the guard, module by module, the cheapest first."""
+        useless = self._useless.get(mutant, ())
+        passed = [test for test in self.measured.values() if test.passed]
+        found = [test for test in passed if mutant in test.reached and test.name not in useless]
+        cheapest: dict[str, float] = {}
+        for test in found:
+            module = _module(test.name)
+            cheapest[module] = min(cheapest.get(module, test.seconds), test.seconds)
+        return sorted(found, key=lambda test: (cheapest[m := _module(test.name)], m, test.seconds))
+
+    def _sequence(self, reaching: Sequence[Measured]) -> list[str]:
+        """These tests, and in a module that needs its order all that come before them."""
+        names = [test.name for test in reaching]
+        sequence: list[str] = []
+        for module in dict.fromkeys(map(_module, names)):
+            own = [name for name in names if _module(name) == module]
+            if module in self._ordered:
+                whole = [test.name for test in self.measured.values()
+                         if _module(test.name) == module and test.passed]  # fmt: skip
+                own = whole[: max(map(whole.index, own)) + 1]
+            sequence += own
+        return sequence
+
+    def _tried(self, mutant: str, names: Sequence[str]) -> Tried:
+        started = time.monotonic()
+        active.activate(mutant, "")
+        items = [self._items[name] for name in names]
+        for i, item in enumerate(items):
+            limit = pytest.mark.timeout(_limit_s(self.measured[item.nodeid]))
+            item.add_marker(limit, append=False)
+            following = items[i + 1] if i + 1 < len(items) else None
+            passed, _ = self._passes(item, following)
+            if not passed:
+                with contextlib.suppress(BaseException):
+                    item.session._setupstate.teardown_exact(None)
+                return Tried(tuple(names[: i + 1]), item.nodeid, time.monotonic() - started)
+        return Tried(tuple(names), "", time.monotonic() - started)
+
+
+def _module(name: str) -> str:
+    return name.partition("::")[0]
+
+
+def _limit_s(test: Measured) -> float:
+    return FACTOR * test.seconds + SPARE_S
+
+
+def arguments(paths: Sequence[str]) -> list[str]:
+    """Arguments of pytest for the tests in these files and folders."""
+    return ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not nightly",
+            "-o", "tmp_path_retention_policy=none", *paths]  # fmt: skip

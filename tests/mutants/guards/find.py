@@ -42,8 +42,7 @@ def guards(tree: ast.Module) -> list[tuple[str, Guard]]:
     """Every guard, with the name of its function, in the order of the text."""
     finder = _Finder(tree)
     finder.visit(tree)
-    order = sorted(finder.found.values(), key=lambda one: _place(one[1].node))
-    return [(function, guard) for function, guard in order if function]
+    return sorted(finder.found.values(), key=lambda one: _place(one[1].node))
 
 
 def named(file: str, tree: ast.Module) -> list[tuple[Mutant, Guard, str]]:
@@ -69,22 +68,33 @@ class _Finder(ast.NodeVisitor):
     def __init__(self, tree: ast.Module) -> None:
         self.found: dict[int, tuple[str, Guard]] = {}
         self._scope: list[str] = []
+        self._in_function = False  #: elsewhere a guard is evaluated by an import
         self._headers = _headers(tree)
 
     def _add(self, node: ast.expr | ast.stmt, *instead: str) -> None:
         known = self.found.get(id(node))
         before = known[1].instead if known else ()
         both = (*before, *(one for one in instead if one not in before))
-        if both:
+        if both and self._in_function:
             self.found[id(node)] = (".".join(self._scope), Guard(node, both))
 
-    def _named_scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._named_scope(node, self._in_function)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._named_scope(node, True)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def _named_scope(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, in_function: bool
+    ) -> None:
+        before, self._in_function = self._in_function, in_function
         self._scope.append(node.name)
         for statement in node.body:
             self.visit(statement)
         self._scope.pop()
-
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _named_scope
+        self._in_function = before
 
     def visit_If(self, node: ast.If) -> None:
         if _refuses(node.body):
@@ -170,17 +180,14 @@ def _headers(tree: ast.Module) -> dict[str, list[str]]:
 
 
 def _refuses(body: list[ast.stmt]) -> bool:
-    """Whether this branch raises, or returns a failure."""
-    if not body:
-        return False
-    for statement in body:
-        if isinstance(statement, ast.Raise):
-            return True
-        value = statement.value if isinstance(statement, ast.Expr) else None
-        if isinstance(value, ast.Yield) and value.value is not None and _is_refusal(value.value):
-            return True
-    last = body[-1]
-    return isinstance(last, ast.Return) and (last.value is None or _is_refusal(last.value))
+    """Whether this branch raises, reports a problem, or leaves early."""
+    values = [statement.value for statement in body if isinstance(statement, ast.Expr)]
+    problems = [value for value in values if isinstance(value, ast.Yield) and value.value]
+    return (
+        any(isinstance(statement, ast.Raise) for statement in body)
+        or any(value.value is not None and _is_refusal(value.value) for value in problems)
+        or (bool(body) and isinstance(body[-1], ast.Return | ast.Continue | ast.Break))
+    )
 
 
 def _is_refusal(value: ast.expr) -> bool:

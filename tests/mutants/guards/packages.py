@@ -35,7 +35,12 @@ PACKAGES = {
     ),
     "registry": Package(
         ("shared/registry/*.py", "shared/atomic_file.py", "shared/file_lock.py"),
-        ("tests/unit/shared", "tests/integration/models", "tests/unit/commands/test_models.py"),
+        (
+            "tests/unit/shared",
+            "tests/unit/commands/test_models.py",
+            "tests/integration/models",
+            "tests/integration/storage",
+        ),
         5,
     ),
     "requests": Package(
@@ -44,6 +49,7 @@ PACKAGES = {
             "tests/unit/shared/test_requests.py",
             "tests/unit/commands/test_train.py",
             "tests/integration/requests",
+            "tests/integration/storage",
         ),
         5,
     ),

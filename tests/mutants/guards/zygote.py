@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -36,6 +37,11 @@ class Tried(NamedTuple):
     ran: tuple[str, ...]
     by: str
     seconds: float
+
+    @property
+    def of_module(self) -> tuple[str, ...]:
+        """The tests of the failed one's module, up to that."""
+        return tuple(name for name in self.ran if _module(name) == _module(self.by))
 
 
 class Verdict(NamedTuple):
@@ -73,35 +79,44 @@ class Zygote:
         self._measure(session.items)
         for mutant in self._mutants:
             self._add(mutant)
-        for (mutant, failed), tried in each(self._tasks, self._jobs):
-            if failed is None:
-                self._judge(mutant, tried)
-            else:
-                self._confirm(mutant, failed, tried is not None and not tried.by)
+        for (judge, mutant, failed), tried in each(self._tasks, self._jobs):
+            judge(mutant, failed, tried)
         return True
 
-    def _judge(self, mutant: str, tried: Tried | None) -> None:
-        """Note a result; a failure counts only if the same tests pass without the mutant."""
+    def _judge(self, mutant: str, _: Tried | None, tried: Tried | None) -> None:
+        """A failure counts if the same tests pass without the mutant, and fail again with it."""
         if tried is None:
             self._note(mutant, KILLED, "limit of time", 0.0)
         elif not tried.by:
             self._note(mutant, SURVIVED, "", tried.seconds)
+        elif tried.of_module in self._pass:
+            self._compare(mutant, tried, self._pass[tried.of_module])
         else:
-            key = tuple(name for name in tried.ran if _module(name) == _module(tried.by))
-            if key in self._pass:
-                self._confirm(mutant, tried, self._pass[key])
-            else:
-                self._tasks.appendleft(self._task((mutant, tried), "", key))
+            self._run(self._control, "", tried.of_module, mutant, tried)
 
-    def _confirm(self, mutant: str, failed: Tried, passes: bool) -> None:
-        key = tuple(name for name in failed.ran if _module(name) == _module(failed.by))
-        self._pass[key] = passes
+    def _control(self, mutant: str, failed: Tried, control: Tried | None) -> None:
+        self._pass[failed.of_module] = control is not None and not control.by
+        self._compare(mutant, failed, self._pass[failed.of_module])
+
+    def _compare(self, mutant: str, failed: Tried, passes: bool) -> None:
         if passes:
+            self._run(self._repeat, mutant, failed.of_module, mutant, failed)
+        elif _module(failed.by) in self._ordered:
+            self._without(mutant, failed.by)
+        else:
+            self._ordered.add(_module(failed.by))
+            self._add(mutant)
+
+    def _repeat(self, mutant: str, failed: Tried, again: Tried | None) -> None:
+        if again is None or again.by:
             self._note(mutant, KILLED, failed.by, failed.seconds)
-            return
-        if _module(failed.by) in self._ordered:
-            self._useless.setdefault(mutant, set()).add(failed.by)
-        self._ordered.add(_module(failed.by))
+        else:
+            self._without(mutant, failed.by)
+
+    def _without(self, mutant: str, test: str) -> None:
+        """Try the mutant again without this test, whose failure is not due to it."""
+        self._useless.setdefault(mutant, set()).add(test)
+        print(f"unreliable: {test} with {mutant}", flush=True)
         self._add(mutant)
 
     def _note(self, mutant: str, result: str, by: str, seconds: float) -> None:
@@ -111,13 +126,24 @@ class Zygote:
 
     def _add(self, mutant: str) -> None:
         if tests := self._reaching(mutant):
-            self._tasks.append(self._task((mutant, None), mutant, self._sequence(tests)))
+            self._run(self._judge, mutant, self._sequence(tests), mutant, None, soon=False)
         else:
             self._note(mutant, UNREACHED, "", 0.0)
 
-    def _task(self, key: object, mutant: str, names: Sequence[str]) -> Task:
+    def _run(
+        self,
+        judge: Callable[[str, Any, Tried | None], None],
+        active_mutant: str,
+        names: Sequence[str],
+        mutant: str,
+        failed: Tried | None,
+        soon: bool = True,
+    ) -> None:
+        """Add a task whose result goes to `judge`."""
         limit_s = sum(_limit_s(self.measured[name]) for name in names) + ENDING_S
-        return Task(key, lambda: self._tried(mutant, names), limit_s)
+        run = functools.partial(self._tried, active_mutant, names)
+        add = self._tasks.appendleft if soon else self._tasks.append
+        add(Task((judge, mutant, failed), run, limit_s))
 
     def _measure(self, items: list[pytest.Item]) -> None:
         modules: dict[str, list[pytest.Item]] = {}

@@ -22,6 +22,7 @@ from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.own_files import OwnFiles
 from producer.inputs.reader import holds_image
 from producer.inputs.skipped import Counts
+from shared import regular_file
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
@@ -134,7 +135,7 @@ class Walk:
         self.skipped = skipped.one_more(self.skipped, reason)
 
     def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
-        with open(self._real(self._options.list_file), "rb") as lines:
+        with regular_file.open_file(self._real(self._options.list_file)) as lines:
             for number, line in enumerate(lines):
                 path = line.rstrip(b"\r\n")
                 if path and number > after:
@@ -207,9 +208,12 @@ def _listing(root: bytes) -> Iterator[None]:
 
 def _check_list(real: bytes, typed: bytes) -> None:
     try:
-        if not stat.S_ISREG(os.stat(real).st_mode):  # it is read more than once
-            raise UsageError(f"{printable(typed)} is not a regular file; save the list as one")
-        with open(real, "rb") as file:
+        regular_file.check(real)
+    except OSError as error:  # it is read more than once: a pipe cannot be
+        advice = "save the list as one" if error.errno == errno.EINVAL else "check the path"
+        raise UsageError(f"{printable(typed)}: {error.strerror}; {advice}") from None
+    try:
+        with regular_file.open_file(real) as file:
             if file.peek().startswith(_MARKS):
                 raise UsageError(
                     f"{printable(typed)} starts with a byte order mark; "

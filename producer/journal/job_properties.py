@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from producer.inputs.error_budget import ErrorBudget, decode_budget
 from producer.inputs.job_options import JobOptions, decode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
 from producer.journal.totals import Answers
+from shared import regular_file
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
 from shared.messages.model_card import Card, decode_card
@@ -106,7 +108,9 @@ class JobProperties(ABC):
 
 def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
     """Open a journal for reading. If `immutable`, it is read without its log: SQLite creates no
-    files beside it, and does not notice a writer. Raises sqlite3.DatabaseError."""
+    files beside it, and does not notice a writer. Raises sqlite3.DatabaseError, OSError."""
+    with suppress(FileNotFoundError):  # SQLite reports it
+        regular_file.check(path)
     uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(uri, uri=True)
 

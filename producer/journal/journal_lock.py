@@ -11,7 +11,7 @@ import os
 import shlex
 from pathlib import Path
 
-from shared import file_lock
+from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 
@@ -54,7 +54,7 @@ def empty(path: Path, lock: int) -> None:
 
 def _try(path: Path) -> int:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = regular_file.open_fd(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno == errno.ELOOP and path.is_symlink():
             line = f"{path} is a symbolic link; remove it, or choose another -o"

@@ -24,7 +24,7 @@ from producer.journal.job_properties import (
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import Answers, JobCounts, load_counts
-from shared import file_lock
+from shared import file_lock, regular_file
 from shared.errors import Exit, HangtagError, SetupError, UsageError, no_such
 from shared.messages.batch import MAX_FILE_BYTES
 
@@ -74,7 +74,7 @@ def has_journal(output: Path) -> bool:
     """Whether this output has a journal. Raises SetupError if its folder cannot be accessed."""
     path = journal_path(output)
     try:
-        path.stat()
+        regular_file.check(path)
     except OSError as error:
         if error.errno in _ABSENT:
             return False
@@ -85,7 +85,7 @@ def has_journal(output: Path) -> bool:
 def is_running(output: Path) -> bool:
     """Whether a process holds the job's journal."""
     try:
-        fd = os.open(journal_path(output), os.O_RDONLY | os.O_CLOEXEC)
+        fd = regular_file.open_fd(journal_path(output), os.O_RDONLY)
     except OSError:
         return False
     try:

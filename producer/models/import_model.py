@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import stat
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from producer.models.train import evaluations, summary
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
+from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.model_name import NAME
 from shared.messages.replies import Trained
@@ -99,11 +100,11 @@ def lines(trained: Trained, settings: Settings, room: int | None = None) -> list
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise UsageError(f"{path} is not a file; name a file")
-        if info.st_size > limit:
-            raise UsageError(f"{path} has {info.st_size:,} bytes; the limit is {limit:,}")
-        return path.read_bytes()
+        with regular_file.open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = b"" if size > limit else file.read(limit + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; check the path") from None
+    if max(size, len(data)) > limit:
+        raise UsageError(f"{path} has {size:,} bytes; the limit is {limit:,}")
+    return data

@@ -5,12 +5,11 @@ A draft without a lock is what a killed process has left.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from shared import atomic_file, file_lock
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import UsageError
 
 
@@ -21,7 +20,7 @@ def draft_of(output: Path) -> Path:
 
 def check_unused(output: Path) -> None:
     """Check that no living process writes the draft. Raises UsageError."""
-    with suppress(OSError), open(draft_of(output), "rb", opener=_without_waiting) as file:
+    with suppress(OSError), open(draft_of(output), "rb", opener=regular_file.open_fd) as file:
         if not file_lock.try_acquire(file.fileno()):
             raise UsageError(
                 f"another command is writing {output}; run the same command again when it has ended"
@@ -32,7 +31,3 @@ def take(draft: IO[bytes]) -> None:
     """Hold the lock of a new draft until it is closed."""
     with suppress(OSError):  # a file system without locks
         file_lock.try_acquire(draft.fileno())
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

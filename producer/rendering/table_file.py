@@ -20,7 +20,7 @@ from producer.output import draft_lock
 from producer.output.csv_table import EMPTY, PART_SUFFIX, Persons, Table
 from producer.output.formatting import typed
 from producer.rendering.forms import CSV, converted
-from shared import atomic_file
+from shared import atomic_file, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.messages.batch import BatchResult, decode_result
@@ -102,7 +102,7 @@ def write_table(
 def sha256_of(output: Path) -> str:
     """The SHA-256 of a table's file, in hexadecimal; empty if there is none. Raises SetupError."""
     try:
-        with output.open("rb") as file:
+        with regular_file.open_file(output) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return ""

@@ -7,6 +7,7 @@ those of its job: another job may have classified other files with the same name
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -23,7 +24,7 @@ from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
-from shared import atomic_file
+from shared import atomic_file, regular_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
 from shared.labels.class_folders import SORT_LOG
@@ -37,9 +38,9 @@ class MovedFiles:
 
     def __init__(self, tables: Iterable[Path], table: Path | None = None) -> None:
         """Opens the logs that these tables name; with `table` for the files of its job only."""
-        outs = dict.fromkeys(out for table in tables for out in sorted_into(table))
         self._lock = threading.Lock()
         self._skip = table is None  #: unreadable logs, which may be of other tables
+        outs = dict.fromkeys(out for one in tables for out in self._sorted_into(one))
         self._logs = [log for out in outs if (log := self._opened(out)) is not None]
         view = read_snapshot(table) if table and self._logs else None
         self._job = view.job if view else ""
@@ -109,6 +110,14 @@ class MovedFiles:
                     place = b"/".join((log.out, os.fsencode(entry.folder), entry.name))
                     yield job, place
 
+    def _sorted_into(self, table: Path) -> list[str]:
+        try:
+            return sorted_into(table)
+        except SetupError:
+            if not self._skip:
+                raise
+            return []
+
     def _opened(self, out: str) -> _Log | None:
         """The log of a folder; None if there is none, or the folder cannot be accessed."""
         if not os.path.exists(Path(out, SORT_LOG)):
@@ -142,10 +151,13 @@ def of_all_tables() -> MovedFiles:
 
 
 def sorted_into(table: Path) -> list[str]:
-    """The folders that files of a table were sorted into, the newest first."""
+    """The folders that files of a table were sorted into, the newest first. Raises SetupError."""
     try:
-        text = _pointer(table).read_text(errors="surrogateescape")
-    except OSError:
+        with regular_file.open_file(_pointer(table)) as file:
+            text = file.read().decode(errors="surrogateescape")
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise SetupError(f"{_pointer(table)}: {error.strerror}; move it away") from None
         return []
     return list(reversed(text.splitlines()))
 

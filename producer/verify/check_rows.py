@@ -12,6 +12,7 @@ from producer.output.formatting import one_line, typed
 from producer.rendering.table_file import PLACING, lines
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
+from shared import regular_file
 
 _READ_BYTES = 1 << 20
 _CELL_CHARS = 80
@@ -40,7 +41,7 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
 def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
     """Whether the file equals the journal's table, and the SHA-256 of the latter."""
     sha256, same = hashlib.sha256(), True
-    with output.open("rb") as file:
+    with regular_file.open_file(output) as file:
         for text in lines(sealed, sealed.table):
             data = text.encode()
             sha256.update(data)

@@ -19,7 +19,7 @@ from producer.journal.totals import load_counts, sums
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
 from producer.rendering.display_options import make_table, stored_display
-from shared import file_lock
+from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 
 
@@ -145,7 +145,7 @@ class SealedJournal(JobProperties):
 def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
     """The shared lock, or a descriptor without one of a journal that a producer has; and which."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = regular_file.open_fd(path, os.O_RDONLY)
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
     if file_lock.try_share(fd):

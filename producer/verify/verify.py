@@ -17,6 +17,7 @@ from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
 from producer.verify.progress import VerifyProgress
 from producer.verify.sealed_journal import SealedJournal
+from shared import regular_file
 from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.batch import decode_result
 from shared.messages.model_card import card_sha256
@@ -55,6 +56,8 @@ def verify(
     if output.is_dir():
         raise UsageError(f"{output} is a folder; name the table that classify has written of it")
     try:
+        if os.path.exists(output):
+            regular_file.check(output)
         if not has_journal(output):
             return _without_journal(output, journal_path(output))
         with SealedJournal(output) as sealed:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from shared import regular_file
 from shared.errors import SetupError
 
 MAX_PASSWORD_BYTES = 4096
+#: All authorities of a system together have 0.3 MB.
+MAX_PEM_BYTES = 1 << 24
 
 
 def read_password(path: str) -> str:
@@ -16,8 +17,7 @@ def read_password(path: str) -> str:
         SetupError: the file is unreadable, or does not hold one printable line.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_PASSWORD_BYTES + 1)
+        data = regular_file.read(path, MAX_PASSWORD_BYTES)
         text = data.decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
@@ -30,8 +30,9 @@ def read_password(path: str) -> str:
 def check_file(path: str) -> None:
     """Raises SetupError for an unreadable certificate or key: at the start, not on first use."""
     try:
-        Path(path).read_bytes()
+        data = regular_file.read(path, MAX_PEM_BYTES)
+        reason = "too large" if len(data) > MAX_PEM_BYTES else ""
     except OSError as error:
-        raise SetupError(
-            f"{path}: {error.strerror}; check HANGTAG_REDIS_CA, _CERT and _KEY"
-        ) from None
+        reason = str(error.strerror)
+    if reason:
+        raise SetupError(f"{path}: {reason}; check HANGTAG_REDIS_CA, _CERT and _KEY")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared import atomic_file, file_lock
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.labels.correction import Correction, decode, encode
@@ -57,7 +57,7 @@ class Follower:
         """
         with atomic_file.writing(self._path, "check its permissions"):
             try:
-                file = self._path.open("rb")
+                file = regular_file.open_file(self._path)
             except FileNotFoundError:
                 return []
             with file:
@@ -128,7 +128,7 @@ def append(path: Path, corrections: list[Correction]) -> None:
 def _locked(path: Path) -> Iterator[int]:
     """The open log; other writers are excluded. A symbolic link is refused."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(path, flags, 0o644)
+    file = regular_file.open_fd(path, flags, 0o644)
     try:
         file_lock.acquire(file)
         yield file

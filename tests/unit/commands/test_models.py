@@ -167,7 +167,7 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
         (["evaluate", "../shoes"], Exit.USAGE, "does not name a model"),
         (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is not a folder"),
         (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
-        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "is not a file"),
+        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "not a regular file"),
         (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

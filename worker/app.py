@@ -14,7 +14,7 @@ from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.process import parent_id
-from worker.lifecycle import access_check, consumer, first_import, pool
+from worker.lifecycle import access_check, consumer, first_import, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.stats import ChildReport
@@ -63,6 +63,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
+        scratch_folder.enter()
         first_import.expect()
         access_check.check_access(broker, _parent, keys.CLASSIFY_QUEUE)
 

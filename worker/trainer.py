@@ -27,7 +27,7 @@ from shared.failpoints import failpoint
 from shared.ledger.requests import RequestLedger
 from shared.process import child_id, parent_id
 from shared.registry import packaged
-from worker.lifecycle import access_check, consumer, pool
+from worker.lifecycle import access_check, consumer, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
@@ -62,7 +62,7 @@ def train(request: str) -> str:
     from worker.requests.runner import ANSWERED
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    with log_once(f"request {request}"):
+    with log_once(f"request {request}"), scratch_folder.own():
         client = connect(broker, ROLE)
         verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
             request
@@ -88,6 +88,7 @@ class TrainerStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
+        scratch_folder.enter()
         access_check.check_access(broker, _parent, keys.TRAIN_QUEUE)
         packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []

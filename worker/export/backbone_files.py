@@ -5,6 +5,8 @@ So the features that a head learns from are exactly those that it gets from the 
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from worker.backbones.photo_features import BackboneFiles
 from worker.backbones.table import Backbone
 from worker.datasets.examples import Images
 
-FP32, INT8 = "fp32.tflite", "int8.tflite"
+#: A file is named by the start of its SHA-256, so a damaged one is not used.
+FP32, INT8, HASH_CHARS = "fp32.tflite", "int8.tflite", 32
 #: Images for the ranges of the int8 values, and the range of their spectra's slopes. Photos have a
 #: slope of about 1. With these the features are as close to fp32 (cosine 0.996) as with
 #: photos of the subject, and the graph does not depend on anybody's photos.
@@ -23,20 +26,49 @@ CALIBRATION_IMAGES, SLOPES = 32, (0.8, 1.6)
 
 
 def backbone_files(backbone: Backbone, folder: Path) -> BackboneFiles:
-    """The files in `folder`, which are made if they are missing.
+    """The files in `folder`, which are made if they are missing or damaged.
 
     Raises:
         SetupError: the package of the weights is missing or has another file.
         OSError: the folder cannot be written.
     """
     own = folder / f"{backbone.name}-{backbone.sha256[:8]}"
-    paths = own / FP32, own / INT8
-    if not all(path.exists() for path in paths):
+    found = _stored(own)
+    if found is None:
         atomic_file.make_folder(own)
-        for path, data in zip(paths, _converted(backbone), strict=True):
-            if not path.exists():  # another trainer's: features may be stored for it
-                replace(path, data)
-    return BackboneFiles(*(path.read_bytes() for path in paths))
+        made = _converted(backbone)
+        for kind, data in zip((FP32, INT8), made, strict=True):
+            replace(own / f"{_hash(data)}.{kind}", data)
+        found = _stored(own) or made
+        _remove_others(own, found)
+    return found
+
+
+def _stored(folder: Path) -> BackboneFiles | None:
+    """Both files, if they are whole; of several of a kind the first, for every trainer the same."""
+    fp32, int8 = _first_whole(folder, FP32), _first_whole(folder, INT8)
+    return None if fp32 is None or int8 is None else BackboneFiles(fp32, int8)
+
+
+def _first_whole(folder: Path, kind: str) -> bytes | None:
+    for path in sorted(folder.glob(f"*.{kind}")):
+        with suppress(FileNotFoundError):  # another trainer has replaced it
+            data = path.read_bytes()
+            if path.name == f"{_hash(data)}.{kind}":
+                return data
+    return None
+
+
+def _remove_others(folder: Path, used: BackboneFiles) -> None:
+    """Delete damaged files, and those that earlier versions named without a hash."""
+    names = {f"{_hash(data)}.{kind}" for kind, data in zip((FP32, INT8), used, strict=True)}
+    for path in folder.glob("*.tflite"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:HASH_CHARS]
 
 
 def _converted(backbone: Backbone) -> BackboneFiles:

@@ -35,7 +35,7 @@ from worker.lifecycle import pool
 from worker.lifecycle.access_check import note_refusal
 from worker.lifecycle.busy_processes import BusyProcesses
 from worker.lifecycle.fork_lock import gate
-from worker.lifecycle.liveness_file import LivenessFile
+from worker.lifecycle.liveness_file import LivenessFile, remove_dead
 from worker.lifecycle.stats import WorkerStats
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ def start_heartbeat(
     `hint` queues a batch again whose child has died.
     """
     global _running
+    remove_dead(settings)
     _running = HeartbeatThread(
         connect(broker, "pulse"),
         worker_id,

@@ -70,6 +70,16 @@ class LivenessFile:
         return runtime / FOLDER / f"{os.getpid()}.json"
 
 
+def remove_dead(settings: Settings) -> None:
+    """Delete the files of worker parents that were killed on this machine."""
+    with suppress(OSError, SetupError):
+        for file in (runtime_dir(settings) / FOLDER).glob("*.json"):
+            with suppress(OSError, ValueError, *MISFITS):
+                liveness = msgspec.json.decode(file.read_bytes(), type=Liveness)
+                if _is_dead(liveness.worker):
+                    file.unlink()
+
+
 def read_all(settings: Settings) -> Iterator[Liveness]:
     """The liveness of the worker parents running here; files of dead ones are ignored."""
     for file in sorted((runtime_dir(settings) / FOLDER).glob("*.json")):
@@ -82,3 +92,8 @@ def read_all(settings: Settings) -> Iterator[Liveness]:
 def _is_running(worker_id: str) -> bool:
     host, pid, start = worker_id.rsplit(":", 2)
     return host == socket.gethostname() and 0 != started(int(pid)) == int(start)
+
+
+def _is_dead(worker_id: str) -> bool:
+    """Whether it ran on this machine; of another one with the same folder that is unknown."""
+    return worker_id.rsplit(":", 2)[0] == socket.gethostname() and not _is_running(worker_id)

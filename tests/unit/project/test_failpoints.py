@@ -84,7 +84,10 @@ WITHOUT = {
         "producer/compare/paired_rows.py",
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
-    "a temporary file that no other process uses": {"worker/runtimes/tensorflow_runtime.py"},
+    "temporary files that no other process uses, and what dead processes left of theirs": {
+        "worker/lifecycle/scratch_folder.py",
+        "worker/runtimes/tensorflow_runtime.py",
+    },
     "caches of the store: placed when whole, and computed again if they are missing": {
         "worker/backbones/feature_cache.py",
         "worker/export/backbone_files.py",
@@ -94,6 +97,7 @@ WITHOUT = {
 }
 #: Functions without a point, and why.
 ALONE = {
+    "worker/lifecycle/liveness_file.py:remove_dead": "files of dead processes",
     "producer/terminal/live_lines.py:_write": "text on a terminal",
     "producer/journal/job_index.py:_make": "an empty folder",
     "producer/journal/job_index.py:entries": "removes entries of deleted files",

@@ -1,0 +1,42 @@
+"""Workers and trainers that were killed leave no file behind once others have run."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.trainers import TIMES, School, draw_classes
+from tests.support.servers.redis_server import RedisServer
+
+
+def test_killed_workers_and_trainers_leave_no_temporary_and_no_liveness_file(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    temporary, run = tmp_path / "tmp", tmp_path / "run"
+    temporary.mkdir()
+    places = {"TMPDIR": str(temporary), "HANGTAG_RUNTIME_DIR": str(run)}
+    data = draw_classes(tmp_path / "classes")
+    with (
+        Fleet(server, **TIMES, **places) as fleet,
+        closing(School(fleet, tmp_path, data)) as school,
+    ):
+        school.moments.hold("evaluating")
+        trainer, worker = school.trainers(1)[0], fleet.worker(1)
+        request = school.ask("shapes")
+        child = school.moments.wait_for("evaluating")
+        assert any(temporary.rglob("__autograph_generated_file*.py"))
+        school.kill(child, request, trainer)
+        worker.kill()
+        assert len(list((run / "alive").iterdir())) == 2
+        school.moments.reset()
+        trainer, worker = school.trainers(1)[0], fleet.worker(1)
+        school.hint(request)
+        school.trained(request)
+        for one in (trainer, worker):
+            one.signal(signal.SIGTERM)
+            one.wait()
+    assert os.listdir(temporary) == []
+    assert list((run / "alive").iterdir()) == []

@@ -1,0 +1,43 @@
+"""Liveness files of workers that were killed are deleted by the next worker."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.process import parent_id
+from shared.settings import Settings
+from worker.lifecycle.liveness_file import FOLDER, Liveness, LivenessFile, read_all, remove_dead
+
+DEAD = f"{socket.gethostname()}:99999999:1"
+REUSED = f"{socket.gethostname()}:{os.getpid()}:1"
+
+
+@pytest.mark.parametrize(
+    ("worker", "stays"),
+    [(DEAD, False), (REUSED, False), ("elsewhere:99999999:1", True), (parent_id(), True)],
+)
+def test_only_files_of_dead_workers_of_this_machine_are_deleted(
+    worker: str, stays: bool, tmp_path: Path
+) -> None:
+    settings = Settings(runtime_dir=str(tmp_path))
+    (tmp_path / FOLDER).mkdir()
+    file = tmp_path / FOLDER / "1.json"
+    file.write_bytes(msgspec.json.encode(Liveness(worker, 1.0)))
+    remove_dead(settings)
+    assert file.exists() == stays
+
+
+def test_a_running_worker_is_read_after_others_were_removed(tmp_path: Path) -> None:
+    settings = Settings(runtime_dir=str(tmp_path))
+    (tmp_path).chmod(0o700)
+    mine = LivenessFile(settings, parent_id())
+    mine.update(sent=True)
+    remove_dead(settings)
+    assert [one.worker for one in read_all(settings)] == [parent_id()]
+    mine.withdraw()
+    assert list((tmp_path / FOLDER).iterdir()) == []

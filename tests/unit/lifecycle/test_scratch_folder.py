@@ -1,0 +1,110 @@
+"""Temporary files of dead workers are deleted by the next one, those of others are not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import installation
+from worker.lifecycle import scratch_folder
+
+#: As a worker and one of its children; both leave files.
+OWNER = """
+import os, signal, sys, tempfile
+from worker.lifecycle import scratch_folder
+scratch_folder.enter()
+open(tempfile.mkdtemp(prefix="pymp-") + "/file", "w").close()
+if os.fork() == 0:
+    with scratch_folder.own():
+        tempfile.mkstemp(prefix="__autograph_generated_file")
+        if sys.argv[1] == "child-killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+os.wait()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files; a short name stays below the user's."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+def _start(how: str = "") -> subprocess.Popen[bytes]:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"ready\n"
+    return owner
+
+
+@pytest.fixture
+def owner(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    started = _start(getattr(request, "param", ""))
+    with started:
+        yield started
+        started.kill()
+
+
+def _files(base: Path) -> list[str]:
+    return sorted(path.name for path in base.rglob("*") if path.is_file())
+
+
+def test_a_child_leaves_nothing_at_its_end(owner: subprocess.Popen[bytes], base: Path) -> None:
+    assert _files(base) == ["file"]
+
+
+@pytest.mark.parametrize("owner", ["child-killed"], indirect=True)
+def test_a_worker_that_ends_leaves_nothing(owner: subprocess.Popen[bytes], base: Path) -> None:
+    assert len(_files(base)) == 2
+    owner.communicate()
+    assert os.listdir(base) == []
+
+
+@pytest.mark.parametrize("owner", ["child-killed"], indirect=True)
+def test_what_killed_workers_left_is_deleted_by_the_next(
+    owner: subprocess.Popen[bytes], base: Path
+) -> None:
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert len(_files(base)) == 2
+    with scratch_folder.own():
+        assert _files(base) == []
+    assert os.listdir(base) == []
+
+
+def test_the_folder_of_a_living_worker_stays(owner: subprocess.Popen[bytes], base: Path) -> None:
+    scratch_folder.remove_dead(base)
+    assert _files(base) == ["file"]
+
+
+def test_the_folder_of_another_installation_or_host_stays(base: Path) -> None:
+    prefix = scratch_folder._prefix()
+    for name in (
+        prefix.replace(installation.name(), "0" * installation.NAME_CHARS),
+        prefix.replace("-tmp-", "-tmp-0"),
+        f"hangtag-tmp-{installation.name()}-elsewhere-",
+    ):
+        (base / f"{name}1-1-x").mkdir()
+    (base / f"{prefix}99999999-1-x").mkdir()
+    scratch_folder.remove_dead(base)
+    assert len(os.listdir(base)) == 3
+
+
+def test_the_variable_is_restored(base: Path) -> None:
+    with scratch_folder.own():
+        assert Path(tempfile.gettempdir()).parent == base
+        assert os.environ["TMPDIR"] == tempfile.gettempdir()
+    assert os.environ["TMPDIR"] == tempfile.gettempdir() == str(base)

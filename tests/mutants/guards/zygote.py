@@ -68,8 +68,11 @@ class Zygote:
         self._pass: dict[tuple[str, ...], bool] = {}
         #: Modules whose tests need the order of their file.
         self._ordered: set[str] = set()
-        #: Tests that fail without the mutant, too.
+        #: Tests that fail without any mutant, and per mutant those whose failure is not due to it.
+        self._unreliable: set[str] = set()
         self._useless: dict[str, set[str]] = {}
+        #: Of each kind of mutant the tests that have killed one, the latest first.
+        self._killers: dict[str, list[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._reports.append(report)
@@ -77,11 +80,17 @@ class Zygote:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
         self._measure(session.items)
-        for mutant in self._mutants:
-            self._add(mutant)
+        waiting = deque(self._mutants)
+        self._fill(waiting)
         for (judge, mutant, failed), tried in each(self._tasks, self._jobs):
             judge(mutant, failed, tried)
+            self._fill(waiting)
         return True
+
+    def _fill(self, waiting: deque[str]) -> None:
+        """Add as many mutants as run at a time: what has killed others decides the order."""
+        while waiting and len(self._tasks) < self._jobs:
+            self._add(waiting.popleft())
 
     def _judge(self, mutant: str, _: Tried | None, tried: Tried | None) -> None:
         """A failure counts if the same tests pass without the mutant, and fail again with it."""
@@ -102,6 +111,7 @@ class Zygote:
         if passes:
             self._run(self._repeat, mutant, failed.of_module, mutant, failed)
         elif _module(failed.by) in self._ordered:
+            self._unreliable.add(failed.by)
             self._without(mutant, failed.by)
         else:
             self._ordered.add(_module(failed.by))
@@ -120,13 +130,17 @@ class Zygote:
         self._add(mutant)
 
     def _note(self, mutant: str, result: str, by: str, seconds: float) -> None:
+        if result == KILLED and by in self.measured:
+            known = self._killers.get(_kind(mutant), [])
+            self._killers[_kind(mutant)] = [by, *(test for test in known if test != by)]
         verdict = Verdict(mutant, result, by, len(self._reaching(mutant)), seconds)
         self.verdicts.append(verdict)
         print(f"{result:10} {seconds:5.1f} s {mutant} [{verdict.tests}] {by}", flush=True)
 
     def _add(self, mutant: str) -> None:
         if tests := self._reaching(mutant):
-            self._run(self._judge, mutant, self._sequence(tests), mutant, None, soon=False)
+            names = self._sequence(self._likely(mutant, tests), tests)
+            self._run(self._judge, mutant, names, mutant, None, soon=False)
         else:
             self._note(mutant, UNREACHED, "", 0.0)
 
@@ -177,7 +191,7 @@ class Zygote:
 
     def _reaching(self, mutant: str) -> list[Measured]:
         """The tests that evaluate the guard, module by module, the cheapest first."""
-        useless = self._useless.get(mutant, ())
+        useless = self._useless.get(mutant, set()) | self._unreliable
         passed = [test for test in self.measured.values() if test.passed]
         found = [test for test in passed if mutant in test.reached and test.name not in useless]
         cheapest: dict[str, float] = {}
@@ -186,10 +200,21 @@ class Zygote:
             cheapest[module] = min(cheapest.get(module, test.seconds), test.seconds)
         return sorted(found, key=lambda test: (cheapest[m := _module(test.name)], m, test.seconds))
 
-    def _sequence(self, reaching: Sequence[Measured]) -> list[str]:
+    def _likely(self, mutant: str, tests: Sequence[Measured]) -> list[str]:
+        """What has killed similar mutants, if it is cheaper than most others."""
+        seconds = {test.name: test.seconds for test in tests}
+        budget_s = sum(seconds.values()) / 3
+        likely = []
+        for name in self._killers.get(_kind(mutant), []):
+            if seconds.get(name, budget_s) < budget_s and _module(name) not in self._ordered:
+                likely.append(name)
+                budget_s -= seconds[name]
+        return likely
+
+    def _sequence(self, likely: Sequence[str], reaching: Sequence[Measured]) -> list[str]:
         """These tests, and in a module that needs its order all that come before them."""
-        names = [test.name for test in reaching]
-        sequence: list[str] = []
+        names = [test.name for test in reaching if test.name not in likely]
+        sequence = list(likely)
         for module in dict.fromkeys(map(_module, names)):
             own = [name for name in names if _module(name) == module]
             if module in self._ordered:
@@ -213,6 +238,11 @@ class Zygote:
                     item.session._setupstate.teardown_exact(None)
                 return Tried(tuple(names[: i + 1]), item.nodeid, time.monotonic() - started)
         return Tried(tuple(names), "", time.monotonic() - started)
+
+
+def _kind(mutant: str) -> str:
+    """The mutants of one file are similar, and all that do not sync."""
+    return "sync" if mutant.endswith("-> nothing") else mutant.partition(": ")[0]
 
 
 def _module(name: str) -> str:

@@ -108,7 +108,7 @@ def run_trainer(settings: Settings) -> NoReturn:
     _check_broker(
         settings,
         "this machine's stack starts a trainer by itself for a request; "
-        "set it, or submit a request: hangtag train",
+        "set it, or submit a request: hangtag train DIR",
     )
     check_can_train()
     _become(trainer_command(settings.events), settings)

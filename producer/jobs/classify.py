@@ -163,12 +163,18 @@ def _stop(job: Job, code: Exit, queue: JobQueue, report: JobProgress) -> str:
     return job.table.write_part(Path(f"{job.output}{PART_SUFFIX}"), report.notice)
 
 
+def appeared(count: int) -> str:
+    """The line on files that are not in the job."""
+    have = "has" if count == 1 else "have"
+    return (
+        f"{counted(count, 'file')} {have} appeared since the job started, without a row; "
+        "start over to include new files: classify --restart"
+    )
+
+
 def _new_files(job: Job, report: JobProgress, moved: moved_files.MovedFiles) -> NewFiles:
     def notice(count: int) -> None:
-        report.notice(
-            f"{count} files have appeared since the job started and are not in it; "
-            "include them with classify --restart"
-        )
+        report.notice(appeared(count))
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None

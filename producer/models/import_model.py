@@ -23,6 +23,17 @@ SUFFIX = ".keras"
 MAX_FILE_BYTES = 64 << 20
 MAX_LABELS = 10_000
 MAX_LABEL_CHARS = 200
+_SAVE = f"model.save('model{SUFFIX}')"
+#: How to get a file that can be imported, by the ending of what was named.
+_ADVICE = {
+    suffix: f"model = keras.models.load_model('model{suffix}') loads it in Keras 3, then {_SAVE}"
+    for suffix in (".h5", ".hdf5")
+} | {
+    ".tflite": f"it has no Keras network: save the one it was converted from with {_SAVE}",
+    ".onnx": f"it has no Keras network: build the network in Keras, set its weights, then {_SAVE}",
+    ".pb": f"it has no Keras network: save the one it was exported from with {_SAVE}",
+}
+_OTHER = f"save the network with {_SAVE}"
 Scale = Literal["0-255", "0-1", "-1-1"]
 Precision = Literal["auto", "fp32", "int8"]
 
@@ -52,7 +63,7 @@ def import_model(
         raise UsageError("--precision int8 needs labelled images; name them with --data")
     archive = _read(file, MAX_FILE_BYTES)
     if file.suffix != SUFFIX:
-        raise UsageError(f"{file} is not a {SUFFIX} file; save it with model.save('model{SUFFIX}')")
+        raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     place = data_place(data, settings) if data else ""
     if place:
         check_data(place, "evaluate", settings)

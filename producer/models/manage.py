@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from redis.exceptions import RedisError
 
@@ -12,7 +13,7 @@ from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.catalog import load_catalog
 from producer.models.default_model import OVERRIDE, Choice, choice, choices
-from producer.output.formatting import columns
+from producer.output.formatting import columns, near
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
 from producer.stack.other_stacks import stacks
@@ -65,14 +66,21 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     return decided
 
 
-def prune(settings: Settings, name: str, keep: int, dry_run: bool) -> Pruned:
-    """Delete the old versions of a model that no alias, no job and no open request needs.
+def prune(
+    settings: Settings,
+    name: str,
+    keep: int,
+    dry_run: bool = False,
+    spared: Mapping[int, str] = MappingProxyType({}),
+) -> Pruned:
+    """Delete the old versions of a model that no alias, no job and no open request needs. `spared`
+    are versions that stay also if nothing needs them any more, with the reason.
 
     Raises:
         UsageError: the name of the model is invalid.
         SetupError: there is no such model; or as `submit`.
     """
-    mine = of_this_machine(_checked(name))
+    mine = dict(spared) | of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Pruned)
@@ -178,13 +186,33 @@ def moved(model: ModelName | str, decided: Decided) -> str:
     return f"{name}@{decided.alias} is version {decided.version} now; before: {before}"
 
 
-def table(name: str, pruned: Pruned, dry_run: bool) -> Iterator[str]:
-    """The removed and the remaining versions, with reasons, as lines of text."""
-    removed = "would be removed" if dry_run else "removed"
-    rows = dict.fromkeys(pruned.removed, (removed, "not needed"))
-    rows |= {version: ("stays", why) for version, why in pruned.kept.items()}
+def tables_of(name: str) -> dict[int, list[str]]:
+    """Version -> the finished tables of this user that were made with it, the newest first."""
+    found: dict[int, list[str]] = {}
+    for entry in reversed(job_index.entries()):
+        view = snapshot.read_snapshot(Path(entry.output))
+        if view is None or view.state is not JobState.FINISHED:
+            continue
+        used = parse(view.model)
+        if used.name == name and used.version is not None:
+            found.setdefault(used.version, []).append(near(entry.output))
+    return found
+
+
+def table(name: str, planned: Pruned) -> Iterator[str]:
+    """The versions to remove and the remaining ones, with reasons, as lines of text."""
+    made = tables_of(name)
+    rows = {version: ("to be removed", _made(made.get(version, []))) for version in planned.removed}
+    rows |= {version: ("stays", why) for version, why in planned.kept.items()}
     cells = [(f"{name}@{version}", *rows[version]) for version in sorted(rows)]
     yield from columns(("model", "", "why"), cells, ("model", "", "why"))
+
+
+def _made(tables: list[str]) -> str:
+    if not tables:
+        return "not needed"
+    more = f" and {len(tables) - 1:,} more" if len(tables) > 1 else ""
+    return f"not needed; {tables[0]}{more} was made with it"
 
 
 def _checked(name: str) -> str:

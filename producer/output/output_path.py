@@ -17,6 +17,8 @@ _OTHER_FORMATS = (
     *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
     *(f".{ending.decode()}" for ending in DECODED_ENDINGS + OTHER_ENDINGS),
 )
+#: Of these, what `hangtag table` writes of a finished job (producer/rendering/forms.py).
+_RENDERED = ("jsonl", "ndjson")
 
 
 def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
@@ -54,8 +56,10 @@ def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
         raise UsageError(f"-o {typed} is not a regular file; choose another")
     stem, suffix = os.path.splitext(typed)
     if suffix.lower() in _OTHER_FORMATS and suffix.lower()[1:] not in forms:
-        known = " or ".join("CSV" if form == "csv" else form for form in forms)
+        known = " or ".join(form.upper() for form in forms).replace(" or ", ", ", len(forms) - 2)
         example = f"for example -o {stem}.csv"
+        if suffix.lower()[1:] in _RENDERED:
+            example += f", and then: hangtag table {stem}.csv -o {typed}"
         raise UsageError(f"-o {typed}: the table is {known}, not {suffix}; {example}")
     return output
 

@@ -23,7 +23,7 @@ from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.batch import decode_result, numbers
 from shared.messages.files import NO_DIGEST
 
-NEVER_READ = "never read, so there is nothing to compare it with"
+NEVER_READ = "it could not be read when it was classified, so its content is not known"
 
 
 class Row(NamedTuple):

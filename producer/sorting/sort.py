@@ -14,10 +14,11 @@ from types import TracebackType
 
 import msgspec
 
+from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal
 from producer.journal.totals import JobCounts
-from producer.output.formatting import typed
+from producer.output.formatting import near, typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import located
 from producer.rendering.display_options import acceptance, stored_display
@@ -154,7 +155,7 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
     if not has_journal(table):
         raise UsageError(
             f"{table} has no journal ({journal_path(table).name}) beside it; name a table that "
-            "classify has written"
+            f"classify has written{_example(table)}"
         )
     with SealedJournal(table) as sealed:
         if not sealed.finished:
@@ -169,6 +170,13 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
                 f"write it again with: {again}"
             )
         yield sealed
+
+
+def _example(table: Path) -> str:
+    """The newest table with a journal, those in the same folder first."""
+    known = [Path(entry.output) for entry in reversed(entries()) if is_reachable(entry)]
+    here = sorted(known, key=lambda path: path.parent != table.parent)
+    return f", for example {near(str(here[0]))}" if here else ""
 
 
 @contextmanager

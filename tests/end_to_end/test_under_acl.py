@@ -184,7 +184,7 @@ def test_a_model_is_trained_used_moved_and_pruned(
     assert "shapes" in guarded.hangtag("models", "list").out
     assert "shapes@1" in guarded.hangtag("models", "show", "shapes@1").out
     guarded.hangtag("models", "promote", "fashion-mnist@0")
-    guarded.hangtag("models", "prune", "shapes")
+    guarded.hangtag("models", "prune", "shapes", "--yes")
     assert guarded.hangtag("train", "--list").out
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -17,11 +19,19 @@ from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
-from shared.errors import UsageError
+from shared.errors import BrokerAway, HangtagError, UsageError
 from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.job import RUNTIMES
 from shared.messages.model_name import parse
 from shared.settings import Settings
+
+
+def _only_one(ctx: click.Context, param: click.Parameter, patterns: tuple[str, ...]) -> str:
+    """The value of an option that may be given once; an earlier one would be dropped in silence."""
+    if len(patterns) > 1:
+        raise UsageError(f"{param.opts[0]} is given {len(patterns)} times; give one pattern")
+    return "".join(patterns)
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +45,7 @@ def job_options(command: F) -> F:
                            type=click.Path(path_type=bytes, readable=False)),
             click.option("-o", "--output", type=click.Path(), default="",
                          help="The CSV table. Default: the folder's name with .csv, here."),
-            click.option("--glob", type=TextParam(), default="",
+            click.option("--glob", type=TextParam(), multiple=True, callback=_only_one,
                          help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
@@ -154,6 +164,8 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     model = given["model"] or default_model(Settings.from_env())
     parse(model)
     output = checked_output(given["output"] or default_output(folders, list_file))
+    if given["model"] and not given["restart"]:
+        _check_model(model, output)
     return JobOptions(
         roots=tuple(folders),
         cwd=os.getcwdb(),
@@ -166,6 +178,21 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         probabilities=bool(given["probabilities"]),
         transport=given["transport"],
     )
+
+
+def _check_model(model: str, output: str) -> None:
+    """Raise SetupError for a model that does not exist, where the job of this output has another:
+    the typing error counts, not the difference."""
+    from producer.journal.snapshot import stored_options
+    from producer.models.catalog import load_catalog
+
+    try:
+        known = stored_options(Path(output))
+    except HangtagError:  # what opens the journal reports it
+        return
+    if parse(model) != parse(known.model):
+        with suppress(BrokerAway):  # then the difference is reported
+            load_catalog(Settings.from_env()).version(parse(model))
 
 
 def show_summary(summary: Any, as_json: bool, quiet: bool = False) -> None:

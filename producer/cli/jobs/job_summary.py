@@ -18,8 +18,11 @@ from producer.summary.form import next_commands, paragraphs
 from producer.summary.job_text import answer_lines
 from producer.terminal.style import columns_of, dim, failed, good, has_blocks
 from shared.errors import Exit
+from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 
+#: A file of another format, or one that is too large, fails again.
+_FINAL = {Status.UNSUPPORTED, Status.TOO_LARGE}
 _RESTART, _RETRY = "--restart", "--retry-failed"
 
 
@@ -106,9 +109,15 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
         return []
     table = near(summary.output)
     look = ("look at it", typed(["hangtag", "report", table]))
-    if summary.failed:
+    if summary.failed and _may_succeed(summary):
         return [("try failed rows again", retrying(summary)), look]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
+
+
+def _may_succeed(summary: Summary) -> bool:
+    """Whether a retry of the failed rows may give another answer."""
+    kinds = set(summary.answers.failures) if summary.answers else set[str]()
+    return not kinds or bool(kinds - _FINAL)
 
 
 def _images(summary: Summary) -> str:

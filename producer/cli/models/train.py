@@ -24,7 +24,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 @click.command(
     epilog=examples(
-        ("hangtag train", "retrain the model that ships"),
+        ("hangtag train --data fashion-mnist", "retrain the model that ships"),
         ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
         ("hangtag train photos/ --name garments --detach", ""),
         ("hangtag train --follow ID", "follow it again"),
@@ -165,7 +165,8 @@ def _mode(ctx: click.Context) -> str:
     """The mode option that was given, or an empty string.
 
     Raises:
-        UsageError: two modes were given, or an option that the mode does not accept.
+        UsageError: nothing says what to learn from, two modes were given, or an option that
+            the mode does not accept.
     """
     typed = [
         name
@@ -174,6 +175,11 @@ def _mode(ctx: click.Context) -> str:
     ]
     modes = [name for name in typed if name in _MODES]
     if not modes:
+        if not set(typed) - _ALWAYS - {"detach", "leave", "wait"}:
+            raise UsageError(
+                "name a folder with a subfolder for each class, or retrain the model that ships, "
+                "which takes minutes, with: hangtag train --data fashion-mnist"
+            )
         return ""
     other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]
     if other:

@@ -155,7 +155,7 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 @click.command(
     epilog=examples(
         ("hangtag models prune garments --dry-run", "what would be removed, and why not"),
-        ("hangtag models prune garments --keep 5", ""),
+        ("hangtag models prune garments --keep 5 --yes", "without a question"),
     )
 )
 @click.argument("name", type=MODEL_NAME)
@@ -167,17 +167,28 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
     help="Always keep this number of the newest versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list the versions that would be removed.")
+@yes_option
 @json_option
-def prune(name: str, keep: int, dry_run: bool, as_json: bool) -> None:
+def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete old versions that nothing needs.
 
-    Versions that an alias points to, a job is pinned to or an open request uses stay.
+    Versions that an alias points to, a job is pinned to or an open request uses stay. The
+    versions are listed first, with the tables that were made with them.
     """
     from producer.models import manage
     from producer.output.formatting import counted, size
 
-    pruned = manage.prune(Settings.from_env(), name, keep, dry_run)
-    print_answer(pruned, manage.table(name, pruned, dry_run), as_json)
+    settings = Settings.from_env()
+    pruned = manage.prune(settings, name, keep, dry_run=True)
+    asks = not (dry_run or yes)
+    if asks or not as_json:
+        plan = manage.table(name, pruned)
+        click.echo("\n".join(plan), err=as_json)
+    if not dry_run:
+        if pruned.removed:
+            confirm(f"Delete {counted(len(pruned.removed), 'version')} of {name} for good?", yes)
+        pruned = manage.prune(settings, name, keep, spared=pruned.kept if asks else {})
+    print_answer(pruned, [], as_json)
     effect = "to be freed" if dry_run else "freed"
     click.echo(
         f"{counted(len(pruned.removed), 'version')}, {size(pruned.freed_bytes)} {effect}", err=True

@@ -98,7 +98,9 @@ def test_a_move_on_a_full_disk_changes_nothing_and_can_be_repeated(
 
 
 @pytest.mark.parametrize(
-    "command", [*MOVES, ("prune", NAME, "--keep", "0")], ids=lambda command: str(command[0])
+    "command",
+    [*MOVES, ("prune", NAME, "--keep", "0", "--yes")],
+    ids=lambda command: str(command[0]),
 )
 def test_a_command_on_a_read_only_disk_changes_nothing(
     disk: Disk, command: tuple[str, ...]
@@ -119,7 +121,7 @@ def test_a_command_on_a_read_only_disk_changes_nothing(
 
 def test_versions_are_pruned_on_a_full_disk(disk: Disk) -> None:
     disk.fill(0)
-    assert run("prune", NAME, "--keep", "0")[0] == Exit.OK
+    assert run("prune", NAME, "--keep", "0", "--yes")[0] == Exit.OK
     assert Registry(disk.folder / "store").versions(NAME) == [1]
 
 

@@ -103,7 +103,9 @@ def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Pat
         == {"production": 1}
     )
     busy(fleet, version=3)
-    pruned = msgspec.json.decode(succeed("prune", NAME, "--keep", "0", "--json"), type=Pruned)
+    pruned = msgspec.json.decode(
+        succeed("prune", NAME, "--keep", "0", "--json", "--yes"), type=Pruned
+    )
     assert pruned.removed == (2, 4)
     assert "job pnnedj42 is pinned to it" in pruned.kept[3]
     assert registry.versions(NAME) == [1, 3]

@@ -117,7 +117,7 @@ def test_the_store_promises_nothing_that_a_power_failure_would_undo(
         ("-m", "producer.cli", "models", "promote", "shoes@2"),
         ("-m", "producer.cli", "models", "promote", "fashion-mnist@0", "--alias", "mine"),
         ("-m", "producer.cli", "models", "rollback", "shoes"),
-        ("-m", "producer.cli", "models", "prune", "shoes", "--keep", "0"),
+        ("-m", "producer.cli", "models", "prune", "shoes", "--keep", "0", "--yes"),
     ):
         command = [*syscall_trace.command(trace), sys.executable, *arguments]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -18,10 +18,10 @@ from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import Summary
+from producer.jobs.classify import Summary, appeared
 from producer.jobs.job import Job
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.totals import Answers
+from producer.journal.totals import Answers, Failures
 from producer.output.output_path import default_output
 from shared.errors import Exit, UsageError
 from shared.messages.job import JobRecord, encode_job
@@ -645,8 +645,56 @@ def test_a_table_is_named_like_its_folder(
         assert default_output(folders, list_file) == (table or f"{here.parent.name}.csv")
 
 
-def test_a_table_without_a_name_is_that_of_the_same_command_before(here: Path) -> None:
+def test_a_model_that_does_not_exist_is_reported_as_such_where_a_table_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
     path = started_job(here, exit=b"0")
     path.rename(journal_path(here / "photos.csv"))
-    line = complaint(run("classify", "photos", "--model", "shoes"), Exit.USAGE)
-    assert f"{here}/photos.csv was started with other options" in line
+    line = complaint(run("classify", "photos", "--model", "shoes"), Exit.SETUP)
+    assert "there is no model shoes" in line
+
+
+def test_another_model_than_the_job_has_is_named_beside_it(here: Path) -> None:
+    path = started_job(here, exit=b"0")
+    path.rename(journal_path(here / "photos.csv"))
+    line = complaint(run("classify", "photos", "--model", "fashion-mnist@0"), Exit.USAGE)
+    expected = f"{here}/photos.csv was started with other options (--model fashion-mnist@production"
+    assert expected in line
+
+
+@pytest.mark.parametrize("command", ["classify", "submit"])
+def test_a_second_glob_is_refused_and_not_dropped(here: Path, command: str) -> None:
+    line = complaint(run(command, "photos", "--glob", "*.a", "--glob", "*.b"), Exit.USAGE)
+    assert "--glob is given 2 times" in line
+
+
+@pytest.mark.parametrize(
+    ("failures", "retried"),
+    [
+        (["unsupported", "too_large"], False),
+        (["unsupported", "missing"], True),
+    ],
+)
+def test_a_retry_is_proposed_only_where_it_may_change_the_answer(
+    failures: list[str], retried: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = {status: Failures(1, "a.pdf") for status in failures}
+    answers = Answers({}, {}, 0.98, failed, 0, 0)
+    output = str(tmp_path / "out.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["hangtag", "classify", "photos"])
+        show_job_summary(Summary("j", output, "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
+    assert ("--retry-failed" in capsys.readouterr().err) is retried
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, "1 file has appeared"), (1200, "1,200 files have appeared")]
+)
+def test_new_files_are_counted_in_the_singular_too(count: int, expected: str) -> None:
+    assert appeared(count).startswith(expected)
+
+
+def test_the_form_that_another_command_writes_is_named_with_it(here: Path) -> None:
+    line = complaint(run("classify", "photos", "-o", "x.jsonl"), Exit.USAGE)
+    assert line.endswith("for example -o x.csv, and then: hangtag table x.csv -o x.jsonl")

@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
+from producer.cli.models import versions
 from producer.cli.models.models import models
-from producer.journal.job_index import Entry, remember
+from producer.journal.job_index import Entry, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show
 from producer.models.catalog import Catalog
@@ -255,9 +256,38 @@ def test_a_resumable_job_protects_its_version_and_a_finished_one_does_not(
     assert registry.versions(NAME) == [1, 2, 3, 4]
     assert "2 versions" in planned.stderr
     assert re.search(r"shoes@2 +stays +job testjb02 is paused and pinned to it", planned.stdout)
-    assert re.search(r"shoes@3 +would be removed", planned.stdout)
-    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json"))
+    assert re.search(r"shoes@3 +to be removed", planned.stdout)
+    pruned = msgspec.json.decode(good("prune", NAME, "--keep", "0", "--json", "--yes"))
     assert pruned["removed"] == [3, 4]
+    assert registry.versions(NAME) == [1, 2]
+
+
+def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confirmation(
+    registry: Registry, tmp_path: Path
+) -> None:
+    job(3, tmp_path / "finished.csv", exit=b"0")
+    asked = run("prune", NAME, "--keep", "0")
+    assert asked.exit_code == Exit.USAGE
+    assert "confirm it with --yes" in asked.stderr
+    listed = r"shoes@3 +to be removed +not needed; .*finished\.csv was made with it"
+    assert re.search(listed, asked.stdout)
+    assert registry.versions(NAME) == [1, 2, 3]
+    as_json = run("prune", NAME, "--keep", "0", "--json")
+    assert (as_json.exit_code, as_json.stdout) == (Exit.USAGE, "")
+    assert registry.versions(NAME) == [1, 2, 3]
+
+
+def test_a_version_that_was_not_listed_for_removal_stays(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that needed it is removed while the user is asked."""
+    job(2, tmp_path / "paused.csv")
+
+    def agree(question: str, yes: bool) -> None:
+        forget(["testjb02"])
+
+    monkeypatch.setattr(versions, "confirm", agree)
+    assert "1 version" in run("prune", NAME, "--keep", "0").stderr
     assert registry.versions(NAME) == [1, 2]
 
 
@@ -266,7 +296,7 @@ def test_three_versions_remain_unless_another_number_is_requested(registry: Regi
     registry.promote(NAME, 4)
     for seed in (5, 6):
         registry.publish(card(seed), FILES)
-    assert "shoes@2" in good("prune", NAME)
+    assert "shoes@2" in good("prune", NAME, "--yes")
     assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: the target of a rollback
 
 

@@ -113,7 +113,7 @@ def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target:
 def test_pruning_keeps_what_an_open_request_uses(registry: Registry, work: Work) -> None:
     request = opened(work)
     opened(Train(NAME, "fast"))  # needs no version of its model
-    arguments = ["models", "prune", NAME, "--keep", "0", "--json"]
+    arguments = ["models", "prune", NAME, "--keep", "0", "--json", "--yes"]
     pruned = msgspec.json.decode(CliRunner().invoke(hangtag, arguments).stdout, type=Pruned)
     assert pruned.kept[2] == f"request {request} needs it"
     assert (registry.versions(NAME), pruned.removed) == ([1, 2], (3,))
@@ -148,7 +148,9 @@ def test_the_model_that_commands_use_stays(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 3], ids=["first", "last"])
-@pytest.mark.parametrize("repeated", [["rm", NAME, "--yes"], ["prune", NAME, "--keep", "0"]])
+@pytest.mark.parametrize(
+    "repeated", [["rm", NAME, "--yes"], ["prune", NAME, "--keep", "0", "--yes"]]
+)
 def test_an_interrupted_removal_of_a_model_is_finished(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, repeated: list[str], nth: int
 ) -> None:

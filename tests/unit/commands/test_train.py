@@ -92,7 +92,9 @@ def complaint(result: Result, code: Exit) -> str:
         (["photos", "--epochs", "3"], "has no epochs; leave out --epochs"),
         (["--recipe", "photo-fine"], "photo-fine is for photos; name a folder"),
         (["--recipe", "phto", "--minutes", "5"], "did you mean photo"),
-        (["--detach", "--wait"], "exclude each other"),
+        (["--data", "fashion-mnist", "--detach", "--wait"], "exclude each other"),
+        ([], "name a folder with a subfolder for each class"),
+        (["--detach"], "hangtag train --data fashion-mnist"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
         (["--follow", "r1", "--cancel", "r1"], "cannot be combined"),
         (["--cancel", "r1", "--data", "photos"], "leave out --data"),
@@ -127,7 +129,9 @@ def test_a_value_out_of_range_names_its_option(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--follow", "r1"], ["--cancel", "r1"], ["--list"]], ids=" ".join
+    "arguments",
+    [["--recipe", "fast"], ["--follow", "r1"], ["--cancel", "r1"], ["--list"]],
+    ids=" ".join,
 )
 def test_an_unreachable_broker_is_a_setup_error(arguments: list[str]) -> None:
     assert "Redis" in complaint(run("train", *arguments), Exit.SETUP)
@@ -233,7 +237,7 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
 ) -> None:
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
-    assert "tensorflow" in complaint(run("train"), Exit.SETUP)
+    assert "tensorflow" in complaint(run("train", "--data", "fashion-mnist"), Exit.SETUP)
     assert not (here / "stack").exists()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.journal import job_index
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from shared.errors import Exit, SetupError, UsageError
@@ -327,6 +328,18 @@ class TestUndo:
 
 
 class TestRefused:
+    def test_a_table_without_a_journal_with_one_that_can_be_sorted(
+        self, tmp_path: Path, out: Path
+    ) -> None:
+        for folder in ("elsewhere", "here"):
+            (tmp_path / folder / "in").mkdir(parents=True)
+            finish(options_of(tmp_path / folder, b"in"))
+            job = job_index.Entry(f"testjb0{folder[0]}", str(tmp_path / folder / "out.csv"), 1.0)
+            job_index.remember(job)
+        (tmp_path / "here/own95.csv").write_text("path,label\n")
+        with pytest.raises(UsageError, match=f"for example {tmp_path}/here/out.csv"):
+            sort.rehearse(tmp_path / "here/own95.csv", out, Way.MOVE)
+
     def test_a_table_without_a_journal(self, tmp_path: Path, out: Path) -> None:
         (tmp_path / "x.csv").write_text("path,label\n")
         with pytest.raises(UsageError, match="has no journal"):

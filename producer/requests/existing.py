@@ -94,8 +94,7 @@ def _cancelled(settings: Settings, request_id: str, request: Request | None) -> 
         running = request_id not in client.requests.waiting()
         cancelled = client.requests.cancel(request_id)
     if cancelled and not settings.redis_url:
-        cancelled_requests.remember(settings.store_path, request_id, request)
-        request_store.forget(settings.store_path, request_id, in_use=running)
+        cancelled_requests.record(settings.store_path, request_id, request, in_use=running)
     return cancelled
 
 

@@ -122,8 +122,9 @@ def _check_before(view: RequestView | None, request_id: str) -> None:
 
 def _check_succeeded(request_id: str, outcome: Outcome) -> None:
     if not outcome.ok:
+        fix = "" if "another --request-id" in outcome.error else "; choose another --request-id"
         raise (UsageError if outcome.usage else SetupError)(
-            f"request {request_id} failed before: {outcome.error}; choose another --request-id"
+            f"request {request_id} failed before: {outcome.error}{fix}"
         )
 
 

@@ -16,7 +16,7 @@ from producer.requests.client import RequestClient, describe
 from producer.stack import stack
 from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen
-from shared.ledger import request_store
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Request
 from shared.settings import Settings
@@ -85,7 +85,10 @@ class RequestWaiter:
             return self._resubmit()
         self._display.view(view)
         self._on_view(view)
+        if view.progress is not None and view.progress.fault:
+            self._display.notice(view.progress.fault)
         if view.state is RequestState.CANCELLED:
+            self._store_cancellation()
             raise RequestCancelled(f"request {self._request.id} is cancelled")
         if view.state is RequestState.WAITING:
             self._check_trainer()
@@ -99,6 +102,11 @@ class RequestWaiter:
             self._client.submit(self._request, self._input)
             self._display.notice("Redis has lost the request; submitted it again")
         return outcome
+
+    def _store_cancellation(self) -> None:
+        """The command that cancelled it may have died before it did so."""
+        if not self._settings.redis_url:
+            cancelled_requests.record(self._settings.store_path, self._request.id, self._request)
 
     def _check_trainer(self) -> None:
         if not self._reported and time.monotonic() > self._trainer_due:

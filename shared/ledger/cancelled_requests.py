@@ -27,6 +27,12 @@ def remember(store: Path, request_id: str, request: Request | None) -> None:
         failpoint("kept.cancelled")
 
 
+def record(store: Path, request_id: str, request: Request | None, *, in_use: bool = True) -> None:
+    """Record that a request was cancelled, and delete its copy as `request_store.forget` does."""
+    remember(store, request_id, request)
+    request_store.forget(store, request_id, in_use)
+
+
 def is_cancelled(store: Path, request_id: str) -> bool:
     """Whether a request was cancelled here."""
     return REQUEST_ID.fullmatch(request_id) is not None and _path(store, request_id).exists()

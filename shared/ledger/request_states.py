@@ -10,14 +10,14 @@ from shared.messages.requests import Outcome, Progress, Request
 
 
 class RequestVerdict(enum.StrEnum):
-    """The verdict on a claim. Only GRANTED grants the request."""
+    """The verdict on a claim. GRANTED and EXHAUSTED grant the request."""
 
     GRANTED = "granted"
     HELD = "held"  #: another owner's lease is live
     DONE = "done"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    EXHAUSTED = "exhausted"  #: too many trainers died while working on it; it has failed
+    EXHAUSTED = "exhausted"  #: too many trainers died at it: its owner reports that it has failed
 
 
 class RenewalVerdict(enum.StrEnum):
@@ -38,13 +38,13 @@ class RequestState(enum.StrEnum):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The result of a claim. The fields after the verdict are set for GRANTED only."""
+    """The result of a claim. The fields after the verdict are set if it grants the request."""
 
     verdict: RequestVerdict
     fence: int = 0
     request: Request | None = None
     input: bytes | None = None  #: the bytes submitted with the request
-    attempts: int = 0  #: including this one, without released ones
+    attempts: int = 0  #: since the work got further, with this one, without released ones
 
 
 class RequestView(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from redis.exceptions import ResponseError
 from shared import keys
 from shared.errors import MISFITS, BadMessage, SetupError, UsageError
 from shared.failpoints import failpoint
+from shared.ledger.milestones import milestone
 from shared.ledger.request_states import (
     Grant,
     RenewalVerdict,
@@ -30,7 +31,7 @@ from shared.ledger.request_states import (
 from shared.messages.requests import Outcome, Progress, Request, decode_request, encode_request
 
 _SCRIPTS = Path(__file__).parent / "lua" / "request"
-#: A request fails after this many trainers died while working on it.
+#: A request fails after this many trainers in a row died without getting further than before.
 MAX_ATTEMPTS = 3
 _PARTS = ("state", "files", "input")  #: the keys of a request
 #: In a script's error about a key with foreign content.
@@ -76,13 +77,13 @@ class RequestLedger:
         """Claim a request. A repeated claim of the same owner returns the same result.
 
         The fence is above `floor`, the highest one in the store: Redis may have lost it.
-        A request that this version cannot read is released, then BadMessage is raised.
+        EXHAUSTED is a grant as well: to store and send the outcome. A request that this version
+        cannot read is released, then BadMessage is raised.
         """
-        outcome = msgspec.json.encode(_exhausted(request_id))
-        limits = (self._lease_ms, MAX_ATTEMPTS, outcome, self._ttl_ms)
+        limits = (self._lease_ms, MAX_ATTEMPTS)
         answer = cast(list[bytes], self._run("claim", request_id, owner, floor, *limits))
         verdict = RequestVerdict(answer[0].decode())
-        if verdict is not RequestVerdict.GRANTED:
+        if len(answer) == 1:
             return Grant(verdict)
         fence = int(answer[1])
         try:
@@ -93,9 +94,10 @@ class RequestLedger:
         return Grant(verdict, fence, request, cast(bytes | None, answer[3]), int(answer[4]))
 
     def renew(self, request_id: str, fence: int, progress: Progress) -> RenewalVerdict:
-        """Extend the lease and record the progress."""
-        encoded = msgspec.json.encode(progress)
-        answer = cast(bytes, self._run("renew", request_id, fence, self._lease_ms, encoded))
+        """Extend the lease and record the progress; the count of attempts starts again if this is
+        further than any attempt was."""
+        report = (msgspec.json.encode(progress), milestone(progress))
+        answer = cast(bytes, self._run("renew", request_id, fence, self._lease_ms, *report))
         return RenewalVerdict(answer.decode())
 
     def release(self, request_id: str, fence: int) -> bool:
@@ -210,14 +212,6 @@ def _decode(data: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind)
     except MISFITS as error:
         raise BadMessage(f"not the {kind.__name__.lower()} of a request: {error}") from error
-
-
-def _exhausted(request_id: str) -> Outcome:
-    return Outcome(
-        ok=False,
-        error=f"the trainer died {MAX_ATTEMPTS} times at request {request_id}; "
-        "check the trainer's log, then submit a new request",
-    )
 
 
 def _read(name: str) -> str:

@@ -194,6 +194,7 @@ class Progress(msgspec.Struct, frozen=True):
     teachers: int = 0  #: that are trained before the version
     #: The last epochs that this trainer has finished: more than one may end between two polls.
     ended: tuple[EndedEpoch, ...] = ()
+    fault: str = ""  #: what the work waits for, in one line that names the fix
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -22,7 +22,8 @@ from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasLog, Decision, aliases_after, first_version
 
 FIRST = "the first version"  #: why it was promoted
-REMEDY = "make room there or make it writable, and run the same command again"
+SAME_COMMAND = "run the same command again"
+REMEDY = f"make room there or make it writable, and {SAME_COMMAND}"
 
 
 class Registry:

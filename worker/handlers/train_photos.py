@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shared.broker.runtime_paths import stack_id
-from shared.errors import BadMessage, SetupError, UsageError
-from shared.ledger import request_store
+from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Trained
@@ -224,13 +224,15 @@ def _shortened(request_id: str) -> str:
 
 
 def _submit(context: Context, request: Request) -> bool:
-    """False if another request has its id, which must not fail a training that has published."""
+    """False if another request has its id, which must not fail a training that has published, or if
+    it was cancelled meanwhile."""
     settings = context.settings
     stack = None if settings.redis_url else stack_id(settings)
     try:
+        cancelled_requests.check(context.registry.root, request)
         with request_store.kept(context.registry.root, request, context.input, stack):
             RequestLedger(context.client, settings.lease_s).submit(request, context.input)
-    except (UsageError, BadMessage) as error:
+    except (UsageError, BadMessage, RequestCancelled) as error:
         log.warning("request %s has no trial %s: %s", context.request.id, request.id, error)
         return False
     return True

@@ -10,14 +10,13 @@ import redis
 
 from shared.broker.runtime_paths import log_path
 from shared.errors import Unavailable
-from shared.ledger.request_states import RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.requests.lease import Lease
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import unwritten
-from worker.requests.runner import ANSWERED, LEFT, RequestRunner, Resources
+from worker.requests.runner import LEFT, RequestRunner, Resources
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -66,7 +65,7 @@ class RequestConsumer:
     def _take(self, request_id: str) -> str:
         folder = Workspace(self._common.settings.store_path, request_id)
         grant = self._requests.claim(request_id, self._owner, folder.fence)
-        if grant.verdict is not RequestVerdict.GRANTED or grant.request is None:
+        if grant.request is None:
             return grant.verdict
         try:
             if not folder.enter(grant):
@@ -76,8 +75,12 @@ class RequestConsumer:
             self._requests.release(request_id, grant.fence)
             return LEFT
         except OSError as error:
-            finished = self._requests.finish(request_id, grant.fence, unwritten(error))
-            return ANSWERED if finished else LEFT
+            # No outcome: the store would start the request again once it can be read.
+            progress = unwritten(error)
+            log.warning("request %s waits: %s", request_id, progress.fault)
+            self._requests.renew(request_id, grant.fence, progress)
+            self._requests.release(request_id, grant.fence)
+            return LEFT
         with self._lease(folder, grant.request.id, grant.fence) as lease:
             return RequestRunner(self._common, lease, folder, grant, grant.request).run()
 

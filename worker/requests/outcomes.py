@@ -11,7 +11,9 @@ import msgspec
 from shared import installation
 from shared.errors import HangtagError, SetupError, UsageError, is_out_of_memory
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.messages.requests import Outcome
+from shared.ledger.requests import MAX_ATTEMPTS
+from shared.messages.requests import Outcome, Progress
+from shared.registry.registry import SAME_COMMAND
 from worker.handlers.context import Reply
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,9 @@ log = logging.getLogger(__name__)
 NEEDED = WORKER_PACKAGES | TRAIN_PACKAGES
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 SUMMARY_CHARS = 200
+#: A failure is final, so the same command with the same id would only report it again.
+NEW_REQUEST = "run the command again, with another --request-id if it has one"
+STORING = "waiting for the store"  #: a stage
 
 
 def succeeded(reply: Reply) -> Outcome:
@@ -27,10 +32,16 @@ def succeeded(reply: Reply) -> Outcome:
     return Outcome(ok=True, answer=answer, files=tuple(reply.files))
 
 
-def unwritten(error: OSError) -> Outcome:
-    """The outcome of work whose result cannot be written to the store."""
+def exhausted(request_id: str) -> Outcome:
+    """The outcome of work at which MAX_ATTEMPTS trainers died in a row."""
+    line = f"the trainer died {MAX_ATTEMPTS} times at request {request_id} without getting further"
+    return failed(SetupError(f"{line}; check the trainer's log, then submit a new request"))
+
+
+def unwritten(error: OSError) -> Progress:
+    """The progress of work that waits until the store can be written."""
     line = f"the store cannot be written ({error}); free disk space, or set HANGTAG_STORE"
-    return failed(SetupError(line))
+    return Progress(STORING, fault=line)
 
 
 def failed(error: Exception, log_file: str = "") -> Outcome:
@@ -39,7 +50,8 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
     `log_file` is the file of that log, if known.
     """
     if isinstance(error, HangtagError):
-        return Outcome(ok=False, error=str(error), usage=isinstance(error, UsageError))
+        line = str(error).replace(SAME_COMMAND, NEW_REQUEST)
+        return Outcome(ok=False, error=line, usage=isinstance(error, UsageError))
     package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if package in NEEDED:
         lack = installation.lacks([NEEDED[package]], "all")
@@ -47,7 +59,8 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"
     if isinstance(error, OSError) and error.errno in _FULL:
-        return Outcome(ok=False, error=f"a disk is full ({error}); free disk space ({where})")
+        line = f"a disk is full ({error}); free disk space, and {NEW_REQUEST} ({where})"
+        return Outcome(ok=False, error=line)
     if is_out_of_memory(error):
         line = "the trainer ran out of memory; use smaller images, or a machine with more memory"
         return Outcome(ok=False, error=f"{line} ({where})")

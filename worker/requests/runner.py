@@ -13,7 +13,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
-from shared.ledger.request_states import Grant, RenewalVerdict
+from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import (
     CheckData,
@@ -34,7 +34,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.lease import RETRY_S, Lease
-from worker.requests.outcomes import failed, succeeded, unwritten
+from worker.requests.outcomes import exhausted, failed, succeeded, unwritten
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -83,7 +83,7 @@ class RequestRunner:
         self._request = stored or request  # as in an earlier attempt, which may have published
         #: The store has other work under this id, which must be neither finished nor deleted.
         self._is_other = stored is not None and stored.work != request.work
-        log.info("request %s: %s, attempt %d", request.id, request.work, grant.attempts)
+        log.info("request %s: %s, attempt %d", request.id, request.work, grant.fence)
 
     def run(self) -> str:
         """ANSWERED, or LEFT if another attempt has to finish the request."""
@@ -111,17 +111,31 @@ class RequestRunner:
             outcome, files = known, self._folder.files(known)
         else:
             outcome, files = self._run_handler()
-            self._lease.confirm()
-            try:
-                if not self._folder.finish(self._grant.fence, outcome, files):
-                    raise RequestStopped("another trainer has taken it over, or finished it")
-            except OSError as error:
-                return unwritten(error), {}
+            self._store(outcome, files)
         self._folder.tidy()
         return outcome, files
 
+    def _store(self, outcome: Outcome, files: Files) -> None:
+        """Store the outcome, so that it is durable before any command reports it. Waits while the
+        store cannot be written. Raises RequestStopped."""
+        while True:
+            self._lease.confirm()
+            try:
+                stored = self._folder.finish(self._grant.fence, outcome, files)
+            except OSError as error:
+                progress = unwritten(error)
+                log.warning("the outcome of %s waits: %s", self._id, progress.fault)
+                self._lease.report(progress)
+                self._common.shutdown.is_sent(RETRY_S)
+                continue
+            if stored:
+                return
+            raise RequestStopped("another trainer has taken it over, or finished it")
+
     def _run_handler(self) -> tuple[Outcome, Files]:
         """The outcome of the handler's reply or of its error. Raises RequestStopped."""
+        if self._grant.verdict is RequestVerdict.EXHAUSTED:
+            return exhausted(self._id), {}
         refusals = 0
         while True:
             try:

@@ -18,6 +18,7 @@ from shared.messages.requests import Outcome, Prune, Request
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.machine.small_disk import Disk, mounted
+from worker.requests.outcomes import failed
 from worker.requests.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
@@ -117,6 +118,20 @@ def test_a_command_on_a_read_only_disk_changes_nothing(
     finally:
         disk.writable()
     assert run(*command)[0] == Exit.OK
+
+
+def test_a_request_that_failed_on_a_full_disk_advises_another_id(disk: Disk) -> None:
+    """A failure is final: the same command with the same id would only report it again."""
+    disk.fill(0)
+    errors = list[Exception]()
+    for write in (publish, lambda store: (store / "state.npz").write_bytes(bytes(PAGE_BYTES))):
+        with pytest.raises((SetupError, OSError)) as full:
+            write(disk.folder / "store")
+        errors.append(full.value)
+    for line in (failed(error).error for error in errors):
+        assert "No space left" in line
+        assert "another --request-id" in line
+        assert "same command" not in line
 
 
 def test_versions_are_pruned_on_a_full_disk(disk: Disk) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes.fleet import Fleet
+from shared.ledger.request_states import RequestView
+from shared.ledger.requests import MAX_ATTEMPTS
+from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes, parent
 from tests.support.servers.redis_server import RedisServer
 
-#: In the order of the stages, two deaths per request: the third attempt is the last one.
+#: In the order of the stages, two deaths per request.
 DEATHS = (
     ("loading", "epoch-2"),
     ("exporting", "evaluating"),
@@ -29,6 +31,44 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def school(server: RedisServer, tmp_path: Path, data: Path) -> Iterator[School]:
     with Fleet(server, **TIMES) as fleet, closing(School(fleet, tmp_path, data)) as school:
         yield school
+
+
+def test_a_training_that_gets_further_each_time_outlives_any_number_of_deaths(
+    school: School,
+) -> None:
+    epochs = MAX_ATTEMPTS + 2
+    school.trainers(1)
+    request, victims = school.ask("shapes", epochs=epochs), list[int]()
+    for epoch in range(1, epochs):
+        school.moments.hold(f"epoch-{epoch}")
+    for epoch in range(1, epochs):
+        victims.append(school.moments.wait_for(f"epoch-{epoch}", not_by=victims))
+        wait_for("its report", lambda: reported(school.look(request)) == len(victims))
+        school.kill(victims[-1], request)
+        school.moments.let_go(f"epoch-{epoch}")
+    school.check_one_version(request, school.trained(request).model)
+    school.check_epochs(epochs)
+
+
+def test_a_training_that_dies_at_one_place_fails_for_good(school: School) -> None:
+    school.trainers(1)
+    school.moments.hold("epoch-1")
+    request, victims = school.ask("shapes"), list[int]()
+    for _ in range(MAX_ATTEMPTS):
+        victims.append(school.moments.wait_for("loading", not_by=victims))
+        school.kill(victims[-1], request)
+    outcome = school.outcome(request)
+    assert (outcome.ok, "died 3 times" in outcome.error) == (False, True)
+    school.fleet.client.flushall()
+    school.ask(request, school.training("shapes"))
+    assert school.outcome(request) == outcome
+    assert school.versions("shapes") == []
+    assert {pid for pid, moment in school.moments.reached if moment == "loading"} == set(victims)
+
+
+def reported(view: RequestView) -> int:
+    """The epoch of the last renewal."""
+    return view.progress.epoch if view.progress is not None else 0
 
 
 @pytest.mark.parametrize("deaths", DEATHS, ids="+".join)

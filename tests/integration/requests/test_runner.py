@@ -14,7 +14,7 @@ from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.requests import RequestLedger
+from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Train, Work
 from shared.registry import packaged
@@ -25,6 +25,7 @@ from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.consumer import RequestConsumer
 from worker.requests.lease import Lease
+from worker.requests.maintenance import Maintenance
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -72,6 +73,11 @@ class Trainer:
         view = self.requests.get(ID)
         assert view is not None
         return view
+
+    def fault(self) -> str:
+        """What the request waits for."""
+        progress = self.view().progress
+        return progress.fault if progress is not None else ""
 
     def error(self) -> str:
         """The error that is reported to the submitter."""
@@ -124,6 +130,15 @@ def test_a_request_that_redis_does_not_finish_is_left_open(
     assert trainer.take() == LEFT
 
 
+def publish_three(trainer: Trainer) -> Registry:
+    card, registry = packaged.card(), Registry(trainer.settings.store_path)
+    for _ in range(3):
+        registry.publish(
+            msgspec.structs.replace(card, name="shoes", files={}), {"model.tflite": b"a model"}
+        )
+    return registry
+
+
 #: Commands that make a server refuse writes, and those that end it.
 OUTAGES = {
     "replica": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
@@ -151,9 +166,7 @@ def test_work_waits_until_the_server_accepts_writes_again(
     work: Work,
 ) -> None:
     begin, end = OUTAGES[outage]
-    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
-    for _ in range(3):
-        Registry(trainer.settings.store_path).publish(card, {"model.tflite": b"a model"})
+    publish_three(trainer)
     original, begun = getattr(*step), list[object]()
 
     def late(*args: object) -> object:
@@ -196,21 +209,60 @@ def test_a_lasting_refusal_of_the_outcome_leaves_it_to_another_attempt(
     assert trainer.take() == ANSWERED
 
 
-def test_an_outcome_that_cannot_be_stored_names_the_setting(trainer: Trainer) -> None:
+def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) -> None:
     files = trainer.folder.work.parent / "files"
     files.parent.mkdir(parents=True)
     files.touch()  # in place of a folder
-    assert trainer.take() == ANSWERED
-    assert "HANGTAG_STORE" in trainer.error()
+    taken: list[str] = []
+    attempt = threading.Thread(target=lambda: taken.append(trainer.take()))
+    attempt.start()
+    wait_for("its reason", lambda: trainer.requests.get(ID) and "HANGTAG_STORE" in trainer.fault())
+    assert (trainer.view().outcome, taken) == (None, [])
+    files.unlink()
+    attempt.join()
+    assert (taken, trainer.view().outcome) == ([ANSWERED], trainer.folder.outcome())
 
 
-def test_an_unusable_store_is_reported_to_the_submitter(
+def test_a_request_waits_while_the_store_is_unusable_and_says_why(
     server: RedisServer, tmp_path: Path
 ) -> None:
+    """A failure that only Redis knew would not hold: the store starts the request again."""
     (tmp_path / "file").touch()
     with closing(Trainer(server, tmp_path / "file" / "store")) as trainer:
+        for _ in range(2 * MAX_ATTEMPTS):
+            assert trainer.take() == LEFT
+            assert trainer.view().state is RequestState.WAITING
+            assert "HANGTAG_STORE" in trainer.fault()
+        (tmp_path / "file").unlink()
         assert trainer.take() == ANSWERED
-        assert "HANGTAG_STORE" in trainer.error()
+        assert "no-such-model" in trainer.error()
+
+
+def test_a_request_that_was_reported_as_failed_never_runs_again(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after Redis has lost everything, from the store or from its producer."""
+    registry, work = publish_three(trainer), Promote("shoes@2")
+    request = Request(ID, work, "tester@here", 1.0)
+    trainer.requests.submit(request)
+    for _ in range(MAX_ATTEMPTS):
+        trainer.lose_lease()
+    trainer.client.hset(keys.request(ID, "state"), "until_ms", 0)
+    original = RequestLedger.finish
+
+    def checked(requests: RequestLedger, *args: object) -> bool:
+        assert trainer.folder.outcome() is not None, "it would be reported before it is stored"
+        return original(requests, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RequestLedger, "finish", checked)
+    assert trainer.take(work) == ANSWERED
+    assert "died 3 times" in trainer.error()
+    trainer.client.flushall()
+    Maintenance(trainer.client, trainer.settings, lambda request_id: None).go()
+    assert trainer.requests.get(ID) is None
+    assert trainer.take(work) == ANSWERED
+    assert "died 3 times" in trainer.error()
+    assert registry.aliases("shoes") == {"production": 1}
 
 
 def test_other_work_with_a_stored_id_is_refused_and_cancelling_it_removes_nothing(

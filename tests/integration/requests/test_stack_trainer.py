@@ -22,7 +22,7 @@ from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import RequestLedger
+from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote, Train
 from shared.registry import packaged
@@ -136,6 +136,25 @@ def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: 
     submit(place.settings, make_request(Promote("mine@2"), "r2"), quiet=True)  # starts a trainer
     assert open_requests(place.settings) == []
     assert RequestLedger(place.client(), place.settings.lease_s).get("r1") is None
+
+
+def test_a_failure_that_was_reported_outlives_a_stack_that_ends_at_once(place: Place) -> None:
+    request, state = make_request(Promote("mine@2"), "r1"), keys.request("r1", "state")
+    stack.up(place.settings, 1)
+    submit(place.settings, request, wait=False)
+    place.client().hset(state, "attempts", MAX_ATTEMPTS)  # before its trainer has started
+    with pytest.raises(SetupError, match="died 3 times"):
+        follow(place.settings, "r1", quiet=True)
+    place.client().shutdown(nosave=True)
+    stack.down(place.settings)
+    assert open_requests(place.settings) == []
+    stack.up(place.settings, 1)
+    with pytest.raises(SetupError, match="mine@7"):  # its trainer has started
+        submit(place.settings, make_request(Promote("mine@7")), quiet=True)
+    for again in (lambda: submit(place.settings, request), lambda: follow(place.settings, "r1")):
+        with pytest.raises(SetupError, match="died 3 times"):
+            again()
+    assert production(place) == 1
 
 
 def test_a_failed_request_reports_its_reason(place: Place) -> None:

@@ -11,13 +11,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.requests.client import make_request
+from producer.output.request_progress import RequestNotices
+from producer.requests.client import RequestClient, make_request
 from producer.requests.open_requests import OpenRequest
+from producer.requests.wait import RequestWaiter
 from shared import keys
-from shared.errors import Exit
+from shared.errors import Exit, RequestCancelled
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Progress, Train
+from shared.settings import Settings
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
@@ -171,6 +175,34 @@ def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> 
         standing = scene.hand.requests.renew("r1", grant.fence, Progress("training"))
         assert standing is RenewalVerdict.CANCELLED
     scene.done("train", "--follow", "r1", code=Exit.CANCELLED)
+
+
+def test_a_follower_stores_a_cancellation_before_it_reports_it(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The command that cancelled it has died right after Redis had it."""
+    settings = Settings(store=str(tmp_path / "store"))  # of this machine's stack
+    request = make_request(Train("fashion-mnist", "fast"), "r1")
+    request_store.keep(settings.store_path, request)
+    scene.hand.requests.submit(request)
+    scene.hand.requests.cancel("r1")
+    client = cast(RequestClient, scene.hand.requests)  # it reads only
+    with pytest.raises(RequestCancelled, match="r1 is cancelled"):
+        RequestWaiter(settings, client, request, RequestNotices()).wait()
+    assert request_store.unanswered(settings.store_path) == []
+    with pytest.raises(RequestCancelled):
+        cancelled_requests.check(settings.store_path, request)
+
+
+def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:
+    command = scene.hangtag("train", "--request-id", "r1", "--quiet")
+    grant, fault = scene.hand.claim("r1"), "the store cannot be written; free disk space"
+    scene.hand.tell("r1", grant, Progress("waiting for the store", fault=fault))
+    command.wait_for_log(fault)
+    scene.hand.tell("r1", grant, Progress("training"))
+    scene.hand.answer("r1", grant)
+    assert command.wait() == Exit.OK, command.story
+    assert command.log.count(fault) == 1
 
 
 def test_a_finished_request_cannot_be_cancelled(scene: Scene) -> None:

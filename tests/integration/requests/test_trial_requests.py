@@ -16,7 +16,7 @@ from producer.cli.models import trained
 from producer.requests import wait as wait_for_outcome
 from shared import keys
 from shared.errors import Exit
-from shared.ledger import request_store
+from shared.ledger import cancelled_requests, request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import REQUEST_ID, Outcome, Request, Train
@@ -74,6 +74,16 @@ def test_a_trial_whose_id_is_stored_for_other_work_is_left_out(
     assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
     assert RequestLedger(server.client, 30.0).open() == ["monday-scratch"]
     assert request_store.load(tmp_path, other.id) == other
+
+
+def test_a_cancelled_trial_is_not_submitted_again(server: RedisServer, tmp_path: Path) -> None:
+    """Its head dies before its outcome, the trial is cancelled, and Redis loses everything."""
+    assert _trials(server, tmp_path, "monday") == ["monday-fine", "monday-scratch"]
+    fine = request_store.load(tmp_path, "monday-fine")
+    cancelled_requests.record(tmp_path, "monday-fine", fine)
+    server.client.flushall()
+    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
+    assert [one.id for one in request_store.unanswered(tmp_path)] == ["monday-scratch"]
 
 
 @pytest.fixture

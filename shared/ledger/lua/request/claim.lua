@@ -1,24 +1,23 @@
 -- CLAIM: grant a request to this owner, with everything that it needs.
 -- A repeated claim while the lease is live returns the same fence and does not count an attempt.
--- ARGV: id, owner, floor, lease_ms, most attempts, outcome if they are used up, ttl_ms
--- Returns {verdict} or {'granted', fence, request, input or nil, attempts}
-local me, floor, lease_ms = ARGV[2], count(ARGV[3]), count(ARGV[4])
-local most, outcome, ttl_ms = count(ARGV[5]), ARGV[6], ARGV[7]
+-- After the last attempt it is granted as 'exhausted': its owner only stores that it has failed.
+-- ARGV: id, owner, floor, lease_ms, most attempts
+-- Returns {verdict} or {'granted' or 'exhausted', fence, request, input or nil, attempts}
+local me, floor, lease_ms, most = ARGV[2], count(ARGV[3]), count(ARGV[4]), count(ARGV[5])
 local found = read(STATE)
 if not found then return {'unknown'} end
+if found.status == 'exhausted' then return {'done'} end
 if found.status ~= 'open' then return {found.status} end
 if live(found) and found.owner ~= me then return {'held'} end
 local fence, attempts = found.fence, found.attempts
 local again = live(found) and fence > floor
 if not again then
-  if attempts >= most then
-    close('exhausted', outcome, ttl_ms)
-    return {'exhausted'}
-  end
   fence, attempts = math.max(fence, floor) + 1, attempts + 1
 end
 -- Read first: keys of the wrong type raise an error before anything has changed.
 local request, input = redis.call('HGET', STATE, 'request'), redis.call('GET', INPUT)
 redis.call('HSET', STATE, 'owner', me, 'fence', fence, 'attempts', attempts,
   'until_ms', now_ms() + lease_ms)
-return {'granted', fence, request, input, attempts}
+local verdict = 'granted'
+if attempts > most then verdict = 'exhausted' end
+return {verdict, fence, request, input, attempts}

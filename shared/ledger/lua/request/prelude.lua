@@ -2,6 +2,7 @@
 -- trainers and producers do not matter.
 local STATE, FILES, INPUT, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ID = ARGV[1]
+-- 'exhausted' is how older trainers closed a request after the last attempt.
 local STATES = {open = true, done = true, exhausted = true, cancelled = true}
 
 local function now_ms()
@@ -16,15 +17,16 @@ local function count(text)
 end
 
 -- The current state of a request, or nil if there is none. Invalid state raises an error before
--- anything has changed. A request without an owner has the owner ''.
+-- anything has changed. A request without an owner has the owner ''. Work that has not advanced,
+-- or that older trainers do, has no `reached`.
 local function read(key)
-  local status, fence, owner, until_ms, attempts =
-    unpack(redis.call('HMGET', key, 'status', 'fence', 'owner', 'until_ms', 'attempts'))
+  local status, fence, owner, until_ms, attempts, reached =
+    unpack(redis.call('HMGET', key, 'status', 'fence', 'owner', 'until_ms', 'attempts', 'reached'))
   if not status and redis.call('EXISTS', key) == 0 then return nil end
   if not STATES[status] or not owner then error('BADSTATE') end
   return {
     status = status, fence = count(fence), owner = owner,
-    until_ms = count(until_ms), attempts = count(attempts),
+    until_ms = count(until_ms), attempts = count(attempts), reached = count(reached or '0'),
   }
 end
 

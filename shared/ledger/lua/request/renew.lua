@@ -1,9 +1,12 @@
 -- RENEW: extend the lease and record the progress. A lease that ran out can be renewed unless
--- another owner has claimed the request.
--- ARGV: id, fence, lease_ms, progress
+-- another owner has claimed the request. Work that is further than in any attempt before starts
+-- the count of attempts again.
+-- ARGV: id, fence, lease_ms, progress, reached
+local reached = count(ARGV[5])
 local found = read(STATE)
 if not found or not holds(found, ARGV[2]) then return 'lost' end
 if found.status == 'cancelled' then return 'cancelled' end
 if found.status ~= 'open' then return 'lost' end
+if reached > found.reached then redis.call('HSET', STATE, 'reached', reached, 'attempts', 1) end
 redis.call('HSET', STATE, 'until_ms', now_ms() + count(ARGV[3]), 'progress', ARGV[4])
 return 'ok'

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request, Train
+from tests.integration.state_machines.requests.model import STAGES, place
 from tests.integration.state_machines.requests.world import IDS, World
 from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
@@ -36,7 +37,7 @@ some = st.integers(0, 99)
 repeats = st.booleans()  # a client repeats a command whose reply was lost
 often = st.sampled_from([True, True, True, False])
 files = st.dictionaries(st.sampled_from(PLOTS), st.binary(max_size=3), max_size=2)
-progresses = st.builds(Progress, st.sampled_from(["loading", "training"]), st.integers(0, 9))
+progresses = st.builds(Progress, st.sampled_from(STAGES), st.integers(0, 9))
 
 
 class Held(NamedTuple):
@@ -56,6 +57,8 @@ class History(RuleBasedStateMachine):
         self.store = dict.fromkeys(IDS, 0)  #: the highest fence in the trainers' store
         self.grants: list[Held] = []
         self.released: set[Held] = set()
+        #: The furthest progress of a life, and the fence of the attempt that made it.
+        self.furthest: dict[tuple[str, int], tuple[tuple[int, int], int]] = {}
         self.ends: dict[tuple[str, int], tuple[str, int]] = {}  #: life -> (how it ended, fence)
 
     @initialize()
@@ -89,11 +92,27 @@ class History(RuleBasedStateMachine):
             self.world.let_lease_end(request_id)
             self._claim(request_id, owner, self.store[request_id])
 
+    @rule(request_id=ids, epochs=st.lists(st.integers(1, 5), min_size=3, max_size=6))
+    def trainers_die_after_epochs(self, request_id: str, epochs: list[int]) -> None:
+        """Each resumes the work, and some get further than any before."""
+        for epoch in epochs:
+            self.world.let_lease_end(request_id)
+            before = len(self.grants)
+            self._claim(request_id, OWNERS[0], self.store[request_id])
+            if len(self.grants) > before:
+                self.renew(0, Progress("training", epoch), False)
+
+    @rule(request_id=ids)
+    def an_older_trainer_gives_up(self, request_id: str) -> None:
+        if self.world.give_up(request_id):
+            self._ended(request_id, "given up", 0)
+
     @rule(i=some, progress=progresses, repeat=repeats)
     def renew(self, i: int, progress: Progress, repeat: bool) -> None:
         request_id, _, _, fence = self._one(i)
         for _ in range(1 + repeat):
-            self.world.renew(request_id, fence, progress)
+            if self.world.renew(request_id, fence, progress) is RenewalVerdict.OK:
+                self._advanced(request_id, fence, progress)
 
     @rule(i=some, repeat=repeats)
     def release(self, i: int, repeat: bool) -> None:
@@ -163,11 +182,12 @@ class History(RuleBasedStateMachine):
 
     @rule(
         request_id=ids,
-        field=st.sampled_from(["status", "fence", "owner", "until_ms", "attempts"]),
+        field=st.sampled_from(["status", "fence", "owner", "until_ms", "attempts", "reached"]),
         value=st.sampled_from([None, b"rubbish", b"-1", b"1234567890123456"]),
     )
     def another_client_writes(self, request_id: str, field: str, value: bytes | None) -> None:
-        if field != "owner" or value is None:  # any text is a valid owner
+        # Any text is a valid owner, and before the first progress nothing is reached.
+        if (field != "owner" or value is None) and (field != "reached" or value is not None):
             self.world.tamper(request_id, field, value)
         self.world.delete_request_field(request_id)
 
@@ -222,9 +242,8 @@ class History(RuleBasedStateMachine):
     def _complete(self, request_id: str) -> None:
         self.world.let_lease_end(request_id)
         verdict = self._claim(request_id, "host:9:9", self.store[request_id])
-        if verdict is not RequestVerdict.EXHAUSTED:
-            agree(verdict, RequestVerdict.GRANTED)
-            promise(self.world.finish(request_id, self.store[request_id], OUTCOMES[0], {}))
+        promise(verdict in (RequestVerdict.GRANTED, RequestVerdict.EXHAUSTED))
+        promise(self.world.finish(request_id, self.store[request_id], OUTCOMES[0], {}))
         for _, _, _, fence in [held for held in self.grants if held.request_id == request_id][-5:]:
             self.world.finish(request_id, fence, OUTCOMES[1], {})
         view = self.world.requests.get(request_id)
@@ -232,7 +251,7 @@ class History(RuleBasedStateMachine):
         assert view is not None
         promise(view.outcome is not None)
         assert view.outcome is not None
-        agree(view.outcome.ok, verdict is RequestVerdict.GRANTED)
+        promise(view.outcome.ok)
 
     # The promises, checked without the oracle.
 
@@ -248,14 +267,12 @@ class History(RuleBasedStateMachine):
 
     def _claim(self, request_id: str, owner: str, floor: int) -> RequestVerdict:
         grant = self.world.claim(request_id, owner, floor)
-        if grant.verdict is RequestVerdict.GRANTED:
+        if grant.fence:
             held = Held(request_id, self.lives[request_id], owner, grant.fence)
-            self._granted(held, floor)
-        if grant.verdict is RequestVerdict.EXHAUSTED:
-            self._ended(request_id, "exhausted", 0)
+            self._granted(held, floor, grant.verdict)
         return grant.verdict
 
-    def _granted(self, held: Held, floor: int) -> None:
+    def _granted(self, held: Held, floor: int, verdict: RequestVerdict) -> None:
         grants = [h for h in self.grants if h[:2] == held[:2]]
         promise((held.request_id, held.life) not in self.ends)
         promise(held.fence > floor)
@@ -265,9 +282,16 @@ class History(RuleBasedStateMachine):
         promise(all(h.fence < held.fence for h in grants))
         self.grants.append(held)
         released = {h.fence for h in self.released if h[:2] == held[:2]}
-        deaths = sum(h.fence not in released for h in grants)
-        promise(deaths < MAX_ATTEMPTS)
+        _, since = self.furthest.get(held[:2], ((0, 0), 0))
+        deaths = sum(h.fence not in released and h.fence >= since for h in grants)
+        agree(verdict is RequestVerdict.EXHAUSTED, deaths >= MAX_ATTEMPTS)
         self.store[held.request_id] = max(self.store[held.request_id], held.fence)
+
+    def _advanced(self, request_id: str, fence: int, progress: Progress) -> None:
+        """Deaths of attempts before this one no longer count if it is further than they were."""
+        life = (request_id, self.lives[request_id])
+        if place(progress) > self.furthest.get(life, ((0, 0), 0))[0]:
+            self.furthest[life] = (place(progress), fence)
 
     def _ended(self, request_id: str, how: str, fence: int) -> None:
         """A request ends once: a repeated command reports the same end."""

@@ -11,6 +11,9 @@ from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVe
 from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request
 
+#: Of the histories, in order.
+STAGES = ("loading", "training")
+
 
 @dataclass
 class Entry:
@@ -21,8 +24,9 @@ class Entry:
     owner: str = ""
     live: bool = False  #: the owner's lease has not expired
     attempts: int = 0
+    furthest: tuple[int, int] = (0, 0)  #: stage and epoch, of all attempts
     progress: Progress | None = None
-    outcome: Outcome | None = None  #: None for exhausted, too: the ledger writes its text
+    outcome: Outcome | None = None
     files: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -66,17 +70,15 @@ class RequestsModel:
         if entry is None:
             return RequestVerdict.UNKNOWN
         if entry.status != "open":
-            return RequestVerdict(entry.status)
+            return RequestVerdict("done" if entry.status == "exhausted" else entry.status)
         if entry.live and entry.owner != owner:
             return RequestVerdict.HELD
         if not (entry.live and entry.fence > floor):
-            if entry.attempts == MAX_ATTEMPTS:
-                entry.close("exhausted")
-                return RequestVerdict.EXHAUSTED
             entry.fence = max(entry.fence, floor) + 1
             entry.attempts += 1
         entry.owner, entry.live = owner, True
-        return RequestVerdict.GRANTED
+        exhausted = entry.attempts > MAX_ATTEMPTS
+        return RequestVerdict.EXHAUSTED if exhausted else RequestVerdict.GRANTED
 
     def renew(self, request_id: str, fence: int, progress: Progress) -> RenewalVerdict:
         entry = self.entries.get(request_id)
@@ -85,6 +87,8 @@ class RequestsModel:
         if entry.status != "open":
             return RenewalVerdict.CANCELLED if entry.status == "cancelled" else RenewalVerdict.LOST
         entry.live, entry.progress = True, progress
+        if entry.furthest < place(progress):
+            entry.furthest, entry.attempts = place(progress), 1
         return RenewalVerdict.OK
 
     def release(self, request_id: str, fence: int) -> bool:
@@ -109,12 +113,23 @@ class RequestsModel:
         entry.close("done")
         return True
 
+    def give_up(self, request_id: str, outcome: Outcome) -> None:
+        """As the claim of an older trainer, which found too many deaths."""
+        entry = self.entries[request_id]
+        entry.outcome = outcome
+        entry.close("exhausted")
+
     def cancel(self, request_id: str) -> bool:
         entry = self.entries.get(request_id)
         if entry is None or entry.status not in ("open", "cancelled"):
             return False
         entry.close("cancelled")
         return True
+
+
+def place(progress: Progress) -> tuple[int, int]:
+    """How far the work is: a later stage is further, and a later epoch in one stage."""
+    return 1 + STAGES.index(progress.stage), progress.epoch
 
 
 def same(one: Outcome | None, other: Outcome | None) -> bool:

@@ -47,7 +47,7 @@ def remember(entry: Entry) -> None:
     folder = index_dir()
     draft = folder / f".{entry.id}.{os.getpid()}"
     with atomic_file.writing(folder, REMEDY):
-        _make(folder)
+        make_private(folder)
         with atomic_file.created(draft) as file:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
@@ -66,7 +66,7 @@ def set_model(job: str, model: str) -> None:
             remember(msgspec.structs.replace(entry, model=model))
 
 
-def _make(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """Create the folder, in a parent that only this user can access."""
     atomic_file.make_folder(folder)
     if folder.parent.stat().st_mode & 0o077:

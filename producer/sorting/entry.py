@@ -1,4 +1,4 @@
-"""One file in the log of a sorted folder, and the tables of the log.
+"""One file in the log of a sorted folder.
 
 Names are found by 64-bit hashes: if two have the same, a file gets a number without need.
 """
@@ -73,27 +73,13 @@ class Entry(NamedTuple):
         return self.sorting, self.row
 
 
-VERSION = 1
-TABLES = (
-    "CREATE TABLE log (token TEXT NOT NULL)",
-    # A table that was sorted into this folder. `rule` is a digest of the folder of each row.
-    "CREATE TABLE sorting (id INTEGER PRIMARY KEY, output TEXT NOT NULL UNIQUE, job TEXT NOT NULL,"
-    " way TEXT NOT NULL, rule TEXT NOT NULL)",
-    # `source_hash` is of the source, `place` of the folder and the name without regard to case,
-    # `wanted` of the folder and the name before it got a number.
-    "CREATE TABLE file (sorting INTEGER NOT NULL, row INTEGER NOT NULL, way TEXT NOT NULL,"
-    " state INTEGER NOT NULL, source BLOB NOT NULL, folder TEXT NOT NULL, name BLOB NOT NULL,"
-    " size INTEGER NOT NULL, crc BLOB NOT NULL, inode INTEGER NOT NULL,"
-    " source_hash INTEGER NOT NULL, place INTEGER NOT NULL, wanted INTEGER NOT NULL,"
-    " serial INTEGER NOT NULL, PRIMARY KEY (sorting, row)) WITHOUT ROWID",
-    "CREATE UNIQUE INDEX file_place ON file (place)",
-    "CREATE INDEX file_source ON file (source_hash)",
-    "CREATE INDEX file_wanted ON file (wanted, serial)",
-    f"CREATE INDEX file_open ON file (state) WHERE state != {State.PLACED.value}",
-    # Folders that did not exist before; the empty name is OUT itself.
-    "CREATE TABLE made (folder TEXT PRIMARY KEY)",
-)
 COLUMNS = "sorting, row, way, state, source, folder, name, size, crc, inode"
+ENTRY_CELLS = COLUMNS.count(",") + 1
+_TYPES = (int, int, str, int, bytes, str, bytes, int, bytes, int)
+
+
+class Malformed(ValueError):
+    """Cells that no entry has; the text says what is wrong."""
 
 
 def source_hash(source: bytes) -> int:
@@ -108,7 +94,21 @@ def place_hash(folder: str, name: bytes) -> int:
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
-    """The entry in the cells of COLUMNS."""
+    """The entry in the cells of COLUMNS. Raises Malformed, also for names that lead elsewhere."""
+    if tuple(map(type, row)) != _TYPES:
+        raise Malformed("has a cell of another type")
     sorting, number, way, state, source, folder, name, size, crc, inode = row
-    content = Content(size, crc)
-    return Entry(sorting, number, Way(way), State(state), source, folder, name, content, inode)
+    if not is_name(os.fsencode(folder)) or not is_name(name):
+        raise Malformed("has a place outside the folder")
+    if not source.startswith(b"/") or not all(map(is_name, source[1:].split(b"/"))):
+        raise Malformed("has a source that is no plain path")
+    try:
+        found = Way(way), State(state)
+    except ValueError as error:
+        raise Malformed(f"has an unknown state ({error})") from None
+    return Entry(sorting, number, *found, source, folder, name, Content(size, crc), inode)
+
+
+def is_name(name: bytes) -> bool:
+    """Whether this names an entry of a folder, and leads nowhere else."""
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name

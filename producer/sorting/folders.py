@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from types import TracebackType
+from typing import NamedTuple
 
 from producer.sorting.entry import Entry
 from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
@@ -23,12 +24,23 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os
 _LINK = {errno.ENOTDIR, errno.ELOOP}
 
 
+class Back(NamedTuple):
+    """Files return below `to` instead of `base`, the folder that all of them came from."""
+
+    base: bytes  #: both without a slash at the end
+    to: bytes
+
+    def path(self, source: bytes) -> bytes:
+        """Where a file returns to."""
+        return self.to + source.removeprefix(self.base)
+
+
 class Folders:
     """The folders of a batch, each opened once and closed with this object."""
 
-    def __init__(self, out: bytes) -> None:
+    def __init__(self, out: bytes, back: Back | None = None) -> None:
         """`out` is absolute and has no symbolic links."""
-        self._out = out
+        self._out, self._back = out, back
         self._open: dict[bytes, int] = {}
 
     def __enter__(self) -> Folders:
@@ -50,7 +62,8 @@ class Folders:
         Raises:
             Stays: its folder is missing, a link, or may not be read.
         """
-        folder, _, name = entry.source.rpartition(b"/")
+        source = entry.source if self._back is None else self._back.path(entry.source)
+        folder, _, name = source.rpartition(b"/")
         return Spot(self.at(folder, make), name)
 
     def path(self, entry: Entry) -> bytes:

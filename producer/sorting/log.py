@@ -7,7 +7,7 @@ of any size needs no memory.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from producer.journal.snapshot import has_journal
 from producer.output.output_path import located
 from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
 from producer.sorting.log_file import LogFile
+from producer.sorting.log_tables import INDEX_NAMES, SEALED
 from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
+
+_KEY = "sorting = ? AND row = ?"
 
 
 class SortLog(LogFile):
@@ -30,10 +33,24 @@ class SortLog(LogFile):
                 log._db.backup(copy)
         return cls(scratch, create=True, out=path.parent)
 
-    @property
-    def token(self) -> str:
-        """A part of the names of temporary files, which no other log has."""
-        return str(self._one("SELECT token FROM log")[0])
+    def seal(self) -> None:
+        """Give the log of an earlier version its checksums."""
+        if self.sealed:
+            return
+        with self.transaction():
+            for index in INDEX_NAMES:
+                self._db.execute(f"DROP INDEX {index}")
+            for table in ("log", *SEALED):
+                self._db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+            self._create_tables()
+            self._rows = self._total = 0
+            for table in SEALED:
+                for cells in self._db.execute(f"SELECT * FROM old_{table}"):
+                    self._put(table, *cells)
+            for table in ("log", *SEALED):
+                self._db.execute(f"DROP TABLE old_{table}")
+            self._put_head(None)
+        self.sealed = True
 
     def sorting(self, output: str, job: str, way: Way, rule: str) -> int:
         """The number of a table in the log, which is added if it is new. A table that was moved is
@@ -45,30 +62,39 @@ class SortLog(LogFile):
         before_of_job = self._all("SELECT output FROM sorting WHERE job = ?", job)
         moved = [old for (old,) in before_of_job if _is_moved(Path(old), Path(output))]
         with self.transaction():
-            self._db.executemany(
-                "UPDATE OR IGNORE sorting SET output = ? WHERE output = ?",
-                [(output, old) for old in moved],
-            )
-            self._db.execute(
-                "INSERT OR IGNORE INTO sorting (output, job, way, rule) VALUES (?, ?, ?, ?)",
-                (output, job, way, rule),
-            )
-            number, *before = self._one(
-                "SELECT id, job, way, rule FROM sorting WHERE output = ?", output
-            )
-            if before == [job, way, rule]:
-                return int(number)
-            if self._one("SELECT count(*) FROM file WHERE sorting = ?", number) == (0,):
-                self._db.execute(
-                    "UPDATE sorting SET job = ?, way = ?, rule = ? WHERE id = ?",
-                    (job, way, rule, number),
-                )
-                return int(number)
-            what = "with other labels or thresholds" if before[1] == way else f"by --{before[1]}"
-            raise UsageError(
-                f"{self._out} has files of this table that were sorted {what}; take them back "
-                f"first with: {undo_command(self._out)}"
-            )
+            for old in moved:
+                if not self._all("SELECT 1 FROM sorting WHERE output = ?", output):
+                    (cells,) = self._drop("sorting", "output = ?", old)
+                    self._put("sorting", cells[0], output, *cells[2:])
+            before = self._all("SELECT id, job, way, rule FROM sorting WHERE output = ?", output)
+            if before and before[0][1:] == (job, way, rule):
+                return int(before[0][0])
+            number = before[0][0] if before else self._next_number()
+            if before and self._one("SELECT count(*) FROM file WHERE sorting = ?", number) != (0,):
+                raise self._sorted_otherwise(before[0][2], way)
+            self._drop("sorting", "id = ?", number)
+            self._put("sorting", number, output, job, str(way), rule)
+            return int(number)
+
+    def _next_number(self) -> int:
+        return int(self._one("SELECT coalesce(max(id), 0) + 1 FROM sorting")[0])
+
+    def _sorted_otherwise(self, before: str, way: Way) -> UsageError:
+        what = "with other labels or thresholds" if before == way else f"by --{before}"
+        return UsageError(
+            f"{self._out} has files of this table that were sorted {what}; take them back "
+            f"first with: {undo_command(self._out)}"
+        )
+
+    def sortings(self) -> list[tuple[str, str]]:
+        """The output and the job of each table that was sorted into this folder."""
+        return self._all("SELECT output, job FROM sorting ORDER BY id")
+
+    def sources(self) -> Iterator[bytes]:
+        """Where every file came from."""
+        with self.errors():
+            for (source,) in self._db.execute("SELECT source FROM file"):
+                yield source
 
     def tables(self) -> list[str]:
         """The tables that were sorted into this folder."""
@@ -119,15 +145,20 @@ class SortLog(LogFile):
 
     def add(self, entry: Entry, wanted: bytes, serial: int) -> None:
         """Add an entry, in the open transaction. `wanted` is its name without number."""
-        cells = (
-            *entry[:7], *entry.content, entry.inode, source_hash(entry.source),
+        self._put(
+            "file", *_cells(entry), source_hash(entry.source),
             place_hash(entry.folder, entry.name), place_hash(entry.folder, wanted), serial,
         )  # fmt: skip
-        self._db.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(cells))})", cells)
 
     def add_folder(self, folder: str) -> None:
         """Record a folder that is about to be made, in the open transaction."""
-        self._db.execute("INSERT OR IGNORE INTO made VALUES (?)", (folder,))
+        if not self._all("SELECT 1 FROM made WHERE folder = ?", folder):
+            self._put("made", folder)
+
+    def set_base(self, base: bytes) -> None:
+        """Record the folder that --back-to replaces."""
+        with self.transaction():
+            self._put_head(base)
 
     def made(self) -> list[str]:
         """The folders that were made, OUT last."""
@@ -135,16 +166,20 @@ class SortLog(LogFile):
 
     def mark(self, entries: Iterable[Entry], state: State) -> None:
         """Set the state of entries, in the open transaction."""
-        self._db.executemany(
-            "UPDATE file SET state = ? WHERE sorting = ? AND row = ?",
-            ((state, *entry.key) for entry in entries),
-        )
+        for entry in entries:
+            for cells in self._drop("file", _KEY, *entry.key):
+                self._put("file", *cells[:3], int(state), *cells[4:])
 
     def forget(self, entries: Iterable[Entry]) -> None:
         """Remove entries, in the open transaction."""
-        self._db.executemany(
-            "DELETE FROM file WHERE sorting = ? AND row = ?", (entry.key for entry in entries)
-        )
+        for entry in entries:
+            self._drop("file", _KEY, *entry.key)
+
+
+def _cells(entry: Entry) -> tuple[object, ...]:
+    """Of COLUMNS, in the types that SQLite returns."""
+    sorting, row, way, state, *rest = entry[:7]
+    return (sorting, row, str(way), int(state), *rest, *entry.content, entry.inode)
 
 
 def _is_moved(old: Path, new: Path) -> bool:

@@ -9,14 +9,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from producer.journal import journal_lock
-from producer.sorting.entry import TABLES, VERSION
-from shared import atomic_file, file_lock
+from producer.sorting.log_check import (
+    FIX,
+    check_files,
+    check_rows,
+    log_errors,
+    token_of,
+    version_of,
+)
+from producer.sorting.log_tables import TABLES, TOKEN_BYTES, UNSEALED, VERSION, added, seal
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.labels.class_folders import SORT_LOG
+
+
+class New(NamedTuple):
+    """What a new log has."""
+
+    token: str = ""  #: empty: any
+    made_out: bool = False  #: whether its folder is new, too
+
+
+NEW = New()
 
 
 class LogFile:
@@ -26,17 +44,26 @@ class LogFile:
     stays.
     """
 
-    def __init__(self, path: Path, create: bool = False, out: Path | None = None) -> None:
-        """The log of the folder `out`, by default that of the file.
+    def __init__(
+        self, path: Path, new: New = NEW, create: bool = False, out: Path | None = None
+    ) -> None:
+        """The log of the folder `out`, by default that of the file; `new` is what an empty one
+        gets.
 
         Raises:
             UsageError: another process holds it, or there is none and not `create`.
         """
         self.path, self._out = path, out or path.parent
+        self._rows = self._total = 0
         self._lock = _take(path, create)
-        self._db = sqlite3.connect(path, isolation_level=None)
         try:
-            self._prepare()
+            check_files(path)
+            self._db = sqlite3.connect(path, isolation_level=None)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        try:
+            self._prepare(new)
         except BaseException:
             self.close()
             raise
@@ -71,34 +98,72 @@ class LogFile:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All changes of the block or none, synced when it ends."""
+        before = self._rows, self._total
         with self.errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                if (self._rows, self._total) != before:
+                    self._put_head(self.base)
                 self._db.execute("COMMIT")
             except BaseException:
+                self._rows, self._total = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
         failpoint("sort.logged")
 
-    def _prepare(self) -> None:
+    @property
+    def base(self) -> bytes | None:
+        """The folder that --back-to replaces; None before it was used."""
+        found: bytes | None = self._one("SELECT base FROM log")[0]
+        return found
+
+    def _prepare(self, new: New) -> None:
         with self.errors():
             # A write-ahead log needs shared memory, which many removable and network disks lack.
             self._db.execute("PRAGMA journal_mode=TRUNCATE")
             self._db.execute("PRAGMA synchronous=FULL")
-            if self._one("PRAGMA user_version") == (0,):
-                self._create()
-            if self._one("PRAGMA user_version") != (VERSION,):
-                raise SetupError(f"{self.path} was written by another version of Hangtag; use that")
+            if self._one("SELECT count(*) FROM sqlite_master") == (0,):
+                self._create(new)
+            self.sealed = version_of(self._db, self.path) != UNSEALED
+            self.token = token_of(self._db)
+            self._rows, self._total = check_rows(self._db, self.token, self.sealed)
 
-    def _create(self) -> None:
+    def _create(self, new: New) -> None:
+        self.token = new.token or secrets.token_hex(TOKEN_BYTES)
         with self.transaction():
-            for table in TABLES:
-                self._db.execute(table)
-            self._db.execute("INSERT INTO log VALUES (?)", (secrets.token_hex(4),))
-            self._db.execute(f"PRAGMA user_version={VERSION}")
+            self._create_tables()
+            self._put_head(None)
+            if new.made_out:
+                self._put("made", "")
         atomic_file.sync_folder(self.path.parent)
+
+    def _create_tables(self) -> None:
+        for table in TABLES:
+            self._db.execute(table)
+        self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _put(self, table: str, *cells: object) -> None:
+        """Add a row with its checksum, in the open transaction."""
+        mark = seal(self.token, table, *cells)
+        places = ", ".join("?" * (len(cells) + 1))
+        self._db.execute(f"INSERT INTO {table} VALUES ({places})", (*cells, mark))
+        self._rows, self._total = self._rows + 1, added(self._total, mark)
+
+    def _drop(self, table: str, where: str, *key: object) -> list[tuple[Any, ...]]:
+        """Remove rows, in the open transaction; returns their cells."""
+        found = self._all(f"SELECT * FROM {table} WHERE {where}", *key)
+        self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
+        for *_, mark in found:
+            self._rows, self._total = self._rows - 1, added(self._total, -mark)
+        return [tuple(row[:-1]) for row in found]
+
+    def _put_head(self, base: bytes | None) -> None:
+        head = self.token, base, self._rows, self._total
+        mark = seal(self.token, "log", *head)
+        self._db.execute("DELETE FROM log")
+        self._db.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?)", (*head, mark))
 
     def _one(self, text: str, *values: object) -> Any:
         return next(iter(self._all(text, *values)))
@@ -110,14 +175,8 @@ class LogFile:
     @contextmanager
     def errors(self) -> Iterator[None]:
         """Convert SQLite's errors to SetupError."""
-        try:
+        with log_errors(self.path):
             yield
-        except sqlite3.DatabaseError as error:
-            text = "".join(c if c.isprintable() else "?" for c in str(error))
-            raise SetupError(
-                f"{self.path}: {text}; no file is lost: free space or repair the disk, and run "
-                "the same command again"
-            ) from error
 
 
 def _take(path: Path, create: bool) -> int:
@@ -129,13 +188,14 @@ def _take(path: Path, create: bool) -> int:
 
 
 def _try(path: Path, create: bool) -> int:
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+    flags = os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     try:
-        fd = os.open(path, flags, 0o600)
+        fd = regular_file.open_fd(path, flags)
     except FileNotFoundError:
         raise UsageError(f"{path.parent} has no {SORT_LOG}: nothing was sorted into it") from None
     except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}; choose another --into") from None
+        fix = "choose another --into" if create else FIX
+        raise SetupError(f"{path}: {error.strerror}; {fix}") from None
     failpoint("sort.log-created")
     if not file_lock.try_acquire(fd):
         os.close(fd)

@@ -16,14 +16,21 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from urllib.parse import quote
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.journal.snapshot import read_snapshot
 from producer.pages.file_location import FileLocation
-from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
+from producer.sorting.entry import Entry, State, Way, place_hash, source_hash
+from producer.sorting.log_check import (
+    check_files,
+    entry_in,
+    job_in,
+    log_errors,
+    token_of,
+    version_of,
+)
 from shared import atomic_file, regular_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
@@ -206,45 +213,43 @@ class _Log:
         """The log of the folder `out`, which has one."""
         self.out = os.fsencode(out)
         self._path = Path(out, SORT_LOG)
+        check_files(self._path)
         # Not read-only where that is possible: after a crash SQLite rolls the last change back
         # first.
         writable = os.access(self._path, os.W_OK) and os.access(out, os.W_OK)
         mode = "rw" if writable else "ro&immutable=1"
         address = f"file:{quote(os.fsencode(self._path))}?mode={mode}"
-        try:
+        with log_errors(self._path):
             self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
-        except sqlite3.DatabaseError as error:
-            raise self._unreadable(error) from error
+        try:
+            with log_errors(self._path):
+                version_of(self._db, self._path)
+                self._token = token_of(self._db)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
 
     def entries(self, source: bytes) -> list[tuple[str, Entry]]:
         """The entries of a source, each with its job, the newest first."""
-        found = self._all(
-            f"SELECT (SELECT job FROM sorting WHERE id = file.sorting), {COLUMNS} FROM file"
-            " WHERE source_hash = ? AND source = ? ORDER BY sorting DESC",
-            (source_hash(source), source),
-        )
-        return [(row[0], entry_of(row[1:])) for row in found]
+        where = "source_hash = ? AND source = ? ORDER BY sorting DESC"
+        return self._all(where, source_hash(source), source)
 
     def is_placed(self, job: str, folder: str, name: bytes) -> bool:
         """Whether a job has placed this file."""
-        text = (
-            "SELECT 1 FROM file JOIN sorting ON id = file.sorting"
-            " WHERE place = ? AND folder = ? AND name = ? AND state = ? AND job = ?"
-        )
-        cells = (place_hash(folder, name), folder, name, State.PLACED, job)
-        return bool(self._all(text, cells))
+        where = "place = ? AND folder = ? AND name = ? AND state = ?"
+        cells = place_hash(folder, name), folder, name, State.PLACED
+        return any(of == job for of, _ in self._all(where, *cells))
 
-    def _all(self, text: str, cells: tuple[object, ...]) -> list[Any]:
-        try:
-            return self._db.execute(text, cells).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise self._unreadable(error) from error
+    def _all(self, where: str, *values: object) -> list[tuple[str, Entry]]:
+        """Entries, each with its job."""
+        with log_errors(self._path):
+            rows = self._db.execute(f"SELECT * FROM file WHERE {where}", values).fetchall()
+            entries = [entry_in(self._token, row) for row in rows]
+            return [(self._job(entry.sorting), entry) for entry in entries]
 
-    def _unreadable(self, error: Exception) -> SetupError:
-        return SetupError(
-            f"{self._path}: {error}; restore it (it has the places of sorted images), and run the "
-            "same command again"
-        )
+    def _job(self, sorting: int) -> str:
+        row = self._db.execute("SELECT * FROM sorting WHERE id = ?", (sorting,)).fetchone()
+        return job_in(self._token, row)

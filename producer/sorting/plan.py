@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from producer.inputs.job_options import JobOptions
 from producer.journal.records import BatchFiles
 from producer.output.acceptance import Acceptance
 from producer.rendering.person_labels import PersonLabels
 from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
+from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
 from producer.verify.sealed_journal import SealedJournal
 from shared.image_status import Status
@@ -40,6 +40,7 @@ class Survey(NamedTuple):
 
     counts: Counter[str]  #: rows by folder
     rule: str  #: a digest of each row's folder
+    sources: SourceFolders
 
 
 class Plan:
@@ -60,16 +61,17 @@ class Plan:
     def survey(self) -> Survey:
         """Reads all rows."""
         counts: Counter[str] = Counter()
-        digest = hashlib.sha256()
+        digest, sources = hashlib.sha256(), Sources(self._sealed.options)
         for batch in self._sealed.files():
             found = self._folders_of(batch)
             counts.update(found)
             digest.update("/".join((*found, "")).encode())
-        return Survey(counts, digest.hexdigest())
+            sources.add(batch.names)
+        return Survey(counts, digest.hexdigest(), sources.folders)
 
     def rows(self) -> Iterator[Row]:
         """Every row, in order."""
-        sources, number = _Sources(self._sealed.options), 0
+        sources, number = Sources(self._sealed.options), 0
         for batch in self._sealed.files():
             rows = zip(
                 batch.names, batch.stamps, batch.digests, self._folders_of(batch), strict=True
@@ -100,33 +102,6 @@ class Plan:
                 for f, code in zip(folders, result.statuses, strict=True)
             ]
         return folders
-
-
-class _Sources:
-    """The files of a job's rows. Symbolic links are resolved where the user typed a path, and not
-    below a typed folder, where the walk follows none."""
-
-    def __init__(self, options: JobOptions) -> None:
-        self._cwd = options.cwd
-        self._roots = [
-            (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
-            for typed in options.roots
-            if os.path.isdir(os.path.join(options.cwd, typed))  # each row is compared with all
-        ]
-        self._last = (b"", b"")  # a folder as typed, and resolved
-
-    def path(self, name: bytes) -> bytes:
-        """The absolute path of a row's file."""
-        for typed, real in self._roots:
-            if name.startswith(typed):
-                return real + name[len(typed) :]
-        folder, _, file = name.rpartition(b"/")
-        if self._last[0] != folder or not self._last[1]:
-            self._last = folder, self._real(folder or (b"/" if name.startswith(b"/") else b"."))
-        return self._last[1].rstrip(b"/") + b"/" + file
-
-    def _real(self, path: bytes) -> bytes:
-        return os.path.realpath(os.path.join(self._cwd, path))
 
 
 class Remaining:

@@ -8,13 +8,13 @@ from contextlib import suppress
 
 from producer.sorting import transfer
 from producer.sorting.entry import Entry, State, Way
-from producer.sorting.folders import Folders
+from producer.sorting.folders import Back, Folders
 from producer.sorting.log import SortLog
 from producer.sorting.spots import Spot, Stays, content_at, same_file
 from shared.errors import SetupError
 
 
-def settle(log: SortLog, out: bytes) -> None:
+def settle(log: SortLog, out: bytes, back: Back | None = None) -> None:
     """Settle all open entries of a log.
 
     Raises:
@@ -25,7 +25,7 @@ def settle(log: SortLog, out: bytes) -> None:
         return
     placed, forgotten = list[Entry](), list[Entry]()
     try:
-        with Folders(out) as folders:
+        with Folders(out, back) as folders:
             for entry in entries:
                 done = _Settling(entry, folders, log.token).is_placed()
                 (placed if done else forgotten).append(entry)
@@ -81,10 +81,8 @@ class _Settling:
         if same_file(source, place):  # between `link` and `unlink`
             transfer.unlink(goal)
         elif _was_copied(origin, goal):
-            content = content_at(goal)
-            if content is not None and content == content_at(origin):
-                with suppress(Stays):
-                    transfer.remove(goal, content, Spot(goal.folder, self._aside))
+            with suppress(Stays):  # it differs, and both stay
+                transfer.remove(goal, origin, Spot(goal.folder, self._aside))
         return not placing
 
     def _is_ours(self, source: Spot, place: Spot) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -24,17 +25,16 @@ from producer.output.output_path import located
 from producer.rendering.display_options import acceptance, stored_display
 from producer.rendering.person_labels import PersonLabels
 from producer.rendering.table_file import is_foreign
-from producer.sorting import moved_files, placing
+from producer.sorting import moved_files, out_folder, placing, reach, sort_index
 from producer.sorting.entry import Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.placing import Placing, no_links
 from producer.sorting.plan import Plan, Planner, Remaining, Row
 from producer.sorting.settle import settle
-from producer.sorting.undo import Undo, remove_empty
+from producer.sorting.undo import Undo
 from producer.summary.sorted_files import Sorted
 from producer.verify.sealed_journal import SealedJournal
-from shared import atomic_file
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.messages.files import printable
@@ -50,15 +50,18 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
 
     Raises:
         UsageError: there is no finished job of this table, a label can be no folder's name, or the
-            folder has files of this table that were sorted otherwise.
-        SetupError: a disk is full or read-only; the same call continues.
+            folder has files of this table that were sorted otherwise, or files of a stranger.
+        SetupError: a disk is full or read-only, and the same call continues; or the folder's log is
+            damaged.
     """
     table, out = located(table), _checked(into)
     with _opened(table) as sealed:
         plan = _plan(sealed)
         survey = plan.survey()
         _check_links(sealed, out, way)
-        with _log_in(out) as log:
+        with out_folder.new_log(out) as log:
+            entry = reach.check(log, out, survey.sources)
+            unproven = _seal(log, reach.with_table(entry, out, table))
             settle(log, os.fsencode(out))
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             moved_files.remember(table, out)
@@ -69,7 +72,16 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
                 for rows in _batches(plan.rows()):
                     work.place(rows)
                 work.finish()
-            return _sorted(out, way, log.counts(sorting), left, work.there)
+            found = _sorted(out, way, log.counts(sorting), left, work.there)
+            return msgspec.structs.replace(found, unproven=unproven)
+
+
+def _seal(log: SortLog, entry: sort_index.Entry) -> bool:
+    """Record a log in the index, and give it checksums; returns whether it had none."""
+    unproven = not log.sealed
+    sort_index.remember(entry)
+    log.seal()
+    return unproven
 
 
 def rehearse(table: Path, into: Path, way: Way) -> Sorted:
@@ -80,6 +92,8 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
         survey = plan.survey()
         _check_links(sealed, out, way)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG)) as log:
+            reach.check(log, out, survey.sources)
+            log.seal()
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
             planner = Planner(log, sorting, way, left)
@@ -103,34 +117,28 @@ def _sorted(
     return Sorted(out, way, folders, dict(left.counts), left.first, there.total())
 
 
-def undo(into: Path, quiet: bool = False) -> Sorted:
-    """Take back what was sorted into a folder, from all tables. The same call continues after a
-    crash.
+def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted:
+    """Take back what was sorted into a folder, from all tables; with `back_to` below that folder.
+    The same call continues after a crash.
 
     Raises:
-        UsageError: nothing was sorted into it.
-        SetupError: a disk is full or read-only; the same call continues.
+        UsageError: nothing was sorted into it, or its log is not of this user.
+        SetupError: a disk is full or read-only, and the same call continues; or the log is damaged.
     """
     out, left = _checked(into), Remaining()
-    with SortLog(Path(out, SORT_LOG)) as log:
-        settle(log, os.fsencode(out))
+    if out_folder.was_left(out):
+        return Sorted(out, "", {}, {}, {})
+    with out_folder.log_of(out) as log:
+        entry = reach.check(log, out) if back_to is None else reach.recorded(log, out)
+        unproven = not log.sealed and _seal(log, entry)
+        back = None if back_to is None else reach.back(log, _checked(back_to))
+        settle(log, os.fsencode(out), back)
         with _Progress(log.count(), left, quiet) as progress:
-            folders = Undo(log, os.fsencode(out), left, progress.passed).run()
+            folders = partial(Folders, os.fsencode(out), back)
+            count = Undo(log, folders, left, progress.passed).run()
         if not log.count():
-            _remove_log(log, out)
-    return Sorted(out, "", dict(folders), dict(left.counts), left.first)
-
-
-def _remove_log(log: SortLog, out: str) -> None:
-    for table in log.tables():
-        moved_files.forget(Path(table), out)
-    made = log.made()
-    for folder in made:
-        if folder:
-            remove_empty(os.path.join(out, folder))
-    log.remove()
-    if "" in made:
-        remove_empty(out)
+            out_folder.remove_log(log, entry)
+    return Sorted(out, "", dict(count), dict(left.counts), left.first, unproven=unproven)
 
 
 def _checked(into: Path) -> str:
@@ -177,19 +185,6 @@ def _example(table: Path) -> str:
     known = [Path(entry.output) for entry in reversed(entries()) if is_reachable(entry)]
     here = sorted(known, key=lambda path: path.parent != table.parent)
     return f", for example {near(str(here[0]))}" if here else ""
-
-
-@contextmanager
-def _log_in(out: str) -> Iterator[SortLog]:
-    """The log of a folder, which is created if it is missing."""
-    made = not os.path.isdir(out)
-    with atomic_file.writing(Path(out), "choose another --into"):
-        atomic_file.make_folder(Path(out))
-    with SortLog(Path(out, SORT_LOG), create=True) as log:
-        if made:
-            with log.transaction():
-                log.add_folder("")
-        yield log
 
 
 def _plan(sealed: SealedJournal) -> Plan:

@@ -10,6 +10,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import NamedTuple
 
 from producer.sorting.entry import Content
@@ -174,6 +175,15 @@ def content_at(spot: Spot) -> Content | None:
             return content_of(fd)
     except Stays:
         return None
+
+
+def same_bytes(one: Spot, other: Spot) -> bool:
+    """Whether two regular files are equal, byte for byte. Raises OSError."""
+    try:
+        with opened(one) as first, opened(other) as second:
+            return all(a == b for a, b in zip_longest(chunks(first), chunks(second)))
+    except Stays:
+        return False
 
 
 def check(fd: int, wanted: Content) -> None:

@@ -25,6 +25,7 @@ from producer.sorting.spots import (
     numbered,
     opened,
     rename,
+    same_bytes,
     same_file,
 )
 from shared.errors import SetupError
@@ -138,8 +139,9 @@ def make_link(old: Spot, new: Spot, wanted: Content) -> None:
             raise Stays(CHANGED)
 
 
-def remove(spot: Spot, wanted: Identity | Content, aside: Spot) -> None:
-    """Remove a file that was copied elsewhere. It is renamed to `aside` first, so that no file is
+def remove(spot: Spot, wanted: Identity | Content | Spot, aside: Spot) -> None:
+    """Remove a file that was copied elsewhere: the one with this identity or content, or the one
+    that is equal to another file, byte for byte. It is renamed to `aside` first, so that no file is
     removed that takes its name between the check and the removal.
 
     Raises:
@@ -158,7 +160,9 @@ def remove(spot: Spot, wanted: Identity | Content, aside: Spot) -> None:
         unlink(aside)
 
 
-def _is(spot: Spot, wanted: Identity | Content) -> bool:
+def _is(spot: Spot, wanted: Identity | Content | Spot) -> bool:
+    if isinstance(wanted, Spot):
+        return same_bytes(spot, wanted)
     try:
         with opened(spot) as fd:
             if isinstance(wanted, Content):

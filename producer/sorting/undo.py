@@ -6,10 +6,8 @@ Nothing is removed whose content is not where it came from, and nothing is writt
 from __future__ import annotations
 
 import errno
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from producer.sorting import placing, transfer
 from producer.sorting.entry import Entry, State, Way
@@ -18,7 +16,6 @@ from producer.sorting.log import SortLog
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
 from producer.sorting.spots import Identity, Spot, Stays, content_at, identity, same_file
-from shared.failpoints import failpoint
 from shared.messages.files import printable
 
 GONE = "no longer in the folder"
@@ -31,9 +28,13 @@ class Undo:
     """Takes back every entry of a log, the last one first."""
 
     def __init__(
-        self, log: SortLog, out: bytes, left: Remaining, passed: Callable[[], None]
+        self,
+        log: SortLog,
+        folders: Callable[[], Folders],
+        left: Remaining,
+        passed: Callable[[], None],
     ) -> None:
-        self._log, self._out, self._left, self._passed = log, out, left, passed
+        self._log, self._folders, self._left, self._passed = log, folders, left, passed
         self._token = log.token
 
     def run(self) -> Counter[str]:
@@ -53,7 +54,7 @@ class Undo:
             self._log.mark(entries, State.RETURNING)
         done: list[Entry] = []
         copied: list[tuple[Entry, Identity]] = []
-        with Folders(self._out) as folders:
+        with self._folders() as folders:
             for entry in entries:
                 try:
                     rest = self._take_back(entry, folders)
@@ -92,8 +93,15 @@ class Undo:
         else:
             _check(content_at(source) == entry.content, SOURCE_GONE)
             _check(content_at(place) == entry.content, EDITED)
-            transfer.remove(place, entry.content, self._aside(place, entry))
+            self._remove_copy(entry, place, source)
         return None
+
+    def _remove_copy(self, entry: Entry, place: Spot, source: Spot) -> None:
+        """Remove a copy, unless its original only has the same size and CRC-32."""
+        try:
+            transfer.remove(place, source, self._aside(place, entry))
+        except Stays:
+            raise Stays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
         try:
@@ -132,10 +140,3 @@ class Undo:
 def _check(good: bool, why: str) -> None:
     if not good:
         raise Stays(why)
-
-
-def remove_empty(folder: str) -> None:
-    """Remove a folder that the log has made, if it is empty."""
-    with suppress(OSError):
-        os.rmdir(folder)
-        failpoint("sort.folder-removed")

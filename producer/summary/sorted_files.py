@@ -25,6 +25,7 @@ class Sorted(msgspec.Struct, frozen=True):
     there: int = 0  #: number of files that were in their folder already
     dry_run: bool = False
     examples: list[tuple[str, str]] = []  #: source and place of the first files of a dry run
+    unproven: bool = False  #: the folder's log had no checksums
 
     @property
     def count(self) -> int:
@@ -53,7 +54,12 @@ def result_lines(found: Sorted) -> Iterator[str]:
 
 
 def remark_lines(found: Sorted) -> Iterator[str]:
-    """Which files stay where they are."""
+    """Which files stay where they are, and whether the log was believed without proof."""
+    if found.unproven:
+        yield (
+            f"the log of {near(found.out)} is of an earlier version and had no checksums: damage "
+            "in it would not have been noticed"
+        )
     for reason, count in found.stay.items():
         first = near(found.first[reason])
         yield f"{counted(count, 'image')} not {_DONE[found.way]}, {reason}: {first}"

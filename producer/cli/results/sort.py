@@ -27,6 +27,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--link", "way", flag_value="link", help="Make hard links, which need no space.")
 @click.option("--move", "way", flag_value="move", help="Move the images.")
 @click.option("--undo", type=_FOLDER, metavar="OUT", help="Take everything in OUT back.")
+@click.option("--back-to", type=_FOLDER, metavar="DIR", help="With --undo: below this folder.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -35,6 +36,7 @@ def sort(
     into: Path | None,
     way: str | None,
     undo: Path | None,
+    back_to: Path | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
@@ -52,8 +54,10 @@ def sort(
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
-            raise UsageError("--undo takes only the folder that was sorted into")
-        found = work.undo(undo, quiet)
+            raise UsageError("--undo takes only the folder that was sorted into, and --back-to DIR")
+        found = work.undo(undo, quiet, back_to)
+    elif back_to is not None:
+        raise UsageError("--back-to says where --undo OUT puts the images; give both")
     elif table is None or into is None or way is None:
         raise UsageError(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sorting import moved_files
+from producer.sorting import moved_files, sort_index
 from producer.sorting.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
@@ -39,7 +39,8 @@ FOREIGN = {"failed/bad.png": b"foreign"}
 POINTS = {
     "sort.log-created", "sort.logged", "sort.folder-noted", "sort.folder-made", "sort.part-begun",
     "sort.part-written", "sort.renamed", "sort.copied", "sort.linked", "sort.moved", "sort.aside",
-    "sort.unlinked", "sort.folder-removed", "sort.log-removed",
+    "sort.unlinked", "sort.folder-removed", "sort.log-removed", "sort.out-made", "sort.indexed",
+    "sort.index-forgotten",
 }  # fmt: skip
 POINTS_OF_PLAIN = {"sort.second-name", "sort.first-name-removed"}
 POINT_OF_SETTLING = "sort.put-back"
@@ -64,6 +65,7 @@ class Stage:
         self._pictures = here / sorted_job.FOLDER
         self.table = sorted_job.make(here, FILES)
         self.wanted = folders_of(self.table)
+        self.foreign = FOREIGN
         self._process = SortingProcess(self.points)
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class Stage:
         for folder in (self.out, self._pictures):
             shutil.rmtree(folder, ignore_errors=True)
         moved_files.forget(self.table, str(self.out))
-        for root, files in ((self._pictures, FILES), (self.out, FOREIGN)):
+        for root, files in ((self._pictures, FILES), (self.out, self.foreign)):
             for name, content in files.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_bytes(content)
@@ -101,14 +103,16 @@ class Stage:
         self.points.disarm()
         lost = Counter(FILES.values()) - Counter(self._everything().values())
         assert not lost, shot
-        assert (self.out / "failed/bad.png").read_bytes() == b"foreign", shot
+        for name, content in self.foreign.items():
+            assert (self.out / name).read_bytes() == content, shot
         if self._way is not Way.MOVE:
             assert tree(self._pictures) == FILES, shot
 
     def _everything(self) -> dict[str, bytes]:
         """Also files that have a temporary name; those that are incomplete do not count."""
         found = tree(self._pictures) | {f"out/{k}": v for k, v in tree(self.out).items()}
-        found.pop("out/failed/bad.png")
+        for name in self.foreign:
+            found.pop(f"out/{name}")
         return {name: content for name, content in found.items() if not name.endswith(".part")}
 
     def check_sorted(self, shot: Shot) -> None:
@@ -195,6 +199,42 @@ def test_a_sort_that_is_killed_again_and_again_goes_on(stage: Stage) -> None:
     stage.points.disarm()
     assert stage.run("sort") == Exit.OK
     stage.check_sorted(shot)
+
+
+def names(folder: Path) -> set[str]:
+    """Every name below a folder, also those of folders."""
+    return {os.path.relpath(path, folder) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("stage", [(Way.COPY, ONE, "atomic")], indirect=True, ids=["copy"])
+def test_undo_of_a_killed_command_leaves_the_names_of_before(stage: Stage) -> None:
+    """Also of the folder itself and those above it, which the sort has made."""
+    stage.out, stage.foreign = stage.here / "new/er/sorted", {}
+
+    def begin(act: str) -> None:
+        for folder in (stage.here / "new", sort_index._folder()):
+            shutil.rmtree(folder, ignore_errors=True)
+        stage.reset()
+        if act == "undo":
+            assert stage.run("sort") == Exit.OK
+
+    begin("sort")
+    before = names(stage.here)
+    for act in ("sort", "undo"):
+        begin(act)
+        shots = stage.passages(act)
+        assert {"sort.out-made", "sort.indexed"} <= {shot.name for shot in shots} or act == "undo"
+        for shot in shots:
+            begin(act)
+            stage.kill(act, shot)
+            stage.run("undo")  # there may be nothing left
+            assert names(stage.here) == before, (act, shot)
+            assert not sort_index_names(), (act, shot)
+
+
+def sort_index_names() -> list[str]:
+    """The entries of the index."""
+    return sorted(path.name for path in sort_index._folder().glob("*.json"))
 
 
 @pytest.mark.parametrize("act", ["sort", "undo"])

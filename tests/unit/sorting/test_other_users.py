@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -48,12 +49,15 @@ def table() -> Iterator[Path]:
 
 @contextmanager
 def another_user(folder: Path) -> Iterator[None]:
-    """Give a folder to another user, and be that user."""
+    """Give a folder to another user, and be that user, whose state is in that folder, too."""
+    state = folder / "state"
+    state.mkdir()
     for path in (folder, *folder.rglob("*")):
         os.chown(path, OTHER_USER, OTHER_USER)
     os.seteuid(OTHER_USER)
     try:
-        yield
+        with patch.dict(os.environ, XDG_STATE_HOME=str(state)):
+            yield
     finally:
         os.seteuid(0)
 

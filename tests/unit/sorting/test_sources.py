@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
-from producer.sorting.plan import _Sources
+from producer.sorting.source_folders import Sources
 
 FILES = 10_000
 
@@ -15,7 +15,7 @@ FILES = 10_000
 def test_many_named_files_take_no_quadratic_time(tmp_path: Path) -> None:
     """A second is about a hundred times what they take, and a fifth of what it was."""
     names = tuple(b"in/%d.png" % i for i in range(FILES))
-    sources = _Sources(JobOptions(names, os.fsencode(tmp_path), "out.csv"))
+    sources = Sources(JobOptions(names, os.fsencode(tmp_path), "out.csv"))
     started = time.process_time()
     found = [sources.path(name) for name in names]
     assert time.process_time() - started < 1
@@ -27,7 +27,7 @@ def test_links_are_resolved_where_a_path_was_typed_and_not_below_folders(tmp_pat
     (tmp_path / "folder").symlink_to("real")
     (tmp_path / "real/link").symlink_to("sub")
     typed = (b"folder", b"folder/link/1.png", b"real/link/1.png")
-    sources = _Sources(JobOptions(typed, os.fsencode(tmp_path), "out.csv"))
+    sources = Sources(JobOptions(typed, os.fsencode(tmp_path), "out.csv"))
     real = bytes(tmp_path / "real")
     assert sources.path(b"folder/sub/1.png") == real + b"/sub/1.png"
     assert sources.path(b"folder/link/2.png") == real + b"/link/2.png"

@@ -1,0 +1,96 @@
+"""Where a log's files may be put back: its own entries never decide that alone.
+
+Allowed are the folders that this user's index recorded when the files were sorted, those of a
+table that the command names, and with --back-to the folder that it names. The log of an earlier
+version is in no index: the journals of its tables count, if this user's index of jobs has them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from producer.journal import job_index
+from producer.output.formatting import typed
+from producer.sorting import sort_index
+from producer.sorting.folders import Back
+from producer.sorting.log import SortLog
+from producer.sorting.source_folders import SourceFolders, Sources
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import HangtagError, UsageError
+from shared.messages.files import printable
+
+
+def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_index.Entry:
+    """The entry of a log in this user's index; `named` are the folders of a named table.
+
+    Raises:
+        UsageError: a file of the log came from another folder.
+    """
+    entry = recorded(log, out)
+    if not log.sealed:
+        entry = _with_journals(entry, log)
+    if named is not None:
+        entry = msgspec.structs.replace(entry, sources=entry.sources | named)
+    for source in log.sources():
+        if not entry.sources.has(source):
+            raise _foreign(out, source)
+    return entry
+
+
+def recorded(log: SortLog, out: str) -> sort_index.Entry:
+    """The entry of a log in this user's index, or an empty one."""
+    found = sort_index.of_log(log.token)
+    return found or sort_index.Entry(log.token, os.fsencode(out))
+
+
+def with_table(entry: sort_index.Entry, out: str, table: Path) -> sort_index.Entry:
+    """The entry with a table that is sorted into its folder, which is `out` now."""
+    return msgspec.structs.replace(entry, out=os.fsencode(out), tables=entry.tables | {str(table)})
+
+
+def back(log: SortLog, to: str) -> Back:
+    """What --back-to replaces by `to`: the folder that all files of a log came from. It stays the
+    same while there are fewer of them."""
+    base = before = log.base
+    for source in log.sources():
+        folder = source.rpartition(b"/")[0]
+        base = folder if base is None else os.path.commonpath([base or b"/", folder or b"/"])
+        base = base.rstrip(b"/")
+    if base != before and base is not None:
+        log.set_base(base)
+    return Back((base or b"").rstrip(b"/"), os.fsencode(to).rstrip(b"/"))
+
+
+def _foreign(out: str, source: bytes) -> UsageError:
+    command = typed(["hangtag", "sort", "--undo", out, "--back-to"])
+    return UsageError(
+        f"{printable(source)} is in the log of {out}, and no sort of yours on this machine took a "
+        f"file from there; take the images back below a folder of your choice with: {command} DIR"
+    )
+
+
+def _with_journals(entry: sort_index.Entry, log: SortLog) -> sort_index.Entry:
+    """With the folders of those tables of an earlier version's log that this user's jobs wrote."""
+    jobs = {(job.output, job.id) for job in job_index.entries()}
+    for output, job in log.sortings():
+        if (output, job) in jobs and (sources := _of_journal(Path(output), job)) is not None:
+            entry = msgspec.structs.replace(
+                entry, tables=entry.tables | {output}, sources=entry.sources | sources
+            )
+    return entry
+
+
+def _of_journal(table: Path, job: str) -> SourceFolders | None:
+    try:
+        with SealedJournal(table) as sealed:
+            if sealed.record.id != job:
+                return None
+            sources = Sources(sealed.options)
+            for batch in sealed.files():
+                sources.add(batch.names)
+            return sources.folders
+    except HangtagError:  # it is in use, or damaged
+        return None

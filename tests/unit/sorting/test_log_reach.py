@@ -1,0 +1,313 @@
+"""A log puts files back only where this user's own index, or the command, says so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.journal import job_index
+from producer.sorting import moved_files, sort, sort_index
+from producer.sorting.entry import State, Way
+from shared.errors import Exit, UsageError
+from shared.labels.class_folders import SORT_LOG
+from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import ID, finish, options_of
+from tests.support.jobs.sort_logs import Rows, forge, rows, unseal
+from tests.support.jobs.sorted_job import tree
+
+FILES = {"a/1.png": b"one", "b/1.png": b"uno", "b/2.png": b"two"}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return sorted_job.make(tmp_path / "job", FILES)
+
+
+@pytest.fixture
+def out(table: Path) -> Path:
+    """The images of a job of this user, moved."""
+    sort.sort(table, table.parent / "sorted", Way.MOVE)
+    return table.parent / "sorted"
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A folder that has nothing to do with the sort."""
+    (tmp_path / "victim").mkdir()
+    return tmp_path / "victim"
+
+
+def undo(out: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(hangtag, ["sort", "--undo", str(out), "--quiet", *options])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stderr
+
+
+def forget_all() -> None:
+    """As on another machine."""
+    shutil.rmtree(sort_index._folder())
+
+
+def refused(out: Path, tmp_path: Path) -> str:
+    """The line that refuses `--undo`, which touches nothing."""
+    before = tree(tmp_path)
+    code, stderr = undo(out)
+    assert tree(tmp_path) == before
+    (line,) = stderr.splitlines()
+    assert code == Exit.USAGE, line
+    assert f"hangtag sort --undo {out} --back-to DIR" in line
+    return line
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_forged_entry_writes_nowhere_else(
+    out: Path, tmp_path: Path, victim: Path, state: State
+) -> None:
+    source = os.fsencode(victim / "authorized_keys")
+    forge(out, source=source, state=int(state))
+    assert str(victim / "authorized_keys") in refused(out, tmp_path)
+    assert os.listdir(victim) == []
+
+
+def test_a_sort_settles_no_forged_entry(table: Path, out: Path, victim: Path) -> None:
+    forge(out, source=os.fsencode(victim / "1.png"), state=int(State.RETURNING))
+    with pytest.raises(UsageError, match="--back-to DIR"):
+        sort.sort(table, out, Way.MOVE)
+    with pytest.raises(UsageError, match="--back-to DIR"):
+        sort.rehearse(table, out, Way.MOVE)
+    assert os.listdir(victim) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("source", b"%s/in/../../victim/x"),
+        ("source", b"%s/in/a/."),
+        ("source", b"%s/in//1.png"),
+        ("source", b"in/1.png"),
+        ("source", b"%s/in/a\0b"),
+        ("folder", b".."),
+        ("folder", b""),
+        ("folder", b"a/../../victim"),
+        ("name", b"../../victim/x"),
+        ("name", b""),
+        ("name", b"."),
+    ],
+)
+def test_an_entry_with_a_path_that_leads_elsewhere_is_damaged(
+    out: Path, tmp_path: Path, cell: str, value: bytes
+) -> None:
+    path = value.replace(b"%s", os.fsencode(out.parent))
+    forged: dict[str, Any] = {cell: path.decode() if cell == "folder" else path}
+    forge(out, **forged)
+    before = tree(tmp_path)
+    for options in ([], ["--back-to", str(tmp_path / "back")]):
+        code, stderr = undo(out, *options)
+        assert (code, tree(tmp_path)) == (Exit.SETUP, before)
+        assert "the entry of row 0 of table 1 has a " in stderr
+
+
+@pytest.mark.parametrize("name", ["../victim", "a/b", "..", "/tmp"])
+def test_no_folder_elsewhere_is_removed(out: Path, victim: Path, name: str) -> None:
+    forge(out, "made", folder=name)
+    assert undo(out)[0] == Exit.SETUP
+    assert victim.is_dir()
+
+
+def test_a_forged_table_name_changes_no_note(out: Path, tmp_path: Path) -> None:
+    note = tmp_path / "other.csv.sorted"
+    note.write_text(f"{out}\n")
+    forge(out, "sorting", output=str(tmp_path / "other.csv"))
+    assert undo(out)[0] == Exit.OK
+    assert note.read_text() == f"{out}\n"
+
+
+def test_a_link_below_the_sorted_folder_leads_nowhere(out: Path, victim: Path) -> None:
+    shutil.rmtree(out.parent / "in/b")
+    (out.parent / "in/b").symlink_to(victim)
+    code, stderr = undo(out)
+    assert code == Exit.SOME_FAILED
+    assert "replaced by a link" in stderr
+    assert os.listdir(victim) == []
+
+
+def test_a_file_beside_the_named_ones_is_no_place_to_return_to(tmp_path: Path) -> None:
+    """Only the folders of files that were named one by one are known, and not those below."""
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    finish(options_of(tmp_path, b"1.png", b"2.png"))
+    out = tmp_path / "sorted"
+    sort.sort(tmp_path / "out.csv", out, Way.MOVE)
+    forge(out, source=os.fsencode(tmp_path / ".ssh/keys"))
+    assert ".ssh/keys" in refused(out, tmp_path)
+    forge(out, source=os.fsencode(tmp_path / "3.png"))
+    assert undo(out)[0] == Exit.OK
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["2.png", "3.png"]
+
+
+@pytest.mark.parametrize("way", Way)
+def test_a_log_from_elsewhere_is_undone_below_a_named_folder(
+    table: Path, tmp_path: Path, way: Way
+) -> None:
+    out, back = table.parent / "sorted", tmp_path / "back"
+    sort.sort(table, out, way)
+    (table.parent / "in").rename(back)
+    forget_all()
+    line = refused(out, tmp_path)
+    assert "no sort of yours on this machine" in line
+    assert undo(out, "--back-to", str(back))[0] == Exit.OK
+    assert tree(back) == FILES
+    assert not out.exists()
+    assert not (table.parent / "in").exists()
+
+
+def test_a_renamed_folder_gets_its_images_back(table: Path, out: Path, tmp_path: Path) -> None:
+    """Both the images' folder and the sorted one have another name above them now."""
+    table.parent.rename(tmp_path / "renamed")
+    here = tmp_path / "renamed"
+    assert undo(here / "sorted", "--back-to", str(here / "in"))[0] == Exit.OK
+    assert tree(here / "in") == FILES
+    assert not (here / "sorted").exists()
+    assert not (tmp_path / "job").exists()
+    assert sort_index.pending(os.fsencode(out)) is None
+
+
+def test_a_moved_log_is_known(out: Path, tmp_path: Path) -> None:
+    out.rename(tmp_path / "elsewhere")
+    assert undo(tmp_path / "elsewhere")[0] == Exit.OK
+    assert tree(out.parent / "in") == FILES
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_replaced_folder_stays_the_same_while_images_return(
+    table: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where those that are left come from one folder below it."""
+    back = tmp_path / "back"
+    (back / "b").mkdir(parents=True)
+    (back / "b/1.png").write_bytes(b"in the way")
+    assert undo(out, "--back-to", str(back))[0] == Exit.SOME_FAILED
+    assert tree(back) == {"a/1.png": b"one", "b/2.png": b"two", "b/1.png": b"in the way"}
+    (back / "b/1.png").unlink()
+    assert undo(out, "--back-to", str(back))[0] == Exit.OK
+    assert tree(back) == FILES
+
+
+def test_a_log_from_elsewhere_is_not_sorted_into(table: Path, out: Path, tmp_path: Path) -> None:
+    other = sorted_job.make(tmp_path / "other", {"c.png": b"c"}, job_id="testjb02")
+    forget_all()
+    with pytest.raises(UsageError, match="--back-to DIR"):
+        sort.sort(other, out, Way.MOVE)
+    assert (other.parent / "in/c.png").exists()
+
+
+def test_a_named_table_makes_its_own_log_known_again(table: Path, out: Path) -> None:
+    """Its journal says where its files come from."""
+    forget_all()
+    sort.sort(table, out, Way.MOVE)
+    assert undo(out)[0] == Exit.OK
+    assert tree(table.parent / "in") == FILES
+
+
+def test_an_entry_of_the_index_goes_with_its_log(table: Path, out: Path) -> None:
+    assert len(os.listdir(sort_index._folder())) == 1
+    undo(out)
+    assert os.listdir(sort_index._folder()) == []
+
+
+def test_two_tables_of_one_user_share_a_folder(out: Path, tmp_path: Path) -> None:
+    other = sorted_job.make(tmp_path / "other", {"c.png": b"c"}, job_id="testjb02")
+    sort.sort(other, out, Way.MOVE)
+    assert undo(out)[0] == Exit.OK
+    assert tree(other.parent / "in") == {"c.png": b"c"}
+    assert tree(out.parent / "in") == FILES
+    assert moved_files.sorted_into(other) == []
+
+
+class TestEarlierVersion:
+    """A log without checksums is undone as far as this user's index of jobs has its tables."""
+
+    @pytest.fixture
+    def old(self, table: Path, out: Path) -> Path:
+        job_index.remember(job_index.Entry(ID, str(table), 1.0))
+        forget_all()
+        unseal(out)
+        return out
+
+    def test_it_is_undone_and_a_line_says_what_is_missing(self, table: Path, old: Path) -> None:
+        code, stderr = undo(old)
+        (line,) = stderr.splitlines()
+        assert (code, "had no checksums" in line) == (Exit.OK, True)
+        assert tree(table.parent / "in") == FILES
+        assert not old.exists()
+        assert moved_files.sorted_into(table) == []
+
+    def test_it_gets_checksums_when_it_is_sorted_into_again(self, table: Path, old: Path) -> None:
+        before = tree(old)
+        assert sort.sort(table, old, Way.MOVE).unproven
+        assert not sort.sort(table, old, Way.MOVE).unproven
+        assert tree(old) == before
+        assert len(rows(old)["log"][0]) == 5
+        assert undo(old) == (Exit.OK, "")
+        assert tree(table.parent / "in") == FILES
+
+    def test_a_dry_run_changes_nothing_in_it(self, table: Path, old: Path) -> None:
+        before = (old / SORT_LOG).read_bytes()
+        sort.rehearse(table, old, Way.MOVE)
+        assert (old / SORT_LOG).read_bytes() == before
+
+    def test_its_images_are_found(self, table: Path, old: Path) -> None:
+        with moved_files.of_table(table) as moved:
+            for name, content in FILES.items():
+                now = moved.now(os.fsencode(table.parent / "in" / name))
+                assert Path(os.fsdecode(now)).read_bytes() == content
+
+    def test_an_edited_source_is_refused(self, old: Path, tmp_path: Path, victim: Path) -> None:
+        def edit(lines: Rows) -> None:
+            first = list(lines["file"][0])
+            first[4] = os.fsencode(victim / "x")
+            lines["file"][0] = tuple(first)
+
+        sort.undo(old)
+        unseal_again(old, edit)
+        assert str(victim / "x") in refused(old, tmp_path)
+
+    def test_without_its_job_in_the_index_it_needs_a_named_folder(
+        self, old: Path, tmp_path: Path
+    ) -> None:
+        job_index.forget([ID])
+        refused(old, tmp_path)
+        code, stderr = undo(old, "--back-to", str(tmp_path / "back"))
+        assert (code, "had no checksums" in stderr) == (Exit.OK, True)
+        assert tree(tmp_path / "back") == FILES
+
+    def test_a_job_of_another_table_does_not_count(
+        self, table: Path, old: Path, tmp_path: Path
+    ) -> None:
+        job_index.forget([ID])
+        job_index.remember(job_index.Entry("testjb02", str(table), 1.0))
+        refused(old, tmp_path)
+
+
+def unseal_again(out: Path, edit: object) -> None:
+    """Sort again, as 69e60f4f would have, and edit the log."""
+    sort.sort(out.parent / "out.csv", out, Way.MOVE)
+    forget_all()
+    unseal(out, edit)  # type: ignore[arg-type]
+
+
+def test_stripped_checksums_give_a_log_no_reach(out: Path, tmp_path: Path, victim: Path) -> None:
+    def edit(lines: Rows) -> None:
+        first = list(lines["file"][0])
+        first[4] = os.fsencode(victim / "x")
+        lines["file"][0] = tuple(first)
+
+    job_index.remember(job_index.Entry(ID, str(out.parent / "out.csv"), 1.0))
+    unseal(out, edit)
+    assert str(victim / "x") in refused(out, tmp_path)

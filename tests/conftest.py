@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -41,6 +42,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 #: A process that has been killed ends within this time, also on a busy machine.
 REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+
+
+def _leave_the_users_state() -> None:
+    """Keep what a fixture of a module or a session does out of the state of the user who runs the
+    tests: `clean_environment` below is for one test."""
+    folder = tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for variable in _STATE:
+        os.mkdir(os.path.join(folder, variable), 0o700)
+        os.environ[variable] = os.path.join(folder, variable)
+
+
+_leave_the_users_state()
 
 
 def pytest_report_header() -> str:

@@ -49,6 +49,10 @@ class Lock:
         """Write the holder's identity to the file."""
         self.write(msgspec.json.encode(holder))
 
+    def unsign(self) -> None:
+        """Remove the holder's identity: one that stays is that of a killed holder."""
+        os.ftruncate(self._file, 0)
+
     def write(self, data: bytes) -> None:
         """Write what the holder tells readers."""
         os.pwrite(self._file, data, 0)

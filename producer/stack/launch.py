@@ -19,6 +19,8 @@ from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
 
 START_S = 10.0
+#: A supervisor that is killed during its start is started again, so often in all.
+STARTS_MAX = 3
 #: File in a stack's folder that names the store that it was started with.
 STORE_FILE = "store"
 _POLL_S = 0.005
@@ -54,19 +56,21 @@ def launch(settings: Settings, folder: Path) -> None:
         SetupError: something is not installed, or the stack does not start; see its log.
         BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
-    deadline, launched = time.monotonic() + START_S, False
+    deadline, starts, was_killed = time.monotonic() + START_S, 0, True
     while not serving(settings, folder):
         if not lock.held(folder / lock.SUPERVISOR):
-            if launched:
+            was_killed = was_killed or lock.holder(folder / lock.SUPERVISOR) is not None
+            if starts == STARTS_MAX or not was_killed:
                 raise SetupError(_failed(folder, "does not start"))
-            _start_supervisor(settings, folder)
-            deadline, launched = time.monotonic() + START_S, True
+            was_killed = _start_supervisor(settings, folder) < 0
+            deadline, starts = time.monotonic() + START_S, starts + 1
         elif time.monotonic() > deadline:
             raise BrokerAway(_failed(folder, f"has not responded for {START_S:.0f} s"))
         time.sleep(_POLL_S)
 
 
-def _start_supervisor(settings: Settings, folder: Path) -> None:
+def _start_supervisor(settings: Settings, folder: Path) -> int:
+    """Returns the exit code, which is that of its start in the foreground."""
     redis_server.find()
     commands.check_installed()
     _ = settings.events  # an invalid setting is reported here, not in the log
@@ -75,7 +79,7 @@ def _start_supervisor(settings: Settings, folder: Path) -> None:
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
     (folder / STORE_FILE).write_bytes(os.fsencode(settings.store_path.absolute()))
     with path.open("ab") as log:
-        subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "producer.stack.supervisor"],
             env=commands.environment(settings),
             cwd="/",
@@ -84,7 +88,7 @@ def _start_supervisor(settings: Settings, folder: Path) -> None:
             stderr=log,
             start_new_session=True,
             check=False,  # its lock shows whether it started
-        )
+        ).returncode
 
 
 def _failed(folder: Path, what: str) -> str:

@@ -171,6 +171,7 @@ def main() -> None:
     mine = lock.Lock(folder / lock.SUPERVISOR)
     if not mine.take(LOCK_WAIT_S):
         return
+    mine.sign(managed_process("supervisor", os.getpid()))  # until its child does
     if os.fork():
         os._exit(0)  # the child holds the lock now, so the caller can continue
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
@@ -181,6 +182,8 @@ def main() -> None:
         Supervisor(settings, folder, mine).run()
     except SetupError:
         raise SystemExit(1) from None  # without a traceback: the log ends with the server's error
+    finally:
+        mine.unsign()
 
 
 _SIZE_BYTES = 4096

@@ -31,6 +31,7 @@ from producer.journal.snapshot import (
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
+from producer.output.promise import promised_view
 from producer.rendering.table_file import is_own_part
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
@@ -195,7 +196,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
         view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
         attempt.skipped, attempt.seconds, int(code), view.flagged,
         str(part) if code is Exit.BUDGET and is_own_part(job, part) else "", view.unlisted,
-        view.max_file_bytes, view.answers,
+        view.max_file_bytes, promised_view(view).answers,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from producer.journal.journal import Journal
 from producer.journal.totals import Answers
 from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
+from producer.output.promise import as_promised
 from producer.rendering import table_file
 from producer.rendering.display_options import (
     DISPLAY,
@@ -173,5 +174,7 @@ class JobTable:
     @property
     def answers(self) -> Answers:
         """What came out so far: as of the last written table, or else counted now."""
+        pinned, flagged = self._pinned(), sum(self._journal.totals.flagged.values())
         found = self._answers or self._journal.answers
-        return found or count_rows(self._journal, self._pinned().card, self.display)
+        found = found or count_rows(self._journal, pinned.card, self.display)
+        return as_promised(found, flagged, pinned.card, pinned.options)

@@ -17,6 +17,7 @@ from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, not_started, read_snapshot
 from producer.output.formatting import json_text
+from producer.output.promise import promised_view
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from producer.summary.form import paragraphs
@@ -118,7 +119,7 @@ def _one(job: str, settings: Settings) -> list[JobView]:
         return found
     if view is None:
         raise not_started(output)
-    found = [view]
+    found = [promised_view(view)]
     if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))
     return found

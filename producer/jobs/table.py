@@ -19,6 +19,7 @@ from producer.journal.totals import Answers
 from producer.output.csv_table import Table
 from producer.output.formatting import typed
 from producer.output.output_path import check_folder, checked_output
+from producer.output.promise import as_promised
 from producer.pages.progress import PageProgress
 from producer.rendering import table_file
 from producer.rendering.display_options import (
@@ -115,7 +116,7 @@ def render_copy(
             _print(sealed, table, form, counter.add)
         else:
             table_file.write_table(sealed, table, output, form, counter.add)
-        answers = counter.counted()
+        answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
             sealed.finished, answers,

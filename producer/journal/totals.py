@@ -39,10 +39,18 @@ class AcceptedShare(msgspec.Struct, frozen=True):
     """The accepted rows of a table, and what share of them should be right."""
 
     images: int
-    #: The mean of their confidences, which are calibrated on the version's held-out images.
-    expected: float
-    precision: float | None = None  #: of --accept: at least this share
+    #: The mean of their confidences, which are calibrated on the version's held-out images; None:
+    #: nothing is promised of these rows.
+    expected: float | None
+    precision: float | None = None  #: of --accept: at least this share, unless nothing is promised
     min_confidence: float | None = None
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Nothing is promised of the rows of a table (producer/output/promise.py)."""
+
+    why: str  #: a clause
+    train: str  #: the command that trains a version on such images
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -50,13 +58,15 @@ class Answers(msgspec.Struct, frozen=True):
 
     labels: dict[str, int] = {}  #: images by label, the most frequent first
     doubtful: dict[str, int] = {}  #: those of them that are doubtful (docs/table.md)
-    #: The share of the others that should be right; None if the version has no thresholds, so that
-    #: every row is doubtful.
+    #: The share of the others that should be right; None if nothing is promised, or the version has
+    #: no thresholds, so that every row is doubtful.
     precision: float | None = None
     failures: dict[str, Failures] = {}  #: by status
     in_label_folders: int = 0  #: images with a label whose folder is named as a label
     as_folder: int = 0  #: those of them that have this label
     accepted: AcceptedShare | None = None  #: by --accept or --min-confidence; None without one
+    #: None: the promises hold. It follows from the counts and the card; no journal stores it.
+    withdrawn: Withdrawn | None = None
 
     @property
     def rows(self) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from producer.models.catalog import Catalog
 from producer.output import image_file
-from producer.output.formatting import columns, moment, one_line, percent, share, size
+from producer.output.formatting import columns, counted, moment, one_line, percent, share, size
 from producer.terminal.style import columns_of, wrapped
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
@@ -139,7 +139,7 @@ def _preprocessing(card: Card) -> str:
 
 def _graph(card: Card) -> str:
     """Precision and call size, with the reason and both accuracies."""
-    text = f"{card.precision}, {card.call_images} images a call"
+    text = f"{card.precision}, {counted(card.call_images, 'image')} at a time"
     trial = card.precision_trial
     if trial is not None:
         both = f"fp32 {trial.fp32_accuracy:.2%}, int8 {trial.int8_accuracy:.2%}"

@@ -58,19 +58,23 @@ def at_precision(card: Card, precision: float) -> Acceptance:
     point = _point(card, precision)
     if point is None:
         raise UsageError(_lacks(card, precision))
-    return Acceptance(tuple(_NEVER if t is None else t for t in point.thresholds))
+    return _of(point)
 
 
 def doubtless(card: Card) -> Acceptance:
     """What accepts the rows that are not doubtful: `--accept 98%`, or the next lower precision that
     the card has thresholds for. Without any, every row is doubtful."""
-    precision = doubtless_precision(card)
-    return from_confidence(card, _NEVER) if precision is None else at_precision(card, precision)
+    point = doubtless_point(card)
+    return from_confidence(card, _NEVER) if point is None else _of(point)
 
 
-def doubtless_precision(card: Card) -> float | None:
-    """The precision that `doubtless` uses; None if the card has no thresholds."""
-    return next((p for p in _DOUBTFUL if _point(card, p) is not None), None)
+def doubtless_point(card: Card) -> OperatingPoint | None:
+    """The operating point that `doubtless` uses; None if the card has no thresholds."""
+    return next(filter(None, (_point(card, precision) for precision in _DOUBTFUL)), None)
+
+
+def _of(point: OperatingPoint) -> Acceptance:
+    return Acceptance(tuple(_NEVER if t is None else t for t in point.thresholds))
 
 
 def _point(card: Card, precision: float) -> OperatingPoint | None:

@@ -1,6 +1,6 @@
 """A histogram of confidences as the coordinates of an SVG drawing.
 
-Its heights are logarithms, since nearly all confidences of a good model are close to 1 and the few
+Its scale is logarithmic, since nearly all confidences of a good model are close to 1 and the few
 others are the ones to look at.
 """
 
@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 from producer.pages import text
 
-WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 26, 30, 42  #: margins
-_GAP = 1.5
+#: Of the drawings for wide and for narrow screens, whose texts have the same size.
+WIDTHS = (720, 340)
+HEIGHT = 240
+LEFT, RIGHT, TOP, BOTTOM = 56, 26, 8, 42  #: margins
+#: Each threshold has a line of text above the bars: they are close to one another.
+_LINE = 12
 
 
 class Bar(NamedTuple):
@@ -30,6 +33,7 @@ class Mark(NamedTuple):
 
     at: float
     text: str
+    text_at: float = 0.0  #: the height of a threshold's text
 
 
 class Histogram(NamedTuple):
@@ -39,51 +43,79 @@ class Histogram(NamedTuple):
     confidences: list[Mark]
     thresholds: list[Mark]
     summary: str  #: the drawing in words
-    width: int = WIDTH
+    width: int
+    top: int
     height: int = HEIGHT
     left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
     bottom: int = HEIGHT - BOTTOM
 
+    @property
+    def right(self) -> int:
+        return self.width - RIGHT
 
-def histogram(
+
+def histograms(
     counts: Sequence[int], wrong: Sequence[int], thresholds: Sequence[tuple[float, str]]
+) -> list[Histogram]:
+    """A drawing for each of WIDTHS; `counts` and `wrong` by confidence, in equal bins from 0 to
+    1."""
+    scale = _Scale(max([*counts, 1]), TOP + _LINE * len(thresholds))
+    return [_histogram(counts, wrong, thresholds, width, scale) for width in WIDTHS]
+
+
+def _histogram(
+    counts: Sequence[int],
+    wrong: Sequence[int],
+    thresholds: Sequence[tuple[float, str]],
+    width: int,
+    scale: _Scale,
 ) -> Histogram:
-    """`counts` and `wrong` by confidence, in equal bins from 0 to 1."""
-    most = max([*counts, 1])
-    decades = max(1, math.ceil(math.log10(most + 1)))
-
-    def bars(values: Sequence[int]) -> list[Bar]:
-        width = (WIDTH - LEFT - RIGHT) / len(values)
-        found = []
-        for i, value in enumerate(values):
-            if value:
-                y = _y(value, decades)
-                low, high = (n / len(values) for n in (i, i + 1))
-                title = f"{text.percent(low, 0)} to {text.percent(high, 0)}: {value:,}"
-                found.append(
-                    Bar(_round(LEFT + i * width), y, width - _GAP, HEIGHT - BOTTOM - y, title)
-                )
-        return found
-
+    marks = [
+        Mark(_x(at, width), label, TOP + _LINE * (line + 0.5))
+        for line, (at, label) in enumerate(sorted(thresholds))
+    ]
     return Histogram(
-        bars(counts),
-        bars(wrong),
-        [Mark(_y(10**n, decades), f"{10**n:,}") for n in range(decades + 1)],
-        [Mark(_x(n / 5), f"{20 * n}%") for n in range(6)],
-        [Mark(_x(at), label) for at, label in thresholds],
+        _bars(counts, width, scale),
+        _bars(wrong, width, scale),
+        [Mark(scale.y(10**n), f"{10**n:,}") for n in range(scale.decades + 1)],
+        [Mark(_x(n / 5, width), f"{20 * n}%") for n in range(6)],
+        marks,
         _summary(counts, wrong),
+        width,
+        scale.top,
     )
 
 
-def _x(confidence: float) -> float:
-    return _round(LEFT + confidence * (WIDTH - LEFT - RIGHT))
+class _Scale(NamedTuple):
+    """The heights of a drawing whose highest bar has `most` images."""
+
+    most: int
+    top: int
+
+    @property
+    def decades(self) -> int:
+        return max(1, math.ceil(math.log10(self.most + 1)))
+
+    def y(self, count: int) -> float:
+        share = min(1.0, math.log10(count + 1) / self.decades) if count else 0.0
+        return _round(HEIGHT - BOTTOM - share * (HEIGHT - self.top - BOTTOM))
 
 
-def _y(count: int, decades: int) -> float:
-    share = min(1.0, math.log10(count + 1) / decades) if count else 0.0
-    return _round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM))
+def _bars(values: Sequence[int], width: int, scale: _Scale) -> list[Bar]:
+    room = (width - LEFT - RIGHT) / len(values)
+    found = []
+    for i, value in enumerate(values):
+        if value:
+            y = scale.y(value)
+            low, high = (text.percent(n / len(values), 0) for n in (i, i + 1))
+            title = f"{low} to {high}: {value:,}"
+            x, height = _round(LEFT + i * room), _round(HEIGHT - BOTTOM - y)
+            found.append(Bar(x, y, _round(0.88 * room), height, title))
+    return found
+
+
+def _x(confidence: float, width: int) -> float:
+    return _round(LEFT + confidence * (width - LEFT - RIGHT))
 
 
 def _round(value: float) -> float:

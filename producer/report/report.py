@@ -105,7 +105,7 @@ def _write(
         "report.html",
         title=f"Report on {text.path(os.fsencode(table.name))}",
         missing=images.missing,
-        **table_part.values(sealed, survey, choice, pictures),
+        **table_part.values(sealed, survey, choice, pictures, table),
         **model_part.values(details, plots),
     )
     page.write(output, made)

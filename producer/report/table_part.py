@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.inputs.job_options import JobOptions
+from producer.journal.totals import Withdrawn
+from producer.output import promise
 from producer.output.acceptance import Acceptance, doubtless
+from producer.output.formatting import near, typed
 from producer.pages import text
-from producer.pages.histogram import histogram
+from producer.pages.histogram import histograms
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Shot, galleries
@@ -66,8 +70,12 @@ def values(
     survey: Survey,
     choice: Choice,
     pictures: Mapping[Row, Picture],
+    table: Path,
 ) -> dict[str, Any]:
     """The values of the template by name."""
+    doubtful, flagged = sum(survey.doubtful), sum(survey.flags[1:])
+    counted = promise.Rows(survey.labelled, doubtful, flagged)
+    withdrawn = promise.withdrawn(survey.card, counted, sealed.options)
     rule = doubtless(survey.card)
     names = [text.label(label) for label in survey.labels]
     shots = {
@@ -86,24 +94,49 @@ def values(
         "survey": survey,
         "shown": acceptance(survey.card, display) is not None,
         "has_corrections": bool(display.corrections),
-        "doubtful": sum(survey.doubtful),
-        "flagged_rows": sum(survey.flags[1:]),
+        "doubtful": doubtful,
+        "flagged_rows": flagged,
         "failed_rows": sum(survey.statuses[1:]),
         "sampled": len(shots) < survey.labelled,
         "pictured": len(shots),
         "galleries": of_labels,
         "label_lines": list(_label_lines(survey, names, shown))[:MAX_LABELS],
         "labels_left_out": max(0, sum(1 for n in survey.counts if n) - MAX_LABELS),
-        "histogram": histogram(
-            survey.bins,
-            survey.wrong_bins,
-            [(p.threshold, f"{p.precision:.0%}") for p in survey.points if p.threshold is not None],
-        ),
+        "histograms": histograms(survey.bins, survey.wrong_bins, _thresholds(survey, withdrawn)),
+        "withdrawn": withdrawn,
+        "next_commands": _next_commands(sealed, table, doubtful, withdrawn),
         "matrix": _matrix(survey, used, shots) if survey.judged and survey.pairs else None,
         "failures": list(_failures(survey, choice)),
         "failed_limit": FAILED_ROWS,
         "flagged": list(_flagged(survey, choice, shots)),
     }
+
+
+def _thresholds(survey: Survey, withdrawn: Withdrawn | None) -> list[tuple[float, str]]:
+    """Of the histogram; none if nothing is promised."""
+    points = () if withdrawn else survey.points
+    return [(p.threshold, f"{p.precision:.0%}") for p in points if p.threshold is not None]
+
+
+def _next_commands(
+    sealed: SealedJournal, table: Path, doubtful: int, withdrawn: Withdrawn | None
+) -> list[tuple[str, str]]:
+    """What to do next: an aim and the command for it."""
+    if not sealed.finished:
+        return [("Finish the job", _command("collect", table))]
+    found = []
+    if withdrawn:
+        found.append(("Train your own model on such images", withdrawn.train))
+    if doubtful:
+        found.append(("Confirm or correct the doubtful labels", _command("review", table)))
+    if not withdrawn:
+        sort = _command("sort", table, "--into", "sorted", "--copy")
+        found.append(("Copy the images into a folder for each label", sort))
+    return found
+
+
+def _command(name: str, table: Path, *more: str) -> str:
+    return typed(["hangtag", name, near(str(table)), *more])
 
 
 def _folders(options: JobOptions) -> str:

@@ -121,7 +121,7 @@ class _Handlers:
 
 def _decided(desk: Desk, labels: Mapping[int, str | None]) -> Decided:
     refused, copies = desk.decisions.decide(labels)
-    return Decided(desk.decisions.labels, desk.decisions.totals(), refused, copies)
+    return Decided(desk.decisions.labels, desk.totals(), refused, copies)
 
 
 async def _json(work: Callable[[], Any]) -> Response:

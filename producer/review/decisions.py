@@ -40,10 +40,13 @@ class Totals(msgspec.Struct, frozen=True):
 
     decided: int  #: rows, copies included
     right: int  #: of those, rows whose label was confirmed
-    expected: float  #: the number of those that should be right, by the confidence of each
+    #: The number of those that should be right, by the confidence of each; None: nothing is
+    #: promised of these rows (producer/output/promise.py).
+    expected: float | None
     #: Of the whole table, estimated: decisions, and the confidence of all other rows. The share
     #: of `right` among the decided rows is no estimate of it, since doubtful rows come first.
-    accuracy: float
+    #: None as above.
+    accuracy: float | None
 
 
 class Decisions:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.output import acceptance
+from producer.journal.totals import Withdrawn
+from producer.output import acceptance, promise
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import NO_LABEL, Answer, Answers
 from producer.review.decisions import Decisions, Totals
@@ -57,6 +58,7 @@ class Table(msgspec.Struct):
     folders: list[str]
     counts: dict[str, int]  #: rows of each kind
     totals: Totals
+    withdrawn: Withdrawn | None  #: why the totals have no estimates
 
 
 class Asset(NamedTuple):
@@ -82,6 +84,9 @@ class Desk:
         self._name, self._thumbnails = output.name, thumbnails
         self._doubtless = acceptance.doubtless(answers.card)
         self._counts = counts(answers, self._doubtless)
+        flagged, doubtful = self._counts[Kind.FLAGGED], self._counts[Kind.DOUBTFUL]
+        rows = promise.Rows(len(answers), doubtful, flagged)
+        self._withdrawn = promise.withdrawn(answers.card, rows, answers.options)
         self._orders: dict[View, array[int]] = {}
         self._folders = {printable(name): name for name in answers.folder_names}
 
@@ -95,8 +100,16 @@ class Desk:
             self.decisions.labels,
             sorted(self._folders),
             self._counts,
-            self.decisions.totals(),
+            self.totals(),
+            self._withdrawn,
         )
+
+    def totals(self) -> Totals:
+        """What is decided, with estimates if any are promised."""
+        found = self.decisions.totals()
+        if self._withdrawn is None:
+            return found
+        return msgspec.structs.replace(found, expected=None, accuracy=None)
 
     def rows(
         self, kind: Kind, label: int | None, folder: str | None, open_: bool, start: int, count: int

@@ -8,7 +8,7 @@ from itertools import compress
 from operator import eq
 
 from producer.journal.totals import AcceptedShare, Answers, Failures
-from producer.output.acceptance import doubtless, doubtless_precision
+from producer.output.acceptance import doubtless, doubtless_point
 from producer.output.csv_cells import escape
 from producer.output.folder_labels import FolderLabels
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
@@ -26,17 +26,20 @@ class AnswerCounter:
         self._display = display or DisplayOptions()
         self._acceptance = acceptance(card, self._display)
         self._accepted, self._expected = 0, 0.0
-        self._labels, self._precision = card.labels, doubtless_precision(card)
+        point = doubtless_point(card)
+        self._labels, self._precision = card.labels, point.precision if point else None
         self._rule = doubtless(card)
         self._folders = FolderLabels(card.labels)
         self._all, self._sure = Counter[int](), Counter[int]()
         self._failed: dict[int, Failures] = {}
         self._in_label_folders = self._as_folder = 0
+        self.flagged = 0  #: rows
 
     def add(self, names: Sequence[bytes], result: BatchResult) -> None:
         """Count one batch."""
         labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
         sure = self._rule.accepted(result)
+        self.flagged += len(result.flags) - result.flags.count(0)
         self._count_accepted(result)
         truths = list(map(self._folders.of, names))
         if any(result.statuses):

@@ -6,14 +6,25 @@ from collections.abc import Mapping
 
 from producer.journal.totals import Answers
 from producer.output.formatting import one_line, percent
-from producer.summary.form import Figure, LabelBar, figures, label_bars, paragraphs
+from producer.summary.form import Figure, LabelBar, figures, label_bars, next_commands, paragraphs
 from producer.terminal import style
 
 
 def accepted_lines(answers: Answers, room: int | None = None) -> list[str]:
     """How many rows are accepted, and what share of them should be right; empty without a
     threshold. A line has at most `room` columns."""
-    return figures(_accepted(answers), room)
+    accepted = figures(_accepted(answers), room)
+    return [*accepted, *withdrawn_lines(answers, room)] if accepted else []
+
+
+def withdrawn_lines(answers: Answers, room: int | None = None) -> list[str]:
+    """Why nothing is promised of the rows, and what to do; empty if the promises hold."""
+    found = answers.withdrawn
+    if found is None:
+        return []
+    why = style.wrapped("", f"no precision is promised: {found.why}", room).split("\n")
+    known = "the model may not know such images; train your own"
+    return [*map(style.doubtful, why), *next_commands([(known, found.train)])]
 
 
 def answer_lines(
@@ -32,7 +43,9 @@ def answer_lines(
         *_failed(answers),
         *_as_folder(answers),
     ]
-    return paragraphs(label_bars(bars, blocks), figures(found, room))
+    return paragraphs(
+        label_bars(bars, blocks), figures(found, room), withdrawn_lines(answers, room)
+    )
 
 
 def _accepted(answers: Answers) -> list[Figure]:
@@ -46,7 +59,8 @@ def _accepted(answers: Answers) -> list[Figure]:
         precision = percent(accepted.precision)
         rule, right = f"--accept {precision}", f"at least {precision}"
     share = percent(accepted.images / max(answers.rows, 1), 1)
-    promise = f"; {right} should be right" if accepted.images else ""
+    promised = accepted.images and accepted.expected is not None
+    promise = f"; {right} should be right" if promised else ""
     detail = f"{share} of all{promise} ({rule})"
     return [Figure(f"{accepted.images:,}", "accepted", detail, style.good)]
 
@@ -55,7 +69,9 @@ def _doubtful(answers: Answers) -> list[Figure]:
     count = sum(answers.doubtful.values())
     if not count:
         return []
-    if answers.precision is None:
+    if answers.withdrawn is not None:
+        why = "flagged, or a confidence too low"
+    elif answers.precision is None:
         why = "this version's card has no confidence from which answers are accepted"
     else:
         precision = percent(answers.precision)

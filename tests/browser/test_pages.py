@@ -186,6 +186,56 @@ def test_a_gallery_is_one_tab_stop_and_arrows_move_in_it(browser: Browser, repor
         assert page.locator("#viewer").is_visible()
 
 
+@pytest.mark.parametrize(("width", "target"), [(WIDE, "#failed"), (NARROW, "#flagged")])
+def test_a_jump_ends_with_its_heading_at_the_top(
+    browser: Browser, report: Path, width: int, target: str
+) -> None:
+    """On a page of which nothing but the start was in view, by a scroll that passes the rest."""
+    with visit(browser, report, width, motion=True) as page:
+        page.locator(f"nav a[href='{target}']").evaluate(
+            "link => new Promise(ended => { addEventListener('scrollend', ended); link.click(); })"
+        )
+        bar = page.locator(".top").bounding_box()
+        heading = page.locator(f"{target} h2").bounding_box()
+        assert bar is not None
+        assert heading is not None
+        assert bar["height"] <= heading["y"] < bar["height"] + 60
+
+
+def test_the_histogram_is_whole_on_a_narrow_screen(browser: Browser, report: Path) -> None:
+    with visit(browser, report, 400) as page:
+        drawn = page.locator(".chart svg:visible")
+        assert drawn.count() == 1
+        edges = page.locator(".chart").evaluate(
+            "node => [...node.querySelectorAll('svg *')].map(n => n.getBoundingClientRect())"
+            ".filter(r => r.width || r.height).map(r => [r.left, r.right])"
+        )
+        assert edges
+        assert min(left for left, _ in edges) >= 0
+        assert max(right for _, right in edges) <= 400
+        texts = drawn.locator("text").evaluate_all(
+            "all => all.map(t => { const r = t.getBoundingClientRect();"
+            " return [r.left, r.right, r.top, r.bottom]; })"
+        )
+        assert not [
+            (one, other)
+            for i, one in enumerate(texts)
+            for other in texts[:i]
+            if one[0] < other[1] and other[0] < one[1] and one[2] + 3 < other[3]
+            and other[2] + 3 < one[3]
+        ]  # fmt: skip
+        assert min(bottom - top for _, _, top, bottom in texts) >= 10
+
+
+def test_pictures_come_right_after_the_figures(browser: Browser, report: Path) -> None:
+    with visit(browser, report) as page:
+        sections = page.locator("main > section").evaluate_all("all => all.map(s => s.id)")
+        assert sections[:2] == ["overview", "pictures"]
+        assert (
+            page.locator("nav a").evaluate_all("all => all.map(a => a.hash.slice(1))") == sections
+        )
+
+
 def test_hostile_names_are_displayed_as_they_are(browser: Browser, report: Path) -> None:
     """`visit` checks that none of them ran."""
     with visit(browser, report) as page:

@@ -44,6 +44,14 @@ const picture = (row, side) => `/pictures/${row.position}?side=${side}&review=${
 function showTotals() {
   const { decided, right, expected, accuracy } = state.table.totals;
   const left = `${state.left.toLocaleString("en")} ${KINDS[state.kind]} left. `;
+  const { withdrawn } = state.table;
+  if (withdrawn) {
+    const soFar = decided ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of these were right. `
+      : "Nothing decided yet. ";
+    $("totals").textContent = `${left}${soFar}No precision is promised: ${withdrawn.why}. ` +
+      `The model may not know such images; train your own: ${withdrawn.train}`;
+    return;
+  }
   // Decided rows are no sample: the doubtful ones come first.
   $("totals").textContent = left + (decided
     ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of these were right, ` +

@@ -37,7 +37,7 @@ HOSTILE = (
 
 
 def plant(folder: Path) -> Path:
-    """The table of the job. One image in six has the label of the next folder, one in eight is
+    """The table of the job. One image in six has the label of the next folder, one in twelve is
     flagged; each folder has a file that is no image; one folder has hostile names."""
     for label, name in enumerate(LABELS):
         for i in range(OF_LABEL):
@@ -85,5 +85,5 @@ def _row(
     others = chance.sample([i for i in range(len(LABELS)) if i != first], 2)
     confidence = 1 - chance.random() ** 3 / 2
     rest = (1 - confidence) * 0.6
-    flag = Flag.UNLIKE_TRAINING if seed % 8 == 0 else Flag.NONE
+    flag = Flag.UNLIKE_TRAINING if seed % 100 == 0 else Flag.NONE
     return Status.OK, flag, (first, others[0], others[1]), (confidence, rest, rest / 2)

@@ -17,14 +17,19 @@ _SERIOUS = ("serious", "critical")
 
 @contextmanager
 def visit(
-    browser: Browser, path: Path, width: int = WIDE, dark: bool = False, script: bool = True
+    browser: Browser,
+    path: Path,
+    width: int = WIDE,
+    dark: bool = False,
+    script: bool = True,
+    motion: bool = False,
 ) -> Iterator[Page]:
     """Open a file. At the end nothing was fetched but the file, and the console is empty."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
         java_script_enabled=script,
-        reduced_motion="reduce",
+        reduced_motion="no-preference" if motion else "reduce",
     )
     page = context.new_page()
     seen: list[str] = []

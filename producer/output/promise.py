@@ -1,0 +1,131 @@
+"""Whether a table carries a promise of precision.
+
+A version's thresholds were chosen on its held-out images, and hold for images like those. So a
+table with clearly more doubtful or flagged rows than the held-out images had carries no promise:
+neither of a precision, nor of the share that should be right.
+
+Clearly more: the odds of such a row are more than FACTOR times those of a held-out image, with a
+probability of error of 1 in 1,000 (the lower limit of the odds ratio's interval: Woolf, Annals of
+Human Genetics 19, 1955, with Haldane's halves). So 10,000 rows do not lose the promise for a
+small difference, nor 20 rows by chance, nor rows as doubtful as the held-out images.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer.inputs.job_options import JobOptions
+from producer.journal.snapshot import JobView, properties
+from producer.journal.totals import Answers, Withdrawn
+from producer.output.acceptance import doubtless_point
+from producer.output.formatting import near, percent, typed
+from shared.errors import BadMessage
+from shared.image_formats import DECODED_ENDINGS
+from shared.messages.model_card import Card
+
+#: Larger odds of a doubtful or flagged row than this many times those of held-out images.
+FACTOR = 2.0
+#: The quantile of the normal distribution for 99.9 %, one-sided.
+Z = 3.0902
+#: The share of held-out images that is flagged: the threshold of a detector is set to it
+#: (worker/photo_head/fit_outlier_detector.py); the gates of Fashion-MNIST flag less.
+FLAGGED = 0.02
+#: In place of a folder that is not known.
+_FOLDER = "DIR"
+
+
+class Rows(NamedTuple):
+    """The rows of a table that have a label."""
+
+    labelled: int
+    doubtful: int  #: flagged ones included
+    flagged: int
+
+
+def withdrawn(card: Card, rows: Rows, options: JobOptions) -> Withdrawn | None:
+    """Why the rows of a version carry no promise, and what to do; None: they carry it."""
+    why = _why(card, rows)
+    return Withdrawn(why, train_command(options)) if why else None
+
+
+def as_promised(answers: Answers, flagged: int, card: Card, options: JobOptions) -> Answers:
+    """The answers of a job without what is not promised of them."""
+    rows = Rows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
+    why = withdrawn(card, rows, options)
+    if why is None:
+        return answers
+    accepted = answers.accepted
+    if accepted is not None:
+        accepted = msgspec.structs.replace(accepted, expected=None)
+    return msgspec.structs.replace(answers, precision=None, accepted=accepted, withdrawn=why)
+
+
+def promised_view(view: JobView) -> JobView:
+    """A job without what is not promised of its rows."""
+    if view.answers is None:
+        return view
+    job, flagged = properties(Path(view.output)), sum(view.flagged.values())
+    try:
+        answers = as_promised(view.answers, flagged, job.card, job.options)
+    except BadMessage:  # it was started over meanwhile
+        return msgspec.structs.replace(view, answers=None)
+    return msgspec.structs.replace(view, answers=answers)
+
+
+def train_command(options: JobOptions) -> str:
+    """What trains a version on these images: of their folder, if it has class folders."""
+    folder = os.path.join(options.cwd, options.roots[0]) if len(options.roots) == 1 else b""
+    known = near(os.fsdecode(folder)) if folder and _has_classes(folder) else _FOLDER
+    return typed(["hangtag", "train", known])
+
+
+def _why(card: Card, rows: Rows) -> str:
+    """The reason, as a clause; empty: the promise holds."""
+    point, held = doubtless_point(card), card.metrics.heldout_count
+    if point is None or not held:
+        return f"{card.ref} has no thresholds from held-out images"
+    for name, count, usual in (
+        ("doubtful", rows.doubtful, 1 - point.accepted),
+        ("flagged", rows.flagged, FLAGGED),
+    ):
+        if _clearly_more(count, rows.labelled, usual, held):
+            share = percent(count / rows.labelled, 1)
+            return f"{share} are {name}, of the held-out images {percent(usual, 1)}"
+    return ""
+
+
+def _clearly_more(count: int, rows: int, usual: float, held: int) -> bool:
+    """Whether `count` of `rows` is clearly more than the share `usual` of `held`."""
+    some, others = count + 0.5, rows - count + 0.5
+    usual_some, usual_others = usual * held + 0.5, (1 - usual) * held + 0.5
+    ratio = math.log(some * usual_others / (others * usual_some))
+    error = math.sqrt(1 / some + 1 / others + 1 / usual_some + 1 / usual_others)
+    return ratio - Z * error > math.log(FACTOR)
+
+
+def _has_classes(folder: bytes) -> bool:
+    """Whether two or more of its folders have images."""
+    with suppress(OSError):
+        found = filter(None, map(_has_image, _folders(folder)))
+        return next(found, False) and next(found, False)
+    return False
+
+
+def _folders(folder: bytes) -> Iterator[bytes]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(b"."):
+                yield entry.path
+
+
+def _has_image(folder: bytes) -> bool:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return any(entry.name.lower().rpartition(b".")[2] in DECODED_ENDINGS for entry in entries)
+    return False

@@ -126,6 +126,7 @@ def _put_parts(client: redis.Redis, sha256: str, file: BinaryIO) -> int:
         if not client.exists(key):
             client.set(key, part, ex=UNFINISHED_S, nx=True)
             failpoint("copies.part-put")
+        del part  # before the next one is read
         count += 1
     return count
 
@@ -172,6 +173,7 @@ def _joined(client: redis.Redis, sha256: str) -> bytes | None:
         if part is None:
             return None
         whole.write(part)
+        del part  # before the next one is received
     whole.truncate()
     return whole.getvalue()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
 
-#: The supervisor waits 6 s for its services and 2 s for the server.
-DOWN_S = 25.0
 #: Never reached: the test cancels the training.
 EPOCHS = 20_000
 #: More epochs than a training from scratch has at its first report: it runs 20 a second.
@@ -132,9 +129,7 @@ def test_a_training_outlives_ctrl_c_and_the_stack_until_it_is_cancelled(
     assert commands.place.parents(TRAINER), "the training ended with its follower"
     before = _epochs(command)[-1]
 
-    start_s = time.monotonic()
     commands.done("down")
-    assert time.monotonic() - start_s < DOWN_S
     listed = commands.done("train", "--list", "--json").out
     (paused,) = msgspec.json.decode(listed, type=list[OpenRequest])
     assert (paused.request, paused.state) == ("long", "paused")

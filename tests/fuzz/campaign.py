@@ -8,6 +8,7 @@ The bytes of each finding are saved, and the call that produces them again is pr
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from tests.fuzz.child import NUMBER
 #: The lifetime of a child; long enough to detect slow growth of its memory.
 _CHILD_S = 60.0
 _MAX_FINDINGS = 20
+_ALL = 1 << 62
 
 
 class Finding(NamedTuple):
@@ -44,25 +46,27 @@ class Outcome(NamedTuple):
     findings: list[Finding]
 
 
-def campaign(seconds: float, seed: str, folder: Path) -> Outcome:
-    """Decode for `seconds`; save the bytes of findings in `folder`."""
+def campaign(seed: str, folder: Path, seconds: float = math.inf, cases: int = _ALL) -> Outcome:
+    """Decode for `seconds`, or the first `cases`; save the bytes of findings in `folder`."""
     deadline, number, findings = time.monotonic() + seconds, 0, list[Finding]()
-    while (left := deadline - time.monotonic()) > 0 and len(findings) < _MAX_FINDINGS:
-        found, number = _child(seed, number, min(left, _CHILD_S), folder)
+    while number < cases and (left := deadline - time.monotonic()) > 0:
+        found, number = _child(seed, number, cases, min(left, _CHILD_S), folder)
         for at, what in found:
             file = folder / f"{seed}-{at}"
             file.write_bytes(case(seed, at))
             findings.append(Finding(seed, at, what, file))
+        if len(findings) >= _MAX_FINDINGS:
+            break
     return Outcome(number, findings)
 
 
 def _child(
-    seed: str, first: int, seconds: float, folder: Path
+    seed: str, first: int, end: int, seconds: float, folder: Path
 ) -> tuple[list[tuple[int, str]], int]:
     """Run one process; return its findings and the number of the next case."""
     progress = folder / "progress"
     progress.write_bytes(NUMBER.pack(first))
-    command = [sys.executable, "-m", "tests.fuzz.child", seed, str(first), str(seconds)]
+    command = [sys.executable, "-m", "tests.fuzz.child", seed, *map(str, (first, end, seconds))]
     done = subprocess.run([*command, str(progress)], capture_output=True, check=False)
     (last,) = NUMBER.unpack(progress.read_bytes())
     reports = [json.loads(line) for line in done.stdout.splitlines()]
@@ -78,7 +82,7 @@ def _child(
 
 if __name__ == "__main__":
     chosen = sys.argv[2] if len(sys.argv) > 2 else secrets.token_hex(4)
-    outcome = campaign(60 * float(sys.argv[1]), chosen, Path(tempfile.mkdtemp(prefix="ht-fuzz-")))
+    outcome = campaign(chosen, Path(tempfile.mkdtemp(prefix="ht-fuzz-")), 60 * float(sys.argv[1]))
     print(f"seed {chosen}: {outcome.cases} cases, {len(outcome.findings)} findings")
     for finding in outcome.findings:
         print(finding)

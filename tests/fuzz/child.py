@@ -30,8 +30,9 @@ _SPACE_BYTES = 3 << 30
 NUMBER = struct.Struct("<Q")
 
 
-def main(seed: str, first: str, seconds: str, progress: str) -> None:
-    """Decode from case `first` on for `seconds`; write the current number to `progress`."""
+def main(seed: str, first: str, end: str, seconds: str, progress: str) -> None:
+    """Decode cases from `first` to before `end`, for `seconds` at most; write the current number to
+    `progress`."""
     seeds()  # before the limits: some encoders need more memory than decoders
     for spec in SPECS:
         check(next(iter(seeds().values())), spec)
@@ -39,7 +40,7 @@ def main(seed: str, first: str, seconds: str, progress: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     deadline, number = time.monotonic() + float(seconds), int(first)
     with open(progress, "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as page:
-        while time.monotonic() < deadline:
+        while number < int(end) and time.monotonic() < deadline:
             page[:] = NUMBER.pack(number)
             _decode(seed, number)
             number += 1

@@ -26,7 +26,8 @@ FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
 GUARDS = (*FAULTS, "tests/unit", "tests/integration", "tests/mutants")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
-BOTH = ("SERVERS=both", "MARKED=")
+#: With all files on a disk.
+BOTH = ("SERVERS=both", "MARKED=", "TEMPORARY=/tmp")
 PYTHON_3_13 = ("PYTHON=python3.13", "VENV=.venv-3.13")
 #: Elsewhere tests have one thread of NumPy and TensorFlow: tests/conftest.py.
 THREADS = tuple(

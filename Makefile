@@ -20,7 +20,7 @@ demo: $(VENV)/all.stamp data  ## classify 10,000 real images, and name what to t
 # file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the
 # marker `nightly`, THIRD=0|1|2 selects a third of the crash points, JOBS is the number of parallel
 # processes: they mostly wait.
-JOBS ?= $(shell expr 2 \* $$(nproc))
+JOBS ?= $(shell expr 3 \* $$(nproc))
 SERVERS ?= one
 MARKED ?= not nightly
 STEP ?= $@
@@ -154,7 +154,7 @@ secrets:  ## create a password for each part, and .env; once, before docker comp
 # Uses the installed container engine, or as root installs one for the duration of the tests.
 test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml on a real engine: scale, kill, retrain (6 min)
 	@mkdir -p $(REPORTS)
-	@$(BIN)/python -m tests.compose.lab run $(BIN)/python -m pytest tests/compose -q -rs -s \
+	@$(BIN)/python -m tests.compose.lab run $(REPORTS)/$(STEP).note $(BIN)/python -m pytest tests/compose -q -rs -s \
 	  --junitxml=$(REPORTS)/$(STEP).xml
 
 clean:  ## remove the environment and the demo's output

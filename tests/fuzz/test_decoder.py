@@ -55,8 +55,10 @@ def test_the_hot_path_returns_the_pixels_of_pillow_or_declines(random: Random, l
 def test_no_case_exceeds_the_limits_of_memory_and_time() -> None:
     folder = Path(tempfile.mkdtemp(prefix="ht-fuzz-"))  # not removed: it has the bytes of findings
     seed = secrets.token_hex(4) if MINUTES else "quick"
-    limit = {"seconds": 60 * MINUTES} if MINUTES else {"cases": QUICK_CASES}
-    outcome = campaign(seed, folder, **limit)
+    if MINUTES:
+        outcome = campaign(seed, folder, seconds=60 * MINUTES)
+    else:
+        outcome = campaign(seed, folder, cases=QUICK_CASES)
     print(f"seed {seed}: {outcome.cases} cases")
     assert not outcome.findings, "\n".join(map(str, outcome.findings))
     assert MINUTES or outcome.cases == QUICK_CASES

@@ -23,7 +23,6 @@ from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import (
     BatchResult,
-    decode_images,
     decode_payload,
     decode_result,
     encode_images,
@@ -44,6 +43,7 @@ from shared.registry import packaged
 from shared.registry.alias_log import decode_history
 from tests.fuzz.bytewise import BYTEWISE
 from tests.support.jobs import hostile_messages
+from tests.support.jobs.image_blobs import decode_images
 
 _JOB = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 2, "/out.csv", "here", 1.5)
 _BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7, 8, {"missing": 9})

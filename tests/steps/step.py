@@ -30,7 +30,7 @@ class Step(NamedTuple):
     inputs: tuple[str, ...]
     variables: tuple[str, ...] = ()
     limit_s: float = 3600.0
-    tests: bool = True  #: without any test the result is NOT_RUN
+    tests: bool = True  #: without any test it has failed, or its note has the reason
 
 
 class Outcome(NamedTuple):
@@ -61,10 +61,11 @@ def run(step: Step) -> Outcome:
         _end(process)
         raise
     counts = junit.read(sorted(REPORTS.glob(f"{step.name}.xml")))
+    note = note or _figures(step)
     result = PASSED if code == 0 else FAILED
     if code == 0 and step.tests and not counts.cases:
-        result, note = NOT_RUN, "it ran no test; see its output"
-    return Outcome(step.name, result, time.monotonic() - started, counts, note or _figures(step))
+        result, note = (NOT_RUN, note) if note else (FAILED, "it ran no test; see its output")
+    return Outcome(step.name, result, time.monotonic() - started, counts, note)
 
 
 def _figures(step: Step) -> str:

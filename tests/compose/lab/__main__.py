@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from tests.compose import bases
@@ -76,12 +77,16 @@ def status() -> int:
     return 0
 
 
-def run(command: Sequence[str]) -> int:
-    """Run a command while an engine is up. Stop the engine afterwards if this call started it."""
+def run(command: Sequence[str], note: Path) -> int:
+    """Run a command while an engine is up. Stop the engine afterwards if this call started it.
+
+    Where none can run, `note` gets the reason, without which a step that runs no test has failed.
+    """
     try:
         started = up()
-    except (CannotRun, DockerFails) as error:
-        print(f"SKIPPED compose ({' '.join(str(error).split())})")
+    except CannotRun as error:
+        note.write_text(f"cannot run here: {error}\n")
+        print(f"compose cannot run here: {error}")
         return 0
     try:
         return subprocess.call(command)
@@ -122,15 +127,15 @@ def main() -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     for name, does in (("up", up), ("down", down), ("status", status), ("purge", purge)):
         actions.add_parser(name, help=(does.__doc__ or "").partition("\n")[0])
-    actions.add_parser("run", help="run a command while an engine is up").add_argument(
-        "command", nargs=argparse.REMAINDER
-    )
+    of_run = actions.add_parser("run", help="run a command while an engine is up")
+    of_run.add_argument("note", type=Path, help="file for the reason where none can run")
+    of_run.add_argument("command", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     try:
         match chosen.action:
             case "run":
-                return run(chosen.command)
+                return run(chosen.command, chosen.note)
             case "status":
                 return status()
             case "up":

@@ -17,11 +17,12 @@ from producer.output.csv_table import failures
 from producer.sorting import moved_files
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
-from shared.messages.batch import BatchResult, decode_images, encode_result
+from shared.messages.batch import BatchResult, encode_result
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from shared.settings import Settings
+from tests.support.jobs.image_blobs import decode_images
 
 ID = "testjb01"
 #: Makes the result of a batch.

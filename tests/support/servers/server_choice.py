@@ -2,7 +2,7 @@
 
 Every test that requests `server_binary`, or a fixture that uses it, runs on one server unless
 `--servers` selects others. The server alternates with the number of commits; half of the fault
-suites run on each server at each commit. Markers: `both_servers`, and `one_server(name, reason)`.
+suites run on each server at each commit.
 """
 
 from __future__ import annotations
@@ -25,11 +25,7 @@ def of(metafunc: pytest.Metafunc) -> list[Path]:
     """The servers for this test function; none if this machine has no suitable one."""
     choice = str(metafunc.config.getoption("--servers"))
     binaries = server_binaries()
-    if needed := metafunc.definition.get_closest_marker("one_server"):
-        name, reason = needed.args
-        assert reason, "a test that runs on one server only needs a reason"
-        return named(name, binaries)
-    if choice == BOTH or metafunc.definition.get_closest_marker("both_servers"):
+    if choice == BOTH:
         return binaries
     if choice != ONE:
         return named(choice, binaries)

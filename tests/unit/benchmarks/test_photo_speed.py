@@ -12,9 +12,9 @@ from benchmarks import photo_speed
 from benchmarks.contenders import bare_loop
 from benchmarks.photo_speed import BARE, KERAS, Turn
 from producer.dispatch.batcher import Batcher
-from shared.messages.batch import decode_images
 from shared.messages.files import INLINE, PATH
 from shared.settings import Settings
+from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import image_files
 
 MB = 1_000_000

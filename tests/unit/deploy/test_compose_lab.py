@@ -23,11 +23,15 @@ def lab(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_without_an_engine_the_command_is_skipped_in_one_line(tmp_path: Path) -> None:
-    done = lab("run", "touch", str(tmp_path / "ran"))
-    assert done.stdout.startswith("SKIPPED compose (no container engine"), done
+def test_where_no_engine_can_run_the_command_does_not_and_the_step_gets_the_reason(
+    tmp_path: Path,
+) -> None:
+    note = tmp_path / "note"
+    done = lab("run", str(note), "touch", str(tmp_path / "ran"))
+    assert done.stdout.startswith("compose cannot run here: no container engine"), done
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
-    assert not list(tmp_path.iterdir())
+    assert note.read_text().startswith("cannot run here: no container engine")
+    assert list(tmp_path.iterdir()) == [note]
 
 
 def test_a_required_engine_that_does_not_run_is_an_error() -> None:

@@ -17,8 +17,9 @@ from producer.dispatch.batcher import Batch, Batcher, read_batch_again
 from producer.inputs.job_options import JobOptions
 from producer.journal.records import FrozenBatch
 from shared.image_status import Status
-from shared.messages.batch import decode_images, encode_images
+from shared.messages.batch import encode_images
 from shared.settings import Settings
+from tests.support.jobs.image_blobs import decode_images
 
 contents = st.lists(st.binary(max_size=12), max_size=12)
 bounds = st.builds(Settings, batch_images=st.integers(1, 5), batch_bytes=st.integers(1, 20))

@@ -16,8 +16,8 @@ from producer.dispatch.window import share
 from producer.inputs import lookahead
 from producer.inputs.lookahead import Lookahead
 from shared.errors import SetupError
-from shared.messages.batch import decode_images
 from shared.settings import Settings
+from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import image_files
 
 #: A photograph in these tests: its size decides how many are worth a batch.

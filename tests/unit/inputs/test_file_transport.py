@@ -25,9 +25,10 @@ from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import stored_options
 from shared.errors import UsageError
 from shared.image_status import Status
-from shared.messages.batch import decode_images, decode_payload, encode_images
+from shared.messages.batch import decode_payload, encode_images
 from shared.messages.files import AUTO, INLINE, NO_DIGEST, PATH, UNSEEN, Reference
 from shared.settings import Settings
+from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
 from worker.inference.file_access import SharedFiles
 

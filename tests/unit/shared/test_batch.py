@@ -15,13 +15,13 @@ from shared.image_status import BY_CODE, FLAGS, Status
 from shared.ledger import heartbeats
 from shared.messages.batch import (
     BatchResult,
-    decode_images,
     decode_result,
     encode_images,
     encode_result,
 )
 from shared.messages.job import RUNTIMES, JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card
+from tests.support.jobs.image_blobs import decode_images
 
 text = st.text(max_size=20)
 records = st.builds(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.errors import BadMessage
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES, decode_images, decode_payload, encode_images
+from shared.messages.batch import MAX_FILE_BYTES, decode_payload, encode_images
 from shared.messages.files import MAX_PATH_BYTES, Reference, fits, unpack
 
 parts = st.binary(min_size=1, max_size=12).filter(
@@ -101,11 +101,3 @@ def test_an_impossible_size_or_time_is_a_bad_message(stamp: tuple[int, int]) -> 
 def test_a_truncated_reference_is_a_bad_message(length: int) -> None:
     with pytest.raises(BadMessage):
         unpack(Reference(b"a", (1, 1)).pack()[:length], MAX_FILE_BYTES)
-
-
-@given(references, payloads)
-def test_a_reference_in_the_place_of_bytes_is_a_bad_message(
-    reference: Reference, payload: list[bytes | Reference | Status]
-) -> None:
-    with pytest.raises(BadMessage):
-        decode_images(encode_images([*payload, reference]))

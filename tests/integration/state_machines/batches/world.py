@@ -20,7 +20,7 @@ from shared.image_status import Status
 from shared.ledger import heartbeats
 from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.batch import decode_images, encode_images, max_result_bytes
+from shared.messages.batch import encode_images, max_result_bytes
 from shared.messages.files import INLINE
 from shared.messages.job import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
@@ -29,6 +29,7 @@ from tests.integration.state_machines.batches.files import LABELS, Files
 from tests.integration.state_machines.batches.model import RUBBISH, LedgerModel
 from tests.integration.state_machines.batches.workers import Child, Work
 from tests.mutants.promise import agree, promise
+from tests.support.jobs.image_blobs import decode_images
 from tests.support.servers.redis_server import RedisServer
 
 JOB = "testjb01"

@@ -18,6 +18,7 @@ from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.output.csv_table import failures
 from producer.output.output_path import check_folder
+from producer.pages.file_location import FileLocation
 from producer.rendering.table_file import check_part, is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit, UsageError
@@ -90,6 +91,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [_stored(n, result)])
+        job.table.name_rows(FileLocation(options).sha256)
         failed = job.journal.totals.failed
         job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.write_table())
 

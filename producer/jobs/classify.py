@@ -140,6 +140,8 @@ def _work(
         raise
     classified = job.journal.totals.done - before
     if run.complete:
+        if why := job.table.name_rows(moved.location(job.options).sha256):
+            attempt.report.notice(why)
         sha256 = job.write_table()
         work.queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
@@ -22,6 +24,7 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
+from producer.rendering.named_rows import Hash, name_rows
 from producer.rendering.table_file import (
     PART,
     PLACING,
@@ -31,6 +34,7 @@ from producer.rendering.table_file import (
 )
 from producer.summary.answers import AnswerCounter, count_rows
 from shared.errors import SetupError
+from shared.labels import correction_log
 from shared.messages.batch import BatchResult
 
 
@@ -62,6 +66,19 @@ class JobTable:
         make_table(self._pinned(), self.display)
         if not finished:
             self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
+
+    def name_rows(self, sha256_of: Hash) -> str:
+        """Compare the files of rows that decisions may be about, once all rows are there. A table
+        that has all decisions so far has the new lines, too. Returns why that is not possible; the
+        rows of a decision can be named later."""
+        try:
+            size = name_rows(self._output, self._journal, self._pinned().card.labels, sha256_of)
+            if size and self.display.corrections == size:
+                size = correction_log.complete_size(correction_log.log_path(self._output))
+                self.display = msgspec.structs.replace(self.display, corrections=size)
+        except SetupError as error:
+            return f"corrections are not compared with the new rows: {error}"
+        return ""
 
     @property
     def is_rendered(self) -> bool:

@@ -57,6 +57,7 @@ class RenderedTable(msgspec.Struct, frozen=True):
     rows: int
     finished: bool  #: false of the rows so far
     answers: Answers
+    unproven: str = ""  #: a line on corrections whose files were never compared
 
 
 def render_again(
@@ -84,9 +85,11 @@ def render_again(
         progress.stage(_STAGE, opened.journal.totals.done)
         opened.table.render(force, progress.passed)
         answers = opened.table.answers
+        persons = make_table(opened.pinned, opened.table.display).persons
         return RenderedTable(
-            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers
-        )
+            opened.record.id, str(output), opened.card.ref, answers.rows, True, answers,
+            persons.unproven if persons else "",
+        )  # fmt: skip
 
 
 def render_copy(
@@ -119,7 +122,7 @@ def render_copy(
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
-            sealed.finished, answers,
+            sealed.finished, answers, table.persons.unproven if table.persons else "",
         )  # fmt: skip
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from producer.journal.snapshot import has_journal
 from producer.output.formatting import typed
 from producer.pages.file_location import FileLocation
-from producer.rendering.person_labels import Content
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels import correction_log
-from shared.labels.correction import Correction, in_force
+from shared.labels.class_folders import problem_beside
+from shared.labels.correction import Content
+from shared.labels.decided_rows import DecidedRows
 from shared.labels.labelled_files import LabelledFile, encode_files
-from shared.messages.files import DIGEST_BYTES
 
 
 def corrections_input(tables: Sequence[Path]) -> bytes | None:
@@ -31,42 +31,56 @@ def corrected_files(tables: Sequence[Path]) -> list[LabelledFile]:
 
     Raises:
         UsageError: a table has no corrections.
-        SetupError: a log is damaged, or a journal cannot be read.
+        SetupError: a log is damaged or has a label that cannot name a folder, or a journal cannot
+            be read.
     """
     found: dict[str, LabelledFile] = {}
     for table in tables:
-        decisions = in_force(correction_log.read(correction_log.log_path(table)))
-        if not decisions:
-            review = typed(["hangtag", "review", str(table)])
-            raise UsageError(f"{table} has no corrections; make some with: {review}")
-        found |= {file.sha256: file for file in _located(table, decisions.values())}
+        found |= {file.sha256: file for file in _of_table(table)}
     return list(found.values())
 
 
-def _located(table: Path, decisions: Collection[Correction]) -> Iterator[LabelledFile]:
-    paths = _paths(table, {_content(one) for one in decisions})
-    for one in decisions:
-        path = paths.get(_content(one), b"")
-        yield LabelledFile(one.sha256, one.size, one.label, path)
-
-
-def _paths(table: Path, wanted: set[Content]) -> dict[Content, bytes]:
-    """The absolute path of a file with each content, as far as the table's job has one."""
-    found: dict[Content, bytes] = {}
+def _of_table(table: Path) -> list[LabelledFile]:
     if not has_journal(table):  # the log may have been copied without its job
-        return found
+        return _labelled(_decisions(table, ()), {})
     with SealedJournal(table, or_running=True) as sealed, moved_files.of_table(table) as moved:
+        decisions = _decisions(table, sealed.card.labels)
         files = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
-        for batch in sealed.files():
-            each = zip(batch.names, batch.stamps, batch.digests, strict=True)
-            for name, stamp, digest in each:
-                content = Content(stamp[0], digest)
-                if content in wanted and content not in found:
-                    path = os.path.abspath(files.path(name))
-                    if os.path.exists(path):
-                        found[content] = path
+        return _labelled(decisions, _paths(sealed, decisions, files))
+
+
+def _decisions(table: Path, labels: Sequence[str]) -> DecidedRows:
+    """The decisions about a table, whose model has these labels."""
+    decided = DecidedRows()
+    log = correction_log.log_path(table)
+    for line in correction_log.read(log, problem_beside(labels)):
+        decided.add(line)
+    if not decided.in_force:
+        review = typed(["hangtag", "review", str(table)])
+        raise UsageError(f"{table} has no corrections; make some with: {review}")
+    return decided
+
+
+def _labelled(decisions: DecidedRows, paths: Mapping[str, bytes]) -> list[LabelledFile]:
+    return [
+        LabelledFile(one.sha256, one.size, one.label, paths.get(one.sha256, b""))
+        for one in decisions.in_force.values()
+    ]
+
+
+def _paths(sealed: SealedJournal, decisions: DecidedRows, files: FileLocation) -> dict[str, bytes]:
+    """The absolute path of a file of each decision, by SHA-256, as far as there is one. The trainer
+    compares its content."""
+    found: dict[str, bytes] = {}
+    wanted = {one.content for one in decisions.in_force.values()}
+    row = 0
+    for batch in sealed.files():
+        for name, stamp, digest in zip(batch.names, batch.stamps, batch.digests, strict=True):
+            row += 1
+            content = Content(stamp[0], digest)
+            decision = decisions.of(content, row) if content in wanted else None
+            if decision is not None and decision.sha256 not in found:
+                path = os.path.abspath(files.path(name))
+                if os.path.exists(path):
+                    found[decision.sha256] = path
     return found
-
-
-def _content(one: Correction) -> Content:
-    return Content(one.size, int(one.crc32, 16).to_bytes(DIGEST_BYTES, "little"))

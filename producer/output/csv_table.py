@@ -38,8 +38,13 @@ _SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 class Persons(Protocol):
     """The labels that people gave to rows."""
 
-    def of(self, batch: BatchFiles, result: BatchResult) -> Mapping[int, str]:
-        """The labels of a batch's rows, by index."""
+    @property
+    def unproven(self) -> str:
+        """A line on labels whose rows were found by size and CRC-32 only; empty if there are
+        none."""
+
+    def of(self, first: int, batch: BatchFiles, result: BatchResult) -> Mapping[int, str]:
+        """The labels of a batch's rows, by index; `first` is its first row, counted from 1."""
 
 
 class Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 
@@ -39,3 +40,8 @@ class FileLocation:
         else:
             same = now == stamp
         return data if same else Status.CHANGED
+
+    def sha256(self, name: bytes, stamp: Stamp, known: bytes) -> str | Status:
+        """The SHA-256 of the same bytes, in hexadecimal."""
+        data = self.classified(name, stamp, known)
+        return data if isinstance(data, Status) else hashlib.sha256(data).hexdigest()

@@ -99,7 +99,7 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
         )
     persons = None
     if display.corrections:
-        persons = PersonLabels(Path(job.options.output), display.corrections)
+        persons = PersonLabels(Path(job.options.output), display.corrections, card.labels)
     return Table(
         card,
         top_k,

@@ -1,25 +1,19 @@
-"""The labels that people gave to the rows of a job, found by the content of their files."""
+"""The labels that people gave to the rows of a job."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
-from producer.output.formatting import typed
+from producer.output.formatting import counted, typed
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.labels import correction_log
-from shared.labels.correction import in_force
+from shared.labels.class_folders import problem_beside
+from shared.labels.correction import Content
+from shared.labels.decided_rows import DecidedRows
 from shared.messages.batch import BatchResult
-from shared.messages.files import DIGEST_BYTES
-
-
-class Content(NamedTuple):
-    """What a row knows of its file's content."""
-
-    size: int
-    digest: bytes  #: CRC-32, little-endian
 
 
 def too_few(output: Path) -> SetupError:
@@ -32,32 +26,48 @@ def too_few(output: Path) -> SetupError:
 
 
 class PersonLabels:
-    """The corrections in the first `size` bytes of the log of `output`.
+    """The corrections in the first `size` bytes of the log of `output`, whose job has a model with
+    these labels.
 
     Raises:
-        SetupError: the log is damaged, or shorter than when the table was rendered.
+        SetupError: the log is damaged, has a label that cannot name a folder, or is shorter than
+            when the table was rendered.
     """
 
-    def __init__(self, output: Path, size: int) -> None:
+    def __init__(self, output: Path, size: int, labels: Sequence[str]) -> None:
         path = correction_log.log_path(output)
         if size and (not path.exists() or path.stat().st_size < size):
             raise too_few(output)
-        found = in_force(correction_log.read(path, size)) if size else {}
-        self._labels = {
-            Content(one.size, int(one.crc32, 16).to_bytes(DIGEST_BYTES, "little")): one.label
-            for one in found.values()
-        }
+        self._output, self._rows = output, DecidedRows()
+        for line in correction_log.read(path, problem_beside(labels), size) if size else ():
+            self._rows.add(line)
+        self._contents = {one.content for one in self._rows.in_force.values()}
 
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-        return set(self._labels.values())
+        return {one.label for one in self._rows.in_force.values()}
 
-    def of(self, batch: BatchFiles, result: BatchResult) -> dict[int, str]:
-        """The labels of the batch's rows, by index. Failed rows have none."""
+    @property
+    def unproven(self) -> str:
+        """A line on decisions whose rows were never compared; empty if there are none."""
+        count = self._rows.unproven
+        if not count:
+            return ""
+        review = typed(["hangtag", "review", str(self._output)])
+        return (
+            f"{counted(count, 'decision')} of an earlier Hangtag found their rows by size and "
+            f"CRC-32 only; compare the files with: {review}"
+        )
+
+    def of(self, first: int, batch: BatchFiles, result: BatchResult) -> dict[int, str]:
+        """The labels of the batch's rows, by index; `first` is the number of its first row, counted
+        from 1. Failed rows have none."""
         found = {}
         for i, (stamp, digest) in enumerate(zip(batch.stamps, batch.digests, strict=True)):
-            label = self._labels.get(Content(stamp[0], digest))
-            if label is not None and result.statuses[i] == Status.OK.code:
-                found[i] = label
+            content = Content(stamp[0], digest)
+            if content in self._contents and result.statuses[i] == Status.OK.code:
+                decision = self._rows.of(content, first + i)
+                if decision is not None:
+                    found[i] = decision.label
         return found

@@ -60,9 +60,11 @@ def _batches(
         for names, data in journal.rows():
             yield names, decode_result(data, len(names)), EMPTY
         return
+    first = 1
     for batch in journal.files():
         result = decode_result(batch.result, len(batch.names))
-        yield batch.names, result, persons.of(batch, result)
+        yield batch.names, result, persons.of(first, batch, result)
+        first += len(batch.names)
 
 
 def write_table(

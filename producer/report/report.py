@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def _write(
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed
-    persons = _persons(table)
+    persons = _persons(table, sealed.card.labels)
     survey = Survey(sealed.card, acceptance(sealed.card, stored_display(sealed)))
     for names, _, _, result, labels in _batches(sealed, persons):
         survey.add(names, result, labels)
@@ -114,10 +114,10 @@ def _write(
     )
 
 
-def _persons(table: Path) -> PersonLabels | None:
+def _persons(table: Path, labels: Sequence[str]) -> PersonLabels | None:
     """The labels that people gave to rows of the table, as of now."""
     size = correction_log.complete_size(correction_log.log_path(table))
-    return PersonLabels(table, size) if size else None
+    return PersonLabels(table, size, labels) if size else None
 
 
 class _Batch(NamedTuple):
@@ -129,9 +129,11 @@ class _Batch(NamedTuple):
 
 
 def _batches(sealed: SealedJournal, persons: PersonLabels | None) -> Iterator[_Batch]:
+    first = 1
     for batch in sealed.files():
         result = decode_result(batch.result, len(batch.names))
-        labels = persons.of(batch, result) if persons else NO_PERSONS
+        labels = persons.of(first, batch, result) if persons else NO_PERSONS
+        first += len(batch.names)
         yield _Batch(batch.names, batch.stamps, batch.digests, result, labels)
 
 

@@ -22,18 +22,12 @@ from producer.output.formatting import typed
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status
+from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, decode_result, numbers
-from shared.messages.files import Stamp
+from shared.messages.files import DIGEST_BYTES, Stamp
 
 #: In the table of folders, for a folder that has no label's name.
 NO_LABEL = -1
-
-
-class Key(NamedTuple):
-    """What a row knows of its file's content."""
-
-    size: int
-    crc32: int
 
 
 class Answer(NamedTuple):
@@ -41,7 +35,6 @@ class Answer(NamedTuple):
 
     row: int  #: counted from 1
     path: bytes  #: as in the table
-    key: Key
     stamp: Stamp
     digest: bytes  #: CRC-32, little-endian; empty if unknown
     guesses: tuple[tuple[int, float], ...]  #: (label, probability), most probable first
@@ -117,20 +110,22 @@ class Answers:
             self.flags.append(flags[i])
             self.folders.append(known[folder])
 
-    def key(self, position: int) -> Key:
+    def content(self, position: int) -> Content:
         """The size and checksum of a row's file when it was classified."""
-        return Key(self.sizes[position], self.crcs[position])
+        digest = self.crcs[position].to_bytes(DIGEST_BYTES, "little")
+        return Content(self.sizes[position], digest)
 
     def folder_label(self, position: int) -> int:
         """The label that the row's folder is named after, or NO_LABEL."""
         return self.folder_labels[self.folders[position]]
 
-    def same_content(self, key: Key) -> Iterator[int]:
-        """The positions of all rows with this content: copies share a decision."""
+    def same_content(self, content: Content) -> Iterator[int]:
+        """The positions of all rows with this size and checksum, which may be copies."""
         order, crcs = self._by_checksum, self.crcs
-        at = bisect_left(order, key.crc32, key=crcs.__getitem__)
-        while at < len(order) and crcs[order[at]] == key.crc32:
-            if self.sizes[order[at]] == key.size:
+        crc32 = int.from_bytes(content.digest, "little")
+        at = bisect_left(order, crc32, key=crcs.__getitem__)
+        while at < len(order) and crcs[order[at]] == crc32:
+            if self.sizes[order[at]] == content.size:
                 yield order[at]
             at += 1
 
@@ -168,7 +163,6 @@ class Answers:
         return Answer(
             self.rows[position],
             batch.names[at],
-            self.key(position),
             batch.stamps[at],
             batch.digests[at],
             tuple(zip(labels, values, strict=True)),

@@ -5,10 +5,10 @@ The log is the truth. Other processes may append to it, so it is read again when
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import filterfalse, islice
 from pathlib import Path
@@ -16,16 +16,21 @@ from pathlib import Path
 import msgspec
 
 from producer.pages.file_location import FileLocation
-from producer.review.answers import Answer, Answers, Key
-from shared.errors import UsageError
+from producer.rendering.named_rows import name_rows
+from producer.review.answers import Answer, Answers
+from producer.verify.sealed_journal import SealedJournal
+from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels import correction_log
-from shared.labels.class_folders import folded, folder_of, problem
+from shared.labels.class_folders import folded, folder_of, problem, problem_beside
 from shared.labels.correction import Correction
-from shared.messages.files import printable
+from shared.labels.decided_rows import DecidedRows
+from shared.messages.files import NO_DIGEST, printable
 
 #: A page of a thousand labels cannot be used; a hostile client could add them without end.
 MAX_LABELS = 1_000
+#: Rows whose journal entries are in memory at once, while the files of possible copies are read.
+_READ_ROWS = 1_000
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -53,15 +58,32 @@ class Decisions:
     """Decisions on the rows of `answers`; safe for several threads."""
 
     def __init__(self, answers: Answers, output: Path, by: str, files: FileLocation) -> None:
-        self._answers, self._by, self._files = answers, by, files
+        self._answers, self._output, self._by, self._files = answers, output, by, files
         self.path = correction_log.log_path(output)
-        self._lock = threading.Lock()
-        self._log = correction_log.Follower(self.path)
-        self._found: dict[Key, Correction] = {}  #: in force
+        self._deciding = threading.Lock()  #: held while files are read
+        self._lock = threading.Lock()  #: of the fields below
+        rule = problem_beside(answers.card.labels)
+        self._log = correction_log.Follower(self.path, rule)
+        self._decided = DecidedRows()
         self._rows: dict[int, str] = {}  #: position -> label
         self._labels = list(answers.card.labels)
         self._confidence = math.fsum(answers.confidences)
         self._right, self._expected = 0, 0.0  #: of the decided rows
+
+    def prove(self) -> int:
+        """Compare the files of rows that older versions matched by size and CRC-32. Returns the
+        number of decisions for which that is not possible.
+
+        Raises:
+            SetupError: the log is damaged.
+        """
+        self.totals()
+        if self._decided.unproven:
+            # A log that cannot be written is reported with the first decision.
+            with SealedJournal(self._output, check=False) as sealed, suppress(SetupError):
+                name_rows(self._output, sealed, self._answers.card.labels, self._files.sha256)
+            self.totals()
+        return self._decided.unproven
 
     @property
     def labels(self) -> list[str]:
@@ -100,6 +122,7 @@ class Decisions:
         self, labels: Mapping[int, str | None]
     ) -> tuple[list[Refused], dict[int, str | None]]:
         """Save the label of each of these rows, or with None that there is no decision any more.
+        Their files are read, and those of all rows that may be copies.
 
         Returns what is refused, and the labels of other rows that have changed: their copies.
 
@@ -107,58 +130,90 @@ class Decisions:
             UsageError: a label cannot be used.
             SetupError: the decisions cannot be saved.
         """
-        with self._lock:
-            self._refresh()
-            for label in set(labels.values()):
-                self._check(label)
-            refused: list[Refused] = []
-            lines: dict[Key, Correction] = {}
-            positions = list(labels)
-            for position, answer in zip(positions, self._answers.read(positions), strict=True):
-                made = self._line(answer, labels[position])
-                if isinstance(made, Refused):
-                    refused.append(made)
-                elif made is not None:
-                    lines[answer.key] = made
+        with self._deciding:
+            with self._lock:
+                self._refresh()
+                for label in set(labels.values()):
+                    self._check(label)
+                lines = self._taken_back(at for at, label in labels.items() if label is None)
+            given = {at: label for at, label in labels.items() if label is not None}
+            refused, made = self._made(given)
+            lines |= made
             if lines:
                 correction_log.append(self.path, list(lines.values()))
-            self._refresh()
-            changed = (at for key in lines for at in self._answers.same_content(key))
-            return refused, {at: self._rows.get(at) for at in changed if at not in labels}
+            with self._lock:
+                self._refresh()
+                contents = {line.content for line in lines.values()}
+                changed = {at for one in contents for at in self._answers.same_content(one)}
+                copies = {at: self._rows.get(at) for at in sorted(changed - labels.keys())}
+            return refused, copies
 
-    def _line(self, answer: Answer, label: str | None) -> Correction | Refused | None:
-        before = self._found.get(answer.key)
-        if label is None and before is None:
-            return None
-        sha256 = before.sha256 if before is not None else self._sha256(answer)
-        if isinstance(sha256, Refused):
-            return sha256
-        guess = self._answers.card.labels[answer.guesses[0][0]]
+    def _taken_back(self, positions: Iterable[int]) -> dict[str, Correction]:
+        """A line for each decision of these rows, by SHA-256."""
+        found = map(self._decision, positions)
+        return {
+            one.sha256: msgspec.structs.replace(one, by=self._by, at=_now(), undo=True)
+            for one in found
+            if one is not None
+        }
+
+    def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[str, Correction]]:
+        """A line for each picture, by SHA-256, which names all rows with its bytes."""
+        contents = {self._answers.content(at) for at in labels}
+        hashes = self._hashes({at for one in contents for at in self._answers.same_content(one)})
+        rows: dict[str, list[int]] = {}
+        for at, sha256 in sorted(hashes.items()):
+            if isinstance(sha256, str):
+                rows.setdefault(sha256, []).append(self._answers.rows[at])
+        refused: list[Refused] = []
+        lines: dict[str, Correction] = {}
+        positions = list(labels)
+        for at, answer in zip(positions, self._answers.read(positions), strict=True):
+            sha256 = hashes[at]
+            if isinstance(sha256, Refused):
+                refused.append(sha256)
+            else:
+                lines[sha256] = self._line(answer, at, labels[at], sha256, rows[sha256])
+        return refused, lines
+
+    def _line(
+        self, answer: Answer, position: int, label: str, sha256: str, rows: list[int]
+    ) -> Correction:
+        content = self._answers.content(position)
         return Correction(
             sha256=sha256,
             path=printable(answer.path),
             row=answer.row,
-            guess=guess,
-            label=label if label is not None else before.label if before is not None else guess,
+            guess=self._answers.card.labels[answer.guesses[0][0]],
+            label=label,
             by=self._by,
-            size=answer.key.size,
-            crc32=f"{answer.key.crc32:08x}",
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            undo=label is None,
+            size=content.size,
+            crc32=content.digest[::-1].hex(),
+            at=_now(),
+            rows=rows,
         )
+
+    def _hashes(self, positions: Iterable[int]) -> dict[int, str | Refused]:
+        """The SHA-256 of the file of each row, as far as it is the one that was classified."""
+        found: dict[int, str | Refused] = {}
+        waiting = iter(sorted(positions))
+        while some := list(islice(waiting, _READ_ROWS)):
+            answers = self._answers.read(some)
+            found |= zip(some, map(self._sha256, answers), strict=True)
+        return found
 
     def content(self, answer: Answer) -> bytes | Status:
         """The bytes of a row's file, if they are those that were classified."""
         return self._files.classified(answer.path, answer.stamp, answer.digest)
 
     def _sha256(self, answer: Answer) -> str | Refused:
-        content = self.content(answer)
-        if isinstance(content, Status):
-            path = printable(self._files.path(answer.path))
-            return Refused(answer.row, f"{path}: {content.sentence}")
-        if not answer.key.crc32:
+        if answer.digest in (b"", NO_DIGEST):
             return Refused(answer.row, "the job has no checksum of this file; classify it again")
-        return hashlib.sha256(content).hexdigest()
+        sha256 = self._files.sha256(answer.path, answer.stamp, answer.digest)
+        if isinstance(sha256, Status):
+            path = printable(self._files.path(answer.path))
+            return Refused(answer.row, f"{path}: {sha256.sentence}")
+        return sha256
 
     def _check(self, label: str | None) -> None:
         if label is None or label in self._labels:
@@ -174,16 +229,18 @@ class Decisions:
             raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
 
     def _refresh(self) -> None:
-        for one in self._log.new():
-            key = Key(one.size, int(one.crc32, 16))
-            if one.label not in self._labels and not one.undo:
-                self._labels.append(one.label)
-            if one.undo:
-                self._found.pop(key, None)
-            else:
-                self._found[key] = one
-            for position in self._answers.same_content(key):
-                self._set(position, None if one.undo else one.label)
+        for line in self._log.new():
+            if line.label not in self._labels and not line.undo:
+                self._labels.append(line.label)
+            for content in self._decided.add(line):
+                for position in self._answers.same_content(content):
+                    decision = self._decision(position)
+                    self._set(position, None if decision is None else decision.label)
+
+    def _decision(self, position: int) -> Correction | None:
+        """The decision that holds for a row."""
+        content = self._answers.content(position)
+        return self._decided.of(content, self._answers.rows[position])
 
     def _set(self, position: int, label: str | None) -> None:
         """Note the decision about one row, and keep the sums."""
@@ -196,3 +253,7 @@ class Decisions:
             self._rows[position] = label
             self._right += label == guess
             self._expected += confidence
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -10,6 +10,7 @@ from producer.output.formatting import near, typed
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError, UsageError
 from shared.labels import correction_log
+from shared.labels.class_folders import problem_beside
 from shared.labels.correction import in_force
 from shared.messages.model_card import Card
 
@@ -20,10 +21,11 @@ CLASS_FOLDERS = "CLASS_FOLDERS"
 def next_steps(table: Path) -> list[tuple[str, str]]:
     """An aim and the command for it, one after another; none without a decision."""
     try:
-        if not in_force(correction_log.read(correction_log.log_path(table))):
-            return []
         with SealedJournal(table, check=False) as sealed:
             card = sealed.card
+        rule = problem_beside(card.labels)
+        if not in_force(correction_log.read(correction_log.log_path(table), rule)):
+            return []
     except HangtagError:  # the log or the job was removed beside the page, which has said so
         return []
     return [

@@ -50,10 +50,10 @@ def serve(
     label: str = "",
     folder: str = "",
     open_browser: bool = False,
-    on_ready: Callable[[str, int], None],
+    on_ready: Callable[[str, int, int], None],
 ) -> None:
     """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
-    page and the number of its rows.
+    page, the number of its rows, and that of earlier decisions whose files cannot be compared.
 
     Raises:
         UsageError: there is nothing to review, or the port is taken.
@@ -78,7 +78,7 @@ def serve(
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
     moved = moved_files.of_table(output)
     decisions = Decisions(answers, output, _user(), moved.location(answers.options))
-    decisions.totals()  # reads the log: a damaged one is reported before the page opens
+    unproven = decisions.prove()
     assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
     with moved, _listening(port) as listener, Thumbnails() as thumbnails:
         desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
@@ -86,7 +86,7 @@ def serve(
         guard = Guard(make(desk), listener.getsockname()[1], connections)
         wanted = {"kind": str(kind), "label": label, "folder": folder}
         rows = urlencode({k: v for k, v in wanted.items() if v})
-        on_ready(f"{guard.link}#{rows}", len(answers))
+        on_ready(f"{guard.link}#{rows}", len(answers), unproven)
         if open_browser:
             link = f"{guard.link_for_one_use()}#{rows}"
             # A browser in a terminal ends with its page, which must be served meanwhile.

@@ -62,8 +62,10 @@ class Plan:
         """Reads all rows."""
         counts: Counter[str] = Counter()
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
+        number = 0
         for batch in self._sealed.files():
-            found = self._folders_of(batch)
+            found = self._folders_of(number, batch)
+            number += len(found)
             counts.update(found)
             digest.update("/".join((*found, "")).encode())
             sources.add(batch.names)
@@ -74,15 +76,17 @@ class Plan:
         sources, number = Sources(self._sealed.options), 0
         for batch in self._sealed.files():
             rows = zip(
-                batch.names, batch.stamps, batch.digests, self._folders_of(batch), strict=True
-            )
+                batch.names, batch.stamps, batch.digests, self._folders_of(number, batch),
+                strict=True,
+            )  # fmt: skip
             for name, stamp, digest, folder in rows:
                 known = stamp[0] >= 0 and digest not in (b"", NO_DIGEST)
                 content = Content(stamp[0], digest) if known else None
                 yield Row(number, sources.path(name), folder, content)
                 number += 1
 
-    def _folders_of(self, batch: BatchFiles) -> list[str]:
+    def _folders_of(self, number: int, batch: BatchFiles) -> list[str]:
+        """The folder of each row; `number` is that of the first, from 0."""
         result = decode_result(batch.result, len(batch.names))
         labels = numbers("H", result.indices)[:: result.k]
         folders = [self._folders[label] for label in labels]
@@ -94,7 +98,7 @@ class Plan:
                 FLAGGED if flag else f for f, flag in zip(folders, result.flags, strict=True)
             ]
         if self._persons is not None:
-            for i, label in self._persons.of(batch, result).items():
+            for i, label in self._persons.of(number + 1, batch, result).items():
                 folders[i] = self._class_folders.folder(label)
         if any(result.statuses):
             folders = [

@@ -192,7 +192,8 @@ def _plan(sealed: SealedJournal) -> Plan:
     display = stored_display(sealed)
     persons = None
     if display.corrections:
-        persons = PersonLabels(Path(sealed.options.output), display.corrections)
+        output = Path(sealed.options.output)
+        persons = PersonLabels(output, display.corrections, sealed.card.labels)
     return Plan(sealed, acceptance(sealed.card, display), persons)
 
 

@@ -124,11 +124,13 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
+    persons = sealed.table.persons
+    found = [persons.unproven] if persons and persons.unproven else []
     if not deep:
-        return ["the files' content, beyond size and time; check it with --deep"]
-    if any(not digest for batch in sealed.files() for digest in batch.digests):
-        return ["some files' content: the journal has no digests of them"]
-    return []
+        found.append("the files' content, beyond size and time; check it with --deep")
+    elif any(not digest for batch in sealed.files() for digest in batch.digests):
+        found.append("some files' content: the journal has no digests of them")
+    return found
 
 
 def _some(problems: Iterator[str]) -> list[str]:

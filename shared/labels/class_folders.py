@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from shared.errors import UsageError
 
@@ -78,6 +78,11 @@ def problem(label: str) -> str:
     if is_reserved(name):
         return "is reserved for images without an accepted label; choose another"
     return ""
+
+
+def problem_beside(known: Collection[str]) -> Callable[[str], str]:
+    """`problem` for labels that people give beside those of a model, which may be any."""
+    return lambda label: "" if label in known else problem(label)
 
 
 def folded(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import Exit
 from tests.support.images.gallery import Gallery
+from tests.support.jobs.decided import correct
 from tests.support.processes.fleet import Fleet, Producer
 
 RUBBISH = b"no picture"
@@ -62,6 +63,34 @@ def test_failed_rows_are_repeated_where_their_files_are(
     back = run(fleet, table.parent, state, "sort", "--undo", "sorted")
     assert back.wait() == Exit.OK, back.story
     assert (table.parent / "in" / BROKEN[0]).read_bytes() != RUBBISH
+
+
+def test_a_decision_holds_for_its_copies_after_a_retry_and_a_restart(
+    fleet: Fleet, images: Gallery, tmp_path: Path, state: dict[str, str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    content, other = ((images.cwd / path).read_bytes() for path in images.paths[:2])
+    (tmp_path / "in/2.png").write_bytes(content)
+    (tmp_path / "in/3.png").write_bytes(RUBBISH)
+    table = tmp_path / "out.csv"
+    assert run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv").wait()
+    correct(table, content, "wool hat", 1)
+    run(fleet, tmp_path, state, "table", "out.csv")
+    assert labels(table)["in/2.png"] == "wool hat"
+    (tmp_path / "in/3.png").write_bytes(content)
+    run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv", "--retry-failed")
+    assert labels(table) == {"in/2.png": "wool hat", "in/3.png": "wool hat"}
+    (tmp_path / "in/1.png").write_bytes(other)
+    run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv", "--restart")
+    run(fleet, tmp_path, state, "table", "out.csv")
+    found = labels(table)
+    assert found.pop("in/1.png") != "wool hat"
+    assert found == {"in/2.png": "wool hat", "in/3.png": "wool hat"}
+
+
+def labels(table: Path) -> dict[str, str]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return {row["path"]: row["label"] for row in csv.DictReader(file)}
 
 
 def test_a_plot_displays_moved_images(fleet: Fleet, table: Path, state: dict[str, str]) -> None:

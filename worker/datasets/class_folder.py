@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from shared.errors import SetupError
+from shared.labels.class_folders import problem
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
@@ -97,7 +98,8 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
     """Check what can be checked before decoding.
 
     Raises:
-        SetupError: there are too few classes or images, or a folder of them cannot be read.
+        SetupError: there are too few classes or images, a folder of them cannot be read, or a class
+            to learn has a name that `hangtag sort` could make no folder of.
     """
     where = printable(walk.root)
     if not sum(counts.values()):
@@ -110,6 +112,9 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
         _check_open(walk, folder)
     if not to_learn:
         return
+    for label in walk.labels:
+        if why := problem(label):
+            raise SetupError(f"the class {label!r:.80} {why}")
     if len(walk.labels) < 2:
         raise SetupError(
             f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"

@@ -36,13 +36,20 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
+    from producer.output.formatting import counted
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import Kind
     from producer.summary.form import next_commands
 
-    def ready(link: str, images: int) -> None:
+    def ready(link: str, images: int, unproven: int) -> None:
         click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
+        if unproven:
+            click.echo(
+                f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
+                "and CRC-32 only, and files are missing or changed; decide about them again",
+                err=True,
+            )
 
     serve(
         table,

@@ -73,6 +73,8 @@ def table(
     click.echo(written, err=True)
     for line in accepted_lines(found.answers, columns_of(sys.stderr)):
         click.echo(line, err=True)
+    if found.unproven:
+        click.echo(found.unproven, err=True)
 
 
 COMMANDS = (table,)

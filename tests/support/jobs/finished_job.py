@@ -12,6 +12,7 @@ from pathlib import Path
 from producer.dispatch.batcher import read_batch_again, resumed
 from producer.inputs.job_options import JobOptions, as_started, encode_options
 from producer.jobs.job import Job
+from producer.journal.job_properties import Pinned
 from producer.journal.records import StoredResult
 from producer.output.csv_table import failures
 from producer.sorting import moved_files
@@ -40,11 +41,12 @@ def finish(
     stop_after: int | None = None,
     answer: Answer | None = None,
     job_id: str = ID,
+    restart: bool = False,
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
     `stop_after`. `answer` makes the results, by default `answered`."""
     answer = answer or answered
-    job = Job(options)
+    job = Job(options, restart)
     with closing(job), moved_files.of_table(job.output) as moved:
         if not job.has_started:
             card = packaged.card()
@@ -59,11 +61,14 @@ def finish(
                 "host",
                 0.0,
             )
-            job.journal.put(
-                record=encode_job(record),
-                card=encode_card(card),
-                options=encode_options(as_started(options)),
-            )
+            if restart:
+                job.begin(Pinned(record, card, options))
+            else:
+                job.journal.put(
+                    record=encode_job(record),
+                    card=encode_card(card),
+                    options=encode_options(as_started(options)),
+                )
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
@@ -75,6 +80,7 @@ def finish(
             if batch.frozen.n == stop_after:
                 return
             _record(job, batch.frozen.n, answer(decode_images(batch.blob)))
+        job.table.name_rows(moved.location(job.options).sha256)
         job.finish(Exit.OK, job.write_table())
 
 

@@ -24,7 +24,9 @@ from tests.support.images.class_folders import SUFFIXES, fill, noise, write
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
+from worker.datasets.class_folder import check_files, count_files
 from worker.datasets.examples import Examples
+from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
 from worker.recipes.recipes import RECIPES, Recipe
@@ -177,6 +179,21 @@ def test_a_class_folder_with_a_reserved_name_is_refused(root: Path, name: str) -
     fill(root / name, 20, 100)
     with pytest.raises(SetupError, match=f"{name} has a name that is reserved"):
         _load(root)
+
+
+@pytest.mark.parametrize("name", ["dot.", "trail ", "con", "nul.txt", "back\\slash"])
+def test_only_classes_that_can_name_a_folder_everywhere_are_learned(root: Path, name: str) -> None:
+    fill(root / name, 20, 100)
+    with pytest.raises(SetupError, match=f"the class {name!r} cannot name".replace("\\", ".")):
+        _load(root)
+
+
+@pytest.mark.parametrize("name", ["dot.", "trail "])
+def test_a_version_of_such_classes_is_still_evaluated(root: Path, name: str) -> None:
+    (root / "dog").rename(root / name)
+    folders = ClassFolderWalk(root)
+    check_files(folders, count_files(folders, lambda done, total: None), to_learn=False)
+    assert folders.labels == tuple(sorted(["cat", name]))
 
 
 @pytest.mark.parametrize(
@@ -526,6 +543,7 @@ from pathlib import Path
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from worker.datasets import load
+from worker.datasets.class_folder import check_files, count_files
 from worker.recipes.recipes import RECIPES
 try:
     recipe = sys.argv[3:]

@@ -156,7 +156,6 @@ ALONE = {
     "producer/verify/check_format.py:_rows": "a table in memory",
     "producer/verify/sealed_journal.py:_open": "a transaction that only reads",
     "producer/journal/journal.py:_record": "in a transaction, which has two",
-    "producer/journal/journal_lock.py:_try": "an empty file, and a lock that dies with its holder",
     "producer/journal/schema.py:clear": "in a transaction, which has two",
     "producer/journal/schema.py:prepare": "empty tables, in one transaction",
     "worker/evaluation/heldout_answers.py:encode": "an archive in memory",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import zlib
 from pathlib import Path
 
 import pytest
@@ -15,27 +13,12 @@ from producer.rendering.person_labels import PersonLabels
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared.labels import correction_log
-from shared.labels.correction import Correction
 from shared.messages.batch import decode_result
+from tests.support.images.crc_twins import twin
+from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 NEW = 'wool "hat", red'
-
-
-def correct(table: Path, content: bytes, label: str, undo: bool = False) -> None:
-    correction = Correction(
-        hashlib.sha256(content).hexdigest(),
-        "elsewhere.png",
-        1,
-        "Bag",
-        label,
-        "ada",
-        len(content),
-        f"{zlib.crc32(content):08x}",
-        "now",
-        undo,
-    )
-    correction_log.append(correction_log.log_path(table), [correction])
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -76,10 +59,11 @@ def test_corrections_are_found_by_content(table: Path) -> None:
 
 def test_a_failed_row_has_no_label(table: Path) -> None:
     correct(table, RUBBISH, "Bag")
-    persons = PersonLabels(table, correction_log.complete_size(correction_log.log_path(table)))
+    size = correction_log.complete_size(correction_log.log_path(table))
     with SealedJournal(table) as sealed:
+        persons = PersonLabels(table, size, sealed.card.labels)
         for batch in sealed.files():
-            assert persons.of(batch, decode_result(batch.result, len(batch.names))) == {}
+            assert persons.of(1, batch, decode_result(batch.result, len(batch.names))) == {}
 
 
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:
@@ -155,3 +139,85 @@ def test_a_copy_of_a_table_has_corrections_too(table: Path) -> None:
     run("table", str(table), "-o", str(copy), "--columns", "label,source")
     assert rows(copy)[2] == {"path": "photos/2.png", "label": "Coat", "source": "person"}
     assert table.read_bytes() == original
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Path:
+    """A table of four files of one size and CRC-32: `ONE` in rows 1 and 3, `TWO` in 2 and 4."""
+    (tmp_path / "photos").mkdir()
+    for n in range(4):
+        (tmp_path / f"photos/{n}.png").write_bytes((ONE, TWO)[n % 2])
+    finish(options_of(tmp_path, b"photos"))
+    return tmp_path / "out.csv"
+
+
+ONE = bytes(range(40))
+TWO = twin(ONE, b"two")
+
+
+def labels(table: Path) -> list[str]:
+    run("table", str(table))
+    assert verify(table).proven
+    return [row["label"] if row["source"] == "person" else "" for row in rows(table)]
+
+
+def test_a_decision_holds_for_the_rows_that_it_names(twins: Path) -> None:
+    correct(twins, ONE, "Bag", 1, 3)
+    assert labels(twins) == ["Bag", "", "Bag", ""]
+    correct(twins, TWO, "Coat", 2, 4)
+    assert labels(twins) == ["Bag", "Coat", "Bag", "Coat"]
+    correct(twins, ONE, "Bag", 1, 3, undo=True)
+    assert labels(twins) == ["", "Coat", "", "Coat"]
+
+
+def test_rows_of_an_older_decision_are_found_as_before_and_a_line_says_so(twins: Path) -> None:
+    correct(twins, ONE, "Bag")
+    assert labels(twins) == ["Bag"] * 4
+    for command in ("table", "verify"):
+        assert "1 decision of an earlier Hangtag" in run(command, str(twins))
+    correct(twins, ONE, "Bag", 1, 3)
+    assert labels(twins) == ["Bag", "", "Bag", ""]
+    assert "earlier Hangtag" not in run("table", str(twins))
+
+
+def test_a_restart_compares_the_files_of_all_rows_again(twins: Path) -> None:
+    correct(twins, ONE, "Bag", 1, 3)
+    photos = twins.parent / "photos"
+    (photos / "0.png").write_bytes(TWO)
+    (photos / "1.png").write_bytes(ONE)
+    (photos / "4.png").write_bytes(ONE)
+    finish(options_of(twins.parent, b"photos"), restart=True)
+    assert labels(twins) == ["", "Bag", "Bag", "", "Bag"]
+    assert len(correction_log.read(correction_log.log_path(twins))) == 2
+    finish(options_of(twins.parent, b"photos"), restart=True)
+    assert len(correction_log.read(correction_log.log_path(twins))) == 2
+
+
+def test_a_retry_compares_the_files_of_the_new_rows(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for n, content in enumerate((ONE, RUBBISH, RUBBISH)):
+        (tmp_path / f"photos/{n}.png").write_bytes(content)
+    finish(options_of(tmp_path, b"photos"))
+    table = tmp_path / "out.csv"
+    correct(table, ONE, "Bag", 1)
+    run("table", str(table))
+    (tmp_path / "photos/0.png").unlink()  # the row of the decision stays named
+    (tmp_path / "photos/1.png").write_bytes(TWO)
+    (tmp_path / "photos/2.png").write_bytes(ONE)
+    finish(options_of(tmp_path, b"photos"), retry_failed=True)
+    assert [row["label"] for row in rows(table)][::2] == ["Bag", "Bag"]
+    assert rows(table)[1]["source"] == "model"
+
+
+def test_an_evil_label_reaches_no_table(table: Path) -> None:
+    original = table.read_bytes()
+    correct(table, bytes([2]) * 9, "../../evil", 3)
+    assert "corrections.jsonl:1: the label '../../evil'" in run("table", str(table), code=1)
+    assert "cannot name a class folder" in run("report", str(table), code=1)
+    assert table.read_bytes() == original
+
+
+def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(twins: Path) -> None:
+    correction_log.log_path(twins).write_text("damaged\n")
+    finish(options_of(twins.parent, b"photos"), restart=True)
+    assert verify(twins).proven

@@ -26,6 +26,7 @@ from shared.labels.correction import Correction
 from shared.messages.model_card import card_sha256, decode_card, encode_card
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save
+from tests.support.jobs import decided
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.pages.parsed import Parsed
 
@@ -119,6 +120,14 @@ def test_what_people_said_is_shown(tmp_path: Path) -> None:
     assert "1 confirmed, 1 corrected" in text
     assert "corrected: <b>Cape</b>" in text
     assert sum("by-person" in one.get("class", "") for one in page.all("figure")) == 2
+
+
+def test_a_decision_is_shown_at_the_rows_that_it_names(tmp_path: Path) -> None:
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(8)))
+    content = (tmp_path / "in/Coat/6.png").read_bytes()
+    decided.correct(table, content, "Cape", 7)
+    decided.correct(table, (tmp_path / "in/Coat/0.png").read_bytes(), "Cape", 8)  # of another size
+    assert "0 confirmed, 1 corrected" in "".join(written(table)[1].text)
 
 
 def test_the_threshold_of_the_table_is_shown(tmp_path: Path) -> None:

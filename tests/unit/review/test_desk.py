@@ -24,6 +24,7 @@ from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.messages.model_card import encode_card
 from shared.registry import packaged
+from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted import plant
@@ -119,7 +120,7 @@ def test_rows_unlike_their_folder_come_most_confident_first(
 def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
     answers = desk.answers
     answers.crcs[1], answers.sizes[1] = answers.crcs[0], answers.sizes[0] + 1
-    assert list(answers.same_content(answers.key(0))) == [0]
+    assert list(answers.same_content(answers.content(0))) == [0]
 
 
 def test_labels_that_cannot_name_folders_are_reviewed_like_others(
@@ -180,3 +181,140 @@ def correction_of(desk: Desk, position: int) -> Correction:
     row = desk.rows(Kind.ALL, None, None, False, position, 1).rows[0]
     desk.decisions.decide({position: row.guess})
     return correction_log.read(desk.decisions.path)[-1]
+
+
+class Twins:
+    """A table of six files: `one` has two copies (rows 1 to 3), `two` has the same size and CRC-32
+    and one copy (rows 4 and 5), and row 6 is another file."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "photos").mkdir()
+        self.one = bytes(range(40))
+        self.two = twin(self.one, b"two")
+        self.files = [folder / f"photos/{n}.png" for n in range(6)]
+        for n, file in enumerate(self.files):
+            file.write_bytes(self.one if n < 3 else self.two if n < 5 else b"six")
+        self.table = folder / "out.csv"
+        finish(options_of(folder, b"photos"))
+
+    def lines(self) -> list[Correction]:
+        return correction_log.read(correction_log.log_path(self.table))
+
+    def decided(self) -> list[str | None]:
+        """By row, as a new server reads the log."""
+        with opened(self.table) as desk:
+            return desk.decisions.of(range(6))
+
+
+@pytest.fixture
+def twins(tmp_path: Path) -> Twins:
+    return Twins(tmp_path)
+
+
+def test_files_of_equal_size_and_crc_keep_two_decisions(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        assert desk.decisions.decide({0: "Bag"}) == ([], {1: "Bag", 2: "Bag", 3: None, 4: None})
+        assert desk.decisions.decide({3: "Coat"})[1][4] == "Coat"
+        assert desk.decisions.of(range(6)) == ["Bag"] * 3 + ["Coat"] * 2 + [None]
+        assert [one.rows for one in twins.lines()] == [[1, 2, 3], [4, 5]]
+        assert desk.decisions.totals().decided == 5
+        desk.decisions.decide({1: None})
+        assert desk.decisions.of(range(6)) == [None] * 3 + ["Coat"] * 2 + [None]
+    assert twins.decided() == [None] * 3 + ["Coat"] * 2 + [None]
+
+
+def test_files_of_equal_size_and_crc_are_decided_in_one_request(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag", 4: "Coat", 5: "Boot"})
+    assert twins.decided() == ["Bag"] * 3 + ["Coat"] * 2 + ["Boot"]
+
+
+def test_a_decided_file_that_has_changed_since_gets_no_other_label(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+        twins.files[0].write_bytes(b"changed")
+        refused, _ = desk.decisions.decide({0: "Coat"})
+        assert [one.row for one in refused] == [1]
+        assert desk.decisions.of(range(3)) == ["Bag"] * 3
+        desk.decisions.decide({0: None})  # needs no file
+        assert desk.decisions.of(range(3)) == [None] * 3
+
+
+def test_a_decided_file_that_became_its_twin_is_another_picture(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+        twins.files[0].write_bytes(twins.two)
+        desk.decisions.decide({0: "Coat"})
+        assert desk.decisions.of(range(6)) == ["Coat", "Bag", "Bag", "Coat", "Coat", None]
+        desk.decisions.decide({0: None})
+        assert desk.decisions.of(range(6)) == [None, "Bag", "Bag", None, None, None]
+
+
+def test_a_copy_that_is_missing_is_not_decided(twins: Twins) -> None:
+    twins.files[1].unlink()
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+    assert twins.decided() == ["Bag", None, "Bag", None, None, None]
+
+
+def of_older_version(table: Path) -> None:
+    """The lines of a log as Hangtag wrote them without the rows."""
+    log = correction_log.log_path(table)
+    lines = [msgspec.json.decode(line) for line in log.read_bytes().splitlines()]
+    for line in lines:
+        del line["rows"]
+    log.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def test_rows_of_an_older_version_are_compared_when_a_review_starts(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+    of_older_version(twins.table)
+    assert twins.decided() == ["Bag"] * 5 + [None]
+    with opened(twins.table) as desk:
+        assert desk.decisions.prove() == 0
+        assert desk.decisions.of(range(6)) == ["Bag"] * 3 + [None] * 3
+    assert [one.rows for one in twins.lines()] == [None, [1, 2, 3]]
+
+
+def test_rows_of_an_older_version_stay_where_a_file_cannot_be_compared(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+    of_older_version(twins.table)
+    before = twins.lines()
+    twins.files[2].unlink()
+    with opened(twins.table) as desk:
+        assert desk.decisions.prove() == 1
+        assert desk.decisions.of(range(6)) == ["Bag"] * 5 + [None]
+        assert twins.lines() == before
+        desk.decisions.decide({4: None})
+        assert desk.decisions.of(range(6)) == [None] * 6
+
+
+def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twins: Twins) -> None:
+    log = correction_log.log_path(twins.table)
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+        whole = log.read_bytes()
+        log.unlink()
+        for use in (
+            lambda: desk.decisions.decide({5: "Boot"}),
+            lambda: desk.rows(Kind.ALL, None, None, False, 0, 6),
+            desk.table,
+        ):
+            with pytest.raises(SetupError, match="removed or changed"):
+                use()
+        assert not log.exists()
+        log.write_bytes(whole)
+        desk.decisions.decide({5: "Boot"})
+    assert twins.decided() == ["Bag"] * 3 + [None] * 2 + ["Boot"]
+
+
+def test_a_log_of_an_evil_label_opens_no_page(twins: Twins) -> None:
+    with opened(twins.table) as desk:
+        desk.decisions.decide({0: "Bag"})
+    (line,) = twins.lines()
+    evil = msgspec.structs.replace(line, label="../../evil")
+    correction_log.append(correction_log.log_path(twins.table), [evil])
+    with opened(twins.table) as desk, pytest.raises(SetupError, match="starts with a dot"):
+        desk.decisions.totals()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,10 @@ from producer.cli.main import hangtag
 from producer.sorting import sort
 from producer.sorting.entry import Way
 from shared.errors import Exit, UsageError
-from shared.labels import correction_log
 from shared.labels.class_folders import FLAGGED, UNKNOWN
-from shared.labels.correction import Correction
+from tests.support.images.crc_twins import twin
 from tests.support.jobs import sorted_job
+from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import ODD, RUBBISH
 from tests.support.jobs.sorted_job import folders_of, some_files, sorted_tree, tree
 
@@ -30,14 +28,6 @@ def run(*arguments: str) -> str:
     result = CliRunner().invoke(hangtag, arguments, catch_exceptions=False)
     assert result.exit_code == Exit.OK, result.output
     return result.stdout
-
-
-def decide(table: Path, content: bytes, label: str) -> None:
-    correction = Correction(
-        hashlib.sha256(content).hexdigest(), "a", 1, "", label, "tester", len(content),
-        f"{zlib.crc32(content):08x}", "2026-01-01T00:00:00Z",
-    )  # fmt: skip
-    correction_log.append(correction_log.log_path(table), [correction])
 
 
 def test_a_label_that_is_not_accepted_is_unknown(table: Path, tmp_path: Path) -> None:
@@ -67,9 +57,9 @@ def test_other_columns_change_nothing(table: Path, tmp_path: Path) -> None:
 
 
 def test_a_label_that_a_person_gave_decides(table: Path, tmp_path: Path) -> None:
-    decide(table, b"same", "Garden gnome")
-    decide(table, ODD, "Bag")
-    decide(table, RUBBISH, "Bag")  # a row that failed keeps its status
+    correct(table, b"same", "Garden gnome")
+    correct(table, ODD, "Bag")
+    correct(table, RUBBISH, "Bag")  # a row that failed keeps its status
     run("table", str(table))
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     found = sorted_tree(tmp_path / "sorted")
@@ -128,3 +118,15 @@ def test_a_sorted_table_is_proven(table: Path, tmp_path: Path, way: Way) -> None
         result = CliRunner().invoke(hangtag, ["verify", str(table)])
         assert result.exit_code == Exit.NOT_PROVEN
         assert "/sorted/flagged/odd.png: has another size or time" in result.stdout
+
+
+def test_a_decision_sorts_the_rows_that_it_names(tmp_path: Path) -> None:
+    one = bytes(range(40))
+    two = twin(one, b"two")
+    table = sorted_job.make(tmp_path, {f"{n}.png": (one, two)[n % 2] for n in range(8)})
+    correct(table, one, "Garden gnome", 1, 3, 5, 7)
+    run("table", str(table))
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    found = sorted_tree(tmp_path / "sorted")
+    assert found["Garden gnome", one] == 4
+    assert ("Garden gnome", two) not in found

@@ -17,10 +17,13 @@ from hypothesis import strategies as st
 from shared import file_lock
 from shared.errors import BadMessage, SetupError
 from shared.labels import correction_log
+from shared.labels.class_folders import problem_beside
 from shared.labels.correction import Correction, decode, encode, in_force
 from tests.support.durability import syscall_trace
 from tests.support.durability.disk_model import Disk
 
+LETTERS = st.characters(codec="utf-8", categories=("L", "N"))
+LABELS = st.text(LETTERS, max_size=40).map(lambda text: f"a {text}b")
 KEYS = st.integers(0, 3).map(lambda key: f"{key:064x}")
 
 
@@ -31,12 +34,13 @@ def decisions(draw: st.DrawFn) -> Correction:
         path=draw(st.text()),
         row=draw(st.integers(1, 10**6)),
         guess=draw(st.text()),
-        label=draw(st.text(min_size=1)),
+        label=draw(LABELS),
         by=draw(st.text()),
         size=draw(st.integers(0, 2**40)),
         crc32=f"{draw(st.integers(0, 2**32 - 1)):08x}",
         at="2026-01-01T00:00:00+00:00",
         undo=draw(st.booleans()),
+        rows=draw(st.none() | st.lists(st.integers(1, 10**6), max_size=3)),
     )
 
 
@@ -178,15 +182,86 @@ def test_a_writer_waits_for_another(tmp_path: Path) -> None:
     assert correction_log.read(path) == [CORRECTION]
 
 
-def test_a_replaced_log_is_read_from_its_start(tmp_path: Path) -> None:
+OTHERS = [msgspec.structs.replace(CORRECTION, label=label) for label in ("Bag", "Boot")]
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "overwritten", "shortened", "edited"])
+def test_a_log_that_has_no_longer_what_was_read_is_an_error(tmp_path: Path, how: str) -> None:
     path, other = tmp_path / "t.csv.corrections.jsonl", tmp_path / "other"
     follower = correction_log.Follower(path)
-    correction_log.append(path, [CORRECTION])
-    assert follower.new() == [CORRECTION]
-    restored = [msgspec.structs.replace(CORRECTION, label=label) for label in ("Bag", "Boot")]
-    correction_log.append(other, restored)
+    correction_log.append(path, [CORRECTION, *OTHERS])
+    assert follower.new() == [CORRECTION, *OTHERS]
+    whole = path.read_bytes()
+    if how == "removed":
+        path.unlink()
+    elif how == "replaced":
+        correction_log.append(other, [*OTHERS, *OTHERS])
+        other.replace(path)
+    elif how == "overwritten":  # as cp does
+        path.write_bytes(whole.replace(b"Boot", b"Belt") + whole)
+    elif how == "shortened":
+        path.write_bytes(whole[:-10])
+    else:  # an editor writes another file
+        other.write_bytes(whole.replace(b"Shirt", b"Skirt", 1))
+        other.replace(path)
+    for _ in range(2):
+        with pytest.raises(SetupError, match="removed or changed"):
+            follower.new()
+    other.write_bytes(whole)
     other.replace(path)
-    assert follower.new() == restored
+    assert follower.new() == []
+    correction_log.append(path, OTHERS)
+    assert follower.new() == OTHERS
+
+
+@pytest.mark.parametrize("label", ["../../evil", "unknown", "dot.", "trail ", "con", "a\nb"])
+def test_a_label_that_cannot_name_a_folder_is_named_when_it_is_read(
+    tmp_path: Path, label: str
+) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    evil = msgspec.structs.replace(CORRECTION, label=label)
+    correction_log.append(path, [CORRECTION, evil])
+    with pytest.raises(SetupError, match=r"corrections\.jsonl:2: the label .*remove this line"):
+        correction_log.read(path)
+    assert correction_log.read(path, problem_beside([label])) == [CORRECTION, evil]
+    path.unlink()
+    correction_log.append(path, [msgspec.structs.replace(evil, undo=True)])
+    assert len(correction_log.read(path)) == 1
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_a_line_of_a_newer_version_is_refused_and_stays(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    newer = encode(CORRECTION).replace(b'{"sha256"', b'{"frames":[1,2],"sha256"').rstrip(b"\n")
+    path.write_bytes(encode(CORRECTION) + newer + end)
+    with pytest.raises(SetupError, match=r":2: 'frames' is unknown .*; update Hangtag here"):
+        correction_log.read(path)
+    correction_log.append(path, OTHERS)
+    assert newer in path.read_bytes()
+
+
+def test_a_line_of_an_older_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    path.write_text(
+        '{"sha256":"' + "0" * 64 + '","path":"a.png","row":1,"guess":"Coat","label":"Shirt",'
+        '"by":"ada","size":9,"crc32":"00000000","at":"now","undo":false}\n'
+    )
+    assert correction_log.read(path) == [CORRECTION]
+
+
+def test_what_is_restated_gives_way_to_later_decisions(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.corrections.jsonl"
+    other = msgspec.structs.replace(CORRECTION, sha256="1" * 64)
+    correction_log.append(path, [CORRECTION, other])
+    read = correction_log.complete_size(path)
+    later = msgspec.structs.replace(CORRECTION, undo=True)
+    correction_log.append(path, [later])
+    again = [msgspec.structs.replace(one, rows=[1]) for one in (CORRECTION, other)]
+    correction_log.append(path, again, read)
+    assert correction_log.read(path) == [CORRECTION, other, later, again[1]]
+    whole = path.read_bytes()
+    correction_log.append(path, [again[0]], read)
+    assert path.read_bytes() == whole
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""A trainer gets the files whose bytes a person has seen, with labels that can name folders."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from producer.cli.main import hangtag
+from producer.models.corrected_files import corrected_files
+from shared.errors import Exit
+from tests.support.images.crc_twins import twin
+from tests.support.jobs.decided import correct
+from tests.support.jobs.finished_job import finish, options_of
+
+ONE = bytes(range(40))
+TWO = twin(ONE, b"two")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Four files of one size and CRC-32: `ONE` in rows 1 and 3, `TWO` in 2 and 4."""
+    (tmp_path / "photos").mkdir()
+    for n in range(4):
+        (tmp_path / f"photos/{n}.png").write_bytes((ONE, TWO)[n % 2])
+    finish(options_of(tmp_path, b"photos"))
+    return tmp_path / "out.csv"
+
+
+def test_files_of_equal_size_and_crc_are_found_by_the_rows_of_their_decision(table: Path) -> None:
+    correct(table, TWO, "Coat", 2, 4)
+    correct(table, ONE, "Bag", 1, 3)
+    (table.parent / "photos/0.png").unlink()
+    found = {file.label: file for file in corrected_files([table])}
+    for label, content, name in (("Bag", ONE, "2.png"), ("Coat", TWO, "1.png")):
+        assert found[label].sha256 == hashlib.sha256(content).hexdigest()
+        assert found[label].path == bytes(table.parent / "photos" / name)
+
+
+@pytest.mark.parametrize("label", ["../../evil", "unknown", "dot.", "trail "])
+def test_an_evil_label_reaches_no_training(table: Path, label: str) -> None:
+    correct(table, ONE, label, 1, 3)
+    command = ["train", str(table.parent), "--corrections", str(table)]
+    result = CliRunner().invoke(hangtag, command)
+    assert result.exit_code == Exit.SETUP
+    (line,) = result.stderr.splitlines()
+    assert f"{table.name}.corrections.jsonl:1: the label {label!r} " in line

@@ -59,6 +59,8 @@ class Disk:
             self._loose.discard(part)
             self._loose.add(path)
             self._safe[path] = self._safe.pop(part, [])
+        elif name == "link":
+            self._loose.add(paths[1])
         elif name == "unlink":
             self._dirty.pop(paths[0], None)
             self._loose.discard(paths[0])

@@ -6,6 +6,7 @@ a call that returns data by its end, so the order is one that really happened.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 _FILES = ("openat", "write", "pwrite64", "ftruncate", "mkdir", "mkdirat")
-_NAMES = ("rename", "renameat", "renameat2", "unlink", "unlinkat")
+_NAMES = ("rename", "renameat", "renameat2", "unlink", "unlinkat", "link", "linkat")
 _SOCKETS = ("sendto", "recvfrom")
 _SYNCS = ("fsync", "fdatasync")
 _AT_END = (*_SYNCS, "recvfrom", "openat")
@@ -26,10 +27,13 @@ _CALL = re.compile(r"(\w+)\((.*)")
 _RESULT = re.compile(r"\) += (-?\d+)(?:<.*>)?(?: .*)?$")
 _FD = re.compile(r"\d+<(.*?)>[,)]")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+#: A name, and the folder that it is relative to.
+_NAME_AT = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "((?:\\x[0-9a-f]{2})*)"')
 
 
 class Call(NamedTuple):
-    """One successful call. `path` is that of the descriptor: a file, or the name of a socket."""
+    """One successful call. `path` is that of the descriptor: a file, or the name of a socket. A
+    name that is relative to an open folder is among `strings` as its path."""
 
     name: str
     path: str
@@ -77,8 +81,19 @@ def _parse(text: str) -> Call | None:
         return None
     name, arguments = called[1], called[2]
     fd = _FD.match(arguments)
-    strings = tuple(bytes.fromhex(s.replace("\\x", "")) for s in _STRING.findall(arguments))
+    if name.rstrip("2").endswith("at"):
+        strings = tuple(
+            os.path.join(_decoded(at), _decoded(string))
+            for at, string in _NAME_AT.findall(arguments)
+        )
+    else:
+        strings = tuple(_decoded(string) for string in _STRING.findall(arguments))
     return Call(name, _unescaped(fd[1]) if fd else "", strings, arguments, int(result[1]))
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that strace has printed in hexadecimal; `/`, as in a folder's path, it may not."""
+    return _unescaped(text).encode("latin-1")
 
 
 def _unescaped(path: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.exceptions import RedisError
 
 from shared import failpoints, keys
 from shared.errors import SetupError
@@ -148,6 +149,18 @@ def test_a_list_that_hangtag_did_not_write_is_no_file(shared_server: RedisServer
         assert not file_copies.is_stored(client, sha256(content))
     store(client, content)
     assert file_copies.load(client, sha256(content)) == content
+
+
+def test_the_value_of_another_program_and_an_unreachable_server_are_told_apart(
+    server: RedisServer,
+) -> None:
+    client = server.client
+    client.lpush(keys.blob(sha256(b"")), "foreign")
+    with pytest.raises(SetupError, match="is not Hangtag's"):
+        file_copies.load(client, sha256(b""))
+    server.stop()
+    with pytest.raises(RedisError):
+        file_copies.load(client, sha256(b""))
 
 
 def test_a_file_that_does_not_fit_is_refused_before_anything_is_written(

@@ -77,7 +77,7 @@ def _share(number: int) -> tuple[str, int, int]:
 
 
 def _report(run: Zygote, count: int, seconds: float, note: Path | None) -> None:
-    for test in run.measured.values():
+    for test in run.order.measured.values():
         if not test.passed:
             print(f"fails without a mutant: {test.name}")
     survivors = [verdict for verdict in run.verdicts if verdict.result != KILLED]

@@ -13,22 +13,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.mutants.guards import active
+from tests.mutants.guards.order import Measured, Order, module_of
 from tests.mutants.guards.processes import Task, each
 
 #: A test of a mutant that takes longer than FACTOR times its usual time and SPARE_S has failed.
 FACTOR, SPARE_S = 5.0, 15.0
 ENDING_S = 30.0
-KILLED, SURVIVED, UNREACHED, UNCLEAR = "killed", "survived", "reached by no test", "no result"
-
-
-class Measured(NamedTuple):
-    """One test without a mutant."""
-
-    name: str
-    passed: bool
-    seconds: float
-    setup_s: float
-    reached: frozenset[str]
+KILLED, SURVIVED, UNREACHED = "killed", "survived", "reached by no test"
 
 
 class Tried(NamedTuple):
@@ -41,7 +32,7 @@ class Tried(NamedTuple):
     @property
     def of_module(self) -> tuple[str, ...]:
         """The tests of the failed one's module, up to that."""
-        return tuple(name for name in self.ran if _module(name) == _module(self.by))
+        return tuple(name for name in self.ran if module_of(name) == module_of(self.by))
 
 
 class Verdict(NamedTuple):
@@ -55,24 +46,17 @@ class Verdict(NamedTuple):
 
 
 class Zygote:
-    """Runs the mutants instead of the tests; the results are in `measured` and `verdicts`."""
+    """Runs the mutants instead of the tests; the results are in `verdicts`."""
 
     def __init__(self, mutants: Sequence[str], jobs: int) -> None:
         self._mutants, self._jobs = mutants, jobs
-        self.measured: dict[str, Measured] = {}
+        self.order = Order()
         self.verdicts: list[Verdict] = []
         self._reports: list[pytest.TestReport] = []
         self._items: dict[str, pytest.Item] = {}
         self._tasks: deque[Task] = deque()
         #: Whether these tests pass in this order without a mutant.
         self._pass: dict[tuple[str, ...], bool] = {}
-        #: Modules whose tests need the order of their file.
-        self._ordered: set[str] = set()
-        #: Tests that fail without any mutant, and per mutant those whose failure is not due to it.
-        self._unreliable: set[str] = set()
-        self._useless: dict[str, set[str]] = {}
-        #: Of each kind of mutant the tests that have killed one, the latest first.
-        self._killers: dict[str, list[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._reports.append(report)
@@ -110,11 +94,10 @@ class Zygote:
     def _compare(self, mutant: str, failed: Tried, passes: bool) -> None:
         if passes:
             self._run(self._repeat, mutant, failed.of_module, mutant, failed)
-        elif _module(failed.by) in self._ordered:
-            self._unreliable.add(failed.by)
-            self._without(mutant, failed.by)
+        elif module_of(failed.by) in self.order.ordered:
+            self._without(mutant, failed.by, of_all=True)
         else:
-            self._ordered.add(_module(failed.by))
+            self.order.ordered.add(module_of(failed.by))
             self._add(mutant)
 
     def _repeat(self, mutant: str, failed: Tried, again: Tried | None) -> None:
@@ -123,23 +106,21 @@ class Zygote:
         else:
             self._without(mutant, failed.by)
 
-    def _without(self, mutant: str, test: str) -> None:
+    def _without(self, mutant: str, test: str, of_all: bool = False) -> None:
         """Try the mutant again without this test, whose failure is not due to it."""
-        self._useless.setdefault(mutant, set()).add(test)
+        self.order.leave_out(test, "" if of_all else mutant)
         print(f"unreliable: {test} with {mutant}", flush=True)
         self._add(mutant)
 
     def _note(self, mutant: str, result: str, by: str, seconds: float) -> None:
-        if result == KILLED and by in self.measured:
-            known = self._killers.get(_kind(mutant), [])
-            self._killers[_kind(mutant)] = [by, *(test for test in known if test != by)]
-        verdict = Verdict(mutant, result, by, len(self._reaching(mutant)), seconds)
+        if result == KILLED and by in self._items:
+            self.order.add_killer(mutant, by)
+        verdict = Verdict(mutant, result, by, len(self.order.reaching(mutant)), seconds)
         self.verdicts.append(verdict)
         print(f"{result:10} {seconds:5.1f} s {mutant} [{verdict.tests}] {by}", flush=True)
 
     def _add(self, mutant: str) -> None:
-        if tests := self._reaching(mutant):
-            names = self._sequence(self._likely(mutant, tests), tests)
+        if names := self.order.sequence(mutant):
             self._run(self._judge, mutant, names, mutant, None, soon=False)
         else:
             self._note(mutant, UNREACHED, "", 0.0)
@@ -154,7 +135,7 @@ class Zygote:
         soon: bool = True,
     ) -> None:
         """Add a task whose result goes to `judge`."""
-        limit_s = sum(_limit_s(self.measured[name]) for name in names) + ENDING_S
+        limit_s = sum(_limit_s(self.order.measured[name]) for name in names) + ENDING_S
         run = functools.partial(self._tried, active_mutant, names)
         add = self._tasks.appendleft if soon else self._tasks.append
         add(Task((judge, mutant, failed), run, limit_s))
@@ -162,7 +143,7 @@ class Zygote:
     def _measure(self, items: list[pytest.Item]) -> None:
         modules: dict[str, list[pytest.Item]] = {}
         for item in items:
-            modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+            modules.setdefault(module_of(item.nodeid), []).append(item)
         tasks = [
             Task(name, lambda own=own: list(self._measured(own)), 1200.0)  # type: ignore[misc]
             for name, own in modules.items()
@@ -170,7 +151,7 @@ class Zygote:
         for name, found in each(deque(tasks), self._jobs):
             if found is None:
                 raise pytest.UsageError(f"{name} does not end without a mutant")
-            self.measured.update({test.name: test for test in found})
+            self.order.add(found)
             print(f"measured {name}: {sum(test.seconds for test in found):.1f} s", flush=True)
 
     def _measured(self, items: list[pytest.Item]) -> Iterator[Measured]:
@@ -178,75 +159,29 @@ class Zygote:
             with tempfile.NamedTemporaryFile("r", prefix="guards-reached-") as log:
                 active.activate("", log.name)
                 started = time.monotonic()
-                passed, setup_s = self._passes(item, following)
+                passed = self._passes(item, following)
                 seconds = time.monotonic() - started
                 reached = active.reached | set(log.read().splitlines())
-                yield Measured(item.nodeid, passed, seconds, setup_s, frozenset(reached))
+                yield Measured(item.nodeid, passed, seconds, frozenset(reached))
 
-    def _passes(self, item: pytest.Item, following: pytest.Item | None) -> tuple[bool, float]:
+    def _passes(self, item: pytest.Item, following: pytest.Item | None) -> bool:
         self._reports.clear()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        setup_s = sum(report.duration for report in self._reports if report.when == "setup")
-        return not any(report.failed for report in self._reports), setup_s
-
-    def _reaching(self, mutant: str) -> list[Measured]:
-        """The tests that evaluate the guard, module by module, the cheapest first."""
-        useless = self._useless.get(mutant, set()) | self._unreliable
-        passed = [test for test in self.measured.values() if test.passed]
-        found = [test for test in passed if mutant in test.reached and test.name not in useless]
-        cheapest: dict[str, float] = {}
-        for test in found:
-            module = _module(test.name)
-            cheapest[module] = min(cheapest.get(module, test.seconds), test.seconds)
-        return sorted(found, key=lambda test: (cheapest[m := _module(test.name)], m, test.seconds))
-
-    def _likely(self, mutant: str, tests: Sequence[Measured]) -> list[str]:
-        """What has killed similar mutants, if it is cheaper than most others."""
-        seconds = {test.name: test.seconds for test in tests}
-        budget_s = sum(seconds.values()) / 3
-        likely = []
-        for name in self._killers.get(_kind(mutant), []):
-            if seconds.get(name, budget_s) < budget_s and _module(name) not in self._ordered:
-                likely.append(name)
-                budget_s -= seconds[name]
-        return likely
-
-    def _sequence(self, likely: Sequence[str], reaching: Sequence[Measured]) -> list[str]:
-        """These tests, and in a module that needs its order all that come before them."""
-        names = [test.name for test in reaching if test.name not in likely]
-        sequence = list(likely)
-        for module in dict.fromkeys(map(_module, names)):
-            own = [name for name in names if _module(name) == module]
-            if module in self._ordered:
-                whole = [test.name for test in self.measured.values()
-                         if _module(test.name) == module and test.passed]  # fmt: skip
-                own = whole[: max(map(whole.index, own)) + 1]
-            sequence += own
-        return sequence
+        return not any(report.failed for report in self._reports)
 
     def _tried(self, mutant: str, names: Sequence[str]) -> Tried:
         started = time.monotonic()
         active.activate(mutant, "")
         items = [self._items[name] for name in names]
         for i, item in enumerate(items):
-            limit = pytest.mark.timeout(_limit_s(self.measured[item.nodeid]))
+            limit = pytest.mark.timeout(_limit_s(self.order.measured[item.nodeid]))
             item.add_marker(limit, append=False)
             following = items[i + 1] if i + 1 < len(items) else None
-            passed, _ = self._passes(item, following)
-            if not passed:
+            if not self._passes(item, following):
                 with contextlib.suppress(BaseException):
                     item.session._setupstate.teardown_exact(None)
                 return Tried(tuple(names[: i + 1]), item.nodeid, time.monotonic() - started)
         return Tried(tuple(names), "", time.monotonic() - started)
-
-
-def _kind(mutant: str) -> str:
-    """The mutants of one file are similar, and all that do not sync."""
-    return "sync" if mutant.endswith("-> nothing") else mutant.partition(": ")[0]
-
-
-def _module(name: str) -> str:
-    return name.partition("::")[0]
 
 
 def _limit_s(test: Measured) -> float:

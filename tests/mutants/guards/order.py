@@ -1,0 +1,90 @@
+"""The tests that a mutant is tried with: those that evaluate its guard, likely killers first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """One test without a mutant."""
+
+    name: str
+    passed: bool
+    seconds: float
+    reached: frozenset[str]
+
+
+class Order:
+    """Learns from each result which tests come first, and which do not count."""
+
+    def __init__(self) -> None:
+        self.measured: dict[str, Measured] = {}
+        #: Modules whose tests need the order of their file.
+        self.ordered: set[str] = set()
+        #: Tests that fail without any mutant, and per mutant those whose failure is not due to it.
+        self._unreliable: set[str] = set()
+        self._useless: dict[str, set[str]] = {}
+        #: Of each kind of mutant the tests that have killed one, the latest first.
+        self._killers: dict[str, list[str]] = {}
+
+    def add(self, tests: Sequence[Measured]) -> None:
+        self.measured.update({test.name: test for test in tests})
+
+    def add_killer(self, mutant: str, test: str) -> None:
+        known = self._killers.get(_kind(mutant), [])
+        self._killers[_kind(mutant)] = [test, *(one for one in known if one != test)]
+
+    def leave_out(self, test: str, mutant: str = "") -> None:
+        """The test no longer counts, for one mutant or for all."""
+        (self._useless.setdefault(mutant, set()) if mutant else self._unreliable).add(test)
+
+    def reaching(self, mutant: str) -> list[Measured]:
+        """The tests that evaluate the guard, module by module, the cheapest first."""
+        useless = self._useless.get(mutant, set()) | self._unreliable
+        passed = [test for test in self.measured.values() if test.passed]
+        found = [test for test in passed if mutant in test.reached and test.name not in useless]
+        cheapest: dict[str, float] = {}
+        for test in found:
+            module = module_of(test.name)
+            cheapest[module] = min(cheapest.get(module, test.seconds), test.seconds)
+        return sorted(
+            found, key=lambda test: (cheapest[m := module_of(test.name)], m, test.seconds)
+        )
+
+    def sequence(self, mutant: str) -> list[str]:
+        """The names of the tests as they are run: where a module needs its order, all tests of the
+        module up to the last one that evaluates the guard."""
+        reaching = self.reaching(mutant)
+        sequence = self._likely(mutant, reaching)
+        names = [test.name for test in reaching if test.name not in sequence]
+        for module in dict.fromkeys(map(module_of, names)):
+            own = [name for name in names if module_of(name) == module]
+            sequence += self._up_to_last(module, own) if module in self.ordered else own
+        return sequence
+
+    def _likely(self, mutant: str, tests: Sequence[Measured]) -> list[str]:
+        """What has killed similar mutants, if it is cheaper than most others."""
+        seconds = {test.name: test.seconds for test in tests}
+        budget_s = sum(seconds.values()) / 3
+        likely = []
+        for name in self._killers.get(_kind(mutant), []):
+            if seconds.get(name, budget_s) < budget_s and module_of(name) not in self.ordered:
+                likely.append(name)
+                budget_s -= seconds[name]
+        return likely
+
+    def _up_to_last(self, module: str, names: Sequence[str]) -> list[str]:
+        tests = [test for test in self.measured.values() if test.passed]
+        whole = [test.name for test in tests if module_of(test.name) == module]
+        return whole[: max(map(whole.index, names)) + 1]
+
+
+def _kind(mutant: str) -> str:
+    """The mutants of one file are similar, and all that do not sync."""
+    return "sync" if mutant.endswith("-> nothing") else mutant.partition(": ")[0]
+
+
+def module_of(test: str) -> str:
+    """The file of a test."""
+    return test.partition("::")[0]

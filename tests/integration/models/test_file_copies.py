@@ -140,6 +140,52 @@ def test_the_next_writer_sends_only_what_is_missing(shared_server: RedisServer) 
     assert file_copies.load(client, sha256(content)) == content
 
 
+def test_a_file_that_lacks_a_part_is_not_stored_and_its_parts_are_not_read(
+    shared_server: RedisServer,
+) -> None:
+    client, content = shared_server.client, content_of(10 * PART)
+    client.flushall()
+    store(client, content)
+    client.delete(keys.blob_part(sha256(content), 9))
+    assert not file_copies.is_stored(client, sha256(content))
+    client.config_resetstat()
+    assert file_copies.load(client, sha256(content)) is None
+    assert client.info("commandstats")["cmdstat_get"]["calls"] == 2  # the whole, the list
+
+
+def test_a_part_that_is_deleted_while_the_file_is_read_makes_it_absent(
+    shared_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content, value = shared_server.client, content_of(4 * PART), file_copies.value
+    client.flushall()
+    store(client, content)
+
+    def deleted_meanwhile(client: redis.Redis, key: str) -> bytes | None:
+        if key == keys.blob_part(sha256(content), 0):
+            client.delete(keys.blob_part(sha256(content), 3))
+        return value(client, key)
+
+    monkeypatch.setattr(file_copies, "value", deleted_meanwhile)
+    assert file_copies.load(client, sha256(content)) is None
+
+
+def test_a_part_that_is_deleted_before_it_is_listed_is_written_again(
+    shared_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, content, passed = shared_server.client, content_of(4 * PART), list[str]()
+    client.flushall()
+
+    def delete_once(point: str) -> None:
+        if point == "copies.part-put" and len(passed) == 3:
+            client.delete(keys.blob_part(sha256(content), 1))
+        passed.append(point)
+
+    monkeypatch.setattr(file_copies, "failpoint", delete_once)
+    store(client, content)
+    assert passed.count("copies.parts-listed") == 2
+    assert file_copies.load(client, sha256(content)) == content
+
+
 def test_a_list_that_hangtag_did_not_write_is_no_file(shared_server: RedisServer) -> None:
     client, content = shared_server.client, content_of(3 * PART)
     client.flushall()

@@ -37,6 +37,8 @@ def install(root: Path, sources: Sequence[Path]) -> None:
     os.environ[ROOT], os.environ[SOURCES] = str(root), os.pathsep.join(map(str, sources))
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = f"{_HOOK}{os.pathsep}{before}".rstrip(os.pathsep)
+    for path in sources:  # not where a test traces a process
+        _code_of(root, path)
     install_here()
 
 

@@ -2,4 +2,14 @@
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "
+    "-> True": "_promote_first compares again, under the lock",
+    "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (
+        "where all files are cards, the second condition is false"
+    ),
+    "shared/registry/version_operations.py: _decided: before != now.version -> True": (
+        "a promotion to the version that an alias has makes no decision, and a rollback leads to "
+        "another one"
+    ),
+}

@@ -39,6 +39,7 @@ PACKAGES = {
         (
             "tests/unit/shared/test_file_lock.py",
             "tests/unit/shared/test_registry.py",
+            "tests/unit/shared/test_version_folder.py",
             "tests/unit/shared/test_version_operations.py",
             "tests/unit/shared/test_packaged.py",
             "tests/unit/commands/test_rm.py",

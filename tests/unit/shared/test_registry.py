@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shared import file_lock
 from shared.errors import SetupError
 from shared.messages.model_card import Card
+from shared.messages.model_name import ModelName
 from shared.registry import packaged, staging
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
@@ -181,6 +182,30 @@ def test_only_versions_that_exist_are_promoted(registry: Registry, card: Card) -
     with pytest.raises(SetupError, match="there is no version shoes@2; there is: shoes@1;"):
         registry.promote("shoes", 2)
     assert registry.aliases("shoes") == {"production": 1}
+
+
+def test_an_alias_that_was_never_promoted_is_named_with_the_existing_ones(
+    registry: Registry, card: Card
+) -> None:
+    registry.publish(card, FILES)
+    text = "there is no alias shoes@canary; there is: shoes@production;"
+    with pytest.raises(SetupError, match=text):
+        registry.resolve(ModelName("shoes", None, "canary"))
+    with pytest.raises(SetupError, match=text):
+        registry.rollback("shoes", alias="canary")
+
+
+def test_a_first_promotion_cannot_be_taken_back(registry: Registry, card: Card) -> None:
+    registry.publish(card, FILES)
+    with pytest.raises(SetupError, match="shoes@production has no promotion to take back"):
+        registry.rollback("shoes")
+
+
+def test_the_sizes_of_the_packaged_version_need_no_store(registry: Registry) -> None:
+    sizes = registry.sizes(packaged.card())
+    assert sizes.keys() == packaged.card().files.keys()
+    assert all(sizes.values())
+    assert not registry.root.exists()
 
 
 @pytest.mark.parametrize("alias", ["7", "", "a/b", "Production"])

@@ -26,12 +26,14 @@ from shared.messages.requests import (
     Evaluate,
     Promote,
     Prune,
+    Remove,
     Request,
     Rollback,
+    Train,
     decode_request,
     encode_request,
 )
-from shared.registry import packaged, version_operations
+from shared.registry import packaged, removal, version_operations
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from shared.registry.staging import LEFTOVER_S
@@ -224,6 +226,22 @@ def test_a_trainer_keeps_what_an_open_request_uses(server: RedisServer, registry
     pruned = manage_versions.prune(context, work).answer
     assert isinstance(pruned, Pruned)
     assert pruned.kept == {1: "production stands for it", 3: "request queued needs it"}
+
+
+def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:
+    for number in range(2):
+        registry.publish(msgspec.structs.replace(card(number), name="boots"), FILES)
+    for work in (Evaluate("boots@2"), Rollback("boots"), Train("boots", "tutorial")):
+        other = Request("other", work, "", time.time())
+        assert list(removal.used_by(registry, NAME, other)) == []
+    assert removal.remove(registry, Remove(NAME, 2), {}, [other]).removed == (2,)
+
+
+def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
+    assert version_operations.decided(registry, NAME, "r1") is None
+    done = version_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
+    assert version_operations.decided(registry, NAME, "r1") == done
+    assert version_operations.decided(registry, NAME, "") is None
 
 
 def test_a_request_is_identified_by_its_tag() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,23 +166,42 @@ def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Plac
 
 
 def test_up_scales_without_a_gap(running: Place) -> None:
-    stack.up(running.settings, 2)
-    _wait_for_children(running, 2)
+    _check_handover(running, 2)
     stack.up(running.settings, None)
     found = stack.describe(running.settings)
     assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
-    stack.up(running.settings, 1)
-    _wait_for_children(running, 1)
+    _check_handover(running, 1)
 
 
-def _wait_for_children(place: Place, wanted: int) -> None:
-    def scaled() -> bool:
-        assert place.parents("worker"), "there was a time without a worker"
-        beats = place.alive()
-        return len(beats) == 1 and len(beats[0].children) == wanted
+def _check_handover(place: Place, children: int) -> None:
+    """The previous worker withdraws its heartbeat after the next one has written its first."""
+    (previous,) = wait_for("its heartbeat", place.alive)
+    with _heartbeat_events(place) as events:
+        stack.up(place.settings, children)
+        wait_for("the end of the previous worker", lambda: not procfs.is_alive(previous.pid))
+        wait_for(f"{children} children", lambda: place.children() == children)
+        place.assert_one_of_each()
+    assert (previous.id, "del") in events, "it was killed"
+    earlier = events[: events.index((previous.id, "del"))]
+    assert any(worker != previous.id for worker, _ in earlier), "there was a time without a worker"
 
-    wait_for(f"{wanted} children", scaled)
-    wait_for("the end of the previous worker", lambda: len(place.parents("worker")) == 1)
+
+@contextmanager
+def _heartbeat_events(place: Place) -> Iterator[list[tuple[str, str]]]:
+    """What happens to heartbeats meanwhile, in the server's order: worker, `set` or `del`."""
+    events: list[tuple[str, str]] = []
+    prefix = f"__keyspace@0__:{keys.worker('')}"
+    with place.client() as client, client.pubsub() as subscribed:
+        client.config_set("notify-keyspace-events", "K$g")
+        subscribed.psubscribe(f"{prefix}*")
+        yield events
+        subscribed.ping()
+        for message in subscribed.listen():
+            if message["type"] == "pong":
+                return
+            if message["type"] == "pmessage" and message["data"] in (b"set", b"del"):
+                worker = message["channel"].decode().removeprefix(prefix)
+                events.append((worker, message["data"].decode()))
 
 
 def test_workers_are_displayed(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,26 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
             mirror_reader.resolve(server.client, parse(wrong))
 
 
+def test_only_the_packaged_model_has_an_alias_without_a_promotion(
+    server: RedisServer, registry: Registry
+) -> None:
+    published(registry)
+    mirror_writer.publish(server.client, registry)
+    server.client.delete(keys.model_aliases(NAME))
+    with pytest.raises(SetupError, match="there is no alias garments@other") as error:
+        mirror_reader.resolve(server.client, parse(f"{NAME}@other"))
+    assert "production" not in str(error.value)
+
+
+def test_a_file_that_the_card_does_not_list_is_refused(
+    server: RedisServer, registry: Registry
+) -> None:
+    card = published(registry)
+    mirror_writer.publish(server.client, registry)
+    with pytest.raises(SetupError, match=r"garments@1 has no other\.tflite; choose another"):
+        mirror_reader.load_file(server.client, card, "other.tflite")
+
+
 def test_a_path_is_not_accepted_as_a_model_name() -> None:
     for wrong in ("../model", "/etc/passwd", "a/b@1", "garments@../1"):
         with pytest.raises(UsageError):

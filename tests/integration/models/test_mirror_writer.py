@@ -233,6 +233,35 @@ def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_
         mirror_reader.load_file(server.client, card, "confusion.png")
 
 
+def test_a_picture_that_redis_has_is_not_sent_again_and_lives_on(
+    server: RedisServer, registry: Registry
+) -> None:
+    card = publish(registry, more={"a.png": b"x"})
+    mirror_writer.publish(server.client, registry)
+    key = keys.blob(card.files["a.png"])
+    server.client.set(key, b"as it was", ex=10)
+    mirror_writer.publish(server.client, registry)
+    assert server.client.get(key) == b"as it was"
+    assert server.client.ttl(key) > 10
+
+
+class WithStaleList(Registry):
+    """Lists the numbers without a version as they were before the last one appeared."""
+
+    def removed(self, name: str) -> list[int]:
+        return [*super().removed(name), *self.versions(name)[-1:]]
+
+
+def test_a_version_that_appears_during_a_copy_is_not_deleted(
+    server: RedisServer, registry: Registry
+) -> None:
+    for _ in range(2):
+        publish(registry)
+    mirror_writer.publish(server.client, registry)
+    mirror_writer.publish(server.client, WithStaleList(registry.root))
+    assert mirror_reader.load_card(server.client, "shoes", 2).version == 2
+
+
 def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)

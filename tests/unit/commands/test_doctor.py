@@ -13,17 +13,19 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.doctor import installed, stored
+from producer.doctor import installed, reachable, stored
 from producer.doctor.doctor import Report
 from producer.doctor.finding import Level
 from producer.fleet import machine_resources
-from producer.journal.job_index import Entry, remember
+from producer.journal.job_index import Entry, index_dir, remember
 from producer.journal.journal import journal_path
 from producer.processes import lock
-from producer.stack import launch, other_stacks
-from shared import installation
-from shared.broker.runtime_paths import private_stack_dir
+from producer.stack import desired_state, launch, other_stacks
+from producer.stack.desired_state import Desired
+from shared import installation, keys
+from shared.broker.runtime_paths import log_path, private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
+from shared.ledger import heartbeats
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -174,6 +176,69 @@ def test_a_broker_is_reported_with_its_workers(
     assert problems(report) == {"workers": "none is alive"}
     (workers,) = [one for one in report.findings if one.topic == "workers"]
     assert workers.fix.endswith("hangtag worker")
+
+
+@pytest.fixture
+def at_the_stack(server: RedisServer) -> RedisServer:
+    """At the socket of this machine's stack."""
+    settings = Settings.from_env()
+    private_stack_dir(settings)
+    socket_path(settings).symlink_to(server.socket)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("up_s", "floor", "missing"),
+    [(0.0, None, True), (0.0, 1, True), (0.0, 0, False), (1e9, None, False)],
+)
+def test_a_stack_lacks_a_worker_only_if_it_wants_one_and_has_been_up_for_a_while(
+    at_the_stack: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    up_s: float,
+    floor: int | None,
+    missing: bool,
+) -> None:
+    """A trainer is started if a request needs it."""
+    settings = Settings.from_env()
+    monkeypatch.setattr(reachable, "STARTING_S", up_s)
+    desired_state.save(stack_dir(settings), Desired(floor=floor))
+    found = {one.topic: one for one in reachable.reachable(settings)}
+    assert found["broker"].text.startswith("this machine's stack, Redis ")
+    text = "although this machine's stack is up" if missing else "starts one if needed"
+    assert text in found["workers"].text
+    assert found["workers"].level is (Level.PROBLEM if missing else Level.OK)
+    assert found["workers"].fix == (f"see {log_path(settings)}" if missing else "")
+    assert "starts one if needed" in found["trainers"].text
+    assert found["trainers"].level is Level.OK
+
+
+def test_living_workers_are_counted_with_their_processes_and_machines(
+    at_the_stack: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reachable, "STARTING_S", 0.0)
+    now = heartbeats.server_ms(at_the_stack.client)
+    for name, children in (("one", ["1:1", "2:1"]), ("two", ["3:1"])):
+        beat = heartbeats.Heartbeat(
+            f"{name}:1:1", name, 1, keys.CLASSIFY_QUEUE, children, [], 0, 0.0, 0, now, now, {}
+        )
+        heartbeats.beat(at_the_stack.client, beat, 60)
+    found = {one.topic: one for one in reachable.reachable(Settings.from_env())}
+    assert found["workers"].text == "2 workers, 3 processes: one, two"
+    assert found["workers"].level is Level.OK
+
+
+def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:
+    store = index_dir().parent / "models"  # on one disk
+    settings = msgspec.structs.replace(Settings.from_env(), store=str(store))
+    places = (settings.store_path, index_dir(), Path.cwd())
+    disks = {os.stat(stored.nearest(place)).st_dev for place in places}
+    assert len([one for one in stored.room(settings) if one.topic == "disk"]) == len(disks)
+    assert "log" not in {one.topic for one in stored.jobs(settings)}
+    private_stack_dir(settings)
+    log_path(settings).write_text("started\n")
+    assert [one.text for one in stored.jobs(settings) if one.topic == "log"] == [
+        str(log_path(settings))
+    ]
 
 
 class Usage(NamedTuple):

@@ -56,7 +56,7 @@ def find(job: str) -> KnownJob:
         )
     view = read_snapshot(output)
     if view is None or view.state is JobState.UNREADABLE:
-        one = next(iter(job_index.ids_of(str(output))), "")
+        one = job_index.any_id_of(str(output))
         if not os.path.lexists(journal_path(output)):
             return KnownJob(one, output, "its journal is missing", True, missing=True)
         return KnownJob(one, output, "unreadable", True)

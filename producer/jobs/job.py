@@ -36,7 +36,7 @@ from producer.rendering.table_file import PART, check_part, sha256_of
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
-from shared.process import child_id
+from shared.process import child_id, machine_id
 
 
 class Job:
@@ -127,7 +127,7 @@ class Job:
         make_table(pinned, self.table.display)
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        remember(Entry(record.id, str(self.output), record.created, card.ref))
+        remember(Entry(record.id, str(self.output), record.created, card.ref, machine_id()))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),

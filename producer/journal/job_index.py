@@ -15,6 +15,7 @@ from shared import atomic_file
 from shared.errors import MISFITS
 from shared.failpoints import failpoint
 from shared.messages.job import JOB_ID
+from shared.process import machine_id
 
 #: A job whose disk is missing for longer is forgotten.
 MISSING_S = 90 * 86_400.0
@@ -24,12 +25,13 @@ REMEDY = "fix this or set XDG_STATE_HOME to another folder, and run the same com
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One job that was started on this machine by this user."""
+    """One job that was started by this user."""
 
     id: str
     output: str
     created: float  #: seconds since 1970
     model: str = ""  #: the version that it needs; empty if it is finished, or unknown
+    machine: str = ""  #: another one may share the home; empty, as of older versions: this one
 
 
 def index_dir() -> Path:
@@ -39,7 +41,7 @@ def index_dir() -> Path:
 
 
 def remember(entry: Entry) -> None:
-    """Add an entry; it replaces an entry of the same output.
+    """Add an entry; it replaces an entry of the same output on the same machine.
 
     Raises:
         SetupError: the disk is full, or the folder may not be written.
@@ -52,7 +54,8 @@ def remember(entry: Entry) -> None:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
         for other in entries():
-            if other.output == entry.output and other.id != entry.id:
+            same = other.output == entry.output and _machine(other) == _machine(entry)
+            if same and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
         atomic_file.place(draft, folder / f"{entry.id}.json")
@@ -75,7 +78,7 @@ def make_private(folder: Path) -> None:
 
 def entries() -> list[Entry]:
     """Every job whose journal exists or may exist on a disk that is missing now, oldest first.
-    Entries of the others are deleted."""
+    Entries of the others are deleted. Of one output on two machines, it is the job of this one."""
     found, now = [], time.time()
     for file in index_dir().glob("*.json"):
         try:
@@ -87,11 +90,21 @@ def entries() -> list[Entry]:
             if is_reachable(entry):
                 if seen < now - SEEN_S:
                     os.utime(file)
-            elif seen < now - MISSING_S or _is_deleted(entry):
+            elif seen < now - MISSING_S or (_is_own(entry) and _is_deleted(entry)):
                 file.unlink(missing_ok=True)
                 continue
         found.append(entry)
-    return sorted(found, key=lambda entry: entry.created)
+    own = {entry.output for entry in found if _is_own(entry)}
+    known = [entry for entry in found if _is_own(entry) or entry.output not in own]
+    return sorted(known, key=lambda entry: entry.created)
+
+
+def _machine(entry: Entry) -> str:
+    return entry.machine or machine_id()
+
+
+def _is_own(entry: Entry) -> bool:
+    return _machine(entry) == machine_id()
 
 
 def is_reachable(entry: Entry) -> bool:
@@ -136,5 +149,10 @@ def output_of(job: str) -> Path | None:
 
 
 def ids_of(output: str) -> set[str]:
-    """The ids of this output's jobs in the index."""
-    return {entry.id for entry in entries() if entry.output == output}
+    """The ids of this output's jobs in the index; of this machine only."""
+    return {entry.id for entry in entries() if entry.output == output and _is_own(entry)}
+
+
+def any_id_of(output: str) -> str:
+    """The id of a job of this output, if need be one of another machine; or empty."""
+    return next((entry.id for entry in entries() if entry.output == output), "")

@@ -1,7 +1,8 @@
 """Messages between a monitor and workers: publish-subscribe channels, and reply lists that expire.
 
-kombu would keep a table of subscribers for each exchange, under keys of its own, and a script that
-cleans it up. Neither is needed: Redis knows a channel's subscribers, and a reply goes to one list.
+kombu would keep a table of queues for each exchange, under keys of its own, and a script that
+cleans it up. Neither is needed: Redis knows a channel's subscribers, a reply goes to one list, and
+a hint to the queue that its exchange is named like.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from kombu.utils.json import dumps, loads
 
 from shared import keys
 from shared.broker import remote_control
+from shared.broker.message_filter import QUEUES
 from shared.errors import BadMessage, bounded
 from shared.log_limit import LogLimit
 
@@ -24,7 +26,8 @@ _UNFIT = (BadMessage, KeyError, ValueError, TypeError, RecursionError)
 
 
 class RemoteChannel(redis.Channel):
-    """A channel whose remote control leaves no keys behind and validates commands first."""
+    """A channel without tables in Redis, which another client could change, that validates
+    commands."""
 
     # kombu's attributes, which have no types.
     connection_errors: tuple[type[Exception], ...]
@@ -38,13 +41,15 @@ class RemoteChannel(redis.Channel):
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         if not queue.startswith(keys.REMOTE):
-            super()._queue_bind(exchange, routing_key, pattern, queue)  # type: ignore[misc]
-        elif exchange != remote_control.ANSWERS:
+            return  # `_lookup` knows where hints go
+        if exchange != remote_control.ANSWERS:
             self._fanout_queues[queue] = (exchange, routing_key.replace("#", "*"))
 
     def _lookup(self, exchange: str, routing_key: str, default: Any = None) -> Any:
         if exchange == remote_control.ANSWERS:
             return [keys.ANSWERS + routing_key]
+        if exchange in QUEUES:
+            return [exchange]  # Celery gives each queue an exchange of its name
         return super()._lookup(exchange, routing_key, default)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:

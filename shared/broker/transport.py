@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from queue import Empty
 from typing import Any, Self
 
@@ -67,10 +68,6 @@ class HintChannel(RemoteChannel):
     """A channel that survives foreign messages in its queue."""
 
     QoS = UnstartedHints  # type: ignore[assignment]
-    # The names of kombu's own keys, with Hangtag's prefix.
-    keyprefix_queue = keys.PREFIX + "binding:%s"
-    keyprefix_binding_permanent = keys.PREFIX + "binding:permanent:%s"
-    keyprefix_binding_deadlines = keys.PREFIX + "binding:deadlines"
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """Like kombu's, but without a password in the URL, which may be logged."""
@@ -96,12 +93,24 @@ class HintChannel(RemoteChannel):
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except RedisError as error:
-            if not is_foreign(error):
-                raise
-            with self.conn_or_acquire() as client:
-                removed = remove(client, dict.fromkeys(self.active_queues, "list"))
-            log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(removed))
+            self._remove_foreign(error, self.active_queues)
             raise Empty from error
+
+    def _size(self, queue: str) -> int:
+        """The same when a consumer starts."""
+        try:
+            return super()._size(queue)
+        except RedisError as error:
+            self._remove_foreign(error, [queue])
+            return 0
+
+    def _remove_foreign(self, error: RedisError, queues: Iterable[str]) -> None:
+        """Delete the keys of these queues that are not lists. Raises another error again."""
+        if not is_foreign(error):
+            raise error
+        with self.conn_or_acquire() as client:
+            removed = remove(client, dict.fromkeys(queues, "list"))
+        log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(removed))
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         queue = message.delivery_info["routing_key"]

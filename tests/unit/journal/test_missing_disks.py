@@ -21,6 +21,7 @@ from producer.journal.journal import journal_path
 from shared.errors import Exit
 from shared.messages.job import JobRecord
 from shared.messages.model_card import card_sha256
+from shared.process import machine_id
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -117,6 +118,16 @@ def test_a_job_on_a_missing_disk_can_be_forgotten(disk: Path) -> None:
     assert run("models", "rm", f"{NAME}@2", "--yes").exit_code == 0
     mounted(disk)
     assert journal_path(disk / "out.csv").exists()
+
+
+def test_a_job_of_another_machine_is_forgotten_on_request(tmp_path: Path) -> None:
+    remember(Entry("testjb03", str(tmp_path / "missing/out.csv"), 1.0, machine="another"))
+    assert run("forget", "testjb03", "--yes").stdout.startswith("job testjb03 is forgotten;")
+    assert list(index_dir().iterdir()) == []
+
+
+def test_a_started_job_is_one_of_this_machine(disk: Path) -> None:
+    assert [entry.machine for entry in entries()] == [machine_id()]
 
 
 def test_a_job_whose_journal_was_deleted_is_forgotten_at_once(disk: Path) -> None:

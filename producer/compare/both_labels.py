@@ -14,9 +14,12 @@ from shared.labels.class_folders import folded, folder_of
 
 
 class BothLabels:
-    """Labels of both models with the same folder are one, unless a model has two of them."""
+    """Labels of both models with the same folder are one, unless a model has two of them. Labels
+    that people gave follow."""
 
-    def __init__(self, labels_a: Sequence[str], labels_b: Sequence[str]) -> None:
+    def __init__(
+        self, labels_a: Sequence[str], labels_b: Sequence[str], given: Sequence[str] = ()
+    ) -> None:
         apart = {folder for labels in (labels_a, labels_b) for folder in _shared(labels)}
 
         def key(label: str) -> tuple[str, str]:
@@ -30,11 +33,14 @@ class BothLabels:
         self.of_b = [number[key(label)] for label in labels_b]
         as_in_a = {key(label): label for label in reversed((*labels_a, *labels_b))}
         as_in_b = {key(label): label for label in reversed((*labels_b, *labels_a))}
-        self.labels = [as_in_a[one] for one in number]  #: as the first model has them
         #: Folders may be named as either model has it.
         self._folders = [
             FolderLabels([names[one] for one in number]) for names in (as_in_a, as_in_b)
         ]
+        self.of_given = {label: number.setdefault(key(label), len(number)) for label in given}
+        as_given = {key(label): label for label in given}
+        #: As the first model has them.
+        self.labels = [as_in_a.get(one) or as_given[one] for one in number]
 
     def of_folder(self, path: bytes) -> int | None:
         """The index of the label that a file's own folder is named like."""

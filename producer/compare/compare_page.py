@@ -28,6 +28,7 @@ class DisagreementShot(NamedTuple):
     a: tuple[int, str, float]  #: label, its text, confidence
     b: tuple[int, str, float]
     truth_text: str
+    judge: str  #: "folder", or "person"
     right: str  #: "a", "b", or empty
     picture: Picture
 
@@ -104,6 +105,7 @@ def _shot(one: Compared, names: Sequence[str], picture: Picture) -> Disagreement
         (one.label_a, names[one.label_a], one.a.confidence),
         (one.label_b, names[one.label_b], one.b.confidence),
         "" if one.truth is None else names[one.truth],
+        "person" if one.by_person else "folder",
         right,
         picture,
     )

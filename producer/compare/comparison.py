@@ -10,6 +10,7 @@ import msgspec
 
 from producer.compare.paired_rows import paired, rows
 from producer.compare.paired_test import p_value
+from producer.compare.people_said import of_tables
 from producer.compare.tally import Compared, Tally
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
@@ -40,7 +41,7 @@ class LabelFigures(msgspec.Struct, frozen=True):
     a: int  #: images with this label in A
     b: int
     agreed: int  #: in both
-    judged: int  #: images whose folder states this label
+    judged: int  #: images whose folder, or a person, states this label
     right_a: int  #: of these
     right_b: int
     only_a_right: int
@@ -65,13 +66,23 @@ class Comparison(msgspec.Struct, frozen=True):
     failed_in_both: int
     images: int
     agreed: int
-    judged: int  #: images whose folder is named like a label
+    judged: int  #: images whose folder is named like a label, or about which a person decided
     only_a_right: int
     only_b_right: int
     both_wrong: int
-    p_value: float | None  #: of McNemar's exact test; None where no folder states a label
+    p_value: float | None  #: of McNemar's exact test; None where no image is judged
     labels: list[LabelFigures]  #: that occur, the most frequent in A first
     confusions: list[Confusion]  #: the most frequent ones first, at most MAX_CONFUSIONS
+    judged_by_people: int = 0  #: of the judged images, those without a folder that is named so
+
+    @property
+    def judges(self) -> str:
+        """Who states what is right, as the end of a sentence."""
+        if self.judged_by_people == 0:
+            return "as their folders are named"
+        if self.judged_by_people == self.judged:
+            return "as people decided in hangtag review"
+        return "as their folders are named, or people decided"
 
 
 def compare(
@@ -81,9 +92,9 @@ def compare(
 
     Raises:
         UsageError: they have no file in common.
-        SetupError: a journal is damaged.
+        SetupError: a journal or a log of corrections is damaged.
     """
-    tally = Tally(a.card.labels, b.card.labels)
+    tally = Tally(a.card.labels, b.card.labels, of_tables(a, b))
     for pair in paired(rows(a), rows(b)):
         compared = tally.add(pair)
         if compared is not None:
@@ -115,6 +126,7 @@ def _comparison(a: SealedJournal, b: SealedJournal, tally: Tally) -> Comparison:
         p_value(only_a, only_b) if judged else None,
         sorted(_labels(tally), key=lambda one: (-one.a, -one.b, one.label)),
         nsmallest(MAX_CONFUSIONS, _confusions(tally), lambda one: (-one.images, one.a, one.b)),
+        tally.judged_by_people,
     )
 
 

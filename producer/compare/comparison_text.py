@@ -30,8 +30,8 @@ def lines(found: Comparison, room: int | None = None) -> list[str]:
 
 
 def verdict(found: Comparison) -> str:
-    """Which table is right more often, and whether that may be chance; empty without folders that
-    are named like labels."""
+    """Which table is right more often, and whether that may be chance; empty if no image is
+    judged."""
     if found.p_value is None:
         return ""
     test = f"p {_probability(found.p_value)}, McNemar's exact test"
@@ -77,7 +77,7 @@ def _figures(found: Comparison) -> Iterator[Figure]:
         return
     for letter, side in (("A", found.a), ("B", found.b)):
         share = percent(side.right / found.judged, 1)
-        detail = f"{share} of {found.judged:,}, as their folders are named"
+        detail = f"{share} of {found.judged:,}, {found.judges}"
         yield Figure(f"{side.right:,}", f"right in {letter}", detail)
     yield Figure(f"{found.only_a_right:,}", "only in A", "right in A, wrong in B")
     yield Figure(f"{found.only_b_right:,}", "only in B", "right in B, wrong in A")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from producer.compare.both_labels import BothLabels
 from producer.compare.paired_rows import Pair, Row, is_same_content
+from producer.compare.people_said import PeopleSaid
 
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 1_000
@@ -15,10 +16,14 @@ EXAMPLES = 3
 
 
 class Tally:
-    """Counts pairs. Labels are indices of `labels`, those of both models without doubles."""
+    """Counts pairs. Labels are indices of `labels`: those of both models, and those that people
+    gave, without doubles."""
 
-    def __init__(self, labels_a: Sequence[str], labels_b: Sequence[str]) -> None:
-        self._both = BothLabels(labels_a, labels_b)
+    def __init__(
+        self, labels_a: Sequence[str], labels_b: Sequence[str], said: PeopleSaid | None = None
+    ) -> None:
+        self._said = said or PeopleSaid([])
+        self._both = BothLabels(labels_a, labels_b, sorted(self._said.labels))
         self.labels = self._both.labels
         count = len(self.labels)
         self.only_a, self.only_b = 0, 0  #: rows without a partner
@@ -30,7 +35,8 @@ class Tally:
         self.labelled = self.agreed = 0  #: with a label in both; the same one
         self.counts_a, self.counts_b = _zeros(count), _zeros(count)
         self.agreed_on = _zeros(count)
-        #: By the label that the folder states, of pairs with a label in both.
+        self.judged_by_people = 0
+        #: By the label that the folder states, or a person, of pairs with a label in both.
         self.judged, self.right_a, self.right_b = _zeros(count), _zeros(count), _zeros(count)
         self.right_both = _zeros(count)
         self.differ_wrong = 0  #: judged images with two different labels, both of them wrong
@@ -75,14 +81,17 @@ class Tally:
             self.agreed_on[label_a] += 1
         if self.pairs is not None:
             self.pairs[label_a * len(self.labels) + label_b] += 1
-        truth = self._both.of_folder(a.name)
+        truth, by_person = self._both.of_folder(a.name), False
+        if truth is None and (said := self._said.of(a, b)) is not None:
+            truth, by_person = self._both.of_given[said], True
         if truth is not None:
+            self.judged_by_people += by_person
             self.judged[truth] += 1
             self.right_a[truth] += label_a == truth
             self.right_b[truth] += label_b == truth
             self.right_both[truth] += label_a == label_b == truth
             self.differ_wrong += len({label_a, label_b, truth}) == 3
-        return Compared(a, b, label_a, label_b, truth)
+        return Compared(a, b, label_a, label_b, truth, by_person)
 
     def pair(self, label_a: int, label_b: int) -> int:
         """The number of images with these labels."""
@@ -92,10 +101,19 @@ class Tally:
 class Compared:
     """Two rows with labels, as indices of the labels of both models."""
 
-    __slots__ = ("a", "b", "label_a", "label_b", "truth")
+    __slots__ = ("a", "b", "by_person", "label_a", "label_b", "truth")
 
-    def __init__(self, a: Row, b: Row, label_a: int, label_b: int, truth: int | None) -> None:
-        self.a, self.b, self.label_a, self.label_b, self.truth = a, b, label_a, label_b, truth
+    def __init__(
+        self,
+        a: Row,
+        b: Row,
+        label_a: int,
+        label_b: int,
+        truth: int | None,
+        by_person: bool,
+    ) -> None:
+        self.a, self.b, self.label_a, self.label_b = a, b, label_a, label_b
+        self.truth, self.by_person = truth, by_person  #: of a person, or of the folder's name
 
 
 def _zeros(count: int) -> array[int]:

@@ -25,6 +25,13 @@ def too_few(output: Path) -> SetupError:
     )
 
 
+def labels_now(output: Path, labels: Sequence[str]) -> PersonLabels | None:
+    """All corrections that `output` has, whose model has these labels; None without any. Raises
+    SetupError."""
+    size = correction_log.complete_size(correction_log.log_path(output))
+    return PersonLabels(output, size, labels) if size else None
+
+
 class PersonLabels:
     """The corrections in the first `size` bytes of the log of `output`, whose job has a model with
     these labels.
@@ -65,9 +72,12 @@ class PersonLabels:
         from 1. Failed rows have none."""
         found = {}
         for i, (stamp, digest) in enumerate(zip(batch.stamps, batch.digests, strict=True)):
-            content = Content(stamp[0], digest)
-            if content in self._contents and result.statuses[i] == Status.OK.code:
-                decision = self._rows.of(content, first + i)
-                if decision is not None:
-                    found[i] = decision.label
+            label = self.label(first + i, Content(stamp[0], digest))
+            if label is not None and result.statuses[i] == Status.OK.code:
+                found[i] = label
         return found
+
+    def label(self, row: int, content: Content) -> str | None:
+        """The label of a row that has not failed, counted from 1, whose file has this content."""
+        decision = self._rows.of(content, row) if content in self._contents else None
+        return None if decision is None else decision.label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +18,13 @@ from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
 from producer.rendering.display_options import acceptance, stored_display
-from producer.rendering.person_labels import PersonLabels
+from producer.rendering.person_labels import PersonLabels, labels_now
 from producer.report import model_part, table_part
 from producer.report.choice import Choice
 from producer.report.survey import NO_PERSONS, Survey
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError
-from shared.labels import correction_log
 from shared.messages.batch import BatchResult, decode_result
 from shared.messages.files import Stamp
 from shared.messages.model_card import card_sha256
@@ -89,7 +88,7 @@ def _write(
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed
-    persons = _persons(table, sealed.card.labels)
+    persons = labels_now(table, sealed.card.labels)
     survey = Survey(sealed.card, acceptance(sealed.card, stored_display(sealed)))
     for names, _, _, result, labels in _batches(sealed, persons):
         survey.add(names, result, labels)
@@ -112,12 +111,6 @@ def _write(
     return Written(
         str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), images.missing
     )
-
-
-def _persons(table: Path, labels: Sequence[str]) -> PersonLabels | None:
-    """The labels that people gave to rows of the table, as of now."""
-    size = correction_log.complete_size(correction_log.log_path(table))
-    return PersonLabels(table, size, labels) if size else None
 
 
 class _Batch(NamedTuple):

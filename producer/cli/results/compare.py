@@ -41,9 +41,9 @@ def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_js
     """Compare two tables over the same images.
 
     A and B are tables or jobs. Their rows are paired by the path of the file: how many agree, which
-    labels differ, and where folders are named like labels which table is right, with an exact
-    test of whether that may be chance. Labels are the model's, without the
-    thresholds of the tables.
+    labels differ, and where folders are named like labels, or people decided with `hangtag review`,
+    which table is right, with an exact test of whether that may be chance. Labels are the model's,
+    without the thresholds of the tables.
     """
     from producer.compare.tables import compare_tables
 

@@ -26,6 +26,7 @@ from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from tests.support.images.encoders import save
+from tests.support.jobs.decided import correct
 from tests.support.jobs.planted_journal import Answer, plant
 from tests.support.pages.parsed import Parsed
 from tests.unit.report.test_report import HOSTILE
@@ -253,6 +254,42 @@ def test_labels_with_the_same_folder_are_the_same(
     assert compared(tmp_path, (label_a, "Bag"), (label_b, "Bag"), answers) == {
         "agreed": 2, "judged": 2, "only_a_right": 0, "only_b_right": 0, "both_wrong": 1,
         "labels": ["Bag", label_a],
+    }  # fmt: skip
+
+
+def decided(folder: Path, *decisions: tuple[str, int, str]) -> dict[str, object]:
+    """The figures of two tables that differ on six files, after decisions: the table, the row, and
+    the label. A says Trouser of all, B Pullover; row 6 lies in the folder Trouser."""
+    names = [b"in/inbox/%d.png" % i for i in range(5)] + [b"in/zz/Trouser/5.png"]
+    a = pictured(folder, names)
+    plant(folder / "a.csv", [(name, 1, 0.9) for name, *_ in a])
+    plant(folder / "b.csv", [(name, 2, 0.8) for name, *_ in a])
+    for table, row, label in decisions:
+        content = (folder / os.fsdecode(names[row - 1])).read_bytes()
+        correct(folder / table, content, label, row)
+    found = json.loads(run(folder / "a.csv", folder / "b.csv", "--json").stdout)["comparison"]
+    wanted = ("judged", "judged_by_people", "only_a_right", "only_b_right", "both_wrong")
+    return {name: found[name] for name in wanted if found[name]}
+
+
+def test_decisions_of_people_judge_where_no_folder_does(tmp_path: Path) -> None:
+    made = [("a.csv", 1, "Pullover"), ("b.csv", 2, "Pullover"), ("b.csv", 3, "wool hat"),
+            ("a.csv", 6, "Pullover")]  # fmt: skip
+    assert decided(tmp_path, *made) == {
+        "judged": 4, "judged_by_people": 3, "only_a_right": 1, "only_b_right": 2, "both_wrong": 1,
+    }  # fmt: skip
+    result = run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
+    assert "as their folders are named, or people decided" in result.stdout
+    page = Parsed((tmp_path / "c.html").read_text())
+    page.check_harmless()
+    assert "person: wool hat" in "".join(page.text)
+
+
+def test_people_who_contradict_each_other_judge_nothing(tmp_path: Path) -> None:
+    made = [("a.csv", 1, "Pullover"), ("b.csv", 1, "Trouser"), ("a.csv", 2, "Bag"),
+            ("b.csv", 2, "Bag")]  # fmt: skip
+    assert decided(tmp_path, *made) == {
+        "judged": 2, "judged_by_people": 1, "only_a_right": 1, "both_wrong": 1,
     }  # fmt: skip
 
 

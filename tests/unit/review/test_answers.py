@@ -1,0 +1,118 @@
+"""What can be reviewed, and what a desk has of it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.journal.totals import Withdrawn
+from producer.pages.file_location import FileLocation
+from producer.pages.thumbnails import Thumbnails
+from producer.review import desk as desks
+from producer.review.answers import Answers
+from producer.review.decisions import Decisions, Refused
+from producer.review.desk import Desk
+from producer.review.views import Kind
+from shared.errors import UsageError
+from shared.messages.files import NO_DIGEST
+from tests.support.images.drawn_folders import draw
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+
+ROWS = 6
+
+
+def made(folder: Path, files: dict[str, bytes], stop_after: int | None = None) -> Path:
+    """The table of a job of these files."""
+    for name, content in files.items():
+        (folder / "files").mkdir(exist_ok=True)
+        (folder / "files" / name).write_bytes(content)
+    finish(options_of(folder, b"files"), stop_after=stop_after)
+    return folder / "out.csv"
+
+
+@pytest.mark.parametrize(
+    ("files", "stop_after", "why"),
+    [
+        ({"a.png": b"a", "b.png": b"b"}, 0, "has not finished; finish it with: hangtag collect"),
+        ({"a.png": RUBBISH, "b.png": RUBBISH}, None, "no row of .* has a label"),
+    ],
+)
+def test_a_table_without_answers_is_not_reviewed(
+    tmp_path: Path, files: dict[str, bytes], stop_after: int | None, why: str
+) -> None:
+    with pytest.raises(UsageError, match=why):
+        Answers(made(tmp_path, files, stop_after))
+
+
+def test_without_a_job_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no job of .*; make one with: hangtag classify"):
+        Answers(tmp_path / "out.csv")
+
+
+def test_rows_that_failed_have_no_answer(tmp_path: Path) -> None:
+    answers = Answers(made(tmp_path, {"a.png": RUBBISH, "b.png": b"b", "c.png": b"c"}))
+    assert list(answers.rows) == [2, 3]
+
+
+def test_files_of_one_size_with_another_checksum_are_no_copies(tmp_path: Path) -> None:
+    contents = sorted([b"one", b"two", b"six", b"ten"], key=zlib.crc32)
+    files = {f"{i}.png": content for i, content in enumerate([*contents, contents[0]])}
+    answers = Answers(made(tmp_path, files))
+    assert sorted(answers.same_content(answers.content(0))) == [0, 4]
+    assert list(answers.same_content(answers.content(1))) == [1]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    draw(tmp_path / "shapes", (5, 8), ROWS // 2)
+    finish(options_of(tmp_path, b"shapes"))
+    return tmp_path / "out.csv"
+
+
+@pytest.fixture
+def desk(table: Path) -> Iterator[Desk]:
+    answers = Answers(table)
+    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    with Thumbnails() as thumbnails:
+        yield Desk(table, answers, decisions, thumbnails, "", {})
+
+
+def test_all_rows_are_in_the_order_of_the_table(desk: Desk) -> None:
+    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    assert [row.row for row in rows] == list(range(1, ROWS + 1))
+
+
+def test_only_some_views_are_kept_in_memory(desk: Desk) -> None:
+    for n in range(2 * desks._KEPT_VIEWS):
+        assert desk.rows(Kind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0
+    assert len(desk._orders) == desks._KEPT_VIEWS
+
+
+def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path) -> None:
+    row = desk.rows(Kind.ALL, None, None, False, 0, 1).rows[0]
+    (table.parent / row.path).unlink()
+    picture = desk.picture(row.position, 128)
+    assert not picture.webp
+    assert picture.why
+
+
+def test_estimates_are_shown_unless_they_are_withdrawn(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = desk.decisions.totals()
+    for why in (None, Withdrawn("", "")):
+        monkeypatch.setattr(desk, "_withdrawn", why)
+        shown = desk.totals()
+        assert shown.expected == (whole.expected if why is None else None)
+        assert shown.accuracy == (whole.accuracy if why is None else None)
+
+
+@pytest.mark.parametrize("digest", [b"", NO_DIGEST])
+def test_a_file_without_a_checksum_in_the_journal_is_not_decided(desk: Desk, digest: bytes) -> None:
+    (answer,) = desk.answers.read([0])
+    refused = desk.decisions._sha256(answer._replace(digest=digest))
+    assert isinstance(refused, Refused)
+    assert refused.why == "the job has no checksum of this file; classify it again"

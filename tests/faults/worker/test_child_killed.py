@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 
 from tests.faults.apps.slow_worker import READY_AFTER_S
@@ -14,6 +13,7 @@ from tests.support.jobs.recovery_times import CHILD_KILLED, CHILD_KILLED_REAL
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import BATCH_IMAGES, SLOW_APP, Fleet, wait_for
+from tests.support.processes.stopwatch import Stopwatch
 from tests.support.servers.redis_server import RedisServer
 
 #: Upper bound for the runs of a killed child's batch, including the interrupted one.
@@ -53,13 +53,13 @@ def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
     producer = stage.classify()
     producer.wait_until_done(1)
     victim = stage.catch(producer, worker)
-    killed = time.monotonic()
+    killed = Stopwatch()
     procfs.kill(victim.child)
     successor = wait_for("a successor", lambda: set(worker.children) - {victim.child})
     view = producer.view
     assert view is not None
     producer.wait_until_done(view.done + 2 * BATCH_IMAGES)  # one may have been done before
-    seconds = time.monotonic() - killed
+    seconds = killed.seconds
     assert seconds > READY_AFTER_S - 0.5
     CHILD_KILLED.check(seconds - READY_AFTER_S)
     stage.check_finished(producer)

@@ -10,6 +10,7 @@ import redis
 
 from shared import keys
 from tests.support.processes import procfs
+from tests.support.processes.stopwatch import Stopwatch
 
 _POLL_S = 0.002
 _CATCH_S = 60.0
@@ -69,13 +70,16 @@ def catch(client: redis.Redis, pids: Collection[int], job: str = "") -> Held:
 
 
 def wait_until_taken_over(client: redis.Redis, lost: Held, timeout_s: float) -> float:
-    """Wait until another process claims or finishes the batch of a dead owner; return seconds."""
-    started = time.monotonic()
+    """Wait until another process claims or finishes the batch of a dead owner; return seconds of a
+    stopwatch."""
+    watch, due_s = Stopwatch(), time.monotonic() + timeout_s
     while not _taken_over(client, lost):
-        waited = time.monotonic() - started
-        assert waited < timeout_s, f"no process took {lost} over within {timeout_s:.0f} s"
+        if time.monotonic() > due_s:
+            left_s = timeout_s - watch.seconds
+            assert left_s > 0, f"no process took {lost} over within {timeout_s:.0f} s"
+            due_s += left_s
         time.sleep(_POLL_S)
-    return time.monotonic() - started
+    return watch.seconds
 
 
 def _taken_over(client: redis.Redis, lost: Held) -> bool:

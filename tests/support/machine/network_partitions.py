@@ -19,6 +19,7 @@ from tests.support.jobs.scenario import Scenario
 from tests.support.machine.network_namespaces import Network, Site
 from tests.support.processes import procfs
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Producer, Worker, wait_for
+from tests.support.processes.stopwatch import Stopwatch
 
 AWAY, BACK = "Redis has been unreachable since", "Redis is back"
 NO_WORKER = "no worker is alive"
@@ -28,19 +29,19 @@ class Clock:
     """Seconds since the last event, for the test's output."""
 
     def __init__(self) -> None:
-        self.since = time.monotonic()
+        self.restart()
 
     def restart(self) -> None:
         """Measure from now on."""
-        self.since = time.monotonic()
+        self.since, self._watch = time.monotonic(), Stopwatch()
 
     def wait_until(self, seconds: float) -> None:
         """Sleep until this time after the event."""
         time.sleep(max(0.0, self.since + seconds - time.monotonic()))
 
     def report(self, what: str) -> float:
-        """Print and return the seconds since the event."""
-        seconds = time.monotonic() - self.since
+        """Print and return the seconds since the event, by a stopwatch."""
+        seconds = self._watch.seconds
         print(f"{what}: {seconds:.1f} s")
         return seconds
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
 from tests.support.jobs.recovery_times import EVERY, Seen
 from tests.support.processes.fleet import ROOT
+from tests.support.processes.stopwatch import Stopwatch
 
 ROWS = {
     int(found[1]): found[2]
@@ -23,6 +28,23 @@ def test_a_bound_belongs_to_a_time_in_its_row_of_the_page(name: str) -> None:
 
 def test_a_recovery_that_takes_much_longer_fails() -> None:
     seen = Seen(1, 2.0)
-    seen.check(9.0)
+    seen.check(6.0)
     with pytest.raises(AssertionError):
-        seen.check(9.1)
+        seen.check(6.1)
+
+
+def test_a_stopwatch_counts_a_sleep_and_no_wait_for_a_processor() -> None:
+    """Here two processes for each processor are busy, so that each waits for half of the time."""
+    busy = [sys.executable, "-S", "-c", "while True: pass"]
+    processes = [subprocess.Popen(busy) for _ in range(2 * len(os.sched_getaffinity(0)))]
+    try:
+        watch = Stopwatch()
+        time.sleep(0.3)
+        assert watch.seconds == 0.0
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    watch = Stopwatch()
+    subprocess.run(["sleep", "0.3"], check=True)
+    assert watch.seconds > 0.2

@@ -20,6 +20,7 @@ REUSED = f"{socket.gethostname()}:{os.getpid()}:1"
 @pytest.mark.parametrize(
     ("worker", "stays"),
     [(DEAD, False), (REUSED, False), ("elsewhere:99999999:1", True), (parent_id(), True)],
+    ids=["dead", "reused", "elsewhere", "alive"],  # the same in each process of a run
 )
 def test_only_files_of_dead_workers_of_this_machine_are_deleted(
     worker: str, stays: bool, tmp_path: Path

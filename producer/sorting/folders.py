@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple
 
 from producer.sorting.entry import Entry
 from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
@@ -24,23 +24,17 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os
 _LINK = {errno.ENOTDIR, errno.ELOOP}
 
 
-class Back(NamedTuple):
-    """Files return below `to` instead of `base`, the folder that all of them came from."""
-
-    base: bytes  #: both without a slash at the end
-    to: bytes
-
-    def path(self, source: bytes) -> bytes:
-        """Where a file returns to."""
-        return self.to + source.removeprefix(self.base)
+#: Where the file of a log's entry may be put back, by its source. Raises UsageError: nowhere.
+Reach = Callable[[bytes], bytes]
 
 
 class Folders:
     """The folders of a batch, each opened once and closed with this object."""
 
-    def __init__(self, out: bytes, back: Back | None = None) -> None:
-        """`out` is absolute and has no symbolic links."""
-        self._out, self._back = out, back
+    def __init__(self, out: bytes, reach: Reach | None = None) -> None:
+        """`out` is absolute and has no symbolic links. Without `reach` the entries are not of a
+        log, but of a plan."""
+        self._out, self._reach = out, reach
         self._open: dict[bytes, int] = {}
 
     def __enter__(self) -> Folders:
@@ -62,7 +56,7 @@ class Folders:
         Raises:
             Stays: its folder is missing, a link, or may not be read.
         """
-        source = entry.source if self._back is None else self._back.path(entry.source)
+        source = entry.source if self._reach is None else self._reach(entry.source)
         folder, _, name = source.rpartition(b"/")
         return Spot(self.at(folder, make), name)
 

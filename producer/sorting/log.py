@@ -13,13 +13,15 @@ from pathlib import Path
 
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import located
-from producer.sorting.entry import COLUMNS, Entry, State, Way, entry_of, place_hash, source_hash
+from producer.sorting.entry import Entry, State, Way, place_hash, source_hash
+from producer.sorting.log_check import cells_in, entry_in
 from producer.sorting.log_file import LogFile
-from producer.sorting.log_tables import INDEX_NAMES, SEALED
+from producer.sorting.log_tables import INDEX_NAMES, SEALED, added, seal
 from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
 
 _KEY = "sorting = ? AND row = ?"
+_STATE = Entry._fields.index("state")
 
 
 class SortLog(LogFile):
@@ -112,17 +114,19 @@ class SortLog(LogFile):
 
     def open_entries(self) -> list[Entry]:
         """What was under way when a process ended; at most a batch."""
-        text = f"SELECT {COLUMNS} FROM file WHERE state != {State.PLACED.value}"  # has an index
-        return [entry_of(row) for row in self._all(text)]
+        return self._entries(f"state != {State.PLACED.value}")  # has an index
 
     def last_placed(self, limit: int, before: tuple[int, int] | None) -> list[Entry]:
         """Up to `limit` entries before a key, the last one first."""
         sorting, row = before or (1 << 62, 0)
-        text = (
-            f"SELECT {COLUMNS} FROM file WHERE state = ? AND (sorting, row) < (?, ?)"
-            " ORDER BY sorting DESC, row DESC LIMIT ?"
-        )
-        return [entry_of(row) for row in self._all(text, State.PLACED, sorting, row, limit)]
+        where = "state = ? AND (sorting, row) < (?, ?) ORDER BY sorting DESC, row DESC LIMIT ?"
+        return self._entries(where, State.PLACED, sorting, row, limit)
+
+    def _entries(self, where: str, *values: object) -> list[Entry]:
+        """Each is checked again: not every program that can write the log minds its lock."""
+        with self.errors():
+            rows = self._all(f"SELECT * FROM file WHERE {where}", *values)
+            return [entry_in(self.token, row) for row in rows]
 
     def count(self) -> int:
         """The number of all entries."""
@@ -162,13 +166,21 @@ class SortLog(LogFile):
 
     def made(self) -> list[str]:
         """The folders that were made, OUT last."""
-        return [row[0] for row in self._all("SELECT folder FROM made ORDER BY folder DESC")]
+        with self.errors():
+            rows = self._all("SELECT * FROM made ORDER BY folder DESC")
+            return [cells_in(self.token, "made", row)[0] for row in rows]
 
     def mark(self, entries: Iterable[Entry], state: State) -> None:
         """Set the state of entries, in the open transaction."""
         for entry in entries:
-            for cells in self._drop("file", _KEY, *entry.key):
-                self._put("file", *cells[:3], int(state), *cells[4:])
+            for *cells, before in self._all(f"SELECT * FROM file WHERE {_KEY}", *entry.key):
+                cells[_STATE] = int(state)
+                after = seal(self.token, "file", *cells)
+                self._count(0, added(after, -before))
+                self._db.execute(
+                    f"UPDATE file SET state = ?, seal = ? WHERE {_KEY}",
+                    (int(state), after, *entry.key),
+                )
 
     def forget(self, entries: Iterable[Entry]) -> None:
         """Remove entries, in the open transaction."""

@@ -105,7 +105,7 @@ def _read(path: Path, start: int, count: int) -> bytes:
 
 
 def version_of(database: sqlite3.Connection, path: Path) -> int:
-    """The version of a log whose structure is sound.
+    """The version of a log that has a log's tables.
 
     Raises:
         SetupError: a later version wrote it.
@@ -119,9 +119,6 @@ def version_of(database: sqlite3.Connection, path: Path) -> int:
     tables = {VERSION: TABLES, UNSEALED: UNSEALED_TABLES}.get(version)
     if tables is None or not has_tables(database, tables):
         raise Mismatch("its tables are not those of a log")
-    (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise Mismatch(str(found).splitlines()[-1])
     return int(version)
 
 
@@ -134,15 +131,19 @@ def token_of(database: sqlite3.Connection) -> str:
 
 
 def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[int, int]:
-    """Read all rows; returns their number and the sum of their checksums.
+    """Check SQLite's own structure and all rows; returns their number and the sum of their
+    checksums.
 
     Raises:
         sqlite3.DatabaseError: a row is damaged, missing or of another log.
     """
+    (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise Mismatch(str(found).splitlines()[-1])
     rows = total = 0
     for table in SEALED:
         for row in database.execute(f"SELECT * FROM {table}"):
-            _cells(token, table, row)
+            cells_in(token, table, row)
             rows, total = rows + 1, added(total, row[-1] if sealed else 0)
     if sealed:
         head = database.execute("SELECT * FROM log").fetchone()
@@ -155,17 +156,17 @@ def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[
 
 def entry_in(token: str, row: tuple[Any, ...]) -> Entry:
     """The entry in a row of `file`. Raises Mismatch."""
-    return entry_of(_cells(token, "file", row)[:ENTRY_CELLS])
+    return entry_of(cells_in(token, "file", row)[:ENTRY_CELLS])
 
 
 def job_in(token: str, row: tuple[Any, ...] | None) -> str:
     """The job in a row of `sorting`. Raises Mismatch."""
     if row is None:
         raise Mismatch("a table is missing")
-    return str(_cells(token, "sorting", row)[2])
+    return str(cells_in(token, "sorting", row)[2])
 
 
-def _cells(token: str, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+def cells_in(token: str, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The cells of a row without its checksum, which a log of an earlier version has not. Raises
     Mismatch if it is damaged, or leads out of the folder."""
     cells = row[: _WIDTH[table]]

@@ -149,15 +149,19 @@ class LogFile:
         mark = seal(self.token, table, *cells)
         places = ", ".join("?" * (len(cells) + 1))
         self._db.execute(f"INSERT INTO {table} VALUES ({places})", (*cells, mark))
-        self._rows, self._total = self._rows + 1, added(self._total, mark)
+        self._count(1, mark)
 
     def _drop(self, table: str, where: str, *key: object) -> list[tuple[Any, ...]]:
         """Remove rows, in the open transaction; returns their cells."""
         found = self._all(f"SELECT * FROM {table} WHERE {where}", *key)
         self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
         for *_, mark in found:
-            self._rows, self._total = self._rows - 1, added(self._total, -mark)
+            self._count(-1, -mark)
         return [tuple(row[:-1]) for row in found]
+
+    def _count(self, rows: int, mark: int) -> None:
+        """Note rows that were added, and their checksum."""
+        self._rows, self._total = self._rows + rows, added(self._total, mark)
 
     def _put_head(self, base: bytes | None) -> None:
         head = self.token, base, self._rows, self._total

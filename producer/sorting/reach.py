@@ -15,12 +15,23 @@ import msgspec
 from producer.journal import job_index
 from producer.output.formatting import typed
 from producer.sorting import sort_index
-from producer.sorting.folders import Back
+from producer.sorting.folders import Reach
 from producer.sorting.log import SortLog
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError, UsageError
 from shared.messages.files import printable
+
+
+def own(entry: sort_index.Entry, out: str) -> Reach:
+    """The folders that an entry of the index has recorded."""
+
+    def path(source: bytes) -> bytes:
+        if not entry.sources.has(source):
+            raise _foreign(out, source)
+        return source
+
+    return path
 
 
 def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_index.Entry:
@@ -34,9 +45,9 @@ def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_in
         entry = _with_journals(entry, log)
     if named is not None:
         entry = msgspec.structs.replace(entry, sources=entry.sources | named)
+    reach = own(entry, out)
     for source in log.sources():
-        if not entry.sources.has(source):
-            raise _foreign(out, source)
+        reach(source)
     return entry
 
 
@@ -51,8 +62,8 @@ def with_table(entry: sort_index.Entry, out: str, table: Path) -> sort_index.Ent
     return msgspec.structs.replace(entry, out=os.fsencode(out), tables=entry.tables | {str(table)})
 
 
-def back(log: SortLog, to: str) -> Back:
-    """What --back-to replaces by `to`: the folder that all files of a log came from. It stays the
+def back_to(log: SortLog, to: str) -> Reach:
+    """Below `to`, which stands for the folder that all files of a log came from. That stays the
     same while there are fewer of them."""
     base = before = log.base
     for source in log.sources():
@@ -61,7 +72,8 @@ def back(log: SortLog, to: str) -> Back:
         base = base.rstrip(b"/")
     if base != before and base is not None:
         log.set_base(base)
-    return Back((base or b"").rstrip(b"/"), os.fsencode(to).rstrip(b"/"))
+    start = (base or b"").rstrip(b"/")
+    return lambda source: os.fsencode(to).rstrip(b"/") + source.removeprefix(start)
 
 
 def _foreign(out: str, source: bytes) -> UsageError:

@@ -8,13 +8,13 @@ from contextlib import suppress
 
 from producer.sorting import transfer
 from producer.sorting.entry import Entry, State, Way
-from producer.sorting.folders import Back, Folders
+from producer.sorting.folders import Folders, Reach
 from producer.sorting.log import SortLog
 from producer.sorting.spots import Spot, Stays, content_at, same_file
 from shared.errors import SetupError
 
 
-def settle(log: SortLog, out: bytes, back: Back | None = None) -> None:
+def settle(log: SortLog, out: bytes, reach: Reach) -> None:
     """Settle all open entries of a log.
 
     Raises:
@@ -25,7 +25,7 @@ def settle(log: SortLog, out: bytes, back: Back | None = None) -> None:
         return
     placed, forgotten = list[Entry](), list[Entry]()
     try:
-        with Folders(out, back) as folders:
+        with Folders(out, reach) as folders:
             for entry in entries:
                 done = _Settling(entry, folders, log.token).is_placed()
                 (placed if done else forgotten).append(entry)

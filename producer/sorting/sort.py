@@ -62,7 +62,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
             unproven = _seal(log, reach.with_table(entry, out, table))
-            settle(log, os.fsencode(out))
+            settle(log, os.fsencode(out), reach.own(entry, out))
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             moved_files.remember(table, out)
             left = Remaining()
@@ -131,10 +131,13 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
     with out_folder.log_of(out) as log:
         entry = reach.check(log, out) if back_to is None else reach.recorded(log, out)
         unproven = not log.sealed and _seal(log, entry)
-        back = None if back_to is None else reach.back(log, _checked(back_to))
-        settle(log, os.fsencode(out), back)
+        if back_to is None:
+            allowed = reach.own(entry, out)
+        else:
+            allowed = reach.back_to(log, _checked(back_to))
+        settle(log, os.fsencode(out), allowed)
         with _Progress(log.count(), left, quiet) as progress:
-            folders = partial(Folders, os.fsencode(out), back)
+            folders = partial(Folders, os.fsencode(out), allowed)
             count = Undo(log, folders, left, progress.passed).run()
         if not log.count():
             out_folder.remove_log(log, entry)

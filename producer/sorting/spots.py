@@ -178,9 +178,11 @@ def content_at(spot: Spot) -> Content | None:
 
 
 def same_bytes(one: Spot, other: Spot) -> bool:
-    """Whether two regular files are equal, byte for byte. Raises OSError."""
+    """Whether two regular files are one, or equal byte for byte. Raises OSError."""
     try:
         with opened(one) as first, opened(other) as second:
+            if os.path.sameopenfile(first, second):
+                return True
             return all(a == b for a, b in zip_longest(chunks(first), chunks(second)))
     except Stays:
         return False

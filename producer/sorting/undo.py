@@ -15,7 +15,7 @@ from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
-from producer.sorting.spots import Identity, Spot, Stays, content_at, identity, same_file
+from producer.sorting.spots import Identity, Spot, Stays, content_at, same_file
 from shared.messages.files import printable
 
 GONE = "no longer in the folder"
@@ -89,15 +89,15 @@ class Undo:
         source = folders.source(entry)
         if entry.way is Way.LINK:
             _check(same_file(source, place), SOURCE_GONE)
-            transfer.remove(place, identity(info), self._aside(place, entry))
         else:
             _check(content_at(source) == entry.content, SOURCE_GONE)
             _check(content_at(place) == entry.content, EDITED)
-            self._remove_copy(entry, place, source)
+        self._remove_second(entry, place, source)
         return None
 
-    def _remove_copy(self, entry: Entry, place: Spot, source: Spot) -> None:
-        """Remove a copy, unless its original only has the same size and CRC-32."""
+    def _remove_second(self, entry: Entry, place: Spot, source: Spot) -> None:
+        """Remove a copy or a link, unless its original is another file, of the same size and
+        CRC-32, or the same name."""
         try:
             transfer.remove(place, source, self._aside(place, entry))
         except Stays:

@@ -54,7 +54,7 @@ class Stage:
         self.images = here / "in"
         self._disk, self._folders = Disk(here, there, state), (self.images, self.out)
         self._log = str(self.out / SORT_LOG)
-        self.seen: dict[str, int] = {"logged": 0, "touched": 0, "removed": 0}
+        self.seen: dict[str, int] = {"logged": 0, "touched": 0, "removed": 0, "forgotten": 0}
 
     def run(self, act: str, trace: Path) -> None:
         """Run a command, and check each of its calls."""
@@ -76,6 +76,9 @@ class Stage:
             assert not self._images(self._disk.removed), "a removed file may come back"
         elif call.name.startswith("unlink") and paths[0] == self._log:
             assert not self._images(self._disk.at_risk | self._disk.removed)
+        elif call.name.startswith("unlink") and "/hangtag/sorts/" in paths[0]:
+            self.seen["forgotten"] += 1
+            assert self._log not in self._disk.removed, "a log may come back that is unknown"
         elif call.name.startswith("unlink") and self._images(set(paths)):
             self.seen["removed"] += 1
             unsafe = {path for path in self._disk.at_risk if not path.endswith(".aside")}
@@ -121,3 +124,4 @@ def test_a_power_failure_at_any_moment_loses_no_image(stage: Stage, tmp_path: Pa
     assert tree(stage.images) == FILES
     assert not stage.out.exists()
     assert stage.seen["logged"] > 12
+    assert stage.seen["forgotten"] == 1

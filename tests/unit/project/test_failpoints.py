@@ -131,6 +131,7 @@ ALONE = {
     "producer/dispatch/job_queue.py:renew": "extends lives of keys, as the next `touch` does",
     "producer/sorting/log.py:sorting": "in a transaction, which has one",
     "producer/sorting/log.py:seal": "in a transaction, which has one",
+    "producer/sorting/log.py:mark": "in a transaction, which has one",
     "producer/sorting/log.py:set_base": "in a transaction, which has one",
     "producer/sorting/log_file.py:_create_tables": "in a transaction, which has one",
     "producer/sorting/log_file.py:_drop": "in a transaction, which has one",

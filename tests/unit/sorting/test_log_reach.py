@@ -12,13 +12,15 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.journal import job_index
-from producer.sorting import moved_files, sort, sort_index
+from producer.sorting import moved_files, placing, sort, sort_index
 from producer.sorting.entry import State, Way
+from producer.sorting.log_tables import seal
+from shared import failpoints
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ID, finish, options_of
-from tests.support.jobs.sort_logs import Rows, forge, rows, unseal
+from tests.support.jobs.sort_logs import NAMES, Rows, database, forge, rows, unseal
 from tests.support.jobs.sorted_job import tree
 
 FILES = {"a/1.png": b"one", "b/1.png": b"uno", "b/2.png": b"two"}
@@ -228,6 +230,59 @@ def test_two_tables_of_one_user_share_a_folder(out: Path, tmp_path: Path) -> Non
     assert tree(other.parent / "in") == {"c.png": b"c"}
     assert tree(out.parent / "in") == FILES
     assert moved_files.sorted_into(other) == []
+
+
+def change_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, out: Path, sealed: bool, **cells: Any
+) -> None:
+    """Another program, which minds no lock, changes the log while `--undo` is at its first file."""
+    monkeypatch.setattr(placing, "BATCH_FILES", 1)
+
+    def on_pass(name: str) -> None:
+        if name == "sort.logged":
+            monkeypatch.setattr(failpoints, "_on_pass", lambda name: None)
+            with database(out) as log:
+                row = log.execute("SELECT * FROM file WHERE row = 0").fetchone()
+                new = [cells.get(name, cell) for name, cell in zip(NAMES, row, strict=False)]
+                new += row[len(NAMES) : -1]
+                token = log.execute("SELECT token FROM log").fetchone()[0]
+                mark = seal(token, "file", *new) if sealed else row[-1]
+                log.execute("DELETE FROM file WHERE row = 0")
+                places = ", ".join("?" * len(row))
+                log.execute(f"INSERT INTO file VALUES ({places})", (*new, mark))
+
+    monkeypatch.setattr(failpoints, "_on_pass", on_pass)
+
+
+def test_an_entry_that_is_forged_meanwhile_writes_nowhere_else(
+    out: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_meanwhile(monkeypatch, out, True, source=os.fsencode(victim / "x"))
+    code, stderr = undo(out)
+    assert (code, os.listdir(victim)) == (Exit.USAGE, [])
+    assert str(victim / "x") in stderr
+
+
+def test_an_entry_that_is_damaged_meanwhile_is_not_believed(
+    out: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_meanwhile(monkeypatch, out, False, source=os.fsencode(out.parent / "in/x"))
+    code, stderr = undo(out)
+    assert (code, "row 0 of table 1 is damaged" in stderr) == (Exit.SETUP, True)
+    assert not (out.parent / "in/x").exists()
+
+
+@pytest.mark.parametrize("way", [Way.LINK, Way.COPY])
+def test_a_file_is_no_copy_of_itself(tmp_path: Path, way: Way) -> None:
+    """By a forged entry its file comes from where it lies."""
+    table = sorted_job.make(tmp_path, {"a/1.png": b"one"})
+    out = tmp_path / "in"
+    sort.sort(table, out, way)
+    (tmp_path / "in/a/1.png").unlink()
+    (place,) = out.rglob("1.png")
+    forge(out, source=os.fsencode(place))
+    assert undo(out)[0] == Exit.SOME_FAILED
+    assert place.read_bytes() == b"one"
 
 
 class TestEarlierVersion:

@@ -31,6 +31,7 @@ PACKAGES = {
             "tests/faults/producer/test_histories_of_sorting.py",
             "tests/faults/storage/test_sort_disk_full.py",
             "tests/faults/storage/test_sort_power_failure.py",
+            "tests/faults/storage/test_sort_power_failure.py",
         ),
         6,
     ),

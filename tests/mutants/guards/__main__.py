@@ -37,7 +37,9 @@ def main() -> int:
     given = _parser().parse_args()
     selected = _planted(given) if given.sources else _of_packages(given)
     started = time.monotonic()
-    run = Zygote([one for one in selected.mutants if one not in EQUIVALENT], given.jobs)
+    mutants = [one for one in selected.mutants if one not in EQUIVALENT]
+    slow = [str(ROOT / path) for package in PACKAGES.values() for path in package.slow]
+    run = Zygote(mutants, given.jobs, slow)
     active.install(given.root, selected.sources)
     code = pytest.main(arguments(given.tests or selected.tests), plugins=[run])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -55,7 +57,7 @@ def _of_packages(given: argparse.Namespace) -> Selection:
     ids = [one for name in names for path in PACKAGES[name].files() for one in _ids(ROOT, path)]
     return Selection(
         [path for package in PACKAGES.values() for path in package.files()],
-        [str(ROOT / path) for name in names for path in PACKAGES[name].tests],
+        [str(ROOT / path) for name in names for path in PACKAGES[name].all_tests],
         [one for one in ids if re.search(given.only, one) and crc32(one.encode()) % parts == part],
     )
 
@@ -77,9 +79,8 @@ def _share(number: int) -> tuple[str, int, int]:
 
 
 def _report(run: Zygote, count: int, seconds: float, note: Path | None) -> None:
-    for test in run.order.measured.values():
-        if not test.passed:
-            print(f"fails without a mutant: {test.name}")
+    for test in run.failed:
+        print(f"fails without a mutant: {test}")
     survivors = [verdict for verdict in run.verdicts if verdict.result != KILLED]
     print(_table(survivors), end="")
     killed, listed = len(run.verdicts) - len(survivors), count - len(run.verdicts)

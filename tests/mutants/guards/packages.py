@@ -9,11 +9,17 @@ ROOT = Path(__file__).parents[3]
 
 
 class Package(NamedTuple):
-    """Sources and tests, as patterns from the root; CI runs one of the `shares` of its mutants."""
+    """Sources as patterns from the root, and tests: files and folders; what survives them is tried
+    with the slow ones, which are files. CI runs one of the `shares` of the mutants."""
 
     sources: tuple[str, ...]
     tests: tuple[str, ...]
     shares: int
+    slow: tuple[str, ...] = ()
+
+    @property
+    def all_tests(self) -> tuple[str, ...]:
+        return self.tests + self.slow
 
     def files(self) -> list[Path]:
         return sorted(path for pattern in self.sources for path in ROOT.glob(pattern))
@@ -21,19 +27,21 @@ class Package(NamedTuple):
 
 PACKAGES = {
     "review": Package(
-        ("producer/review/*.py",), ("tests/unit/review", "tests/integration/review"), 3
+        ("producer/review/*.py",),
+        ("tests/unit/review",),
+        2,
+        ("tests/integration/review/test_review_server.py",),
     ),
     "sorting": Package(
         ("producer/sorting/*.py",),
+        ("tests/unit/sorting",),
+        6,
         (
-            "tests/unit/sorting",
+            "tests/faults/storage/test_sort_power_failure.py",
+            "tests/faults/storage/test_sort_disk_full.py",
             "tests/faults/producer/test_failpoints_of_sorting.py",
             "tests/faults/producer/test_histories_of_sorting.py",
-            "tests/faults/storage/test_sort_disk_full.py",
-            "tests/faults/storage/test_sort_power_failure.py",
-            "tests/faults/storage/test_sort_power_failure.py",
         ),
-        6,
     ),
     "registry": Package(
         ("shared/registry/*.py", "shared/atomic_file.py", "shared/file_lock.py"),
@@ -46,12 +54,14 @@ PACKAGES = {
             "tests/unit/commands/test_rm.py",
             "tests/unit/sorting/test_unsynced_folders.py",
             "tests/integration/models/test_file_copies.py",
-            "tests/integration/models/test_mirror_reader.py",
-            "tests/integration/models/test_mirror_writer.py",
-            "tests/integration/models/test_promotion.py",
             "tests/integration/storage",
         ),
         5,
+        (
+            "tests/integration/models/test_mirror_reader.py",
+            "tests/integration/models/test_mirror_writer.py",
+            "tests/integration/models/test_promotion.py",
+        ),
     ),
     "requests": Package(
         ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
@@ -60,16 +70,18 @@ PACKAGES = {
             "tests/unit/handlers/test_workspace.py",
             "tests/unit/commands/test_train.py",
             "tests/unit/commands/test_check_data.py",
-            "tests/integration/requests/test_check_again.py",
-            "tests/integration/requests/test_lease.py",
             "tests/integration/requests/test_ledger.py",
+            "tests/integration/requests/test_lease.py",
             "tests/integration/requests/test_maintenance.py",
-            "tests/integration/requests/test_runner.py",
-            "tests/integration/requests/test_submit.py",
-            "tests/integration/requests/test_trial_requests.py",
             "tests/integration/storage",
         ),
         5,
+        (
+            "tests/integration/requests/test_check_again.py",
+            "tests/integration/requests/test_runner.py",
+            "tests/integration/requests/test_submit.py",
+            "tests/integration/requests/test_trial_requests.py",
+        ),
     ),
     "doctor": Package(("producer/doctor/*.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

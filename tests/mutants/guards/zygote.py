@@ -48,10 +48,12 @@ class Verdict(NamedTuple):
 class Zygote:
     """Runs the mutants instead of the tests; the results are in `verdicts`."""
 
-    def __init__(self, mutants: Sequence[str], jobs: int) -> None:
-        self._mutants, self._jobs = mutants, jobs
+    def __init__(self, mutants: Sequence[str], jobs: int, slow: Sequence[str] = ()) -> None:
+        """`slow` are files of tests that are tried with the survivors of all others."""
+        self._mutants, self._jobs, self._slow = mutants, jobs, slow
         self.order = Order()
         self.verdicts: list[Verdict] = []
+        self.failed: list[str] = []  #: tests that fail without a mutant
         self._reports: list[pytest.TestReport] = []
         self._items: dict[str, pytest.Item] = {}
         self._tasks: deque[Task] = deque()
@@ -63,13 +65,22 @@ class Zygote:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
-        self._measure(session.items)
-        waiting = deque(self._mutants)
+        slow = [item for item in session.items if str(item.path) in self._slow]
+        self._try(self._mutants, [item for item in session.items if item not in slow])
+        left = [verdict.mutant for verdict in self.verdicts if verdict.result != KILLED]
+        if left and slow:
+            self.verdicts = [verdict for verdict in self.verdicts if verdict.result == KILLED]
+            self.order = Order()
+            self._try(left, slow)
+        return True
+
+    def _try(self, mutants: Sequence[str], items: list[pytest.Item]) -> None:
+        self._measure(items)
+        waiting = deque(mutants)
         self._fill(waiting)
         for (judge, mutant, failed), tried in each(self._tasks, self._jobs):
             judge(mutant, failed, tried)
             self._fill(waiting)
-        return True
 
     def _fill(self, waiting: deque[str]) -> None:
         """Add as many mutants as run at a time: what has killed others decides the order."""
@@ -152,6 +163,7 @@ class Zygote:
             if found is None:
                 raise pytest.UsageError(f"{name} does not end without a mutant")
             self.order.add(found)
+            self.failed += [test.name for test in found if not test.passed]
             print(f"measured {name}: {sum(test.seconds for test in found):.1f} s", flush=True)
 
     def _measured(self, items: list[pytest.Item]) -> Iterator[Measured]:

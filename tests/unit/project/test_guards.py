@@ -109,4 +109,4 @@ def test_every_listed_equivalent_is_a_mutant_and_has_a_reason() -> None:
 def test_every_package_has_sources_and_tests() -> None:
     for name, package in PACKAGES.items():
         assert all(list(ROOT.glob(pattern)) for pattern in package.sources), name
-        assert all((ROOT / path).exists() for path in package.tests), name
+        assert all((ROOT / path).exists() for path in package.all_tests), name

@@ -8,7 +8,7 @@ the batch, and an image that kills its decoder would kill more often before it i
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from shared.process import child_id
 
@@ -22,6 +22,8 @@ class BusyProcesses:
     def __init__(self) -> None:
         self._ids: dict[int, str] = {}
         self._busy: set[int] = set()
+        #: Returns processes that may have accepted a hint before the parent has read that.
+        self.assigned: Callable[[], set[int]] = set
         #: pid of a busy process -> when it was first missing from the pool (monotonic, s)
         self._missing_since_s: dict[int, float] = {}
 
@@ -56,7 +58,8 @@ class BusyProcesses:
 
     def idle_of(self, living: Collection[int]) -> list[str]:
         """The ids of the living that have no hint."""
-        return [self._id(pid) for pid in living if pid not in self._busy]
+        busy = {*self._busy, *self.assigned()}
+        return [self._id(pid) for pid in living if pid not in busy]
 
     def _id(self, pid: int) -> str:
         return self._ids.get(pid) or child_id(pid)

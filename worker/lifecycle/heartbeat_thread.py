@@ -75,6 +75,8 @@ def start_heartbeat(
         WorkerStats(settings.model_unused_s),
         LivenessFile(settings, worker_id),
     )
+    pool.keep_assigned(parent.pool)
+    _running.busy_processes.assigned = lambda: pool.assigned(parent.pool)
     pool.notify_forks(parent.pool, _running.busy_processes.started)
     _running.start()
     return _running

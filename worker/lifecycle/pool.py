@@ -27,6 +27,37 @@ def pids(pool: Any) -> list[int]:
     return [p.pid for p in processes] if processes else [os.getpid()]
 
 
+def assigned(pool: Any) -> set[int]:
+    """The pids of the pool's processes that a hint was written to whose result has not been read.
+
+    Such a process may work, although the parent, which may be busy reconnecting, has not read that
+    it accepted the hint.
+    """
+    jobs = tuple(getattr(getattr(pool, "_pool", None), "_cache", {}).values())
+    processes = (getattr(job, "_write_to", None) for job in jobs)
+    return {process.pid for process in processes if process is not None}
+
+
+def keep_assigned(pool: Any) -> None:
+    """Keep the hints that were written to a process when Celery closes its consumer.
+
+    Celery forgets those of which it has not read that they were accepted. Then it reads no result
+    of them: the process, which waits for that before it ends, ended 30 s late, and until a
+    reconnect was over it was not known to be busy.
+    """
+    processes: Any = getattr(pool, "_pool", None)
+    flush = getattr(processes, "flush", None)
+    if flush is None:
+        return
+
+    def flushed() -> None:
+        jobs = [one for one in tuple(processes._cache.values()) if one._write_to is not None]
+        flush()
+        processes._cache.update({one._job: one for one in jobs if not one.ready()})
+
+    pool.flush = flushed
+
+
 def has_forked(pool: Any) -> bool:
     """Whether this process has forked the pool's processes: not threads, and not on macOS."""
     return os.getpid() not in pids(pool) and str(billiard.get_start_method()) == "fork"

@@ -152,3 +152,29 @@ def test_no_file_is_removed_that_takes_the_name_of_a_copied_one(
     assert found.stay == {CHANGED: 1}
     assert picture.read_bytes() == b"new"
     assert tree(table.parent / "sorted") == {}
+
+
+@pytest.fixture
+def elsewhere(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with files of the same names as the images."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for path in (table.parent / "in").rglob("*.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("way", Way)
+def test_files_of_the_current_folder_are_no_images(
+    table: Path, tmp_path: Path, elsewhere: Path, way: Way
+) -> None:
+    """Also where a folder of a label is not there yet, or was removed."""
+    before, out = tree(elsewhere), tmp_path / "sorted"
+    sort.sort(table, out, way)
+    assert not [name for name in tree(out) if name.endswith("-2.png")]
+    for folder in out.iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    sort.undo(out)
+    assert tree(elsewhere) == before

@@ -45,8 +45,8 @@ SHORT_TIMES = {
 #: Far more than any wait takes on a busy machine; a longer wait means a hang.
 PATIENCE_S = 120.0
 _POLL_S = 0.01
-#: Reading all of /proc takes 7 ms, starting a command 200 ms; polls get a fifth of a core.
-_PAUSE_PER_POLL = 4.0
+#: Reading all of /proc takes 7 ms, starting a command 200 ms; polls get a tenth of a core.
+_PAUSE_PER_POLL = 9.0
 _PAUSE_MAX_S = 0.25
 _TAIL_CHARS = 3000
 

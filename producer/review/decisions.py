@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import filterfalse, islice
 from pathlib import Path
@@ -88,32 +88,27 @@ class Decisions:
     @property
     def labels(self) -> list[str]:
         """Those of the model, then those that people have added."""
-        with self._lock:
-            self._refresh()
+        with self._up_to_date():
             return list(self._labels)
 
     def of(self, positions: Sequence[int]) -> list[str | None]:
         """The label that was decided for each of these rows; None if there is no decision."""
-        with self._lock:
-            self._refresh()
+        with self._up_to_date():
             return [self._rows.get(position) for position in positions]
 
     def count(self, chosen: Callable[[int], bool]) -> int:
         """The number of chosen rows with a decision."""
-        with self._lock:
-            self._refresh()
+        with self._up_to_date():
             return sum(map(chosen, self._rows))
 
     def open_rows(self, order: Iterable[int], start: int, count: int) -> list[int]:
         """A part of those rows of `order` that have no decision."""
-        with self._lock:
-            self._refresh()
+        with self._up_to_date():
             return list(islice(filterfalse(self._rows.__contains__, order), start, start + count))
 
     def totals(self) -> Totals:
         """What is decided in the whole table."""
-        with self._lock:
-            self._refresh()
+        with self._up_to_date():
             right, expected = self._right, self._expected
             others = self._confidence - expected
             return Totals(len(self._rows), right, expected, (right + others) / len(self._answers))
@@ -131,8 +126,7 @@ class Decisions:
             SetupError: the decisions cannot be saved.
         """
         with self._deciding:
-            with self._lock:
-                self._refresh()
+            with self._up_to_date():
                 for label in set(labels.values()):
                     self._check(label)
                 lines = self._taken_back(at for at, label in labels.items() if label is None)
@@ -141,8 +135,7 @@ class Decisions:
             lines |= made
             if lines:
                 correction_log.append(self.path, list(lines.values()))
-            with self._lock:
-                self._refresh()
+            with self._up_to_date():
                 contents = {line.content for line in lines.values()}
                 changed = {at for one in contents for at in self._answers.same_content(one)}
                 copies = {at: self._rows.get(at) for at in sorted(changed - labels.keys())}
@@ -227,6 +220,13 @@ class Decisions:
             )
         if len(self._labels) >= MAX_LABELS:
             raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
+
+    @contextmanager
+    def _up_to_date(self) -> Iterator[None]:
+        """The lock of the fields, which have every decision of the log."""
+        with self._lock:
+            self._refresh()
+            yield
 
     def _refresh(self) -> None:
         for line in self._log.new():

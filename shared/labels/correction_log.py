@@ -91,7 +91,7 @@ class Follower:
 
     def _replaced(self) -> SetupError:
         return SetupError(
-            f"{self._path} was removed or changed, and has no longer the decisions that were read "
+            f"{self._path} was removed or changed: it no longer has the decisions that were read "
             "from it; restore it, or start the command again to go on with what it has now"
         )
 

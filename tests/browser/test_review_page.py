@@ -226,6 +226,28 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
     assert len(lines(table)) == 4
 
 
+def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    log, away = correction_log.log_path(table), table.with_name("away")
+    failed = ("error: Failed to load resource: the server responded with a status of 500",)
+    with opened(browser, review, errors=failed) as page:
+        press(page, ["3"])
+        wait_until_saved(page, 1)
+        log.rename(away)
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+        expect(page.locator("#saved")).to_contain_text("was removed or changed")
+        press(page, ["4"])
+        expect(page.locator("#saved")).to_contain_text("not saved")
+        assert not log.exists()
+        away.rename(log)
+        page.locator(".tile").nth(1).click()
+        press(page, ["4"])
+        wait_until_saved(page, 2)
+        expect(page.locator("#saved")).to_have_text("saved")
+    assert [one.label for one in lines(table)] == [LABELS[2], LABELS[3]]
+
+
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
     browser: Browser, review: Review, table: Path
 ) -> None:

@@ -434,6 +434,7 @@ async function start() {
   $("filter").addEventListener("keydown", typed);
   document.addEventListener("keydown", pressed);
   document.addEventListener("visibilitychange", refresh);
+  window.addEventListener("focus", refresh);
   document.querySelector("main").addEventListener("scroll", (event) => {
     const { scrollTop, clientHeight, scrollHeight } = event.target;
     if (scrollHeight - scrollTop - clientHeight < NEAR_PIXELS) more();

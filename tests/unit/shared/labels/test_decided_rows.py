@@ -49,6 +49,17 @@ def test_the_last_line_of_a_picture_names_all_its_rows() -> None:
     assert labels([line(1, "Bag", [1, 2]), line(1, "Coat", [2, 3])]) == ["", "Coat", "Coat", ""]
 
 
+def test_a_row_of_a_later_line_stays_with_it() -> None:
+    lines = [line(1, "Bag", [1, 2]), line(2, "Coat", [1]), line(1, "Boot", [2])]
+    assert labels(lines) == ["Coat", "Boot", "", ""]
+
+
+def test_a_picture_has_one_size() -> None:
+    """A log that was edited may name another size for the same SHA-256."""
+    other = msgspec.structs.replace(line(1, "Coat"), size=8)
+    assert labels([line(1, "Bag"), other]) == [""] * 4
+
+
 def test_rows_of_older_lines_are_found_by_size_and_crc() -> None:
     assert labels([line(1, "Bag")]) == ["Bag"] * 4
     assert labels([line(1, "Bag"), line(1, "Bag", undo=True)]) == [""] * 4

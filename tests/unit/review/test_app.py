@@ -1,0 +1,122 @@
+"""Requests that no page sends are refused, each with its status, and decide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from starlette.types import Message
+
+from producer.pages.file_location import FileLocation
+from producer.pages.thumbnails import Thumbnails
+from producer.review.answers import Answers
+from producer.review.app import MAX_ROWS, make
+from producer.review.decisions import Decisions
+from producer.review.desk import Desk
+from producer.review.guard import MAX_BODY_BYTES
+from shared.labels import correction_log
+from tests.support.jobs.finished_job import finish, options_of
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "photos").mkdir()
+    for n in range(3):
+        (folder / f"photos/{n}.png").write_bytes(bytes([n + 1]) * 9)
+    finish(options_of(folder, b"photos"))
+    return folder / "out.csv"
+
+
+@pytest.fixture
+def desk(table: Path) -> Iterator[Desk]:
+    answers = Answers(table)
+    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    with Thumbnails() as thumbnails:
+        yield Desk(table, answers, decisions, thumbnails, "", {})
+
+
+def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
+    """The status of the reply."""
+    url = urlsplit(path.replace("REVIEW", desk.review))
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET" if body is None else "POST",
+        "path": url.path,
+        "query_string": url.query.encode(),
+        "headers": [],
+    }
+    parts = [(body or b"")[:1000], (body or b"")[1000:]]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    with ThreadPoolExecutor(1) as pool:  # tests of a browser leave a running loop in this thread
+        pool.submit(asyncio.run, make(desk)(scope, receive, send)).result()
+    return statuses[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/table", 200),
+        ("/rows?review=REVIEW", 200),
+        ("/rows?review=REVIEW&label=1&kind=all", 200),
+        ("/rows", 409),
+        ("/rows?review=other", 409),
+        ("/pictures/0?review=other", 409),
+        ("/rows?review=REVIEW&kind=some", 400),
+        ("/rows?review=REVIEW&start=-1", 400),
+        ("/rows?review=REVIEW&start=1e3", 400),
+        ("/rows?review=REVIEW&start=\u0663", 400),
+        ("/rows?review=REVIEW&start=1234567890", 400),
+        ("/rows?review=REVIEW&count=x", 400),
+        ("/pictures/3?review=REVIEW", 404),
+        ("/pictures/0?review=REVIEW&side=100", 400),
+        ("/assets/none.js", 404),
+    ],
+)
+def test_each_address_has_its_status(desk: Desk, path: str, status: int) -> None:
+    assert ask(desk, path) == status
+
+
+@pytest.mark.parametrize(
+    ("decisions", "status"),
+    [
+        ([[0, "Bag"]], 200),
+        ([[0, "Bag"]] * MAX_ROWS, 200),
+        ([[0, "Bag"]] * (MAX_ROWS + 1), 400),
+        ([[3, "Bag"]], 404),
+        ([[-1, "Bag"]], 404),
+        ([["0", "Bag"]], 400),
+        ([[0, "../evil"]], 400),
+    ],
+)
+def test_only_decisions_about_rows_are_saved(
+    desk: Desk, table: Path, decisions: list[list[object]], status: int
+) -> None:
+    log = correction_log.log_path(table)
+    log.unlink(missing_ok=True)
+    body = msgspec.json.encode({"decisions": decisions})
+    assert ask(desk, "/decisions", body) == 409
+    assert not log.exists()
+    assert ask(desk, "/decisions?review=REVIEW", body) == status
+    assert log.exists() == (status == 200)
+
+
+def test_a_body_is_bounded_whatever_was_announced(desk: Desk) -> None:
+    body = msgspec.json.encode({"decisions": []})
+    padding = MAX_BODY_BYTES - len(body)
+    assert ask(desk, "/decisions?review=REVIEW", body + b" " * padding) == 200
+    assert ask(desk, "/decisions?review=REVIEW", body + b" " * (padding + 1)) == 413

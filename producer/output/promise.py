@@ -97,7 +97,7 @@ def _why(card: Card, rows: Rows) -> str:
     ):
         if _clearly_more(count, rows.labelled, usual, held):
             share = percent(count / rows.labelled, 1)
-            return f"{share} are {name}, of the held-out images {percent(usual, 1)}"
+            return f"{share} are {name}, {percent(usual, 1)} of the held-out images were"
     return ""
 
 

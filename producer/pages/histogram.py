@@ -16,7 +16,8 @@ from producer.pages import text
 WIDTHS = (720, 340)
 HEIGHT = 240
 LEFT, RIGHT, TOP, BOTTOM = 56, 26, 8, 42  #: margins
-#: Each threshold has a line of text above the bars: they are close to one another.
+#: Each threshold has a line of text above the bars: they are close to one another. The highest is
+#: on top, so that no line of another one crosses its text.
 _LINE = 12
 
 
@@ -72,7 +73,7 @@ def _histogram(
 ) -> Histogram:
     marks = [
         Mark(_x(at, width), label, TOP + _LINE * (line + 0.5))
-        for line, (at, label) in enumerate(sorted(thresholds))
+        for line, (at, label) in enumerate(sorted(thresholds, reverse=True))
     ]
     return Histogram(
         _bars(counts, width, scale),

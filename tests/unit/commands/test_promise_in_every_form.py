@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.journal import journal_lock
 from producer.journal.job_properties import ANSWERS
 from producer.journal.journal import Journal, journal_path
 from producer.pages.file_location import FileLocation
@@ -78,6 +81,18 @@ def test_status_and_its_json_promise_nothing_of_strange_images(strange: Path, kn
     assert answers["withdrawn"]["train"] == "hangtag train DIR"
     answers = json.loads(said("status", str(known), "--json"))["answers"]
     assert (answers["precision"], answers["withdrawn"]) == (0.98, None)
+
+
+def test_a_finished_job_and_its_own_table_promise_nothing_of_strange_images(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "in").mkdir()
+    table = planted(tmp_path, sure=False)
+    assert unpromising(said("table", str(table), "--accept=95%"))
+    assert unpromising(said("collect", str(table)))
+    lock = journal_lock.take(journal_path(table))  # as a producer that is ending
+    Timer(0.3, os.close, (lock,)).start()
+    assert unpromising(said("collect", str(table)))
 
 
 def test_the_json_of_an_acceptance_has_no_expected_share(strange: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from shared import atomic_file
 from shared.errors import Exit
 from shared.registry import packaged
 from shared.settings import Settings
+from tests.support.jobs import planted_journal
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 FILES = 30
@@ -92,8 +93,13 @@ def test_rows_below_the_threshold_are_unknown_and_keep_their_guess(
 
 
 def test_the_summary_says_how_many_are_accepted_and_what_share_should_be_right(
-    table: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of rows that are as doubtful as held-out images."""
+    monkeypatch.chdir(tmp_path)
+    answers = [(b"%d.png" % i, i % 10, 0.4 if i % 10 == 0 else 0.98 + i / 5_000) for i in range(90)]
+    table = planted_journal.plant(tmp_path / "out.csv", answers)
+    run("table", "out.csv")
     found = json.loads(run("table", "out.csv", "--min-confidence", "50%", "--json").stdout)
     confidences = [float(row["confidence"] or 0) for row in rows(table)]
     accepted = [one for one in confidences if one >= 0.5]

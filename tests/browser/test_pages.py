@@ -206,6 +206,7 @@ def test_the_histogram_is_whole_on_a_narrow_screen(browser: Browser, report: Pat
     with visit(browser, report, 400) as page:
         drawn = page.locator(".chart svg:visible")
         assert drawn.count() == 1
+        assert drawn.locator("text.threshold").count() > 2
         edges = page.locator(".chart").evaluate(
             "node => [...node.querySelectorAll('svg *')].map(n => n.getBoundingClientRect())"
             ".filter(r => r.width || r.height).map(r => [r.left, r.right])"

@@ -59,7 +59,7 @@ def train(request: str) -> str:
     """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from worker.requests.consumer import RequestConsumer
-    from worker.requests.runner import ANSWERED
+    from worker.requests.runner import ANSWERED, MADE_WAY
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}"), scratch_folder.own():
@@ -67,7 +67,7 @@ def train(request: str) -> str:
         verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
             request
         )
-        if verdict == ANSWERED:
+        if verdict in (ANSWERED, MADE_WAY):
             _hint_next(client)
         return verdict
     return "failed"
@@ -118,7 +118,7 @@ def _no_batch(job: str, batch: int) -> None:
 
 
 def _hint_next(client: redis.Redis) -> None:
-    """Repeat the hint for the oldest waiting request: while this trainer was busy with long work,
+    """Repeat the hint for the first waiting request: while this trainer was busy with long work,
     hints for more of it were dropped. Without this, the next round of maintenance does so."""
     with suppress(RedisError, OperationalError, BadMessage):
         for request in RequestLedger(client, settings.lease_s).waiting()[:1]:

@@ -12,7 +12,7 @@ import msgspec
 from producer.output.formatting import duration
 from producer.output.notices import LiveNotices, Notices, print_line
 from producer.terminal.bars import progress_bar
-from producer.terminal.style import can_redraw, columns_of, dim, has_blocks, name
+from producer.terminal.style import can_redraw, columns_of, dim, has_blocks, name, wrapped
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 
@@ -35,6 +35,9 @@ class RequestProgress(Protocol):
     def notice(self, text: str) -> None:
         """Display one line; the same text twice in a row is displayed once."""
 
+    def ahead(self, request_id: str, text: str) -> None:
+        """Display what a request waits for, in the words of now: another request, or nothing."""
+
     def close(self) -> None:
         """End the display; its lines stay visible."""
 
@@ -42,8 +45,16 @@ class RequestProgress(Protocol):
 class RequestNotices(Notices):
     """Displays notices only."""
 
+    _ahead = ""
+
     def view(self, view: RequestView) -> None:
         """Do nothing."""
+
+    def ahead(self, request_id: str, text: str) -> None:
+        """Display the text once for each request."""
+        if request_id != self._ahead:
+            self.notice(text)
+        self._ahead = request_id
 
 
 class RequestLines(RequestNotices):
@@ -51,13 +62,18 @@ class RequestLines(RequestNotices):
 
     def __init__(self) -> None:
         self._changes, self._clock, self._printed = Changes(), StageClock(), time.monotonic()
+        self._text = ""  #: what the request waits for
+
+    def ahead(self, request_id: str, text: str) -> None:
+        super().ahead(request_id, text)
+        self._text = text
 
     def view(self, view: RequestView) -> None:
         lines, now = list(self._changes.of(view)), time.monotonic()
         progress, waited_s = self._clock.timed(progress_of(view), now)
         pause_s = PLAIN_EVERY_S if progress.steps else max(PLAIN_EVERY_S, waited_s / 2)
         if not lines and now - self._printed >= pause_s:
-            lines = [plain_line(progress, waited_s)]
+            lines = [self._text or plain_line(progress, waited_s)]
         for line in lines:
             print_line(line)
             self._printed = now
@@ -69,13 +85,20 @@ class LiveDisplay(LiveNotices):
     def __init__(self) -> None:
         super().__init__()
         self._changes, self._blocks = Changes(), has_blocks(sys.stderr.encoding)
-        self._clock = StageClock()
+        self._clock, self._text = StageClock(), ""
+
+    def ahead(self, request_id: str, text: str) -> None:
+        self._text = text
 
     def view(self, view: RequestView) -> None:
         for line in self._changes.of(view):
             self._print(line)
         now, waited_s = self._clock.timed(progress_of(view), time.monotonic())
-        self._live.draw(live_lines(now, waited_s, columns_of(sys.stderr) or 80, self._blocks))
+        width = columns_of(sys.stderr) or 80
+        if self._text:
+            self._live.draw(wrapped("", self._text, width).splitlines())
+        else:
+            self._live.draw(live_lines(now, waited_s, width, self._blocks))
 
 
 class StageClock:

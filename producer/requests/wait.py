@@ -50,7 +50,6 @@ class RequestWaiter:
         self._outage = Outage(display.notice)
         self._reported = False  #: whether a missing trainer was reported
         self._queue_due = now + QUEUED_S
-        self._ahead = ""  #: the request that was reported as the one in progress
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
@@ -93,6 +92,8 @@ class RequestWaiter:
         if view.state is RequestState.WAITING:
             self._check_trainer()
             self._report_ahead()
+        else:
+            self._display.ahead("", "")
         return view.outcome
 
     def _resubmit(self) -> Outcome | None:
@@ -115,20 +116,22 @@ class RequestWaiter:
                 self._display.notice(how_to_start_trainer(self._settings))
 
     def _report_ahead(self) -> None:
-        """Report what this request waits for, once for each request in progress."""
+        """Report what this request waits for, with the time that is left now."""
         if time.monotonic() < self._queue_due:
             return
         self._queue_due = time.monotonic() + QUEUED_S
-        for view in self._client.running():
-            if view.request.id not in (self._ahead, self._request.id):
-                self._ahead = view.request.id
-                left = view.progress.left_s if view.progress is not None else None
-                until = "" if left is None else f", {duration(left)} left"
-                self._display.notice(
-                    f"waiting: {describe(view.request.work)} is running{until} "
-                    f"(request {view.request.id})"
-                )
-            return
+        view = next(self._client.running(), None)
+        if view is None:
+            self._display.ahead("", "")
+        elif view.request.id != self._request.id:
+            self._display.ahead(view.request.id, self._text_ahead(view))
+
+    def _text_ahead(self, view: RequestView) -> str:
+        left = view.progress.left_s if view.progress is not None else None
+        how = "is running" if left is None else f"is running, {duration(left)} left"
+        if view.request.is_trial and not self._request.is_trial:
+            how = "makes way"
+        return f"waiting: {describe(view.request.work)} {how} (request {view.request.id})"
 
 
 @contextmanager

@@ -25,7 +25,10 @@ PROMOTE: tuple[Rule, ...] = get_args(Rule)
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
-_LATER = {"precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0, "corrections": ""}
+_LATER = {
+    "precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0, "corrections": "",
+    "trial": False,
+}  # fmt: skip
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
@@ -54,6 +57,8 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     minutes: float = 0.0
     #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
     corrections: str = ""
+    #: It follows another training, and no person waits for it: the requests of people go first.
+    trial: bool = False
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -138,6 +143,11 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     work: Work
     who: str  #: user@host of the client, for the history
     created: float  #: seconds since 1970
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it makes way for the requests of people."""
+        return isinstance(self.work, Train) and self.work.trial
 
     @property
     def mark(self) -> str:

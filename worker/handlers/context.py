@@ -16,6 +16,7 @@ from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from worker.training.pause import TrainingPaused
 
 #: Stages of progress that several handlers report.
 LOADING, EVALUATING = "loading", "evaluating"
@@ -24,6 +25,10 @@ PUBLISHING, PROMOTING = "publishing", "promoting"
 
 class RequestStopped(Exception):
     """The request was cancelled or taken over, or the trainer shuts down. Do not catch it."""
+
+
+class RequestPaused(RequestStopped, TrainingPaused):
+    """The request goes on later from where it stops: it makes way, or the trainer shuts down."""
 
 
 class Reply(NamedTuple):

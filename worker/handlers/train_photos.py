@@ -210,6 +210,7 @@ def _trial(context: Context, work: Train, recipe: str) -> Request:
             recipe=recipe,
             minutes=work.minutes / len(TRIALS),
             promote=trials_promote(work),
+            trial=True,
         ),
         request.who,
         request.created,

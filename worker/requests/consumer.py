@@ -11,11 +11,13 @@ import redis
 from shared.broker.runtime_paths import log_path
 from shared.errors import Unavailable
 from shared.ledger.requests import RequestLedger
+from shared.messages.requests import Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.requests.lease import Lease
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import unwritten
+from worker.requests.right_of_way import RightOfWay
 from worker.requests.runner import LEFT, RequestRunner, Resources
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -46,7 +48,8 @@ class RequestConsumer:
     def take(self, request_id: str) -> str:
         """Run the request of a hint, if it is claimable. Returns LEFT, ANSWERED or the verdict.
 
-        Long work is left if another process of this trainer has some; its hint is repeated.
+        Long work is left if another process of this trainer has some, and a trial if a person's
+        request waits; its hint is repeated.
 
         Raises:
             BadMessage: the id, or its value in Redis, does not have the agreed form.
@@ -55,6 +58,8 @@ class RequestConsumer:
         view = self._requests.get(request_id)
         if view is None or not is_long(view.request.work):
             return self._take(request_id)
+        if view.request.is_trial and self._requests.waiting_for_a_person():
+            return LEFT
         if not self._long_work.begin():
             return LEFT
         try:
@@ -81,19 +86,21 @@ class RequestConsumer:
             self._requests.renew(request_id, grant.fence, progress)
             self._requests.release(request_id, grant.fence)
             return LEFT
-        with self._lease(folder, grant.request.id, grant.fence) as lease:
+        with self._lease(folder, grant.request, grant.fence) as lease:
             return RequestRunner(self._common, lease, folder, grant, grant.request).run()
 
     @contextmanager
-    def _lease(self, folder: Workspace, request_id: str, fence: int) -> Iterator[Lease]:
+    def _lease(self, folder: Workspace, request: Request, fence: int) -> Iterator[Lease]:
+        way = RightOfWay(self._requests)
         lease = Lease(
             self._requests,
             folder,
-            request_id,
+            request.id,
             fence,
             self._common.settings.lease_s,
             self._common.shutdown,
             self._cut_short,
+            way.is_claimed if request.is_trial else lambda: False,
         )
         lease.start()
         try:

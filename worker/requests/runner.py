@@ -33,7 +33,7 @@ from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
-from worker.requests.lease import RETRY_S, Lease
+from worker.requests.lease import RETRY_S, WAY, Lease
 from worker.requests.outcomes import exhausted, failed, succeeded, unwritten
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -56,7 +56,7 @@ TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRef
 #: A second refusal, although the lease was renewed in between, is not due to a password that was
 #: just changed.
 MAX_REFUSALS = 1
-LEFT, ANSWERED = "left", "answered"
+LEFT, MADE_WAY, ANSWERED = "left", "made way", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
 
 
@@ -86,14 +86,14 @@ class RequestRunner:
         log.info("request %s: %s, attempt %d", request.id, request.work, grant.fence)
 
     def run(self) -> str:
-        """ANSWERED, or LEFT if another attempt has to finish the request."""
+        """ANSWERED, or LEFT or MADE_WAY if another attempt has to finish the request."""
         try:
             outcome, files = self._outcome()
             self._finish(outcome, files)
         except (RequestStopped, Unavailable) as stopped:
             log.warning("request %s: this attempt stops: %s", self._id, stopped)
             self._leave()
-            return LEFT
+            return MADE_WAY if self._lease.why == WAY else LEFT
         log.info("request %s is finished: %s", self._id, outcome.error or "ok")
         return ANSWERED
 

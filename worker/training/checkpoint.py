@@ -1,4 +1,4 @@
-"""The checkpoint of a training: one file, replaced atomically after each epoch."""
+"""The checkpoint of a training: one file, replaced atomically after each epoch, and at a pause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +19,25 @@ from worker.runtimes.array_archive import arrays
 T = TypeVar("T")
 
 
+class Within(msgspec.Struct, frozen=True):
+    """The part of an epoch that is done: its sums are exact, so that it ends as if undisturbed."""
+
+    step: int = 0  #: the last one completed
+    losses: float = 0.0  #: sum over its images
+    right: float = 0.0  #: likewise
+    seconds: float = 0.0
+
+
+START = Within()
+
+
+class Stored(NamedTuple, Generic[T]):
+    """The progress of a training."""
+
+    history: list[T]  #: of the epochs that have ended
+    within: Within  #: of the next one
+
+
 class OtherTraining(SetupError):
     """The state of another training or of another version of Hangtag, or a damaged one."""
 
@@ -29,10 +48,13 @@ class OtherTraining(SetupError):
         self.path = path
 
 
-def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
-    """Store the values of `variables` and the `history`; `key` identifies the training."""
+def save(
+    path: Path, key: str, variables: Sequence[Any], history: Sequence[Any], within: Within = START
+) -> None:
+    """Store the values of `variables` and the progress; `key` identifies the training."""
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
-    about = msgspec.json.encode([key, history])
+    paused = [] if within == START else [within]  # an older Hangtag reads whole epochs
+    about = msgspec.json.encode([key, history, *paused])
     # A unique name: a suspended trainer may resume while its successor writes the same state.
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with atomic_file.created(part) as file:
@@ -42,24 +64,28 @@ def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any])
     failpoint("checkpoint.placed")
 
 
-def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:
-    """Set `variables` to the values stored under this key; return the history, empty without one.
+def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> Stored[T]:
+    """Set `variables` to the values stored under this key; return the progress, none without one.
 
     Raises:
         OtherTraining: `path` holds no state of this training; `variables` are unchanged.
     """
     if not path.exists():
-        return []
+        return Stored([], START)
     try:
         with arrays(path.read_bytes()) as stored:
             about = stored["about"].tobytes()
-            stored_key, history = msgspec.json.decode(about, type=tuple[str, list[kind]])  # type: ignore[valid-type]
+            stored_key, history, *paused = msgspec.json.decode(about, type=list[msgspec.Raw])
+            progress = Stored(
+                msgspec.json.decode(history, type=list[kind]),  # type: ignore[valid-type]
+                msgspec.json.decode(paused[0], type=Within) if paused else START,
+            )
             values = [stored[str(number)] for number in range(len(variables))]
     except (ValueError, *MISFITS) as error:
         raise OtherTraining(path) from error
     shapes = [tuple(variable.shape) for variable in variables]
-    if stored_key != key or [value.shape for value in values] != shapes:
+    if msgspec.json.decode(stored_key) != key or [value.shape for value in values] != shapes:
         raise OtherTraining(path)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return history
+    return progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,9 @@ from worker.datasets.decode_files import prefetched
 from worker.datasets.examples import Examples
 from worker.recipes.recipes import Recipe
 from worker.training.augmentation import augmented
+from worker.training.checkpoint import START, Within
 from worker.training.counter_rng import Numbers
+from worker.training.pause import TrainingPaused
 from worker.training.schedule import Plan, rate
 
 #: Minimum interval between two calls of `on_step`.
@@ -73,15 +75,23 @@ def train_epochs(
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
+    within: Within = START,
+    on_pause: Callable[[Within], None] = lambda within: None,
 ) -> EpochResult:
-    """Train epoch 0, 1, ...
+    """Train epoch 0, 1, ..., or what is left of it after `within`.
+
+    `on_pause` is called with what is done if `on_step` raises TrainingPaused, which is raised
+    further.
 
     Raises:
         SetupError: the loss is not finite.
     """
-    sums, seen, start = np.zeros(2), 0, time.perf_counter()
+    parts = np.array_split(_order(plan, seed, epoch), plan.steps)
+    sums, start = np.array([within.losses, within.right]), time.perf_counter()
+    seen = before = sum(map(len, parts[: within.step]))
     reported = start
-    for number, (images, labels) in enumerate(_batches(examples, recipe, plan, seed, epoch)):
+    batches = _batches(examples, recipe, parts[within.step :], seed, epoch)
+    for number, (images, labels) in enumerate(batches, within.step):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
         sums += step(images, labels, np.float32(rate(recipe, plan, done))).numpy()
         _check(float(sums[0]), epoch)
@@ -90,21 +100,29 @@ def train_epochs(
         if now - reported >= STEP_INTERVAL_S:
             reported = now
             loss, accuracy = (sums / seen).tolist()
-            pace = seen / (now - start)
-            on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
+            pace = (seen - before) / (now - start)
+            try:
+                on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
+            except TrainingPaused:
+                seconds = within.seconds + now - start
+                on_pause(Within(number + 1, float(sums[0]), float(sums[1]), seconds))
+                raise
     return EpochResult(*(sums / plan.images).tolist())
 
 
-def _batches(
-    examples: Examples, recipe: Recipe, plan: Plan, seed: int, epoch: int
-) -> Iterator[Examples]:
-    order = np.random.default_rng([seed, epoch, 1]).permutation(plan.images)
+def _order(plan: Plan, seed: int, epoch: int) -> Numbers:
+    order: Numbers = np.random.default_rng([seed, epoch, 1]).permutation(plan.images)
+    return order
 
+
+def _batches(
+    examples: Examples, recipe: Recipe, parts: Sequence[Numbers], seed: int, epoch: int
+) -> Iterator[Examples]:
     def batch(numbers: Numbers) -> Examples:
         images = augmented(examples.images[numbers], numbers, recipe, seed, epoch)
         return Examples(images, examples.labels[numbers])
 
-    return prefetched(batch, np.array_split(order, plan.steps), BATCH_THREADS)
+    return prefetched(batch, parts, BATCH_THREADS)
 
 
 def _check(loss: float, epoch: int) -> None:

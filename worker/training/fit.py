@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from worker.recipes import networks
 from worker.recipes.recipes import Recipe
 from worker.runtimes.classifier import softmax
 from worker.training import checkpoint, distillation
+from worker.training.checkpoint import START, Stored, Within
 from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
 from worker.training.schedule import Plan, plan
@@ -61,7 +62,8 @@ def train(
     checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
     the same weight in the loss, regardless of its size. `teachers`: half of the loss is that on
     their predictions. `build`: the untrained network in place of the recipe's. `on_step` is called
-    a few times a second at most; it and `on_epoch` may raise to stop.
+    a few times a second at most; it and `on_epoch` may raise to stop. If `on_step` raises
+    TrainingPaused, the checkpoint has this step.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -76,12 +78,20 @@ def train(
     optimizer = _optimizer(recipe, schedule, network)
     variables = [*network.variables, *optimizer.variables]
     key = _key(recipe, seed, examples, weighted, teachers)
-    history = checkpoint.restore(state, key, variables, Epoch) if state else []
+    history, within = _restored(state, key, variables)
     weights = _weights(examples.labels, classes) if weighted else np.ones(classes, np.float32)
     step = _step(network, optimizer, weights, teachers)
     for epoch in range(len(history), schedule.epochs):
-        start = time.perf_counter()
-        learned = train_epochs(step, examples, recipe, schedule, seed, epoch, on_step)
+        start = time.perf_counter() - within.seconds
+
+        def paused(within: Within) -> None:
+            if state:
+                checkpoint.save(state, key, variables, history, within)
+
+        learned = train_epochs(
+            step, examples, recipe, schedule, seed, epoch, on_step, within, paused
+        )
+        within = START
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
         history.append(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
@@ -93,6 +103,10 @@ def train(
     exact = make(networks.EXACT)
     exact.set_weights(network.get_weights())
     return TrainedNetwork(exact, history)
+
+
+def _restored(state: Path | None, key: str, variables: Sequence[Any]) -> Stored[Epoch]:
+    return checkpoint.restore(state, key, variables, Epoch) if state else Stored([], START)
 
 
 def _key(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestView
 from shared.ledger.requests import RequestLedger
-from shared.messages.requests import Progress, Prune, Request
+from shared.messages.requests import Progress, Prune, Request, Train
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import RequestStopped
+from worker.handlers.context import RequestPaused, RequestStopped
 from worker.requests import lease
 from worker.requests.lease import Lease
+from worker.requests.right_of_way import RightOfWay
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -29,7 +31,9 @@ LEASE_S = 1.0
 class Held:
     """A claimed request with a running lease thread."""
 
-    def __init__(self, server: RedisServer, store: Path) -> None:
+    def __init__(
+        self, server: RedisServer, store: Path, makes_way: Callable[[], bool] = lambda: False
+    ) -> None:
         self.server = server
         self.client = connect(server.url, "test")
         self.requests = RequestLedger(self.client, LEASE_S)
@@ -45,6 +49,7 @@ class Held:
             LEASE_S,
             self.ending,
             self.cut.set,
+            makes_way,
         )
         self.lease.start()
 
@@ -155,6 +160,40 @@ def test_a_trainer_that_ends_stops_and_releases_its_work(held: Held) -> None:
     held.lease.release()
     view = held.view()
     assert (view.state, view.attempts) == (RequestState.WAITING, 0)
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["waits", "is taken"])
+def test_a_trial_makes_way_for_a_request_that_nobody_else_takes(held: Held, taken: bool) -> None:
+    way = RightOfWay(held.requests)
+    assert not way.is_claimed()
+    held.requests.submit(Request("trial", Train("shoes", "fast", trial=True), "me@here", 1.0))
+    assert not way.is_claimed()
+    assert not way.is_claimed()
+    held.requests.submit(Request("me", Prune("shoes", keep=3), "me@here", 1.0))
+    assert not way.is_claimed()  # another process may take it at once
+    if taken:
+        held.requests.claim("me", "second")
+    assert way.is_claimed() == (not taken)
+
+
+def test_work_that_makes_way_stops_is_released_and_pauses(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    held = Held(server, tmp_path, makes_way=lambda: True)
+    with closing(held.client):
+        assert held.stopped() == lease.WAY
+        with pytest.raises(RequestPaused):
+            held.lease.report(Progress("training"))
+        held.lease.release()
+        held.lease.close()
+        view = held.view()
+    assert (view.state, view.attempts) == (RequestState.WAITING, 0)
+
+
+def test_without_redis_no_trial_makes_way(held: Held) -> None:
+    way = RightOfWay(held.requests)
+    held.server.kill()
+    assert not way.is_claimed()
 
 
 def test_work_that_never_checks_its_lease_is_released_and_cut_short(

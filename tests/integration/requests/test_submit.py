@@ -20,7 +20,7 @@ from shared.errors import Exit, RequestCancelled
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Progress, Train
+from shared.messages.requests import Outcome, Progress, Request, Train
 from shared.settings import Settings
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
@@ -203,6 +203,31 @@ def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story
     assert command.log.count(fault) == 1
+
+
+def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:
+    command = scene.hangtag("train", "--request-id", "r2", "--seed", "2")
+    scene.hand.wait_for("r2")
+    scene.done("train", "--request-id", "r1", "--detach")
+    grant = scene.hand.claim("r1")
+    for left_s, shown in ((174.0, "2:54 min left"), (93.0, "1:33 min left")):
+        scene.hand.tell("r1", grant, Progress("training", 1, 2, 5, 9, left_s=left_s))
+        command.wait_for_log(
+            f"waiting: train fashion-mnist (fast) is running, {shown} (request r1)"
+        )
+    scene.hand.answer("r1", grant)
+    scene.hand.answer("r2", scene.hand.claim("r2"))
+    assert command.wait() == Exit.OK, command.story
+
+
+def test_a_waiting_request_names_the_trial_that_makes_way(scene: Scene) -> None:
+    trial = Request("r1-fine", Train("cats", "photo-fine", "/cats", trial=True), "me@here", 1.0)
+    scene.hand.requests.submit(trial)
+    scene.hand.tell("r1-fine", scene.hand.claim("r1-fine"), Progress("training", left_s=600.0))
+    command = scene.hangtag("train", "--request-id", "r2", "--quiet")
+    command.wait_for_log("waiting: train cats (photo-fine) makes way (request r1-fine)")
+    scene.hand.answer("r2", scene.hand.claim("r2"))
+    assert command.wait() == Exit.OK, command.story
 
 
 def test_a_finished_request_cannot_be_cancelled(scene: Scene) -> None:

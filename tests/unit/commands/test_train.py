@@ -473,6 +473,22 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     assert request_progress.plain_line(exporting, 7.0) == "exporting, 7 s"
 
 
+def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_progress, "columns_of", lambda stream: 40)
+    display, drawn = request_progress.LiveDisplay(), list[list[str]]()
+    monkeypatch.setattr(display._live, "draw", drawn.append)
+    for left in ("2:54 min", "1:33 min"):
+        display.ahead("r1", f"waiting: train garments (photo) is running, {left} left (request r1)")
+        display.view(view(RequestState.WAITING, None))
+        assert left in " ".join(drawn[-1])
+        assert max(map(len, drawn[-1])) <= 40
+    display.ahead("", "")
+    display.view(view(RequestState.RUNNING, Progress("loading")))
+    assert "waiting" not in " ".join(drawn[-1])
+
+
 @pytest.mark.parametrize("teacher", [0, 16])
 def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
     busy = Progress(

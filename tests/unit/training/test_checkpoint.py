@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.training.checkpoint import OtherTraining, restore, save
+from worker.training.checkpoint import START, OtherTraining, Within, restore, save
 from worker.training.epoch import Epoch
 
 HISTORY = [Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)]
@@ -44,13 +45,27 @@ def stored(tmp_path: Path) -> Path:
 
 
 def test_no_file_is_the_start_of_a_training(tmp_path: Path) -> None:
-    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == []
+    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == ([], START)
 
 
 def test_a_checkpoint_restores_weights_and_history(stored: Path) -> None:
     found = weights(0)
-    assert restore(stored, KEY, found, Epoch) == HISTORY
+    assert restore(stored, KEY, found, Epoch) == (HISTORY, START)
     assert all((one.values == 1).all() for one in found)
+
+
+def test_a_checkpoint_within_an_epoch_restores_what_is_done_of_it(tmp_path: Path) -> None:
+    within = Within(3, 0.1 + 0.2, 17.0, 1.5)
+    save(tmp_path / "state", KEY, weights(1), HISTORY, within)
+    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == (HISTORY, within)
+
+
+def test_a_checkpoint_between_epochs_has_the_form_of_earlier_versions(stored: Path) -> None:
+    with np.load(stored) as arrays:
+        assert msgspec.json.decode(arrays["about"].tobytes(), type=tuple[str, list[Epoch]]) == (
+            KEY,
+            HISTORY,
+        )
 
 
 @pytest.mark.parametrize(
@@ -87,6 +102,6 @@ def test_a_damaged_file_is_refused_whole_or_harmless(stored: Path) -> None:
             refused += 1
             assert not any(one.values.any() for one in found)
         else:
-            assert history == HISTORY
+            assert history == (HISTORY, START)
             assert all((one.values == 1).all() for one in found)
     assert refused > len(cut) + len(whole) // 2

@@ -22,6 +22,7 @@ from worker.runtimes.classifier import softmax
 from worker.training import epoch
 from worker.training.epoch import Epoch, Step
 from worker.training.fit import TrainedNetwork, train
+from worker.training.pause import TrainingPaused
 from worker.training.schedule import plan, rate
 
 #: The recipes with a schedule.
@@ -74,6 +75,36 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert _weights(resumed) == _weights(whole)
     assert [epoch.number for epoch in resumed.history] == [1, 2, 3]
     assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in whole.history]
+
+
+@pytest.mark.parametrize("places", [[(1, 1)], [(1, 4), (1, 7), (3, 2)], [(2, 28)]], ids=str)
+def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
+    examples: Examples, tmp_path: Path, places: list[tuple[int, int]]
+) -> None:
+    """The last of the places is the last step of an epoch."""
+    whole, steps = _train(examples, 1), list[tuple[int, int]]()
+
+    def on_step(step: Step) -> None:
+        steps.append((step.epoch, step.step))
+        if steps[-1] in places:
+            raise TrainingPaused
+
+    def resumed() -> TrainedNetwork:
+        state = tmp_path / "state"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(epoch, "STEP_INTERVAL_S", 0.0)
+            return train(RECIPE, *hold_out(examples), 2, 1, state=state, on_step=on_step)
+
+    for _ in places:
+        with pytest.raises(TrainingPaused):
+            resumed()
+    trained = resumed()
+    assert _weights(trained) == _weights(whole)
+    assert [msgspec.structs.replace(one, seconds=0) for one in trained.history] == [
+        msgspec.structs.replace(one, seconds=0) for one in whole.history
+    ]
+    assert steps == sorted(set(steps)), "a step was repeated"
+    assert len(steps) == EPOCHS * 28
 
 
 def test_the_state_of_another_training_is_refused(examples: Examples, tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 
+#: A command without options would not start a training of minutes.
+FASHION = ("--data", "fashion-mnist")
+
 
 class Scene:
     """A server, a trainer played by the test, and commands."""
@@ -133,7 +136,7 @@ def test_a_known_id_is_followed_although_its_teacher_was_removed(scene: Scene) -
 
 
 def test_a_detached_request_can_be_followed_later(scene: Scene) -> None:
-    left = scene.done("train", "--detach")
+    left = scene.done("train", *FASHION, "--detach")
     request_id = left.stdout.strip()
     assert f"hangtag train --follow {request_id}" in left.stderr
     follower = scene.hangtag("train", "--follow", request_id)
@@ -273,10 +276,10 @@ def test_without_a_trainer_the_command_that_starts_one_is_displayed_once(scene: 
 
 def test_without_a_trainer_the_command_can_leave_without_a_request(scene: Scene) -> None:
     scene.fleet.server.client.flushall()
-    command = scene.done("train", "--no-wait-for-trainer", code=Exit.SETUP)
+    command = scene.done("train", *FASHION, "--no-wait-for-trainer", code=Exit.SETUP)
     assert "hangtag worker --queue train" in command.stderr
     assert scene.hand.requests.open() == []
-    left = scene.done("train", "--detach")
+    left = scene.done("train", *FASHION, "--detach")
     assert "hangtag worker --queue train" in left.stderr
     assert scene.hand.requests.open() == [left.stdout.strip()]
 

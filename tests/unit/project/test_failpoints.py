@@ -179,6 +179,7 @@ ALONE = {
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/backbones/feature_key.py:_decoder_sample": "an image in memory",
     "worker/training/fit.py:train": "calls `save`, which has two",
+    "worker/training/fit.py:paused": "the same",
 }
 
 

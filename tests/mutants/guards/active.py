@@ -28,7 +28,7 @@ _HOOK = _TOOL / "hook"
 
 #: Since the last call of `clear`, in this process.
 reached: set[str] = set()
-_active, _log = "", ""
+_active, _log, _activated_in = "", "", 0
 
 
 def install(root: Path, sources: Sequence[Path]) -> None:
@@ -51,12 +51,19 @@ def install_here() -> None:
     paths = [Path(path) for path in os.environ[SOURCES].split(os.pathsep)]
     sys.meta_path.insert(0, _Finder(root, paths))
     activate(os.environ.get(MUTANT, ""), os.environ.get(REACHED, ""))
+    _started_by_a_test()
+
+
+def _started_by_a_test() -> None:
+    """What this process evaluates is not in `reached` of the test's process."""
+    global _activated_in
+    _activated_in = 0
 
 
 def activate(mutant: str, log: str) -> None:
     """Select the mutant of this process and of those that it will start; empty for none."""
-    global _active, _log
-    _active, _log = mutant, log
+    global _active, _log, _activated_in
+    _active, _log, _activated_in = mutant, log, os.getpid()
     os.environ[MUTANT], os.environ[REACHED] = mutant, log
     reached.clear()
 
@@ -64,7 +71,7 @@ def activate(mutant: str, log: str) -> None:
 def _is_missing(mutant: str) -> bool:
     if mutant not in reached:
         reached.add(mutant)
-        if _log:
+        if _log and os.getpid() != _activated_in:
             _append(mutant)
     return mutant == _active
 

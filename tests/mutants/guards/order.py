@@ -63,7 +63,7 @@ class Order:
         names = [test.name for test in reaching if test.name not in sequence]
         for module in dict.fromkeys(map(module_of, names)):
             own = [name for name in names if module_of(name) == module]
-            sequence += self._up_to_last(module, own) if module in self.ordered else own
+            sequence += self.up_to(own) if module in self.ordered else own
         return sequence
 
     def _likely(self, mutant: str, tests: Sequence[Measured]) -> list[str]:
@@ -79,9 +79,10 @@ class Order:
                 budget_s -= seconds[name]
         return likely
 
-    def _up_to_last(self, module: str, names: Sequence[str]) -> list[str]:
+    def up_to(self, names: Sequence[str]) -> list[str]:
+        """All tests of a module up to the last of these."""
         tests = [test for test in self.measured.values() if test.passed]
-        whole = [test.name for test in tests if module_of(test.name) == module]
+        whole = [test.name for test in tests if module_of(test.name) == module_of(names[0])]
         return whole[: max(map(whole.index, names)) + 1]
 
 

@@ -105,7 +105,7 @@ class Zygote:
     def _compare(self, mutant: str, failed: Tried, passes: bool) -> None:
         if passes:
             self._run(self._repeat, mutant, failed.of_module, mutant, failed)
-        elif module_of(failed.by) in self.order.ordered:
+        elif list(failed.of_module) == self.order.up_to([failed.by]):
             self._without(mutant, failed.by, of_all=True)
         else:
             self.order.ordered.add(module_of(failed.by))
@@ -167,12 +167,14 @@ class Zygote:
             print(f"measured {name}: {sum(test.seconds for test in found):.1f} s", flush=True)
 
     def _measured(self, items: list[pytest.Item]) -> Iterator[Measured]:
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            with tempfile.NamedTemporaryFile("r", prefix="guards-reached-") as log:
+        """A process that an earlier test of the module has started may serve later ones, too."""
+        with tempfile.NamedTemporaryFile("r", prefix="guards-reached-") as log:
+            for item, following in zip(items, [*items[1:], None], strict=True):
                 active.activate("", log.name)
                 started = time.monotonic()
                 passed = self._passes(item, following)
                 seconds = time.monotonic() - started
+                log.seek(0)
                 reached = active.reached | set(log.read().splitlines())
                 yield Measured(item.nodeid, passed, seconds, frozenset(reached))
 

@@ -1,0 +1,74 @@
+"""What `hangtag review` refuses before it serves a page, and what it names at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.pages.file_location import FileLocation
+from producer.review import next_steps
+from producer.review.answers import Answers
+from producer.review.decisions import Decisions
+from producer.review.server import serve
+from shared import installation
+from shared.errors import HangtagError, UsageError
+from shared.registry import packaged
+from tests.support.images.drawn_folders import draw
+from tests.support.jobs.finished_job import finish, options_of
+
+
+class Served(Exception):
+    """The page is about to be shown."""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    draw(tmp_path / "shapes", (5, 8), 2)
+    finish(options_of(tmp_path, b"shapes"))
+    return tmp_path / "out.csv"
+
+
+def served(table: Path, label: str = "", folder: str = "") -> None:
+    def ready(link: str, rows: int, unproven: int) -> None:
+        raise Served
+
+    serve(table, label=label, folder=folder, on_ready=ready)
+
+
+def test_labels_and_folders_of_the_table_are_served(table: Path) -> None:
+    folder_name = next(table.parent.glob("shapes/*")).name
+    for label, folder in (("", ""), ("Bag", ""), ("", folder_name)):
+        with pytest.raises(Served):
+            served(table, label, folder)
+
+
+def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) -> None:
+    with pytest.raises(UsageError, match=r"has no label 'bags'; it has: .*Bag"):
+        served(table, label="bags")
+    with pytest.raises(UsageError, match=r"has no folder 'bags'; it has: "):
+        served(table, folder="bags")
+
+
+def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "missing", lambda *_: "starlette is not installed")
+    with pytest.raises(HangtagError, match="cannot be served: starlette is not installed"):
+        served(table)
+
+
+def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
+    answers = Answers(table)
+    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    with pytest.raises(UsageError, match="differs from 'Bag' in case only"):
+        decisions.decide({0: "bAG"})
+
+
+def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) -> None:
+    (tmp_path / "shoes").mkdir()
+    card = msgspec.structs.replace(packaged.card(), source=str(tmp_path / "shoes"))
+    named = [msgspec.structs.replace(card, name=name) for name in ("shoes", "boots")]
+    assert [len(next_steps._data(one)) for one in named] == [1, 3]
+    assert next_steps._data(named[1])[1:] == ["--name", "boots"]
+    gone = msgspec.structs.replace(card, source=str(tmp_path / "gone"))
+    assert next_steps._data(gone) == [next_steps.CLASS_FOLDERS]

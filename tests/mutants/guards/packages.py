@@ -67,6 +67,7 @@ PACKAGES = {
         ("producer/requests/*.py", "worker/requests/*.py", "shared/ledger/*request*.py"),
         (
             "tests/unit/shared/test_requests.py",
+            "tests/unit/shared/test_request_store.py",
             "tests/unit/handlers/test_workspace.py",
             "tests/unit/commands/test_train.py",
             "tests/unit/commands/test_check_data.py",

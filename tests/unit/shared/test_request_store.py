@@ -1,0 +1,122 @@
+"""The copies of requests in a store: whose they are, and which are refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.errors import BadMessage, RequestCancelled, Unavailable, UsageError
+from shared.ledger import cancelled_requests, request_store
+from shared.messages.requests import Promote, Request, Rollback
+
+REQUEST = Request("nightly", Promote("shoes@2"), "ann", 1.0)
+OTHER = msgspec.structs.replace(REQUEST, work=Rollback("shoes"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def test_an_id_stands_for_one_work(store: Path) -> None:
+    request_store.check_id(store, REQUEST)
+    request_store.keep(store, REQUEST, stack="one")
+    request_store.check_id(store, msgspec.structs.replace(REQUEST, created=2.0))
+    with pytest.raises(UsageError, match="request nightly exists for other work"):
+        request_store.check_id(store, OTHER)
+    with (
+        pytest.raises(UsageError, match="exists for other work"),
+        request_store.kept(store, OTHER, None, "one"),
+    ):
+        pass
+    assert request_store.load(store, "nightly") == REQUEST
+
+
+def test_a_request_at_a_broker_is_not_stored_by_its_submission(store: Path) -> None:
+    with request_store.kept(store, REQUEST, b"input", None):
+        assert not store.exists()
+    with request_store.kept(store, REQUEST, b"input", "one"):
+        assert request_store.load(store, "nightly") == REQUEST
+
+
+@pytest.mark.parametrize("error", [UsageError, RequestCancelled, BadMessage])
+def test_a_request_that_is_refused_does_not_stay(store: Path, error: type[Exception]) -> None:
+    with pytest.raises(error), request_store.kept(store, REQUEST, None, "one"):
+        raise error("refused")
+    assert request_store.load(store, "nightly") is None
+
+
+def test_only_the_owner_that_is_known_is_replaced(store: Path) -> None:
+    request_store.keep(store, REQUEST, stack="one")
+    assert not request_store.adopt(store, "nightly", "two", "three")
+    assert request_store.owner(store, "nightly") == "one"
+    assert request_store.adopt(store, "nightly", "one", "two")
+    assert request_store.owner(store, "nightly") == "two"
+
+
+def test_a_request_is_not_adopted_while_another_process_has_the_lock(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
+    request_store.keep(store, REQUEST, stack="one")
+    with request_store.locked(store), pytest.raises(Unavailable, match="suspended process"):
+        request_store.adopt(store, "nightly", "one", "two")
+    assert request_store.owner(store, "nightly") == "one"
+
+
+def test_requests_are_listed_by_where_they_were_submitted(store: Path) -> None:
+    there = msgspec.structs.replace(REQUEST, id="there", created=2.0)
+    for request in (REQUEST, there):
+        request_store.keep(store, request, stack="one")
+    (request_store.folder(store, "there") / request_store.HERE_FILE).unlink()
+    assert request_store.unanswered(store) == [REQUEST, there]
+    assert request_store.unanswered(store, here=True) == [REQUEST]
+    assert request_store.unanswered(store, here=False) == [there]
+
+
+def test_a_request_in_the_folder_of_another_is_not_listed(store: Path) -> None:
+    request_store.keep(store, REQUEST, stack="one")
+    path = request_store.folder(store, "nightly")
+    path.rename(path.with_name("copied"))
+    assert request_store.unanswered(store) == []
+
+
+@pytest.mark.parametrize("request_id", ["../x", "", "a/b", ".lock"])
+def test_a_path_is_no_id(store: Path, request_id: str) -> None:
+    with pytest.raises(BadMessage, match="is not the id of a request"):
+        request_store.folder(store, request_id)
+    assert not cancelled_requests.is_cancelled(store, request_id)
+
+
+def test_a_path_is_not_cancelled_although_such_a_file_exists(store: Path) -> None:
+    (store / request_store.FOLDER / ".cancelled-a").mkdir(parents=True)
+    (store / request_store.FOLDER / ".cancelled-a" / "b").write_bytes(b"")
+    assert not cancelled_requests.is_cancelled(store, "a/b")
+
+
+def test_a_request_that_is_forgotten_stays_so_after_a_power_failure(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_store.keep(store, REQUEST, stack="one")
+    path, synced, fsync = request_store.folder(store, "nightly"), list[tuple[str, bool]](), os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{fd}"), (path / "request.json").exists()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    request_store.forget(store, "nightly", in_use=True)
+    assert synced == [(str(path), False)]
+
+
+def test_a_cancelled_id_is_used_again_by_no_work(store: Path) -> None:
+    cancelled_requests.check(store, REQUEST)
+    request_store.keep(store, REQUEST, stack="one")
+    cancelled_requests.record(store, "nightly", REQUEST)
+    with pytest.raises(RequestCancelled, match="nightly was cancelled before"):
+        cancelled_requests.check(store, REQUEST)
+    with pytest.raises(UsageError, match="nightly exists for other work"):
+        cancelled_requests.check(store, OTHER)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from shared.labels import correction_log
 from shared.labels.correction import Correction, in_force
 from tests.browser.test_pages import shapes
+from tests.support.jobs import planted_journal
 from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import WIDE, serious_findings
 from tests.support.processes.review_server import Review
@@ -199,6 +200,22 @@ def test_undo_takes_back_the_last_decisions_in_their_order(
         press(page, ["u"])
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
         assert in_force(lines(table)) == {}
+
+
+def test_the_page_promises_nothing_of_strange_images(browser: Browser, tmp_path: Path) -> None:
+    strange = planted_journal.plant(
+        tmp_path / "out.csv", [(b"%d.png" % i, i % 10, 0.4) for i in range(60)]
+    )
+    review = Review(strange)
+    try:
+        missing = ("error: Failed to load resource: the server responded with a status of 422",)
+        with opened(browser, review, errors=missing) as page:
+            totals = page.locator("#totals")
+            expect(totals).to_contain_text("No precision is promised: 100.0% are doubtful")
+            expect(totals).to_contain_text("train your own: hangtag train DIR")
+            expect(totals).not_to_contain_text("should be right")
+    finally:
+        review.end(signal.SIGKILL)
 
 
 def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, table: Path) -> None:

@@ -171,7 +171,12 @@ $(VENV)/bin/python:
 	  { echo "Hangtag needs Python 3.11 to 3.13; name one with: make PYTHON=python3.13 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
+# An installation of the packaged files becomes one of the files of this folder, which is said.
+PLAIN = from importlib import metadata as m; import json; d = m.distribution("hangtag"); \
+  e = json.loads(d.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"); \
+  print("" if e else "hangtag in $(VENV) was installed from a copy; from now on it runs the files of this folder")
 $(VENV)/worker.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@$(BIN)/python -c '$(PLAIN)' 2>/dev/null | grep . || true
 	@echo "installing the producer, a CPU worker and the embedded server into $(VENV)"
 	@$(PIP) install -c constraints.txt -e '.[worker,server]'
 	@touch $@

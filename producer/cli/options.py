@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from producer.output.formatting import show_json
+from producer.terminal.style import columns_of, fitted_lines
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 #: A script reads --json, the exit code and the files that were written.
@@ -30,7 +32,12 @@ def print_answer(answer: object, lines: Iterable[str], as_json: bool, quiet: boo
     if as_json:
         show_json(answer)
     elif not quiet:
-        click.echo("\n".join(lines))
+        print_lines(lines)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines of text on standard output, on a terminal wrapped between words."""
+    click.echo("\n".join(fitted_lines(lines, columns_of(sys.stdout))))
 
 
 def report_drawn(written: list[Path], quiet: bool = False) -> None:

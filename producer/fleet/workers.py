@@ -22,15 +22,15 @@ from shared.settings import Settings
 
 _COLUMNS = (
     Column("host", least=8),
-    Column("pid", left=False, drop=1),
+    Column("pid", left=False, drop=3),
     Column("queue"),
-    Column("started"),
+    Column("started", drop=2),
     Column("processes", left=False),
     Column("models", least=10),
-    Column("images", left=False),
+    Column("images", left=False, drop=1),
     Column("images/s", left=False),
-    Column("failed", least=6, drop=3),
-    Column("MB", left=False, drop=2),
+    Column("failed", least=6, drop=5),
+    Column("MB", left=False, drop=4),
 )
 _LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
 

@@ -17,8 +17,9 @@ from shared.throughput import Rate
 PLAIN_EVERY_S = 5.0
 #: An estimate of the time left from less than this is mostly chance.
 ESTIMATE_AFTER_S = 3.0
-#: Widths of the bar; the figures take the rest of the line.
-BAR_CELLS, BAR_CELLS_MIN = 30, 8
+#: Widths of the bar: a share of the line, so that it stays while its figures grow. Where they need
+#: more than the rest, it is shorter, down to the least width.
+BAR_CELLS, BAR_CELLS_MIN, BAR_SHARE = 30, 8, 5
 #: Where the width is not known.
 NARROW = 80
 _GAP = "  "
@@ -87,7 +88,10 @@ class Figures:
         """The figures: what is done or awaited, failures if there are any, rate, time left."""
         if self._stage and not self.started:
             waited = duration(time.monotonic() - self._stage_s)
-            return [f"{self._stage}, {waited}", f"{totals.found:,} images found so far"]
+            found = (
+                f"{totals.found:,} images found so far" if total is None else f"{total:,} images"
+            )
+            return [f"{self._stage}, {waited}", found]
         of_total = f"{totals.found:,}+" if total is None else f"{total:,}"
         failures = [f"{totals.failed:,} failed"] if totals.failed else []
         return [f"{totals.done:,} of {of_total} done", *failures, *self._pace(totals.done, total)]
@@ -158,7 +162,7 @@ def bar_line(share: float | None, texts: Sequence[str], room: int, blocks: bool)
     shown, least = list(texts), 0 if share is None else BAR_CELLS_MIN
     while len(shown) > 1 and _length(shown) + least >= room:
         shown.pop()
-    cells = max(0, min(BAR_CELLS, room - 1 - _length(shown)))
+    cells = max(0, min(BAR_CELLS, max(least, room // BAR_SHARE), room - 1 - _length(shown)))
     coloured = [failed(text) if text.endswith(" failed") else text for text in shown]
     bar = [] if share is None else [progress_bar(share, cells, blocks)]
     return _GAP.join([*bar, *coloured])

@@ -14,6 +14,7 @@ from producer.cli.options import (
     json_option,
     pictures_option,
     print_answer,
+    print_lines,
     report_drawn,
 )
 from producer.cli.params import TextParam
@@ -77,7 +78,7 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     if as_json:
         show_json(details)
     else:
-        click.echo("\n".join(work.lines(details)))
+        print_lines(work.lines(details))
     report_drawn(written)
 
 

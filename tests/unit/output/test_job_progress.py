@@ -36,8 +36,19 @@ def test_the_wait_for_the_first_results_is_named_and_timed(clock: Clock) -> None
     clock.now_s += 2
     waiting = figures.texts(JobCounts(1_408), None)
     assert waiting == ["starting this machine's workers, 2 s", "1,408 images found so far"]
+    assert figures.texts(JobCounts(1_408), 1_500)[1] == "1,500 images", "all are found"
     figures.note(128)
     assert figures.texts(JobCounts(1_408, 128, 2), None) == ["128 of 1,408+ done", "2 failed"]
+
+
+def test_the_bar_keeps_its_width_while_its_figures_grow() -> None:
+    early = ["9 of 10,000 done"]
+    late = ["9,999 of 10,000 done", "2,345 images/s", "3:12 min left"]
+    bars = [
+        click.unstyle(bar_line(0.5, texts, 80, blocks=True)).split("  ")[0]
+        for texts in (early, late)
+    ]
+    assert len(bars[0]) == len(bars[1]) == 16
 
 
 def test_the_rate_excludes_the_start_and_the_time_left_counts_down(clock: Clock) -> None:

@@ -68,6 +68,7 @@ PACKAGES = {
         (
             "tests/unit/shared/test_requests.py",
             "tests/unit/shared/test_request_store.py",
+            "tests/unit/handlers/test_outcomes.py",
             "tests/unit/handlers/test_workspace.py",
             "tests/unit/commands/test_train.py",
             "tests/unit/commands/test_check_data.py",

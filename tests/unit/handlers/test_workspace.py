@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -16,7 +17,8 @@ from shared.errors import BadMessage, Unavailable
 from shared.ledger import request_store
 from shared.ledger.request_states import Grant, RequestVerdict
 from shared.messages.requests import Outcome, Prune, Request
-from worker.requests.workspace import Workspace, finished_before
+from worker.requests import workspace
+from worker.requests.workspace import Workspace, finished_before, leftovers
 
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
 WELL = Outcome(ok=True, answer=msgspec.Raw(b'{"freed_bytes":7}'))
@@ -138,3 +140,61 @@ def test_an_old_outcome_is_found(folder: Workspace, tmp_path: Path) -> None:
 def test_an_id_is_never_a_path(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadMessage):
         Workspace(tmp_path, name)
+
+
+def test_a_stored_request_is_not_stored_again(folder: Workspace) -> None:
+    folder.store(REQUEST, b"first")
+    folder.store(msgspec.structs.replace(REQUEST, created=2.0), b"second")
+    assert folder.request() == REQUEST
+    assert folder.input() == b"first"
+
+
+def test_an_outcome_that_the_disk_refuses_takes_the_place_of_the_work(
+    folder: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later attempt's work stays."""
+    folder.enter(grant(1))
+    write = request_store.write_part
+
+    def full(path: Path, data: bytes) -> Path:
+        if folder.work.is_dir():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, data)
+
+    monkeypatch.setattr(workspace, "write_part", full)
+    folder.enter(grant(2))
+    assert not folder.finish(1, WELL, {})
+    assert folder.work.is_dir()
+    assert folder.finish(2, WELL, {})
+    assert folder.outcome() == WELL
+
+
+@pytest.mark.parametrize("use", ["enter", "finish", "tidy"])
+def test_the_store_is_locked_while_the_owner_of_a_request_is_compared(
+    folder: Workspace, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    folder.enter(grant(1))
+    monkeypatch.setattr(request_store, "LOCK_WAIT_S", 0.05)
+    if use == "tidy":  # after a first attempt to write, without room
+
+        def full(path: Path, data: bytes) -> Path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(workspace, "write_part", full)
+    with request_store.locked(folder.work.parents[2]), pytest.raises(Unavailable):
+        folder.enter(grant(2)) if use == "enter" else folder.finish(1, WELL, {})
+    assert folder.holds(1)
+    assert folder.outcome() is None
+    assert folder.work.is_dir()
+
+
+def test_only_a_folder_without_request_and_outcome_is_left_over(
+    folder: Workspace, tmp_path: Path
+) -> None:
+    folder.enter(grant(1))
+    assert list(leftovers(tmp_path)) == []
+    folder.finish(1, WELL, {})
+    (tmp_path / ".requests" / REQUEST.id / "request.json").unlink()
+    assert list(leftovers(tmp_path)) == []
+    (tmp_path / ".requests" / REQUEST.id / "outcome.json").unlink()
+    assert [found.id for found in leftovers(tmp_path)] == [REQUEST.id]

@@ -9,6 +9,7 @@ import pytest
 import redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
+from shared.broker import access_errors
 from shared.errors import BrokerRefuses, SetupError, Unavailable, UsageError
 from worker.requests.outcomes import failed
 from worker.requests.runner import _is_transient
@@ -56,12 +57,13 @@ def test_an_error_is_one_line(error: Exception, line: str, usage: bool) -> None:
         (redis.TimeoutError(), True),
         (ReadOnlyError(), True),
         (OutOfMemoryError(), True),
+        (ResponseError(access_errors._NO_REPLICAS), True),
         (BrokerRefuses("no permission"), True),
         (Unavailable("locked"), True),
         (ResponseError("WRONGTYPE"), False),
         (RedisError("other"), False),
         (SetupError("too few images"), False),
-        (ValueError("OOM command not allowed"), False),
+        (ValueError(access_errors._NO_REPLICAS), False),
         (MemoryError(), False),
     ],
 )

@@ -17,6 +17,7 @@ from producer.review.decisions import Decisions, Refused
 from producer.review.desk import Desk
 from producer.review.views import Kind
 from shared.errors import UsageError
+from shared.image_status import Status
 from shared.messages.files import NO_DIGEST
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -96,7 +97,7 @@ def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path
     (table.parent / row.path).unlink()
     picture = desk.picture(row.position, 128)
     assert not picture.webp
-    assert picture.why
+    assert picture.why == Status.MISSING.sentence
 
 
 def test_estimates_are_shown_unless_they_are_withdrawn(

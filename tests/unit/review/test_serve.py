@@ -72,3 +72,13 @@ def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) 
     assert next_steps._data(named[1])[1:] == ["--name", "boots"]
     gone = msgspec.structs.replace(card, source=str(tmp_path / "gone"))
     assert next_steps._data(gone) == [next_steps.CLASS_FOLDERS]
+
+
+def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
+    assert next_steps.next_steps(table) == []
+    answers = Answers(table)
+    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions.decide({0: "Bag"})
+    assert [command.split()[1] for _, command in next_steps.next_steps(table)] == ["table", "train"]
+    decisions.decide({0: None})
+    assert next_steps.next_steps(table) == []

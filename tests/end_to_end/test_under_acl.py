@@ -133,7 +133,7 @@ def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, par
     users = guarded.server.users
     command = ("up", "--workers", "1")
     if part == "trainer":
-        command = ("train", "--detach", "--no-wait-for-trainer")
+        command = ("train", "--data", "fashion-mnist", "--detach", "--no-wait-for-trainer")
     ours = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
     # No worker uses this database.
     refused = guarded.fleet.producer(*command, cwd=guarded.cwd, **ours)

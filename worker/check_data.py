@@ -14,7 +14,7 @@ import msgspec
 from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.pipes.data_check import DataQuestion, DataVerdict
-from worker.datasets.class_folder import check_files, count_files
+from worker.datasets.class_folder import check_files, count_files, without_empty
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.sample import check_index
 
@@ -28,9 +28,10 @@ def main() -> None:
 def verdict(question: DataQuestion) -> DataVerdict:
     """The fault that a trainer would find before it decodes an image."""
     data = question.corrections
+    corrections = [one for one in decode_files(data, input_sha256(data)) if one.label]
     try:
-        walk = open_walk(Path(question.folder), decode_files(data, input_sha256(data)))
-        counts = count_files(walk, lambda done, total: None)
+        walk = open_walk(Path(question.folder), corrections)
+        counts = without_empty(walk, count_files(walk, _ignored), _ignored)
         if question.purpose == "show":
             check_index(question.index, sum(counts.values()))
         else:
@@ -38,6 +39,10 @@ def verdict(question: DataQuestion) -> DataVerdict:
     except SetupError as error:
         return DataVerdict(str(error), isinstance(error, UsageError))
     return DataVerdict()
+
+
+def _ignored(done: int, total: int) -> None:
+    """Nothing is displayed."""
 
 
 if __name__ == "__main__":

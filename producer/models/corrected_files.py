@@ -20,14 +20,19 @@ from shared.labels.decided_rows import DecidedRows
 from shared.labels.labelled_files import LabelledFile, encode_files
 
 
-def corrections_input(tables: Sequence[Path]) -> bytes | None:
+def corrections_input(tables: Sequence[Path], *, undone: bool = False) -> bytes | None:
     """The input of a request that uses the corrections of these tables; None without tables.
-    Raises as `corrected_files`."""
-    return encode_files(corrected_files(tables)) if tables else None
+
+    `undone`: with the decisions that were taken back, which a model may have learned from.
+    Raises as `corrected_files`.
+    """
+    return encode_files(corrected_files(tables, undone=undone)) if tables else None
 
 
-def corrected_files(tables: Sequence[Path]) -> list[LabelledFile]:
+def corrected_files(tables: Sequence[Path], *, undone: bool = False) -> list[LabelledFile]:
     """The decisions in force of all tables; of one picture the decision of the last table.
+
+    `undone`: then those that were taken back in every table that has one, without a label.
 
     Raises:
         UsageError: a table has no corrections.
@@ -35,37 +40,44 @@ def corrected_files(tables: Sequence[Path]) -> list[LabelledFile]:
             be read.
     """
     found: dict[str, LabelledFile] = {}
+    taken_back: dict[str, LabelledFile] = {}
     for table in tables:
-        found |= {file.sha256: file for file in _of_table(table)}
-    return list(found.values())
+        for file in _of_table(table, undone):
+            (found if file.label else taken_back)[file.sha256] = file
+    return list((taken_back | found).values())
 
 
-def _of_table(table: Path) -> list[LabelledFile]:
+def _of_table(table: Path, undone: bool) -> list[LabelledFile]:
     if not has_journal(table):  # the log may have been copied without its job
-        return _labelled(_decisions(table, ()), {})
+        return _labelled(_decisions(table, (), undone), {}, undone)
     with SealedJournal(table, or_running=True) as sealed, moved_files.of_table(table) as moved:
-        decisions = _decisions(table, sealed.card.labels)
+        decisions = _decisions(table, sealed.card.labels, undone)
         files = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
-        return _labelled(decisions, _paths(sealed, decisions, files))
+        return _labelled(decisions, _paths(sealed, decisions, files), undone)
 
 
-def _decisions(table: Path, labels: Sequence[str]) -> DecidedRows:
+def _decisions(table: Path, labels: Sequence[str], undone: bool) -> DecidedRows:
     """The decisions about a table, whose model has these labels."""
     decided = DecidedRows()
     log = correction_log.log_path(table)
     for line in correction_log.read(log, problem_beside(labels)):
         decided.add(line)
-    if not decided.in_force:
+    if not decided.in_force and not (undone and decided.taken_back):
         review = typed(["hangtag", "review", str(table)])
         raise UsageError(f"{table} has no corrections; make some with: {review}")
     return decided
 
 
-def _labelled(decisions: DecidedRows, paths: Mapping[str, bytes]) -> list[LabelledFile]:
-    return [
+def _labelled(
+    decisions: DecidedRows, paths: Mapping[str, bytes], undone: bool
+) -> list[LabelledFile]:
+    found = [
         LabelledFile(one.sha256, one.size, one.label, paths.get(one.sha256, b""))
         for one in decisions.in_force.values()
     ]
+    if undone:
+        found += [LabelledFile(one.sha256, one.size, "", b"") for one in decisions.taken_back]
+    return found
 
 
 def _paths(sealed: SealedJournal, decisions: DecidedRows, files: FileLocation) -> dict[str, bytes]:

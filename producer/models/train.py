@@ -15,10 +15,13 @@ from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines
 from shared.errors import MISFITS, HangtagError, UsageError
+from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages.model_name import NAME, parse
 from shared.messages.recipes import check_recipe
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, Train
+from shared.registry import learned_corrections
+from shared.registry.registry import Registry
 from shared.settings import Settings
 
 #: Default recipes; worker/recipes/recipes.py defines all.
@@ -50,6 +53,7 @@ class TrainOptions(msgspec.Struct, frozen=True):
     teachers: tuple[str, ...] = ()
     minutes: float | None = None
     corrections: str = ""  #: SHA-256 of the request's input
+    without_corrections: bool = False
 
 
 def make_work(options: TrainOptions, settings: Settings, *, check: bool = True) -> Train:
@@ -98,8 +102,18 @@ def check_work(work: Train, settings: Settings, corrections: bytes | None) -> No
     Raises:
         SetupError: the data cannot be learned from, or there is no such teacher.
     """
-    check_data(work.data, "train", settings, corrections=corrections)
+    check_data(work.data, "train", settings, corrections=_with_earlier(work, settings, corrections))
     check_versions(settings, work.teachers)
+
+
+def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes | None:
+    """The corrections that the trainer of this machine's store will learn from."""
+    if work.without_corrections or settings.redis_url or work.data == FASHION_MNIST:
+        return given
+    earlier = learned_corrections.of_model(Registry(settings.store_path), work.name).decisions
+    files = {one.sha256: one for one in learned_corrections.in_force(earlier)}
+    files |= {one.sha256: one for one in decode_files(given, input_sha256(given))}
+    return encode_files(list(files.values())) if files else None
 
 
 def _minutes(recipe: str, given: float | None) -> float:
@@ -128,6 +142,7 @@ def summary(
 ) -> list[str]:
     """What came out of a training, with what was found in its folder."""
     notes = [] if trained.data is None else [*_found(trained.data), *troubles(trained.data)]
+    notes += _corrected(trained)
     return training_lines(trained, evaluations, notes, room)
 
 
@@ -161,6 +176,18 @@ def _found(data: DataReport) -> Iterator[str]:
         f"{counted(sum(counts), 'image')} of {len(counts)} classes in {one_line(data.name)}: "
         f"{', '.join([*named[:CLASSES_SHOWN], *more])}"
     )
+
+
+def _corrected(trained: Trained) -> Iterator[str]:
+    """The labels that people gave, and that earlier trainings had them already."""
+    count, earlier = trained.corrections, trained.earlier_corrections
+    if count:
+        of_them = f", {earlier:,} of them from earlier trainings" if earlier else ""
+        yield f"{counted(count, 'corrected label')} learned from{of_them}"
+        if earlier:
+            yield "to train without those of earlier trainings: --without-corrections"
+    elif earlier:
+        yield f"{counted(earlier, 'corrected label')} of earlier trainings left out"
 
 
 def _listed(lines: Sequence[str], count: int, noun: str, what: str) -> Iterator[str]:

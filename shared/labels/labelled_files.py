@@ -17,11 +17,11 @@ Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file and the label that a person gave it."""
+    """One file and the label that a person gave it; empty if that was taken back."""
 
     sha256: Sha256
     size: Annotated[int, msgspec.Meta(ge=0)]
-    label: Annotated[str, msgspec.Meta(min_length=1)]
+    label: str
     path: bytes  #: absolute; empty if it was not found
 
 

@@ -57,6 +57,8 @@ class Trained(msgspec.Struct, frozen=True):
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
     trials: tuple[str, ...] = ()  #: requests for versions that may replace this one
     trials_promote: Rule = "if-clearly-better"
+    corrections: int = 0  #: labels that people gave and that it learned from
+    earlier_corrections: int = 0  #: of these, or left out: of earlier versions of the model
 
 
 class Evaluated(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ MAX_TEACHERS = 16
 #: Fields that older trainers do not know: absent from requests that do not use them.
 _LATER = {
     "precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0, "corrections": "",
-    "trial": False,
+    "trial": False, "without_corrections": False,
 }  # fmt: skip
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
@@ -59,6 +59,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     corrections: str = ""
     #: It follows another training, and no person waits for it: the requests of people go first.
     trial: bool = False
+    without_corrections: bool = False  #: leave out those of earlier versions
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):

@@ -82,9 +82,11 @@ def compute(
     caches: Sequence[FeatureCache],
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
+    gone: Sequence[tuple[bytes, Item]] = (),
 ) -> PhotoFeatures:
     """The features of the items that are images; only those that a cache lacks are decoded.
 
+    `gone` are files that do not exist any more, by their digests, whose features every cache has.
     The first cache is for images as they are; with a second one those of mirror images are computed
     as well. `on_done` gets the number of files of each turn, and may raise to stop.
 
@@ -112,6 +114,9 @@ def compute(
             store()
         on_done(1)
     store()
+    for digest, item in gone:
+        known = [cache.get(digest) for cache in caches]
+        found.add(_Photo(item, digest, [row for row in known if row is not None], []))
     for cache in caches:
         cache.mark_used()
     caches[0].trim()

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import quality, split
 from worker.datasets.cache import CacheBuild, DatasetCache
-from worker.datasets.corrected_walk import open_walk
+from worker.datasets.corrected_walk import CorrectedWalk, open_walk
 from worker.datasets.decode_files import DecodedRows, decode_all
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits, printable
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
@@ -58,7 +58,7 @@ def store(
     if cached is not None:
         return stored, cached
     walk = open_walk(root, corrections)
-    counts = count_files(walk, on_progress)
+    counts = without_empty(walk, count_files(walk, on_progress), on_progress)
     check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
@@ -73,6 +73,17 @@ def count_files(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
         counts[item.label, item.part] += 1
         if number % REPORT_EVERY_FILES == 0:
             on_progress(0, number)
+    return counts
+
+
+def without_empty(
+    walk: ClassFolderWalk, counts: Counts, on_progress: Progress, also: Collection[int] = ()
+) -> Counts:
+    """The counts without classes that corrections made and whose files are all lost, which the walk
+    drops; `also` are labels that stay."""
+    used = {label for label, _ in counts} | set(also)
+    if isinstance(walk, CorrectedWalk) and walk.drop_empty(used):
+        return count_files(walk, on_progress)
     return counts
 
 
@@ -136,7 +147,10 @@ def check_class(walk: ClassFolderWalk, label: int, count: int) -> None:
     if any(branch.label == label for branch in walk.branches):
         remedy = "add some, or remove its folder"
     else:  # corrections have made this class
-        remedy = "give more images this label in hangtag review, or undo it there"
+        remedy = (
+            "give more images this label in hangtag review, undo it there, or leave earlier "
+            "corrections out with --without-corrections"
+        )
     raise SetupError(
         f"class {walk.labels[label]} has {count} images to learn from; a class needs "
         f"{SMALLEST_CLASS} different ones: {remedy}"

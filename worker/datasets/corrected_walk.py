@@ -9,13 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
 from worker.datasets.folder_layout import LOST, ClassFolderWalk, Item
 from worker.datasets.split import TRAINING, UNDECIDED
+
+#: In place of the path of a file that was never found.
+GONE = b"a file that is gone"
+
+
+class LostFile(NamedTuple):
+    """A corrected file that was not found."""
+
+    digest: bytes
+    item: Item  #: as it would be
 
 
 class CorrectedWalk(ClassFolderWalk):
@@ -30,9 +41,10 @@ class CorrectedWalk(ClassFolderWalk):
     def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
         super().__init__(root)
         self._files_by_sha256 = {one.sha256: one for one in corrections}
+        self.lost: list[LostFile] = []  #: of the last pass
         self._sizes = {one.size for one in corrections}
         folders = {folder_of(label): label for label in self.labels}
-        known = list(self.labels)
+        known, self._own = list(self.labels), len(self.labels)
         self._corrected: dict[str, int] = {}
         for one in sorted(corrections, key=lambda one: one.label):
             # `T-shirt/top` of a card is the class folder `T-shirt_top`.
@@ -47,6 +59,7 @@ class CorrectedWalk(ClassFolderWalk):
     def items(self) -> Iterator[Item]:
         """Every file of the folders in their order, then corrected files from elsewhere."""
         found: set[str] = set()
+        self.lost = []
         for item in super().items():
             sha256 = self._sha256(item.path)
             if sha256 in self._corrected:
@@ -57,10 +70,28 @@ class CorrectedWalk(ClassFolderWalk):
         for sha256, one in self._files_by_sha256.items():
             if sha256 in found:
                 continue
-            if one.path and self._sha256(one.path) == sha256:
-                yield Item(one.path, self._corrected[sha256], self._elsewhere)
-            else:
-                self.skipped[LOST] += 1
+            number = self._corrected.get(sha256)
+            if number is not None and one.path and self._sha256(one.path) == sha256:
+                yield Item(one.path, number, self._elsewhere)
+                continue
+            self.skipped[LOST] += 1
+            if number is not None:
+                item = Item(one.path or GONE, number, self._elsewhere)
+                self.lost.append(LostFile(bytes.fromhex(sha256), item))
+
+    def drop_empty(self, used: Collection[int]) -> bool:
+        """Drop classes that corrections made and whose files are all lost; whether there are any.
+
+        `used` are the labels that some file has.
+        """
+        stay = [i for i in range(len(self.labels)) if i < self._own or i in used]
+        if len(stay) == len(self.labels):
+            return False
+        self.labels = tuple(self.labels[i] for i in stay)
+        self._corrected = {
+            sha256: stay.index(i) for sha256, i in self._corrected.items() if i in stay
+        }
+        return True
 
     def _sha256(self, path: bytes) -> str:
         """The file's content, if a correction has its size; otherwise empty."""
@@ -72,6 +103,11 @@ class CorrectedWalk(ClassFolderWalk):
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return ""  # reading it for its pixels will name it
+
+
+def lost_files(walk: ClassFolderWalk) -> list[LostFile]:
+    """The corrected files that the last pass did not find."""
+    return walk.lost if isinstance(walk, CorrectedWalk) else []
 
 
 def open_walk(root: Path, corrections: Sequence[LabelledFile]) -> ClassFolderWalk:

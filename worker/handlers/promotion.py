@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from shared.errors import SetupError
+from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.messages.requests import Rule
-from shared.registry import version_operations
+from shared.registry import learned_corrections, version_operations
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -96,7 +97,8 @@ def _compared(
     of_new, of_old = _answers(context, new), _answers(context, old)
     if of_new and of_old:
         same_input = old.preprocessing == new.preprocessing
-        if found := quality_gate.paired(of_new, of_old, same_input):
+        corrected = _corrected(context, new)
+        if found := quality_gate.paired(of_new, of_old, same_input, corrected):
             return found
     if new.folds:  # it is measured on all images, of which no other version holds out the same
         return None
@@ -108,6 +110,16 @@ def _compared(
     artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
     measured = evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
     return quality_gate.unpaired(new, measured)
+
+
+def _corrected(context: Context, new: Card) -> dict[bytes, int]:
+    """The label of each corrected file, as its number in the card; empty without a record."""
+    numbers = {folder_of(label): number for number, label in enumerate(new.labels)}
+    return {
+        bytes.fromhex(file.sha256): numbers[folder_of(file.label)]
+        for file in learned_corrections.in_force(learned_corrections.read(context.registry, new))
+        if folder_of(file.label) in numbers
+    }
 
 
 def _has_learned(context: Context, old: Card, images: Examples) -> bool:

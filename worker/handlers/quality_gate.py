@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +35,16 @@ class Comparison(NamedTuple):
     error: float  #: standard error of the difference, or of `old` if the answers are not paired
 
 
-def paired(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool = True) -> Comparison | None:
+def paired(
+    new: HeldoutAnswers,
+    old: HeldoutAnswers,
+    same_input: bool = True,
+    corrected: Mapping[bytes, int] | None = None,
+) -> Comparison | None:
     """Compare on images held out from both; None if they are fewer than half of the smaller record.
+
+    `corrected` are labels that people gave, by the SHA-256 of the file, also if `new` left them
+    out.
 
     Images are the same if their files are, whatever the recipes; without files if their pixels are,
     which requires the `same_input`.
@@ -47,6 +56,10 @@ def paired(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool = True) ->
     if not len(common) or 2 * len(common) < min(len(new.labels), len(old.labels)):
         return None
     truth = new.labels[of_new]  # a label may have been corrected since
+    if corrected and new.files is not None:
+        truth = truth.copy()
+        for i, digest in enumerate(map(bytes, new.files[of_new])):
+            truth[i] = corrected.get(digest, truth[i])
     right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
     differ = int(np.count_nonzero(right[0] != right[1]))
     return Comparison(

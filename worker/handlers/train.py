@@ -15,8 +15,9 @@ from shared.registry.mirror_writer import refresh
 from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
-from worker.handlers import promotion, teacher_versions, train_photos
+from worker.handlers import model_corrections, promotion, teacher_versions, train_photos
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
+from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes import recipes
 from worker.recipes.recipes import Recipe
@@ -41,14 +42,25 @@ def train(context: Context, work: Train) -> Reply:
         return train_photos.train(context, work, recipe)
     teachers = teacher_versions.pinned(context, work.teachers)
     context.stage(LOADING)
-    loaded = _load(context, work, recipe.size, None)
+    corrections = model_corrections.of(context, work)
+    loaded = _load(context, work, corrections, recipe.size, None)
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        card = _make(context, work, recipe, loaded, teachers)
-    decided = promotion.settle(context, card, work.promote, _heldout(context, work, loaded))
+        card = _make(context, work, recipe, loaded, corrections, teachers)
+    heldout = _heldout(context, work, corrections, loaded)
+    decided = promotion.settle(context, card, work.promote, heldout)
     refresh(context.client, context.registry)
-    seconds = time.time() - context.started
-    return Reply(Trained(card.ref, card.metrics, decided, seconds, loaded.report))
+    return Reply(
+        Trained(
+            card.ref,
+            card.metrics,
+            decided,
+            time.time() - context.started,
+            corrections.noted(loaded.report),
+            corrections=len(corrections.files),
+            earlier_corrections=corrections.earlier,
+        )
+    )
 
 
 def _recipe(work: Train) -> Recipe:
@@ -61,6 +73,7 @@ def _recipe(work: Train) -> Recipe:
 def _load(
     context: Context,
     work: Train,
+    corrections: ModelCorrections,
     size: tuple[int, int, int] | None,
     spec: Preprocessing | None,
 ) -> Loaded:
@@ -73,17 +86,22 @@ def _load(
         spec,
         context.folder,
         max_unreadable=work.max_unreadable,
-        corrections=context.corrections,
+        corrections=corrections.files,
         on_progress=report_progress,
     )
 
 
 def _make(
-    context: Context, work: Train, recipe: Recipe, loaded: Loaded, teachers: tuple[str, ...]
+    context: Context,
+    work: Train,
+    recipe: Recipe,
+    loaded: Loaded,
+    corrections: ModelCorrections,
+    teachers: tuple[str, ...],
 ) -> Card:
     while True:  # each checkpoint is deleted once at most: a new one has the current key
         try:
-            return _trained(context, work, recipe, loaded, teachers)
+            return _trained(context, work, recipe, loaded, corrections, teachers)
         except OtherTraining as other:
             log.warning(
                 "request %s starts over: %s is of another Hangtag version or of other data",
@@ -94,7 +112,12 @@ def _make(
 
 
 def _trained(
-    context: Context, work: Train, recipe: Recipe, loaded: Loaded, teachers: tuple[str, ...]
+    context: Context,
+    work: Train,
+    recipe: Recipe,
+    loaded: Loaded,
+    corrections: ModelCorrections,
+    teachers: tuple[str, ...],
 ) -> Card:
     from worker.training import build_version
     from worker.training.teachers import Teachers
@@ -120,17 +143,20 @@ def _trained(
         on_teacher=reporter.teacher,
     )
     reporter.stage(PUBLISHING)
+    made = corrections.in_version(made)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
-def _heldout(context: Context, work: Train, loaded: Loaded) -> promotion.HeldOut:
+def _heldout(
+    context: Context, work: Train, corrections: ModelCorrections, loaded: Loaded
+) -> promotion.HeldOut:
     """Returns the held-out images, preprocessed for this or for another version."""
 
     def heldout(spec: Preprocessing) -> Examples | None:
         if spec == loaded.data.preprocessing:
             return loaded.data.heldout
         try:
-            return _load(context, work, None, spec).data.heldout
+            return _load(context, work, corrections, None, spec).data.heldout
         except SetupError:  # the other version may need colour while these images are grey
             return None
 

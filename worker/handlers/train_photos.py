@@ -24,8 +24,9 @@ from worker.backbones import table
 from worker.datasets import load
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, Parts
-from worker.handlers import promotion
+from worker.handlers import model_corrections, promotion
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
+from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
 from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
@@ -43,7 +44,15 @@ TRIALS = ("photo-fine", "photo-scratch")
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
 #: The options of a network's training that the command for another one repeats.
-_TYPED = ("epochs", "seed", "promote", "weighted", "max_unreadable", "precision")
+_TYPED = (
+    "epochs",
+    "seed",
+    "promote",
+    "weighted",
+    "max_unreadable",
+    "precision",
+    "without_corrections",
+)
 #: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
 ID_CHARS, HASH_CHARS = 48, 8
 
@@ -60,18 +69,20 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
 
     backbone = table.find(recipe.backbone)
     context.stage(LOADING)
+    corrections = model_corrections.of(context, work)
     folder = photo_folder.load(
         Path(work.data),
         backbone,
         context.registry.root,
         work.max_unreadable,
         lambda done, total: _report_loading(context, done, total),
-        context.corrections,
+        corrections.files,
+        remembered=recipe.network == "head",
     )
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        card = _publish(context, work, recipe, folder)
-    heldout = _heldout(context, work, folder.learn.parts)
+        card = _publish(context, work, recipe, folder, corrections)
+    heldout = _heldout(context, work, corrections, folder.learn.parts)
     decided = promotion.settle(context, card, work.promote, heldout)
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
@@ -82,10 +93,12 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
             card.metrics,
             decided,
             seconds,
-            folder.report,
+            corrections.noted(folder.report),
             card.heldout_error,
             trials,
             trials_promote(work),
+            len(corrections.files),
+            corrections.earlier,
         )
     )
 
@@ -94,15 +107,22 @@ def _report_loading(context: Context, done: int, total: int) -> None:
     context.report(Progress(LOADING, step=done, steps=total))
 
 
-def _publish(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> Card:
+def _publish(
+    context: Context,
+    work: Train,
+    recipe: Recipe,
+    folder: PhotoFolder,
+    corrections: ModelCorrections,
+) -> Card:
     made = _head(context, work, recipe, folder) if recipe.network == "head" else None
     while made is None:  # each checkpoint is deleted once at most: a new one has the current key
         try:
-            made = _network(context, work, recipe, folder)
+            made = _network(context, work, recipe, folder, corrected=bool(corrections.files))
         except OtherTraining as other:
             log.warning("request %s starts over: %s", context.request.id, other)
             other.path.unlink(missing_ok=True)
     context.stage(PUBLISHING)
+    made = corrections.in_version(made)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
@@ -123,7 +143,9 @@ def _head(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) ->
     )
 
 
-def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) -> BuiltVersion:
+def _network(
+    context: Context, work: Train, recipe: Recipe, folder: PhotoFolder, *, corrected: bool
+) -> BuiltVersion:
     from worker.photo_trials import trial
 
     def started(recipe: Recipe, photos: int) -> trial.Observer:
@@ -143,7 +165,7 @@ def _network(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder)
             request=context.request.mark,
             source=work.data,
             command=command(work),
-            corrected=bool(work.corrections),
+            corrected=corrected,
         ),
         started,
         lambda done, total: _report_loading(context, done, total),
@@ -162,7 +184,9 @@ def command(work: Train) -> str:
     return shlex.join(words)
 
 
-def _heldout(context: Context, work: Train, parts: Parts) -> promotion.HeldOut:
+def _heldout(
+    context: Context, work: Train, corrections: ModelCorrections, parts: Parts
+) -> promotion.HeldOut:
     """Returns validation/, which an older version of this folder may have held out; no fold."""
 
     def heldout(spec: Preprocessing) -> Examples | None:
@@ -175,7 +199,7 @@ def _heldout(context: Context, work: Train, parts: Parts) -> promotion.HeldOut:
                 spec,
                 context.folder,
                 max_unreadable=work.max_unreadable,
-                corrections=context.corrections,
+                corrections=corrections.files,
             ).data.heldout
         except SetupError:
             return None

@@ -18,9 +18,10 @@ from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.backbones.table import Backbone
 from worker.datasets import class_folder, quality
-from worker.datasets.corrected_walk import open_walk
+from worker.datasets.class_folder import Counts
+from worker.datasets.corrected_walk import LostFile, lost_files, open_walk
 from worker.datasets.decode_files import Bad, DecodedRows
-from worker.datasets.folder_layout import ClassFolderWalk, printable
+from worker.datasets.folder_layout import LOST, ClassFolderWalk, printable
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
 from worker.export.backbone_files import backbone_files
@@ -60,10 +61,12 @@ def load(
     on_bad: Callable[[Bad], None] = lambda bad: None,
     *,
     mirrored: bool = True,
+    remembered: bool = False,
 ) -> PhotoFolder:
     """The photos below `root`, as corrected; features that `store` has are not computed again.
 
     `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
+    `remembered`: also corrected photos that are gone, if `store` has their features.
 
     Raises:
         SetupError: there is no such data set, too many of its files are not images, the weights of
@@ -71,15 +74,18 @@ def load(
     """
     walk = open_walk(root, corrections)
     counts = class_folder.count_files(walk, on_progress)
-    class_folder.check_files(walk, counts, to_learn=True)
+    if not lost_files(walk):  # else the store may have the features of some
+        class_folder.check_files(walk, counts, to_learn=True)
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
         files = backbone_files(backbone, store / FOLDER)
         caches = _caches(backbone, files, spec, store / FOLDER, mirrored=both)
+        gone = _remembered(walk, caches) if remembered else []
+        _check_with_lost(walk, counts, gone, on_progress)
         found = photo_features.compute(
-            walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done
+            walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
     for number in range(len(walk.labels)):
@@ -99,8 +105,32 @@ def load(
         np.unique(alike[learn], return_inverse=True)[1],
         found.where(~learn) if not learn.all() else None,
         files,
-        _report(walk, spec, found, alike, refused),
+        _report(walk, spec, found, alike, refused, len(gone)),
     )
+
+
+def _remembered(walk: ClassFolderWalk, caches: Sequence[FeatureCache]) -> list[LostFile]:
+    """The corrected photos that are gone and whose features every cache has."""
+    return [
+        one
+        for one in lost_files(walk)
+        if all(cache.get(one.digest) is not None for cache in caches)
+    ]
+
+
+def _check_with_lost(
+    walk: ClassFolderWalk, counts: Counts, gone: list[LostFile], on_progress: Progress
+) -> None:
+    """Check the classes where corrected photos are lost; those in `gone` are learned from."""
+    if not lost_files(walk):
+        return
+    labels = [walk.labels[one.item.label] for one in gone]
+    counts = class_folder.without_empty(walk, counts, on_progress, {one.item.label for one in gone})
+    for number, label in enumerate(labels):
+        item = gone[number].item._replace(label=walk.labels.index(label))
+        gone[number] = gone[number]._replace(item=item)
+        counts[item.label, item.part] += 1
+    class_folder.check_files(walk, counts, to_learn=True)
 
 
 def _caches(
@@ -131,6 +161,7 @@ def _report(
     found: PhotoFeatures,
     alike: Groups,
     refused: UnreadableFiles,
+    gone: int,
 ) -> DataReport:
     parts = np.where(found.parts == TEST, TEST, TRAINING).astype(np.int8)
 
@@ -145,6 +176,7 @@ def _report(
     learn = found.parts != TEST
     single = folds.alike(alike[learn], found.labels[learn])
     named = _duplicates(walk, found, alike)
+    walk.skipped[LOST] -= gone
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
         shape=(spec.height, spec.width, spec.channels),
@@ -157,6 +189,7 @@ def _report(
         notes=(
             *quality.photo_notes(walk.labels, rows, parts, walk.skipped),
             *_of_one_scene([walk.labels[label] for label in single]),
+            *_of_lost(gone),
         ),
         duplicates=tuple(named[:NAMED]),
         duplicates_count=len(named),
@@ -172,6 +205,13 @@ def _of_one_scene(labels: Sequence[str]) -> Iterator[str]:
             f"other: {'its' if len(labels) == 1 else 'their'} figures are too good; add photos of "
             "other moments"
         )
+
+
+def _of_lost(gone: int) -> Iterator[str]:
+    """A note on photos that are learned from though they are gone."""
+    if gone:
+        what = "1 corrected photo is" if gone == 1 else f"{gone:,} corrected photos are"
+        yield f"{what} gone: learned from by the features that the store has"
 
 
 def _duplicates(walk: ClassFolderWalk, found: PhotoFeatures, alike: Groups) -> list[str]:

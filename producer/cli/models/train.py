@@ -99,6 +99,11 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 )
 @corrections_option
 @click.option(
+    "--without-corrections",
+    is_flag=True,
+    help="Leave out the labels that people gave and that earlier versions learned from.",
+)
+@click.option(
     "--max-unreadable",
     type=ShareParam(),
     default="5%",
@@ -202,7 +207,11 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
         given = given | {"data": given["folder"]}
-    input = corrections_input(given["corrections"])
+    if given["corrections"] and given["without_corrections"]:
+        raise UsageError(
+            "--corrections and --without-corrections exclude each other; leave out one of them"
+        )
+    input = corrections_input(given["corrections"], undone=True)
     given = given | {"corrections": input_sha256(input)}
     options = TrainOptions(
         **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}

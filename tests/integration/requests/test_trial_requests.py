@@ -25,7 +25,7 @@ from tests.support.jobs import handler_context
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
-from worker.handlers import train_photos
+from worker.handlers import model_corrections, train_photos
 
 #: As long as an id may be.
 LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
@@ -186,7 +186,9 @@ def test_only_photos_that_the_folder_holds_out_are_decoded_for_an_older_version(
     work = msgspec.structs.replace(WORK, recipe="photo-fine", data=str(tmp_path / "photos"))
     context, _ = handler_context.make(server, tmp_path / "store", work)
     parts = np.array([TRAINING, HELDOUT] if given else [UNDECIDED, UNDECIDED], np.int8)
-    found = train_photos._heldout(context, work, parts)(Preprocessing(28, 28, 3))
+    found = train_photos._heldout(context, work, model_corrections.of(context, work), parts)(
+        Preprocessing(28, 28, 3)
+    )
     assert (found is not None) == given
     assert found is None or len(found.labels) == 2 * PHOTOS
     assert bool(list(context.folder.glob("decoded-*"))) == given

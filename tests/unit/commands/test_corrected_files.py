@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.models.corrected_files import corrected_files
-from shared.errors import Exit
+from shared.errors import Exit, UsageError
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
@@ -47,3 +47,15 @@ def test_an_evil_label_reaches_no_training(table: Path, label: str) -> None:
     assert result.exit_code == Exit.SETUP
     (line,) = result.stderr.splitlines()
     assert f"{table.name}.corrections.jsonl:1: the label {label!r} " in line
+
+
+def test_what_a_person_took_back_is_given_without_a_label(table: Path) -> None:
+    """A model may have learned from it. A decision of another table still holds."""
+    correct(table, TWO, "Coat", 2, 4)
+    for content, rows in ((ONE, (1, 3)), (TWO, (2, 4))):
+        correct(table, content, "Bag", *rows)
+        correct(table, content, "", *rows, undo=True)
+    assert {file.label for file in corrected_files([table], undone=True)} == {""}
+    assert len(corrected_files([table], undone=True)) == 2
+    with pytest.raises(UsageError, match="has no corrections"):
+        corrected_files([table])

@@ -406,7 +406,8 @@ def test_a_new_label_of_few_corrections_is_an_error_about_them(root: Path) -> No
         load.load(str(root), PHOTO.size, None, root.parent / "scratch", corrections=given)
     assert str(error.value) == (
         "class fox has 2 images to learn from; a class needs 4 different ones: give more images "
-        "this label in hangtag review, or undo it there"
+        "this label in hangtag review, undo it there, or leave earlier corrections out with "
+        "--without-corrections"
     )
 
 

@@ -180,3 +180,15 @@ def test_the_reason_is_one_sentence_with_its_figures() -> None:
         "fashion-mnist@3 has 94.59% on the 5,000 held-out images, production (fashion-mnist@0) "
         "94.58%; promoted: not worse by more than one standard error (0.32%)"
     )
+
+
+def test_a_version_that_left_corrections_out_is_judged_by_them() -> None:
+    """Its own labels would call the older version wrong where a person says that it is right."""
+    files = np.repeat(np.arange(10, dtype=np.uint8), 32).reshape(10, 32)
+    images, right, wrong = np.arange(10, dtype=np.uint64), np.eye(2)[[0] * 10], np.eye(2)[[1] * 10]
+    old = HeldoutAnswers(images, np.zeros(10, np.int64), right.astype(np.float32), files)
+    new = HeldoutAnswers(images, np.ones(10, np.int64), wrong.astype(np.float32), files)
+    corrected = {bytes(digest): 0 for digest in files[:9]}
+    compared = paired(new, old, corrected=corrected)
+    assert compared is not None
+    assert (compared.images, compared.old, compared.new) == (10, 0.9, 0.1)

@@ -1,0 +1,95 @@
+"""The corrections that a model has learned from: a file of each version that a training published.
+
+Each version has all decisions so far, also those that its own training left out, so none is lost
+with an older version. The decision that was submitted last holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from shared.errors import MISFITS, SetupError
+from shared.labels.labelled_files import LabelledFile
+from shared.messages.model_card import Card
+from shared.registry.registry import Registry
+
+FILE = "corrections.json"
+FORM = 1
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One decision. Without a label it was taken back."""
+
+    file: LabelledFile
+    submitted: float  #: when its training was requested, seconds since 1970
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The file of a version."""
+
+    decisions: tuple[Decision, ...]
+    form: int = FORM
+
+
+class Earlier(NamedTuple):
+    """What the versions of a model have."""
+
+    decisions: list[Decision]
+    unreadable: list[str]  #: a line for each version whose record cannot be read
+
+
+def encode(decisions: Iterable[Decision]) -> bytes:
+    """The record of a version. Equal decisions have equal bytes."""
+    return msgspec.json.encode(Record(tuple(decisions)))
+
+
+def read(registry: Registry, card: Card) -> list[Decision]:
+    """The decisions that a version has; none if it has no record.
+
+    Raises:
+        SetupError: the record is damaged or has a newer form.
+    """
+    if FILE not in card.files:
+        return []
+    try:
+        record = msgspec.json.decode(registry.read(card, FILE), type=Record)
+    except MISFITS as error:
+        raise SetupError(f"{FILE} of {card.ref} cannot be read ({error})") from error
+    if record.form > FORM:
+        raise SetupError(f"{FILE} of {card.ref} has a newer form; install that version of Hangtag")
+    return list(record.decisions)
+
+
+def of_model(registry: Registry, name: str, but: str = "") -> Earlier:
+    """The decisions of all versions of a model; `but` is the mark of a request to leave out."""
+    found, unreadable = list[Decision](), list[str]()
+    for number in registry.versions(name):
+        try:
+            card = registry.card(name, number)
+            if not but or card.request != but:
+                found += read(registry, card)
+        except SetupError as error:
+            unreadable.append(str(error))
+    return Earlier(latest(found), unreadable)
+
+
+def latest(decisions: Iterable[Decision]) -> list[Decision]:
+    """The last decision on each file, ordered by its SHA-256; of equal times the last one given.
+
+    A file that was not found for it keeps the path of an earlier decision.
+    """
+    found: dict[str, Decision] = {}
+    for one in sorted(decisions, key=lambda one: one.submitted):
+        before = found.get(one.file.sha256)
+        path = one.file.path or (before.file.path if before else b"")
+        file = msgspec.structs.replace(one.file, path=path)
+        found[one.file.sha256] = msgspec.structs.replace(one, file=file)
+    return [found[sha256] for sha256 in sorted(found)]
+
+
+def in_force(decisions: Iterable[Decision]) -> Iterator[LabelledFile]:
+    """The files with a label."""
+    return (one.file for one in decisions if one.file.label)

@@ -1,0 +1,126 @@
+"""A training learns from its own corrections and those of the model, unless told not to."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import redis
+
+from producer.models.train import summary
+from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
+from shared.messages.replies import Decided, Trained
+from shared.messages.requests import Request, Train
+from shared.registry import packaged
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.jobs.handler_context import Notes
+from worker.handlers import model_corrections
+from worker.handlers.context import Context
+from worker.handlers.model_corrections import ModelCorrections
+from worker.training.build_version import BuiltVersion
+
+DECIDED = Decided("production", 1, None, changed=True, why="the first version")
+
+
+def _file(content: str, label: str) -> LabelledFile:
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    return LabelledFile(sha256, len(content), label, b"")
+
+
+class Model:
+    """A model, and trainings that publish at once."""
+
+    def __init__(self, store: Path) -> None:
+        self.registry, self._count = Registry(store), 0
+
+    def train(self, *given: LabelledFile, without: bool = False) -> ModelCorrections:
+        """The corrections of the next training."""
+        self._count += 1
+        context = self._context(given, without)
+        assert isinstance(context.request.work, Train)
+        found = model_corrections.of(context, context.request.work)
+        files = {name: packaged.read(name) for name in packaged.card().files}
+        mark = context.request.mark
+        card = msgspec.structs.replace(packaged.card(), name="mine", request=mark)
+        self.registry.publish(*found.in_version(BuiltVersion(card, files)), who="tester")
+        again = model_corrections.of(context, context.request.work)
+        assert again == found, "another attempt learns from others"
+        return found
+
+    def _context(self, given: Sequence[LabelledFile], without: bool) -> Context:
+        data = encode_files(given) if given else None
+        work = Train("mine", "photo", "/photos", corrections=input_sha256(data))
+        work = msgspec.structs.replace(work, without_corrections=without)
+        request = Request(f"r{self._count}", work, "tester@here", float(self._count))
+        return Context(
+            request=request,
+            registry=self.registry,
+            client=redis.Redis(),
+            settings=Settings(),
+            folder=Path(),
+            input=data,
+            started=time.time(),
+            lease=Notes(),
+        )
+
+
+def _labels(found: ModelCorrections) -> list[str]:
+    return sorted(one.label for one in found.files)
+
+
+def _said(found: ModelCorrections) -> str:
+    trained = Trained(
+        "mine@1",
+        packaged.card().metrics,
+        DECIDED,
+        1.0,
+        corrections=len(found.files),
+        earlier_corrections=found.earlier,
+    )
+    return "\n".join(summary(trained, {}))
+
+
+def test_a_later_training_learns_from_earlier_corrections_and_says_so(tmp_path: Path) -> None:
+    model = Model(tmp_path)
+    first = model.train(_file("a", "cat"), _file("b", "dog"))
+    assert (_labels(first), first.earlier) == (["cat", "dog"], 0)
+    assert "earlier" not in _said(first)
+    later = model.train(_file("b", "bird"), _file("c", "cow"))
+    assert (_labels(later), later.earlier) == (["bird", "cat", "cow"], 1)
+    last = model.train()
+    assert (_labels(last), last.earlier) == (["bird", "cat", "cow"], 3)
+    assert "3 of them from earlier trainings" in _said(last)
+    assert "--without-corrections" in _said(last)
+
+
+def test_left_out_corrections_come_back_in_the_next_training(tmp_path: Path) -> None:
+    """Also if the versions that had learned from them are removed."""
+    model = Model(tmp_path)
+    model.train(_file("a", "cat"))
+    without = model.train(without=True)
+    assert (without.files, without.earlier) == ([], 1)
+    assert "1 corrected label of earlier trainings left out" in _said(without)
+    first, second = model.registry.versions("mine")
+    model.registry.promote("mine", second, who="tester", why="")
+    model.registry.remove("mine", first)
+    assert _labels(model.train()) == ["cat"]
+
+
+def test_a_decision_that_was_taken_back_is_learned_from_no_more(tmp_path: Path) -> None:
+    model = Model(tmp_path)
+    model.train(_file("a", "cat"), _file("b", "dog"))
+    assert _labels(model.train(_file("a", ""))) == ["dog"]
+    assert _labels(model.train()) == ["dog"]
+    assert _labels(model.train(_file("a", "cow"))) == ["cow", "dog"]
+
+
+def test_versions_without_corrections_have_no_record(tmp_path: Path) -> None:
+    model = Model(tmp_path)
+    found = model.train()
+    assert found == ModelCorrections([], [], 0, [])
+    card = model.registry.card("mine", model.registry.versions("mine")[0])
+    assert set(card.files) == set(packaged.card().files)

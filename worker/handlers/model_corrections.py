@@ -1,0 +1,54 @@
+"""The corrections of a training: of its request, and of earlier versions of the model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from shared.labels.labelled_files import LabelledFile, decode_files
+from shared.messages.replies import DataReport
+from shared.messages.requests import FASHION_MNIST, Train
+from shared.registry import learned_corrections
+from shared.registry.learned_corrections import Decision
+from worker.handlers.context import Context
+from worker.training.build_version import BuiltVersion
+
+
+class ModelCorrections(NamedTuple):
+    """What a training learns from, and what its version has for later ones."""
+
+    files: list[LabelledFile]  #: to learn from
+    decisions: list[Decision]  #: all so far, also those that are left out
+    earlier: int  #: of those with a label, known from earlier versions only
+    unreadable: list[str]
+
+    def in_version(self, made: BuiltVersion) -> BuiltVersion:
+        """With the record, unless there is nothing to record."""
+        if not self.decisions:
+            return made
+        record = {learned_corrections.FILE: learned_corrections.encode(self.decisions)}
+        return BuiltVersion(made.card, made.files | record)
+
+    def noted(self, report: DataReport) -> DataReport:
+        """With a note on each version whose record cannot be read."""
+        notes = tuple(f"earlier corrections are missing: {line}" for line in self.unreadable)
+        return msgspec.structs.replace(report, notes=(*report.notes, *notes))
+
+
+def of(context: Context, work: Train) -> ModelCorrections:
+    """The corrections of an attempt; the same for every attempt at a request.
+
+    Raises:
+        BadMessage: the request's corrections are not those that were submitted.
+    """
+    if work.data == FASHION_MNIST:
+        return ModelCorrections([], [], 0, [])
+    submitted = context.request.created
+    given = [Decision(one, submitted) for one in decode_files(context.input, work.corrections)]
+    earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
+    decisions = learned_corrections.latest([*earlier.decisions, *given])
+    new = {one.file.sha256 for one in given}
+    before = [one for one in decisions if one.file.label and one.file.sha256 not in new]
+    learned = [] if work.without_corrections else list(learned_corrections.in_force(decisions))
+    return ModelCorrections(learned, decisions, len(before), earlier.unreadable)

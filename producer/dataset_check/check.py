@@ -36,13 +36,14 @@ SHOWN = 10  #: on the terminal
 
 
 class Suspect(msgspec.Struct, frozen=True):
-    """An image that is more like another class than like that of its folder."""
+    """An image whose label is probably wrong."""
 
     path: str
     label: str  #: of the folder, or of a correction
     guess: str  #: out of fold
     confidence: float  #: of the guess
     given: float  #: probability of the label
+    wrong: float  #: probability that the label is wrong
 
 
 class DatasetCheck(msgspec.Struct, frozen=True):
@@ -53,7 +54,9 @@ class DatasetCheck(msgspec.Struct, frozen=True):
     accuracy: float  #: share of the images whose guess is their label
     error: float  #: standard error of it
     suspects: int
-    #: The first thousand: those that are least like their label first.
+    expected_wrong: float  #: share of the suspects whose label should be wrong
+    disagreeing: int  #: images whose guess is not their label, the suspects among them
+    #: The first thousand: those whose label is most certainly wrong first.
     first_suspects: tuple[Suspect, ...]
     unlike_others: int
     copies: int  #: files with the bytes of an earlier one
@@ -107,6 +110,8 @@ def check(
         answer.accuracy,
         answer.error,
         len(found.suspects),
+        found.expected_wrong,
+        len(found.disagreeing),
         tuple(_suspect(found, i, card.labels) for i in found.suspects[:NAMED]),
         len(found.outliers),
         found.copies,
@@ -133,6 +138,7 @@ def _suspect(found: Findings, row: int, labels: Sequence[str]) -> Suspect:
         labels[found.guesses[row]],
         found.confidences[row],
         rows.given[row],
+        rows.wrong[row],
     )
 
 
@@ -143,12 +149,7 @@ def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) ->
         f"{counted(total, 'image')} in {len(found.data.labels)} classes; each answered by a model "
         f"that did not learn from it: {found.accuracy:.1%} (± {found.error:.1%}) as their folders"
     )
-    if found.suspects:
-        yield f"{counted(found.suspects, 'label')} to check, the most doubtful first:"
-        for one in found.first_suspects[:SHOWN]:
-            yield f"  {one.path}: {one.label}? more like {one.guess} ({one.confidence:.0%})"
-        if found.suspects > SHOWN:
-            yield f"  ... and {found.suspects - SHOWN:,} more in {found.table}"
+    yield from _suspects(found)
     if found.copies or found.near_duplicates:
         yield _copies(found)
     if found.unlike_others:
@@ -163,6 +164,22 @@ def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) ->
     yield f"correct: {typed(['hangtag', 'review', table, '--rows', 'disagreeing'])}"
     used = [word for each in (*corrections, table) for word in ("--corrections", str(each))]
     yield f"train:   {typed(['hangtag', 'train', folder, *used])}"
+
+
+def _suspects(found: DatasetCheck) -> Iterator[str]:
+    """The labels that are probably wrong, and the number of the other disagreements."""
+    others = found.disagreeing - found.suspects
+    if found.suspects:
+        labels, share = counted(found.suspects, "label"), f"{found.expected_wrong:.0%}"
+        yield f"{labels} probably wrong, {share} of them in truth, the most certain first:"
+    else:
+        yield "no label is probably wrong"
+    for one in found.first_suspects[:SHOWN]:
+        yield f"  {one.path}: {one.label}? more like {one.guess} (wrong: {one.wrong:.0%})"
+    if found.suspects > SHOWN:
+        yield f"  ... and {found.suspects - SHOWN:,} more on the page"
+    if others:
+        yield f"{counted(others, 'other image')} taken for another class, probably since hard"
 
 
 def _copies(found: DatasetCheck) -> str:

@@ -121,6 +121,8 @@ def _values(
         "readable": len(found.readable),
         "suspects": [shot(i) for i in found.suspects[:SUSPECTS]],
         "suspects_count": len(found.suspects),
+        "expected_wrong": found.expected_wrong,
+        "others_count": len(found.disagreeing) - len(found.suspects),
         "groups": [_alike(found, group, shot) for group in groups],
         "groups_count": len(found.groups),
         "crossing": sum(map(found.crosses, found.groups)),

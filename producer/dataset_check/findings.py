@@ -11,6 +11,9 @@ from shared.messages.batch import numbers
 from shared.messages.checked_data import CheckedRows
 from shared.messages.files import DIGEST_BYTES
 
+#: How probable it must be that a label is wrong, for its image to be listed.
+LISTED = 0.5
+
 
 class Findings:
     """Rows are named by their index, in path order."""
@@ -27,11 +30,22 @@ class Findings:
 
     @functools.cached_property
     def suspects(self) -> list[int]:
-        """Rows that are more like another class than like that of their folder, or of a
-        correction; those that are least like it first."""
+        """Rows whose label, by their folder or a correction, is more probably wrong than right; the
+        most certain first."""
         rows = self.rows
-        found = [i for i in self.readable if self.guesses[i] != rows.labels[i]]
-        return sorted(found, key=lambda i: (rows.given[i], rows.paths[i]))
+        found = [i for i in self.disagreeing if rows.wrong[i] >= LISTED]
+        return sorted(found, key=lambda i: (-rows.wrong[i], rows.paths[i]))
+
+    @functools.cached_property
+    def disagreeing(self) -> list[int]:
+        """Rows that are more like another class, whether their label or the answer is wrong."""
+        return [i for i in self.readable if self.guesses[i] != self.rows.labels[i]]
+
+    @property
+    def expected_wrong(self) -> float:
+        """The share of the suspects whose label should be wrong; 0 without suspects."""
+        values = [self.rows.wrong[i] for i in self.suspects]
+        return sum(values) / max(len(values), 1)
 
     @functools.cached_property
     def outliers(self) -> list[int]:

@@ -30,6 +30,7 @@ class CheckedRows(msgspec.Struct, frozen=True):
     #: By row: its label by its folder or a correction, and that label's probability.
     labels: list[int]
     given: list[float]
+    wrong: list[float]  #: by row: how probable it is that its label is wrong
     in_test: bytes  #: 1 for rows of the folder's test part
     like: list[int]  #: by row: an earlier row that is a copy or a near-duplicate; -1: none
 

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.dataset_check import check_table
+from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.verify.verify import verify
 from shared.errors import UsageError
@@ -94,6 +95,15 @@ def test_files_in_wrong_folders_are_the_most_doubtful(checked: Checked) -> None:
     readable = [p for p, s in zip(checked.rows.paths, checked.rows.statuses, strict=True) if not s]
     doubtful = sorted(readable, key=given.__getitem__)[: 2 * len(PLANTED)]
     assert {os.path.relpath(os.fsdecode(p), checked.root) for p in doubtful} >= set(PLANTED)
+
+
+def test_exactly_the_files_in_wrong_folders_are_listed(checked: Checked) -> None:
+    found = Findings(checked.rows)
+    listed = [
+        os.path.relpath(os.fsdecode(checked.rows.paths[i]), checked.root) for i in found.suspects
+    ]
+    assert set(listed) == set(PLANTED)
+    assert found.expected_wrong > 0.8
 
 
 def test_the_table_has_every_file_and_is_proven(checked: Checked) -> None:

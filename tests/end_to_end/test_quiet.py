@@ -101,7 +101,7 @@ def _checked(folder: Path) -> CheckedRows:
         [stamp(path.stat()) for path in paths],
         b"".join(struct.pack("<I", zlib.crc32(content)) for content in contents),
         bytes(2), bytes(2), struct.pack("<2H", 0, 0), struct.pack("<2f", 0.9, 0.8),
-        [0, 1], [0.9, 0.1], bytes(2), [-1, -1],
+        [0, 1], [0.9, 0.1], [0.0, 0.9], bytes(2), [-1, -1],
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,9 +27,11 @@ from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
-from worker.photo_head.folds import fold_count, folds
+from worker.photo_head.folds import Folds, fold_count, folds
+from worker.photo_head.linear_head import Labels
 from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
+from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
 from worker.recipes import recipes
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Probabilities
@@ -64,18 +67,35 @@ def check(context: Context, work: CheckData) -> Reply:
         mirrored=False,
     )
     context.stage(CHECKING)
-    photos = _all(folder)
-    alike = groups(photos.fp32, digest_numbers(photos))
-    count = fold_count(len(photos.labels))
-    parts = folds(alike, digest_numbers(photos), photos.labels, count)
-    found = fit_out_of_fold(photos.fp32, photos.labels, len(folder.labels), parts, alike)
-    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, parts).outliers
-    rows = _rows(work, folder, photos, found, odd.tolist(), alike, bad)
-    answer = CheckedData(folder.report, found.accuracy, found.error)
+    photos = all_photos(folder)
+    checked = answer_out_of_fold(photos, photos.labels, len(folder.labels))
+    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
+    rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
+    answer = CheckedData(folder.report, checked.found.accuracy, checked.found.error)
     return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})
 
 
-def _all(folder: PhotoFolder) -> PhotoFeatures:
+class Checked(NamedTuple):
+    """The answers to photos, each by a head that did not learn from it, and what they say."""
+
+    found: OutOfFold
+    folds: Folds
+    alike: Groups
+    answers: Probabilities
+    wrong: WrongLabels
+
+
+def answer_out_of_fold(photos: PhotoFeatures, labels: Labels, classes: int) -> Checked:
+    """Answer all photos under these labels [n]."""
+    alike = groups(photos.fp32, digest_numbers(photos))
+    parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
+    found = fit_out_of_fold(photos.fp32, labels, classes, parts, alike)
+    answers = probabilities(found.logits, found.temperature)
+    wrong = wrong_labels(found.logits / np.float32(found.temperature), labels)
+    return Checked(found, parts, alike, answers, wrong)
+
+
+def all_photos(folder: PhotoFolder) -> PhotoFeatures:
     """The photos to learn from and those of test/."""
     learn, test = folder.learn, folder.test
     if test is None:
@@ -95,12 +115,11 @@ def _rows(
     work: CheckData,
     folder: PhotoFolder,
     photos: PhotoFeatures,
-    found: OutOfFold,
+    checked: Checked,
     odd: Sequence[bool],
-    alike: Groups,
     bad: Sequence[Bad],
 ) -> CheckedRows:
-    answers = probabilities(found.logits, found.temperature)
+    found, answers = checked.found, checked.answers
     k = min(MAX_LABELS, len(folder.labels))
     best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
     paths = [*photos.paths, *(one.path for one in bad)]
@@ -111,6 +130,7 @@ def _rows(
     read = [_file(path) for path in paths]
     blank = np.zeros((len(bad), k))
     given = [*answers[np.arange(count), photos.labels].tolist(), *[0.0] * len(bad)]
+    wrong = [*checked.wrong.probabilities.tolist(), *[0.0] * len(bad)]
     labels = [*photos.labels.tolist(), *[0] * len(bad)]
     return CheckedRows(
         root=os.fsencode(work.data),
@@ -127,8 +147,9 @@ def _rows(
         .tobytes(),
         labels=[labels[i] for i in order],
         given=[given[i] for i in order],
+        wrong=[wrong[i] for i in order],
         in_test=_in_test(order, photos),
-        like=_like(order, photos, alike),
+        like=_like(order, photos, checked.alike),
     )
 
 

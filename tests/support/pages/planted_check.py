@@ -99,6 +99,7 @@ def rows_of(root: Path) -> CheckedRows:
         probabilities=b"".join(struct.pack("<2f", *pair) for pair in values),
         labels=labels,
         given=given,
+        wrong=[1 - p if path in WRONG else 0.001 for path, p in zip(below, given, strict=True)],
         in_test=bytes(path.startswith("test/") for path in below),
         like=[below.index(earlier[path]) if path in earlier else -1 for path in below],
     )

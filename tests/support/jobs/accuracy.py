@@ -23,10 +23,12 @@ class Right(NamedTuple):
     heldout: int  #: of the 5,000 held-out training images
     gallery: int  #: of the first 1,000 test images, through files
     photos: int  #: of the photographs of tests/unit/benchmarks/test_photos.py
+    sample: int  #: of the 2,000 test images of benchmarks/photos.py
+    photographs: int  #: of these, photographed and converted
 
 
 #: AMD EPYC (Zen 5).
-USUAL = Right(test=9_531, heldout=4_771, gallery=957, photos=143)
+USUAL = Right(test=9_531, heldout=4_771, gallery=957, photos=143, sample=1_921, photographs=1_910)
 RECORDED = {
     frozenset({"avx", "avx2", "avx512_vnni", "avx512f", "avx512vl", "avx_vnni", "fma"}): USUAL
 }

@@ -25,6 +25,7 @@ from worker.photo_head.fit_outlier_detector import (
 
 seeds = st.integers(0, 2**32 - 1)
 WIDTHS = (6, 10, 48)
+DETECTORS, LEARNED, NEW = 20, 400, 2000
 
 
 def _like_training(rng: np.random.Generator, count: int, noise: float = 0.3) -> np.ndarray:
@@ -38,12 +39,18 @@ def _fitted(rng: np.random.Generator, count: int = 400) -> OutlierDetector:
     return fit_outlier_detector(_like_training(rng, count), WIDTHS, np.arange(count) % 5).detector
 
 
-@settings(max_examples=15)
-@given(seeds)
-def test_about_the_promised_share_of_images_like_the_training_images_is_flagged(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    flagged = _fitted(rng).are_outliers(_like_training(rng, 2000)).mean()
-    assert FALSE_FLAGS / 20 < flagged < 4 * FALSE_FLAGS
+def test_the_promised_share_of_images_like_the_training_images_is_flagged() -> None:
+    """Its mean over detectors whose seeds are fixed, since that of one varies by half of it.
+
+    The upper bound is three standard errors: a threshold from LEARNED images, a share of NEW ones.
+    Fewer are flagged, since the detector of all images knows more than those of four fifths.
+    """
+    flagged = []
+    for seed in range(DETECTORS):
+        rng = np.random.default_rng(seed)
+        flagged.append(_fitted(rng, LEARNED).are_outliers(_like_training(rng, NEW)).mean())
+    variance = FALSE_FLAGS * (1 - FALSE_FLAGS) * (1 / LEARNED + 1 / NEW) / DETECTORS
+    assert FALSE_FLAGS / 2 < np.mean(flagged) < FALSE_FLAGS + 3 * np.sqrt(variance)
 
 
 @settings(max_examples=15)

@@ -8,13 +8,20 @@ import pytest
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
+from shared.messages.replies import DataReport
 from shared.registry import packaged
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
+from worker.backbones import table
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.split import UNDECIDED
 from worker.export.head_graph import with_head
+from worker.inference import outlier_detector
+from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.linear_head import Head
 from worker.runtimes import load_runtime
-from worker.training.photo_version import _check_head
+from worker.training.photo_folder import PhotoFolder
+from worker.training.photo_version import _check_head, _choose, _detector, _folds
 
 CLASSES = 3
 RNG = np.random.default_rng(8)
@@ -54,3 +61,43 @@ def test_a_head_that_differs_by_a_thousandth_is_refused(size: float, card: Card)
     data = with_head(small_backbone.files().fp32, 1.001 * head.weights, head.bias)
     with pytest.raises(SetupError, match="does not apply its head"):
         _check_head(load_runtime.load("litert", card, data), head, IMAGES)
+
+
+SCENES, OF_SCENE = 40, 3
+BACKBONE = table.find("efficientnet-lite0")
+
+
+def _scenes() -> PhotoFolder:
+    """Photos of scenes whose labels are chance: only near-duplicates could tell them."""
+    rng, count = np.random.default_rng(3), SCENES * OF_SCENE
+    groups, width = np.arange(count) % SCENES, sum(BACKBONE.part_widths)
+    scenes = rng.normal(size=(SCENES, width))[groups]
+    fp32, int8 = (scenes + 0.01 * rng.normal(size=(count, width)) for _ in range(2))
+    digests = rng.integers(0, 256, (count, 32), np.uint8)
+    learn = PhotoFeatures(
+        [b"%d.png" % number for number in range(count)],
+        (rng.random(SCENES) < 0.5).astype(np.int64)[groups],
+        np.full(count, UNDECIDED, np.int8),
+        digests,
+        np.arange(count, dtype=np.uint64),
+        fp32.astype(np.float32),
+        int8.astype(np.float32),
+    )
+    spec = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3)
+    report = DataReport("scenes", (1, 1, 3), ("a", "b"), (1, 1), (0, 0), (0, 0))
+    files = small_backbone.files()
+    return PhotoFolder("scenes", ("a", "b"), spec, learn, groups, None, files, report)
+
+
+def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: Card) -> None:
+    fitted, _ = _choose(_scenes(), False, "fp32", card)
+    assert fitted.found.accuracy < 0.75
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_detector_knows_the_features_that_are_served(precision: str, card: Card) -> None:
+    folder = _scenes()
+    card = msgspec.structs.replace(card, precision=precision)
+    features = {"fp32": folder.learn.fp32, "int8": folder.learn.int8}[precision]
+    expected = fit_outlier_detector(features, BACKBONE.part_widths, _folds(folder)).detector
+    assert _detector(BACKBONE, folder, card) == outlier_detector.encode(expected)

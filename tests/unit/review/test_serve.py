@@ -11,7 +11,7 @@ from producer.pages.file_location import FileLocation
 from producer.review import next_steps
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
-from producer.review.server import serve
+from producer.review.server import _listening, serve
 from shared import installation
 from shared.errors import HangtagError, UsageError
 from shared.registry import packaged
@@ -49,6 +49,11 @@ def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) ->
         served(table, label="bags")
     with pytest.raises(UsageError, match=r"has no folder 'bags'; it has: "):
         served(table, folder="bags")
+
+
+def test_the_page_has_one_address_of_this_machine_only() -> None:
+    with _listening(0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
 
 
 def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

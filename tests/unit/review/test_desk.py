@@ -30,7 +30,7 @@ from shared.messages.model_card import encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
-from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted import plant
 
 ROWS = 12
@@ -119,12 +119,6 @@ def test_rows_unlike_their_folder_come_most_confident_first(
     assert len(found) > 5
     assert found == sorted(found, reverse=True)
     assert all(row.folder and row.folder != row.guess for row in rows)
-
-
-def test_files_of_another_crc_are_no_copies(desk: Desk) -> None:
-    answers = desk.answers
-    answers.sizes[1], answers.crcs[0], answers.crcs[1] = answers.sizes[0], 7, 8
-    assert list(answers.same_content(answers.content(0))) == [0]
 
 
 def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
@@ -330,19 +324,6 @@ def test_a_log_of_an_evil_label_opens_no_page(twins: Twins) -> None:
         desk.decisions.totals()
 
 
-def test_only_a_finished_job_with_labels_is_reviewed(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no job of"):
-        Answers(tmp_path / "out.csv")
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/1.png").write_bytes(RUBBISH)
-    finish(options_of(tmp_path, b"photos"), stop_after=0)
-    with pytest.raises(UsageError, match="has not finished"):
-        Answers(tmp_path / "out.csv")
-    finish(options_of(tmp_path, b"photos"))
-    with pytest.raises(UsageError, match=r"no row of .* has a label"):
-        Answers(tmp_path / "out.csv")
-
-
 class Entered:
     """Counts the calls of a function that are in progress."""
 
@@ -362,17 +343,14 @@ class Entered:
                 self.now -= 1
 
 
-@pytest.mark.parametrize("name", ["new", "append"])
-def test_one_thread_at_a_time_reads_the_log_and_one_saves(
-    twins: Twins, monkeypatch: pytest.MonkeyPatch, name: str
+def test_labels_that_differ_in_case_are_refused_also_when_they_are_given_at_once(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    entered = Entered(correction_log.append)
+    monkeypatch.setattr(correction_log, "append", entered)
     with opened(twins.table) as desk:
-        owner = correction_log if name == "append" else desk.decisions._log
-        entered = Entered(getattr(owner, name))
-        monkeypatch.setattr(owner, name, entered)
         with ThreadPoolExecutor(6) as pool:
             for label in ("hat", "Hat", "HAT"):
                 pool.submit(desk.decisions.decide, {0: label})
-                pool.submit(desk.decisions.totals)
         assert entered.most == 1
         assert sum(label.lower() == "hat" for label in desk.decisions.labels) == 1

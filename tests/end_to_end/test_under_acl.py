@@ -131,7 +131,7 @@ def test_the_fleet_is_monitored(guarded: Guarded, part: str) -> None:
 @pytest.mark.parametrize("part", ["worker", "trainer"])
 def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, part: str) -> None:
     users = guarded.server.users
-    command = ("up", "--workers", "1")
+    command: tuple[str, ...] = ("up", "--workers", "1")
     if part == "trainer":
         command = ("train", "--data", "fashion-mnist", "--detach", "--no-wait-for-trainer")
     ours = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}

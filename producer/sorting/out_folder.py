@@ -37,9 +37,7 @@ def _made(out: str) -> New:
         return NEW
     folder = os.fsencode(out)
     left = sort_index.pending(folder)
-    made = set(_missing(folder))
-    if left and (made or set(os.listdir(out)) <= {SORT_LOG}):
-        made.update(left.made)
+    made = {*_missing(folder), *(left.made if left else ())}
     token = left.token if left else secrets.token_hex(TOKEN_BYTES)
     entry = sort_index.Entry(token, folder, tuple(sorted(made)))
     sort_index.remember(entry)

@@ -20,7 +20,7 @@ from shared.errors import Exit, SetupError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.hypothesis_profiles import FULL
 from tests.support.jobs import sorted_job
-from tests.support.jobs.sort_logs import database, rows, unseal
+from tests.support.jobs.sort_logs import Rows, database, forge, rows, unseal
 from tests.support.jobs.sorted_job import tree
 
 FILES = {"a/1.png": b"one", "b/1.png": b"uno", "b/2.png": b"two"}
@@ -127,6 +127,25 @@ def with_row_of_another_log(out: Path) -> None:
         log.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", (1, 2, *row[2:]))
 
 
+def with_an_entry_of_another_time(out: Path) -> None:
+    """It has a true checksum, and the number of rows is right."""
+    whole = (out / SORT_LOG).read_bytes()
+    forge(out, source=b"/elsewhere/1.png")
+    (row,) = (row for row in rows(out)["file"] if row[1] == 0)
+    (out / SORT_LOG).write_bytes(whole)
+    with database(out) as log:
+        log.execute("DELETE FROM file WHERE row = 0")
+        log.execute(f"INSERT INTO file VALUES ({', '.join('?' * len(row))})", row)
+
+
+#: Two indexes each have the other's content.
+OTHER_INDEX = (
+    "PRAGMA writable_schema=ON",
+    "CREATE TEMP TABLE was AS SELECT name, rootpage FROM main.sqlite_master",
+    "UPDATE main.sqlite_master SET rootpage = (SELECT rootpage FROM was WHERE was.name ="
+    " replace('file_wantedfile_source', sqlite_master.name, ''))"
+    " WHERE name IN ('file_wanted', 'file_source')",
+)
 SWAP = (
     "CREATE TEMP TABLE was AS SELECT row, source, seal FROM file",
     "UPDATE file SET (source, seal) = (SELECT source, seal FROM was WHERE was.row = 1 - file.row)"
@@ -147,6 +166,8 @@ CHANGES = {
         with_sql("UPDATE file SET source = x'2f746d702f78' WHERE row = 1"),
         "the entry of row 1 of table 1",
     ),
+    "an entry of another time": (with_an_entry_of_another_time, "8 rows, and not the 8"),
+    "the index of other cells": (with_sql(*OTHER_INDEX), "missing from index"),
     "another state": (with_sql("UPDATE file SET state = 2 WHERE row = 2"), "row 2 of table 1"),
     "an entry of another log": (with_row_of_another_log, "row 2 of table 1"),
     "another table": (with_sql("UPDATE sorting SET output = '/x.csv'"), "the entry of table 1"),
@@ -203,16 +224,17 @@ def test_a_log_of_a_later_version_is_refused(out: Path) -> None:
     assert (code, "another version of Hangtag" in line) == (Exit.SETUP, True)
 
 
+@pytest.mark.parametrize(("table", "cell"), [("file", 4), ("file", 7), ("sorting", 1)])
 def test_a_log_of_an_earlier_version_with_a_cell_of_another_type_is_refused(
-    out: Path, tmp_path: Path
+    out: Path, tmp_path: Path, table: str, cell: int
 ) -> None:
-    unseal(
-        out,
-        lambda rows: rows["file"].__setitem__(
-            0, (*rows["file"][0][:4], "text", *rows["file"][0][5:])
-        ),
-    )
+    def edit(found: Rows) -> None:
+        row = found[table][0]
+        new = "text" if cell == 4 else b"bytes"
+        found[table][0] = (*row[:cell], new, *row[cell + 1 :])
+
+    unseal(out, edit)
     before = tree(tmp_path)
     code, line = undo(out)
     assert (code, tree(tmp_path)) == (Exit.SETUP, before)
-    assert "the entry of row 0 of table 1 has a cell of another type" in line
+    assert "of table 1 has a cell of another type" in line or "entry of table 1 has a cell" in line

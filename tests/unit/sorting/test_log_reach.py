@@ -187,6 +187,16 @@ def test_a_moved_log_is_known(out: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_folders_above_a_moved_folder_stay(table: Path, tmp_path: Path) -> None:
+    """They may be the user's own by now."""
+    out = tmp_path / "new/er/sorted"
+    sort.sort(table, out, Way.MOVE)
+    out.rename(tmp_path / "elsewhere")
+    assert undo(tmp_path / "elsewhere")[0] == Exit.OK
+    assert (tmp_path / "new/er").is_dir()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_the_replaced_folder_stays_the_same_while_images_return(
     table: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +351,17 @@ class TestEarlierVersion:
         code, stderr = undo(old, "--back-to", str(tmp_path / "back"))
         assert (code, "had no checksums" in stderr) == (Exit.OK, True)
         assert tree(tmp_path / "back") == FILES
+
+    def test_another_job_of_the_same_table_does_not_count(
+        self, table: Path, old: Path, tmp_path: Path
+    ) -> None:
+        """Its journal says where other files come from."""
+        for path in (table, Path(f"{table}.hangtag")):
+            path.unlink()
+        (tmp_path / "job/in/c.png").write_bytes(b"other")
+        finish(options_of(table.parent, b"in"), job_id="testjb02")
+        job_index.remember(job_index.Entry(ID, str(table), 1.0))
+        refused(old, tmp_path)
 
     def test_a_job_of_another_table_does_not_count(
         self, table: Path, old: Path, tmp_path: Path

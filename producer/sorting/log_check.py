@@ -111,8 +111,6 @@ def version_of(database: sqlite3.Connection, path: Path) -> int:
         SetupError: a later version wrote it.
         sqlite3.DatabaseError: it is damaged.
     """
-    database.execute("PRAGMA trusted_schema=OFF")
-    database.execute("PRAGMA cell_size_check=ON")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > VERSION and not has_tables(database, TABLES):
         raise SetupError(f"{path} was written by another version of Hangtag; use that")

@@ -224,6 +224,17 @@ def test_a_log_of_a_later_version_is_refused(out: Path) -> None:
     assert (code, "another version of Hangtag" in line) == (Exit.SETUP, True)
 
 
+def test_a_log_is_whole_after_a_change_that_was_taken_back(out: Path) -> None:
+    with SortLog(out / SORT_LOG) as log:
+        with pytest.raises(KeyboardInterrupt), log.transaction():
+            log.add_folder("Coat, too")
+            raise KeyboardInterrupt
+        with log.transaction():
+            log.add_folder("Bag, too")
+    assert opened(out) == ""
+    assert "Bag, too" in [row[0] for row in rows(out)["made"]]
+
+
 @pytest.mark.parametrize(("table", "cell"), [("file", 4), ("file", 7), ("sorting", 1)])
 def test_a_log_of_an_earlier_version_with_a_cell_of_another_type_is_refused(
     out: Path, tmp_path: Path, table: str, cell: int

@@ -77,6 +77,11 @@ def test_a_forged_entry_writes_nowhere_else(
     assert os.listdir(victim) == []
 
 
+def test_a_folder_whose_name_only_starts_the_same_is_another(out: Path, tmp_path: Path) -> None:
+    forge(out, source=os.fsencode(f"{out.parent}/in-private/x"))
+    assert "in-private/x" in refused(out, tmp_path)
+
+
 def test_a_sort_settles_no_forged_entry(table: Path, out: Path, victim: Path) -> None:
     forge(out, source=os.fsencode(victim / "1.png"), state=int(State.RETURNING))
     with pytest.raises(UsageError, match="--back-to DIR"):

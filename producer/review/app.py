@@ -43,7 +43,8 @@ class Decided(msgspec.Struct):
     labels: list[str]
     totals: Totals
     refused: list[Refused]
-    copies: dict[int, str | None]  #: the labels of other rows, whose files are equal
+    #: The labels that these rows have now, and other rows, whose files are equal.
+    copies: dict[int, str | None]
 
 
 def make(desk: Desk) -> Starlette:
@@ -111,7 +112,10 @@ class _Handlers:
             _no(HTTPStatus.BAD_REQUEST, f"not a decision: {error}")
         if len(asked.decisions) > MAX_ROWS:
             _no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
-        labels = {_position(self._desk, row): label for row, label in asked.decisions}
+        labels = dict[int, str | None]()
+        for row, label in asked.decisions:
+            labels.pop(_position(self._desk, row), None)  # the last one decides, also its order
+            labels[row] = label
         return await _json(lambda: _decided(self._desk, labels))
 
     def _check(self, request: Request) -> None:

@@ -117,9 +117,10 @@ class Decisions:
         self, labels: Mapping[int, str | None]
     ) -> tuple[list[Refused], dict[int, str | None]]:
         """Save the label of each of these rows, or with None that there is no decision any more.
-        Their files are read, and those of all rows that may be copies.
+        Their files are read, and those of all rows that may be copies. Of two rows with equal files
+        the later one decides.
 
-        Returns what is refused, and the labels of other rows that have changed: their copies.
+        Returns what is refused, and the labels of these rows and their copies as they are now.
 
         Raises:
             UsageError: a label cannot be used.
@@ -129,29 +130,28 @@ class Decisions:
             with self._up_to_date():
                 for label in set(labels.values()):
                     self._check(label)
-                lines = self._taken_back(at for at, label in labels.items() if label is None)
+                made = self._taken_back(at for at, label in labels.items() if label is None)
             given = {at: label for at, label in labels.items() if label is not None}
-            refused, made = self._made(given)
-            lines |= made
+            refused, others = self._made(given)
+            made |= others
+            lines = {made[at].sha256: made[at] for at in labels if at in made}
             if lines:
                 correction_log.append(self.path, list(lines.values()))
             with self._up_to_date():
                 contents = {line.content for line in lines.values()}
                 changed = {at for one in contents for at in self._answers.same_content(one)}
-                copies = {at: self._rows.get(at) for at in sorted(changed - labels.keys())}
-            return refused, copies
+                return refused, {at: self._rows.get(at) for at in sorted(changed)}
 
-    def _taken_back(self, positions: Iterable[int]) -> dict[str, Correction]:
-        """A line for each decision of these rows, by SHA-256."""
-        found = map(self._decision, positions)
+    def _taken_back(self, positions: Iterable[int]) -> dict[int, Correction]:
+        """A line for each of these rows that has a decision."""
         return {
-            one.sha256: msgspec.structs.replace(one, by=self._by, at=_now(), undo=True)
-            for one in found
-            if one is not None
+            at: msgspec.structs.replace(decision, by=self._by, at=_now(), undo=True)
+            for at in positions
+            if (decision := self._decision(at)) is not None
         }
 
-    def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[str, Correction]]:
-        """A line for each picture, by SHA-256, which names all rows with its bytes."""
+    def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, Correction]]:
+        """A line for each of these rows, which names all rows with its bytes."""
         contents = {self._answers.content(at) for at in labels}
         hashes = self._hashes({at for one in contents for at in self._answers.same_content(one)})
         rows: dict[str, list[int]] = {}
@@ -159,14 +159,14 @@ class Decisions:
             if isinstance(sha256, str):
                 rows.setdefault(sha256, []).append(self._answers.rows[at])
         refused: list[Refused] = []
-        lines: dict[str, Correction] = {}
+        lines: dict[int, Correction] = {}
         positions = list(labels)
         for at, answer in zip(positions, self._answers.read(positions), strict=True):
             sha256 = hashes[at]
             if isinstance(sha256, Refused):
                 refused.append(sha256)
             else:
-                lines[sha256] = self._line(answer, at, labels[at], sha256, rows[sha256])
+                lines[at] = self._line(answer, at, labels[at], sha256, rows[sha256])
         return refused, lines
 
     def _line(

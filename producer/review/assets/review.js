@@ -282,10 +282,11 @@ async function save() {
   show();
 }
 
-// Equal files share a decision.
+// Equal files share a decision. Rows with a later decision are marked when that is saved.
 function markCopies(copies) {
+  const later = new Set(state.waiting.flatMap(({ pairs }) => pairs.map(([row]) => row)));
   for (const row of state.rows) {
-    const label = copies[row.position];
+    const label = later.has(row) ? undefined : copies[row.position];
     if (label !== undefined && label !== row.decided) set(row, label);
   }
 }

@@ -179,15 +179,19 @@ def test_a_page_of_an_earlier_review_at_the_same_port_changes_nothing(table: Pat
         later.end(signal.SIGKILL)
 
 
-def test_a_reply_names_the_copies_that_it_decides(review: Review) -> None:
+def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
     rows = review.rows("kind=all&count=500")["rows"]
     copy = next(row for row in rows if "copy" in row["path"])
     copies = review.decide((copy["position"], "Coat"))["copies"]
     decided = {row["position"]: row["decided"] for row in review.rows("kind=all&count=500")["rows"]}
     assert copies
-    others = {str(p): label for p, label in decided.items() if label and p != copy["position"]}
-    assert copies == others == dict.fromkeys(copies, "Coat")
+    labels = {str(p): label for p, label in decided.items() if label}
+    assert copies == labels == dict.fromkeys(copies, "Coat")
+    assert len(copies) == 2
     assert review.decide((copy["position"], None))["copies"] == dict.fromkeys(copies)
+    at, (other,) = copy["position"], (int(p) for p in copies if int(p) != copy["position"])
+    again = review.decide((at, "Bag"), (other, "Coat"), (at, "Shirt"))["copies"]
+    assert again == dict.fromkeys(copies, "Shirt")
 
 
 def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path) -> None:

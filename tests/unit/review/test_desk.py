@@ -141,7 +141,8 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
     answers = Answers(table)
     assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
     decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
-    assert decisions.decide({2: "etc.", 3: "unknown"}) == ([], {})
+    given = {2: "etc.", 3: "unknown"}
+    assert decisions.decide(given) == ([], given)
     assert decisions.of([2, 3]) == ["etc.", "unknown"]
     with pytest.raises(UsageError, match="ends with a dot"):
         decisions.decide({2: "and so on."})
@@ -174,10 +175,10 @@ def test_labels_have_a_limit(desk: Desk, table: Path) -> None:
     line = correction_of(desk, 0)
     lines = [msgspec.structs.replace(line, label=f"label {n}") for n in range(free - 1)]
     correction_log.append(correction_log.log_path(table), lines)
-    assert desk.decisions.decide({0: "the last"}) == ([], {})
+    assert desk.decisions.decide({0: "the last"}) == ([], {0: "the last"})
     with pytest.raises(UsageError, match="use one of them"):
         desk.decisions.decide({1: "one more"})
-    assert desk.decisions.decide({1: "the last"}) == ([], {})
+    assert desk.decisions.decide({1: "the last"}) == ([], {1: "the last"})
 
 
 def correction_of(desk: Desk, position: int) -> Correction:
@@ -217,7 +218,8 @@ def twins(tmp_path: Path) -> Twins:
 
 def test_files_of_equal_size_and_crc_keep_two_decisions(twins: Twins) -> None:
     with opened(twins.table) as desk:
-        assert desk.decisions.decide({0: "Bag"}) == ([], {1: "Bag", 2: "Bag", 3: None, 4: None})
+        labels = {0: "Bag", 1: "Bag", 2: "Bag", 3: None, 4: None}
+        assert desk.decisions.decide({0: "Bag"}) == ([], labels)
         assert desk.decisions.decide({3: "Coat"})[1][4] == "Coat"
         assert desk.decisions.of(range(6)) == ["Bag"] * 3 + ["Coat"] * 2 + [None]
         assert [one.rows for one in twins.lines()] == [[1, 2, 3], [4, 5]]
@@ -231,6 +233,21 @@ def test_files_of_equal_size_and_crc_are_decided_in_one_request(twins: Twins) ->
     with opened(twins.table) as desk:
         desk.decisions.decide({0: "Bag", 4: "Coat", 5: "Boot"})
     assert twins.decided() == ["Bag"] * 3 + ["Coat"] * 2 + ["Boot"]
+
+
+@pytest.mark.parametrize(
+    "later", [{0: "Bag", 1: "Coat"}, {1: "Coat", 0: "Bag"}, {0: "Coat", 1: None}]
+)
+def test_of_equal_files_the_later_decision_counts_and_is_reported(
+    twins: Twins, later: dict[int, str | None]
+) -> None:
+    wanted = list(later.values())[-1]
+    with opened(twins.table) as desk:
+        desk.decisions.decide({2: "Boot"})
+        refused, labels = desk.decisions.decide(later)
+        assert (refused, [labels[at] for at in range(3)]) == ([], [wanted] * 3)
+        assert desk.decisions.of(range(3)) == [wanted] * 3
+    assert twins.decided() == [wanted] * 3 + [None] * 3
 
 
 def test_a_decided_file_that_has_changed_since_gets_no_other_label(twins: Twins) -> None:

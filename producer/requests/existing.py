@@ -100,10 +100,10 @@ def _cancelled(settings: Settings, request_id: str, request: Request | None) -> 
 
 def _stored(settings: Settings, request_id: str) -> Request | None:
     store = settings.store_path
-    stored = request_store.load(store, request_id)
-    if stored is None or request_store.is_here(store, request_id):
-        return stored
-    return stored if request_store.outcome(store, request_id) is not None else None
+    if request_store.is_here(store, request_id):
+        return request_store.load(store, request_id)
+    finished = request_store.outcome(store, request_id) is not None
+    return request_store.load(store, request_id) if finished else None
 
 
 def is_known(settings: Settings, request_id: str) -> bool:

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from producer.fleet import commands
 from shared.errors import Exit
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
-from shared.messages.requests import Import, Prune, Train
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.processes.trainers import draw_classes
-from worker.requests.long_work import LongWork, is_long
 
 
 @pytest.fixture
@@ -88,31 +85,3 @@ def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_fo
     _, error = second.communicate(timeout=120)
     assert second.returncode == Exit.CANCELLED, error
     assert "(request first)" in reported
-
-
-def test_one_process_at_a_time_has_the_long_work() -> None:
-    """In processes, since the lock is a process' own."""
-    lock = LongWork()
-    assert lock.begin()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if lock.busy and not lock.begin() else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    lock.end()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if lock.begin() else 1)  # ends with the lock
-    assert os.waitpid(child, 0)[1] == 0
-    assert not lock.busy
-
-
-def test_trainings_and_imports_are_long_and_a_second_process_needs_a_core(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert is_long(Train("shoes", "fast"))
-    assert is_long(Import("shoes", ("a", "b"), "0" * 64))
-    assert not is_long(Prune("shoes", 3))
-    for cores, children in ((1, "1"), (2, "2"), (64, "2")):
-        monkeypatch.setattr(commands, "cores", lambda cores=cores: cores)
-        line = commands.trainer_command(False)
-        assert line[line.index("--concurrency") + 1] == children

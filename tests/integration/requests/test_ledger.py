@@ -79,6 +79,27 @@ def test_a_finished_request_is_not_opened_again(requests: RequestLedger) -> None
     assert requests.claim("r1", "two").verdict is RequestVerdict.DONE
 
 
+@pytest.mark.parametrize("end", ["finished", "cancelled"])
+def test_what_was_submitted_is_read_while_the_request_is_open(
+    requests: RequestLedger, end: str
+) -> None:
+    assert requests.submitted("r1") is None
+    requests.submit(make_request(), b"input")
+    fence = requests.claim("r1", "one").fence
+    assert requests.submitted("r1") == (make_request(), b"input")
+    requests.finish("r1", fence, GOOD) if end == "finished" else requests.cancel("r1")
+    assert requests.submitted("r1") is None
+
+
+def test_a_request_under_the_key_of_another_is_not_taken_for_it(
+    server: RedisServer, requests: RequestLedger
+) -> None:
+    requests.submit(make_request())
+    server.client.hset(keys.request("r1", "state"), "request", encode_request(make_request("r2")))
+    with pytest.raises(BadMessage, match=r"r1 cannot be read .*contains the id 'r2'"):
+        requests.get("r1")
+
+
 def test_one_of_many_simultaneous_trainers_is_granted_a_request(server: RedisServer) -> None:
     RequestLedger(server.client, LONG_S).submit(make_request())
     barrier, verdicts = threading.Barrier(8), []

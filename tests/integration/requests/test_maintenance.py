@@ -27,7 +27,7 @@ from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
-from shared.messages.requests import Outcome, Prune, Request
+from shared.messages.requests import Outcome, Prune, Request, Train
 from shared.registry import file_copies, packaged
 from shared.registry.mirror_reader import resolve
 from shared.registry.registry import Registry
@@ -323,6 +323,13 @@ def test_beside_a_training_an_unreadable_request_stops_no_hints(scene: Scene) ->
     finally:
         trainer.kill()
         trainer.join()
+
+
+def test_a_request_that_ends_while_hints_are_repeated_is_no_long_work(scene: Scene) -> None:
+    scene.requests.submit(REQUEST)
+    scene.requests.submit(msgspec.structs.replace(REQUEST, id="long", work=Train("a", "fast")))
+    found = {name: scene.rounds._is_long(name) for name in (REQUEST.id, "long", "gone")}
+    assert found == {REQUEST.id: False, "long": True, "gone": False}
 
 
 def hold(training: LongWork) -> None:

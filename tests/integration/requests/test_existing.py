@@ -13,13 +13,13 @@ from producer.processes import lock
 from producer.requests import wait
 from producer.requests.client import RequestClient, make_request
 from producer.requests.existing import cancel, find
-from producer.requests.open_requests import open_requests
+from producer.requests.open_requests import PAUSED, open_requests
 from producer.requests.submit import submit
 from producer.requests.wait import RequestWaiter
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_states import RequestView
+from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Outcome, Promote, Request, Rollback
 from shared.settings import Settings
@@ -28,6 +28,8 @@ from tests.support.servers.redis_server import RedisServer
 
 REQUEST = make_request(Promote("shoes@2"), "r1")
 OTHER = make_request(Rollback("bags"), "r2")
+#: That a test's waits read: one each.
+MOST_VIEWS = 4
 
 
 class Scene:
@@ -37,6 +39,7 @@ class Scene:
         self.settings, self.store = settings, settings.store_path
         self.hand = Hand(server)
         self.requests: RequestLedger = self.hand.requests
+        self._views = 0
 
     def keep(self) -> Path:
         """Store the request as one of this machine's stack."""
@@ -57,7 +60,15 @@ class Scene:
     def wait(self) -> Outcome:
         """Poll once for the outcome."""
         client = RequestClient(self.settings)
-        return RequestWaiter(self.settings, client, REQUEST, RequestNotices(), timeout_s=0.0).wait()
+        waiter = RequestWaiter(
+            self.settings, client, REQUEST, RequestNotices(), on_view=self.seen, timeout_s=0.0
+        )
+        return waiter.wait()
+
+    def seen(self, view: RequestView) -> None:
+        """End a wait that goes on after its time."""
+        self._views += 1
+        assert self._views < MOST_VIEWS, view
 
 
 @pytest.fixture
@@ -115,6 +126,13 @@ def test_the_same_submission_again_is_the_same_request(stack: Scene) -> None:
     assert request_store.owner(stack.store, "r1") == stack_id(stack.settings)
 
 
+def test_a_request_of_a_running_stack_has_the_state_that_redis_knows(stack: Scene) -> None:
+    stack.keep()
+    assert [one.state for one in open_requests(stack.settings)] == [PAUSED]
+    stack.requests.submit(REQUEST)
+    assert [one.state for one in open_requests(stack.settings)] == [RequestState.WAITING]
+
+
 @pytest.mark.parametrize("stored", ["of a stack", "of a broker", "cancelled"])
 def test_at_a_broker_the_store_of_this_machine_has_no_say(broker: Scene, stored: str) -> None:
     """Its requests are those of this machine's stack, or of another broker."""
@@ -151,14 +169,8 @@ def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Sce
 
 
 def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
-    views: list[RequestView] = []
-
-    def seen(view: RequestView) -> None:
-        views.append(view)
-        assert len(views) < 3, "the time is over"
-
     with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, quiet=True, on_view=seen, timeout_s=0.0)
+        submit(broker.settings, REQUEST, quiet=True, on_view=broker.seen, timeout_s=0.0)
 
 
 def test_the_waiting_command_submits_a_request_that_redis_lost(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 EQUIVALENT = {
+    "producer/requests/open_requests.py: _in_redis: not settings.redis_url and "
+    "(not socket_path(settings).exists()) -> False": (
+        "a connection to a socket that does not exist fails, which lists nothing either, only later"
+    ),
     "shared/registry/mirror_writer.py: _stored: packaged.is_packaged(card.name, card.version) "
     "-> False": "Redis has its files only as those of another version, which counts them",
     "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "

@@ -235,9 +235,9 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
 
 
 def title(now: Progress) -> str:
-    """The current stage or epoch; of a teacher, its number as well."""
+    """The current stage or epoch; of a stage the part as well, of a teacher its number."""
     if not now.epoch:
-        return now.stage
+        return f"{now.stage}: {now.part}" if now.part else now.stage
     epoch = f"epoch {now.epoch} of {now.epochs}"
     return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
 

@@ -206,6 +206,9 @@ class Progress(msgspec.Struct, frozen=True):
     #: The last epochs that this trainer has finished: more than one may end between two polls.
     ended: tuple[EndedEpoch, ...] = ()
     fault: str = ""  #: what the work waits for, in one line that names the fix
+    #: Of the stage, in progress: importing TensorFlow, converting the backbone. Its steps are its
+    #: own, and the next attempt does not begin behind them.
+    part: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ So the features that a head learns from are exactly those that it gets from the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +24,19 @@ FP32, INT8, HASH_CHARS = "fp32.tflite", "int8.tflite", 32
 #: slope of about 1. With these the features are as close to fp32 (cosine 0.996) as with
 #: photos of the subject, and the graph does not depend on anybody's photos.
 CALIBRATION_IMAGES, SLOPES = 32, (0.8, 1.6)
+CONVERTING = "converting the backbone"
+#: Gets the name of a part of the work, and how many of its steps are done, of how many.
+OnPart = Callable[[str, int, int], None]
 
 
-def backbone_files(backbone: Backbone, folder: Path) -> BackboneFiles:
-    """The files in `folder`, which are made if they are missing or damaged.
+def unobserved(part: str, done: int, total: int) -> None:
+    """Do nothing."""
+
+
+def backbone_files(backbone: Backbone, folder: Path, on_part: OnPart = unobserved) -> BackboneFiles:
+    """The files in `folder`, which are made if they are missing or damaged, in about 10 seconds.
+
+    `on_part` gets CONVERTING, the number of files that are made and of all; it may raise.
 
     Raises:
         SetupError: the package of the weights is missing or has another file.
@@ -36,7 +46,7 @@ def backbone_files(backbone: Backbone, folder: Path) -> BackboneFiles:
     found = _stored(own)
     if found is None:
         atomic_file.make_folder(own)
-        made = _converted(backbone)
+        made = _converted(backbone, on_part)
         for kind, data in zip((FP32, INT8), made, strict=True):
             replace(own / f"{_hash(data)}.{kind}", data)
         found = _stored(own) or made
@@ -71,13 +81,17 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:HASH_CHARS]
 
 
-def _converted(backbone: Backbone) -> BackboneFiles:
+def _converted(backbone: Backbone, on_part: OnPart) -> BackboneFiles:
+    on_part(CONVERTING, 0, 2)
     from worker.backbones import efficientnet_lite, weights
     from worker.export import convert
 
     network = efficientnet_lite.build(backbone, weights.load(backbone))
-    calibration = calibration_images(backbone.size_pixels)
-    return BackboneFiles(convert.fp32_file(network), convert.int8_file(network, calibration))
+    fp32 = convert.fp32_file(network)
+    on_part(CONVERTING, 1, 2)
+    int8 = convert.int8_file(network, calibration_images(backbone.size_pixels))
+    on_part(CONVERTING, 2, 2)
+    return BackboneFiles(fp32, int8)
 
 
 def calibration_images(side: int) -> Images:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from worker.datasets.split import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply
+from worker.handlers.training_progress import FoldReporter
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Labels
@@ -65,10 +66,12 @@ def check(context: Context, work: CheckData) -> Reply:
         context.corrections,
         bad.append,
         mirrored=False,
+        on_part=context.loading_part,
     )
     context.stage(CHECKING)
     photos = all_photos(folder)
-    checked = answer_out_of_fold(photos, photos.labels, len(folder.labels))
+    reporter = FoldReporter(context.report, CHECKING)
+    checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), reporter.fold)
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
     answer = CheckedData(folder.report, checked.found.accuracy, checked.found.error)
@@ -85,11 +88,16 @@ class Checked(NamedTuple):
     wrong: WrongLabels
 
 
-def answer_out_of_fold(photos: PhotoFeatures, labels: Labels, classes: int) -> Checked:
-    """Answer all photos under these labels [n]."""
+def answer_out_of_fold(
+    photos: PhotoFeatures,
+    labels: Labels,
+    classes: int,
+    on_fold: Callable[[int, int], None] = lambda done, total: None,
+) -> Checked:
+    """Answer all photos under these labels [n]; `on_fold` as in `fit_out_of_fold`."""
     alike = groups(photos.fp32, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
-    found = fit_out_of_fold(photos.fp32, labels, classes, parts, alike)
+    found = fit_out_of_fold(photos.fp32, labels, classes, parts, alike, on_fold=on_fold)
     answers = probabilities(found.logits, found.temperature)
     wrong = wrong_labels(found.logits / np.float32(found.temperature), labels)
     return Checked(found, parts, alike, answers, wrong)

@@ -27,7 +27,7 @@ from worker.datasets.split import HELDOUT, Parts
 from worker.handlers import model_corrections, promotion
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
-from worker.handlers.training_progress import ProgressReporter
+from worker.handlers.training_progress import TRAINING, FoldReporter, ProgressReporter
 from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
 from worker.training.schedule import plan
@@ -78,6 +78,7 @@ def train(context: Context, work: Train, recipe: Recipe) -> Reply:
         lambda done, total: _report_loading(context, done, total),
         corrections.files,
         remembered=recipe.network == "head",
+        on_part=context.loading_part,
     )
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
@@ -140,6 +141,7 @@ def _head(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) ->
         weighted=work.weighted,
         requested=work.precision,
         on_stage=context.stage,
+        on_fold=FoldReporter(context.report, TRAINING).fold,
     )
 
 

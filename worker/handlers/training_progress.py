@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from shared.messages.requests import EndedEpoch, Progress
@@ -97,3 +98,22 @@ class ProgressReporter:
             return 0.0
         student = 1 + PREDICTION_SHARE * (self._teach_by + self._versions)
         return self._teach_by - self._teacher + student
+
+
+class FoldReporter:
+    """Reports the folds of a head that are answered, with the time that the others will take."""
+
+    def __init__(
+        self,
+        report: Callable[[Progress], None],
+        stage: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._report, self._stage, self._clock = report, stage, clock
+        self._started = clock()
+
+    def fold(self, done: int, total: int) -> None:
+        """Report that `done` folds are answered. Raises RequestStopped."""
+        took_s = self._clock() - self._started
+        left_s = took_s * (total - done) / done
+        self._report(Progress(self._stage, step=done, steps=total, left_s=left_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -63,6 +64,7 @@ class _Images(NamedTuple):
     labels: Labels
     classes: int
     folds: Folds
+    on_answered: Callable[[], None]  #: called after each fold
 
     def heads(self, chosen: Chosen, method: Method, values: Sequence[float]) -> list[Head]:
         rows = np.concatenate([view[chosen] for view in self.views])
@@ -75,6 +77,7 @@ class _Images(NamedTuple):
             out = self.folds == fold
             for number, head in enumerate(self.heads(~out, method, values)):
                 tried[number, out] = head.logits(self.views[0][out])
+            self.on_answered()
         judged = [self._judged(method, *one) for one in zip(values, tried, strict=True)]
         return min(judged, key=lambda one: one.loss)
 
@@ -102,6 +105,7 @@ def fit_out_of_fold(
     *,
     mirrored: Features | None = None,
     weighted: bool = False,
+    on_fold: Callable[[int, int], None] = lambda done, total: None,
 ) -> OutOfFold:
     """Choose a head by the loss of its answers out of fold, then learn from all images.
 
@@ -109,7 +113,8 @@ def fit_out_of_fold(
     temperature: logits of discriminant analysis are in the hundreds to millions. `folds` and
     `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
     [n, features] are the features of the mirror images. They are learned from as well if that
-    lowers the loss of softmax regression; answers are always to the images as they are.
+    lowers the loss of softmax regression; answers are always to the images as they are. `on_fold`
+    gets the number of folds that are answered, those of all methods, and may raise to stop.
     """
 
     def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
@@ -118,7 +123,9 @@ def fit_out_of_fold(
     def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
         return discriminant.fit(rows, labels, classes, values)
 
-    images = _Images([features], labels, classes, folds)
+    methods = 1 + (mirrored is not None) + bool(shrinkages)
+    total, answered = methods * len(np.unique(folds)), itertools.count(1)
+    images = _Images([features], labels, classes, folds, lambda: on_fold(next(answered), total))
     first = images.best(regression, penalties)
     if mirrored is not None:
         more = images._replace(views=[features, mirrored])

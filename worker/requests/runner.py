@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from shared.messages.requests import (
     Evaluate,
     Import,
     Outcome,
+    Progress,
     Promote,
     Prune,
     Remove,
@@ -33,7 +35,7 @@ from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
-from worker.requests.lease import RETRY_S, WAY, Lease
+from worker.requests.lease import FIRST_STAGE, RETRY_S, WAY, Lease
 from worker.requests.outcomes import exhausted, failed, succeeded, unwritten
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
@@ -51,6 +53,9 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Prune: ("worker.handlers.manage_versions", "prune"),
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
+#: Work whose handler imports TensorFlow: 3 seconds of a processor.
+LEARNING = (Train, Import, CheckData)
+IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
 #: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
 #: A second refusal, although the lease was renewed in between, is not due to a password that was
@@ -167,6 +172,8 @@ class RequestRunner:
             started=folder.started,
             lease=self._lease,
         )
+        if isinstance(work, LEARNING) and "tensorflow" not in sys.modules:
+            self._lease.report(IMPORTING)
         return _handler(work)(context, work)
 
     def _finish(self, outcome: Outcome, files: Files) -> None:

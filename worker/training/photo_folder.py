@@ -24,7 +24,7 @@ from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import LOST, ClassFolderWalk, printable
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
-from worker.export.backbone_files import backbone_files
+from worker.export.backbone_files import OnPart, backbone_files, unobserved
 from worker.photo_head import folds
 from worker.photo_head.near_duplicates import Groups, groups
 
@@ -34,6 +34,7 @@ MOST_MIRRORED = 4000
 #: In the store: backbones that are converted, and features.
 FOLDER = ".features"
 SPEC_CHANNELS = 3
+COMPARING = "searching near-duplicates"
 
 Progress = Callable[[int, int], None]
 
@@ -62,11 +63,13 @@ def load(
     *,
     mirrored: bool = True,
     remembered: bool = False,
+    on_part: OnPart = unobserved,
 ) -> PhotoFolder:
     """The photos below `root`, as corrected; features that `store` has are not computed again.
 
     `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
-    `remembered`: also corrected photos that are gone, if `store` has their features.
+    `remembered`: also corrected photos that are gone, if `store` has their features. `on_part` gets
+    the name of what takes its time beside the photos, and its steps.
 
     Raises:
         SetupError: there is no such data set, too many of its files are not images, the weights of
@@ -80,10 +83,11 @@ def load(
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
-        files = backbone_files(backbone, store / FOLDER)
+        files = backbone_files(backbone, store / FOLDER, on_part)
         caches = _caches(backbone, files, spec, store / FOLDER, mirrored=both)
         gone = _remembered(walk, caches) if remembered else []
         _check_with_lost(walk, counts, gone, on_progress)
+        refused.done(0)
         found = photo_features.compute(
             walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done, gone
         )
@@ -91,6 +95,7 @@ def load(
     for number in range(len(walk.labels)):
         mine = (found.labels == number) & (found.parts != TEST)
         class_folder.check_class(walk, number, len(np.unique(found.contents[mine])))
+    on_part(COMPARING, 0, 0)
     alike = groups(
         found.fp32,
         digest_numbers(found),

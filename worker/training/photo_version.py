@@ -51,6 +51,8 @@ COMPARED_IMAGES = 4
 #: Of the largest logit. The served graph sums 2,304 products in another order than NumPy: 1e-6.
 LOGITS_TOLERANCE = 1e-4
 
+OnFold = Callable[[int, int], None]
+
 
 class _Fitted(NamedTuple):
     """The head of one precision."""
@@ -71,17 +73,20 @@ def build_photo_version(
     weighted: bool = False,
     requested: Requested = "auto",
     on_stage: Callable[[str], None] = lambda stage: None,
+    on_fold: OnFold = lambda done, total: None,
 ) -> BuiltVersion:
     """Fit the head, choose the precision, export, compare, measure, plot.
 
-    `request` and `source` are written to the card; `on_stage` gets the name of each stage, and may
-    raise.
+    `request` and `source` are written to the card; `on_stage` gets the name of each stage,
+    `on_fold` the number of answered folds and of all; both may raise.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the exported files do not agree.
     """
     on_stage("training")
-    fitted, card = _choose(folder, weighted, requested, blank_card(name, recipe, folder, seed))
+    fitted, card = _choose(
+        folder, weighted, requested, blank_card(name, recipe, folder, seed), on_fold
+    )
     on_stage("exporting")
     files, card = _export(backbone, folder, fitted.found.head, card)
     on_stage("evaluating")
@@ -133,10 +138,15 @@ def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
 
 
 def _choose(
-    folder: PhotoFolder, weighted: bool, requested: Requested, card: Card
+    folder: PhotoFolder,
+    weighted: bool,
+    requested: Requested,
+    card: Card,
+    on_fold: OnFold = lambda done, total: None,
 ) -> tuple[_Fitted, Card]:
     """The head of the precision that is served."""
     parts = _folds(folder)
+    precisions = 1 if requested == "fp32" else 2
 
     def fit(int8: bool) -> _Fitted:
         features = folder.learn.int8 if int8 else folder.learn.fp32
@@ -144,6 +154,7 @@ def _choose(
         found = fit_out_of_fold(
             features, folder.learn.labels, len(folder.labels), parts, folder.groups,
             mirrored=mirrored, weighted=weighted,
+            on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
         )  # fmt: skip
         if folder.test is None:
             return _Fitted(found, None)

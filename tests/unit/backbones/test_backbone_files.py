@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ class Conversions:
     def __init__(self, files: BackboneFiles) -> None:
         self.files, self.count = files, 0
 
-    def __call__(self, backbone: table.Backbone) -> BackboneFiles:
+    def __call__(
+        self, backbone: table.Backbone, on_part: Callable[[str, int, int], None]
+    ) -> BackboneFiles:
         self.count += 1
         return self.files
 

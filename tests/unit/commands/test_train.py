@@ -473,6 +473,22 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     assert request_progress.plain_line(exporting, 7.0) == "exporting, 7 s"
 
 
+def test_a_stage_names_the_part_that_takes_its_time_and_how_much_of_it_is_done() -> None:
+    clock = request_progress.StageClock()
+    now, waited_s = clock.timed(Progress("starting", part="importing TensorFlow"), 10.0)
+    assert request_progress.plain_line(now, 9.0) == "starting: importing TensorFlow, 9 s"
+    assert request_progress.live_lines(now, 9.0, 80, True) == [
+        "starting: importing TensorFlow, 9 s"
+    ]
+    converting = Progress("loading", part="converting the backbone", step=1, steps=2)
+    now, waited_s = clock.timed(converting, 30.0)
+    assert waited_s == 0.0  # each part has its own time
+    (line,) = map(click.unstyle, request_progress.live_lines(now, 4.0, 80, True))
+    assert line.startswith("loading: converting the backbone  ")
+    assert line.endswith("1 of 2")
+    assert "\u2501" in line
+
+
 def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from shared.ledger.milestones import milestone
 from shared.messages.requests import Progress
-from worker.handlers.training_progress import ProgressReporter
+from worker.handlers.training_progress import FoldReporter, ProgressReporter
 from worker.training.epoch import Epoch, Step
 
 
@@ -30,3 +31,23 @@ def test_the_accuracy_of_a_teacher_stays_until_the_next_network_has_one() -> Non
     reporter.teacher(0)
     reporter.step(Step(1, 1, 1, 4, 0.5, 0.8, rate=50.0))
     assert (reported[-1].teacher, reported[-1].heldout_accuracy) == (0, 0.9)
+
+
+def test_the_folds_of_a_head_have_a_time_left_and_raise_what_the_request_has_reached() -> None:
+    reported: list[Progress] = []
+    clock = iter([100.0, 102.0, 106.0, 109.0, 112.0])
+    reporter = FoldReporter(reported.append, "training", lambda: next(clock))
+    for done in range(1, 5):
+        reporter.fold(done, 4)
+    assert [(one.step, one.steps, one.left_s) for one in reported] == [
+        (1, 4, 6.0), (2, 4, 6.0), (3, 4, 3.0), (4, 4, 0.0),
+    ]  # fmt: skip
+    reached = [milestone(one) for one in reported]
+    assert reached == sorted(set(reached))
+
+
+def test_a_part_that_stores_nothing_raises_nothing_however_far_it_counts() -> None:
+    part = Progress("loading", part="converting the backbone", step=1, steps=2)
+    assert milestone(part) == milestone(Progress("loading"))
+    assert milestone(Progress("starting")) < milestone(part)
+    assert milestone(part) < milestone(Progress("loading", step=1, steps=9))

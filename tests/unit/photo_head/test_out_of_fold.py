@@ -155,6 +155,34 @@ def test_mirror_images_are_learned_from_if_that_lowers_the_loss() -> None:
     np.testing.assert_array_equal(found.head.weights, alone.head.weights)
 
 
+@pytest.mark.parametrize(("mirrored", "shrinkages"), [(False, ()), (False, (0.3,)), (True, (0.3,))])
+def test_every_fold_is_reported_as_soon_as_it_is_answered(
+    mirrored: bool, shrinkages: tuple[float, ...]
+) -> None:
+    rows, labels = _blobs(np.random.default_rng(11), 60, 1.0)
+    reported: list[tuple[int, int]] = []
+    fit_out_of_fold(
+        rows, labels, 3, np.arange(60) % 5, np.arange(60), [1.0, 0.05], shrinkages,
+        mirrored=rows if mirrored else None, on_fold=lambda *one: reported.append(one),
+    )  # fmt: skip
+    count = 5 * (1 + mirrored + len(shrinkages))
+    assert reported == [(done, count) for done in range(1, count + 1)]
+
+
+def test_work_that_must_stop_ends_at_its_next_fold() -> None:
+    rows, labels = _blobs(np.random.default_rng(11), 60, 1.0)
+    answered: list[int] = []
+
+    def stop_at_second(done: int, total: int) -> None:
+        answered.append(done)
+        if done == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit_out_of_fold(rows, labels, 3, np.arange(60) % 5, np.arange(60), on_fold=stop_at_second)
+    assert answered == [1, 2]
+
+
 def test_a_mirror_image_is_not_learned_from_where_its_image_is_answered() -> None:
     """Labels without meaning: a head that knew the mirror images would know the labels."""
     rng = np.random.default_rng(10)

@@ -32,6 +32,8 @@ RECIPE = msgspec.structs.replace(
     RECIPES["fast"].lasting(EPOCHS), widths=(4,), batch=10, average=0.5, erase=0.5
 )
 
+#: A training of 3 x 3 steps.
+FEW_STEPS, STEPS = msgspec.structs.replace(RECIPE, network="dense", batch=10, least_steps=1), 3
 ONE_EPOCH = RECIPE.lasting(1)
 #: For tests that do not depend on the network: it is traced quickly.
 DENSE = msgspec.structs.replace(ONE_EPOCH, network="dense")

@@ -11,6 +11,7 @@ from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import DataReport
 from tests.support.backbones import short_backbone
 from tests.support.images import shapes
+from worker.export import backbone_files
 from worker.training import photo_folder
 
 PHOTOS = 6
@@ -45,6 +46,33 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
 def _corrected(path: Path, data: bytes) -> LabelledFile:
     path.write_bytes(data)
     return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
+
+
+def test_what_takes_its_time_before_the_photos_is_named_and_counted(
+    tmp_path: Path,
+) -> None:
+    for label in ("circle", "square"):
+        shapes.write(tmp_path / "photos", label, PHOTOS)
+    parts: list[tuple[str, int, int]] = []
+
+    def load() -> None:
+        photo_folder.load(
+            tmp_path / "photos", backbone, tmp_path / "store", 0.5,
+            lambda done, total: parts.append(("", done, total)),
+            mirrored=False, on_part=lambda *one: parts.append(one),
+        )  # fmt: skip
+
+    with short_backbone.in_table(tmp_path) as backbone:
+        load()
+        converting = [one for one in parts if one[0] == backbone_files.CONVERTING]
+        assert converting == [(backbone_files.CONVERTING, done, 2) for done in range(3)]
+        assert parts[: len(converting)] == converting
+        photos = [one for one in parts if not one[0]]
+        assert photos == [("", done, 2 * PHOTOS) for done in range(2 * PHOTOS + 1)]
+        assert parts[-1] == (photo_folder.COMPARING, 0, 0)
+        parts.clear()
+        load()
+        assert backbone_files.CONVERTING not in {part for part, _, _ in parts}  # made once
 
 
 def test_a_class_of_one_scene_is_named(report: DataReport) -> None:

@@ -16,8 +16,10 @@ from worker.backbones import table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.split import UNDECIDED
 from worker.export.head_graph import with_head
+from worker.export.precision import Requested
 from worker.inference import outlier_detector
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
+from worker.photo_head.folds import fold_count
 from worker.photo_head.linear_head import Head
 from worker.runtimes import load_runtime
 from worker.training.photo_folder import PhotoFolder
@@ -92,6 +94,16 @@ def _scenes() -> PhotoFolder:
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: Card) -> None:
     fitted, _ = _choose(_scenes(), False, "fp32", card)
     assert fitted.found.accuracy < 0.75
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_the_folds_of_all_precisions_are_counted_together(precision: Requested, card: Card) -> None:
+    reported: list[tuple[int, int]] = []
+    folder = _scenes()
+    _choose(folder, False, precision, card, lambda *one: reported.append(one))
+    methods, precisions = 2, 1 if precision == "fp32" else 2
+    total = fold_count(len(folder.learn.labels)) * methods * precisions
+    assert reported == [(done, total) for done in range(1, total + 1)]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -7,7 +7,6 @@ process of this installation deletes those of dead owners.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import shutil
@@ -15,6 +14,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import util
 from pathlib import Path
 
 from shared import installation
@@ -22,36 +22,45 @@ from shared.process import started
 
 log = logging.getLogger(__name__)
 VARIABLE = "TMPDIR"
+#: After multiprocessing has deleted its own folder in it, which it does at -100.
+_LAST = -101
 
 
 def enter() -> None:
     """Use an own folder until this process exits. Call it before a pool forks."""
-    owned = own()
-    owned.__enter__()
-    pid = os.getpid()
-    atexit.register(lambda: owned.__exit__(None, None, None) if os.getpid() == pid else None)
+    if folder := _take():
+        # A child of a pool forgets this, so it must hold nothing that acts when it is collected.
+        delete = {"ignore_errors": True}
+        util.Finalize(None, shutil.rmtree, args=(folder,), kwargs=delete, exitpriority=_LAST)
 
 
 @contextmanager
 def own() -> Iterator[None]:
     """Use an own folder in the block, below that of the parent if it has one."""
     before, base = os.environ.get(VARIABLE), tempfile.gettempdir()
+    folder = _take()
+    try:
+        yield
+    finally:
+        if folder:
+            tempfile.tempdir = base
+            os.environ.pop(VARIABLE)
+            if before is not None:
+                os.environ[VARIABLE] = before
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take() -> str:
+    """Make a folder and use it from now on; empty if there is no room for one."""
+    base = tempfile.gettempdir()
     remove_dead(Path(base))
     try:
         folder = tempfile.mkdtemp(prefix=f"{_prefix()}{os.getpid()}-{started(os.getpid())}-")
     except OSError as error:  # a full disk: what needs files says so
         log.warning("temporary files lie in %s: %s", base, error)
-        yield
-        return
+        return ""
     os.environ[VARIABLE] = tempfile.tempdir = folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = base
-        os.environ.pop(VARIABLE)
-        if before is not None:
-            os.environ[VARIABLE] = before
-        shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def remove_dead(base: Path) -> None:

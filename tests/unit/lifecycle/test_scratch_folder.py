@@ -18,10 +18,12 @@ from worker.lifecycle import scratch_folder
 #: As a worker and one of its children; both leave files.
 OWNER = """
 import os, signal, sys, tempfile
+from multiprocessing import util
 from worker.lifecycle import scratch_folder
 scratch_folder.enter()
-open(tempfile.mkdtemp(prefix="pymp-") + "/file", "w").close()
+open(util.get_temp_dir() + "/file", "w").close()
 if os.fork() == 0:
+    util._finalizer_registry.clear()  # as a child of a pool does
     with scratch_folder.own():
         tempfile.mkstemp(prefix="__autograph_generated_file")
         if sys.argv[1] == "child-killed":
@@ -42,9 +44,9 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _start(how: str = "") -> subprocess.Popen[bytes]:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", OWNER, how]
+    owner = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
     assert owner.stdout is not None
     assert owner.stdout.readline() == b"ready\n"
     return owner
@@ -69,7 +71,7 @@ def test_a_child_leaves_nothing_at_its_end(owner: subprocess.Popen[bytes], base:
 @pytest.mark.parametrize("owner", ["child-killed"], indirect=True)
 def test_a_worker_that_ends_leaves_nothing(owner: subprocess.Popen[bytes], base: Path) -> None:
     assert len(_files(base)) == 2
-    owner.communicate()
+    assert owner.communicate() == (b"", b""), "an end on purpose says nothing"
     assert os.listdir(base) == []
 
 

@@ -69,17 +69,15 @@ class SortLog(LogFile):
                     (cells,) = self._drop("sorting", "output = ?", old)
                     self._put("sorting", cells[0], output, *cells[2:])
             before = self._all("SELECT id, job, way, rule FROM sorting WHERE output = ?", output)
-            if before and before[0][1:] == (job, way, rule):
-                return int(before[0][0])
-            number = before[0][0] if before else self._next_number()
-            if before and self._one("SELECT count(*) FROM file WHERE sorting = ?", number) != (0,):
-                raise self._sorted_otherwise(before[0][2], way)
-            self._drop("sorting", "id = ?", number)
+            for number, *what in before:  # at most one
+                if what == [job, way, rule]:
+                    return int(number)
+                if self.counts(number):
+                    raise self._sorted_otherwise(what[1], way)
+                self._drop("sorting", "id = ?", number)
+            (number,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM sorting")
             self._put("sorting", number, output, job, str(way), rule)
             return int(number)
-
-    def _next_number(self) -> int:
-        return int(self._one("SELECT coalesce(max(id), 0) + 1 FROM sorting")[0])
 
     def _sorted_otherwise(self, before: str, way: Way) -> UsageError:
         what = "with other labels or thresholds" if before == way else f"by --{before}"

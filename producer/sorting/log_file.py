@@ -184,11 +184,9 @@ class LogFile:
 
 
 def _take(path: Path, create: bool) -> int:
-    while True:
-        fd = _try(path, create)
-        if not journal_lock.lost(path, fd):
-            return fd
+    while journal_lock.lost(path, fd := _try(path, create)):
         os.close(fd)  # its holder removed the file before releasing it
+    return fd
 
 
 def _try(path: Path, create: bool) -> int:

@@ -45,7 +45,6 @@ class MovedFiles:
 
     def __init__(self, tables: Iterable[Path], table: Path | None = None) -> None:
         """Opens the logs that these tables name; with `table` for the files of its job only."""
-        self._lock = threading.Lock()
         self._skip = table is None  #: unreadable logs, which may be of other tables
         outs = dict.fromkeys(out for one in tables for out in self._sorted_into(one))
         self._logs = [log for out in outs if (log := self._opened(out)) is not None]
@@ -85,17 +84,8 @@ class MovedFiles:
 
     def is_placed(self, cwd: bytes, name: bytes) -> bool:
         """Whether the table's job has placed the file that is at `name`, seen from `cwd`."""
-        if not self._logs:
-            return False
-        path = _resolved(os.path.join(cwd, name))
-        for log in self._logs:
-            below = log.out + b"/"
-            folder, _, file = path.removeprefix(below).rpartition(b"/")
-            if path.startswith(below) and folder:
-                with self._lock:
-                    if log.is_placed(self._job, os.fsdecode(folder), file):
-                        return True
-        return False
+        path = os.path.join(cwd, name)
+        return any(log.is_placed(self._job, _resolved(path)) for log in self._logs)
 
     def _found(self, source: bytes, passed: tuple[str, ...] = ()) -> bytes | None:
         """The last place of a file. From its place it may have been sorted again, by another job
@@ -138,8 +128,7 @@ class MovedFiles:
 
     def _entries(self, log: _Log, source: bytes) -> list[tuple[str, Entry]]:
         try:
-            with self._lock:
-                return log.entries(source)
+            return log.entries(source)
         except SetupError:
             if not self._skip:
                 raise
@@ -207,11 +196,12 @@ def _resolved(path: bytes) -> bytes:
 
 
 class _Log:
-    """The log of a sorted folder, read without its lock. Raises SetupError if it is damaged."""
+    """The log of a sorted folder, read without its lock, by one thread at a time. Raises SetupError
+    if it is damaged."""
 
     def __init__(self, out: str) -> None:
         """The log of the folder `out`, which has one."""
-        self.out = os.fsencode(out)
+        self.out, self._lock = os.fsencode(out), threading.Lock()
         self._path = Path(out, SORT_LOG)
         check_files(self._path)
         # Not read-only where that is possible: after a crash SQLite rolls the last change back
@@ -237,15 +227,17 @@ class _Log:
         where = "source_hash = ? AND source = ? ORDER BY sorting DESC"
         return self._all(where, source_hash(source), source)
 
-    def is_placed(self, job: str, folder: str, name: bytes) -> bool:
+    def is_placed(self, job: str, path: bytes) -> bool:
         """Whether a job has placed this file."""
-        where = "place = ? AND folder = ? AND name = ? AND state = ?"
-        cells = place_hash(folder, name), folder, name, State.PLACED
+        folder, _, name = path.removeprefix(self.out + b"/").rpartition(b"/")
+        # The folder of a file elsewhere is no label: it is empty, has a slash, or is no UTF-8.
+        where = "place = ? AND folder = CAST(? AS TEXT) AND name = ? AND state = ?"
+        cells = place_hash(os.fsdecode(folder), name), folder, name, State.PLACED
         return any(of == job for of, _ in self._all(where, *cells))
 
     def _all(self, where: str, *values: object) -> list[tuple[str, Entry]]:
         """Entries, each with its job."""
-        with log_errors(self._path):
+        with self._lock, log_errors(self._path):
             rows = self._db.execute(f"SELECT * FROM file WHERE {where}", values).fetchall()
             entries = [entry_in(self._token, row) for row in rows]
             return [(self._job(entry.sorting), entry) for entry in entries]

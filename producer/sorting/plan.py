@@ -162,15 +162,18 @@ class Planner:
         if folders.existing(folder) is None:
             self._log.add_folder(folder)
         serial = self._log.next_serial(folder, wanted)
-        while True:
-            name = numbered(wanted, serial)
-            named = entry._replace(name=name)
-            # Where a file came from it is to return to.
-            former = self._log.is_source(folders.path(named))
-            if not (former or self._log.is_taken(folder, name) or folders.taken(folder, name)):
-                self._log.add(named, wanted, serial)
-                return named
+        while self._is_taken(named := entry._replace(name=numbered(wanted, serial)), folders):
             serial += 1
+        self._log.add(named, wanted, serial)
+        return named
+
+    def _is_taken(self, entry: Entry, folders: Folders) -> bool:
+        """Whether something has this place, or is to return to it."""
+        return (
+            self._log.is_source(folders.path(entry))
+            or self._log.is_taken(entry.folder, entry.name)
+            or folders.taken(entry.folder, entry.name)
+        )
 
 
 def _inode(spot: Spot, size: int) -> int:

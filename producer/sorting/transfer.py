@@ -74,9 +74,9 @@ def _fill(source: int, fd: int, info: os.stat_result) -> None:
         failpoint("sort.part-begun")
     with suppress(OSError):  # only root may set another owner
         os.fchown(fd, info.st_uid, info.st_gid)
-    _copy_attributes(source, fd, of_user=True)  # only while the file may be written
+    _copy_attributes(source, fd)  # while the file may be written
     os.fchmod(fd, info.st_mode & 0o777)
-    _copy_attributes(source, fd, of_user=False)  # access control lists: the mode changes them
+    _copy_attributes(source, fd)  # again: the mode changes access control lists
     os.utime(fd, ns=(info.st_atime_ns, info.st_mtime_ns))
     os.fsync(fd)
 
@@ -87,16 +87,14 @@ def _write(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _copy_attributes(source: int, fd: int, of_user: bool) -> None:
-    """Those of the user or the others, as far as the file system has them, and this user may set
-    them."""
+def _copy_attributes(source: int, fd: int) -> None:
+    """As far as the file system has them, and this user may set them."""
     if not hasattr(os, "listxattr"):
         return
     with suppress(OSError):
         for name in os.listxattr(source):
-            if name.startswith("user.") == of_user:
-                with suppress(OSError):
-                    os.setxattr(fd, name, os.getxattr(source, name))
+            with suppress(OSError):
+                os.setxattr(fd, name, os.getxattr(source, name))
 
 
 def move(old: Spot, new: Spot, wanted: Content | None) -> None:

@@ -67,10 +67,9 @@ class Undo:
                         copied.append((entry, rest))
                 self._passed()
             folders.sync()
-            for entry, rest in copied:
-                if self._remove(entry, rest, folders):
-                    done.append(entry)
-            folders.sync()
+            if copied:
+                done += [one for one, rest in copied if self._remove(one, rest, folders)]
+                folders.sync()
         kept = {entry.key for entry in entries} - {entry.key for entry in done}
         with self._log.transaction():
             self._log.forget(done)
@@ -80,8 +79,7 @@ class Undo:
     def _take_back(self, entry: Entry, folders: Folders) -> Identity | None:
         """Take one file back; returns what was copied, to be removed. Raises Stays, OSError."""
         place = folders.placed(entry)
-        info = None if place is None else place.stat()
-        if place is None or info is None:
+        if place is None or place.stat() is None:
             _check(entry.way is not Way.MOVE, GONE)
             return None
         if entry.way is Way.MOVE:

@@ -93,6 +93,14 @@ def test_a_copy_that_is_replaced_after_its_check_is_kept(
     assert place.read_bytes() == twin(FILES["a/1.png"])
 
 
+def test_a_changed_original_is_the_reason_also_if_its_copy_was_changed(
+    table: Path, out: Path
+) -> None:
+    for place in (table.parent / "in/a/1.png", *out.rglob("1.png")):
+        place.write_bytes(b"edited")
+    assert list(sort.undo(out).stay) == [SOURCE_GONE]
+
+
 @pytest.mark.parametrize("state", [State.PLACING, State.RETURNING])
 def test_a_twin_is_no_copy_that_a_killed_move_has_left(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State

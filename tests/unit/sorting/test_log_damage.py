@@ -179,6 +179,10 @@ CHANGES = {
         with_sql("UPDATE log SET token = '/../../x'"),
         "its first row is damaged",
     ),
+    "a token that is no text": (
+        with_sql("UPDATE log SET token = x'00'"),
+        "its first row is damaged",
+    ),
     "no first row": (with_sql("DELETE FROM log"), "its first row is damaged"),
     "two first rows": (
         with_sql("INSERT INTO log SELECT * FROM log"),
@@ -193,6 +197,10 @@ CHANGES = {
     "no index": (with_sql("DROP INDEX file_open"), "its tables are not those of a log"),
     "the version of older logs": (
         with_sql("PRAGMA user_version=1"),
+        "its tables are not those of a log",
+    ),
+    "a version that does not exist": (
+        with_sql("PRAGMA user_version=3"),
         "its tables are not those of a log",
     ),
     "no version": (with_sql("PRAGMA user_version=0"), "its tables are not those of a log"),
@@ -236,7 +244,7 @@ def test_a_log_is_whole_after_a_change_that_was_taken_back(out: Path) -> None:
     assert "Bag, too" in [row[0] for row in rows(out)["made"]]
 
 
-@pytest.mark.parametrize(("table", "cell"), [("file", 4), ("file", 7), ("sorting", 1)])
+@pytest.mark.parametrize(("table", "cell"), [("file", 4), ("file", 7), ("sorting", 1), ("made", 0)])
 def test_a_log_of_an_earlier_version_with_a_cell_of_another_type_is_refused(
     out: Path, tmp_path: Path, table: str, cell: int
 ) -> None:
@@ -249,4 +257,4 @@ def test_a_log_of_an_earlier_version_with_a_cell_of_another_type_is_refused(
     before = tree(tmp_path)
     code, line = undo(out)
     assert (code, tree(tmp_path)) == (Exit.SETUP, before)
-    assert "of table 1 has a cell of another type" in line or "entry of table 1 has a cell" in line
+    assert "table 1 has a cell of another type" in line or "is no name of a folder" in line

@@ -16,13 +16,15 @@ from producer.journal.journal import journal_path
 from producer.predict import predict
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
+from producer.sorting.moved_files import MovedFiles, _Log
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.sort_logs import database
 from tests.support.jobs.sorted_job import some_files
 
 
@@ -161,6 +163,56 @@ def test_a_file_that_was_sorted_twice_is_found(table: Path, tmp_path: Path) -> N
     with moved_files.of_all_tables() as moved:
         now = moved.now(os.fsencode(table.parent / "in/a/odd.png"))
     assert now == os.fsencode(tmp_path / "again/flagged/odd.png")
+    with MovedFiles([table, second], table) as moved:
+        assert moved.now(os.fsencode(table.parent / "in/a/odd.png")) == now
+
+
+def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: Path) -> None:
+    """One job is sorted into two folders, the second time into its own: an image gets the name that
+    another had, which no job places twice."""
+    table = sorted_job.make(tmp_path, {"failed/bad.png": b"one", "sub/bad.png": RUBBISH})
+    pictures = tmp_path / "in"
+    (pictures / "sub").rename(tmp_path / "away")
+    sort.sort(table, tmp_path / "first", Way.MOVE)
+    (tmp_path / "away").rename(pictures / "sub")
+    sort.sort(table, pictures, Way.MOVE)
+    with moved_files.of_table(table) as moved:
+        now = moved.now(os.fsencode(pictures / "sub/bad.png"))
+    assert now == os.fsencode(pictures / "failed/bad.png")
+
+
+def test_threads_read_a_log_one_at_a_time(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite may give two of them one statement, and so each the other's entry."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    read, locked = _Log._job, list[bool]()
+
+    def job(log: _Log, sorting: int) -> str:
+        locked.append(log._lock.locked())
+        return read(log, sorting)
+
+    monkeypatch.setattr(_Log, "_job", job)
+    with moved_files.of_table(table) as moved:
+        moved.now(os.fsencode(table.parent / "in/a/odd.png"))
+        assert moved.is_placed(os.fsencode(tmp_path), b"sorted/flagged/odd.png")
+    assert locked == [True, True]
+
+
+def test_files_elsewhere_are_not_placed(table: Path, tmp_path: Path) -> None:
+    """Also in folders whose names are no text."""
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    names = [b"sorted/odd.png", b"flagged/odd.png", b"sorted/caf\xe9/odd.png", b"caf\xe9/odd.png"]
+    with moved_files.of_table(table) as moved:
+        assert [moved.is_placed(os.fsencode(tmp_path), name) for name in names] == [False] * 4
+
+
+def test_a_pipe_with_the_name_of_the_record_is_no_record(table: Path) -> None:
+    os.mkfifo(f"{table}.sorted")
+    with pytest.raises(SetupError, match=r"out\.csv\.sorted: .*; move it away"):
+        moved_files.of_table(table)
+    with MovedFiles([table]) as moved:
+        assert moved.now(b"anything") == b"anything"
 
 
 def test_predict_finds_moved_images(
@@ -180,7 +232,11 @@ def test_predict_finds_moved_images(
     )
 
 
-def test_a_table_that_was_never_sorted_has_no_record(table: Path) -> None:
+def test_a_table_that_was_never_sorted_has_no_record(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its journal is not read for that."""
+    monkeypatch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
     with moved_files.of_table(table) as moved:
         assert moved.now(b"anything") == b"anything"
 
@@ -222,12 +278,18 @@ def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
 class TestDamagedLog:
     """Without its log the images of a folder cannot be found, so nothing advises to remove it."""
 
-    @pytest.fixture(params=["damaged", "unreadable"])
+    @pytest.fixture(params=["damaged", "unreadable", "edited", "without its tables"])
     def log(self, table: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         sort.sort(table, tmp_path / "sorted", Way.MOVE)
         log = tmp_path / "sorted" / SORT_LOG
         if request.param == "damaged":
             log.write_bytes(log.read_bytes()[:100] + b"\xff" * 20_000)
+        elif request.param == "edited":
+            with database(log.parent) as opened:
+                opened.execute("UPDATE file SET folder = 'Hat'")
+        elif request.param == "without its tables":
+            with database(log.parent) as opened:
+                opened.execute("DELETE FROM sorting")
         else:
             log.unlink()
             log.mkdir()

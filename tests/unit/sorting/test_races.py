@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from producer.sorting import sort, spots, transfer
 from producer.sorting.entry import Way
 from producer.sorting.spots import CHANGED, NOT_REGULAR
 from shared import failpoints
+from shared.errors import SetupError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sorted_job import tree
 
@@ -143,10 +145,7 @@ def test_no_file_is_removed_that_takes_the_name_of_a_copied_one(
 ) -> None:
     """As between two file systems: the move is a copy, then the source is removed."""
 
-    def no_move(*_: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(transfer, "move", no_move)
+    monkeypatch.setattr(transfer, "move", failing(errno.EXDEV))
     at(monkeypatch, "sort.copied", replaced(picture))
     found = sort.sort(table, table.parent / "sorted", Way.MOVE)
     assert found.stay == {CHANGED: 1}
@@ -178,3 +177,78 @@ def test_files_of_the_current_folder_are_no_images(
             shutil.rmtree(folder)
     sort.undo(out)
     assert tree(elsewhere) == before
+
+
+def failing(error: int) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOTSUP])
+def test_a_file_that_cannot_be_moved_is_not_copied(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """Only between two disks."""
+    out = table.parent / "sorted"
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer, "move", failing(error))
+        assert sort.sort(table, out, Way.MOVE).stay == {os.strerror(error).lower(): 1}
+    assert sort.sort(table, out, Way.MOVE).count == 1
+    monkeypatch.setattr(transfer, "move", failing(error))
+    assert sort.undo(out).stay == {os.strerror(error).lower(): 1}
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("way", [Way.COPY, Way.LINK])
+def test_an_error_that_the_next_file_meets_ends_the_command(
+    table: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    name = "copy" if way is Way.COPY else "make_link"
+    monkeypatch.setattr(transfer, name, failing(errno.ENOSPC))
+    with pytest.raises(SetupError, match=r"1\.png: No space left on device; no file is lost"):
+        sort.sort(table, table.parent / "sorted", way)
+
+
+def test_a_file_with_too_many_links_stays_alone(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", failing(errno.EMLINK))
+    assert sort.sort(table, table.parent / "sorted", Way.LINK).stay == {"too many links": 1}
+
+
+def test_a_link_that_another_process_removes_at_once_is_not_placed(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = table.parent / "sorted"
+    at(monkeypatch, "sort.linked", lambda: next(out.rglob("1.png")).unlink())
+    assert sort.sort(table, out, Way.LINK).stay == {CHANGED: 1}
+
+
+def test_a_copy_that_was_edited_meanwhile_stays_beside_its_changed_source(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two disks; otherwise nobody would have the edited content."""
+    out = table.parent / "sorted"
+
+    def edit() -> None:
+        picture.write_bytes(b"new")
+        for path in out.rglob("1.png"):
+            path.write_bytes(b"edited")
+
+    monkeypatch.setattr(transfer, "move", failing(errno.EXDEV))
+    at(monkeypatch, "sort.copied", edit)
+    assert sort.sort(table, out, Way.MOVE).stay == {CHANGED: 1}
+    assert (picture.read_bytes(), list(tree(out).values())) == (b"new", [b"edited"])
+
+
+def test_an_image_that_is_edited_while_it_returns_is_back(
+    table: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = table.parent / "sorted"
+    sort.sort(table, out, Way.MOVE)
+    at(monkeypatch, "sort.moved", lambda: picture.write_bytes(b"edited"))
+    assert sort.undo(out).stay == {}
+    assert picture.read_bytes() == b"edited"
+    assert not out.exists()

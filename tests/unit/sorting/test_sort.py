@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from producer.journal import job_index
+from producer.output import job_progress
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
+from producer.sorting.plan import NEVER_READ, Remaining
+from producer.sorting.spots import CHANGED
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import SORT_LOG, folded
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
 
 WAYS = list(Way)
@@ -192,8 +195,73 @@ def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
     finish(options_of(tmp_path, list_file=b"list"))
     (tmp_path / "gone.png").write_bytes(b"came later")
     found = sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-    assert (found.count, list(found.stay.values())) == (1, [1])
+    assert (found.count, found.stay) == (1, {NEVER_READ: 1})
     assert (tmp_path / "gone.png").read_bytes() == b"came later"
+
+
+def test_a_dry_run_reports_what_is_missing_or_has_another_size(table: Path, out: Path) -> None:
+    (table.parent / "in/a/0.png").unlink()
+    (table.parent / "in/a/1.png").write_bytes(b"other, longer than before")
+    assert sort.rehearse(table, out, Way.MOVE).stay == {"missing": 1, CHANGED: 1}
+
+
+def test_a_name_that_looks_numbered_is_taken_by_its_own_image(tmp_path: Path, out: Path) -> None:
+    """Before any of the three lies there."""
+    files = {f"{name}.png": RUBBISH for name in ("a/x-2", "a/x", "b/x")}
+    table = sorted_job.make(tmp_path, files)
+    assert sort.sort(table, out, Way.MOVE).stay == {}
+    assert set(tree(out)) == {"failed/x.png", "failed/x-2.png", "failed/x-3.png"}
+    sort.undo(out)
+    (out / "failed").mkdir(parents=True)
+    (out / "failed/x.png").write_bytes(b"foreign")
+    places = {place for _, place in sort.rehearse(table, out, Way.MOVE).examples}
+    assert f"{out}/failed/x.png" not in places
+
+
+def test_links_to_files_that_are_gone_are_missing(table: Path, out: Path) -> None:
+    before = len(pictures(table))
+    shutil.rmtree(table.parent / "in")
+    assert sort.sort(table, out, Way.LINK).stay == {"missing": before}
+
+
+def test_a_sort_that_has_placed_nothing_can_be_done_otherwise(table: Path, out: Path) -> None:
+    (table.parent / "in").rename(table.parent / "away")
+    assert sort.sort(table, out, Way.COPY).count == 0
+    (table.parent / "away").rename(table.parent / "in")
+    assert sort.sort(table, out, Way.MOVE).stay == {}
+    assert pictures(table) == {}
+
+
+def test_a_moved_table_behind_a_link_is_the_same(table: Path, out: Path) -> None:
+    job = table.parent / "job"
+    job.mkdir()
+    for name in ("in", "out.csv", "out.csv.hangtag"):
+        (table.parent / name).rename(job / name)
+    (table.parent / "in").symlink_to("job/in")
+    sort.sort(job / "out.csv", out, Way.COPY)
+    before = tree(out)
+    job.rename(table.parent / "moved")
+    job.symlink_to("moved")
+    sort.sort(table.parent / "moved/out.csv", out, Way.COPY)
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize(
+    ("quiet", "after_s", "lines"), [(False, 0, 3), (True, 0, 0), (False, 9, 0)]
+)
+def test_progress_is_displayed_after_a_while_unless_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    quiet: bool,
+    after_s: float,
+    lines: int,
+) -> None:
+    monkeypatch.setattr(sort, "DISPLAY_AFTER_S", after_s)
+    monkeypatch.setattr(job_progress, "PLAIN_EVERY_S", 0)
+    with sort._Progress(3, Remaining(), quiet) as progress:
+        for _ in range(3):
+            progress.passed()
+    assert len(capsys.readouterr().err.splitlines()) == lines
 
 
 def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) -> None:

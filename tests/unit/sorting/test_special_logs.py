@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.sorting import sort
+from producer.sorting import sort, sort_index
 from producer.sorting.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
@@ -81,6 +81,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "a link to a device": lambda path: path.symlink_to("/dev/zero"),
     "a link to a file": lambda path: path.symlink_to(__file__),
     "text": lambda path: path.write_text("path,label\n"),
+    "another database": lambda path: path.write_bytes(b"Another format 2" + b"\0\0\1\1" * 9),
 }
 
 
@@ -97,11 +98,12 @@ def test_it_is_refused_as_a_log(table: Path, out: Path, kind: str) -> None:
     log = out / SORT_LOG
     log.unlink()
     KINDS[kind](log)
-    before = tree(out)
+    before, index = tree(out), os.listdir(sort_index._folder())
     into = (str(table), "--into", str(out), "--move")
     for arguments in (("--undo", str(out)), into, (*into, "--dry-run")):
         assert line_of("sort", *arguments).startswith(f"hangtag: {log}: "), arguments
     assert tree(out) == before
+    assert os.listdir(sort_index._folder()) == index
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "a link to a file"])
@@ -111,7 +113,9 @@ def test_it_is_refused_by_those_who_look_for_an_image(table: Path, out: Path, ki
     assert str(out / SORT_LOG) in line_of("report", str(table), "-o", str(table) + ".html")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "text"])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("text", "another database")]
+)
 @pytest.mark.parametrize("suffix", ["-journal", "-wal"])
 def test_it_is_refused_beside_a_log(table: Path, out: Path, kind: str, suffix: str) -> None:
     beside = Path(f"{out / SORT_LOG}{suffix}")

@@ -1,0 +1,125 @@
+"""Names in open folders stand for regular files only, and no rename replaces one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.sorting import spots, transfer
+from producer.sorting.folders import Folders
+from producer.sorting.settle import _was_copied
+from producer.sorting.spots import NOT_REGULAR, Spot, Stays
+from shared.errors import SetupError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    yield fd
+    os.close(fd)
+
+
+@pytest.fixture
+def image(tmp_path: Path, folder: int) -> Spot:
+    (tmp_path / "a.png").write_bytes(b"one")
+    return Spot(folder, b"a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "wanted"),
+    [
+        (b"a.png", 1, b"a.png"),
+        (b"a.png", 2, b"a-2.png"),
+        (b"caf\xe9.png", 2, b"caf\xe9-2.png"),
+        (b"a.0123456789abcdef", 2, b"a.0123456789abcdef-2"),
+        (b"a.0123456789abcde", 2, b"a-2.0123456789abcde"),
+        (b"a" * 249 + b".png", 2, b"a" * 249 + b"-2.png"),
+        (b"a" * 250 + b".png", 2, b"a" * 249 + b"-2.png"),
+    ],
+)
+def test_a_number_stands_before_the_ending(name: bytes, number: int, wanted: bytes) -> None:
+    assert spots.numbered(name, number) == wanted
+
+
+def test_a_taken_name_is_refused_without_a_second_one(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.png").write_bytes(b"two")
+    monkeypatch.setattr(spots, "link", lambda old, new: pytest.fail("a second name"))
+    with pytest.raises(FileExistsError):
+        spots.rename(image, Spot(image.folder, b"b.png"))
+
+
+def test_a_c_library_without_such_a_rename_is_served(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    spots._renameat2.cache_clear()
+    try:
+        spots.rename(image, Spot(image.folder, b"b.png"))
+    finally:
+        spots._renameat2.cache_clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
+
+
+def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = image.stat()
+    (tmp_path / "a.png").unlink()
+    os.mkfifo(tmp_path / "a.png")
+    monkeypatch.setattr(Spot, "stat", lambda self: found)
+    with pytest.raises(Stays, match=NOT_REGULAR), spots.opened(image):
+        pass
+
+
+def test_a_link_has_no_content(image: Spot, tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to("a.png")
+    assert spots.content_at(Spot(image.folder, b"link.png")) is None
+    assert spots.content_at(Spot(image.folder, b"none.png")) is None
+
+
+def test_two_names_of_a_file_are_equal_unread(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.link(tmp_path / "a.png", tmp_path / "b.png")
+    monkeypatch.setattr(spots, "chunks", lambda fd: pytest.fail("it is read"))
+    assert spots.same_bytes(image, Spot(image.folder, b"b.png"))
+
+
+def test_a_second_name_is_put_back_by_removing_it(image: Spot, tmp_path: Path) -> None:
+    os.link(tmp_path / "a.png", tmp_path / "aside")
+    transfer.put_back(Spot(image.folder, b"aside"), image)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_only_a_file_on_another_disk_was_copied(image: Spot) -> None:
+    elsewhere = os.open("/proc/self", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        there, none = Spot(elsewhere, b"stat"), Spot(elsewhere, b"none")
+        assert _was_copied(image, there)
+        assert not _was_copied(image, image)
+        assert not _was_copied(image, none)
+        assert not _was_copied(none, image)
+    finally:
+        os.close(elsewhere)
+
+
+def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path) -> None:
+    with (
+        Folders(os.fsencode(tmp_path)) as folders,
+        pytest.raises(SetupError, match=r"cannot be used \(File name too long\)"),
+    ):
+        folders.existing("n" * 300)
+
+
+def test_a_system_without_extended_attributes_has_copies(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "listxattr")
+    transfer.copy(image, Spot(image.folder, b"b.png"), Spot(image.folder, b"part"), None)
+    assert (tmp_path / "b.png").read_bytes() == b"one"

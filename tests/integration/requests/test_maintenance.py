@@ -32,7 +32,6 @@ from shared.registry import file_copies, packaged
 from shared.registry.mirror_reader import resolve
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.jobs import model_versions
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker.lifecycle import access_check
@@ -366,12 +365,12 @@ def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: Red
 
 
 def test_an_emptied_server_gets_its_models_with_the_next_round(scene: Scene) -> None:
-    registry = Registry(scene.store)
-    model_versions.publish(registry, "tutorial", 0)
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    Registry(scene.store).publish(card, {"model.tflite": b"a model"})
     scene.rounds.go()
     scene.client.flushall()
     scene.rounds.go()  # long before the next regular copy
-    assert scene.client.exists(keys.model_card(model_versions.NAME, 1))
+    assert scene.client.exists(keys.model_card("shoes", 1))
 
 
 def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(

@@ -15,13 +15,11 @@ from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
-from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Train, Work
+from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Work
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
-from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.consumer import RequestConsumer
 from worker.requests.lease import Lease
@@ -281,21 +279,3 @@ def test_other_work_with_a_stored_id_is_refused_and_cancelling_it_removes_nothin
     assert trainer.take(Rollback("another-model"), b"another") == LEFT
     assert trainer.folder.input() == b"a model"
     assert (trainer.folder.work / "state.npz").exists()
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
-    trainer: Trainer, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    from worker.handlers.train import STATE
-    from worker.training import checkpoint
-
-    trainer.folder.work.mkdir(parents=True)
-    checkpoint.save(trainer.folder.work / STATE, "another format", [], [])
-    data = draw_classes(tmp_path / "shapes")
-    assert trainer.take(Train("shapes", "tutorial", str(data), 1)) == ANSWERED
-    outcome = trainer.view().outcome
-    assert outcome is not None
-    assert outcome.ok, outcome.error
-    assert msgspec.json.decode(outcome.answer, type=Trained).model == "shapes@1"
-    assert "starts over" in caplog.text

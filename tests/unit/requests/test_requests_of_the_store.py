@@ -159,3 +159,8 @@ def test_an_index_out_of_range_is_refused_without_the_images(index: int) -> None
         check_data(FASHION_MNIST, "show", Settings(), index=known)
     with pytest.raises(UsageError, match=f"there is no image {index}; "):
         check_data(FASHION_MNIST, "show", Settings(), index=index)
+
+
+def test_a_folder_that_a_trainer_would_refuse_is_refused_here(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="there are no images"):
+        check_data(str(tmp_path), "train", Settings())

@@ -1,0 +1,40 @@
+"""A training that cannot continue from its checkpoint starts over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.ledger.requests import RequestLedger
+from shared.messages.replies import Trained
+from shared.messages.requests import Request, Train
+from shared.settings import Settings
+from tests.support.processes.trainers import draw_classes
+from tests.support.servers.redis_server import RedisServer
+from worker.requests.consumer import RequestConsumer
+from worker.requests.runner import ANSWERED
+from worker.requests.shutdown import ShutdownNotice
+from worker.requests.workspace import Workspace
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_training_starts_over_from_a_checkpoint_of_another_hangtag(
+    server: RedisServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from worker.handlers.train import STATE  # slow to import, and collected by every process
+    from worker.training import checkpoint
+
+    settings = Settings(store=str(tmp_path / "store"), redis_url=server.url)
+    requests, folder = RequestLedger(server.client, 60.0), Workspace(settings.store_path, "one")
+    folder.work.mkdir(parents=True)
+    checkpoint.save(folder.work / STATE, "another format", [], [])
+    data = draw_classes(tmp_path / "shapes")
+    requests.submit(Request("one", Train("shapes", "tutorial", str(data), 1), "me@here", 1.0))
+    trainer = RequestConsumer(settings, server.client, "here", ShutdownNotice(), lambda: None)
+    assert trainer.take("one") == ANSWERED
+    outcome = folder.outcome()
+    assert outcome is not None
+    assert outcome.ok, outcome.error
+    assert outcome.decode(Trained).model == "shapes@1"
+    assert "starts over" in caplog.text

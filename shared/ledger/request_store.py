@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared import atomic_file, file_lock
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import MISFITS, BadMessage, RequestCancelled, Unavailable, UsageError
 from shared.failpoints import failpoint
 from shared.messages.requests import REQUEST_ID, Outcome, Request, decode_request, encode_request
@@ -35,6 +35,7 @@ WORK_FOLDER = "work"
 TEACHERS_FILE = "teachers.json"
 #: Renaming a file takes far less: a process that holds the lock for longer is suspended.
 LOCK_WAIT_S = 5.0
+_OTHER_ID = "choose another --request-id"
 _LOCK_PAUSE_S = 0.02
 _LOCK_FILE = ".lock"
 
@@ -114,18 +115,27 @@ def forget(store: Path, request_id: str, in_use: bool = False) -> None:
 def load(store: Path, request_id: str) -> Request | None:
     """The request that is stored under this id; None if there is none, or it is unreadable."""
     try:
-        return decode_request((folder(store, request_id) / REQUEST_FILE).read_bytes())
+        return decode_request(_read(folder(store, request_id) / REQUEST_FILE))
     except (OSError, BadMessage):
         return None
 
 
 def outcome(store: Path, request_id: str) -> Outcome | None:
-    """The outcome of a request; None if it has none, or it is unreadable."""
+    """The outcome of a request; None if it has none. An unreadable one is a failure: the request
+    has ended, so it must not run again."""
     try:
-        data = (folder(store, request_id) / OUTCOME_FILE).read_bytes()
-        return msgspec.json.decode(data, type=Outcome)
-    except (OSError, BadMessage, *MISFITS):
+        file = folder(store, request_id) / OUTCOME_FILE
+    except BadMessage:
         return None
+    try:
+        return msgspec.json.decode(_read(file), type=Outcome)
+    except (OSError, *MISFITS):
+        return _unreadable(request_id) if os.path.lexists(file) else None
+
+
+def _unreadable(request_id: str) -> Outcome:
+    line = f"the outcome of request {request_id} is stored and cannot be read: another version of "
+    return Outcome(ok=False, error=f"{line}Hangtag wrote it, or it is damaged; {_OTHER_ID}")
 
 
 def teachers(store: Path, request_id: str) -> tuple[str, ...]:
@@ -145,7 +155,7 @@ def is_here(store: Path, request_id: str) -> bool:
 def owner(store: Path, request_id: str) -> str | None:
     """The id of the stack that has a request; None if it was submitted at a broker."""
     try:
-        return (folder(store, request_id) / HERE_FILE).read_text(encoding="utf-8")
+        return _read(folder(store, request_id) / HERE_FILE).decode()
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -203,6 +213,11 @@ def write_part(path: Path, data: bytes) -> Path:
         file.write(data)
     failpoint("kept.part-written")
     return part
+
+
+def _read(file: Path) -> bytes:
+    with regular_file.open_file(file) as stored:
+        return stored.read()
 
 
 def _unanswered(store: Path) -> Iterator[Request]:

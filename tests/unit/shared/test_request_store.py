@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -120,3 +121,33 @@ def test_a_cancelled_id_is_used_again_by_no_work(store: Path) -> None:
         cancelled_requests.check(store, REQUEST)
     with pytest.raises(UsageError, match="nightly exists for other work"):
         cancelled_requests.check(store, OTHER)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"good": 1}', b"\xff\xfe"])
+def test_an_outcome_that_cannot_be_read_ends_its_request_nevertheless(
+    store: Path, content: bytes
+) -> None:
+    """Its work would run a second time, and could never store what came of it."""
+    request_store.keep(store, REQUEST, stack="one")
+    assert request_store.outcome(store, "nightly") is None
+    (request_store.folder(store, "nightly") / request_store.OUTCOME_FILE).write_bytes(content)
+    outcome = request_store.outcome(store, "nightly")
+    assert outcome is not None
+    assert (outcome.ok, outcome.usage) == (False, False)
+    assert "choose another --request-id" in outcome.error
+    assert request_store.unanswered(store) == []
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.parametrize("name", ["request.json", "outcome.json", "here"])
+def test_nothing_waits_for_a_pipe_or_device_in_the_folder_of_a_request(
+    store: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    request_store.keep(store, REQUEST, stack="one")
+    file = request_store.folder(store, "nightly") / name
+    file.unlink(missing_ok=True)
+    make(file)
+    assert (request_store.load(store, "nightly") is None) == (name == "request.json")
+    assert (request_store.outcome(store, "nightly") is None) == (name != "outcome.json")
+    assert request_store.owner(store, "nightly") == ("" if name == "here" else "one")

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ from producer.sorting.log_check import (
     token_of,
     version_of,
 )
-from shared import atomic_file, regular_file
+from shared import atomic_file, file_lock, regular_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
 from shared.labels.class_folders import SORT_LOG
@@ -160,14 +160,30 @@ def sorted_into(table: Path) -> list[str]:
 
 def remember(table: Path, out: str) -> None:
     """Record that files of a table are sorted into a folder. Raises SetupError."""
-    _write(table, [*(one for one in reversed(sorted_into(table)) if one != out), out])
+    with _changing(table):
+        _write(table, [*(one for one in reversed(sorted_into(table)) if one != out), out])
 
 
 def forget(table: Path, out: str) -> None:
     """Remove the record. Raises SetupError."""
-    before = sorted_into(table)
-    if out in before:
-        _write(table, [one for one in reversed(before) if one != out])
+    if out not in sorted_into(table):
+        return
+    with _changing(table):
+        _write(table, [one for one in reversed(sorted_into(table)) if one != out])
+
+
+@contextmanager
+def _changing(table: Path) -> Iterator[None]:
+    """Exclude sorts of the table into other folders, and their `--undo`, by a lock of its folder:
+    the record itself is replaced and removed. Raises SetupError."""
+    with atomic_file.writing(_pointer(table), _REMEDY):
+        folder = os.open(table.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some network disks lock no folder
+            file_lock.acquire(folder)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(table: Path, outs: list[str]) -> None:

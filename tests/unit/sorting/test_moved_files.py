@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -239,6 +240,16 @@ def test_a_table_that_was_never_sorted_has_no_record(
     monkeypatch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
     with moved_files.of_table(table) as moved:
         assert moved.now(b"anything") == b"anything"
+
+
+def test_sorts_into_several_folders_at_once_are_all_recorded(table: Path) -> None:
+    """The journal of a table may have several readers."""
+    outs = [f"/out/{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(partial(moved_files.remember, table), outs))
+        assert sorted(moved_files.sorted_into(table)) == sorted(outs)
+        list(pool.map(partial(moved_files.forget, table), outs))
+    assert moved_files.sorted_into(table) == []
 
 
 def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from producer.journal.snapshot import has_journal
 from producer.output.output_path import located
 from producer.sorting.entry import Entry, State, Way, place_hash, source_hash
 from producer.sorting.log_check import cells_in, entry_in
-from producer.sorting.log_file import LogFile
-from producer.sorting.log_tables import INDEX_NAMES, SEALED, added, seal
+from producer.sorting.log_file import LogFile, New
+from producer.sorting.log_tables import INDEX_NAMES, SEALED, added, new_token, seal
 from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
 
@@ -28,12 +28,13 @@ class SortLog(LogFile):
     """The entries of one folder's log. Every method raises SetupError, like those of the file."""
 
     @classmethod
-    def copied(cls, path: Path, scratch: Path) -> SortLog:
-        """A copy of a folder's log, or a new one, that can be changed without effect."""
+    def copied(cls, path: Path, scratch: Path, left: New) -> SortLog:
+        """A copy of a folder's log, or a new one, that can be changed without effect. `left` is
+        what an empty log gets."""
         if path.exists():
-            with cls(path) as log, closing(sqlite3.connect(scratch)) as copy, log.errors():
+            with cls(path, left) as log, closing(sqlite3.connect(scratch)) as copy, log.errors():
                 log._db.backup(copy)
-        return cls(scratch, create=True, out=path.parent)
+        return cls(scratch, New(new_token()), create=True, out=path.parent)
 
     def seal(self) -> None:
         """Give the log of an earlier version its checksums."""

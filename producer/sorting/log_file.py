@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +13,14 @@ from typing import Any, NamedTuple, Self
 from producer.journal import journal_lock
 from producer.sorting.log_check import (
     FIX,
+    Mismatch,
     check_files,
     check_rows,
     log_errors,
     token_of,
     version_of,
 )
-from producer.sorting.log_tables import TABLES, TOKEN_BYTES, UNSEALED, VERSION, added, seal
+from producer.sorting.log_tables import TABLES, UNSEALED, VERSION, added, seal
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
@@ -30,11 +30,11 @@ from shared.labels.class_folders import SORT_LOG
 class New(NamedTuple):
     """What a new log has."""
 
-    token: str = ""  #: empty: any
+    token: str = ""  #: empty: none can be new
     made_out: bool = False  #: whether its folder is new, too
 
 
-NEW = New()
+NOT_NEW = New()
 
 
 class LogFile:
@@ -45,13 +45,14 @@ class LogFile:
     """
 
     def __init__(
-        self, path: Path, new: New = NEW, create: bool = False, out: Path | None = None
+        self, path: Path, new: New = NOT_NEW, create: bool = False, out: Path | None = None
     ) -> None:
         """The log of the folder `out`, by default that of the file; `new` is what an empty one
         gets.
 
         Raises:
             UsageError: another process holds it, or there is none and not `create`.
+            SetupError: it is damaged, or empty and `new` has no token.
         """
         self.path, self._out = path, out or path.parent
         self._rows = self._total = 0
@@ -125,13 +126,15 @@ class LogFile:
             self._db.execute("PRAGMA journal_mode=TRUNCATE")
             self._db.execute("PRAGMA synchronous=FULL")
             if self._one("SELECT count(*) FROM sqlite_master") == (0,):
+                if not new.token:
+                    raise Mismatch("it is empty")
                 self._create(new)
             self.sealed = version_of(self._db, self.path) != UNSEALED
             self.token = token_of(self._db)
             self._rows, self._total = check_rows(self._db, self.token, self.sealed)
 
     def _create(self, new: New) -> None:
-        self.token = new.token or secrets.token_hex(TOKEN_BYTES)
+        self.token = new.token
         with self.transaction():
             self._create_tables()
             self._put_head(None)

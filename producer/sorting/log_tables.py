@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import sqlite3
 from functools import cache
 
@@ -20,7 +21,7 @@ from producer.sorting.entry import State
 VERSION, UNSEALED = 2, 1
 #: The part of temporary names that no other log has.
 TOKEN = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
-TOKEN_BYTES = 8
+_TOKEN_BYTES = 8
 #: Each has checksums in its last column.
 SEALED = ("sorting", "made", "file")
 _MODULUS = 1 << 64
@@ -57,6 +58,11 @@ UNSEALED_TABLES = (
     *_INDEXES,
     "CREATE TABLE made (folder TEXT PRIMARY KEY)",
 )
+
+
+def new_token() -> str:
+    """A token that no other log has."""
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def seal(token: str, table: str, *cells: object) -> int:

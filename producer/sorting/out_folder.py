@@ -7,14 +7,13 @@ leaves nothing that `--undo` does not find.
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from producer.sorting import moved_files, sort_index
 from producer.sorting.log import SortLog
-from producer.sorting.log_file import NEW, New
-from producer.sorting.log_tables import TOKEN_BYTES
+from producer.sorting.log_file import NOT_NEW, New
+from producer.sorting.log_tables import new_token
 from shared import atomic_file
 from shared.failpoints import failpoint
 from shared.labels.class_folders import SORT_LOG
@@ -27,18 +26,24 @@ def new_log(out: str) -> SortLog:
 
 def log_of(out: str) -> SortLog:
     """The log of a folder that has one. Raises SetupError, UsageError."""
+    return SortLog(Path(out, SORT_LOG), left_by(out))
+
+
+def left_by(out: str) -> New:
+    """What an empty log of a folder gets: nothing, unless a process has ended before it wrote it.
+    Without that the log has been emptied."""
     left = sort_index.pending(os.fsencode(out))
-    return SortLog(Path(out, SORT_LOG), _new(left) if left else NEW)
+    return _new(left) if left else NOT_NEW
 
 
 def _made(out: str) -> New:
     """Make the folder, unless it has a log; returns what its log begins with."""
-    if not _is_empty(Path(out, SORT_LOG)):
-        return NEW
-    folder = os.fsencode(out)
+    folder, log = os.fsencode(out), Path(out, SORT_LOG)
     left = sort_index.pending(folder)
+    if os.path.lexists(log) and not (left and _is_empty(log)):
+        return left_by(out)
     made = {*_missing(folder), *(left.made if left else ())}
-    token = left.token if left else secrets.token_hex(TOKEN_BYTES)
+    token = left.token if left else new_token()
     entry = sort_index.Entry(token, folder, tuple(sorted(made)))
     sort_index.remember(entry)
     with atomic_file.writing(Path(out), "choose another --into"):

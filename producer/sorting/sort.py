@@ -91,7 +91,8 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
         plan = _plan(sealed)
         survey = plan.survey()
         _check_links(sealed, out, way)
-        with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG)) as log:
+        left_log = out_folder.left_by(out)
+        with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG), left_log) as log:
             reach.check(log, out, survey.sources)
             log.seal()
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)

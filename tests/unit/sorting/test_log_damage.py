@@ -118,6 +118,10 @@ def with_sql(*texts: str) -> Callable[[Path], None]:
     return change
 
 
+def without_bytes(out: Path) -> None:
+    (out / SORT_LOG).write_bytes(b"")
+
+
 def with_row_of_another_log(out: Path) -> None:
     other = out.parent / "other"
     other.mkdir()
@@ -153,6 +157,14 @@ SWAP = (
     " WHERE row < 2",
 )
 CHANGES = {
+    "no bytes": (without_bytes, "it is empty"),
+    "no tables": (
+        with_sql(
+            *(f"DROP TABLE {table}" for table in ("log", "sorting", "file", "made")),
+            "PRAGMA user_version=0",
+        ),
+        "it is empty",
+    ),
     "a removed entry": (with_sql("DELETE FROM file WHERE row = 1"), "7 rows, and not the 8"),
     "a repeated entry": (
         with_sql(

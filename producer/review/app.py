@@ -14,7 +14,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -146,10 +146,13 @@ async def _done(work: Callable[[], T]) -> T:
 async def _body(request: Request) -> bytes:
     """The body, as long as it is small: the announced length may be wrong."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            _no(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                _no(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
+    except ClientDisconnect:  # a traceback at the terminal would be of no use
+        _no(HTTPStatus.BAD_REQUEST, "the body ended early")
     return bytes(body)
 
 

@@ -381,17 +381,36 @@ def test_idle_connections_without_the_cookie_do_not_keep_the_owner_out(idle: Rev
 
 
 def test_more_connections_with_the_cookie_than_the_limit_are_refused(idle: Review) -> None:
+    """The server waits for a body on each, so none is closed for having been idle meanwhile."""
     with ExitStack() as stack:
-        statuses = []
-        for _ in range(MAX_ADMITTED + 1):
-            connection = http.client.HTTPConnection(idle.host, idle.port, timeout=30)
+        for _ in range(MAX_ADMITTED):
+            connection = socket.create_connection((idle.host, idle.port))
             stack.callback(connection.close)
-            connection.request("GET", "/assets/icon.svg", headers={"Cookie": idle.cookie})
-            reply = connection.getresponse()
-            reply.read()
-            statuses.append(reply.status)
-        assert statuses == [200] * MAX_ADMITTED + [503]
+            connection.sendall(unfinished(idle))
+            assert connection.recv(1 << 10).startswith(b"HTTP/1.1 100")
+        assert idle.ask("GET", "/assets/icon.svg")[0] == 503
     wait_for("a free connection", lambda: idle.ask("GET", "/table")[0] == 200)
+
+
+def test_a_tab_that_is_closed_while_it_saves_writes_nothing_at_the_terminal(
+    review: Review, table: Path
+) -> None:
+    with socket.create_connection((review.host, review.port)) as connection:
+        connection.sendall(unfinished(review))
+        assert connection.recv(1 << 10).startswith(b"HTTP/1.1 100")
+    assert review.rows("kind=all&count=1")["rows"]
+    assert review.end() == 0
+    assert review.errors == ""
+    assert saved(table) == {}
+
+
+def unfinished(review: Review) -> bytes:
+    """A decision whose body is announced only: the server asks for it, and waits."""
+    head = (
+        f"POST {review.of('/decisions')} HTTP/1.1\r\nHost: {review.host}:{review.port}\r\n"
+        f"Cookie: {review.cookie}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    )
+    return head.encode()
 
 
 def test_it_listens_at_one_address_of_this_machine_only(idle: Review) -> None:

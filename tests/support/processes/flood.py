@@ -48,7 +48,8 @@ def decide(review: Review, position: int, label: str) -> bytes:
 
 
 def send(review: Review, requests: Sequence[bytes], limit_s: float) -> list[Reply]:
-    """Open all connections, send every request, and wait for every reply.
+    """Open all connections, send every request, and wait for every reply. Each is sent as soon as
+    its connection is open: the server closes the oldest that have not sent a cookie.
 
     Raises:
         TimeoutError: a connection is open without a reply.
@@ -61,6 +62,8 @@ def send(review: Review, requests: Sequence[bytes], limit_s: float) -> list[Repl
         one = _Exchange((review.host, review.port), head + own + body)
         found.append(one)
         waiting.register(one.socket, selectors.EVENT_WRITE, one)
+        for key, events in waiting.select(0):
+            _advance(waiting, key.data, events)
     end = time.monotonic() + limit_s
     while waiting.get_map():
         if time.monotonic() > end:

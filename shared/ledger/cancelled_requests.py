@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from shared import atomic_file
 from shared.errors import BadMessage, RequestCancelled, UsageError
 from shared.failpoints import failpoint
 from shared.ledger import request_store
@@ -19,11 +20,16 @@ _PREFIX = ".cancelled-"
 def remember(store: Path, request_id: str, request: Request | None) -> None:
     """Record that a request was cancelled. `request` is None if it cannot be read.
 
-    A store that cannot be written gets no record: Redis has the cancellation.
+    On a full disk its copy becomes the record, which takes no room. A store that cannot be written
+    at all gets none: Redis has the cancellation.
     """
+    content = b"" if request is None else encode_request(request)
     with suppress(OSError):
-        content = b"" if request is None else encode_request(request)
-        request_store.replace(_path(store, request_id), content)
+        try:
+            request_store.replace(_path(store, request_id), content)
+        except OSError:
+            copy = request_store.folder(store, request_id) / request_store.REQUEST_FILE
+            atomic_file.place(copy, _path(store, request_id))
         failpoint("kept.cancelled")
 
 

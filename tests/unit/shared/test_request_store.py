@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -151,3 +152,21 @@ def test_nothing_waits_for_a_pipe_or_device_in_the_folder_of_a_request(
     assert (request_store.load(store, "nightly") is None) == (name == "request.json")
     assert (request_store.outcome(store, "nightly") is None) == (name != "outcome.json")
     assert request_store.owner(store, "nightly") == ("" if name == "here" else "one")
+
+
+def test_a_cancellation_is_recorded_on_a_full_disk(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its id would run again once the stack has ended, although `cancelled` was said."""
+
+    def full(path: Path, data: bytes) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    request_store.keep(store, REQUEST, stack="one")
+    monkeypatch.setattr(request_store, "write_part", full)
+    cancelled_requests.record(store, "nightly", REQUEST)
+    assert request_store.load(store, "nightly") is None
+    with pytest.raises(RequestCancelled):
+        cancelled_requests.check(store, REQUEST)
+    with pytest.raises(UsageError, match="exists for other work"):
+        cancelled_requests.check(store, OTHER)

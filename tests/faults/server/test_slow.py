@@ -21,8 +21,9 @@ from tests.support.servers.redis_server import RedisServer
 IMAGES = 800
 #: A data set that takes a few seconds to load: the server sleeps KEY_US at each key.
 KEYS, KEY_US = 1_000, 4_000
-#: A data set that takes 40 s. Between two replies the server loads some tens of keys.
-MANY_KEYS, MANY_US = 40_000, 1_000
+#: A data set that loads for minutes, until the test sets the delay to 0. Between two replies the
+#: server loads 1,024 bytes: one or two keys.
+MANY_KEYS, MANY_US, VALUE_CHARS = 20_000, 20_000, 1_000
 SLOWLY = ("--key-load-delay", str(KEY_US), "--loading-process-events-interval-bytes", "1024")
 LOADING_S = 2.0
 
@@ -119,8 +120,9 @@ def test_a_server_without_free_connections_at_the_start_is_retried(stage: Scenar
 
 
 def load_for_long(server: RedisServer) -> None:
-    """Restart it from a snapshot that takes 40 s to load."""
-    server.client.mset({f"other:{n}": n for n in range(MANY_KEYS)})
+    """Restart it from a snapshot that loads for longer than any test waits."""
+    server.client.config_set("rdbcompression", "no")
+    server.client.mset({f"other:{n}": f"{n:0{VALUE_CHARS}}" for n in range(MANY_KEYS)})
     earlier = server.snapshot()
     server.kill()
     server.start(earlier, *SLOWLY, "--key-load-delay", str(MANY_US), wait=False)

@@ -47,6 +47,7 @@ def test_a_trial_makes_way_in_the_middle_of_an_epoch_and_repeats_no_step(school:
     wait_for("the middle of an epoch", lambda: len(steps(school)) > 1)
     person = school.ask("me", Train("me", "no-such-recipe", str(school.data)))
     assert "no-such-recipe" in school.outcome(person).error
+    (school.store.parent / "moments" / "fast").touch()
     paused = steps(school)
     assert school.moments.epochs() == [], "the epoch had ended: the test proves nothing"
     school.check_one_version(request, school.trained(request).model)
@@ -74,7 +75,7 @@ def test_a_trial_does_not_start_while_a_person_waits(school: School) -> None:
 def test_a_person_waits_for_a_person_and_a_trial_for_a_trial(school: School) -> None:
     school.trainers(1)
     school.moments.hold("epoch-1")
-    first = school.ask("first")
+    first = school.ask("first", epochs=1)
     school.moments.wait_for("epoch-1")
     work = Train("other", "no-such-recipe", str(school.data))
     others = [

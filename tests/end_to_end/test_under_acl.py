@@ -17,6 +17,7 @@ import redis
 
 from shared import keys
 from shared.errors import Exit
+from shared.ledger import heartbeats
 from shared.messages.replies import Trained
 from shared.registry import file_copies, mirror_reader, packaged
 from tests.support.deploy.shell_line import typed
@@ -47,14 +48,13 @@ IMAGES = 400
 class Guarded:
     """A fleet in which each part has its own user."""
 
-    def __init__(self, fleet: Fleet, server: GuardedServer, cwd: Path) -> None:
-        self.fleet, self.server, self.cwd = fleet, server, cwd
+    def __init__(self, fleet: Fleet, server: GuardedServer, cwd: Path, worker: Worker) -> None:
+        self.fleet, self.server, self.cwd, self.worker = fleet, server, cwd, worker
 
     @property
     def children(self) -> list[int]:
-        """The processes of the workers' pools."""
-        workers = [one for one in self.fleet.processes if isinstance(one, Worker)]
-        return [pid for worker in workers for pid in worker.children]
+        """The processes of the worker's pool."""
+        return self.worker.children
 
     def hangtag(self, *arguments: str) -> Producer:
         """Run a command with the producers' user."""
@@ -90,7 +90,7 @@ def guarded(server: GuardedServer, small: Gallery, tmp_path_factory: pytest.Temp
         worker = fleet.worker(2, ready=True, app=PRODUCT_APP, **server.users.settings("worker"))
         trainer = fleet.worker(1, "worker.trainer", ready=False, **server.users.settings("trainer"))
         fleet.wait_ready(trainer)
-        yield Guarded(fleet, server, small.cwd)
+        yield Guarded(fleet, server, small.cwd, worker)
         assert worker.end() == 0, worker.story
         assert trainer.end() == 0, trainer.story
         # The server has denied no command of any part, also in threads and in Lua.
@@ -143,15 +143,13 @@ def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, par
     theirs = read.filled_in(HANGTAG_REDIS_PASSWORD_FILE=of_the_part)
     assert ours["HANGTAG_REDIS_PASSWORD_FILE"] not in refused.log
     started = guarded.fleet.producer(*read.arguments, cwd=guarded.cwd, **theirs)
-    monitor = {**users.settings("monitor"), "HANGTAG_REDIS_URL": ours["HANGTAG_REDIS_URL"]}
+    with guarded.server.of("monitor", db=1) as monitor:
 
-    def alive() -> bool:
-        assert started.running, started.story
-        command = guarded.fleet.producer("workers", "--json", cwd=guarded.cwd, **monitor)
-        assert command.wait() == Exit.OK, command.story
-        return f'"pid":{started.pid},' in command.out
+        def alive() -> bool:
+            assert started.running, started.story
+            return started.pid in [beat.pid for beat in heartbeats.alive(monitor)]
 
-    wait_for(f"a {part} that is alive", alive, poll_s=0.5)
+        wait_for(f"a {part} that is alive", alive)
     started.signal(signal.SIGTERM)
     assert started.wait() == Exit.OK, started.story
 
@@ -205,16 +203,13 @@ def test_the_death_of_a_child_is_reported_with_these_rights(
     guarded: Guarded, small: Gallery, tmp_path: Path
 ) -> None:
     user = guarded.server.users.settings("producer")
-    user_of_worker = guarded.server.users.settings("worker")
-    worker = guarded.fleet.worker(1, PRODUCT_APP, ready=True, **user_of_worker)
     output = tmp_path / "out.csv"
     running = guarded.fleet.producer("classify", FOLDER, "-o", str(output), cwd=small.cwd, **user)
-    held = catch(guarded.fleet.client, worker.children)
+    held = catch(guarded.fleet.client, guarded.children)
     procfs.kill(held.child)
     assert running.wait() == Exit.OK, running.story
     assert output.read_bytes() == small.table
-    wait_for("its report", lambda: f"child {held.child} died" in worker.log)
-    assert worker.end() == 0, worker.story
+    wait_for("its report", lambda: f"child {held.child} died" in guarded.worker.log)
 
 
 JOB, REQUEST, QUEUE, TRAIN = (

@@ -37,7 +37,7 @@ from worker.recipes import recipes
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Probabilities
 from worker.training import photo_folder
-from worker.training.build_version import blank_card
+from worker.training.blank_card import blank_card
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 RECIPE = "photo-head"

@@ -25,7 +25,8 @@ from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import mapped
 from worker.training.assessment import assess
-from worker.training.build_version import BuiltVersion, calibration_images, code_version
+from worker.training.blank_card import code_version
+from worker.training.build_version import BuiltVersion, calibration_images
 
 EXPORTING = "exporting"
 RECIPE = "imported"  #: in the card's field of that name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,9 @@ from shared.messages.requests import FASHION_MNIST, Train
 from shared.registry import learned_corrections
 from shared.registry.learned_corrections import Decision
 from worker.handlers.context import Context
-from worker.training.build_version import BuiltVersion
+
+if TYPE_CHECKING:  # importing it takes seconds
+    from worker.training.build_version import BuiltVersion
 
 
 class ModelCorrections(NamedTuple):
@@ -28,7 +30,7 @@ class ModelCorrections(NamedTuple):
         if not self.decisions:
             return made
         record = {learned_corrections.FILE: learned_corrections.encode(self.decisions)}
-        return BuiltVersion(made.card, made.files | record)
+        return made._replace(files=made.files | record)
 
     def noted(self, report: DataReport) -> DataReport:
         """With a note on each version whose record cannot be read."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import keras
 import msgspec
 import numpy as np
 
 from shared.errors import SetupError
-from shared.messages.model_card import Card, Metrics, Preprocessing
+from shared.messages.model_card import Card
 from worker.datasets import split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
@@ -23,6 +21,7 @@ from worker.export.export import Served, export
 from worker.export.precision import Requested
 from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
+from worker.training.blank_card import blank_card
 from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step
 from worker.training.fit import Build, TrainedNetwork, train
@@ -156,43 +155,3 @@ def _parts(data: DataSet) -> tuple[Examples, Examples]:
             "out; add more images"
         )
     return learn, held
-
-
-class LabelledData(Protocol):
-    """What a card states of its data."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def preprocessing(self) -> Preprocessing: ...
-
-
-def blank_card(name: str, recipe: Recipe, data: LabelledData, seed: int) -> Card:
-    """The card before anything is exported or measured."""
-    return Card(
-        name=name,
-        version=0,
-        labels=data.labels,
-        preprocessing=data.preprocessing,
-        temperature=1.0,
-        metrics=Metrics(0.0, 0, 0.0, 0.0),
-        recipe=recipe.name,
-        seed=seed,
-        epochs=recipe.epochs,
-        parameters=0,
-        dataset=data.name,
-        dataset_fingerprint="",
-        code_version=code_version(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        files={},
-    )
-
-
-def code_version() -> str:
-    """The version of Hangtag that builds the model version."""
-    try:
-        return metadata.version("hangtag")
-    except metadata.PackageNotFoundError:
-        return "source"

@@ -41,7 +41,8 @@ from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Logits
 from worker.training.assessment import Answered, assess_answers
-from worker.training.build_version import BuiltVersion, blank_card
+from worker.training.blank_card import blank_card
+from worker.training.build_version import BuiltVersion
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: One image in a call is as fast as eight, and takes less memory.

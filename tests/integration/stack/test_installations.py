@@ -45,11 +45,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack; all processes started in it are ended afterwards."""
-    yield from local_stack.new()
+    for made in local_stack.new():
+        made.request_no_workers()  # of this installation's stack
+        yield made
 
 
 def up(installation: Installation, place: Place) -> stack.Stack:
-    done = installation.hangtag("up", "--workers", "1", "--json", env=place.environment)
+    """A stack that has workers only for a backlog."""
+    done = installation.hangtag("up", "--workers", "auto:0-1", "--json", env=place.environment)
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=stack.Stack)
 
@@ -62,7 +65,7 @@ def down(installation: Installation, place: Place) -> str:
 
 def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> None:
     theirs = up(bare, place)
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     ours = stack.describe(place.settings)
     try:
         assert (theirs.running, ours.running) == (True, True)
@@ -103,7 +106,7 @@ def test_an_installation_that_cannot_train_refuses_at_once(
     place: Place, bare: Installation, running: bool
 ) -> None:
     if running:
-        stack.up(place.settings, 1)
+        stack.up(place.settings, 1, floor=0)
     done = bare.hangtag("train", "--data", "fashion-mnist", "--detach", env=place.environment)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -117,6 +120,7 @@ def test_a_version_can_be_evaluated_without_matplotlib(
 ) -> None:
     data = drawn_folders.draw(tmp_path / "drawn", LABELS, IMAGES_PER_CLASS)
     command = ("models", "evaluate", "fashion-mnist", "--data", str(data), "--quiet", "--json")
+    up(bare, place)
     try:
         done = bare.hangtag(*command, env=place.environment)
         assert done.returncode == 0, done.stderr
@@ -144,7 +148,7 @@ def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it
         assert refused.returncode == 1
         assert "keras" in refused.stderr
         assert request_store.owner(store, "t1") == "0" * NAME_CHARS
-        stack.up(place.settings, 1)
+        stack.up(place.settings, 1, floor=0)
         wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
         assert request_store.owner(store, "t1") == stack_id(place.settings)
         assert not other_stacks.mine(theirs)

@@ -60,6 +60,13 @@ def place() -> Iterator[Place]:
     yield from local_stack.new()
 
 
+@pytest.fixture
+def workerless(place: Place) -> Place:
+    """The same, for tests whose stack needs no worker."""
+    place.request_no_workers()
+    return place
+
+
 @pytest.fixture(scope="module")
 def shared_place() -> Iterator[Place]:
     """A folder for the tests that leave a running stack unchanged."""
@@ -238,18 +245,18 @@ def test_without_workers_the_command_that_starts_one_is_displayed(
     assert not place.processes()
 
 
-def test_leftovers_of_a_crash_do_not_matter(place: Place) -> None:
+def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
-        folder = private_stack_dir(place.settings)
-        dead.bind(str(socket_path(place.settings)))
+        folder = private_stack_dir(workerless.settings)
+        dead.bind(str(socket_path(workerless.settings)))
     (folder / lock.SUPERVISOR).write_text("nonsense")
     (folder / lock.START).touch()
     with _sleeper() as orphan, _sleeper() as stranger:
         known = managed_process("worker", orphan.pid)
         reused = ManagedProcess("server", stranger.pid, known.started - 1)
         save_roster(folder, [known, reused])
-        stack.ensure(place.settings)
-        with place.client() as client:
+        stack.ensure(workerless.settings)
+        with workerless.client() as client:
             assert client.ping()
         assert orphan.wait(10) == -signal.SIGTERM
         assert stranger.poll() is None
@@ -276,9 +283,9 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
 
 
 def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    workerless: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, killed = stack_dir(place.settings) / lock.SUPERVISOR, list[int]()
+    path, killed = stack_dir(workerless.settings) / lock.SUPERVISOR, list[int]()
 
     def start_and_kill(*arguments: Any) -> int:
         code = started(*arguments)
@@ -293,9 +300,9 @@ def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
 
     started = launch._start_supervisor
     monkeypatch.setattr(launch, "_start_supervisor", start_and_kill)
-    stack.ensure(place.settings)
+    stack.ensure(workerless.settings)
     assert len(set(killed)) == launch.STARTS_MAX - 1
-    with place.client() as client:
+    with workerless.client() as client:
         assert client.ping()
 
 
@@ -418,8 +425,8 @@ def test_an_idle_stack_ends(place: Place) -> None:
     assert not socket_path(quick.settings).exists()
 
 
-def test_a_command_during_the_end_of_a_stack_gets_a_server(place: Place) -> None:
-    hasty = Place(place.folder, idle_s=0.2)
+def test_a_command_during_the_end_of_a_stack_gets_a_server(workerless: Place) -> None:
+    hasty = Place(workerless.folder, idle_s=0.2)
     supervisors = set()
     for n in range(COMMANDS_MAX):
         stack.ensure(hasty.settings)
@@ -437,17 +444,18 @@ def test_a_stack_whose_folder_is_removed_ends(place: Place) -> None:
     everything = place.processes()
     shutil.rmtree(place.folder)
     place.folder.mkdir(0o700)
+    place.request_no_workers()
     stack.ensure(place.settings)
     procfs.wait_for_end(everything)
     with place.client() as client:
         assert client.ping()
 
 
-def test_models_are_mirrored_before_the_first_client_is_served(place: Place) -> None:
+def test_models_are_mirrored_before_the_first_client_is_served(workerless: Place) -> None:
     card = msgspec.structs.replace(packaged.card(), name="mine", files={})
-    Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})
-    stack.ensure(place.settings)
-    with place.client() as client:
+    Registry(workerless.settings.store_path).publish(card, {"model.tflite": b"model"})
+    stack.ensure(workerless.settings)
+    with workerless.client() as client:
         assert client.exists(keys.model_card("mine", 1))
         assert client.hget(keys.model_aliases("mine"), "production") == b"1"
 

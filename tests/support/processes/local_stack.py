@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 import redis
 
-from producer.stack import stack
-from shared.broker.runtime_paths import socket_path
+from producer.stack import desired_state, stack
+from producer.stack.desired_state import Desired
+from shared.broker.runtime_paths import private_stack_dir, socket_path
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.registry import packaged
@@ -75,6 +76,13 @@ class Place:
         """The one process of a part. Raises AssertionError if there is not exactly one."""
         (pid,) = self.parents(part)
         return pid
+
+    def request_no_workers(self) -> None:
+        """Let the next stack have workers only for a backlog. A worker's start takes 1 s of a core.
+
+        `stack.down` withdraws it.
+        """
+        desired_state.save(private_stack_dir(self.settings), Desired(workers=1, floor=0))
 
     def assert_one_of_each(self) -> None:
         """Check that each part has exactly one process."""

@@ -59,14 +59,15 @@ class GuardedServer(RedisServer):
             self._client = self.user(ADMIN, ADMIN_PASSWORD)
         return self._client
 
-    def of(self, part: str) -> redis.Redis:
+    def of(self, part: str, db: int = 0) -> redis.Redis:
         """A client with the rights of one part."""
-        return self.user(f"hangtag-{part}", self.users.password(part))
+        return self.user(f"hangtag-{part}", self.users.password(part), db)
 
-    def user(self, name: str, password: str) -> redis.Redis:
+    def user(self, name: str, password: str, db: int = 0) -> redis.Redis:
         """A client of this user."""
         who: dict[str, Any] = {"username": name, "password": password} if name else {}
-        return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0), **who)
+        path, never = str(self.socket), Retry(NoBackoff(), 0)
+        return redis.Redis(unix_socket_path=path, db=db, retry=never, **who)
 
     def denied(self) -> list[str]:
         """The denied accesses since the start: user, reason and object."""

@@ -157,6 +157,13 @@ def test_a_promotion_loads_no_runtime() -> None:
     )
 
 
+@pytest.mark.parametrize("handler", ["train", "check_dataset", "evaluate"])
+def test_a_request_loads_no_tensorflow_before_it_trains(handler: str) -> None:
+    """It takes seconds, for which a request that is refused or cancelled would not end."""
+    loaded = loaded_after(f"import worker.requests.consumer, worker.handlers.{handler}")
+    assert loaded & {"producer", "tensorflow", "keras", "matplotlib"} == set()
+
+
 def test_a_child_that_classifies_loads_no_tensorflow() -> None:
     never = {"producer", "tensorflow", "keras", "matplotlib"}
     assert (

@@ -26,7 +26,7 @@ COUNT = 12
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """A stack for all tests of this module."""
-    yield from local_stack.new()
+    yield from local_stack.new(workers=False)
 
 
 @pytest.fixture

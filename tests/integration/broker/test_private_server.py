@@ -32,7 +32,7 @@ socket.socket(socket.AF_UNIX).connect(path)
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    yield from local_stack.new()
+    yield from local_stack.new(workers=False)
 
 
 def descriptors(pid: int) -> set[str]:

@@ -21,7 +21,7 @@ from tests.support.processes.trainers import draw_classes
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    yield from local_stack.new()
+    yield from local_stack.new(workers=False)
 
 
 @pytest.fixture

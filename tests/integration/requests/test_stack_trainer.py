@@ -40,9 +40,7 @@ EPOCHS = 20_000
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack, and a store with two versions of `mine`."""
-    for made in local_stack.with_versions():
-        made.request_no_workers()
-        yield made
+    yield from local_stack.with_versions(workers=False)
 
 
 def down(place: Place) -> None:

@@ -22,14 +22,14 @@ UNREADABLE = "x" * 300  #: a name that no file system resolves
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack, and a store with two versions of `mine`."""
-    yield from local_stack.with_versions()
+    yield from local_stack.with_versions(workers=False)
 
 
 def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings, store = place.settings, place.settings.store_path
-    stack.up(settings, 1)
+    stack.up(settings, 1, floor=0)
     client = ServerClient(settings, stack_dir(settings), socket_path(settings))
     gone = place.folder / "gone"
     store.rename(gone)

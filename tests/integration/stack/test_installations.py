@@ -17,7 +17,7 @@ from producer.journal.snapshot import JobState, read_snapshot
 from producer.requests.client import make_request
 from producer.requests.submit import submit
 from producer.stack import other_stacks, stack
-from shared.broker.runtime_paths import socket_path, stack_id
+from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.messages.replies import Evaluated, Trained
@@ -45,9 +45,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack; all processes started in it are ended afterwards."""
-    for made in local_stack.new():
-        made.request_no_workers()  # of this installation's stack
-        yield made
+    yield from local_stack.new(workers=False)
 
 
 def up(installation: Installation, place: Place) -> stack.Stack:
@@ -178,8 +176,8 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
 
 def leave_dead_socket(place: Place) -> None:
     """The socket of this installation's stack, as a killed server leaves it."""
+    private_stack_dir(place.settings)
     path = socket_path(place.settings)
-    path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
 

@@ -36,7 +36,7 @@ TOKEN = "00000000"
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack, and a store with two versions of `mine`."""
-    yield from local_stack.with_versions()
+    yield from local_stack.with_versions(workers=False)
 
 
 def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(place: Place) -> None:
@@ -56,7 +56,7 @@ def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(pla
     }
     for request_id, owner in owners.items():
         request_store.keep(store, make_request(Promote("mine@2"), request_id), None, owner)
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     adopted = ("near", "old")
     wait_for("the outcomes", lambda: all(request_store.outcome(store, one) for one in adopted))
     for request_id in adopted:
@@ -81,7 +81,7 @@ def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(pla
 
 def test_the_lock_of_a_stack_follows_its_store(place: Place) -> None:
     store = place.settings.store_path
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     me = stack_id(place.settings)
     assert str(place.folder) in store_lock.place(store, me)
     store.rename(place.folder / "gone")  # a supervisor that makes folders fails no rename
@@ -116,7 +116,7 @@ def test_a_stack_that_an_earlier_version_started_is_found(
     """It was in a folder of the login."""
     (place.folder / "hangtag").mkdir()
     earlier = msgspec.structs.replace(place.settings, runtime_dir=str(place.folder / "hangtag"))
-    stack.up(earlier, 1)
+    stack.up(earlier, 1, floor=0)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder))
     monkeypatch.delenv("HANGTAG_RUNTIME_DIR")
     settings = msgspec.structs.replace(place.settings, runtime_dir="")

@@ -24,7 +24,7 @@ from tests.support.processes.local_stack import Place
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    yield from local_stack.new()
+    yield from local_stack.new(workers=False)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def other(place: Place) -> Settings:
 
 
 def test_another_store_is_refused_while_the_stack_runs(place: Place, other: Settings) -> None:
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     before, supervisor = stack.describe(place.settings), place.the("supervisor")
     refusal = f"uses the store {place.settings.store_path}, .*{other.store}.*hangtag down"
     with pytest.raises(SetupError, match=refusal):
@@ -49,14 +49,14 @@ def test_another_store_is_refused_while_the_stack_runs(place: Place, other: Sett
     after = stack.describe(place.settings)
     assert (after.ceiling, place.the("supervisor")) == (before.ceiling, supervisor)
     stack.down(other)
-    stack.up(other, 1)
+    stack.up(other, 1, floor=0)
     stack.ensure(other)
 
 
 def test_another_name_of_its_store_is_accepted(
     place: Place, other: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     supervisor = place.the("supervisor")
     place.settings.store_path.mkdir()
     other.store_path.symlink_to(place.settings.store_path)
@@ -68,6 +68,6 @@ def test_another_name_of_its_store_is_accepted(
 
 def test_a_stack_of_an_earlier_version_is_accepted(place: Place, other: Settings) -> None:
     """It did not record its store."""
-    stack.up(place.settings, 1)
+    stack.up(place.settings, 1, floor=0)
     Path(stack_dir(place.settings) / launch.STORE_FILE).unlink()
     stack.ensure(other)

@@ -138,9 +138,14 @@ def _parent(pid: int) -> int:
     return int(fields[1]) if fields else 0
 
 
-def new() -> Iterator[Place]:
-    """A folder without a stack; all processes that are started in it end afterwards."""
+def new(workers: bool = True) -> Iterator[Place]:
+    """A folder without a stack; all processes that are started in it end afterwards.
+
+    Without `workers` the first stack in it has some only for a backlog.
+    """
     place = Place(Path(tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)))
+    if not workers:
+        place.request_no_workers()
     yield place
     stack.down(place.settings)
     left = place.processes()
@@ -150,9 +155,9 @@ def new() -> Iterator[Place]:
     assert not left, "processes were left behind"
 
 
-def with_versions() -> Iterator[Place]:
+def with_versions(workers: bool = True) -> Iterator[Place]:
     """The same, with two versions of the model `mine` in its store."""
-    for place in new():
+    for place in new(workers):
         card = msgspec.structs.replace(packaged.card(), name="mine", files={})
         for _ in range(2):
             Registry(place.settings.store_path).publish(card, {"model.tflite": b"model"})

@@ -16,7 +16,7 @@ from shared.installation import TRAIN_PACKAGES
 from tests.support.processes import local_stack
 from tests.support.processes.local_stack import Place
 
-IMAGES = 100
+IMAGES = 200
 
 
 @pytest.fixture(scope="module")

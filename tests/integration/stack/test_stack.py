@@ -260,11 +260,15 @@ def test_leftovers_of_a_crash_do_not_matter(workerless: Place) -> None:
             assert client.ping()
         assert orphan.wait(10) == -signal.SIGTERM
         assert stranger.poll() is None
-        stranger.kill()
 
 
-def _sleeper() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+@contextmanager
+def _sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_the_error_of_a_server_that_does_not_start_is_quoted(

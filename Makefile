@@ -31,8 +31,9 @@ PYTEST = @mkdir -p $(REPORTS) && $(PLACE) $(BIN)/python -m pytest -q -rs --durat
   --junitxml=$(REPORTS)/$(STEP).xml -m "$(MARKED)" --servers $(SERVERS)
 # Ordinary tests have their files in memory where 4 GiB are free: a durable write waits for a disk, up to
 # 25 ms. Those of faults, and `make nightly`, are on a disk: TEMPORARY=/tmp.
-TEMPORARY ?= $(shell [ "$$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && \
+MEMORY := $(shell [ "$$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && \
   [ "$$(df --output=avail /dev/shm | tail -n 1)" -gt 4194304 ] && echo /dev/shm || echo /tmp)
+TEMPORARY ?= $(MEMORY)
 test test-unit test-integration test-end-to-end: PLACE = TMPDIR=$(TEMPORARY)
 DIST ?= loadscope
 SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
@@ -69,7 +70,7 @@ test-ledger: $(VENV)/dev.stamp  ## all histories of the ledgers, and all mutants
 
 # SHARE=n: one share, as in CI. ONLY=PATTERN: these mutants; GUARDS="sorting doctor": these packages.
 test-guards: $(VENV)/dev.stamp data  ## the tests without each Python guard in turn: each is missed
-	@$(BIN)/python -m tests.mutants.guards $(GUARDS) --jobs $(GUARD_JOBS) --only '$(ONLY)' \
+	@TMPDIR=$(MEMORY) $(BIN)/python -m tests.mutants.guards $(GUARDS) --jobs $(GUARD_JOBS) --only '$(ONLY)' \
 	  $(if $(SHARE),--share $(SHARE)) --note $(REPORTS)/$(STEP).note
 
 test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with real timeouts

@@ -67,13 +67,15 @@ class Order:
         return sequence
 
     def _likely(self, mutant: str, tests: Sequence[Measured]) -> list[str]:
-        """What has killed similar mutants, if it is cheaper than most others."""
+        """What has killed similar mutants, and what lies beside that, if it is cheaper than most
+        others."""
         seconds = {test.name: test.seconds for test in tests}
         # Few tests look at what is synced, and others take longer together.
         share = 1 if _kind(mutant) == _SYNC else 1 / 3
         budget_s = sum(seconds.values()) * share
-        likely = []
-        for name in self._killers.get(_kind(mutant), []):
+        likely: list[str] = []
+        killers = self._killers.get(_kind(mutant), [])
+        for name in dict.fromkeys([*killers, *_beside(killers, tests)]):
             if seconds.get(name, budget_s) < budget_s and module_of(name) not in self.ordered:
                 likely.append(name)
                 budget_s -= seconds[name]
@@ -84,6 +86,12 @@ class Order:
         tests = [test for test in self.measured.values() if test.passed]
         whole = [test.name for test in tests if module_of(test.name) == module_of(names[0])]
         return whole[: max(map(whole.index, names)) + 1]
+
+
+def _beside(killers: Sequence[str], tests: Sequence[Measured]) -> list[str]:
+    """The tests of the modules that have killed, the cheapest first."""
+    modules = dict.fromkeys(map(module_of, killers))
+    return [test.name for module in modules for test in tests if module_of(test.name) == module]
 
 
 def _kind(mutant: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import tempfile
 import time
@@ -31,7 +32,7 @@ def each(tasks: deque[Task], jobs: int) -> Iterator[tuple[Any, Any]]:
     """The key and the result of each task, in the order of their ends; None where the limit was
     reached or the process was killed. Tasks may be added meanwhile."""
     running = dict[int, _Running]()
-    with tempfile.TemporaryDirectory(prefix="guards-") as folder:
+    with tempfile.TemporaryDirectory(prefix="g-", ignore_cleanup_errors=True) as folder:
         while True:
             while tasks and len(running) < jobs:
                 task = tasks.popleft()
@@ -48,6 +49,7 @@ def each(tasks: deque[Task], jobs: int) -> Iterator[tuple[Any, Any]]:
                 pickle.loads(one.result.read_bytes()) if one.result.exists() else None,
             )
             one.result.unlink(missing_ok=True)
+            shutil.rmtree(_place(one.result), ignore_errors=True)
 
 
 def _forked(task: Task, result: Path) -> int:
@@ -60,6 +62,9 @@ def _forked(task: Task, result: Path) -> int:
 def _run(task: Task, result: Path) -> NoReturn:
     try:
         os.setsid()
+        # Pytest's own folder of all runs on this machine fails now and then where many start.
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_place(result))
+        _place(result).mkdir()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in range(3):
             os.dup2(null, fd)
@@ -68,6 +73,11 @@ def _run(task: Task, result: Path) -> NoReturn:
         part.rename(result)
     finally:
         os._exit(0)
+
+
+def _place(result: Path) -> Path:
+    """The temporary files of a fork."""
+    return result.with_suffix(".tmp")
 
 
 def _ended(running: dict[int, _Running]) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from producer.sorting import spots, transfer
+from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _was_copied
-from producer.sorting.spots import NOT_REGULAR, Spot, Stays
+from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
 from shared.errors import SetupError
 
 
@@ -107,6 +108,29 @@ def test_only_a_file_on_another_disk_was_copied(image: Spot) -> None:
         assert not _was_copied(none, image)
     finally:
         os.close(elsewhere)
+
+
+def test_a_folder_that_is_missing_is_not_the_current_one(
+    image: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which has a file of this name."""
+    monkeypatch.chdir(tmp_path)
+    content = Content(3, b"crc!")
+    entry = Entry(1, 0, Way.COPY, State.PLACED, b"/in/a.png", "Bag", image.name, content, 0)
+    with Folders(os.fsencode(tmp_path / "out")) as folders:
+        assert folders.placed(entry) is None
+        assert not folders.taken("Bag", image.name)
+        with pytest.raises(Stays, match=MISSING):
+            folders.at(os.fsencode(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_a_name_that_is_there_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "Bag").mkdir()
+    (tmp_path / "Bag/link.png").symlink_to("nowhere")
+    with Folders(os.fsencode(tmp_path)) as folders:
+        assert folders.taken("Bag", b"link.png")
+        assert not folders.taken("Bag", b"a.png")
 
 
 def test_a_folder_that_cannot_be_opened_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -199,6 +199,13 @@ def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
     assert (tmp_path / "gone.png").read_bytes() == b"came later"
 
 
+def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path) -> None:
+    """Its size is known, and not its content."""
+    (tmp_path / "large.png").write_bytes(b"more than five")
+    finish(options_of(tmp_path, b"large.png", max_file_bytes=5))
+    assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {NEVER_READ: 1}
+
+
 def test_a_dry_run_reports_what_is_missing_or_has_another_size(table: Path, out: Path) -> None:
     (table.parent / "in/a/0.png").unlink()
     (table.parent / "in/a/1.png").write_bytes(b"other, longer than before")

@@ -6,6 +6,7 @@ with an older version. The decision that was submitted last holds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -63,14 +64,15 @@ def read(registry: Registry, card: Card) -> list[Decision]:
     return list(record.decisions)
 
 
-def of_model(registry: Registry, name: str, but: str = "") -> Earlier:
-    """The decisions of all versions of a model; `but` is the mark of a request to leave out."""
+def of_model(registry: Registry, name: str, but: str = "", until: float = math.inf) -> Earlier:
+    """The decisions of all versions of a model that were submitted until then; `but` is the mark of
+    a request to leave out."""
     found, unreadable = list[Decision](), list[str]()
     for number in registry.versions(name):
         try:
             card = registry.card(name, number)
             if not but or card.request != but:
-                found += read(registry, card)
+                found += [one for one in read(registry, card) if one.submitted <= until]
         except SetupError as error:
             unreadable.append(str(error))
     return Earlier(latest(found), unreadable)

@@ -50,7 +50,18 @@ def of(context: Context, work: Train) -> ModelCorrections:
     given = [Decision(one, submitted) for one in decode_files(context.input, work.corrections)]
     earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
     decisions = learned_corrections.latest([*earlier.decisions, *given])
+    known = _known_to(context, work, given) if work.trial else decisions
     new = {one.file.sha256 for one in given}
-    before = [one for one in decisions if one.file.label and one.file.sha256 not in new]
-    learned = [] if work.without_corrections else list(learned_corrections.in_force(decisions))
+    before = [one for one in known if one.file.label and one.file.sha256 not in new]
+    learned = [] if work.without_corrections else list(learned_corrections.in_force(known))
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
+
+
+def _known_to(context: Context, work: Train, given: list[Decision]) -> list[Decision]:
+    """The decisions that a trial learns from in every attempt: a training of a person, for which it
+    has made way, may have brought others since, and its checkpoint is of these labels."""
+    request = context.request
+    earlier = learned_corrections.of_model(
+        context.registry, work.name, but=request.mark, until=request.created
+    )
+    return learned_corrections.latest([*earlier.decisions, *given])

@@ -10,7 +10,7 @@ import io
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -88,12 +88,20 @@ def _flat(image: Image.Image) -> Image.Image:
     flat = image.quantize(palette=chosen, dither=Image.Dither.NONE)
     pixels, indices = np.asarray(image), np.array(flat)
     palette = (chosen.getpalette() or [])[: 3 * (COLOURS - len(EXACT_COLOURS))]
+    codes = _codes(pixels)
     for colour in EXACT_COLOURS:
-        indices[(pixels == colour).all(-1)] = len(palette) // 3
+        indices[codes == _codes(np.array(colour))] = len(palette) // 3
         palette += colour
     result = Image.fromarray(indices)
     result.putpalette(palette)
     return result
+
+
+def _codes(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Each colour [..., 3] as one number [...]."""
+    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
+    codes: npt.NDArray[np.uint32] = red << 16 | green << 8 | blue
+    return codes
 
 
 def draw_image(axes: Axes, image: npt.NDArray[np.uint8]) -> None:

@@ -135,8 +135,9 @@ def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> 
         assert evaluation_plots.plots(*CASES["ten"]) == drawn("ten")
 
 
-def test_among_photos_paper_and_bars_keep_their_colours() -> None:
-    image = Image.open(io.BytesIO(drawn("colour, not square")["samples.png"])).convert("RGB")
+@pytest.mark.parametrize("case", ["ten", "colour, not square"])
+def test_among_images_paper_and_bars_keep_their_colours(case: str) -> None:
+    image = Image.open(io.BytesIO(drawn(case)["samples.png"])).convert("RGB")
     counts = {colour: count for count, colour in image.getcolors(1 << 24) or []}
     assert max(counts, key=lambda colour: counts[colour]) == (255, 255, 255)
     assert counts[0, 0, 255] > 1000

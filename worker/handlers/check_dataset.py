@@ -72,6 +72,7 @@ def check(context: Context, work: CheckData) -> Reply:
     photos = all_photos(folder)
     reporter = FoldReporter(context.report, CHECKING)
     checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), reporter.fold)
+    context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
     answer = CheckedData(folder.report, checked.found.accuracy, checked.found.error)

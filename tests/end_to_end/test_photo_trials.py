@@ -16,7 +16,7 @@ from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.requests import Rule, Train
 from shared.registry.registry import Registry
-from tests.support.backbones import short_backbone
+from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
@@ -67,7 +67,7 @@ def store(
     folder = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
         if request.param == SHORT:
-            stack.enter_context(short_backbone.in_table(folder))
+            converted.put(stack.enter_context(short_backbone.in_table(folder)), folder)
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
             recipe: _trained(server, folder, recipe, str(root), PRECISIONS[request.param])

@@ -9,6 +9,7 @@ from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.requests import Train
 from shared.registry.registry import Registry
+from tests.support.backbones import converted
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones.feature_cache import DIGEST_BYTES
@@ -48,7 +49,8 @@ class Training(NamedTuple):
 
 
 def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
-    """Train on the photos in `root`, in this process."""
+    """Train on the photos in `root`, in this process; the store has the converted backbone."""
+    converted.put(BACKBONE, store)
     work = Train("shapes", "photo", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer

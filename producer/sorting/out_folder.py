@@ -38,10 +38,10 @@ def left_by(out: str) -> New:
 
 def _made(out: str) -> New:
     """Make the folder, unless it has a log; returns what its log begins with."""
-    folder, log = os.fsencode(out), Path(out, SORT_LOG)
-    left = sort_index.pending(folder)
-    if os.path.lexists(log) and not (left and _is_empty(log)):
+    if os.path.lexists(Path(out, SORT_LOG)):
         return left_by(out)
+    folder = os.fsencode(out)
+    left = sort_index.pending(folder)
     made = {*_missing(folder), *(left.made if left else ())}
     token = left.token if left else new_token()
     entry = sort_index.Entry(token, folder, tuple(sorted(made)))
@@ -54,14 +54,6 @@ def _made(out: str) -> New:
 
 def _new(entry: sort_index.Entry) -> New:
     return New(entry.token, entry.out in entry.made)
-
-
-def _is_empty(log: Path) -> bool:
-    """Whether a process has ended before the log's first transaction."""
-    try:
-        return log.lstat().st_size == 0 and log.is_file()
-    except OSError:
-        return True
 
 
 def _missing(folder: bytes) -> list[bytes]:

@@ -36,7 +36,7 @@ PACKAGES = {
     "sorting": Package(
         ("producer/sorting/*.py",),
         ("tests/unit/sorting",),
-        0,
+        3,
         (
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",

@@ -20,6 +20,7 @@ from producer.sorting.entry import Way
 from producer.sorting.moved_files import MovedFiles, _Log
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
+from shared import failpoints, file_lock
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.labels.class_folders import SORT_LOG
@@ -254,6 +255,22 @@ def test_sorts_into_several_folders_at_once_are_all_recorded(table: Path) -> Non
         assert sorted(moved_files.sorted_into(table)) == sorted(outs)
         list(pool.map(partial(moved_files.forget, table), outs))
     assert moved_files.sorted_into(table) == []
+
+
+def test_a_record_is_changed_under_the_lock_of_its_folder(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+
+    def try_it(_: str) -> None:
+        folder = os.open(table.parent, os.O_RDONLY | os.O_DIRECTORY)
+        held.append(not file_lock.try_acquire(folder))
+        os.close(folder)
+
+    monkeypatch.setattr(failpoints, "_on_pass", try_it)
+    moved_files.remember(table, "/out")
+    moved_files.forget(table, "/out")
+    assert held == [True, True]
 
 
 def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from producer.journal import job_index
 from producer.output import job_progress
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
-from producer.sorting.plan import NEVER_READ, Remaining
-from producer.sorting.spots import CHANGED
+from producer.sorting.plan import Remaining
 from shared.errors import Exit, SetupError, UsageError
-from shared.labels.class_folders import SORT_LOG, folded
+from shared.labels.class_folders import folded
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
@@ -150,68 +147,6 @@ def test_what_lies_in_the_folder_already_is_left_alone(table: Path, out: Path, w
     assert sorted(os.listdir(out / "failed")) == ["bad-2.png", "bad.png"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_an_image_that_differs_from_its_row_stays(table: Path, out: Path, way: Way) -> None:
-    inside = table.parent / "in"
-    (inside / "a/0.png").unlink()
-    (inside / "a/1.png").write_bytes(b"other, longer than before")
-    info = (inside / "a/2.png").stat()
-    (inside / "a/2.png").write_bytes(b"imAge 2")
-    os.utime(inside / "a/2.png", ns=(info.st_atime_ns, info.st_mtime_ns))
-    (inside / "a/3.png").rename(inside / "a/link")
-    (inside / "a/3.png").symlink_to("link")
-    (inside / "a/4.png").unlink()
-    os.mkfifo(inside / "a/4.png")
-    shutil.move(inside / "b", inside / "bb")
-    (inside / "b").symlink_to("bb")
-    found = sort.sort(table, out, way)
-    of_b = len(os.listdir(inside / "bb"))
-    assert found.exit_code == Exit.SOME_FAILED
-    assert found.stay == {
-        "missing": 1,
-        "changed since it was classified": 2,
-        "replaced by a link, a folder or a special file": 2 + of_b,
-    }
-    assert found.first["missing"].endswith("/in/a/0.png")
-    assert found.count == len(sorted_job.some_files()) - 5 - of_b
-    assert (inside / "a/2.png").read_bytes() == b"imAge 2"
-    assert len(os.listdir(inside / "bb")) == of_b
-
-
-def test_images_that_stayed_are_taken_along_when_they_are_as_classified(
-    table: Path, out: Path
-) -> None:
-    away = table.parent / "away"
-    (table.parent / "in/a").rename(away)
-    assert sort.sort(table, out, Way.MOVE).stay["missing"] == len(os.listdir(away))
-    away.rename(table.parent / "in/a")
-    assert sort.sort(table, out, Way.MOVE).stay == {}
-    assert pictures(table) == {}
-
-
-def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
-    (tmp_path / "list").write_text("gone.png\nhere.png\n")
-    (tmp_path / "here.png").write_bytes(b"here")
-    finish(options_of(tmp_path, list_file=b"list"))
-    (tmp_path / "gone.png").write_bytes(b"came later")
-    found = sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-    assert (found.count, found.stay) == (1, {NEVER_READ: 1})
-    assert (tmp_path / "gone.png").read_bytes() == b"came later"
-
-
-def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path) -> None:
-    """Its size is known, and not its content."""
-    (tmp_path / "large.png").write_bytes(b"more than five")
-    finish(options_of(tmp_path, b"large.png", max_file_bytes=5))
-    assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {NEVER_READ: 1}
-
-
-def test_a_dry_run_reports_what_is_missing_or_has_another_size(table: Path, out: Path) -> None:
-    (table.parent / "in/a/0.png").unlink()
-    (table.parent / "in/a/1.png").write_bytes(b"other, longer than before")
-    assert sort.rehearse(table, out, Way.MOVE).stay == {"missing": 1, CHANGED: 1}
-
-
 def test_a_name_that_looks_numbered_is_taken_by_its_own_image(tmp_path: Path, out: Path) -> None:
     """Before any of the three lies there."""
     files = {f"{name}.png": RUBBISH for name in ("a/x-2", "a/x", "b/x")}
@@ -223,20 +158,6 @@ def test_a_name_that_looks_numbered_is_taken_by_its_own_image(tmp_path: Path, ou
     (out / "failed/x.png").write_bytes(b"foreign")
     places = {place for _, place in sort.rehearse(table, out, Way.MOVE).examples}
     assert f"{out}/failed/x.png" not in places
-
-
-def test_links_to_files_that_are_gone_are_missing(table: Path, out: Path) -> None:
-    before = len(pictures(table))
-    shutil.rmtree(table.parent / "in")
-    assert sort.sort(table, out, Way.LINK).stay == {"missing": before}
-
-
-def test_a_sort_that_has_placed_nothing_can_be_done_otherwise(table: Path, out: Path) -> None:
-    (table.parent / "in").rename(table.parent / "away")
-    assert sort.sort(table, out, Way.COPY).count == 0
-    (table.parent / "away").rename(table.parent / "in")
-    assert sort.sort(table, out, Way.MOVE).stay == {}
-    assert pictures(table) == {}
 
 
 def test_a_moved_table_behind_a_link_is_the_same(table: Path, out: Path) -> None:
@@ -346,109 +267,3 @@ def test_a_folder_that_was_typed_may_be_a_link(tmp_path: Path, out: Path) -> Non
     assert not (real / "a/1.png").exists()
     sort.undo(out)
     assert (real / "a/1.png").read_bytes() == b"one"
-
-
-class TestUndo:
-    """What people have changed meanwhile is kept and reported."""
-
-    @pytest.fixture
-    def one(self, tmp_path: Path) -> Path:
-        return sorted_job.make(tmp_path, {"a.png": b"one"})
-
-    @pytest.mark.parametrize("way", WAYS)
-    def test_an_image_that_was_edited_is_not_lost(self, one: Path, out: Path, way: Way) -> None:
-        sort.sort(one, out, way)
-        (place,) = out.rglob("*.png")
-        place.write_bytes(b"edited")
-        found = sort.undo(out)
-        everything = tree(one.parent).values()
-        assert b"edited" in everything
-        assert found.stay == ({"changed since it was copied": 1} if way is Way.COPY else {})
-        if way is Way.COPY:
-            assert (one.parent / "in/a.png").read_bytes() == b"one"
-            assert (out / SORT_LOG).exists()
-
-    @pytest.mark.parametrize("way", [Way.COPY, Way.LINK])
-    def test_the_last_copy_is_kept(self, one: Path, out: Path, way: Way) -> None:
-        sort.sort(one, out, way)
-        (one.parent / "in/a.png").unlink()
-        found = sort.undo(out)
-        assert (found.count, found.exit_code) == (0, Exit.SOME_FAILED)
-        assert list(sorted_tree(out).values()) == [1]
-
-    def test_a_new_file_with_the_former_name_is_kept(self, one: Path, out: Path) -> None:
-        sort.sort(one, out, Way.MOVE)
-        (one.parent / "in/a.png").write_bytes(b"new")
-        assert sort.undo(out).stay == {"another file has its former name": 1}
-        (one.parent / "in/a.png").unlink()
-        assert sort.undo(out).stay == {}
-        assert (one.parent / "in/a.png").read_bytes() == b"one"
-
-    def test_a_removed_folder_is_made_again(self, one: Path, out: Path) -> None:
-        sort.sort(one, out, Way.MOVE)
-        (one.parent / "in").rmdir()
-        sort.undo(out)
-        assert (one.parent / "in/a.png").read_bytes() == b"one"
-
-    def test_an_image_that_was_taken_away_is_reported(self, one: Path, out: Path) -> None:
-        sort.sort(one, out, Way.MOVE)
-        (place,) = out.rglob("*.png")
-        place.rename(one.parent / "mine.png")
-        assert sort.undo(out).stay == {"no longer in the folder": 1}
-
-    def test_a_folder_without_a_log_is_refused(self, out: Path) -> None:
-        out.mkdir()
-        with pytest.raises(UsageError, match="nothing was sorted into it"):
-            sort.undo(out)
-
-
-class TestRefused:
-    def test_a_table_without_a_journal_with_one_that_can_be_sorted(
-        self, tmp_path: Path, out: Path
-    ) -> None:
-        for folder in ("elsewhere", "here"):
-            (tmp_path / folder / "in").mkdir(parents=True)
-            finish(options_of(tmp_path / folder, b"in"))
-            job = job_index.Entry(f"testjb0{folder[0]}", str(tmp_path / folder / "out.csv"), 1.0)
-            job_index.remember(job)
-        (tmp_path / "here/own95.csv").write_text("path,label\n")
-        with pytest.raises(UsageError, match=f"for example {tmp_path}/here/out.csv"):
-            sort.rehearse(tmp_path / "here/own95.csv", out, Way.MOVE)
-
-    def test_a_table_without_a_journal(self, tmp_path: Path, out: Path) -> None:
-        (tmp_path / "x.csv").write_text("path,label\n")
-        with pytest.raises(UsageError, match="has no journal"):
-            sort.sort(tmp_path / "x.csv", out, Way.COPY)
-        assert not out.exists()
-
-    def test_an_unfinished_job(self, tmp_path: Path, out: Path) -> None:
-        (tmp_path / "in").mkdir()
-        for i in range(7):
-            (tmp_path / f"in/{i}.png").write_bytes(b"%d" % i)
-        finish(options_of(tmp_path, b"in"), stop_after=1)
-        with pytest.raises(UsageError, match="finish it with: hangtag collect"):
-            sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-
-    def test_two_at_once(self, table: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def meanwhile(*_: object) -> None:
-            with pytest.raises(UsageError, match="another hangtag sort is at work"):
-                sort.undo(out)
-
-        monkeypatch.setattr(sort, "settle", meanwhile)
-        assert sort.sort(table, out, Way.COPY).count
-
-    @pytest.mark.parametrize("work", [sort.sort, sort.rehearse])
-    def test_a_table_in_a_folder_that_is_no_text(
-        self, tmp_path: Path, out: Path, work: Callable[[Path, Path, Way], object]
-    ) -> None:
-        (tmp_path / "job").mkdir()
-        table = sorted_job.make(tmp_path / "job", {"a.png": b"one"})
-        folder = table.parent.rename(tmp_path / os.fsdecode(b"caf\xe9"))
-        with pytest.raises(UsageError, match=r"caf\\xe9/out.csv has bytes that are not UTF-8"):
-            work(folder / "out.csv", out, Way.COPY)
-        assert not out.exists()
-
-    @pytest.mark.parametrize("into", ["out.csv", "a\nb"])
-    def test_a_folder_that_cannot_be(self, table: Path, into: str) -> None:
-        with pytest.raises(UsageError, match="folder"):
-            sort.sort(table, table.parent / into, Way.COPY)

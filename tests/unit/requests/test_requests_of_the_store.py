@@ -15,7 +15,7 @@ from producer.requests.open_requests import ELSEWHERE, PAUSED, open_requests
 from producer.requests.submit import _check_before, check_outcome, data_place
 from producer.requests.wait import how_to_start_trainer, stored_outcome
 from producer.stack.store_lock import StoreLock
-from shared.broker.runtime_paths import log_path, private_stack_dir, stack_id
+from shared.broker.runtime_paths import log_path, private_stack_dir, runtime_dir, stack_id
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.messages.requests import FASHION_MNIST, Outcome, Promote, Request, Train
@@ -27,7 +27,7 @@ AT_A_BROKER = "redis://:secret@host:1"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(store=str(tmp_path / "store"), runtime_dir=str(tmp_path / "stack"))
+    return Settings(store=str(tmp_path / "store"))
 
 
 def keep(settings: Settings, *, here: bool = True) -> Path:
@@ -107,9 +107,10 @@ def test_the_outcome_of_a_broker_is_not_read_from_the_store_of_this_machine(
 
 
 def test_a_request_is_elsewhere_only_while_another_folder_has_its_stack(
-    settings: Settings, tmp_path: Path
+    settings: Settings,
 ) -> None:
-    other = msgspec.structs.replace(settings, runtime_dir=str(tmp_path / "other"))
+    # Beside the other, since a test's own folder may have too long a path for a socket.
+    other = msgspec.structs.replace(settings, runtime_dir=f"{runtime_dir(settings)}-other")
     for owner, states in ((settings, (PAUSED, PAUSED)), (other, (ELSEWHERE, PAUSED))):
         private_stack_dir(owner)
         folder = keep(settings)

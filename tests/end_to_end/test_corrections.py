@@ -28,7 +28,7 @@ from shared.messages.checked_data import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedData, Evaluated, Trained
 from shared.messages.requests import CheckData, Evaluate, Train
-from tests.support.backbones import short_backbone
+from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes.review_server import Review
@@ -62,7 +62,8 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         (root / path).write_bytes(shapes.encoded(shapes.draw(shape, 100 + seed), "PNG"))
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     store = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(store), RedisServer(server_binary) as server:
+    with short_backbone.in_table(store) as backbone, RedisServer(server_binary) as server:
+        converted.put(backbone, store)
         context, _ = handler_context.make(server, store, CheckData(str(root)))
         answer, files = check(context, CheckData(str(root)))
         assert isinstance(answer, CheckedData)

@@ -15,7 +15,7 @@ from shared.messages.replies import Trained
 from shared.messages.requests import Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
-from tests.support.backbones import short_backbone
+from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
@@ -43,7 +43,8 @@ def trainings(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> 
     for seed, path in enumerate((planted, outside)):
         path.write_bytes(shapes.encoded(shapes.draw("circle", 100 + seed), "PNG"))
     store = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(store), RedisServer(server_binary) as server:
+    with short_backbone.in_table(store) as backbone, RedisServer(server_binary) as server:
+        converted.put(backbone, store)
         first = _train(server, store, root, 1, [_file(planted), _file(outside)])
         outside.unlink()
         again = _train(server, store, root, 2)

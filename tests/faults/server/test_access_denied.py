@@ -78,7 +78,7 @@ def test_the_user_of_another_role_ends_the_process(
 
 
 @pytest.mark.parametrize("part", APPS)
-@pytest.mark.parametrize("command", ["brpop", "zadd", "sadd"])
+@pytest.mark.parametrize("command", ["brpop", "zadd", "llen"])
 def test_a_revoked_permission_ends_a_worker(
     strict: Scene, guarded: GuardedServer, part: str, command: str
 ) -> None:

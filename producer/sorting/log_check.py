@@ -1,7 +1,8 @@
 """Checks the log of a sorted folder before anything in it is believed.
 
-Whoever can write to the folder can write the log. SQLite itself trusts the files beside a database:
-a journal can name another file, which SQLite removes after it has rolled that journal back.
+Users who can write to the folder can write the log. SQLite itself trusts the files beside a
+database: a journal can name another file, which SQLite removes after it has rolled that journal
+back.
 """
 
 from __future__ import annotations

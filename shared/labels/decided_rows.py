@@ -2,8 +2,8 @@
 
 Lines are added in the order of the log. A row follows the last line that names it, as long as the
 job has the size and CRC-32 of the line. When that decision is taken back, the row has none,
-whatever an earlier line says. A row that no line has named follows the last line without `rows` of
-its size and CRC-32, which older versions wrote.
+also if an earlier line names it. A row that no line has named follows the last line without `rows`
+of its size and CRC-32, which older versions wrote.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Crowd:
             thread.submit(self.loop.run_until_complete, work).result()
 
     def check(self, times: int) -> list[int]:
-        """The numbers of the connections that are closed after so many checks."""
+        """The numbers of the connections that are closed after this number of checks."""
         for _ in range(times):
             self.connections.check()
         closed = [number for number, one in enumerate(self.transports) if one.is_closed]

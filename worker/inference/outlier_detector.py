@@ -33,10 +33,6 @@ HALVED = ("axes", "known")
 #: of note.
 SHARPNESS = 3.0
 
-#: In one of many runs NumPy reported an invalid value in a product of small finite matrices, whose
-#: values were right when it was repeated.
-quiet_products = np.errstate(invalid="ignore")
-
 Floats = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float64]  #: [n]
 
@@ -51,7 +47,6 @@ class PartDistances(NamedTuple):
     gains: Floats  #: [parts, directions]: inverse variance, less that of the rest
     rest: Floats  #: [parts], inverse variance of the rest
 
-    @quiet_products
     def logs(self, features: Floats) -> Scores:
         """Logarithms of the squared distances, float64 [n, parts]; each row depends on its own."""
         rows = (features - self.mean) * self.scale
@@ -77,7 +72,6 @@ class Neighbours(NamedTuple):
     axes: Floats  #: [width, directions], orthogonal
     known: Floats  #: [images, directions], of length 1
 
-    @quiet_products
     def angles(self, features: Floats) -> Scores:
         """1 - cosine to a near training image, float64 [n]; each row depends on its own."""
         rows = (features[:, -len(self.middle) :] - self.middle) * self.factors

@@ -77,6 +77,8 @@ def test_images_in_a_direction_that_no_training_image_has_are_flagged(seed: int)
     assert (angles > detector.usual[1] + detector.spans[1]).mean() > 0.95
 
 
+# NumPy reported it once for finite matrices. The values are compared: NaN fails.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in matmul")
 @settings(max_examples=15)
 @given(seeds, st.integers(1, 200))
 def test_an_angle_is_that_to_the_third_nearest_image(seed: int, count: int) -> None:

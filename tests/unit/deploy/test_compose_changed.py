@@ -69,6 +69,20 @@ def test_a_changed_or_new_input_needs_a_run(clone: Path, name: str, committed: b
     assert name in reason_to_run(clone, table(clone, "passed", first))
 
 
+PROJECT_FILE = '[project]\nname = "x"\ndependencies = ["{0}"]\n[tool.ruff]\nline-length = {1}\n'
+
+
+def test_only_what_an_installation_reads_of_the_project_file_is_an_input(clone: Path) -> None:
+    write(clone, "pyproject.toml", PROJECT_FILE.format("click", 80))
+    page = table(clone, "passed", commit(clone))
+    write(clone, "pyproject.toml", PROJECT_FILE.format("click", 100))
+    assert reason_to_run(clone, page) == ""
+    write(clone, "pyproject.toml", PROJECT_FILE.format("celery", 100))
+    assert "pyproject.toml" in reason_to_run(clone, page)
+    (clone / "pyproject.toml").unlink()
+    assert "pyproject.toml" in reason_to_run(clone, page)
+
+
 @pytest.mark.parametrize("result", ["failed", "not run"])
 def test_a_nightly_that_did_not_pass_needs_a_run(clone: Path, result: str) -> None:
     assert reason_to_run(clone, table(clone, result, git(clone, "rev-parse", "HEAD")))

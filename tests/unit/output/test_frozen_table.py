@@ -1,0 +1,28 @@
+"""The product's tables have the bytes of a copy that no change of the product moves."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from producer.output.csv_table import Table
+from shared.messages.model_card import Card
+from tests.support.jobs.frozen_table import FrozenTable
+from tests.unit.output.test_csv_table import Row, packed, tables
+from tests.unit.project.test_boundaries import loaded_after
+
+
+@given(tables())
+def test_the_bytes_of_a_table_are_those_of_69e60f4f(
+    given_: tuple[Card, int, bool, int, list[Row]],
+) -> None:
+    card, top_k, every, k, rows = given_
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    result = packed(k, statuses, predictions, flags if any(flags) else [])
+    product, frozen = Table(card, top_k, every), FrozenTable(card, top_k, every)
+    assert product.header == frozen.header
+    assert product.rows(names, result) == frozen.rows(names, result)
+
+
+def test_the_copy_imports_nothing_of_the_product_that_renders() -> None:
+    loaded = loaded_after("import tests.support.jobs.frozen_table")
+    assert loaded & {"producer", "worker"} == set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from producer.output.folder_labels import FolderLabels
+from producer.rows.folder_labels import FolderLabels
 from shared.labels.class_folders import folded, folder_of
 
 

@@ -57,6 +57,15 @@ class BatchFiles(NamedTuple):
     result: bytes
 
 
+class FinishedBatch(NamedTuple):
+    """A batch with a result, as it is stored."""
+
+    names: bytes  #: with a NUL between two
+    stamps: bytes
+    digests: bytes  #: CRC-32 of each file's bytes, little-endian; empty if unknown
+    result: bytes
+
+
 class Record(NamedTuple):
     """The columns of a record."""
 
@@ -187,6 +196,11 @@ def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[t
 def result_of(record: Record) -> bytes:
     """The result of a batch that must have one."""
     return blob(record.result)
+
+
+def finished_batch(record: Record) -> FinishedBatch:
+    """A batch that must have a result."""
+    return FinishedBatch(record.names, record.stamps, record.digests, result_of(record))
 
 
 def batch_files(record: Record) -> BatchFiles:

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from producer.journal.records import BatchFiles
-from producer.output.acceptance import UNKNOWN, Acceptance
 from producer.output.csv_cells import escape, quote
+from producer.rows.acceptance import UNKNOWN, Acceptance
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, numbers
 from shared.messages.model_card import Card

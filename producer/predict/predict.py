@@ -20,12 +20,12 @@ from producer.inputs.walk import check_roots
 from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.output.acceptance import doubtless
 from producer.output.formatting import near
 from producer.output.job_progress import JobNotices
 from producer.output.notices import print_line
 from producer.predict.predictions import Predictions, Row, prediction, read_rows
 from producer.requests.client import broker_errors
+from producer.rows.acceptance import doubtless
 from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.output.acceptance import Acceptance
+from producer.rows.acceptance import Acceptance
 from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import decode_result, numbers
 

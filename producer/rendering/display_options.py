@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.job_properties import JobProperties, Pinned
-from producer.output.acceptance import Acceptance, at_precision, from_confidence
 from producer.output.csv_table import COLUMNS, GUESS, SOURCE, Table
 from producer.rendering.person_labels import PersonLabels, too_few
+from producer.rows.acceptance import Acceptance, at_precision, from_confidence
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.labels import correction_log
 from shared.messages.model_card import Card

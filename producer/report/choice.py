@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from producer.output.folder_labels import FolderLabels
 from producer.report.survey import NO_PERSONS, Survey, firsts
+from producer.rows.folder_labels import FolderLabels
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, numbers
 from shared.messages.files import Stamp

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from producer.output.acceptance import Acceptance, at_precision, doubtless
-from producer.output.folder_labels import FolderLabels
+from producer.rows.acceptance import Acceptance, at_precision, doubtless
+from producer.rows.folder_labels import FolderLabels
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import BatchResult, numbers

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import Withdrawn
 from producer.output import promise
-from producer.output.acceptance import Acceptance, doubtless
 from producer.output.formatting import near, typed
 from producer.pages import text
 from producer.pages.histogram import histograms
@@ -20,6 +19,7 @@ from producer.pages.shots import Shot, galleries
 from producer.rendering.display_options import acceptance, stored_display
 from producer.report.choice import FAILED_ROWS, Choice, Row
 from producer.report.survey import Survey
+from producer.rows.acceptance import Acceptance, doubtless
 from producer.verify.sealed_journal import SealedJournal
 from shared.image_status import BY_CODE, FLAGS
 

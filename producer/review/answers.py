@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
 from producer.journal.snapshot import has_journal
-from producer.output.folder_labels import FolderLabels
 from producer.output.formatting import typed
+from producer.rows.folder_labels import FolderLabels
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import FLAGS, Status

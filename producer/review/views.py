@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from producer.output.acceptance import Acceptance
 from producer.review.answers import NO_LABEL, Answers
+from producer.rows.acceptance import Acceptance
 
 
 class Kind(enum.StrEnum):

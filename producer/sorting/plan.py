@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from producer.journal.records import BatchFiles
-from producer.output.acceptance import Acceptance
 from producer.rendering.person_labels import PersonLabels
+from producer.rows.acceptance import Acceptance
 from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog

@@ -8,11 +8,11 @@ from itertools import compress
 from operator import eq
 
 from producer.journal.totals import AcceptedShare, Answers, Failures
-from producer.output.acceptance import doubtless, doubtless_point
 from producer.output.csv_cells import escape
-from producer.output.folder_labels import FolderLabels
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rendering.table_file import Rows
+from producer.rows.acceptance import doubtless, doubtless_point
+from producer.rows.folder_labels import FolderLabels
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.model_card import Card

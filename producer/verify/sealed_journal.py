@@ -126,6 +126,10 @@ class SealedJournal(JobProperties):
         for record in self._records():
             yield record.names.split(b"\0"), records.result_of(record)
 
+    def finished_batches(self) -> Iterator[records.FinishedBatch]:
+        """Every finished batch, in order."""
+        return map(records.finished_batch, self._records())
+
     def files(self) -> Iterator[records.BatchFiles]:
         """The files of each batch, in order."""
         return map(records.batch_files, self._records())

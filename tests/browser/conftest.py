@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from producer.cli.main import hangtag
 from producer.compare.paired_rows import Row, rows
-from producer.output.folder_labels import FolderLabels
+from producer.rows.folder_labels import FolderLabels
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit
 from tests.support.jobs import planted_journal

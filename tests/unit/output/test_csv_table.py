@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.acceptance import Acceptance
 from producer.output.csv_cells import escape
 from producer.output.csv_table import COLUMNS, Table, cells, failures
 from producer.rendering.table_file import lines, write_table
+from producer.rows.acceptance import Acceptance
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.output.folder_labels import FolderLabels
 from producer.report.choice import (
     FAILED_ROWS,
     FLAG_ROWS,
@@ -22,6 +21,7 @@ from producer.report.choice import (
     Row,
 )
 from producer.report.survey import MAX_PAIRED_LABELS, Survey
+from producer.rows.folder_labels import FolderLabels
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.output.acceptance import at_precision, doubtless
-from producer.output.folder_labels import FolderLabels
 from producer.report.survey import BINS, Survey, bin_of
+from producer.rows.acceptance import at_precision, doubtless
+from producer.rows.folder_labels import FolderLabels
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches

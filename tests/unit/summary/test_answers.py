@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.job_properties import decode_answers, encode_answers
-from producer.output.acceptance import doubtless
 from producer.output.csv_cells import escape
 from producer.output.csv_table import Table
+from producer.rows.acceptance import doubtless
 from producer.summary.answers import AnswerCounter
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of

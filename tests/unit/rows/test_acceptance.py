@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.output.acceptance import Acceptance, at_precision, doubtless, from_confidence
+from producer.rows.acceptance import Acceptance, at_precision, doubtless, from_confidence
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.model_card import Card, OperatingPoint

@@ -33,6 +33,10 @@ class Acceptance(NamedTuple):
         """Whether the answer of one image is accepted; `label` is an index of the card's labels."""
         return not flagged and confidence >= self.thresholds[label]
 
+    def confident(self, labels: Sequence[int], confidences: Sequence[float]) -> bytes:
+        """1 for each answer that reaches the threshold of its label, else 0."""
+        return bytes(map(ge, confidences, map(self.thresholds.__getitem__, labels)))
+
     def accepted(self, result: BatchResult) -> list[bool]:
         """Whether each row of a batch is accepted; failed rows are not."""
         labels: Sequence[int] = numbers("H", result.indices)[:: result.k]

@@ -1,0 +1,213 @@
+"""The rows of one batch as columns, made once from what a journal stores.
+
+Results are read here only. A column has one value for each row, and is read when it is first used.
+What a worker measures beside labels becomes a column of its own; a row has `k` labels, so more of
+them may hold; a name is any bytes without NUL, and no path is asked of it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import chain, repeat
+from operator import add
+from typing import NamedTuple, Protocol
+
+from producer.rows.acceptance import Acceptance
+from producer.rows.decide import Decision, decide, without
+from shared.image_status import Status
+from shared.labels.correction import Content
+from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
+
+_SEPARATOR = b"\0"
+
+
+class Stored(Protocol):
+    """A finished batch of a journal."""
+
+    @property
+    def names(self) -> bytes:
+        """With a NUL between two."""
+
+    @property
+    def stamps(self) -> bytes:
+        """Of each file, packed; empty: not needed."""
+
+    @property
+    def digests(self) -> bytes:
+        """CRC-32 of each file; empty if unknown."""
+
+    @property
+    def result(self) -> bytes:
+        """The worker's message."""
+
+
+class Results(Protocol):
+    """A journal."""
+
+    def finished_batches(self) -> Iterator[Stored]:
+        """Every finished batch, in order."""
+
+
+class Persons(Protocol):
+    """The labels that people gave to rows."""
+
+    @property
+    def labels(self) -> set[str]:
+        """Every label that a person gave."""
+
+    @property
+    def unproven(self) -> str:
+        """A line on labels whose rows were found by size and CRC-32 only; empty if there are
+        none."""
+
+    def of(self, batch: RowBatch) -> Mapping[int, str]:
+        """The labels of a batch's rows, by index."""
+
+
+class Rules(NamedTuple):
+    """What decides about rows, beside the answers of the model."""
+
+    acceptance: Acceptance | None = None  #: None: every label is accepted
+    persons: Persons | None = None
+
+
+#: Nothing decides but the model.
+AS_CLASSIFIED = Rules()
+
+
+class RowBatch:
+    """Some rows that follow each other. A column is as long as the batch."""
+
+    def __init__(
+        self,
+        names: bytes,
+        result: BatchResult,
+        *,
+        first: int = 1,
+        stamps: bytes = b"",
+        digests: bytes = b"",
+        rules: Rules = AS_CLASSIFIED,
+    ) -> None:
+        """`first` is the number of the first row in the table, counted from 1."""
+        self.first, self.rules = first, rules
+        self.joined_names = names  #: with a NUL between two
+        self.k = result.k  #: labels of each row
+        self.statuses = result.statuses  #: wire codes
+        #: Wire codes.
+        self.flags = result.flags or bytes(len(result.statuses))
+        self._result, self._stamps, self._digests = result, stamps, digests
+
+    def __len__(self) -> int:
+        return len(self.statuses)
+
+    @cached_property
+    def names(self) -> list[bytes]:
+        return self.joined_names.split(_SEPARATOR)
+
+    @cached_property
+    def stamps(self) -> list[Stamp]:
+        """Of each file when it was read."""
+        return [(size, time) for size, time in STAMP.iter_unpack(self._stamps)]
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """CRC-32 of each file, little-endian; each is empty if unknown."""
+        each = [
+            self._digests[i : i + DIGEST_BYTES] for i in range(0, len(self._digests), DIGEST_BYTES)
+        ]
+        return each or [b""] * len(self)
+
+    @cached_property
+    def contents(self) -> list[Content]:
+        """What is known of each file's content."""
+        sizes = (size for size, _ in self.stamps)
+        return list(map(Content, sizes, self.digests))
+
+    @cached_property
+    def all_labels(self) -> array[int]:
+        """`k` indices of the card's labels for each row, the most probable first."""
+        found: array[int] = numbers("H", self._result.indices)
+        return found
+
+    @cached_property
+    def all_confidences(self) -> array[float]:
+        """Their probabilities."""
+        found: array[float] = numbers("f", self._result.probabilities)
+        return found
+
+    @cached_property
+    def labels(self) -> array[int]:
+        """The model's label; of a failed row any."""
+        return self.labels_at(0)
+
+    @cached_property
+    def confidences(self) -> array[float]:
+        return self.confidences_at(0)
+
+    def labels_at(self, rank: int) -> array[int]:
+        """The labels of one rank; the most probable ones have rank 0."""
+        return self.all_labels[rank :: self.k] if self.k > 1 else self.all_labels
+
+    def confidences_at(self, rank: int) -> array[float]:
+        return self.all_confidences[rank :: self.k] if self.k > 1 else self.all_confidences
+
+    @cached_property
+    def by_label(self) -> array[float]:
+        """The probability of every label for each row, in the order of the card, of results that
+        have all labels."""
+        found = array("f", bytes(4 * len(self.all_labels)))
+        starts = chain.from_iterable(repeat(at, self.k) for at in range(0, len(found), self.k))
+        for at, value in zip(map(add, self.all_labels, starts), self.all_confidences, strict=True):
+            found[at] = value
+        return found
+
+    @cached_property
+    def failed(self) -> int:
+        """The number of rows without a label."""
+        return len(self) - self.statuses.count(Status.OK.code)
+
+    @cached_property
+    def _given(self) -> Mapping[int, str]:
+        """The labels that people gave, also to rows that failed."""
+        return {} if self.rules.persons is None else self.rules.persons.of(self)
+
+    @cached_property
+    def persons(self) -> Mapping[int, str]:
+        """The labels of people that count, by index."""
+        decisions = self.decisions
+        return {i: label for i, label in self._given.items() if decisions[i] == Decision.PERSON}
+
+    @cached_property
+    def decisions(self) -> bytes:
+        """The `Decision` of each row."""
+        rule = self.rules.acceptance
+        if rule is None:
+            confident = bytes([Decision.ACCEPTED]) * len(self)
+        else:
+            confident = rule.confident(self.labels, self.confidences)
+        return decide(confident, self.flags, self._given, self.statuses)
+
+    def accepted_by(self, rule: Acceptance) -> bytes:
+        """1 for each row whose model's label a rule accepts, whatever people say, else 0."""
+        return without(rule.confident(self.labels, self.confidences), self.flags, self.statuses)
+
+
+def read(stored: Stored, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
+    """The rows of a stored batch. Raises BadMessage."""
+    count = stored.names.count(_SEPARATOR) + 1
+    result = decode_result(stored.result, count)
+    return RowBatch(
+        stored.names, result, first=first, stamps=stored.stamps, digests=stored.digests, rules=rules
+    )  # fmt: skip
+
+
+def batches(journal: Results, rules: Rules = AS_CLASSIFIED) -> Iterator[RowBatch]:
+    """The rows of a journal, one batch in memory at a time. Raises SetupError, BadMessage."""
+    first = 1
+    for stored in journal.finished_batches():
+        batch = read(stored, first, rules)
+        yield batch
+        first += len(batch)

@@ -1,0 +1,162 @@
+"""The columns of a table, as any form displays them. A new column is one more entry here.
+
+path,label,confidence,status,error,flag,model, then guess (--accept, --min-confidence,
+corrections), source (corrections), label_2,confidence_2,... (--top-k) and p_LABEL,...
+(--probabilities).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from producer.rows.acceptance import UNKNOWN
+from producer.rows.batch import RowBatch, Rules
+from producer.rows.decide import Decision
+from shared.image_status import BY_CODE, FLAGS
+from shared.messages.model_card import Card
+
+PATH = "path"
+COLUMNS = (PATH, "label", "confidence", "status", "error", "flag", "model")
+CONFIDENCE = "confidence"
+#: The model's label of every row, also of those that are not accepted.
+GUESS = "guess"
+#: Who gave the label.
+SOURCE = "source"
+MODEL, PERSON = "model", "person"
+
+
+class Names(NamedTuple):
+    """The column of file names."""
+
+    name: str
+
+
+class Words(NamedTuple):
+    """A column of few texts. `codes` are of each row the index of its text, as `bytes` if they are
+    mostly the same; an empty text is an empty cell."""
+
+    name: str
+    words: Sequence[str]
+    codes: Callable[[RowBatch], Sequence[int]]
+
+
+class Decimals(NamedTuple):
+    """A column of float32 numbers, which text has with four decimals. Cells of failed rows are
+    empty, whatever their value is."""
+
+    name: str
+    values: Callable[[RowBatch], array[float]]
+
+
+Column = Names | Words | Decimals
+
+
+def table_columns(
+    card: Card,
+    rules: Rules,
+    top_k: int = 1,
+    probabilities: bool = False,
+    chosen: Sequence[str] = (),
+) -> tuple[Column, ...]:
+    """The columns of a table. `chosen` follow the path; without them these are all of `COLUMNS`,
+    and the guess if its label may differ: with an acceptance, or labels that people gave."""
+    names = tuple(chosen) or (
+        *COLUMNS[1:],
+        *([GUESS] if rules.acceptance or rules.persons else []),
+        *([SOURCE] if rules.persons else []),
+    )
+    known = {column.name: column for column in _single(card, rules)}
+    return (
+        Names(PATH),
+        *(known[name] for name in names),
+        *_further(card.labels, min(top_k, len(card.labels))),
+        *(_of_labels(card.labels) if probabilities else ()),
+    )
+
+
+def _single(card: Card, rules: Rules) -> Iterator[Column]:
+    """Every column that can be chosen."""
+    yield _displayed(card.labels, rules)
+    yield Decimals(CONFIDENCE, lambda batch: batch.confidences)
+    yield Words("status", BY_CODE, lambda batch: batch.statuses)
+    yield Words("error", [status.sentence for status in BY_CODE], lambda batch: batch.statuses)
+    yield Words("flag", FLAGS, lambda batch: _where_ok(batch, batch.flags))
+    yield Words("model", (card.ref,), lambda batch: bytes(len(batch)))
+    yield _label(GUESS, card.labels, 0)
+    yield Words(SOURCE, ("", MODEL, PERSON), _sources)
+
+
+def _displayed(labels: Sequence[str], rules: Rules) -> Words:
+    """The label that counts: of a person, or the model's, unless it is not accepted."""
+    given = rules.persons.labels if rules.persons else set()
+    words = [*labels, "", UNKNOWN, *sorted(given - {*labels})]
+    empty, unknown = len(labels), len(labels) + 1
+    number = {word: code for code, word in reversed(list(enumerate(words)))}
+    instead: dict[int, int] = {
+        Decision.FAILED: empty,
+        Decision.UNKNOWN: unknown,
+        Decision.FLAGGED: unknown,
+    }
+    if rules.acceptance is None:
+        del instead[Decision.FLAGGED]
+
+    def codes(batch: RowBatch) -> Sequence[int]:
+        decisions = batch.decisions
+        if decisions.count(Decision.ACCEPTED) == len(batch):
+            return batch.labels
+        pairs = zip(decisions, batch.labels, strict=True)
+        found = [instead.get(decision, label) for decision, label in pairs]
+        for i, label in batch.persons.items():
+            found[i] = number[label]
+        return found
+
+    return Words("label", words, codes)
+
+
+def _label(name: str, labels: Sequence[str], rank: int) -> Words:
+    """The model's label of a rank."""
+    empty = len(labels)
+
+    def codes(batch: RowBatch) -> Sequence[int]:
+        found = batch.labels_at(rank)
+        if not batch.failed:
+            return found
+        return [empty if code else label for label, code in zip(found, batch.statuses, strict=True)]
+
+    return Words(name, [*labels, ""], codes)
+
+
+def _further(labels: Sequence[str], top_k: int) -> Iterator[Column]:
+    for rank in range(1, top_k):
+        yield _label(f"label_{rank + 1}", labels, rank)
+        yield Decimals(
+            f"{CONFIDENCE}_{rank + 1}",
+            partial(lambda rank, batch: batch.confidences_at(rank), rank),
+        )
+
+
+def _of_labels(labels: Sequence[str]) -> Iterator[Column]:
+    """The probability of each label; a job with these columns has all of them."""
+    count = len(labels)
+    for i, label in enumerate(labels):
+        yield Decimals(f"p_{label}", partial(lambda i, batch: batch.by_label[i::count], i))
+
+
+def _where_ok(batch: RowBatch, codes: bytes) -> bytes:
+    """The codes of rows that have not failed, else 0."""
+    if not batch.failed or not any(codes):
+        return codes
+    return bytes(0 if failed else code for code, failed in zip(codes, batch.statuses, strict=True))
+
+
+def _sources(batch: RowBatch) -> bytes:
+    return batch.decisions.translate(_SOURCE_OF)
+
+
+_SOURCE_OF = bytes(
+    {Decision.FAILED: 0, Decision.PERSON: 2}.get(Decision(code), 1) if code < len(Decision) else 0
+    for code in range(256)
+)

@@ -1,0 +1,166 @@
+"""The rows of a batch, and what they are displayed as."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.journal.records import FinishedBatch
+from producer.output.csv_table import Table
+from producer.rendering.csv_rows import CsvRows
+from producer.rows import batch as rows
+from producer.rows.acceptance import Acceptance
+from producer.rows.batch import RowBatch, Rules
+from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
+from producer.rows.decide import Decision
+from producer.rows.row import row
+from shared.image_status import BY_CODE, FLAGS, Flag, Status
+from shared.labels.correction import Content
+from shared.messages.batch import BatchResult, encode_result
+from shared.messages.files import STAMP
+from shared.messages.model_card import Card
+from tests.unit.output.test_csv_cells import names
+from tests.unit.output.test_csv_table import card
+
+paths = names.filter(lambda name: name and b"\0" not in name)
+#: Probabilities, and what a damaged model may send.
+values = st.floats(0, 1, width=32) | st.floats(width=32)
+
+
+class Given(NamedTuple):
+    """Labels that people gave to rows, by index."""
+
+    by_index: Mapping[int, str]
+    unproven: str = ""
+
+    @property
+    def labels(self) -> set[str]:
+        return set(self.by_index.values())
+
+    def of(self, batch: RowBatch) -> Mapping[int, str]:
+        return self.by_index
+
+
+class Case(NamedTuple):
+    card: Card
+    names: list[bytes]
+    result: BatchResult
+    rules: Rules
+    top_k: int
+    probabilities: bool
+    columns: tuple[str, ...]
+
+    def stored(self) -> FinishedBatch:
+        return FinishedBatch(b"\0".join(self.names), b"", b"", encode_result(self.result))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """A card, a result of it, and how its rows are displayed."""
+    text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
+    labels = draw(st.lists(text, min_size=1, max_size=5, unique=True))
+    found = draw(st.lists(paths, min_size=1, max_size=6))
+    count, probabilities = len(found), draw(st.booleans())
+    k = len(labels) if probabilities else draw(st.integers(1, len(labels)))
+    ranks = [draw(st.permutations(range(len(labels))))[:k] for _ in found]
+    numbers = draw(st.lists(values, min_size=count * k, max_size=count * k))
+    codes = st.lists(st.integers(0, len(BY_CODE) - 1) | st.just(0), min_size=count, max_size=count)
+    flags = st.lists(st.integers(0, len(FLAGS) - 1), min_size=count, max_size=count)
+    result = BatchResult(
+        k,
+        bytes(draw(codes)),
+        struct.pack(f"<{count * k}H", *(label for each in ranks for label in each)),
+        struct.pack(f"<{count * k}f", *numbers),
+        draw(st.just(b"") | flags.map(bytes)),
+    )
+    limit = st.floats(0, 1, width=32) | st.just(float("inf"))
+    limits = st.lists(limit, min_size=len(labels), max_size=len(labels))
+    rule = draw(st.none() | limits.map(lambda some: Acceptance(tuple(some))))
+    given_ = st.dictionaries(st.integers(0, count - 1), text | st.sampled_from(labels))
+    persons = draw(st.none() | given_.map(Given))
+    known = [*COLUMNS[1:], GUESS, SOURCE]
+    columns = st.lists(st.sampled_from(known), unique=True)
+    return Case(
+        card(tuple(labels)), found, result, Rules(rule, persons), draw(st.integers(1, k)),
+        probabilities, tuple(draw(columns)),
+    )  # fmt: skip
+
+
+@given(cases())
+def test_rows_are_the_bytes_that_they_were(case: Case) -> None:
+    rules, persons = case.rules, case.rules.persons
+    old = Table(
+        case.card, case.top_k, case.probabilities, rules.acceptance, case.columns,
+        OldPersons() if persons else None,
+    )  # fmt: skip
+    by_index = persons.by_index if isinstance(persons, Given) else {}
+    columns = table_columns(case.card, rules, case.top_k, case.probabilities, case.columns)
+    new, batch = CsvRows(columns), rows.read(case.stored(), 1, rules)
+    assert new.header == old.header
+    assert new.lines(batch) == "".join(old.rows(case.names, case.result, by_index))
+
+
+class OldPersons:
+    unproven = ""
+
+    def of(self, *_: object) -> Mapping[int, str]:
+        raise AssertionError
+
+
+@given(cases())
+def test_the_model_s_accepted_rows_are_those_that_they_were(case: Case) -> None:
+    rule = case.rules.acceptance or Acceptance((0.5,) * len(case.card.labels))
+    found = rows.read(case.stored(), 1, case.rules).accepted_by(rule)
+    assert list(found) == rule.accepted(case.result)
+
+
+@given(cases())
+def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -> None:
+    batch = rows.read(case.stored(), 1, case.rules)
+    given_ = case.rules.persons.of(batch) if case.rules.persons else {}
+    for i, decision in enumerate(batch.decisions):
+        label, confidence = batch.labels[i], batch.confidences[i]
+        if case.result.statuses[i]:
+            assert decision == Decision.FAILED
+        elif i in given_:
+            assert decision == Decision.PERSON
+        elif case.result.flags and case.result.flags[i]:
+            assert decision == Decision.FLAGGED
+        else:
+            rule = case.rules.acceptance
+            is_accepted = rule is None or rule.accepts(label, confidence)
+            assert decision == (Decision.ACCEPTED if is_accepted else Decision.UNKNOWN)
+    assert batch.persons == {i: given_[i] for i in given_ if not case.result.statuses[i]}
+
+
+@pytest.mark.parametrize("thousandths", [0, 1, 3125, 31250, 62500, 96875, 100000])
+def test_a_number_between_two_decimals_is_written_as_python_does(thousandths: int) -> None:
+    """0.03125 is exact as a float32, and half a unit above 0.0312."""
+    number = thousandths / 100_000
+    result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
+    columns = table_columns(card(), Rules(), chosen=("confidence",))
+    text = CsvRows(columns).lines(RowBatch(b"a.png", result))
+    assert text == f"a.png,{struct.unpack('<f', struct.pack('<f', number))[0]:.4f}\n"
+
+
+def test_batches_follow_each_other() -> None:
+    result = encode_result(BatchResult(1, bytes(2), bytes(4), bytes(8)))
+    stamps = STAMP.pack(3, 5) + STAMP.pack(4, 6)
+
+    class Journal:
+        def finished_batches(self) -> Iterator[FinishedBatch]:
+            yield FinishedBatch(b"a\0b", stamps, b"", result)
+            yield FinishedBatch(b"c\0d", stamps, b"ABCDEFGH", result)
+
+    one, other = rows.batches(Journal())
+    assert (one.first, len(one), other.first, len(other)) == (1, 2, 3, 2)
+    assert one.digests == [b"", b""]
+    assert other.contents == [Content(3, b"ABCD"), Content(4, b"EFGH")]
+    assert row(other, 1) == (
+        4, b"d", (4, 6), b"EFGH", Status.OK, Flag.NONE, (0,), (0.0,), "",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from shared import failpoints
@@ -37,6 +38,7 @@ def passings(tree: ast.AST) -> Iterator[ast.expr]:
             yield node.args[0]
 
 
+@cache
 def points() -> Counter[str]:
     """The number of places of each point in the product."""
     return Counter(

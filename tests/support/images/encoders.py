@@ -79,11 +79,14 @@ def _packed(samples: Pixels, depth: int) -> bytes:
 
 @functools.cache
 def deflated_zeros(count: int) -> bytes:
-    """`count` zero bytes, deflated in constant memory."""
-    stream, block = zlib.compressobj(1), bytes(1 << 20)
-    whole, rest = divmod(count, len(block))
-    parts = [stream.compress(block) for _ in range(whole)]
-    return b"".join([*parts, stream.compress(block[:rest]), stream.flush()])
+    """`count` zero bytes, deflated in constant memory: one block, repeated."""
+    whole, rest = divmod(count, 1 << 20)
+    stream = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
+    # After a full flush a block refers to nothing before it.
+    block = stream.compress(bytes(1 << 20)) + stream.flush(zlib.Z_FULL_FLUSH)
+    tail = stream.compress(bytes(rest)) + stream.flush()
+    adler32 = (count % 65521) << 16 | 1  # of zeros (RFC 1950)
+    return b"\x78\x01" + block * whole + tail + adler32.to_bytes(4, "big")
 
 
 def tiff(tags: Mapping[int, tuple[int, Sequence[int]]], body: bytes, order: str = "<") -> bytes:

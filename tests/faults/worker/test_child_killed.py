@@ -14,6 +14,7 @@ from tests.support.jobs.recovery_times import CHILD_KILLED, CHILD_KILLED_REAL
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import SLOW_APP, Fleet, wait_for
+from tests.support.processes.stopwatch import Stopwatch
 from tests.support.servers.redis_server import RedisServer
 
 #: Upper bound for the runs of a killed child's batch, including the interrupted one.
@@ -53,10 +54,12 @@ def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
     producer = stage.classify()
     producer.wait_until_done(1)
     victim = stage.catch(producer, worker)
-    start_s = time.monotonic()
+    start_s, killed = time.monotonic(), Stopwatch()
     procfs.kill(victim.child)
     successor = wait_for("a successor", lambda: set(worker.children) - {victim.child})
-    stage.let_go(stage.catch(producer, worker))  # only the successor can have a new claim
+    claim = stage.catch(producer, worker)  # only the successor can have a new one
+    CHILD_KILLED.check(killed.seconds - READY_AFTER_S)
+    stage.let_go(claim)
     assert time.monotonic() - start_s > READY_AFTER_S - 0.5
     stage.check_finished(producer)
     assert set(worker.children) == successor

@@ -57,7 +57,7 @@ class Step(msgspec.Struct, frozen=True):
     steps: int  #: of one epoch
     loss: float  #: nats per image, of this epoch so far
     accuracy: float  #: likewise
-    rate: float  #: images per second, of this epoch so far
+    rate: float  #: images per second since the first step of this run in the epoch; it has 0
 
 
 class EpochResult(NamedTuple):
@@ -89,7 +89,7 @@ def train_epochs(
     parts = np.array_split(_order(plan, seed, epoch), plan.steps)
     sums, start = np.array([within.losses, within.right]), time.perf_counter()
     seen = before = sum(map(len, parts[: within.step]))
-    reported = start
+    reported = paced = start
     batches = _batches(examples, recipe, parts[within.step :], seed, epoch)
     for number, (images, labels) in enumerate(batches, within.step):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
@@ -97,10 +97,12 @@ def train_epochs(
         _check(float(sums[0]), epoch)
         seen += len(labels)
         now = time.perf_counter()
+        if number == within.step:  # TensorFlow compiled in it: no pace of the others
+            before, paced = seen, now
         if now - reported >= STEP_INTERVAL_S:
             reported = now
             loss, accuracy = (sums / seen).tolist()
-            pace = (seen - before) / (now - start)
+            pace = (seen - before) / (now - paced) if seen > before else 0.0
             try:
                 on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
             except TrainingPaused:

@@ -35,7 +35,7 @@ def corrected_files(tables: Sequence[Path], *, undone: bool = False) -> list[Lab
     `undone`: then those that were taken back in every table that has one, without a label.
 
     Raises:
-        UsageError: a table has no corrections.
+        UsageError: a table is missing, or has no corrections.
         SetupError: a log is damaged or has a label that cannot name a folder, or a journal cannot
             be read.
     """
@@ -63,6 +63,10 @@ def _decisions(table: Path, labels: Sequence[str], undone: bool) -> DecidedRows:
     for line in correction_log.read(log, problem_beside(labels)):
         decided.add(line)
     if not decided.in_force and not (undone and decided.taken_back):
+        if not has_journal(table) and not log.exists():
+            raise UsageError(
+                f"there is no table {table} with corrections; name one that was reviewed"
+            )
         review = typed(["hangtag", "review", str(table)])
         raise UsageError(f"{table} has no corrections; make some with: {review}")
     return decided

@@ -59,3 +59,8 @@ def test_what_a_person_took_back_is_given_without_a_label(table: Path) -> None:
     assert len(corrected_files([table], undone=True)) == 2
     with pytest.raises(UsageError, match="has no corrections"):
         corrected_files([table])
+
+
+def test_a_table_that_is_missing_is_not_one_to_review(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no table"):
+        corrected_files([tmp_path / "missing.csv"])

@@ -16,7 +16,6 @@ from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
-from producer.output.csv_table import failures
 from producer.output.output_path import check_folder
 from producer.pages.file_location import FileLocation
 from producer.rendering.table_file import check_part, is_foreign
@@ -111,7 +110,7 @@ def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[Frozen
 
 
 def _stored(n: int, result: BatchResult) -> StoredResult:
-    return StoredResult(n, encode_result(result), failures(result), count_flags(result.flags))
+    return StoredResult(n, encode_result(result), result.failed, count_flags(result.flags))
 
 
 def _part(column: bytes, some: slice, width: int) -> bytes:

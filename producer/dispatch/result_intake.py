@@ -5,7 +5,6 @@ from __future__ import annotations
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.job_queue import Result
 from producer.journal.records import StoredResult
-from producer.output.csv_table import failures
 from producer.output.job_progress import JobProgress
 from shared.errors import BadMessage
 from shared.image_status import count_flags
@@ -27,9 +26,7 @@ class ResultIntake:
         try:
             decoded = decode_result(result.data, count).check_labels(self._k, self._labels)
             flagged = count_flags(decoded.flags)
-            return StoredResult(
-                result.batch, result.data, failures(decoded), flagged, decoded.digests
-            )
+            return StoredResult(result.batch, result.data, decoded.failed, flagged, decoded.digests)
         except BadMessage as error:
             self._report.notice(
                 f"batch {result.batch} has an invalid result; repeating it: {error}"

@@ -28,9 +28,9 @@ from producer.journal.snapshot import (
     stored,
     with_known_files,
 )
-from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
+from producer.output.output_path import PART_SUFFIX
 from producer.output.promise import promised_view
 from producer.rendering.table_file import is_own_part
 from shared.errors import Exit, SetupError, UsageError

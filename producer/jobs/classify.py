@@ -25,9 +25,9 @@ from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
-from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
+from producer.output.output_path import PART_SUFFIX
 from producer.rendering.display_options import DisplayOptions
 from producer.rendering.table_file import check_replaceable, is_foreign
 from producer.sorting import moved_files

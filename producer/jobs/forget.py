@@ -19,8 +19,8 @@ from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
-from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import counted, typed
+from producer.output.output_path import PART_SUFFIX
 from producer.rendering.table_file import is_own_part
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import msgspec
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
-from producer.output.csv_table import PART_SUFFIX
 from producer.output.formatting import typed
+from producer.output.output_path import PART_SUFFIX
 from producer.output.promise import as_promised
 from producer.rendering import table_file
 from producer.rendering.display_options import (
@@ -32,10 +32,10 @@ from producer.rendering.table_file import (
     is_own_part,
     sha256_of,
 )
+from producer.rows.batch import RowBatch
 from producer.summary.answers import AnswerCounter, count_rows
 from shared.errors import SetupError
 from shared.labels import correction_log
-from shared.messages.batch import BatchResult
 
 
 class JobTable:
@@ -154,9 +154,9 @@ class JobTable:
         counter = AnswerCounter(self._pinned().card, self.display)
         table = make_table(self._pinned(), self.display)
 
-        def count(names: Sequence[bytes], result: BatchResult) -> None:
-            counter.add(names, result)
-            passed(len(names))
+        def count(batch: RowBatch) -> None:
+            counter.add(batch)
+            passed(len(batch))
 
         sha256 = table_file.write_table(
             self._journal,

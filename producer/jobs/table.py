@@ -16,7 +16,6 @@ from producer.journal import journal
 from producer.journal.job_properties import Pinned
 from producer.journal.snapshot import has_journal, read_snapshot, stored_options
 from producer.journal.totals import Answers
-from producer.output.csv_table import Table
 from producer.output.formatting import typed
 from producer.output.output_path import check_folder, checked_output
 from producer.output.promise import as_promised
@@ -28,7 +27,8 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.forms import CSV, FORMS, converted, form_of
+from producer.rendering.forms import CSV, FORMS, form_of
+from producer.rows.columns import Table
 from producer.summary.answers import AnswerCounter
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
@@ -85,10 +85,10 @@ def render_again(
         progress.stage(_STAGE, opened.journal.totals.done)
         opened.table.render(force, progress.passed)
         answers = opened.table.answers
-        persons = make_table(opened.pinned, opened.table.display).persons
+        rules = make_table(opened.pinned, opened.table.display).rules
         return RenderedTable(
             opened.record.id, str(output), opened.card.ref, answers.rows, True, answers,
-            persons.unproven if persons else "",
+            rules.unproven,
         )  # fmt: skip
 
 
@@ -122,12 +122,12 @@ def render_copy(
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,
-            sealed.finished, answers, table.persons.unproven if table.persons else "",
+            sealed.finished, answers, table.rules.unproven,
         )  # fmt: skip
 
 
 def _print(sealed: SealedJournal, table: Table, form: str, count: table_file.Count) -> None:
-    for text in converted(table_file.lines(sealed, table, count), form):
+    for text in table_file.lines(sealed, table, form, count):
         click.echo(text.encode(), nl=False)
 
 

@@ -17,6 +17,8 @@ _OTHER_FORMATS = (
     *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
     *(f".{ending.decode()}" for ending in DECODED_ENDINGS + OTHER_ENDINGS),
 )
+#: The rows of a job whose table is not complete.
+PART_SUFFIX = ".part"
 #: Of these, what `hangtag table` writes of a finished job (producer/rendering/forms.py).
 _RENDERED = ("jsonl", "ndjson")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.job_properties import JobProperties, Pinned
-from producer.output.csv_table import COLUMNS, GUESS, SOURCE, Table
 from producer.rendering.person_labels import PersonLabels, too_few
 from producer.rows.acceptance import Acceptance, at_precision, from_confidence
+from producer.rows.batch import Rules
+from producer.rows.columns import COLUMNS, GUESS, SOURCE, Table, table_columns
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.labels import correction_log
 from shared.messages.model_card import Card
@@ -79,7 +80,7 @@ def acceptance(card: Card, display: DisplayOptions) -> Acceptance | None:
 
 
 def make_table(job: Pinned, display: DisplayOptions) -> Table:
-    """What formats the rows of a job.
+    """What the table of a job displays.
 
     Raises:
         UsageError: the journal has fewer labels than the options display, or the card no threshold.
@@ -100,14 +101,9 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
     persons = None
     if display.corrections:
         persons = PersonLabels(Path(job.options.output), display.corrections, card.labels)
-    return Table(
-        card,
-        top_k,
-        probabilities,
-        acceptance(card, display),
-        display.columns or (),
-        persons,
-    )
+    rules = Rules(acceptance(card, display), persons)
+    columns = table_columns(card, rules, top_k, probabilities, display.columns or ())
+    return Table(columns, rules)
 
 
 def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from producer.rendering.table_file import Rows
+from producer.rows.batch import Results, batches
 from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
 from shared.labels.correction import Content, Correction
 from shared.labels.decided_rows import DecidedRows
-from shared.messages.batch import decode_result
 from shared.messages.files import Stamp
 
 #: The SHA-256 of a row's file, if it is the one that was classified: of its path in the table, its
@@ -21,7 +20,7 @@ from shared.messages.files import Stamp
 Hash = Callable[[bytes, Stamp, bytes], str | Status]
 
 
-def name_rows(output: Path, journal: Rows, labels: Sequence[str], sha256_of: Hash) -> int:
+def name_rows(output: Path, journal: Results, labels: Sequence[str], sha256_of: Hash) -> int:
     """Append a line for each decision that holds for other rows of the journal than its line says.
     `labels` are those of the job's model. Returns the size of the log that was read.
 
@@ -46,7 +45,7 @@ def name_rows(output: Path, journal: Rows, labels: Sequence[str], sha256_of: Has
 class _Candidates:
     """The rows with the size and CRC-32 of a decision in force."""
 
-    def __init__(self, decided: DecidedRows, journal: Rows, sha256_of: Hash) -> None:
+    def __init__(self, decided: DecidedRows, journal: Results, sha256_of: Hash) -> None:
         self._same: dict[str, set[int]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
@@ -73,14 +72,10 @@ class _Candidates:
         return msgspec.structs.replace(decision, rows=sorted(rows))
 
 
-def _rows(journal: Rows, wanted: set[Content]) -> Iterator[tuple[int, bytes, Stamp, Content]]:
+def _rows(journal: Results, wanted: set[Content]) -> Iterator[tuple[int, bytes, Stamp, Content]]:
     """The labelled rows with these contents: number, path, stamp, content."""
-    first = 1
-    for batch in journal.files():
-        contents = [Content(s[0], d) for s, d in zip(batch.stamps, batch.digests, strict=True)]
-        if not wanted.isdisjoint(contents):
-            statuses = decode_result(batch.result, len(batch.names)).statuses
-            for i, content in enumerate(contents):
-                if content in wanted and statuses[i] == Status.OK.code:
-                    yield first + i, batch.names[i], batch.stamps[i], content
-        first += len(batch.names)
+    for batch in batches(journal):
+        if not wanted.isdisjoint(batch.contents):
+            for i, content in enumerate(batch.contents):
+                if content in wanted and batch.statuses[i] == Status.OK.code:
+                    yield batch.first + i, batch.names[i], batch.stamps[i], content

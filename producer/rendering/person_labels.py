@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from producer.journal.records import BatchFiles
 from producer.output.formatting import counted, typed
+from producer.rows.batch import RowBatch
 from shared.errors import SetupError
-from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
 from shared.labels.correction import Content
 from shared.labels.decided_rows import DecidedRows
-from shared.messages.batch import BatchResult
 
 
 def too_few(output: Path) -> SetupError:
@@ -67,17 +65,13 @@ class PersonLabels:
             f"CRC-32 only; compare the files with: {review}"
         )
 
-    def of(self, first: int, batch: BatchFiles, result: BatchResult) -> dict[int, str]:
-        """The labels of the batch's rows, by index; `first` is the number of its first row, counted
-        from 1. Failed rows have none."""
-        found = {}
-        for i, (stamp, digest) in enumerate(zip(batch.stamps, batch.digests, strict=True)):
-            label = self.label(first + i, Content(stamp[0], digest))
-            if label is not None and result.statuses[i] == Status.OK.code:
-                found[i] = label
-        return found
+    def of(self, batch: RowBatch) -> dict[int, str]:
+        """The labels of the batch's rows, by index."""
+        rows = enumerate(batch.contents)
+        labels = {i: self.label(batch.first + i, content) for i, content in rows}
+        return {i: label for i, label in labels.items() if label is not None}
 
     def label(self, row: int, content: Content) -> str | None:
-        """The label of a row that has not failed, counted from 1, whose file has this content."""
+        """The label of a row, counted from 1, whose file has this content."""
         decision = self._rows.of(content, row) if content in self._contents else None
         return None if decision is None else decision.label

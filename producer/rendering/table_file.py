@@ -9,66 +9,44 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import BatchFiles
 from producer.output import draft_lock
-from producer.output.csv_table import EMPTY, PART_SUFFIX, Persons, Table
 from producer.output.formatting import typed
-from producer.rendering.forms import CSV, converted
+from producer.output.output_path import PART_SUFFIX
+from producer.rendering.forms import CSV, text_rows
+from producer.rows.batch import Results, RowBatch, batches
+from producer.rows.columns import Table
 from shared import atomic_file, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
-from shared.messages.batch import BatchResult, decode_result
 
 #: The property of a job with the digest of a table that is about to be placed.
 PLACING = "placing"
 #: The property of a job with the digests of its rows so far, as they were written to a file: those
 #: that it placed last, or was about to, and the ones that they replace.
 PART = "part"
-Count = Callable[[Sequence[bytes], BatchResult], None]
+Count = Callable[[RowBatch], None]
 _WRITE_BUFFER_BYTES = 1 << 20
 
 
-class Rows(Protocol):
-    """A source of rows: a journal."""
-
-    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """(names, result) of every finished batch, in order."""
-
-    def files(self) -> Iterator[BatchFiles]:
-        """Every finished batch, in order."""
-
-
-def lines(journal: Rows, table: Table, count: Count | None = None) -> Iterator[str]:
+def lines(
+    journal: Results, table: Table, form: str = CSV, count: Count | None = None
+) -> Iterator[str]:
     """The header, then the lines of one batch at a time. `count` gets each batch."""
-    yield table.header
-    for names, result, by_persons in _batches(journal, table.persons):
-        yield "".join(table.rows(names, result, by_persons))
+    rows = text_rows(form)(table.columns)
+    yield rows.header
+    for batch in batches(journal, table.rules):
+        yield rows.lines(batch)
         if count is not None:
-            count(names, result)
-
-
-def _batches(
-    journal: Rows, persons: Persons | None
-) -> Iterator[tuple[list[bytes], BatchResult, Mapping[int, str]]]:
-    if persons is None:
-        for names, data in journal.rows():
-            yield names, decode_result(data, len(names)), EMPTY
-        return
-    first = 1
-    for batch in journal.files():
-        result = decode_result(batch.result, len(batch.names))
-        yield batch.names, result, persons.of(first, batch, result)
-        first += len(batch.names)
+            count(batch)
 
 
 def write_table(
-    journal: Rows,
+    journal: Results,
     table: Table,
     output: Path,
     form: str = CSV,
@@ -89,7 +67,7 @@ def write_table(
         draft_lock.check_unused(output)
         with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:
             draft_lock.take(file)  # until the draft is in place
-            for text in converted(lines(journal, table, count), form):
+            for text in lines(journal, table, form, count):
                 data = text.encode()
                 sha256.update(data)
                 file.write(data)

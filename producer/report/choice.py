@@ -10,14 +10,12 @@ from __future__ import annotations
 import heapq
 import math
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from producer.report.survey import NO_PERSONS, Survey, firsts
+from producer.report.survey import Survey
+from producer.rows.batch import RowBatch
 from producer.rows.folder_labels import FolderLabels
-from shared.image_status import BY_CODE, FLAGS, Flag, Status
-from shared.messages.batch import BatchResult, numbers
-from shared.messages.files import Stamp
+from producer.rows.row import Row
+from shared.image_status import BY_CODE, FLAGS
 
 #: Pictures of labels, of confused pairs, of flags: together they bound the size of a page.
 LABEL_ROWS, PAIR_ROWS, FLAG_ROWS = 800, 300, 100
@@ -28,21 +26,6 @@ MOST_OF_PAIR = 12
 FAILED_ROWS = 200
 #: Labels of one row.
 TOP_LABELS = 5
-
-
-class Row(NamedTuple):
-    """One row that is displayed."""
-
-    number: int  #: in the table, the first is 1
-    name: bytes
-    stamp: Stamp
-    digest: bytes  #: CRC-32 of the file's bytes; empty if unknown
-    status: Status
-    flag: Flag
-    labels: tuple[int, ...]  #: the most probable first
-    confidences: tuple[float, ...]
-    truth: int | None  #: the label that its folder states
-    person: str  #: the label that a person gave it; empty: none
 
 
 class Smallest:
@@ -81,35 +64,25 @@ class Choice:
         self.flagged = [Smallest(FLAG_ROWS // flags) for _ in FLAGS]
         self.failed: list[list[Row]] = [[] for _ in BY_CODE]
         self._folders = FolderLabels(survey.labels)
-        self._number = 0
 
-    def add(
-        self,
-        names: Sequence[bytes],
-        stamps: Sequence[Stamp],
-        digests: Sequence[bytes],
-        result: BatchResult,
-        persons: Mapping[int, str] = NO_PERSONS,
-    ) -> None:
+    def add(self, batch: RowBatch) -> None:
         """Consider the rows of one batch."""
-        labels, values = firsts(result)
-        batch = _Batch(self._number, names, stamps, digests, result, persons, self._folders)
-        self._number += len(names)
-        for i, (code, label, value) in enumerate(zip(result.statuses, labels, values, strict=True)):
-            if code:
-                if len(self.failed[code]) < FAILED_ROWS:
-                    self.failed[code].append(batch.row(i))
+        rows = zip(batch.statuses, batch.flags, batch.labels, batch.confidences, strict=True)
+        for i, (status, flag, label, value) in enumerate(rows):
+            if status:
+                if len(self.failed[status]) < FAILED_ROWS:
+                    self.failed[status].append(_row(batch, i))
                 continue
             if value < self.least[label].bound:
-                self.least[label].add(value, batch.row(i))
+                self.least[label].add(value, _row(batch, i))
             drawn = self.drawn[label]
             if drawn.bound > 0:
                 _draw(drawn, batch, i)
-            if result.flags and result.flags[i]:
-                _draw(self.flagged[result.flags[i]], batch, i)
-            pair = self.pairs.get((self._folders.of(names[i]), label))
+            if flag:
+                _draw(self.flagged[flag], batch, i)
+            pair = self.pairs.get((self._folders.of(batch.names[i]), label))
             if pair is not None and -value < pair.bound:
-                pair.add(-value, batch.row(i))
+                pair.add(-value, _row(batch, i))
 
     @property
     def pictured(self) -> list[Row]:
@@ -119,36 +92,14 @@ class Choice:
         return [found[number] for number in sorted(found)]
 
 
-class _Batch(NamedTuple):
-    first: int
-    names: Sequence[bytes]
-    stamps: Sequence[Stamp]
-    digests: Sequence[bytes]
-    result: BatchResult
-    persons: Mapping[int, str]
-    folders: FolderLabels
-
-    def row(self, i: int) -> Row:
-        result = self.result
-        some = slice(i * result.k, i * result.k + min(result.k, TOP_LABELS))
-        return Row(
-            self.first + i + 1,
-            self.names[i],
-            self.stamps[i],
-            self.digests[i],
-            BY_CODE[result.statuses[i]],
-            FLAGS[result.flags[i]] if result.flags else Flag.NONE,
-            tuple(numbers("H", result.indices)[some]),
-            tuple(numbers("f", result.probabilities)[some]),
-            self.folders.of(self.names[i]),
-            self.persons.get(i, ""),
-        )
+def _row(batch: RowBatch, i: int) -> Row:
+    return batch.row(i, TOP_LABELS)
 
 
-def _draw(some: Smallest, batch: _Batch, i: int) -> None:
+def _draw(some: Smallest, batch: RowBatch, i: int) -> None:
     key = zlib.crc32(batch.names[i])
     if key < some.bound:
-        some.add(key, batch.row(i))
+        some.add(key, _row(batch, i))
 
 
 def _sizes(survey: Survey) -> list[int]:

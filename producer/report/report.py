@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,15 +17,14 @@ from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
 from producer.rendering.display_options import acceptance, stored_display
-from producer.rendering.person_labels import PersonLabels, labels_now
+from producer.rendering.person_labels import labels_now
 from producer.report import model_part, table_part
 from producer.report.choice import Choice
-from producer.report.survey import NO_PERSONS, Survey
+from producer.report.survey import Survey
+from producer.rows.batch import Rules, batches
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError
-from shared.messages.batch import BatchResult, decode_result
-from shared.messages.files import Stamp
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
 from shared.settings import Settings
@@ -88,13 +86,14 @@ def _write(
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed
-    persons = labels_now(table, sealed.card.labels)
-    survey = Survey(sealed.card, acceptance(sealed.card, stored_display(sealed)))
-    for names, _, _, result, labels in _batches(sealed, persons):
-        survey.add(names, result, labels)
+    shown = acceptance(sealed.card, stored_display(sealed))
+    rules = Rules(shown, labels_now(table, sealed.card.labels))
+    survey = Survey(sealed.card, shown)
+    for batch in batches(sealed, rules):
+        survey.add(batch)
     choice = Choice(survey)
-    for batch in _batches(sealed, persons):
-        choice.add(*batch)
+    for batch in batches(sealed, rules):
+        choice.add(batch)
     rows = choice.pictured
     progress.stage("pictures", len(rows))
     reads = [partial(location.classified, row.name, row.stamp, row.digest) for row in rows]
@@ -111,23 +110,6 @@ def _write(
     return Written(
         str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), images.missing
     )
-
-
-class _Batch(NamedTuple):
-    names: list[bytes]
-    stamps: list[Stamp]
-    digests: list[bytes]
-    result: BatchResult
-    persons: Mapping[int, str]
-
-
-def _batches(sealed: SealedJournal, persons: PersonLabels | None) -> Iterator[_Batch]:
-    first = 1
-    for batch in sealed.files():
-        result = decode_result(batch.result, len(batch.names))
-        labels = persons.of(first, batch, result) if persons else NO_PERSONS
-        first += len(batch.names)
-        yield _Batch(batch.names, batch.stamps, batch.digests, result, labels)
 
 
 def _model(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
 
 from producer.rows.acceptance import Acceptance, at_precision, doubtless
+from producer.rows.batch import RowBatch
 from producer.rows.folder_labels import FolderLabels
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS
-from shared.messages.batch import BatchResult, numbers
 from shared.messages.model_card import Card
 
 #: Of the confidences from 0 to 1, equally wide.
 BINS = 50
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 2_000
-NO_PERSONS: Mapping[int, str] = MappingProxyType({})
 
 
 class Point:
@@ -65,27 +63,25 @@ class Survey:
         """Rows of a label whose folder states `truth`."""
         return 0 if self.pairs is None else self.pairs[truth * len(self.labels) + label]
 
-    def add(
-        self, names: Sequence[bytes], result: BatchResult, persons: Mapping[int, str] = NO_PERSONS
-    ) -> None:
-        """Count the rows of one batch; `persons` has the labels that people gave, by index."""
-        self.rows += len(names)
-        _count(self.statuses, result.statuses)
-        _count(self.flags, result.flags)
-        chosen = [i for i, code in enumerate(result.statuses) if not code]
-        labels, values = firsts(result)
+    def add(self, batch: RowBatch) -> None:
+        """Count the rows of one batch."""
+        self.rows += len(batch)
+        _count(self.statuses, batch.statuses)
+        _count(self.flags, batch.flags)
+        labels, values = batch.labels, batch.confidences
+        chosen = [i for i, code in enumerate(batch.statuses) if not code]
         self._add_labels(labels, values, chosen)
-        kept = self._doubtless.accepted(result)
-        _count(self.doubtful, (labels[i] for i in chosen if not kept[i]))
+        sure = batch.accepted_by(self._doubtless)
+        _count(self.doubtful, (labels[i] for i in chosen if not sure[i]))
         if self._shown is not None:
-            self.accepted += sum(self._shown.accepted(result))
-        for i, label in persons.items():
+            self.accepted += sum(batch.accepted_by(self._shown))
+        for i, label in batch.persons.items():
             same = self.labels[labels[i]] == label
             self.confirmed, self.corrected = self.confirmed + same, self.corrected + (not same)
-        truths = [self._folders.of(name) for name in names]
+        truths = [self._folders.of(name) for name in batch.names]
         self._add_truths(truths, labels, values, chosen)
         for point in self.points:
-            accepted = point.acceptance.accepted(result)
+            accepted = batch.accepted_by(point.acceptance)
             point.accepted += sum(accepted)
             for i in chosen:
                 if accepted[i] and truths[i] is not None:
@@ -122,14 +118,6 @@ class Survey:
             self.wrong_bins,
             (bin_of(values[i]) for i in chosen if truths[i] not in (None, labels[i])),
         )
-
-
-def firsts(result: BatchResult) -> tuple[Sequence[int], Sequence[float]]:
-    """The most probable label of each row, and its confidence."""
-    return (
-        numbers("H", result.indices)[:: result.k],
-        numbers("f", result.probabilities)[:: result.k],
-    )
 
 
 def bin_of(confidence: float) -> int:

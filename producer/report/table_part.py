@@ -17,9 +17,11 @@ from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Shot, galleries
 from producer.rendering.display_options import acceptance, stored_display
-from producer.report.choice import FAILED_ROWS, Choice, Row
+from producer.report.choice import FAILED_ROWS, Choice
 from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
+from producer.rows.folder_labels import FolderLabels
+from producer.rows.row import Row
 from producer.verify.sealed_journal import SealedJournal
 from shared.image_status import BY_CODE, FLAGS
 
@@ -78,8 +80,9 @@ def values(
     withdrawn = promise.withdrawn(survey.card, counted, sealed.options)
     rule = doubtless(survey.card)
     names = [text.label(label) for label in survey.labels]
+    folders = FolderLabels(survey.labels)
     shots = {
-        row.number: _shot(row, names, not _accepted(rule, row), picture)
+        row.number: _shot(row, folders.of(row.name), names, not _accepted(rule, row), picture)
         for row, picture in pictures.items()
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
@@ -150,15 +153,15 @@ def _accepted(rule: Acceptance, row: Row) -> bool:
     return rule.accepts(row.labels[0], row.confidences[0], bool(row.flag))
 
 
-def _shot(row: Row, names: list[str], doubtful: bool, picture: Picture) -> Shot:
+def _shot(row: Row, truth: int | None, names: list[str], doubtful: bool, picture: Picture) -> Shot:
     return Shot(
         row.number,
         text.path(row.name),
         text.file_name(row.name),
         row.labels[0],
         [(names[label], p) for label, p in zip(row.labels, row.confidences, strict=True)],
-        row.truth,
-        "" if row.truth is None else names[row.truth],
+        truth,
+        "" if truth is None else names[truth],
         picture,
         str(row.flag),
         doubtful,

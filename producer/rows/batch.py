@@ -16,7 +16,8 @@ from typing import NamedTuple, Protocol
 
 from producer.rows.acceptance import Acceptance
 from producer.rows.decide import Decision, decide, without
-from shared.image_status import Status
+from producer.rows.row import Row
+from shared.image_status import BY_CODE, FLAGS, Status
 from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
@@ -73,6 +74,11 @@ class Rules(NamedTuple):
     acceptance: Acceptance | None = None  #: None: every label is accepted
     persons: Persons | None = None
 
+    @property
+    def unproven(self) -> str:
+        """A line on labels of people, see `Persons.unproven`."""
+        return self.persons.unproven if self.persons else ""
+
 
 #: Nothing decides but the model.
 AS_CLASSIFIED = Rules()
@@ -99,6 +105,7 @@ class RowBatch:
         #: Wire codes.
         self.flags = result.flags or bytes(len(result.statuses))
         self._result, self._stamps, self._digests = result, stamps, digests
+        self._confident: dict[Acceptance, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.statuses)
@@ -184,15 +191,34 @@ class RowBatch:
     def decisions(self) -> bytes:
         """The `Decision` of each row."""
         rule = self.rules.acceptance
-        if rule is None:
-            confident = bytes([Decision.ACCEPTED]) * len(self)
-        else:
-            confident = rule.confident(self.labels, self.confidences)
+        every = bytes([Decision.ACCEPTED]) * len(self)
+        confident = every if rule is None else self.confident(rule)
         return decide(confident, self.flags, self._given, self.statuses)
 
     def accepted_by(self, rule: Acceptance) -> bytes:
         """1 for each row whose model's label a rule accepts, whatever people say, else 0."""
-        return without(rule.confident(self.labels, self.confidences), self.flags, self.statuses)
+        return without(self.confident(rule), self.flags, self.statuses)
+
+    def confident(self, rule: Acceptance) -> bytes:
+        """1 for each row whose confidence reaches the threshold of a rule, else 0."""
+        if rule not in self._confident:
+            self._confident[rule] = rule.confident(self.labels, self.confidences)
+        return self._confident[rule]
+
+    def row(self, i: int, top: int | None = None) -> Row:
+        """One row, with at most `top` labels."""
+        some = slice(i * self.k, i * self.k + min(self.k, top or self.k))
+        return Row(
+            self.first + i,
+            self.names[i],
+            self.stamps[i],
+            self.digests[i],
+            BY_CODE[self.statuses[i]],
+            FLAGS[self.flags[i]],
+            tuple(self.all_labels[some]),
+            tuple(self.all_confidences[some]),
+            self.persons.get(i, ""),
+        )
 
 
 def read(stored: Stored, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:

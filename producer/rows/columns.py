@@ -54,6 +54,13 @@ class Decimals(NamedTuple):
 Column = Names | Words | Decimals
 
 
+class Table(NamedTuple):
+    """What a table displays of a job's rows."""
+
+    columns: tuple[Column, ...]
+    rules: Rules
+
+
 def table_columns(
     card: Card,
     rules: Rules,

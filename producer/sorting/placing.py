@@ -12,7 +12,7 @@ from producer.sorting import transfer
 from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
-from producer.sorting.plan import Planner, Remaining, Row, reason
+from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
 from producer.sorting.spots import Identity, Spot, Stays, check, link, opened
 from shared.errors import SetupError, UsageError
 from shared.labels.class_folders import SORT_LOG
@@ -44,7 +44,7 @@ class Placing:
         self._refused: list[Entry] = []  #: not done, and still in the log
         self.there = Counter[str]()  #: the number of files by folder that lay there before
 
-    def place(self, rows: Sequence[Row]) -> None:
+    def place(self, rows: Sequence[PlannedFile]) -> None:
         """Place the files of at most BATCH_FILES rows.
 
         Raises:

@@ -9,27 +9,32 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from producer.journal.records import BatchFiles
-from producer.rendering.person_labels import PersonLabels
-from producer.rows.acceptance import Acceptance
+from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules, batches
+from producer.rows.decide import Decision
 from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
 from producer.verify.sealed_journal import SealedJournal
-from shared.image_status import Status
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
-from shared.messages.batch import decode_result, numbers
 from shared.messages.files import NO_DIGEST
 
 NEVER_READ = "it could not be read when it was classified, so its content is not known"
 
 
-class Row(NamedTuple):
-    """One row of the table."""
+#: The folder of rows without a label that counts.
+_INSTEAD: dict[int, str] = {
+    Decision.FAILED: FAILED,
+    Decision.FLAGGED: FLAGGED,
+    Decision.UNKNOWN: UNKNOWN,
+}
 
-    number: int  #: from 0
+
+class PlannedFile(NamedTuple):
+    """The file of one row, and where it goes."""
+
+    number: int  #: of the row, from 0
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     content: Content | None  #: None: the file was never read
@@ -49,12 +54,11 @@ class Plan:
     def __init__(
         self,
         sealed: SealedJournal,
-        acceptance: Acceptance | None = None,
-        persons: PersonLabels | None = None,
+        rules: Rules = AS_CLASSIFIED,
     ) -> None:
         """Raises UsageError for a label that no folder can be named after."""
-        self._sealed, self._acceptance, self._persons = sealed, acceptance, persons
-        labels = sealed.card.labels
+        self._sealed, self._rules = sealed, rules
+        labels, persons = sealed.card.labels, rules.persons
         self._class_folders = ClassFolders({*labels, *(persons.labels if persons else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
@@ -62,49 +66,32 @@ class Plan:
         """Reads all rows."""
         counts: Counter[str] = Counter()
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
-        number = 0
-        for batch in self._sealed.files():
-            found = self._folders_of(number, batch)
-            number += len(found)
-            counts.update(found)
-            digest.update("/".join((*found, "")).encode())
+        for batch in self._batches():
+            folders = self._folders_of(batch)
+            counts.update(folders)
+            digest.update("/".join((*folders, "")).encode())
             sources.add(batch.names)
         return Survey(counts, digest.hexdigest(), sources.folders)
 
-    def rows(self) -> Iterator[Row]:
-        """Every row, in order."""
-        sources, number = Sources(self._sealed.options), 0
-        for batch in self._sealed.files():
-            rows = zip(
-                batch.names, batch.stamps, batch.digests, self._folders_of(number, batch),
-                strict=True,
-            )  # fmt: skip
-            for name, stamp, digest, folder in rows:
-                known = stamp[0] >= 0 and digest not in (b"", NO_DIGEST)
-                content = Content(stamp[0], digest) if known else None
-                yield Row(number, sources.path(name), folder, content)
-                number += 1
+    def files(self) -> Iterator[PlannedFile]:
+        """The file of every row, in order."""
+        sources = Sources(self._sealed.options)
+        for batch in self._batches():
+            files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
+            for number, (name, content, folder) in enumerate(files, batch.first - 1):
+                known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
+                found = Content(*content) if known else None
+                yield PlannedFile(number, sources.path(name), folder, found)
 
-    def _folders_of(self, number: int, batch: BatchFiles) -> list[str]:
-        """The folder of each row; `number` is that of the first, from 0."""
-        result = decode_result(batch.result, len(batch.names))
-        labels = numbers("H", result.indices)[:: result.k]
-        folders = [self._folders[label] for label in labels]
-        if self._acceptance is not None:
-            accepted = self._acceptance.accepted(result)
-            folders = [f if yes else UNKNOWN for f, yes in zip(folders, accepted, strict=True)]
-        if any(result.flags):
-            folders = [
-                FLAGGED if flag else f for f, flag in zip(folders, result.flags, strict=True)
-            ]
-        if self._persons is not None:
-            for i, label in self._persons.of(number + 1, batch, result).items():
-                folders[i] = self._class_folders.folder(label)
-        if any(result.statuses):
-            folders = [
-                f if code == Status.OK.code else FAILED
-                for f, code in zip(folders, result.statuses, strict=True)
-            ]
+    def _batches(self) -> Iterator[RowBatch]:
+        return batches(self._sealed, self._rules)
+
+    def _folders_of(self, batch: RowBatch) -> list[str]:
+        """The folder of each row."""
+        rows = zip(batch.decisions, batch.labels, strict=True)
+        folders = [_INSTEAD.get(decision) or self._folders[label] for decision, label in rows]
+        for i, label in batch.persons.items():
+            folders[i] = self._class_folders.folder(label)
         return folders
 
 
@@ -128,7 +115,7 @@ class Planner:
     def __init__(self, log: SortLog, sorting: int, way: Way, left: Remaining) -> None:
         self._log, self._sorting, self._way, self._left = log, sorting, way, left
 
-    def plan(self, rows: Sequence[Row], folders: Folders) -> list[Entry]:
+    def plan(self, rows: Sequence[PlannedFile], folders: Folders) -> list[Entry]:
         """New entries of the log, in its open transaction, for rows whose files can be placed.
         Among them are those of files that lie in their place already, which are not in the log."""
         there = self._log.rows(self._sorting, rows[0].number, rows[-1].number + 1)
@@ -141,7 +128,7 @@ class Planner:
             self._log.forget([entry])
             return self._named(entry, os.path.basename(entry.source), folders)
 
-    def _entry(self, row: Row, folders: Folders) -> Entry | None:
+    def _entry(self, row: PlannedFile, folders: Folders) -> Entry | None:
         name = os.path.basename(row.source)
         draft = Entry(
             self._sorting, row.number, self._way, State.PLACING, row.source, row.folder, name,

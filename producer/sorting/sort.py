@@ -22,15 +22,13 @@ from producer.journal.totals import JobCounts
 from producer.output.formatting import near, typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import located
-from producer.rendering.display_options import acceptance, stored_display
-from producer.rendering.person_labels import PersonLabels
 from producer.rendering.table_file import is_foreign
 from producer.sorting import moved_files, out_folder, placing, reach, sort_index
 from producer.sorting.entry import Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.placing import Placing, no_links
-from producer.sorting.plan import Plan, Planner, Remaining, Row
+from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.summary.sorted_files import Sorted
@@ -56,7 +54,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     """
     table, out = located(table), _checked(into)
     with _opened(table) as sealed:
-        plan = _plan(sealed)
+        plan = Plan(sealed, sealed.table.rules)
         survey = plan.survey()
         _check_links(sealed, out, way)
         with out_folder.new_log(out) as log:
@@ -69,7 +67,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             with _Progress(survey.counts.total(), left, quiet) as progress:
                 planner = Planner(log, sorting, way, left)
                 work = Placing(log, os.fsencode(out), planner, left, progress.passed)
-                for rows in _batches(plan.rows()):
+                for rows in _batches(plan.files()):
                     work.place(rows)
                 work.finish()
             found = _sorted(out, way, log.counts(sorting), left, work.there)
@@ -88,7 +86,7 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
     """What `sort` would do, as far as that shows without reading the files; nothing is written."""
     table, out = located(table), _checked(into)
     with _opened(table) as sealed, tempfile.TemporaryDirectory(prefix="hangtag-") as scratch:
-        plan = _plan(sealed)
+        plan = Plan(sealed, sealed.table.rules)
         survey = plan.survey()
         _check_links(sealed, out, way)
         left_log = out_folder.left_by(out)
@@ -98,7 +96,7 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
             planner = Planner(log, sorting, way, left)
-            for rows in _batches(plan.rows()):
+            for rows in _batches(plan.files()):
                 with Folders(os.fsencode(out)) as folders, log.transaction():
                     planned = planner.plan(rows, folders)
                     there.update(one.folder for one in planned if folders.is_placed(one))
@@ -191,16 +189,6 @@ def _example(table: Path) -> str:
     return f", for example {near(str(here[0]))}" if here else ""
 
 
-def _plan(sealed: SealedJournal) -> Plan:
-    """The rows as the table displays them."""
-    display = stored_display(sealed)
-    persons = None
-    if display.corrections:
-        output = Path(sealed.options.output)
-        persons = PersonLabels(output, display.corrections, sealed.card.labels)
-    return Plan(sealed, acceptance(sealed.card, display), persons)
-
-
 def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
     """Check before anything is done that hard links to the typed folders are possible."""
     if way is not Way.LINK:
@@ -213,7 +201,7 @@ def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
             raise no_links(printable(name))
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:
     while batch := list(islice(rows, placing.BATCH_FILES)):
         yield batch
 

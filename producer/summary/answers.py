@@ -10,11 +10,10 @@ from operator import eq
 from producer.journal.totals import AcceptedShare, Answers, Failures
 from producer.output.csv_cells import escape
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
-from producer.rendering.table_file import Rows
 from producer.rows.acceptance import doubtless, doubtless_point
+from producer.rows.batch import Results, RowBatch, batches
 from producer.rows.folder_labels import FolderLabels
 from shared.image_status import BY_CODE, Status
-from shared.messages.batch import BatchResult, decode_result, numbers
 from shared.messages.model_card import Card
 
 
@@ -35,16 +34,16 @@ class AnswerCounter:
         self._in_label_folders = self._as_folder = 0
         self.flagged = 0  #: rows
 
-    def add(self, names: Sequence[bytes], result: BatchResult) -> None:
+    def add(self, batch: RowBatch) -> None:
         """Count one batch."""
-        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
-        sure = self._rule.accepted(result)
-        self.flagged += len(result.flags) - result.flags.count(0)
-        self._count_accepted(result)
-        truths = list(map(self._folders.of, names))
-        if any(result.statuses):
-            self._count_failed(names, result.statuses)
-            good = [code == Status.OK.code for code in result.statuses]
+        labels: Sequence[int] = batch.labels
+        sure: Sequence[int] = batch.accepted_by(self._rule)
+        self.flagged += len(batch) - batch.flags.count(0)
+        self._count_accepted(batch)
+        truths = list(map(self._folders.of, batch.names))
+        if batch.failed:
+            self._count_failed(batch)
+            good = [code == Status.OK.code for code in batch.statuses]
             labels, truths = list(compress(labels, good)), list(compress(truths, good))
             sure = list(compress(sure, good))
         self._all.update(labels)
@@ -67,12 +66,11 @@ class AnswerCounter:
             self._share(),
         )
 
-    def _count_accepted(self, result: BatchResult) -> None:
+    def _count_accepted(self, batch: RowBatch) -> None:
         if self._acceptance is not None:
-            accepted = self._acceptance.accepted(result)
-            confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
+            accepted = batch.accepted_by(self._acceptance)
             self._accepted += sum(accepted)
-            self._expected += sum(compress(confidences, accepted))
+            self._expected += sum(compress(batch.confidences, accepted))
 
     def _share(self) -> AcceptedShare | None:
         if self._acceptance is None:
@@ -81,19 +79,19 @@ class AnswerCounter:
         expected = self._expected / self._accepted if self._accepted else 0.0
         return AcceptedShare(self._accepted, expected, rule.precision, rule.confidence)
 
-    def _count_failed(self, names: Sequence[bytes], statuses: bytes) -> None:
-        for code in set(statuses) - {Status.OK.code}:
-            count, before = statuses.count(code), self._failed.get(code)
+    def _count_failed(self, batch: RowBatch) -> None:
+        for code in set(batch.statuses) - {Status.OK.code}:
+            count, before = batch.statuses.count(code), self._failed.get(code)
             if before is None:
-                first = escape(names[statuses.index(code)])
+                first = escape(batch.names[batch.statuses.index(code)])
                 self._failed[code] = Failures(count, first)
             else:
                 self._failed[code] = Failures(before.count + count, before.first)
 
 
-def count_rows(rows: Rows, card: Card, display: DisplayOptions | None = None) -> Answers:
+def count_rows(journal: Results, card: Card, display: DisplayOptions | None = None) -> Answers:
     """The counts of a journal's rows, one batch in memory at a time."""
     counter = AnswerCounter(card, display)
-    for names, data in rows.rows():
-        counter.add(names, decode_result(data, len(names)))
+    for batch in batches(journal):
+        counter.add(batch)
     return counter.counted()

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from producer.output.csv_table import COLUMNS, CONFIDENCE, GUESS
+from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 

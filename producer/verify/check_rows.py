@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from producer.output.csv_cells import escape
 from producer.output.formatting import one_line, typed
 from producer.rendering.table_file import PLACING, lines
 from producer.verify.align import align
@@ -51,7 +52,7 @@ def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
 
 
 def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
-    columns = next(csv.reader([sealed.table.header]))
+    columns = [escape(column.name.encode()) for column in sealed.table.columns]
     with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         expected, found = _expected(sealed), _numbered(csv.reader(file, strict=True))
         try:

@@ -16,9 +16,9 @@ from producer.journal.job_properties import JobProperties, Pinned, open_read_onl
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
-from producer.output.csv_table import Table
 from producer.output.formatting import typed
 from producer.rendering.display_options import make_table, stored_display
+from producer.rows.columns import Table
 from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 
@@ -95,7 +95,7 @@ class SealedJournal(JobProperties):
 
     @property
     def table(self) -> Table:
-        """What formats its rows, with the display options of the job."""
+        """What its table displays, with the display options of the job."""
         return make_table(Pinned(self.record, self.card, self.options), stored_display(self))
 
     @property

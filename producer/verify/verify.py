@@ -124,8 +124,8 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
-    persons = sealed.table.persons
-    found = [persons.unproven] if persons and persons.unproven else []
+    unproven = sealed.table.rules.unproven
+    found = [unproven] if unproven else []
     if not deep:
         found.append("the files' content, beyond size and time; check it with --deep")
     elif any(not digest for batch in sealed.files() for digest in batch.digests):

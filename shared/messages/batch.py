@@ -57,6 +57,11 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     flags: bytes = b""
     digests: bytes = b""
 
+    @property
+    def failed(self) -> int:
+        """The number of images without a label."""
+        return len(self.statuses) - self.statuses.count(Status.OK.code)
+
     def check(self, count: int) -> BatchResult:
         """This result, if its fields fit `count` images.
 

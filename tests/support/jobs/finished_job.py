@@ -14,7 +14,6 @@ from producer.inputs.job_options import JobOptions, as_started, encode_options
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import StoredResult
-from producer.output.csv_table import failures
 from producer.sorting import moved_files
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
@@ -86,7 +85,7 @@ def finish(
 
 def _record(job: Job, n: int, result: BatchResult) -> None:
     flagged = count_flags(result.flags)
-    stored = StoredResult(n, encode_result(result), failures(result), flagged)
+    stored = StoredResult(n, encode_result(result), result.failed, flagged)
     job.journal.commit(results=[stored])
 
 

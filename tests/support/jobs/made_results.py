@@ -7,9 +7,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from producer.rows.batch import RowBatch
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import BatchResult
-from shared.messages.files import Stamp
+from shared.messages.files import STAMP
 
 
 class Answer(NamedTuple):
@@ -20,9 +21,6 @@ class Answer(NamedTuple):
     flag: int
     labels: tuple[int, ...]
     confidences: tuple[float, ...]
-
-
-Batch = tuple[list[bytes], list[Stamp], list[bytes], BatchResult]
 
 
 def answers(
@@ -50,7 +48,7 @@ def _single(value: float) -> float:
     return float(struct.unpack("<f", struct.pack("<f", value))[0])
 
 
-def batches(rows: Sequence[Answer], size: int) -> Iterator[Batch]:
+def batches(rows: Sequence[Answer], size: int) -> Iterator[RowBatch]:
     """The rows as batches of a journal, without digests of files."""
     for at in range(0, len(rows), size):
         some = rows[at : at + size]
@@ -58,15 +56,12 @@ def batches(rows: Sequence[Answer], size: int) -> Iterator[Batch]:
         labels = [label for row in some for label in row.labels]
         values = [value for row in some for value in row.confidences]
         flags = bytes(row.flag for row in some)
-        yield (
-            [row.name for row in some],
-            [(1, 1)] * len(some),
-            [b""] * len(some),
-            BatchResult(
-                k,
-                bytes(row.status for row in some),
-                struct.pack(f"<{len(labels)}H", *labels),
-                struct.pack(f"<{len(values)}f", *values),
-                flags if any(flags) else b"",
-            ),
+        result = BatchResult(
+            k,
+            bytes(row.status for row in some),
+            struct.pack(f"<{len(labels)}H", *labels),
+            struct.pack(f"<{len(values)}f", *values),
+            flags if any(flags) else b"",
         )
+        names, stamps = b"\0".join(row.name for row in some), STAMP.pack(1, 1) * len(some)
+        yield RowBatch(names, result, first=at + 1, stamps=stamps)

@@ -12,7 +12,6 @@ from producer.inputs.job_options import JobOptions, encode_options
 from producer.inputs.reader import read
 from producer.journal.journal import Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.csv_table import failures
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import BatchResult, encode_result, new_id
@@ -65,4 +64,4 @@ def _commit(journal: Journal, n: int, answers: Sequence[Answer], cwd: Path) -> N
         struct.pack(f"<{len(answers)}f", *(p if i is not None else 0 for _, i, p in answers)),
     )
     journal.commit([FrozenBatch(n, 0, names, stamps, digests)])
-    journal.commit(results=[StoredResult(n, encode_result(result), failures(result))])
+    journal.commit(results=[StoredResult(n, encode_result(result), result.failed)])

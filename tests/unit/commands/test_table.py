@@ -18,8 +18,8 @@ from producer.jobs.background import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
-from producer.output.csv_table import COLUMNS, GUESS
 from producer.rows.acceptance import UNKNOWN, at_precision
+from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
 from shared import atomic_file
 from shared.errors import Exit

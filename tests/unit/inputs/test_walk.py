@@ -33,7 +33,7 @@ from producer.inputs.skipped import (
 )
 from producer.inputs.walk import Walk, check_roots
 from producer.journal import journal
-from producer.output.csv_table import PART_SUFFIX
+from producer.output.output_path import PART_SUFFIX
 from producer.sorting import moved_files
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError

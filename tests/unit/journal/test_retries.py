@@ -16,7 +16,6 @@ from producer.journal import property_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, Place, StoredResult
 from producer.journal.totals import JobCounts, load_counts, sums
-from producer.output.csv_table import failures
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.batch import BatchResult, decode_result, encode_result
@@ -45,7 +44,7 @@ def result(predictions: list[Row]) -> BatchResult:
 def recorded(n: int, predictions: list[Row]) -> StoredResult:
     encoded = result(predictions)
     kinds = {str(f): encoded.flags.count(f.code) for f in FLAGS[1:] if f.code in encoded.flags}
-    return StoredResult(n, encode_result(encoded), failures(encoded), kinds)
+    return StoredResult(n, encode_result(encoded), encoded.failed, kinds)
 
 
 def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> FrozenBatch:  # noqa: B006

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import memory
 from producer.cli.main import hangtag
-from producer.output.csv_table import COLUMNS
+from producer.rows.columns import COLUMNS
 from shared.broker.address import address
 from shared.errors import Exit
 from shared.image_status import Status

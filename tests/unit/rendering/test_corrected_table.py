@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.rendering.person_labels import PersonLabels
+from producer.rows.batch import Rules, batches
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared.labels import correction_log
-from shared.messages.batch import decode_result
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -61,9 +61,8 @@ def test_a_failed_row_has_no_label(table: Path) -> None:
     correct(table, RUBBISH, "Bag")
     size = correction_log.complete_size(correction_log.log_path(table))
     with SealedJournal(table) as sealed:
-        persons = PersonLabels(table, size, sealed.card.labels)
-        for batch in sealed.files():
-            assert persons.of(1, batch, decode_result(batch.result, len(batch.names))) == {}
+        rules = Rules(persons=PersonLabels(table, size, sealed.card.labels))
+        assert all(batch.persons == {} for batch in batches(sealed, rules))
 
 
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:

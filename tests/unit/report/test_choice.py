@@ -18,10 +18,10 @@ from producer.report.choice import (
     MOST_OF_PAIR,
     PAIR_ROWS,
     Choice,
-    Row,
 )
 from producer.report.survey import MAX_PAIRED_LABELS, Survey
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.row import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
@@ -32,11 +32,11 @@ FOLDERS = [folder_of(label) for label in CARD.labels]
 
 def chosen(rows: Sequence[Answer], size: int = 100) -> Choice:
     survey = Survey(CARD)
-    for names, _, _, result in batches(rows, size):
-        survey.add(names, result)
+    for batch in batches(rows, size):
+        survey.add(batch)
     choice = Choice(survey)
     for batch in batches(rows, size):
-        choice.add(*batch)
+        choice.add(batch)
     return choice
 
 
@@ -77,11 +77,11 @@ def test_many_labels_are_bounded_too(labels: int) -> None:
     )
     rows = answers(1, 3_000, card.labels, 1, card.labels[:50])
     survey = Survey(card)
-    for names, _, _, result in batches(rows, 500):
-        survey.add(names, result)
+    for batch in batches(rows, 500):
+        survey.add(batch)
     choice = Choice(survey)
     for batch in batches(rows, 500):
-        choice.add(*batch)
+        choice.add(batch)
     assert LABEL_ROWS // 2 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
     assert sum(survey.of_folder) == survey.judged > 2_000
     assert (survey.pairs is None) is (labels > MAX_PAIRED_LABELS)

@@ -22,8 +22,8 @@ FOLDERS = [folder_of(label) for label in CARD.labels]
 
 def surveyed(rows: Sequence[Answer], size: int) -> Survey:
     survey = Survey(CARD)
-    for names, _, _, result in batches(rows, size):
-        survey.add(names, result)
+    for batch in batches(rows, size):
+        survey.add(batch)
     return survey
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -11,39 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.records import FinishedBatch
-from producer.output.csv_table import Table
-from producer.rendering.csv_rows import CsvRows
+from producer.rendering.text_rows import Csv
 from producer.rows import batch as rows
 from producer.rows.acceptance import Acceptance
 from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.rows.decide import Decision
-from producer.rows.row import row
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import STAMP
 from shared.messages.model_card import Card
 from tests.unit.output.test_csv_cells import names
-from tests.unit.output.test_csv_table import card
+from tests.unit.rendering.test_text_rows import Given, card
 
 paths = names.filter(lambda name: name and b"\0" not in name)
 #: Probabilities, and what a damaged model may send.
 values = st.floats(0, 1, width=32) | st.floats(width=32)
-
-
-class Given(NamedTuple):
-    """Labels that people gave to rows, by index."""
-
-    by_index: Mapping[int, str]
-    unproven: str = ""
-
-    @property
-    def labels(self) -> set[str]:
-        return set(self.by_index.values())
-
-    def of(self, batch: RowBatch) -> Mapping[int, str]:
-        return self.by_index
 
 
 class Case(NamedTuple):
@@ -92,27 +76,6 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_rows_are_the_bytes_that_they_were(case: Case) -> None:
-    rules, persons = case.rules, case.rules.persons
-    old = Table(
-        case.card, case.top_k, case.probabilities, rules.acceptance, case.columns,
-        OldPersons() if persons else None,
-    )  # fmt: skip
-    by_index = persons.by_index if isinstance(persons, Given) else {}
-    columns = table_columns(case.card, rules, case.top_k, case.probabilities, case.columns)
-    new, batch = CsvRows(columns), rows.read(case.stored(), 1, rules)
-    assert new.header == old.header
-    assert new.lines(batch) == "".join(old.rows(case.names, case.result, by_index))
-
-
-class OldPersons:
-    unproven = ""
-
-    def of(self, *_: object) -> Mapping[int, str]:
-        raise AssertionError
-
-
-@given(cases())
 def test_the_model_s_accepted_rows_are_those_that_they_were(case: Case) -> None:
     rule = case.rules.acceptance or Acceptance((0.5,) * len(case.card.labels))
     found = rows.read(case.stored(), 1, case.rules).accepted_by(rule)
@@ -144,7 +107,7 @@ def test_a_number_between_two_decimals_is_written_as_python_does(thousandths: in
     number = thousandths / 100_000
     result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
     columns = table_columns(card(), Rules(), chosen=("confidence",))
-    text = CsvRows(columns).lines(RowBatch(b"a.png", result))
+    text = Csv(columns).lines(RowBatch(b"a.png", result))
     assert text == f"a.png,{struct.unpack('<f', struct.pack('<f', number))[0]:.4f}\n"
 
 
@@ -161,6 +124,6 @@ def test_batches_follow_each_other() -> None:
     assert (one.first, len(one), other.first, len(other)) == (1, 2, 3, 2)
     assert one.digests == [b"", b""]
     assert other.contents == [Content(3, b"ABCD"), Content(4, b"EFGH")]
-    assert row(other, 1) == (
+    assert other.row(1) == (
         4, b"d", (4, 6), b"EFGH", Status.OK, Flag.NONE, (0,), (0.0,), "",
     )  # fmt: skip

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from producer.journal.job_properties import decode_answers, encode_answers
 from producer.output.csv_cells import escape
-from producer.output.csv_table import Table
+from producer.rendering.text_rows import Csv
 from producer.rows.acceptance import doubtless
+from producer.rows.batch import AS_CLASSIFIED, RowBatch
+from producer.rows.columns import table_columns
 from producer.summary.answers import AnswerCounter
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
@@ -33,7 +35,7 @@ rows = st.tuples(
 )
 
 
-def batch(found: list[Row], first: int) -> tuple[list[bytes], BatchResult]:
+def batch(found: list[Row], first: int) -> RowBatch:
     """Names and results of rows; a failed row holds zeros, as a worker writes it."""
     names = [f"{one[0]}/{first + i}.png".lstrip("/").encode() for i, one in enumerate(found)]
     good = [(i, p, f) if not code else (0, 0.0, 0) for _, i, p, code, f in found]
@@ -44,17 +46,17 @@ def batch(found: list[Row], first: int) -> tuple[list[bytes], BatchResult]:
         array("f", (p for _, p, _ in good)).tobytes(),
         bytes(f for _, _, f in good),
     )
-    return names, result
+    return RowBatch(b"\0".join(names), result)
 
 
 @given(st.lists(st.lists(rows, min_size=1, max_size=12), min_size=1, max_size=4))
 def test_the_counts_are_those_of_the_table(batches: list[list[Row]]) -> None:
-    counter, table = AnswerCounter(CARD), Table(CARD, 1, False)
+    counter, table = AnswerCounter(CARD), Csv(table_columns(CARD, AS_CLASSIFIED))
     text, exact = table.header, list[float]()
     for number, found in enumerate(batches):
-        names, result = batch(found, 100 * number)
-        counter.add(names, result)
-        text += "".join(table.rows(names, result))
+        some = batch(found, 100 * number)
+        counter.add(some)
+        text += table.lines(some)
         exact += [one[2] for one in found]
     counted = counter.counted()
     lines = list(csv.DictReader(StringIO(text)))
@@ -83,6 +85,6 @@ def test_the_counts_are_those_of_the_table(batches: list[list[Row]]) -> None:
 
 def test_a_first_failed_file_is_named_as_in_the_table() -> None:
     counter = AnswerCounter(CARD)
-    _, result = batch([("", 0, 1.0, BY_CODE.index("missing"), 0)], 0)
-    counter.add([b"a\xff\n.png"], result)
+    status = BY_CODE.index("missing")
+    counter.add(RowBatch(b"a\xff\n.png", BatchResult(1, bytes([status]), bytes(2), bytes(4))))
     assert counter.counted().failures["missing"].first == escape(b"a\xff\n.png")

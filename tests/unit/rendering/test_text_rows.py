@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -16,9 +17,12 @@ from hypothesis import strategies as st
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape
-from producer.output.csv_table import COLUMNS, Table, cells, failures
+from producer.rendering.forms import CSV, FORMS, JSONL, TSV, text_rows
 from producer.rendering.table_file import lines, write_table
+from producer.rendering.text_rows import Csv, plain_names
 from producer.rows.acceptance import Acceptance
+from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
+from producer.rows.columns import COLUMNS, Table, table_columns
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
@@ -65,15 +69,19 @@ def naive(
     rows: list[Row],
     rule: Acceptance | None = None,
     chosen: tuple[str, ...] = (),
+    persons: Mapping[int, str] | None = None,
 ) -> str:
     """The oracle: a dictionary for each row, a line of the standard library for each."""
-    columns = ["path", *chosen] if chosen else [*COLUMNS, *(["guess"] if rule else [])]
+    columns = ["path", *chosen]
+    if not chosen:
+        guess = rule is not None or persons is not None
+        columns = [*COLUMNS, *["guess"][:guess], *["source"][: persons is not None]]
     for k in range(2, min(top_k, len(card.labels)) + 1):
         columns += [f"label_{k}", f"confidence_{k}"]
     if every:
         columns += [f"p_{label}" for label in card.labels]
     lines = [written([escape(column.encode()) for column in columns])]
-    for name, status, prediction, flag in rows:
+    for i, (name, status, prediction, flag) in enumerate(rows):
         row = {"path": escape(name), "status": status.value, "model": card.ref}
         if status is Status.OK:
             row["flag"] = flag.value
@@ -81,9 +89,11 @@ def naive(
                 suffix = f"_{k}" if k > 1 else ""
                 row[f"label{suffix}"] = escape(card.labels[label].encode())
                 row[f"confidence{suffix}"] = f"{p:.4f}"
-            row["guess"] = row["label"]
+            row["guess"], row["source"] = row["label"], "model"
             best, confidence = prediction[0]
-            if rule is not None and not rule.accepts(best, confidence, flag.code > 0):
+            if persons is not None and i in persons:
+                row["label"], row["source"] = escape(persons[i].encode()), "person"
+            elif rule is not None and not rule.accepts(best, confidence, flag.code > 0):
                 row["label"] = "unknown"
             if every:
                 row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in prediction}
@@ -93,6 +103,17 @@ def naive(
     return "".join(lines)
 
 
+def csv_rows(
+    card: Card,
+    top_k: int,
+    every: bool,
+    rules: Rules = AS_CLASSIFIED,
+    chosen: tuple[str, ...] = (),
+) -> Csv:
+    """What writes the rows of a table."""
+    return Csv(table_columns(card, rules, top_k, every, chosen))
+
+
 def written(cells: list[str]) -> str:
     """One line; the line terminator makes the writer quote both kinds of line end."""
     text = io.StringIO(newline="")
@@ -100,12 +121,29 @@ def written(cells: list[str]) -> str:
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 
+class Given(NamedTuple):
+    """Labels that people gave to the rows of one batch, by index."""
+
+    by_index: Mapping[int, str]
+    unproven: str = ""
+
+    @property
+    def labels(self) -> set[str]:
+        return set(self.by_index.values())
+
+    def of(self, batch: RowBatch) -> Mapping[int, str]:
+        return {i: label for i, label in self.by_index.items() if i < len(batch)}
+
+
 @st.composite
-def displays(draw: st.DrawFn) -> tuple[tuple[float, ...] | None, tuple[str, ...]]:
-    """Thresholds of five labels, or none, and the chosen columns; none: the default."""
+def displays(draw: st.DrawFn) -> tuple[Rules, tuple[str, ...]]:
+    """Thresholds of five labels, or none; labels of people; the chosen columns, none: the
+    default."""
     limits = st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5).map(tuple)
-    chosen = st.lists(st.sampled_from([*COLUMNS[1:], "guess"]), unique=True).map(tuple)
-    return draw(st.none() | limits), draw(st.just(()) | chosen)
+    chosen = st.lists(st.sampled_from([*COLUMNS[1:], "guess", "source"]), unique=True).map(tuple)
+    persons = st.dictionaries(st.integers(0, 4), texts).map(Given)
+    rules = Rules(draw(st.none() | limits.map(Acceptance)), draw(st.none() | persons))
+    return rules, draw(st.just(()) | chosen)
 
 
 @st.composite
@@ -127,37 +165,74 @@ def tables(draw: st.DrawFn) -> tuple[Card, int, bool, int, list[Row]]:
 @given(tables(), displays())
 def test_the_table_equals_that_of_a_plain_writer(
     given_: tuple[Card, int, bool, int, list[Row]],
-    display: tuple[tuple[float, ...] | None, tuple[str, ...]],
+    display: tuple[Rules, tuple[str, ...]],
 ) -> None:
     card, top_k, every, k, rows = given_
-    rule = None if display[0] is None else Acceptance(display[0])
-    table = Table(card, top_k, every, rule, display[1])
+    rules, chosen = display
+    table = csv_rows(card, top_k, every, rules, chosen)
     names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
     # A worker sends no flags if no image has one.
     result = packed(k, statuses, predictions, flags if any(flags) else [])
-    text = table.header + "".join(table.rows(names, result))
-    assert text == naive(card, top_k, every, rows, rule, display[1])
+    batch = RowBatch(b"\0".join(names), result, rules=rules)
+    text = table.header + table.lines(batch)
+    persons = rules.persons.of(batch) if rules.persons else None
+    assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons)
+
+
+@given(tables(), displays())
+def test_every_form_has_the_cells_of_csv(
+    given_: tuple[Card, int, bool, int, list[Row]], display: tuple[Rules, tuple[str, ...]]
+) -> None:
+    card, top_k, every, k, rows = given_
+    columns = table_columns(card, display[0], top_k, every, display[1])
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    batch = RowBatch(b"\0".join(names), packed(k, statuses, predictions, flags), rules=display[0])
+    made = {form: text_rows(form)(columns) for form in FORMS}
+    texts = {form: rows.header + rows.lines(batch) for form, rows in made.items()}
+    header, *cells = csv.reader(io.StringIO(texts[CSV], newline=""))
+    assert texts[TSV] == "".join("\t".join(line) + "\n" for line in (header, *cells))
+    numbers = [name.startswith(("confidence", "p_")) for name in header]
+    assert texts[JSONL] == "".join(
+        msgspec.json.encode(
+            {
+                name: (float(cell) if is_number else cell) if cell else None
+                for name, cell, is_number in zip(header, line, numbers, strict=True)
+            }
+        ).decode()
+        + "\n"
+        for line in cells
+    )
 
 
 @given(st.lists(paths, min_size=1, max_size=6))
-def test_batched_cells_equal_single_cells(names: list[bytes]) -> None:
-    one_by_one = [cells([name])[0] for name in names]
-    assert cells(names) == one_by_one
-    line = ",".join(one_by_one) + "\n"
-    assert list(csv.reader(io.StringIO(line, newline=""))) == [[escape(n) for n in names]]
+def test_names_of_a_batch_are_those_of_single_rows(names: list[bytes]) -> None:
+    rows = csv_rows(card(), 1, False, chosen=("model",))
+    result = packed(1, [Status.OK], [[(0, 1.0)]])
+    one_by_one = "".join(rows.lines(RowBatch(name, result)) for name in names)
+    results = packed(1, [Status.OK] * len(names), [[(0, 1.0)]] * len(names))
+    batch = RowBatch(b"\0".join(names), results)
+    assert rows.lines(batch) == one_by_one
+    found = list(csv.reader(io.StringIO(one_by_one, newline="")))
+    assert found == [[escape(name), "model@3"] for name in names]
+    cells = [written([escape(name), ""]).encode() for name in names]
+    are_plain = cells == [name + b",\n" for name in names]
+    assert plain_names(batch) == ([name.decode() for name in names] if are_plain else None)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
 def test_a_failed_row_has_only_model_and_error(status: Status) -> None:
-    table = Table(card(), 2, True)
-    (row,) = csv.reader(table.rows([b"x.png"], packed(3, [status], [[]])))
+    batch = RowBatch(b"x.png", packed(3, [status], [[]]))
+    (row,) = csv.reader([csv_rows(card(), 2, True).lines(batch)])
     assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
 
 
 @given(st.lists(st.integers(0, len(BY_CODE) - 1)))
 def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
     result = BatchResult(1, bytes(codes), b"", b"")
-    assert failures(result) == sum(BY_CODE[code] is not Status.OK for code in codes)
+    assert result.failed == sum(BY_CODE[code] is not Status.OK for code in codes)
+
+
+TABLE = Table(table_columns(card(), Rules()), Rules())
 
 
 @pytest.fixture
@@ -172,7 +247,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: Path) -> None:
-    write_table(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    write_table(journal, TABLE, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == (
         b"path,label,confidence,status,error,flag,model\n"
         b"a,a,0.5000,ok,,,model@3\n"
@@ -188,10 +263,10 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_on
     output.write_text("old")
     (tmp_path / f"out.csv{DRAFT_SUFFIX}").mkdir()
     with pytest.raises(SetupError) as error:
-        write_table(journal, Table(card(), 1, False), output)
+        write_table(journal, TABLE, output)
     assert str(error.value).isprintable()
     assert output.read_text() == "old"
-    assert len(list(lines(journal, Table(card(), 1, False)))) == 3
+    assert len(list(lines(journal, TABLE))) == 3
 
 
 @pytest.mark.parametrize("target", [None, "letters"])
@@ -202,12 +277,13 @@ def test_a_table_is_never_written_through_a_symbolic_link(
     if target:
         other.write_text(target)
     draft.symlink_to(other)
-    write_table(journal, Table(card(), 1, False), tmp_path / "out.csv")
+    write_table(journal, TABLE, tmp_path / "out.csv")
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
     assert not draft.is_symlink()
 
 
 def test_a_row_names_the_version(journal: Journal) -> None:
-    table = Table(msgspec.structs.replace(card(), version=12), 1, False)
+    version = msgspec.structs.replace(card(), version=12)
+    table = Table(table_columns(version, Rules()), Rules())
     assert all(line.endswith("model@12\n") for line in list(lines(journal, table))[1:])

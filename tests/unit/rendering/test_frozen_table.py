@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from producer.output.csv_table import Table
+from producer.rows.batch import RowBatch
 from shared.messages.model_card import Card
 from tests.support.jobs.frozen_table import FrozenTable
-from tests.unit.output.test_csv_table import Row, packed, tables
 from tests.unit.project.test_boundaries import loaded_after
+from tests.unit.rendering.test_text_rows import Row, csv_rows, packed, tables
 
 
 @given(tables())
@@ -18,9 +18,10 @@ def test_the_bytes_of_a_table_are_those_of_69e60f4f(
     card, top_k, every, k, rows = given_
     names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
     result = packed(k, statuses, predictions, flags if any(flags) else [])
-    product, frozen = Table(card, top_k, every), FrozenTable(card, top_k, every)
+    product, frozen = csv_rows(card, top_k, every), FrozenTable(card, top_k, every)
     assert product.header == frozen.header
-    assert product.rows(names, result) == frozen.rows(names, result)
+    batch = RowBatch(b"\0".join(names), result)
+    assert product.lines(batch) == "".join(frozen.rows(names, result))
 
 
 def test_the_copy_imports_nothing_of_the_product_that_renders() -> None:

@@ -1,0 +1,203 @@
+"""Rows as text, a line each: CSV, TSV, JSON Lines. All have the same cells (docs/table.md).
+
+Lines are put together column by column: a column of one text costs nothing for each row.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import add, mul
+
+import msgspec
+
+from producer.output.csv_cells import escape, quote
+from producer.rows.batch import RowBatch
+from producer.rows.columns import Column, Names, Words
+
+#: The cells of a column with the text before each; one text if they are all the same.
+Cells = Sequence[str] | str
+#: Usually no name of a batch needs escaping or quoting, which few searches find out.
+_ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
+_STARTS = tuple(b"\0" + start for start in (b"=", b"+", b"-", b"@", b"'"))
+#: The same of names that are not ASCII.
+_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
+#: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
+_SIGN = 3 if sys.byteorder == "little" else 0
+_FROM_0_TO_2 = bytes(range(0x40))
+_UNIT = 1e4  #: of the last decimal
+#: A double of this size has no fraction: adding it rounds to whole units, ties to even.
+_ROUNDS = 1.5 * 2.0**52
+
+
+class TextRows(ABC):
+    """Writes the rows of a table with these columns, the names first."""
+
+    header: str  #: the first line; empty if the form has none
+    empty = ""  #: a cell without a value
+    end = "\n"  #: of a line
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.header = ""
+        self._columns = columns
+        self._before = [self.before(column.name, at == 0) for at, column in enumerate(columns)]
+        self._words = [
+            [before + self._word(word) for word in column.words]
+            if isinstance(column, Words)
+            else []
+            for before, column in zip(self._before, columns, strict=True)
+        ]
+        self._decimals = {before: _Decimals(before, self.number) for before in self._before}
+
+    @abstractmethod
+    def before(self, name: str, is_first: bool) -> str:
+        """What separates the cells of a column from what precedes them."""
+
+    @abstractmethod
+    def cell(self, text: str) -> str:
+        """A cell of text, which has no control character."""
+
+    def number(self, decimals: str) -> str:
+        """A cell of a number."""
+        return decimals
+
+    def plain(self, names: list[str]) -> list[str]:
+        """Names as cells, none of which needs escaping or quoting."""
+        return names
+
+    def lines(self, batch: RowBatch) -> str:
+        """The lines of a batch."""
+        cells = map(self._cells, repeat(batch), self._columns, self._before, self._words)
+        pieces = _merged([self._before[0], *cells, self.end])
+        texts = [""] * (len(batch) * len(pieces))
+        for at, piece in enumerate(pieces):
+            texts[at :: len(pieces)] = [piece] * len(batch) if isinstance(piece, str) else piece
+        return "".join(texts)
+
+    def _cells(self, batch: RowBatch, column: Column, before: str, words: Sequence[str]) -> Cells:
+        if isinstance(column, Names):
+            return self._names(batch)
+        if isinstance(column, Words):
+            return _texts(words, column.codes(batch))
+        numbers = self._decimals[before].texts(column.values(batch))
+        if not batch.failed:
+            return numbers
+        empty = before + self.empty
+        return [empty if code else text for text, code in zip(numbers, batch.statuses, strict=True)]
+
+    def _names(self, batch: RowBatch) -> list[str]:
+        plain = plain_names(batch)
+        if plain is not None:
+            return self.plain(plain)
+        return [self.cell(escape(name)) for name in batch.names]
+
+    def _word(self, word: str) -> str:
+        return self.cell(escape(word.encode())) if word else self.empty
+
+
+class Csv(TextRows):
+    """UTF-8, a cell in quotes only where it needs them."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        self.header = ",".join(self._word(column.name) for column in columns) + "\n"
+
+    def before(self, name: str, is_first: bool) -> str:
+        return "" if is_first else ","
+
+    def cell(self, text: str) -> str:
+        return quote(text)
+
+
+class Tsv(TextRows):
+    """Without quotes: no cell has a tab or a line end."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__(columns)
+        self.header = "\t".join(self._word(column.name) for column in columns) + "\n"
+
+    def before(self, name: str, is_first: bool) -> str:
+        return "" if is_first else "\t"
+
+    def cell(self, text: str) -> str:
+        return text
+
+
+class JsonLines(TextRows):
+    """An object for each row, with numbers where CSV has decimals, and null for an empty cell."""
+
+    empty = "null"
+    end = "}\n"
+
+    def before(self, name: str, is_first: bool) -> str:
+        return f"{'{' if is_first else ','}{self._word(name)}:"
+
+    def cell(self, text: str) -> str:
+        return msgspec.json.encode(text).decode()
+
+    def number(self, decimals: str) -> str:
+        return msgspec.json.encode(float(decimals)).decode()
+
+    def plain(self, names: list[str]) -> list[str]:
+        return [f'"{name}"' for name in names]
+
+
+def plain_names(batch: RowBatch) -> list[str] | None:
+    """The names of a batch as text; None if one of them needs escaping or quoting."""
+    joined = batch.joined_names
+    if not joined.translate(None, _ORDINARY):
+        started = b"\0" + joined
+        is_special = any(start in started for start in _STARTS)
+        return None if is_special else joined.decode().split("\0")
+    try:
+        text = joined.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _SPECIAL.search(text) else text.split("\0")
+
+
+def _merged(columns: Sequence[Cells]) -> list[Cells]:
+    """The same text with as few columns as possible: neighbours of one text each are one."""
+    merged: list[Cells] = []
+    for cells in columns:
+        if cells == "":
+            continue
+        if isinstance(cells, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += cells
+        else:
+            merged.append(cells)
+    return merged
+
+
+def _texts(words: Sequence[str], codes: Sequence[int]) -> Cells:
+    if isinstance(codes, bytes) and codes.count(codes[0]) == len(codes):
+        return words[codes[0]]
+    return list(map(words.__getitem__, codes))
+
+
+class _Decimals(dict[float, str]):
+    """Cells of numbers with four decimals, by the number of units plus `_ROUNDS`.
+
+    A float32 times 10,000 is exact as a double, so the text is that of the number itself.
+    """
+
+    def __init__(self, before: str, number: Callable[[str], str]) -> None:
+        self._before, self._number = before, number
+
+    def __missing__(self, units: float) -> str:
+        self[units] = self._text((units - _ROUNDS) / _UNIT)
+        return self[units]
+
+    def texts(self, values: array[float]) -> list[str]:
+        """The cells of float32 numbers."""
+        if values.tobytes()[_SIGN::4].translate(None, _FROM_0_TO_2):  # not only probabilities
+            return list(map(self._text, values))
+        units = map(add, map(mul, values, repeat(_UNIT)), repeat(_ROUNDS))
+        return list(map(self.__getitem__, units))
+
+    def _text(self, value: float) -> str:
+        return self._before + self._number(f"{value:.4f}")

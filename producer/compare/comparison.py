@@ -10,8 +10,9 @@ import msgspec
 
 from producer.compare.paired_rows import paired, rows
 from producer.compare.paired_test import p_value
-from producer.compare.people_said import of_tables
 from producer.compare.tally import Compared, Tally
+from producer.rendering.person_labels import labels_now
+from producer.rows.batch import Rules
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.messages.files import printable
@@ -94,8 +95,10 @@ def compare(
         UsageError: they have no file in common.
         SetupError: a journal or a log of corrections is damaged.
     """
-    tally = Tally(a.card.labels, b.card.labels, of_tables(a, b))
-    for pair in paired(rows(a), rows(b)):
+    rules = [Rules(persons=labels_now(_output(one), one.card.labels)) for one in (a, b)]
+    given = {label for one in rules if one.persons for label in one.persons.labels}
+    tally = Tally(a.card.labels, b.card.labels, given)
+    for pair in paired(*map(rows, (a, b), rules)):
         compared = tally.add(pair)
         if compared is not None:
             each(compared)
@@ -145,7 +148,11 @@ def _side(sealed: SealedJournal, failed: int, only: int, examples: list[bytes], 
 
 
 def _table(sealed: SealedJournal) -> str:
-    return printable(Path(sealed.options.output))
+    return printable(_output(sealed))
+
+
+def _output(sealed: SealedJournal) -> Path:
+    return Path(sealed.options.output)
 
 
 def _labels(tally: Tally) -> Iterator[LabelFigures]:

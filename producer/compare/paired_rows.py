@@ -9,28 +9,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
+from producer.rows.batch import AS_CLASSIFIED, Rules, batches
+from producer.rows.row import Row
 from producer.verify.sealed_journal import SealedJournal
-from shared.messages.batch import decode_result, numbers
-from shared.messages.files import NO_DIGEST, Stamp
+from shared.messages.files import NO_DIGEST
 
-
-class Row(NamedTuple):
-    """One row of a table."""
-
-    key: bytes  #: the absolute path of the file
-    number: int  #: the first is 1
-    name: bytes  #: the path in the table
-    stamp: Stamp
-    digest: bytes  #: CRC-32 of the file's bytes; empty if unknown
-    status: int  #: wire code
-    flag: int
-    label: int  #: index of its model's labels
-    confidence: float
+#: The absolute path of a file, and its row.
+KeyedRow = tuple[bytes, Row]
 
 
 class Pair(NamedTuple):
@@ -47,19 +37,11 @@ def is_same_content(a: Row, b: Row) -> bool:
     return a.stamp[0] == b.stamp[0] and a.digest == b.digest
 
 
-def rows(sealed: SealedJournal) -> Iterator[Row]:
+def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedRow]:
     """The rows of a table, one batch in memory at a time."""
-    paths, number = _AbsolutePaths(sealed.options.cwd), 0
-    for names, stamps, digests, data in sealed.files():
-        result = decode_result(data, len(names))
-        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
-        confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
-        flags = result.flags or bytes(len(names))
-        for cells in zip(
-            names, stamps, digests, result.statuses, flags, labels, confidences, strict=True
-        ):
-            number += 1
-            yield Row(paths.of(cells[0]), number, *cells)
+    paths = _AbsolutePaths(sealed.options.cwd)
+    for batch in batches(sealed, rules):
+        yield from zip(map(paths.of, batch.names), batch.rows(), strict=True)
 
 
 class _AbsolutePaths:
@@ -77,16 +59,16 @@ class _AbsolutePaths:
         return os.path.join(self._absolute, file)
 
 
-def paired(a: Iterator[Row], b: Iterator[Row]) -> Iterator[Pair]:
+def paired(a: Iterator[KeyedRow], b: Iterator[KeyedRow]) -> Iterator[Pair]:
     """Every row of both tables once: pairs, and at the end the rows without a partner."""
     waiting = _Waiting()
     try:
         left, right = next(a, None), next(b, None)
         while left is not None and right is not None:
-            if left.key == right.key:
-                yield Pair(left, right)
+            if left[0] == right[0]:
+                yield Pair(left[1], right[1])
                 left, right = next(a, None), next(b, None)
-            elif left.key < right.key:
+            elif left[0] < right[0]:
                 yield from waiting.meet_a(left)
                 left = next(a, None)
             else:
@@ -113,21 +95,21 @@ class _Waiting:
             self._db.execute(f"CREATE INDEX {side}_key ON {side} (key)")
         self._db.execute("BEGIN")
 
-    def meet_a(self, row: Row) -> Iterator[Pair]:
+    def meet_a(self, keyed: KeyedRow) -> Iterator[Pair]:
         """The pair of a row of the first table, if its partner waits; else it waits."""
-        partner = self._take("b", row)
+        partner = self._take("b", keyed[0])
         if partner is None:
-            self._keep("a", row)
+            self._keep("a", keyed)
         else:
-            yield Pair(row, partner)
+            yield Pair(keyed[1], partner)
 
-    def meet_b(self, row: Row) -> Iterator[Pair]:
+    def meet_b(self, keyed: KeyedRow) -> Iterator[Pair]:
         """The same of the second table."""
-        partner = self._take("a", row)
+        partner = self._take("a", keyed[0])
         if partner is None:
-            self._keep("b", row)
+            self._keep("b", keyed)
         else:
-            yield Pair(partner, row)
+            yield Pair(partner, keyed[1])
 
     def alone(self) -> Iterator[Pair]:
         """The rows whose partner has not come, in the order of their tables."""
@@ -139,18 +121,18 @@ class _Waiting:
     def close(self) -> None:
         self._db.close()
 
-    def _take(self, side: str, row: Row) -> Row | None:
+    def _take(self, side: str, key: bytes) -> Row | None:
         # A list may name a file twice: any of its rows will do.
         found = self._db.execute(
-            f"SELECT rowid, row FROM {side} WHERE key = ? LIMIT 1", (row.key,)
+            f"SELECT rowid, row FROM {side} WHERE key = ? LIMIT 1", (key,)
         ).fetchone()
         if found is None:
             return None
         self._db.execute(f"DELETE FROM {side} WHERE rowid = ?", found[:1])
         return _decode(found[1])
 
-    def _keep(self, side: str, row: Row) -> None:
-        self._db.execute(f"INSERT INTO {side} VALUES (?, ?)", (row.key, _encode(row)))
+    def _keep(self, side: str, keyed: KeyedRow) -> None:
+        self._db.execute(f"INSERT INTO {side} VALUES (?, ?)", (keyed[0], _encode(keyed[1])))
 
 
 def _encode(row: Row) -> bytes:

@@ -10,13 +10,13 @@ import msgspec
 from producer.compare.choice import Disagreements
 from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
-from producer.compare.paired_rows import Row
 from producer.jobs.find_job import find_output
 from producer.output.output_path import located
 from producer.pages import page
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.pages.progress import PageProgress
+from producer.rows.row import Row
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError

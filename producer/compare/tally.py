@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from producer.compare.both_labels import BothLabels
-from producer.compare.paired_rows import Pair, Row, is_same_content
-from producer.compare.people_said import PeopleSaid
+from producer.compare.paired_rows import Pair, is_same_content
+from producer.rows.row import Row
 
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 1_000
@@ -20,10 +20,10 @@ class Tally:
     gave, without doubles."""
 
     def __init__(
-        self, labels_a: Sequence[str], labels_b: Sequence[str], said: PeopleSaid | None = None
+        self, labels_a: Sequence[str], labels_b: Sequence[str], given: Collection[str] = ()
     ) -> None:
-        self._said = said or PeopleSaid([])
-        self._both = BothLabels(labels_a, labels_b, sorted(self._said.labels))
+        """`given` are the labels that people gave."""
+        self._both = BothLabels(labels_a, labels_b, sorted(given))
         self.labels = self._both.labels
         count = len(self.labels)
         self.only_a, self.only_b = 0, 0  #: rows without a partner
@@ -51,10 +51,10 @@ class Tally:
             self._add_alone(pair)
             return None
         self.both += 1
-        if a.status or b.status:
-            self.failed_both += bool(a.status and b.status)
-            self.failed_a += bool(a.status and not b.status)
-            self.failed_b += bool(b.status and not a.status)
+        if a.has_failed or b.has_failed:
+            self.failed_both += a.has_failed and b.has_failed
+            self.failed_a += not b.has_failed
+            self.failed_b += not a.has_failed
             return None
         if not is_same_content(a, b):
             self.changed += 1
@@ -82,8 +82,9 @@ class Tally:
         if self.pairs is not None:
             self.pairs[label_a * len(self.labels) + label_b] += 1
         truth, by_person = self._both.of_folder(a.name), False
-        if truth is None and (said := self._said.of(a, b)) is not None:
-            truth, by_person = self._both.of_given[said], True
+        given = {a.person, b.person} - {""}
+        if truth is None and len(given) == 1:  # two labels contradict each other
+            truth, by_person = self._both.of_given[given.pop()], True
         if truth is not None:
             self.judged_by_people += by_person
             self.judged[truth] += 1

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from functools import cached_property
-from itertools import chain, repeat
+from functools import cached_property, partial
+from itertools import chain, count, repeat
 from operator import add
 from typing import NamedTuple, Protocol
 
@@ -220,11 +220,29 @@ class RowBatch:
             self.persons.get(i, ""),
         )
 
+    def rows(self) -> Iterator[Row]:
+        """Every row, with its most probable label."""
+        labels, confidences = zip(self.labels, strict=True), zip(self.confidences, strict=True)
+        persons = map(self.persons.get, range(len(self)), repeat(""))
+        cells = zip(
+            count(self.first),
+            self.names,
+            self.stamps,
+            self.digests,
+            map(BY_CODE.__getitem__, self.statuses),
+            map(FLAGS.__getitem__, self.flags),
+            labels,
+            confidences,
+            persons,
+            strict=False,
+        )
+        # As `Row(...)`, in a third of the time.
+        return map(partial(tuple.__new__, Row), cells)
+
 
 def read(stored: Stored, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
     """The rows of a stored batch. Raises BadMessage."""
-    count = stored.names.count(_SEPARATOR) + 1
-    result = decode_result(stored.result, count)
+    result = decode_result(stored.result, stored.names.count(_SEPARATOR) + 1)
     return RowBatch(
         stored.names, result, first=first, stamps=stored.stamps, digests=stored.digests, rules=rules
     )  # fmt: skip

@@ -20,3 +20,16 @@ class Row(NamedTuple):
     labels: tuple[int, ...]  #: indices of the card's labels, the most probable first
     confidences: tuple[float, ...]
     person: str  #: the label that a person gave it; empty: none
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status is not Status.OK
+
+    @property
+    def label(self) -> int:
+        """The model's."""
+        return self.labels[0]
+
+    @property
+    def confidence(self) -> float:
+        return self.confidences[0]

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from producer.cli.main import hangtag
-from producer.compare.paired_rows import Row, rows
+from producer.compare.paired_rows import rows
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.row import Row
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
@@ -54,7 +55,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The comparison of that table with another one, which is right in half of the rows."""
     table = plant(tmp_path_factory.mktemp("comparison"))
     with SealedJournal(table) as sealed:
-        answers = [_other(row) for row in rows(sealed)]
+        answers = [_other(row) for _, row in rows(sealed)]
     other = planted_journal.plant(table.with_name("other.csv"), answers)
     page = table.with_name("compare.html")
     return _page(["compare", str(table), str(other), "-o", str(page)], page)
@@ -67,7 +68,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _other(row: Row) -> planted_journal.Answer:
-    if row.status:
+    if row.has_failed:
         return row.name, None, 0.0
     truth = FolderLabels(LABELS).of(row.name)
     label = row.label if row.number % 2 or truth is None else truth

@@ -7,13 +7,18 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.compare.paired_rows import Row, is_same_content, paired
+from producer.compare.paired_rows import KeyedRow, is_same_content, paired
+from producer.rows.row import Row
+from shared.image_status import Flag, Status
 
 keys = st.lists(st.sampled_from([b"/a", b"/b", b"/c/a", b"/c/b", b"/d", b"/e"]), max_size=9)
 
 
-def rows(found: list[bytes]) -> list[Row]:
-    return [Row(key, i, key, (1, 1), b"", 0, 0, 0, 0.5) for i, key in enumerate(found, 1)]
+def rows(found: list[bytes]) -> list[KeyedRow]:
+    return [
+        (key, Row(i, key, (1, 1), b"", Status.OK, Flag.NONE, (0,), (0.5,), ""))
+        for i, key in enumerate(found, 1)
+    ]
 
 
 @given(keys, keys)
@@ -23,8 +28,8 @@ def test_pairs_are_those_of_a_join(left: list[bytes], right: list[bytes]) -> Non
     assert sorted(pair.a.number for pair in pairs if pair.a) == list(range(1, len(left) + 1))
     assert sorted(pair.b.number for pair in pairs if pair.b) == list(range(1, len(right) + 1))
     together = [pair for pair in pairs if pair.a and pair.b]
-    assert all(pair.a.key == pair.b.key for pair in together if pair.a and pair.b)
-    found = Counter(pair.a.key for pair in together if pair.a)
+    assert all(pair.a.name == pair.b.name for pair in together if pair.a and pair.b)
+    found = Counter(pair.a.name for pair in together if pair.a)
     assert found == Counter(left) & Counter(right)
 
 
@@ -33,13 +38,13 @@ def test_tables_in_any_order_are_paired_completely(order: list[int], reverse: bo
     a = rows([b"/%d" % i for i in range(40)])
     b = rows([b"/%d" % i for i in (order[::-1] if reverse else order)])
     assert all(
-        one is not None and other is not None and one.key == other.key
+        one is not None and other is not None and one.name == other.name
         for one, other in paired(iter(a), iter(b))
     )
 
 
 def test_content_is_the_same_by_its_checksum_or_else_by_its_stamp() -> None:
-    one = rows([b"/a"])[0]
+    one = rows([b"/a"])[0][1]
     assert is_same_content(one, one)
     assert not is_same_content(one, one._replace(stamp=(1, 2)))
     known = one._replace(digest=b"1234")

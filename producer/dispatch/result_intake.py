@@ -6,9 +6,9 @@ from producer.dispatch.attempt import OpenJob
 from producer.dispatch.job_queue import Result
 from producer.journal.records import StoredResult
 from producer.output.job_progress import JobProgress
+from producer.rows.batch import read_result
 from shared.errors import BadMessage
 from shared.image_status import count_flags
-from shared.messages.batch import decode_result
 
 
 class ResultIntake:
@@ -24,7 +24,7 @@ class ResultIntake:
         if count is None:
             return None
         try:
-            decoded = decode_result(result.data, count).check_labels(self._k, self._labels)
+            decoded = read_result(result.data, count, self._k, self._labels)
             flagged = count_flags(decoded.flags)
             return StoredResult(result.batch, result.data, decoded.failed, flagged, decoded.digests)
         except BadMessage as error:

@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-import msgspec
-
 from producer.journal import property_table, records
-from producer.journal.records import FrozenBatch, Place, pack, recorded, result_of, unpack
+from producer.journal.records import FinishedBatch, FrozenBatch, Place, pack, recorded, unpack
+from producer.rows.batch import read
+from producer.rows.fold import fold, replaced
 from shared.image_status import Status, count_flags
-from shared.messages.batch import BatchResult, decode_result, encode_result
+from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP
 
 #: The property of a job that holds the place of the last failed row that is in a repeat.
@@ -68,11 +68,11 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
 
 def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
     """Store a repeat's results in the batches of its rows. Of the repeat only its number stays."""
-    new = decode_result(result, len(repeat.names))
+    new = read(FinishedBatch(b"\0".join(repeat.names), b"", b"", result))
     stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
     for target, images in groups(repeat.places):
         old = records.one(database, target)
-        folded = fold(decode_result(result_of(old), old.images), new, images)
+        folded = fold(read(records.finished_batch(old)), new, images)
         flagged = count_flags(folded.flags)
         digests = old.digests  # unknown digests stay unknown
         if digests:
@@ -118,34 +118,11 @@ def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[byt
     record = next(records.read(database, "WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", n), None)
     if record is None:
         return None
-    names = record.names.split(b"\0")
-    return record.n, names, decode_result(result_of(record), record.images).statuses
+    batch = read(records.finished_batch(record))
+    return record.n, batch.names, batch.statuses
 
 
 def groups(places: Sequence[Place]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
     """For each batch: its number, and (index in the repeat, index in the batch) of its images."""
     for n, images in groupby(enumerate(places), key=lambda image: image[1][0]):
         yield n, [(source, place[1]) for source, place in images]
-
-
-def fold(old: BatchResult, new: BatchResult, images: Sequence[tuple[int, int]]) -> BatchResult:
-    """`old` with the results of `new` at (index in `new`, index in `old`); both have the same k."""
-    flags = old.flags or bytes(len(old.statuses))
-    new_flags = new.flags or bytes(len(new.statuses))
-    folded = BatchResult(
-        old.k,
-        replaced(old.statuses, new.statuses, images, 1),
-        replaced(old.indices, new.indices, images, 2 * old.k),
-        replaced(old.probabilities, new.probabilities, images, 4 * old.k),
-        replaced(flags, new_flags, images, 1),
-    )
-    # Without a flag the field is empty: the bytes are the same as those of a first result.
-    return folded if any(folded.flags) else msgspec.structs.replace(folded, flags=b"")
-
-
-def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:
-    """`old` with the cells of `new`, `width` bytes each, at (index in `new`, index in `old`)."""
-    cells = bytearray(old)
-    for source, target in images:
-        cells[target * width : (target + 1) * width] = new[source * width : (source + 1) * width]
-    return bytes(cells)

@@ -10,12 +10,12 @@ from pathlib import Path
 from producer.journal.snapshot import has_journal
 from producer.output.formatting import typed
 from producer.pages.file_location import FileLocation
+from producer.rows.batch import batches
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
-from shared.labels.correction import Content
 from shared.labels.decided_rows import DecidedRows
 from shared.labels.labelled_files import LabelledFile, encode_files
 
@@ -89,11 +89,9 @@ def _paths(sealed: SealedJournal, decisions: DecidedRows, files: FileLocation) -
     compares its content."""
     found: dict[str, bytes] = {}
     wanted = {one.content for one in decisions.in_force.values()}
-    row = 0
-    for batch in sealed.files():
-        for name, stamp, digest in zip(batch.names, batch.stamps, batch.digests, strict=True):
-            row += 1
-            content = Content(stamp[0], digest)
+    for batch in batches(sealed):
+        rows = zip(batch.names, batch.contents, strict=True)
+        for row, (name, content) in enumerate(rows, batch.first):
             decision = decisions.of(content, row) if content in wanted else None
             if decision is not None and decision.sha256 not in found:
                 path = os.path.abspath(files.path(name))

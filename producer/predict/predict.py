@@ -23,9 +23,11 @@ from producer.journal.journal import Journal
 from producer.output.formatting import near
 from producer.output.job_progress import JobNotices
 from producer.output.notices import print_line
-from producer.predict.predictions import Predictions, Row, prediction, read_rows
+from producer.predict.predictions import Predictions, prediction
 from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless
+from producer.rows.batch import batches
+from producer.rows.row import Row
 from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
@@ -95,7 +97,7 @@ def _run(attempt: Attempt, pinned: Pinned, queue: JobQueue) -> list[Row]:
             raise KeyboardInterrupt
         if code is Exit.CANCELLED:
             raise SetupError("the job was cancelled; run the same command again")
-        return [row for names, data in journal.rows() for row in read_rows(names, data)]
+        return [batch.row(i) for batch in batches(journal) for i in range(len(batch))]
 
 
 def _found(images: Sequence[bytes]) -> Iterator[bytes]:

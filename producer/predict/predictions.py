@@ -1,15 +1,14 @@
-"""Predictions of single images, decoded from the results of batches."""
+"""Predictions of single images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import msgspec
 
 from producer.rows.acceptance import Acceptance
-from shared.image_status import FLAGS, Flag, Status
-from shared.messages.batch import decode_result, numbers
+from producer.rows.row import Row
+from shared.image_status import Status
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -40,33 +39,13 @@ class Predictions(msgspec.Struct, frozen=True):
         return sum(image.status is not Status.OK for image in self.images)
 
 
-class Row(NamedTuple):
-    """One image's result: every label's index and probability, the most probable first."""
-
-    name: bytes
-    status: Status
-    flag: Flag
-    indices: Sequence[int]
-    values: Sequence[float]
-
-
-def read_rows(names: list[bytes], data: bytes) -> Iterator[Row]:
-    """The rows in the result of a batch of these images. Raises BadMessage for invalid data."""
-    result = decode_result(data, len(names))
-    indices, values = numbers("H", result.indices), numbers("f", result.probabilities)
-    for i, (name, code) in enumerate(zip(names, result.statuses, strict=True)):
-        some = slice(i * result.k, (i + 1) * result.k)
-        flag = FLAGS[result.flags[i]] if result.flags else Flag.NONE
-        yield Row(name, Status.from_code(code), flag, indices[some], values[some])
-
-
 def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) -> Prediction:
     """A row with label names instead of indices. What `rule` does not accept is doubtful."""
     path = row.name.decode(errors="backslashreplace")
-    if row.status is not Status.OK:
+    if row.has_failed:
         return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
-    by_label = {labels[i]: p for i, p in zip(row.indices, row.values, strict=True)}
+    by_label = {labels[i]: p for i, p in zip(row.labels, row.confidences, strict=True)}
     label = next(iter(by_label))
-    doubtful = not rule.accepts(row.indices[0], row.values[0], bool(row.flag))
+    doubtful = not rule.accepts(row.label, row.confidence, bool(row.flag))
     confidence = by_label[label]
     return Prediction(path, label, confidence, row.status, "", row.flag, by_label, truth, doubtful)

@@ -104,7 +104,7 @@ class RowBatch:
         self.statuses = result.statuses  #: wire codes
         #: Wire codes.
         self.flags = result.flags or bytes(len(result.statuses))
-        self._result, self._stamps, self._digests = result, stamps, digests
+        self.result, self._stamps, self._digests = result, stamps, digests
         self._confident: dict[Acceptance, bytes] = {}
 
     def __len__(self) -> int:
@@ -136,13 +136,13 @@ class RowBatch:
     @cached_property
     def all_labels(self) -> array[int]:
         """`k` indices of the card's labels for each row, the most probable first."""
-        found: array[int] = numbers("H", self._result.indices)
+        found: array[int] = numbers("H", self.result.indices)
         return found
 
     @cached_property
     def all_confidences(self) -> array[float]:
         """Their probabilities."""
-        found: array[float] = numbers("f", self._result.probabilities)
+        found: array[float] = numbers("f", self.result.probabilities)
         return found
 
     @cached_property
@@ -238,6 +238,12 @@ class RowBatch:
         )
         # As `Row(...)`, in a third of the time.
         return map(partial(tuple.__new__, Row), cells)
+
+
+def read_result(data: bytes, count: int, k: int, labels: int) -> BatchResult:
+    """A result of `count` images that has just come, with `k` of `labels` labels for each. Raises
+    BadMessage."""
+    return decode_result(data, count).check_labels(k, labels)
 
 
 def read(stored: Stored, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:

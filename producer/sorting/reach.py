@@ -14,6 +14,7 @@ import msgspec
 
 from producer.journal import job_index
 from producer.output.formatting import typed
+from producer.rows.batch import batches
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach
 from producer.sorting.log import SortLog
@@ -101,7 +102,7 @@ def _of_journal(table: Path, job: str) -> SourceFolders | None:
             if sealed.record.id != job:
                 return None
             sources = Sources(sealed.options)
-            for batch in sealed.files():
+            for batch in batches(sealed):
                 sources.add(batch.names)
             return sources.folders
     except HangtagError:  # it is in use, or damaged

@@ -11,11 +11,11 @@ import msgspec
 from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
+from producer.rows.batch import batches
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
-from shared.messages.batch import decode_result
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
 
 
@@ -132,9 +132,8 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
 
 def _there(sealed: SealedJournal) -> Iterator[_File]:
     """The job's files, except those that are missing and whose rows say so."""
-    for batch in sealed.files():
-        statuses = decode_result(batch.result, len(batch.names)).statuses
-        each = zip(batch.names, batch.stamps, batch.digests, statuses, strict=True)
+    for batch in batches(sealed):
+        each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
         for name, stamp, known, code in each:
             file = _File(name, _real(sealed.options, name), stamp, known, BY_CODE[code])
             gone = file.status in (Status.MISSING, Status.CHANGED)

@@ -12,6 +12,7 @@ import msgspec
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.output.formatting import counted, typed
+from producer.rows.batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import table_problems
@@ -19,7 +20,6 @@ from producer.verify.progress import VerifyProgress
 from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
 from shared.errors import Damaged, SetupError, UsageError
-from shared.messages.batch import decode_result
 from shared.messages.model_card import card_sha256
 
 
@@ -104,10 +104,9 @@ def _proof(
 ) -> Proof:
     rows = failed = 0
     if sealed.finished:
-        for names, result in sealed.rows():
-            statuses = decode_result(result, len(names)).statuses
-            rows += len(statuses)
-            failed += len(statuses) - statuses.count(0)
+        for batch in batches(sealed):
+            rows += len(batch)
+            failed += batch.failed
     return Proof(
         str(output), not problems, problems, unproven, sealed.record.id, sealed.card.ref, rows,
         failed, skipped or {},
@@ -128,7 +127,7 @@ def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     found = [unproven] if unproven else []
     if not deep:
         found.append("the files' content, beyond size and time; check it with --deep")
-    elif any(not digest for batch in sealed.files() for digest in batch.digests):
+    elif any(not digest for batch in batches(sealed) for digest in batch.digests):
         found.append("some files' content: the journal has no digests of them")
     return found
 

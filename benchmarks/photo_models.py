@@ -23,15 +23,16 @@ import numpy.typing as npt
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.labelled_photos import linked
+from shared import recipes
 from shared.errors import ImageError
 from shared.messages.model_card import Card
+from shared.messages.training import Train
 from worker.backbones import table
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
 from worker.inference import outlier_detector
-from worker.photo_trials.trial import TrialOptions, build_trial
-from worker.recipes import recipes
+from worker.photo_trials.trial import build_trial
 from worker.runtimes import load_runtime
 from worker.training import photo_folder, photo_version
 from worker.training.build_version import BuiltVersion
@@ -89,14 +90,12 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
         for name in given.recipes:
             recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
             folder = photo_folder.load(root, BACKBONE, store, 0.05, lambda done, total: None)
+            work = Train("photos", name, "", seed=given.seed, minutes=given.minutes)
             if recipe.network == "head":
-                made = photo_version.build_photo_version(
-                    "photos", recipe, BACKBONE, folder, given.seed
-                )
+                made = photo_version.build_photo_version(work, recipe, BACKBONE, folder)
             else:
                 scratch = temporary / f"{name}-{count}"
-                options = TrialOptions(seconds=60 * given.minutes)
-                made = build_trial("photos", recipe, folder, given.seed, scratch, options)
+                made = build_trial(work, recipe, folder, scratch)
                 shutil.rmtree(scratch)
             seconds, processor_s = time.monotonic() - start, time.process_time() - used
             yield Figures(len(folder.learn.labels), name, seconds, processor_s, made)

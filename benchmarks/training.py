@@ -17,10 +17,10 @@ from benchmarks.environment.paths import DATA, ROOT
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import PACKAGES, Trained, train
 from benchmarks.report.training_table import PROMISED, goals, replaced, section
+from shared import recipes
 from shared.errors import Exit
+from shared.recipes import Recipe
 from worker.pretrain import OF_FASHION
-from worker.recipes import recipes
-from worker.recipes.recipes import Recipe
 
 #: Not deleted between runs.
 FOLDER = DATA / "train"
@@ -85,7 +85,7 @@ def _about() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=OF_FASHION)
+    parser.add_argument("--recipe", default=recipes.OF_BUILT_IN, choices=OF_FASHION)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), metavar="N")
     parser.add_argument("--epochs", type=int, help="for a quick check")
     parser.add_argument("--no-rival", action="store_true", help="without the tutorial")

@@ -22,11 +22,11 @@ import numpy.typing as npt
 from benchmarks.environment import machine
 from benchmarks.report.tables import markdown
 from producer.dataset_check.findings import LISTED
+from shared import recipes
 from worker.backbones import table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.handlers.check_dataset import RECIPE, Checked, all_photos, answer_out_of_fold
 from worker.photo_head.linear_head import Labels
-from worker.recipes import recipes
 from worker.training import photo_folder
 
 SHARE = 0.05

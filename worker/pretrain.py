@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from shared import recipes
 from shared.errors import HangtagError, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS
+from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import version_folder
 from worker.datasets import load
-from worker.recipes import recipes
 from worker.training import build_version
 from worker.training.teachers import ARCHIVE, Teachers, TeacherVersion
 
@@ -38,10 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
             recipe = recipe.lasting(options.epochs)
         versions = tuple(teacher_version(folder, recipe.name) for folder in options.teacher)
         built = build_version.build_version(
-            NAME,
+            Train(NAME, recipe.name, "", seed=options.seed),  # its card names no folder
             recipe,
             fashion_data(),
-            options.seed,
             state=options.state,
             teachers=Teachers(options.teach_by, versions),
             on_epoch=_print,
@@ -97,7 +96,7 @@ def _print(line: object) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m worker.pretrain", description=__doc__)
-    parser.add_argument("--recipe", default=recipes.DEFAULT_RECIPE, choices=OF_FASHION)
+    parser.add_argument("--recipe", default=recipes.OF_BUILT_IN, choices=OF_FASHION)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--epochs", type=_at_least_one, help="number of epochs, instead of the recipe's"

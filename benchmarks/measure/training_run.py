@@ -17,9 +17,9 @@ from benchmarks.measure.command import Failed, wait
 from producer.fleet.machine_resources import cores
 from shared.errors import MISFITS
 from shared.messages.model_card import decode_card
+from shared.recipes import Recipe
 from tests.steps import inputs
 from tests.steps.step import Step
-from worker.recipes.recipes import Recipe
 
 RECORD = "trained.json"
 #: A longer training hangs.

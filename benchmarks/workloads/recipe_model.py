@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.environment.paths import STORE
+from shared import recipes
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.pretrain import fashion_data
-from worker.recipes import recipes
 from worker.training import build_version
 
 #: The speed of a network does not depend on its accuracy, except for the share of images that it
@@ -32,7 +33,9 @@ def main() -> None:
     given = parser.parse_args()
     recipe = recipes.find(given.recipe).lasting(EPOCHS[given.recipe])
     data = first(fashion_data(), given.images)
-    made = build_version.build_version(recipe.name, recipe, data, seed=1, on_epoch=print)
+    made = build_version.build_version(
+        Train(recipe.name, recipe.name, ""), recipe, data, on_epoch=print
+    )
     card = Registry(STORE).publish(made.card, made.files, who="benchmark")
     print(f"published {card.ref} into {STORE}")
 

@@ -78,7 +78,7 @@ class RecipeParam(Name):
     name = "RECIPE"
 
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-        from shared.messages.recipes import RECIPES
+        from shared.recipes import RECIPES
 
         yield from ((recipe, "") for recipe in RECIPES)
 

@@ -14,7 +14,8 @@ from shared.broker.address import address, parse
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.messages.requests import CheckData, Evaluate, Import, ShowData, Train, Work
+from shared.messages.requests import CheckData, Evaluate, Import, ShowData, Work
+from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
 _NEEDS = {

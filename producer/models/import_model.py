@@ -15,7 +15,8 @@ from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.model_name import NAME
 from shared.messages.replies import Trained
-from shared.messages.requests import Import, Rule
+from shared.messages.requests import Import
+from shared.messages.training import Rule
 from shared.settings import Settings
 
 SUFFIX = ".keras"

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,70 +15,49 @@ from producer.output.formatting import counted, one_line
 from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines
+from shared import recipes
 from shared.errors import MISFITS, HangtagError, UsageError
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256
+from shared.messages import training
 from shared.messages.model_name import NAME, parse
-from shared.messages.recipes import check_recipe
 from shared.messages.replies import DataReport, Evaluation, Trained
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, Train
+from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
-#: Default recipes; worker/recipes/recipes.py defines all.
-RECIPE_OF_BUILT_IN = "fast"
-RECIPE_OF_FOLDER = "photo"
 #: The file of a version with its figures.
 EVALUATION = "evaluation.json"
-#: Recipes whose time can be limited, and the default in minutes.
-MINUTES = {"photo": 10.0, "photo-fine": 0.0, "photo-scratch": 0.0}
 #: The numbers of files and of classes that are listed.
 NAMES_SHOWN, CLASSES_SHOWN = 5, 12
 #: The name of the data set that is no folder.
 BUILT_IN = "Fashion-MNIST"
 
 
-class TrainOptions(msgspec.Struct, frozen=True):
-    """The options of the command line; empty selects the default."""
+def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = True) -> Train:
+    """The trainer's work for options, by the fields of Train. One that is absent has its default.
 
-    data: str = FASHION_MNIST
-    name: str = ""
-    recipe: str = ""
-    epochs: int = 0
-    seed: int = 1
-    promote: str = "if-better"
-    weighted: bool = False
-    max_unreadable: float = 0.05
-    precision: str = "auto"
-    teach_by: int = 0
-    teachers: tuple[str, ...] = ()
-    minutes: float | None = None
-    corrections: str = ""  #: SHA-256 of the request's input
-    without_corrections: bool = False
-
-
-def make_work(options: TrainOptions, settings: Settings, *, check: bool = True) -> Train:
-    """The trainer's work for these options. Without `check` the folder may be missing.
+    Without `check` the folder may be missing.
 
     Raises:
         UsageError: a folder's name cannot be a model's, the folder is missing, a name is invalid,
             there is no such recipe, an option does not apply to it, or there are too many teachers.
     """
-    built_in = options.data == FASHION_MNIST
-    if built_in and options.corrections:
+    data = typed.get("data", FASHION_MNIST)
+    built_in = data == FASHION_MNIST
+    if built_in and typed.get("corrections"):
         raise UsageError("corrections are of files; name their folder")
-    name = options.name or (FASHION_MNIST if built_in else name_of(options.data))
+    name = typed.get("name") or (FASHION_MNIST if built_in else name_of(data))
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
-    recipe = options.recipe or (RECIPE_OF_BUILT_IN if built_in else RECIPE_OF_FOLDER)
-    teachers = bool(options.teach_by or options.teachers)
-    check_recipe(recipe, options.data, epochs=options.epochs, teachers=teachers)
-    fields = msgspec.structs.asdict(options) | {
+    recipe = typed.get("recipe") or (recipes.OF_BUILT_IN if built_in else recipes.OF_FOLDER)
+    training.check(recipe, data, [field for field, value in typed.items() if _is_typed(value)])
+    fields = dict(typed) | {
         "name": name,
         "recipe": recipe,
-        "data": data_place(options.data, settings, check=check),
-        "teachers": _teachers(options.teachers),
-        "minutes": _minutes(recipe, options.minutes),
+        "data": data_place(data, settings, check=check),
+        "teachers": _teachers(typed.get("teachers", ())),
+        "minutes": _minutes(typed.get("minutes", recipes.find(recipe).minutes)),
     }
     return msgspec.convert(fields, Train)
 
@@ -116,15 +96,17 @@ def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes
     return encode_files(list(files.values())) if files else None
 
 
-def _minutes(recipe: str, given: float | None) -> float:
-    if given is not None and recipe not in MINUTES:
+def _is_typed(value: object) -> bool:
+    """Whether a command passes this value only for an option that was given."""
+    return value is not False and value not in ("", ())
+
+
+def _minutes(minutes: float | None) -> float:
+    if minutes is not None and not math.isfinite(minutes):
         raise UsageError(
-            f"--minutes does not apply to the recipe {recipe}; leave it out, or use --recipe "
-            f"{', '.join(MINUTES)}"
+            f"--minutes {minutes} is not a number of minutes; give one, or leave it out"
         )
-    if given is not None and not math.isfinite(given):
-        raise UsageError(f"--minutes {given} is not a number of minutes; give one, or leave it out")
-    return MINUTES.get(recipe, 0.0) if given is None else given
+    return minutes or 0.0
 
 
 def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:

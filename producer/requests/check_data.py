@@ -7,7 +7,7 @@ import msgspec
 from producer.pages import worker_process
 from shared.errors import SetupError, UsageError
 from shared.installation import absent
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from shared.pipes.data_check import DataQuestion, DataVerdict, Purpose
 from shared.settings import Settings
 

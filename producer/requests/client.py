@@ -24,14 +24,8 @@ from shared.ledger.request_states import RequestState, RequestView
 from shared.ledger.requests import RequestLedger
 from shared.messages.batch import new_id
 from shared.messages.model_name import NAME
-from shared.messages.requests import (
-    FASHION_MNIST,
-    REQUEST_ID,
-    Request,
-    Work,
-    decode_request,
-    encode_request,
-)
+from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
+from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
 ROLE = "producer"

@@ -14,7 +14,8 @@ from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import FASHION_MNIST, CheckData, Outcome, Request
+from shared.messages.requests import CheckData, Outcome, Request
+from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
 #: How to get the table and the page of a check, which only its command writes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.messages.model_card import Metrics
-from shared.messages.requests import Rule
+from shared.messages.training import Rule
 
 
 class Evaluation(msgspec.Struct, frozen=True):

@@ -8,58 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from shared.errors import MISFITS, BadMessage, SetupError, UsageError
-from shared.messages.model_name import NAME, parse
+from shared.errors import MISFITS, BadMessage, SetupError
+from shared.messages.model_name import NAME
+from shared.messages.training import FASHION_MNIST, Rule, Train
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
 MARK_CHARS = 8  #: among requests of one id
-PRECISIONS = ("auto", "fp32", "int8")
-#: When the quality gate points `production` to a new version.
-Rule = Literal["if-better", "if-clearly-better", "always", "never"]
-PROMOTE: tuple[Rule, ...] = get_args(Rule)
-#: Teachers of each kind. A step of a student costs a third more with each of them.
-MAX_TEACHERS = 16
-#: Fields that older trainers do not know: absent from requests that do not use them.
-_LATER = {
-    "precision": "auto", "teach_by": 0, "teachers": (), "minutes": 0.0, "corrections": "",
-    "trial": False, "without_corrections": False,
-}  # fmt: skip
-FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
 
 
 def check_request_id(request_id: object) -> None:
     """Raises BadMessage for an invalid request id."""
     if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id):
         raise BadMessage(f"not a request's id: {request_id!r:.80}")
-
-
-class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
-    """Train a version of `name` and publish it."""
-
-    name: str
-    recipe: str
-    data: str = FASHION_MNIST
-    epochs: int = 0  #: 0: those of the recipe
-    seed: int = 1
-    promote: Rule = "if-better"
-    weighted: bool = False  #: weight classes equally, regardless of their size
-    max_unreadable: float = 0.05  #: a larger share of unreadable files is an error
-    precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
-    teach_by: int = 0  #: networks of the recipe that are trained first and teach this version
-    teachers: tuple[str, ...] = ()  #: published versions that do, NAME[@VERSION|@ALIAS]
-    #: Of a network's training; 0: no limit. With the recipe `photo`, of the trials that follow its
-    #: head, together; 0: there are none.
-    minutes: float = 0.0
-    #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
-    corrections: str = ""
-    #: It follows another training, and no person waits for it: the requests of people go first.
-    trial: bool = False
-    without_corrections: bool = False  #: leave out those of earlier versions
 
 
 class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="evaluate"):
@@ -137,6 +102,10 @@ Work: TypeAlias = (
 )
 
 
+#: How many of the fields of a work every trainer knows. Each later one has a default.
+_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckData: 2, Import: 6}
+
+
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request. The id is its idempotency key: it is answered once."""
 
@@ -165,16 +134,14 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         valid = {
             "id": REQUEST_ID.fullmatch(self.id),
             "name": NAME.fullmatch(name),
-            "epochs": getattr(self.work, "epochs", 0) >= 0,
             "keep": getattr(self.work, "keep", 0) >= 0,
-            "minutes": 0 <= getattr(self.work, "minutes", 0.0) < float("inf"),
-            "teach_by": 0 <= getattr(self.work, "teach_by", 0) <= MAX_TEACHERS,
-            "teachers": _are_teachers(getattr(self.work, "teachers", ())),
             "data": _is_place(self.work),
         }
-        for field, is_valid in valid.items():
-            if not is_valid:
-                raise BadMessage(f"request {self.id!r:.40} has a field out of range: {field}")
+        faults = [field for field, is_valid in valid.items() if not is_valid]
+        if isinstance(self.work, Train):
+            faults += self.work.faults()
+        for field in faults[:1]:
+            raise BadMessage(f"request {self.id!r:.40} has a field out of range: {field}")
         return self
 
 
@@ -242,19 +209,23 @@ def _is_place(work: Work) -> bool:
     )
 
 
-def _are_teachers(names: tuple[str, ...]) -> bool:
-    try:
-        return len(names) <= MAX_TEACHERS and all(map(parse, names))
-    except UsageError:
-        return False
-
-
 def encode_request(request: Request) -> bytes:
     """The request as JSON, which is readable in Redis and in the store."""
     fields = msgspec.to_builtins(request)
-    work = fields["work"]
-    fields["work"] = {key: value for key, value in work.items() if _LATER.get(key, ...) != value}
+    fields["work"] = _readable(request.work, fields["work"])
     return msgspec.json.encode(fields)
+
+
+def _readable(work: Work, fields: dict[str, Any]) -> dict[str, Any]:
+    """Without later fields at their defaults: trainers that do not know these refuse them."""
+    names, defaults = type(work).__struct_fields__, type(work).__struct_defaults__
+    later = set(names[_FIRST_FIELDS.get(type(work), len(names)) :])
+    plain = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in later or value != plain.get(name, ...)
+    }
 
 
 def decode_request(data: bytes) -> Request:

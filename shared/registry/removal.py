@@ -15,7 +15,8 @@ from shared.errors import SetupError
 from shared.ledger import request_store
 from shared.messages.model_name import ModelName, parse
 from shared.messages.replies import Pruned
-from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback, Train
+from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback
+from shared.messages.training import Train
 from shared.registry import packaged, staging, version_folder
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import REMEDY, Registry

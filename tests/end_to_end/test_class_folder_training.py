@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from shared import recipes
+from shared.messages.training import Train
 from tests.support.images import shapes
 from worker.datasets import load
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
-from worker.recipes import recipes
 from worker.runtimes import load_runtime, runtime
 from worker.training import build_version
 from worker.training.build_version import BuiltVersion
@@ -46,7 +47,9 @@ def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     _break(root)
     recipe = recipes.find(request.param).lasting(EPOCHS[request.param])
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
-    return Training(loaded, build_version.build_version("shapes", recipe, loaded.data, seed=1))
+    return Training(
+        loaded, build_version.build_version(Train("shapes", recipe.name, ""), recipe, loaded.data)
+    )
 
 
 def _break(root: Path) -> None:

@@ -27,7 +27,8 @@ from shared.labels.labelled_files import input_sha256
 from shared.messages.checked_data import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedData, Evaluated, Trained
-from shared.messages.requests import CheckData, Evaluate, Train
+from shared.messages.requests import CheckData, Evaluate
+from shared.messages.training import Train
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context

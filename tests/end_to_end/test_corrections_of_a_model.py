@@ -12,7 +12,7 @@ import pytest
 from producer.models.train import summary
 from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
 from shared.messages.replies import Trained
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone

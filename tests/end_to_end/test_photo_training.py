@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.errors import Exit, UsageError
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.registry import mirror_writer
 from tests.support.images import shapes
 from tests.support.jobs import expected_table
@@ -213,8 +213,8 @@ def _table(producer: Producer) -> bytes:
     ("work", "message"),
     [
         (Train("x", "photo"), "is for photos; name a folder"),
-        (Train("x", "photo-head", "/photos", epochs=3), "has no"),
-        (Train("x", "photo", "/photos", teach_by=1), "has no"),
+        (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
+        (Train("x", "photo", "/photos", teach_by=1), "--teach-by does not apply"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared import recipes
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import Rule, Train
+from shared.messages.training import Rule, Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
@@ -32,6 +33,7 @@ from worker.runtimes.runtime import Outputs
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 14
+TRIALS = recipes.find("photo").trials
 EPOCHS = {"photo-fine": 2, "photo-scratch": 2}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
 WHOLE, SHORT = pytest.param("whole", marks=pytest.mark.nightly), "short"
@@ -71,7 +73,7 @@ def store(
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
             recipe: _trained(server, folder, recipe, str(root), PRECISIONS[request.param])
-            for recipe in ("photo-head", *train_photos.TRIALS)
+            for recipe in ("photo-head", *TRIALS)
         }
         yield Store(server, root, Registry(folder), answers)
 
@@ -80,7 +82,7 @@ def _trained(
     server: RedisServer, folder: Path, recipe: str, root: str, precision: Literal["auto", "fp32"]
 ) -> Trained:
     work = Train("shapes", recipe, root, epochs=EPOCHS.get(recipe, 0), precision=precision)
-    if recipe in train_photos.TRIALS:
+    if recipe in TRIALS:
         work = msgspec.structs.replace(work, promote="if-clearly-better")
     context, _ = handler_context.make(server, folder, work, request_id=recipe)
     answer = train(context, work).answer
@@ -88,7 +90,7 @@ def _trained(
     return answer
 
 
-@pytest.mark.parametrize("recipe", train_photos.TRIALS)
+@pytest.mark.parametrize("recipe", TRIALS)
 def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
     store: Store, recipe: str
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
     assert str(card.metrics.heldout_count) in card.notes
 
 
-@pytest.mark.parametrize("recipe", train_photos.TRIALS)
+@pytest.mark.parametrize("recipe", TRIALS)
 def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str) -> None:
     head, record = store.record("photo-head"), store.record(recipe)
     assert head.files is not None
@@ -114,7 +116,7 @@ def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str
 
 
 def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
-    fine, scratch = (store.record(recipe).files for recipe in train_photos.TRIALS)
+    fine, scratch = (store.record(recipe).files for recipe in TRIALS)
     assert fine is not None
     assert scratch is not None
     np.testing.assert_array_equal(fine, scratch)
@@ -127,7 +129,7 @@ def test_fine_tuning_starts_from_the_head_that_fits_the_photos(store: Store) -> 
 
 
 def test_the_card_of_a_fine_tuned_network_names_what_it_contains(store: Store) -> None:
-    fine, scratch = (store.card(recipe).pretrained for recipe in train_photos.TRIALS)
+    fine, scratch = (store.card(recipe).pretrained for recipe in TRIALS)
     assert fine == store.card("photo-head").pretrained
     assert scratch is None
 
@@ -140,7 +142,7 @@ def test_a_fine_tuned_network_loses_nothing_in_int8(store: Store) -> None:
     assert abs(trial.int8_loss - trial.fp32_loss) < 0.1
 
 
-@pytest.mark.parametrize("recipe", train_photos.TRIALS)
+@pytest.mark.parametrize("recipe", TRIALS)
 def test_a_trial_with_few_photos_held_out_detects_nothing_and_says_so(
     store: Store, recipe: str
 ) -> None:

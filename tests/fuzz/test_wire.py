@@ -31,14 +31,8 @@ from shared.messages.batch import (
 from shared.messages.files import Reference
 from shared.messages.job import JOB_ID, MAX_BATCHES, JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card, encode_card
-from shared.messages.requests import (
-    Evaluate,
-    Import,
-    Request,
-    Train,
-    decode_request,
-    encode_request,
-)
+from shared.messages.requests import Evaluate, Import, Request, decode_request, encode_request
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.alias_log import decode_history
 from tests.fuzz.bytewise import BYTEWISE

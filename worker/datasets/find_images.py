@@ -17,7 +17,7 @@ from PIL import Image
 from shared.errors import ImageError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist
 from worker.datasets.corrected_walk import open_walk
 from worker.datasets.decode_files import THREADS, prefetched, read_file

@@ -12,7 +12,7 @@ from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Gates, Preprocessing
 from shared.messages.replies import DataReport
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from worker.datasets import class_folder, fashion_mnist
 from worker.datasets.examples import Digests, Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out

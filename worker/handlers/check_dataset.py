@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from shared import recipes
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
 from shared.messages import checked_data
@@ -33,7 +34,6 @@ from worker.photo_head.linear_head import Labels
 from worker.photo_head.near_duplicates import Groups, groups
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.photo_head.wrong_labels import WrongLabels, wrong_labels
-from worker.recipes import recipes
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Probabilities
 from worker.training import photo_folder

@@ -10,16 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shared import recipes
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
-from shared.messages.requests import FASHION_MNIST, Progress, ShowData
+from shared.messages.requests import Progress, ShowData
+from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, folder_layout, load, sample
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 from worker.handlers.context import LOADING, Context, Reply
 from worker.plots import sample_grid
-from worker.recipes import recipes
 
 #: Folders of more files are counted but not decoded: that could take hours.
 CHECKED_FILES = 20_000

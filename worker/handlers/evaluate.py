@@ -16,7 +16,8 @@ from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated
-from shared.messages.requests import FASHION_MNIST, Evaluate, Progress
+from shared.messages.requests import Evaluate, Progress
+from shared.messages.training import FASHION_MNIST
 from worker.datasets import load
 from worker.datasets.examples import Examples, Labels
 from worker.datasets.folder_layout import ClassFolderWalk

@@ -13,7 +13,8 @@ import msgspec
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
 from shared.messages.model_card import Card, Gates, Metrics, Preprocessing
 from shared.messages.replies import DataReport, Trained
-from shared.messages.requests import FASHION_MNIST, Import, Progress
+from shared.messages.requests import Import, Progress
+from shared.messages.training import FASHION_MNIST
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load

@@ -8,7 +8,7 @@ import msgspec
 
 from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.replies import DataReport
-from shared.messages.requests import FASHION_MNIST, Train
+from shared.messages.training import FASHION_MNIST, Train
 from shared.registry import learned_corrections
 from shared.registry.learned_corrections import Decision
 from worker.handlers.context import Context

@@ -11,7 +11,7 @@ from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
-from shared.messages.requests import Rule
+from shared.messages.training import Rule
 from shared.registry import learned_corrections, version_operations
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers, seen_images

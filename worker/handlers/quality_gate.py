@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared.messages.model_card import Card
-from shared.messages.requests import Rule
+from shared.messages.training import Rule
 from shared.registry.registry import FIRST
 from worker.datasets.examples import Digests
 from worker.evaluation.heldout_answers import HeldoutAnswers

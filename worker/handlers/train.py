@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
+from shared import recipes
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
-from shared.messages.recipes import check_recipe
 from shared.messages.replies import Trained
-from shared.messages.requests import Progress, Train
+from shared.messages.requests import Progress
+from shared.messages.training import Train, check_work
+from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.datasets import load
@@ -19,8 +21,6 @@ from worker.handlers import model_corrections, promotion, teacher_versions, trai
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
-from worker.recipes import recipes
-from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
 from worker.training.schedule import plan
 
@@ -64,8 +64,7 @@ def train(context: Context, work: Train) -> Reply:
 
 
 def _recipe(work: Train) -> Recipe:
-    teachers = bool(work.teachers or work.teach_by)
-    check_recipe(work.recipe, work.data, epochs=work.epochs, teachers=teachers)
+    check_work(work)
     recipe = recipes.find(work.recipe)
     return recipe.lasting(work.epochs) if work.epochs else recipe
 
@@ -127,15 +126,11 @@ def _trained(
         context.report, count, plan(recipe, count).epochs, work.teach_by, len(teachers)
     )
     made = build_version.build_version(
-        work.name,
+        work,
         recipe,
         loaded.data,
-        work.seed,
         state=context.folder / STATE,
         request=context.request.mark,
-        source=work.data,
-        weighted=work.weighted,
-        precision=work.precision,
         teachers=Teachers(work.teach_by, teacher_versions.read(context, teachers)),
         on_epoch=reporter.epoch,
         on_step=reporter.step,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from shared import recipes
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Trained
-from shared.messages.requests import Progress, Request, Rule, Train
+from shared.messages.requests import Progress, Request
+from shared.messages.training import Rule, Train
+from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.backbones import table
@@ -28,7 +30,6 @@ from worker.handlers import model_corrections, promotion
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import TRAINING, FoldReporter, ProgressReporter
-from worker.recipes.recipes import Recipe
 from worker.training.checkpoint import OtherTraining
 from worker.training.schedule import plan
 
@@ -37,22 +38,8 @@ if TYPE_CHECKING:
     from worker.training.photo_folder import PhotoFolder
 
 log = logging.getLogger(__name__)
-#: The recipe whose head is followed by trials, and theirs, in order; each gets an equal share of
-#: the time.
-FOLLOWED = "photo"
-TRIALS = ("photo-fine", "photo-scratch")
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
-#: The options of a network's training that the command for another one repeats.
-_TYPED = (
-    "epochs",
-    "seed",
-    "promote",
-    "weighted",
-    "max_unreadable",
-    "precision",
-    "without_corrections",
-)
 #: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
 ID_CHARS, HASH_CHARS = 48, 8
 
@@ -131,15 +118,11 @@ def _head(context: Context, work: Train, recipe: Recipe, folder: PhotoFolder) ->
     from worker.training import photo_version
 
     return photo_version.build_photo_version(
-        work.name,
+        work,
         recipe,
         table.find(recipe.backbone),
         folder,
-        work.seed,
         request=context.request.mark,
-        source=work.data,
-        weighted=work.weighted,
-        requested=work.precision,
         on_stage=context.stage,
         on_fold=FoldReporter(context.report, TRAINING).fold,
     )
@@ -155,35 +138,15 @@ def _network(
         return trial.Observer(reporter.epoch, reporter.step, reporter.stage)
 
     return trial.build_trial(
-        work.name,
+        work,
         recipe,
         folder,
-        work.seed,
         context.folder,
-        trial.TrialOptions(
-            weighted=work.weighted,
-            precision=work.precision,
-            seconds=60 * work.minutes,
-            request=context.request.mark,
-            source=work.data,
-            command=command(work),
-            corrected=corrected,
-        ),
-        started,
-        lambda done, total: _report_loading(context, done, total),
+        request=context.request.mark,
+        corrected=corrected,
+        observed=started,
+        on_progress=lambda done, total: _report_loading(context, done, total),
     )
-
-
-def command(work: Train) -> str:
-    """The command that requests this training, but for its minutes and corrections."""
-    words = ["hangtag", "train", work.data, "--name", work.name, "--recipe", work.recipe]
-    plain = Train(work.name, work.recipe)
-    for field in _TYPED:
-        value = getattr(work, field)
-        if value != getattr(plain, field):
-            option = f"--{field.replace('_', '-')}"
-            words += [option] if value is True else [option, str(value)]
-    return shlex.join(words)
 
 
 def _heldout(
@@ -216,9 +179,11 @@ def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]
         redis.exceptions.RedisError: the server is unreachable or full.
         SetupError: the store cannot be written.
     """
-    if work.recipe != FOLLOWED or not work.minutes or photos < FEWEST_PHOTOS:
+    follow = recipes.find(work.recipe).trials
+    if not follow or not work.minutes or photos < FEWEST_PHOTOS:
         return ()
-    trials = [_trial(context, work, recipe) for recipe in TRIALS]
+    share = msgspec.structs.replace(work, minutes=work.minutes / len(follow))
+    trials = [_trial(context, share, recipe) for recipe in follow]
     return tuple(trial.id for trial in trials if _submit(context, trial))
 
 
@@ -231,13 +196,7 @@ def _trial(context: Context, work: Train, recipe: str) -> Request:
     request = context.request
     return Request(
         f"{_shortened(request.id)}-{recipe.partition('-')[2]}",
-        msgspec.structs.replace(
-            work,
-            recipe=recipe,
-            minutes=work.minutes / len(TRIALS),
-            promote=trials_promote(work),
-            trial=True,
-        ),
+        msgspec.structs.replace(work, recipe=recipe, promote=trials_promote(work), trial=True),
         request.who,
         request.created,
     )

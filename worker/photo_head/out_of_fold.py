@@ -104,7 +104,7 @@ def fit_out_of_fold(
     shrinkages: Sequence[float] = SHRINKAGES,
     *,
     mirrored: Features | None = None,
-    weighted: bool = False,
+    fit: Callable[..., list[Head]] = linear_head.fit,
     on_fold: Callable[[int, int], None] = lambda done, total: None,
 ) -> OutOfFold:
     """Choose a head by the loss of its answers out of fold, then learn from all images.
@@ -113,12 +113,13 @@ def fit_out_of_fold(
     temperature: logits of discriminant analysis are in the hundreds to millions. `folds` and
     `groups` [n] number each image's fold and its group of near-duplicates. `mirrored`
     [n, features] are the features of the mirror images. They are learned from as well if that
-    lowers the loss of softmax regression; answers are always to the images as they are. `on_fold`
-    gets the number of folds that are answered, those of all methods, and may raise to stop.
+    lowers the loss of softmax regression; answers are always to the images as they are. `fit` is
+    that regression. `on_fold` gets the number of folds that are answered, those of all methods, and
+    may raise to stop.
     """
 
     def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
-        return linear_head.fit(rows, labels, classes, values, weighted=weighted)
+        return fit(rows, labels, classes, values)
 
     def analysis(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
         return discriminant.fit(rows, labels, classes, values)

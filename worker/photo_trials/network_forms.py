@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import keras
 
+from shared.recipes import Recipe
 from worker.backbones import efficientnet_lite, table, weights
 from worker.backbones.photo_features import PhotoFeatures
 from worker.backbones.table import Backbone
 from worker.photo_head.linear_head import Head, fit
-from worker.recipes import networks
-from worker.recipes.recipes import Recipe
+from worker.training import networks
 from worker.training.build_version import NetworkForm
 
 #: Penalty of the head that fine-tuning starts from. Its exact value does not matter.

@@ -13,10 +13,10 @@ import numpy as np
 from shared.errors import SetupError
 from shared.ledger.request_store import replace
 from shared.messages.model_card import Preprocessing
+from shared.recipes import Recipe
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import Examples
 from worker.photo_trials.pixels import pixels
-from worker.recipes.recipes import Recipe
 from worker.training.build_version import NetworkForm
 from worker.training.fit import train
 from worker.training.schedule import batch_size, plan

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing, Pretrained
+from shared.messages.training import Train, command
+from shared.recipes import Recipe
 from worker.backbones import table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import Examples, Images, chunks
@@ -30,7 +32,6 @@ from worker.photo_head.out_of_fold import standard_error
 from worker.photo_trials.network_forms import form_of
 from worker.photo_trials.pixels import pixels
 from worker.photo_trials.time_limit import seconds_per_image, within
-from worker.recipes.recipes import Recipe
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.training.build_version import BuiltVersion, build_version
@@ -49,18 +50,6 @@ NO_DETECTOR = f" No image is flagged unlike_training: fewer than {DETECTOR_HELD_
 Progress = Callable[[int, int], None]
 
 
-class TrialOptions(NamedTuple):
-    """What a request may choose."""
-
-    weighted: bool = False
-    precision: str = "auto"
-    seconds: float = 0.0  #: of the training; 0: no limit
-    request: str = ""  #: for the card
-    source: str = ""  #: for the card
-    command: str = "hangtag train"  #: that trains again, but for its minutes and corrections
-    corrected: bool = False  #: whether labels were corrected
-
-
 class Observer(NamedTuple):
     """Called during the training; each may raise to stop it."""
 
@@ -69,7 +58,7 @@ class Observer(NamedTuple):
     on_stage: Callable[[str], None] = lambda stage: None
 
 
-DEFAULTS, UNOBSERVED = TrialOptions(), Observer()
+UNOBSERVED = Observer()
 
 
 def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
@@ -116,19 +105,20 @@ def _is_given(folder: PhotoFolder) -> bool:
 
 
 def build_trial(
-    name: str,
+    work: Train,
     recipe: Recipe,
     folder: PhotoFolder,
-    seed: int,
     scratch: Path,
-    options: TrialOptions = DEFAULTS,
+    *,
+    request: str = "",
+    corrected: bool = False,
     observed: Callable[[Recipe, int], Observer] = lambda recipe, photos: UNOBSERVED,
     on_progress: Progress = lambda done, total: None,
 ) -> BuiltVersion:
     """Decode, train, export, calibrate and measure. Files in `scratch` let it resume.
 
-    `observed` gets the recipe with the epochs that fit into the time, and the number of photos to
-    learn from.
+    `request` is written to the card; `corrected` says whether labels were. `observed` gets the
+    recipe with the epochs that fit into the time, and the number of photos to learn from.
 
     Raises:
         SetupError: the photos do not suffice, or have changed; the weights of the backbone are
@@ -142,24 +132,20 @@ def build_trial(
         recipe,
         count,
         int(held.sum()),
-        options.seconds,
+        60 * work.minutes,
         scratch,
-        lambda: seconds_per_image(recipe, learn, len(folder.labels), form, seed, scratch),
-        options.command,
-        corrected=options.corrected,
+        lambda: seconds_per_image(recipe, learn, len(folder.labels), form, work.seed, scratch),
+        command(work, but=["minutes"]),
+        corrected=corrected,
     )
     data = _data(folder, learn, held, recipe, scratch, on_progress)
     observer = observed(recipe, count)
     made = build_version(
-        name,
+        work,
         recipe,
         data,
-        seed,
         state=scratch / "state.npz",
-        request=options.request,
-        source=options.source,
-        weighted=options.weighted,
-        precision=options.precision,  # type: ignore[arg-type]
+        request=request,
         form=form,
         on_epoch=observer.on_epoch,
         on_step=observer.on_step,

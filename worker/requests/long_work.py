@@ -10,7 +10,8 @@ import fcntl
 import os
 import tempfile
 
-from shared.messages.requests import Import, Train, Work
+from shared.messages.requests import Import, Work
+from shared.messages.training import Train
 
 #: Work that takes minutes and loads TensorFlow. CheckData takes minutes without its memory.
 _LONG = (Train, Import)

@@ -28,9 +28,9 @@ from shared.messages.requests import (
     Request,
     Rollback,
     ShowData,
-    Train,
     Work,
 )
+from shared.messages.training import Train
 from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings

@@ -11,8 +11,8 @@ from enum import IntEnum, auto
 import numpy as np
 from PIL import Image
 
+from shared.recipes import Recipe
 from worker.datasets.examples import Images
-from worker.recipes.recipes import Recipe
 from worker.training.counter_rng import CounterRng, Numbers
 
 #: An erased rectangle: its share of the image, and its aspect ratio (up to a factor of 3).

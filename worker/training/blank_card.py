@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Protocol
 
 from shared.messages.model_card import Card, Metrics, Preprocessing
-from worker.recipes.recipes import Recipe
+from shared.recipes import Recipe
 
 
 class LabelledData(Protocol):

@@ -12,14 +12,14 @@ import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
+from shared.messages.training import Train
+from shared.recipes import Recipe
 from worker.datasets import split
 from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet
 from worker.evaluation import heldout_answers, seen_images
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import Served, export
-from worker.export.precision import Requested
-from worker.recipes.recipes import Recipe
 from worker.training.assessment import assess
 from worker.training.blank_card import blank_card
 from worker.training.distillation import Ensemble
@@ -51,16 +51,12 @@ class BuiltVersion(NamedTuple):
 
 
 def build_version(
-    name: str,
+    work: Train,
     recipe: Recipe,
     data: DataSet,
-    seed: int,
     *,
     state: Path | None = None,
     request: str = "",
-    source: str = "",
-    weighted: bool = False,
-    precision: Requested = "auto",
     teachers: Teachers = NO_TEACHERS,
     form: NetworkForm = PLAIN,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -70,9 +66,8 @@ def build_version(
 ) -> BuiltVersion:
     """Train, first the teachers, export, calibrate, compare, measure, plot.
 
-    `state`, `weighted`, `on_epoch` and `on_step` as in `train`, `precision` as in `export`,
-    `on_teacher` as in `Teachers.ensemble`. `request` and `source` are written to the card;
-    `on_stage` gets the name of each stage, and may raise.
+    `state`, `on_epoch` and `on_step` as in `train`, `on_teacher` as in `Teachers.ensemble`.
+    `request` is written to the card; `on_stage` gets the name of each stage, and may raise.
 
     Raises:
         SetupError: the data do not suit the recipe, or the exported files do not agree.
@@ -81,17 +76,17 @@ def build_version(
 
     def fit(seed: int, state: Path | None, ensemble: Ensemble | None = None) -> TrainedNetwork:
         return train(
-            recipe, learn, held, len(data.labels), seed, state=state, weighted=weighted,
+            recipe, learn, held, len(data.labels), seed, state=state, options=work,
             teachers=ensemble, build=form.build, on_epoch=on_epoch, on_step=on_step,
         )  # fmt: skip
 
     on_stage("training")
     ensemble = teachers.ensemble(
-        recipe, data, seed, lambda seed, state: fit(seed, state).network, state, on_teacher
+        recipe, data, work.seed, lambda seed, state: fit(seed, state).network, state, on_teacher
     )
-    trained = fit(seed, state, ensemble)
+    trained = fit(work.seed, state, ensemble)
     on_stage("exporting")
-    card = blank_card(name, recipe, data, seed)
+    card = blank_card(work.name, recipe, data, work.seed)
     card = msgspec.structs.replace(
         card,
         parameters=trained.network.count_params(),
@@ -103,13 +98,13 @@ def build_version(
         card,
         held,
         calibration_images(learn.images),
-        requested=precision,
+        requested=work.precision,
         mirror=recipe.mirror,
     )
     on_stage("evaluating")
     made = _assessed(served, trained.history, learn, held, data)
     card = msgspec.structs.replace(
-        made.card, request=request, source=source, teachers=teachers.names(seed)
+        made.card, request=request, source=work.data, teachers=teachers.names(work.seed)
     )
     return made._replace(card=card)
 

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 
 from shared.errors import SetupError
+from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
 from worker.datasets.examples import Examples
-from worker.recipes.recipes import Recipe
 from worker.training.augmentation import augmented
 from worker.training.checkpoint import START, Within
 from worker.training.counter_rng import Numbers

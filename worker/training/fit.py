@@ -14,12 +14,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from shared.errors import SetupError
+from shared.messages.training import Train
+from shared.recipes import Recipe
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
-from worker.recipes import networks
-from worker.recipes.recipes import Recipe
 from worker.runtimes.classifier import softmax
-from worker.training import checkpoint, distillation
+from worker.training import checkpoint, distillation, networks
 from worker.training.checkpoint import START, Stored, Within
 from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
@@ -28,6 +28,7 @@ from worker.training.schedule import Plan, plan
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
 
 
+PLAIN = Train("", "")  #: a request without options
 #: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
 #: no training continues a half of the old code.
 FORMAT = 2
@@ -50,7 +51,7 @@ def train(
     seed: int,
     *,
     state: Path | None = None,
-    weighted: bool = False,
+    options: Train = PLAIN,
     teachers: Ensemble | None = None,
     build: Build | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -59,8 +60,8 @@ def train(
     """Train `recipe` on `examples`; `heldout` is only measured.
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
-    checkpoint there resumes from it and ends with the same weights. `weighted`: every class has
-    the same weight in the loss, regardless of its size. `teachers`: half of the loss is that on
+    checkpoint there resumes from it and ends with the same weights. Of the request's `options` only
+    the weights of classes are used. `teachers`: half of the loss is that on
     their predictions. `build`: the untrained network in place of the recipe's. `on_step` is called
     a few times a second at most; it and `on_epoch` may raise to stop. If `on_step` raises
     TrainingPaused, the checkpoint has this step.
@@ -77,9 +78,9 @@ def train(
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     variables = [*network.variables, *optimizer.variables]
-    key = _key(recipe, seed, examples, weighted, teachers)
+    key = _key(recipe, seed, examples, options, teachers)
     history, within = _restored(state, key, variables)
-    weights = _weights(examples.labels, classes) if weighted else np.ones(classes, np.float32)
+    weights = _weights(examples.labels, classes, options)
     step = _step(network, optimizer, weights, teachers)
     for epoch in range(len(history), schedule.epochs):
         start = time.perf_counter() - within.seconds
@@ -110,16 +111,20 @@ def _restored(state: Path | None, key: str, variables: Sequence[Any]) -> Stored[
 
 
 def _key(
-    recipe: Recipe, seed: int, examples: Examples, weighted: bool, teachers: Ensemble | None
+    recipe: Recipe, seed: int, examples: Examples, options: Train, teachers: Ensemble | None
 ) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
-    text = f"{FORMAT} {msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
-    text = f"{text} weighted" if weighted else text
+    text = (
+        f"{FORMAT} {msgspec.json.encode(recipe.training).decode()} {seed} {examples.fingerprint()}"
+    )
+    text = f"{text} weighted" if options.weighted else text
     return f"{text} {teachers.identity}" if teachers else text
 
 
-def _weights(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
+def _weights(labels: Labels, classes: int, options: Train) -> npt.NDArray[np.float32]:
     """The weight of each class's images, float32 [classes]; their mean over the images is 1."""
+    if not options.weighted:
+        return np.ones(classes, np.float32)
     counts = np.bincount(labels, minlength=classes)
     present = np.count_nonzero(counts)
     return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)

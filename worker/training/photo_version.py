@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,8 @@ import numpy.typing as npt
 
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card, Pretrained
+from shared.messages.training import Train
+from shared.recipes import Recipe
 from worker.backbones import efficientnet_lite, weights
 from worker.backbones.photo_features import PhotoFeatures
 from worker.backbones.table import Backbone
@@ -30,13 +33,12 @@ from worker.export import convert, precision
 from worker.export.backbone_files import calibration_images
 from worker.export.export import KERAS, TFLITE, check_agreement, predict_in_keras
 from worker.export.head_graph import keras_with_head, with_head
-from worker.export.precision import Requested
 from worker.inference import outlier_detector
+from worker.photo_head import linear_head
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Head
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
-from worker.recipes.recipes import Recipe
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Logits
@@ -63,31 +65,25 @@ class _Fitted(NamedTuple):
 
 
 def build_photo_version(
-    name: str,
+    work: Train,
     recipe: Recipe,
     backbone: Backbone,
     folder: PhotoFolder,
-    seed: int,
     *,
     request: str = "",
-    source: str = "",
-    weighted: bool = False,
-    requested: Requested = "auto",
     on_stage: Callable[[str], None] = lambda stage: None,
     on_fold: OnFold = lambda done, total: None,
 ) -> BuiltVersion:
     """Fit the head, choose the precision, export, compare, measure, plot.
 
-    `request` and `source` are written to the card; `on_stage` gets the name of each stage,
-    `on_fold` the number of answered folds and of all; both may raise.
+    `request` is written to the card; `on_stage` gets the name of each stage, `on_fold` the number
+    of answered folds and of all; both may raise.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the exported files do not agree.
     """
     on_stage("training")
-    fitted, card = _choose(
-        folder, weighted, requested, blank_card(name, recipe, folder, seed), on_fold
-    )
+    fitted, card = _choose(work, folder, blank_card(work.name, recipe, folder, work.seed), on_fold)
     on_stage("exporting")
     files, card = _export(backbone, folder, fitted.found.head, card)
     on_stage("evaluating")
@@ -99,7 +95,7 @@ def build_photo_version(
     card = msgspec.structs.replace(
         card,
         request=request,
-        source=source,
+        source=work.data,
         temperature=found.temperature,
         heldout_error=found.error,
         folds=fold_count(len(answers.labels)),
@@ -139,22 +135,21 @@ def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
 
 
 def _choose(
+    work: Train,
     folder: PhotoFolder,
-    weighted: bool,
-    requested: Requested,
     card: Card,
     on_fold: OnFold = lambda done, total: None,
 ) -> tuple[_Fitted, Card]:
     """The head of the precision that is served."""
     parts = _folds(folder)
-    precisions = 1 if requested == "fp32" else 2
+    precisions = 1 if work.precision == "fp32" else 2
 
     def fit(int8: bool) -> _Fitted:
         features = folder.learn.int8 if int8 else folder.learn.fp32
         mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
         found = fit_out_of_fold(
             features, folder.learn.labels, len(folder.labels), parts, folder.groups,
-            mirrored=mirrored, weighted=weighted,
+            mirrored=mirrored, fit=partial(linear_head.fit, weighted=work.weighted),
             on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
         )  # fmt: skip
         if folder.test is None:
@@ -162,12 +157,12 @@ def _choose(
         return _Fitted(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
 
     exact = fit(int8=False)
-    if requested == "fp32":
+    if work.precision == "fp32":
         card = msgspec.structs.replace(card, precision="fp32", precision_why=precision.REQUESTED)
         return exact, card
     small = fit(int8=True)
     trial = precision.compare(exact.found.logits, small.found.logits, folder.learn.labels)
-    choice = precision.choose(requested, trial)
+    choice = precision.choose(work.precision, trial)
     card = msgspec.structs.replace(
         card, precision=choice.precision, precision_why=choice.why, precision_trial=trial
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from worker.recipes.recipes import Recipe
+from shared.recipes import Recipe
 
 #: A set of fewer batches than this gets smaller ones, down to a smallest size.
 BATCHES_WANTED = 8

@@ -11,11 +11,11 @@ import numpy as np
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing, card_sha256
+from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Images
 from worker.datasets.load import DataSet
-from worker.recipes import networks
-from worker.recipes.recipes import RECIPES, Recipe
 from worker.runtimes.tensorflow_runtime import load_model
+from worker.training import networks
 from worker.training.distillation import Ensemble, Teacher
 
 ARCHIVE = "model.keras"

@@ -16,7 +16,7 @@ from producer.cli.options import (
     report_drawn,
 )
 from producer.cli.params import ShareParam
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
 

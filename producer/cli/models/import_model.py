@@ -16,7 +16,7 @@ from producer.cli.options import (
     quiet_option,
 )
 from producer.terminal.style import columns_of
-from shared.messages.requests import PRECISIONS, PROMOTE
+from shared.messages.training import PRECISIONS, PROMOTE
 from shared.settings import Settings
 
 

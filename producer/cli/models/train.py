@@ -9,12 +9,12 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
-from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE, REQUEST
+from producer.cli.models.training_options import training_options, typed
+from producer.cli.names import REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
-from producer.cli.params import SecondsParam, ShareParam
+from producer.cli.params import SecondsParam
 from shared.errors import UsageError
-from shared.messages.recipes import RECIPES
-from shared.messages.requests import FASHION_MNIST, MAX_TEACHERS, PRECISIONS, PROMOTE
+from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
 #: Options that --follow, --cancel and --list accept.
@@ -31,85 +31,9 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     )
 )
 @click.argument("folder", metavar="[DIR]", required=False)
-@click.option(
-    "--data",
-    default=FASHION_MNIST,
-    metavar="fashion-mnist|DIR",
-    show_default=True,
-    help="The training data, as DIR: a folder must have one subfolder for each class.",
-)
-@click.option(
-    "--name",
-    type=MODEL_NAME,
-    default="",
-    help="The model. Default: the folder's name; fashion-mnist for its own data.",
-)
-@click.option(
-    "--recipe",
-    type=RECIPE,
-    default="",
-    help=f"One of {', '.join(RECIPES)}. Default: fast; photo for a folder.",
-)
-@click.option("--epochs", type=click.IntRange(1, 100_000), help="Default: set by the recipe.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, (1 << 31) - 1),
-    default=1,
-    show_default=True,
-    help="Random seed.",
-)
-@click.option(
-    "--promote",
-    type=click.Choice(PROMOTE),
-    default=PROMOTE[0],
-    show_default=True,
-    help="When to point NAME@production to the new version. The first version always gets it.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default=PRECISIONS[0],
-    show_default=True,
-    help="What workers load. auto: int8, which is faster, unless it is measurably worse.",
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0),
-    metavar="N",
-    help="Time for the trainings that follow the head of photos, together; 0: none follow. "
-    "Default: 10. With --recipe photo-fine or photo-scratch: the time for this training.",
-)
-@click.option("--wait", is_flag=True, help="Wait also for the trainings that follow a head.")
-@click.option("--weighted", is_flag=True, help="Weight classes equally, regardless of their size.")
-@click.option(
-    "--teach-by",
-    type=click.IntRange(1, MAX_TEACHERS),
-    metavar="N",
-    help="Train N networks of the recipe first, from other seeds, and teach the new version with "
-    "their mean prediction: often better at the same size, for N + 1 times the time or more.",
-)
-@click.option(
-    "--teacher",
-    "teachers",
-    multiple=True,
-    type=MODEL,
-    metavar=MODEL_FORM,
-    help="Teach the new version with an existing one of the same labels and image size. "
-    "Repeatable.",
-)
+@training_options
 @corrections_option
-@click.option(
-    "--without-corrections",
-    is_flag=True,
-    help="Leave out the labels that people gave and that earlier versions learned from.",
-)
-@click.option(
-    "--max-unreadable",
-    type=ShareParam(),
-    default="5%",
-    show_default=True,
-    help="Fail if a larger share of the files cannot be read as images.",
-)
+@click.option("--wait", is_flag=True, help="Wait also for the trainings that follow a head.")
 @click.option(
     "--request-id",
     default="",
@@ -195,7 +119,7 @@ def _mode(ctx: click.Context) -> str:
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.models.corrected_files import corrections_input
-    from producer.models.train import TrainOptions, check_work, make_work
+    from producer.models.train import check_work, make_work
     from producer.requests.client import make_request
     from producer.requests.existing import is_known
     from producer.requests.submit import submit
@@ -213,11 +137,8 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         )
     input = corrections_input(given["corrections"], undone=True)
     given = given | {"corrections": input_sha256(input)}
-    options = TrainOptions(
-        **{name: given[name] for name in TrainOptions.__struct_fields__ if given[name] is not None}
-    )
     known = is_known(settings, given["request_id"])  # it has an answer, also without its data
-    work = make_work(options, settings, check=not known)
+    work = make_work(typed(given), settings, check=not known)
     if not known:
         check_work(work, settings, input)
     request = make_request(work, given["request_id"])
@@ -241,7 +162,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
     from producer.requests.existing import follow
-    from shared.messages.requests import Train
+    from shared.messages.training import Train
 
     request, outcome = follow(
         settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]

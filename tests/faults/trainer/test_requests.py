@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from shared.ledger.request_states import RequestState
-from shared.messages.requests import Rollback, Train
+from shared.messages.requests import Rollback
+from shared.messages.training import Train
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes, parent

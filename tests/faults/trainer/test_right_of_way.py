@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from shared.ledger.request_states import RequestState
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer

@@ -12,7 +12,8 @@ import pytest
 
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Decided
-from shared.messages.requests import Progress, Request, Train
+from shared.messages.requests import Progress, Request
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings

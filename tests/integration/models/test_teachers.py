@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from shared.errors import SetupError
-from shared.messages.requests import Progress, Prune, Request, Train
+from shared.messages.requests import Progress, Prune, Request
+from shared.messages.training import Train
 from shared.registry import packaged, removal, version_operations
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context

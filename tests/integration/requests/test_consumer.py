@@ -13,7 +13,8 @@ import pytest
 
 from shared.ledger.request_states import Grant, RequestVerdict
 from shared.ledger.requests import RequestLedger
-from shared.messages.requests import Request, Rollback, Train, Work
+from shared.messages.requests import Request, Rollback, Work
+from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.requests.consumer import RequestConsumer

@@ -19,7 +19,8 @@ from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.milestones import STAGES
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestVerdict
 from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
-from shared.messages.requests import Import, Outcome, Progress, Request, Train, encode_request
+from shared.messages.requests import Import, Outcome, Progress, Request, encode_request
+from shared.messages.training import Train
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker import handlers as handlers_package

@@ -27,7 +27,8 @@ from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
-from shared.messages.requests import Outcome, Prune, Request, Train
+from shared.messages.requests import Outcome, Prune, Request
+from shared.messages.training import Train
 from shared.registry import file_copies, packaged
 from shared.registry.mirror_reader import resolve
 from shared.registry.registry import Registry

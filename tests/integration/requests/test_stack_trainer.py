@@ -24,7 +24,8 @@ from shared.ledger import heartbeats, request_store
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.replies import Decided
-from shared.messages.requests import Outcome, Promote, Train
+from shared.messages.requests import Outcome, Promote
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings

@@ -20,7 +20,8 @@ from shared.errors import Exit, RequestCancelled
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Progress, Request, Train
+from shared.messages.requests import Outcome, Progress, Request
+from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand

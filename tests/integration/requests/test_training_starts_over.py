@@ -8,7 +8,8 @@ import pytest
 
 from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Trained
-from shared.messages.requests import Request, Train
+from shared.messages.requests import Request
+from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer

@@ -14,12 +14,13 @@ from producer.cli.main import hangtag
 from producer.cli.models import train as train_command
 from producer.cli.models import trained
 from producer.requests import wait as wait_for_outcome
-from shared import keys
+from shared import keys, recipes
 from shared.errors import Exit
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Preprocessing
-from shared.messages.requests import REQUEST_ID, Outcome, Request, Train
+from shared.messages.requests import REQUEST_ID, Outcome, Request
+from shared.messages.training import Train
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes.manual_trainer import ANSWER, Hand
@@ -47,7 +48,7 @@ def test_long_ids_that_differ_at_their_end_have_trials_of_their_own(
     assert len(LONG) == 64
     work = WORK if differ == "same" else msgspec.structs.replace(WORK, seed=2)
     found = [*_trials(server, tmp_path, first), *_trials(server, tmp_path, second, work)]
-    assert len(set(found)) == 2 * len(train_photos.TRIALS)
+    assert len(set(found)) == 2 * len(recipes.find("photo").trials)
     assert all(REQUEST_ID.fullmatch(one) for one in found)
     assert _trials(server, tmp_path, first) == found[:2]  # as a second attempt after a crash
 

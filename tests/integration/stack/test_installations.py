@@ -21,7 +21,7 @@ from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
 from shared.installation import NAME_CHARS
 from shared.ledger import request_store
 from shared.messages.replies import Evaluated, Trained
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.images import class_folders, drawn_folders

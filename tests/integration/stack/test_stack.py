@@ -32,7 +32,7 @@ from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_di
 from shared.errors import Exit, SetupError
 from shared.ledger import heartbeats, request_store
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.faults.apps.racing_producer import START_S as HASTY_START_S

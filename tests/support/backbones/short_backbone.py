@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared import recipes
 from tests.support.backbones import torch_files
 from worker.backbones import table, weights
 from worker.backbones.table import Backbone
 from worker.backbones.torch_file import Tensors
-from worker.recipes import recipes
 
 NAME = "efficientnet-lite0"
 STAGES, HEAD, SIDE_PIXELS, LEARNED_BLOCKS = 4, 64, 128, 2

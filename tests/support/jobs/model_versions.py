@@ -46,8 +46,9 @@ def exported(card: Card, recipe: str, seed: int) -> Served:
 def _exported(card_data: bytes, recipe: str, seed: int) -> Served:
     import keras
 
+    from shared import recipes
     from worker.export.export import export_unlabelled
-    from worker.recipes import networks, recipes
+    from worker.training import networks
 
     keras.utils.set_random_seed(seed)
     card = decode_card(card_data)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted
 from tests.support.jobs import handler_context

@@ -31,8 +31,8 @@ COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
 SOURCES = (
     "worker/export/convert.py",
     "worker/export/export.py",
-    "worker/recipes/networks.py",
-    "worker/recipes/recipes.py",
+    "worker/training/networks.py",
+    "shared/recipes.py",
     "constraints.txt",
     "shared/messages/model_card.py",
     "shared/registry/packaged_model/card.json",

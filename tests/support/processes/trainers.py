@@ -18,7 +18,8 @@ from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Request, Train, Work
+from shared.messages.requests import Outcome, Request, Work
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for

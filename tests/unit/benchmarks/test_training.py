@@ -18,9 +18,9 @@ from benchmarks.measure import training_run
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import Trained, key, recall, train
 from benchmarks.report import training_table
+from shared import recipes
 from shared.messages.model_card import Metrics, encode_card
 from shared.registry.packaged import card
-from worker.recipes import recipes
 
 FAST = recipes.find("fast")
 

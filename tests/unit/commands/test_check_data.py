@@ -17,7 +17,7 @@ from shared.errors import Exit, SetupError, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.ledger import request_store
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from shared.pipes.data_check import DataQuestion, Purpose
 from shared.settings import Settings
 from tests.support.jobs import finished_job

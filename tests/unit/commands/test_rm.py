@@ -15,7 +15,8 @@ from shared import failpoints
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.messages.replies import Pruned
-from shared.messages.requests import Evaluate, Outcome, Train, Work
+from shared.messages.requests import Evaluate, Outcome, Work
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings

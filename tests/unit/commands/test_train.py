@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
 from producer.fleet import commands
-from producer.models.train import TrainOptions, make_work, summary
+from producer.models.train import make_work, summary
 from producer.output import request_progress
 from producer.output.formatting import duration
 from producer.output.request_progress import Changes
@@ -42,9 +43,9 @@ from shared.messages.requests import (
     Progress,
     Promote,
     Request,
-    Train,
     Work,
 )
+from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
@@ -87,9 +88,12 @@ def complaint(result: Result, code: Exit) -> str:
         (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
         (["photos", "--minutes", "inf"], "--minutes inf is not a number of minutes"),
         (["photos", "--minutes", "nan"], "--minutes nan is not a number of minutes"),
-        (["photos", "--teach-by", "2"], "has no teachers; leave out --teacher and --teach-by"),
-        (["photos", "--teacher", "fashion-mnist"], "has no teachers; leave out --teacher and"),
-        (["photos", "--epochs", "3"], "has no epochs; leave out --epochs"),
+        (["photos", "--teach-by", "2"], "--teach-by does not apply to the recipe photo; leave"),
+        (
+            ["photos", "--teacher", "fashion-mnist"],
+            "--teacher does not apply to the recipe photo",
+        ),
+        (["photos", "--epochs", "3"], "out, or use --recipe photo-fine or photo-scratch"),
         (["--recipe", "photo-fine"], "photo-fine is for photos; name a folder"),
         (["--recipe", "phto", "--minutes", "5"], "did you mean photo"),
         (["--data", "fashion-mnist", "--detach", "--wait"], "exclude each other"),
@@ -138,9 +142,10 @@ def test_an_unreachable_broker_is_a_setup_error(arguments: list[str]) -> None:
 
 
 def test_the_request_has_the_typed_options(here: Path) -> None:
-    options = TrainOptions(
-        "photos", "garments", "tutorial", 3, 7, "always", weighted=True, max_unreadable=0.5
-    )
+    options = {
+        "data": "photos", "name": "garments", "recipe": "tutorial", "epochs": 3, "seed": 7,
+        "promote": "always", "weighted": True, "max_unreadable": 0.5,
+    }  # fmt: skip
     expected = Train("garments", "tutorial", f"{here}/photos", 3, 7, "always", True, 0.5)
     assert make_work(options, Settings()) == expected
 
@@ -152,7 +157,7 @@ def test_the_request_has_the_typed_options(here: Path) -> None:
 def test_a_model_is_called_like_its_folder(here: Path, folder: str, name: str) -> None:
     (here / "bags").mkdir()
     (here / folder).mkdir(exist_ok=True)
-    found = make_work(TrainOptions(folder), Settings())
+    found = make_work({"data": folder}, Settings())
     assert found.name == name
     assert Path(found.data) == (here / folder).resolve()
 
@@ -161,7 +166,7 @@ def test_a_model_is_called_like_its_folder(here: Path, folder: str, name: str) -
 def test_a_folder_whose_name_cannot_be_a_models_needs_one(here: Path, folder: str) -> None:
     (here / folder).mkdir(exist_ok=True)
     with pytest.raises(UsageError, match="--name"):
-        make_work(TrainOptions(folder), Settings())
+        make_work({"data": folder}, Settings())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +176,8 @@ def test_a_folder_whose_name_cannot_be_a_models_needs_one(here: Path, folder: st
 def test_trainings_after_a_head_have_ten_minutes_unless_told_otherwise(
     here: Path, recipe: str, given: float | None, expected: float
 ) -> None:
-    options = TrainOptions("photos", "garments", recipe, minutes=given)
+    options: dict[str, Any] = {"data": "photos", "name": "garments", "recipe": recipe}
+    options |= {} if given is None else {"minutes": given}
     assert make_work(options, Settings()).minutes == expected
 
 
@@ -201,20 +207,20 @@ def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
 
 
 def test_the_request_names_the_teachers_as_typed() -> None:
-    options = TrainOptions(teach_by=3, teachers=("garments@2", "garments@best", "garments"))
+    options = {"teach_by": 3, "teachers": ("garments@2", "garments@best", "garments")}
     work = make_work(options, Settings())
     assert work.teach_by == 3
     assert work.teachers == ("garments@2", "garments@best", "garments@production")
 
 
 def test_the_default_recipe_suits_the_data(here: Path) -> None:
-    assert make_work(TrainOptions(), Settings()) == Train("fashion-mnist", "fast")
-    found = make_work(TrainOptions("photos", "garments"), Settings())
+    assert make_work({}, Settings()) == Train("fashion-mnist", "fast")
+    found = make_work({"data": "photos", "name": "garments"}, Settings())
     assert (found.recipe, found.data) == ("photo", f"{here}/photos")
 
 
 def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) -> None:
-    options = TrainOptions("absent", "garments")
+    options = {"data": "absent", "name": "garments"}
     with pytest.raises(UsageError, match="absent is not a folder"):
         make_work(options, Settings())
     assert make_work(options, ELSEWHERE).data == f"{here}/absent"
@@ -222,7 +228,7 @@ def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) 
 
 def test_an_undecodable_path_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="not printable text"):
-        make_work(TrainOptions(os.fsdecode(b"\xff"), "garments"), ELSEWHERE)
+        make_work({"data": os.fsdecode(b"\xff"), "name": "garments"}, ELSEWHERE)
 
 
 def test_generated_ids_are_valid_and_unique() -> None:
@@ -320,7 +326,7 @@ def test_the_outcome_of_a_known_id_needs_no_data(
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
     store = Settings.from_env().store_path
-    request = make_request(make_work(TrainOptions("photos", "garments"), Settings()), "r1")
+    request = make_request(make_work({"data": "photos", "name": "garments"}, Settings()), "r1")
     request_store.keep(store, request)
     outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(ANSWER)))
     path = request_store.folder(store, "r1") / request_store.OUTCOME_FILE

@@ -20,6 +20,7 @@ from shared.errors import SetupError
 from shared.labels.class_folders import RESERVED, SORT_LOG
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
+from shared.recipes import RECIPES, Recipe
 from tests.support.images.class_folders import SUFFIXES, fill, noise, write
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
@@ -29,7 +30,6 @@ from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
-from worker.recipes.recipes import RECIPES, Recipe
 
 PHOTO = RECIPES["photo-scratch"]
 
@@ -545,7 +545,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from worker.datasets import load
 from worker.datasets.class_folder import check_files, count_files
-from worker.recipes.recipes import RECIPES
+from shared.recipes import RECIPES
 try:
     recipe = sys.argv[3:]
     size = RECIPES[recipe[0]].size if recipe else None

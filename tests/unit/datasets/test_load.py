@@ -9,12 +9,12 @@ import pytest
 
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
+from shared.recipes import RECIPES
 from tests.support.images.class_folders import write
 from worker.datasets import fashion_mnist, load
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
-from worker.recipes.recipes import RECIPES
 
 #: Of each class, for a class folder.
 IMAGES_OF_CLASS = 8

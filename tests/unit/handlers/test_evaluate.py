@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared.errors import SetupError
-from shared.messages.requests import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from producer.fleet import commands
-from shared.messages.requests import Import, Prune, Train
+from shared.messages.requests import Import, Prune
+from shared.messages.training import Train
 from worker.requests.long_work import LongWork, is_long
 
 

@@ -13,7 +13,8 @@ import redis
 from producer.models.train import summary
 from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
 from shared.messages.replies import Decided, Trained
-from shared.messages.requests import Request, Train
+from shared.messages.requests import Request
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messages.model_card import Card
-from shared.messages.requests import Rule
+from shared.messages.training import Rule
 from shared.registry import packaged
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers.quality_gate import Comparison, GateDecision, judge, paired, unpaired

@@ -7,13 +7,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared import recipes
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
-from worker.recipes import networks, recipes
 from worker.runtimes import runtime
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Images
+from worker.training import networks
 
 CALL_IMAGES = 64
 RECIPES = ("tutorial", "fast", "photo-scratch")

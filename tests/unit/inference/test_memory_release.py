@@ -26,7 +26,7 @@ import sys, threading, time
 from pathlib import Path
 import msgspec
 from worker.datasets import load
-from worker.recipes import recipes
+from shared import recipes
 from worker.training.fit import train
 
 peak, over = 0, threading.Event()

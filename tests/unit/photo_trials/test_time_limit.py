@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.errors import SetupError
+from shared.recipes import RECIPES, Recipe
 from worker.photo_trials.time_limit import PACE_IMAGES, SHARE, timed, within
-from worker.recipes.recipes import RECIPES, Recipe
 from worker.training.schedule import batch_size, plan
 
 FINE = RECIPES["photo-fine"]

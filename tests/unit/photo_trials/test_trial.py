@@ -11,17 +11,19 @@ import pytest
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
+from shared.messages.training import Train
+from shared.recipes import RECIPES, Recipe
 from tests.support.images import shapes
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.photo_trials import trial
 from worker.photo_trials.time_limit import PACE_IMAGES
-from worker.recipes.recipes import RECIPES, Recipe
 from worker.training.photo_folder import PhotoFolder
 
 LABELS = ("circle", "square")
 PHOTOS_OF_CLASS = 10
 SCRATCH = RECIPES["photo-scratch"]
+WORK = Train("shapes", SCRATCH.name)
 
 
 class Stop(Exception):
@@ -59,7 +61,7 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
         raise Stop
 
     with pytest.raises(Stop):
-        trial.build_trial("shapes", SCRATCH, folder, 1, scratch, observed=observed)
+        trial.build_trial(WORK, SCRATCH, folder, scratch, observed=observed)
     [count] = counts
     height, width, channels = SCRATCH.size or (0, 0, 0)
     sizes = {path.stat().st_size for path in scratch.glob("pixels-*")}
@@ -70,9 +72,9 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
 def test_photos_are_decoded_only_if_an_epoch_fits(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, list(range(10)))
     command = "hangtag train '/photos of cats' --name shapes --recipe photo-scratch"
-    options = trial.TrialOptions(seconds=1e-3, command=command, corrected=True)
+    work = Train("shapes", SCRATCH.name, "/photos of cats", minutes=1e-5)
     with pytest.raises(SetupError, match="one epoch of") as error:
-        trial.build_trial("shapes", SCRATCH, folder, 1, tmp_path / "scratch", options)
+        trial.build_trial(work, SCRATCH, folder, tmp_path / "scratch", corrected=True)
     assert f"{command} --minutes " in str(error.value)
     assert str(error.value).endswith(", and the same --corrections")
     [decoded] = (tmp_path / "scratch").glob("pixels-*")  # those for measuring

@@ -18,7 +18,8 @@ from producer.stack.store_lock import StoreLock
 from shared.broker.runtime_paths import log_path, private_stack_dir, runtime_dir, stack_id
 from shared.errors import RequestCancelled, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
-from shared.messages.requests import FASHION_MNIST, Outcome, Promote, Request, Train
+from shared.messages.requests import Outcome, Promote, Request
+from shared.messages.training import FASHION_MNIST, Train
 from shared.settings import Settings
 
 REQUEST = Request("r1", Promote("shoes@2"), "ann", 1.0)

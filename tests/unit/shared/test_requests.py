@@ -8,18 +8,16 @@ import pytest
 from producer.requests.client import make_request
 from shared.errors import BadMessage, UsageError
 from shared.messages.requests import (
-    PROMOTE,
     Evaluate,
     Import,
     Prune,
     Request,
-    Rule,
     ShowData,
-    Train,
     Work,
     decode_request,
     encode_request,
 )
+from shared.messages.training import PROMOTE, Rule, Train
 
 IMPORT = Import("shoes", ("a", "b"), "0" * 64)
 

@@ -29,10 +29,10 @@ from shared.messages.requests import (
     Remove,
     Request,
     Rollback,
-    Train,
     decode_request,
     encode_request,
 )
+from shared.messages.training import Train
 from shared.registry import packaged, removal, version_operations
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Images
-from worker.recipes.recipes import RECIPES, Recipe
 from worker.training.augmentation import ERASED_AREA, augmented
 from worker.training.counter_rng import CounterRng
 

@@ -11,11 +11,12 @@ import pytest
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Evaluation
+from shared.messages.training import Train
+from shared.recipes import RECIPES
 from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
-from worker.recipes.recipes import RECIPES
 from worker.runtimes import load_runtime, runtime
 from worker.training.build_version import BuiltVersion, build_version
 from worker.training.teachers import Teachers
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 #: Colour, and not square: nothing may depend on 28x28 grey.
 SHAPE = (10, 14, 3)
 RECIPE = msgspec.structs.replace(RECIPES["fast"].lasting(2), widths=(4,), batch=50)
+WORK = Train("noise", RECIPE.name, "")
 
 
 def _data(count: int) -> DataSet:
@@ -39,7 +41,7 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    return build_version("noise", RECIPE, _data(300), seed=1, teachers=Teachers(1))
+    return build_version(WORK, RECIPE, _data(300), teachers=Teachers(1))
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 
 @pytest.fixture(scope="module")
 def fp32() -> BuiltVersion:
-    return build_version("noise", RECIPE, _data(300), seed=1, precision="fp32")
+    return build_version(Train("noise", RECIPE.name, "", precision="fp32"), RECIPE, _data(300))
 
 
 @pytest.mark.parametrize("kind", list(runtime.ARTIFACTS))
@@ -96,4 +98,4 @@ def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
 
 def test_too_few_images_to_hold_any_out_are_refused() -> None:
     with pytest.raises(SetupError, match="add more images"):
-        build_version("noise", RECIPE, _data(5), seed=1)
+        build_version(WORK, RECIPE, _data(5))

@@ -12,12 +12,13 @@ import pytest
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing, card_sha256
+from shared.messages.training import Train
+from shared.recipes import RECIPES
 from shared.registry import packaged
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.recipes import networks
-from worker.recipes.recipes import RECIPES
 from worker.runtimes.tensorflow_runtime import load_model
+from worker.training import networks
 from worker.training.build_version import build_version
 from worker.training.checkpoint import OtherTraining
 from worker.training.distillation import Ensemble, Teacher
@@ -207,7 +208,9 @@ def test_a_version_that_does_not_fit_the_data_cannot_teach(
     card = msgspec.structs.replace(_card(), **fields)
     teachers = Teachers(1, (TeacherVersion(card, b"never read"),))
     with pytest.raises(SetupError, match=message) as error:
-        build_version("noise", RECIPE, _data(), SEED, teachers=teachers)
+        build_version(
+            Train("noise", RECIPE.name, "", seed=SEED), RECIPE, _data(), teachers=teachers
+        )
     assert "\n" not in str(error.value)
 
 

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import recipes
 from shared.errors import SetupError
+from shared.messages.training import Train
+from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Examples
 from worker.datasets.split import hold_out
 from worker.export.export import check_agreement
-from worker.recipes import networks, recipes
-from worker.recipes.recipes import RECIPES, Recipe
 from worker.runtimes.classifier import softmax
-from worker.training import epoch
+from worker.training import epoch, networks
 from worker.training.epoch import Epoch, Step
 from worker.training.fit import TrainedNetwork, train
 from worker.training.pause import TrainingPaused
@@ -185,6 +186,10 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
         assert word in str(error.value)
 
 
+def _options(weighted: bool) -> Train:
+    return Train("noise", DENSE.name, weighted=weighted)
+
+
 def test_weighted_classes_have_equal_influence() -> None:
     """The same image in two classes: without weights the larger one wins."""
     images = np.full((100, 4, 4, 1), 100, np.uint8)
@@ -194,7 +199,7 @@ def test_weighted_classes_have_equal_influence() -> None:
     )
 
     def probability(weighted: bool) -> float:
-        network = train(recipe, examples, examples, 2, 1, weighted=weighted).network
+        network = train(recipe, examples, examples, 2, 1, options=_options(weighted)).network
         return float(softmax(networks.logits(network, images[:1]))[0, 1])
 
     assert probability(weighted=False) == pytest.approx(0.2, abs=0.03)
@@ -206,7 +211,7 @@ def test_an_unweighted_state_is_not_used_for_a_weighted_training(
 ) -> None:
     train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
     with pytest.raises(SetupError, match="belongs to another training"):
-        train(DENSE, examples, examples, 2, 1, state=tmp_path / "state", weighted=True)
+        train(DENSE, examples, examples, 2, 1, state=tmp_path / "state", options=_options(True))
 
 
 @pytest.mark.parametrize("name", ["fast", "accurate", "photo-scratch"])

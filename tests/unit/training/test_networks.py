@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared import recipes
 from shared.messages.model_card import Card
+from shared.recipes import Recipe
 from shared.registry import packaged
 from worker.export.convert import fp32_file, keras_file
-from worker.recipes import networks, recipes
-from worker.recipes.recipes import Recipe
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import margins
+from worker.training import networks
 
 SHAPE = (28, 28, 1)
 CLASSES = 10

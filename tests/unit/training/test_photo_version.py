@@ -9,6 +9,7 @@ import pytest
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import DataReport
+from shared.messages.training import Train
 from shared.registry import packaged
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
@@ -92,7 +93,7 @@ def _scenes() -> PhotoFolder:
 
 
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: Card) -> None:
-    fitted, _ = _choose(_scenes(), False, "fp32", card)
+    fitted, _ = _choose(Train("x", "photo", precision="fp32"), _scenes(), card)
     assert fitted.found.accuracy < 0.75
 
 
@@ -100,7 +101,9 @@ def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: 
 def test_the_folds_of_all_precisions_are_counted_together(precision: Requested, card: Card) -> None:
     reported: list[tuple[int, int]] = []
     folder = _scenes()
-    _choose(folder, False, precision, card, lambda *one: reported.append(one))
+    _choose(
+        Train("x", "photo", precision=precision), folder, card, lambda *one: reported.append(one)
+    )
     methods, precisions = 2, 1 if precision == "fp32" else 2
     total = fold_count(len(folder.learn.labels)) * methods * precisions
     assert reported == [(done, total) for done in range(1, total + 1)]

@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.ledger.requests import MAX_ATTEMPTS
-from shared.messages.requests import Outcome, Progress, Request, Train
+from shared.messages.requests import Outcome, Progress, Request
+from shared.messages.training import Train
 from tests.integration.state_machines.requests.model import STAGES, place
 from tests.integration.state_machines.requests.world import IDS, World
 from tests.mutants.promise import agree, promise

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from shared.errors import SetupError
+from shared.recipes import Recipe
 from worker.datasets.examples import Images
-from worker.recipes.recipes import Recipe
 
 Shape = tuple[int, int, int]  #: height, width, channels
 #: Three halvings of a smaller side leave no pixel.

@@ -1,4 +1,4 @@
-"""The table of recipes: how a network is built and trained."""
+"""The table of recipes: one row says how a network is built and trained, and what follows it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
+    minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
+    trials: tuple[str, ...] = ()  #: recipes that try to replace its version; they share its minutes
+
+    @property
+    def training(self) -> dict[str, object]:
+        """All that the weights depend on."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if name not in ("minutes", "trials")}
 
     def lasting(self, epochs: int) -> Recipe:
         """The recipe with exactly this number of epochs, regardless of the number of images."""
@@ -44,6 +52,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 #: Height, width and channels for class folders of images like Fashion-MNIST's.
 GREY = (28, 28, 1)
+#: The time of all trials that follow a head.
+MINUTES_OF_TRIALS = 10.0
 #: Chosen on the held-out images only, not on the test set. No label smoothing, unlike airbench: at
 #: 8 epochs the calibrated held-out loss was 0.185 without, 0.192 with 0.05 and 0.195 with 0.1, and
 #: the confidence column depends on it.
@@ -103,7 +113,13 @@ RECIPES = {
             mirror=True,
         ),
         # Colour photos: a linear head on the features of a pretrained network.
-        Recipe(name="photo", network="head", backbone="efficientnet-lite0"),
+        Recipe(
+            name="photo",
+            network="head",
+            backbone="efficientnet-lite0",
+            minutes=MINUTES_OF_TRIALS,
+            trials=("photo-fine", "photo-scratch"),
+        ),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0"),
         Recipe(
             # The same network with its last stages fine-tuned, from the head that fits it.
@@ -124,6 +140,7 @@ RECIPES = {
             shift_pixels=16,
             tint=0.2,
             average=0.98,
+            minutes=0.0,
         ),
         Recipe(
             # Colour photos from scratch: the network of `accurate`, downscaled by four before its
@@ -149,10 +166,12 @@ RECIPES = {
             erase=0.25,
             average=0.99,
             mixed=True,
+            minutes=0.0,
         ),
     )
 }
-DEFAULT_RECIPE = "fast"
+#: The default recipes: of the data set that is built in, and of a folder.
+OF_BUILT_IN, OF_FOLDER = "fast", "photo"
 
 
 def find(name: str) -> Recipe:

@@ -1,0 +1,254 @@
+"""The request to train a version, and its options: each is declared here, once.
+
+The command line makes its options and their help from these declarations, a request is checked by
+them, and the trainer reads the same record. A new option is a field of Train, and what uses it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+
+from shared import recipes
+from shared.errors import UsageError, no_such
+from shared.messages.model_name import parse
+from shared.recipes import RECIPES, Recipe
+
+FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
+PRECISIONS = ("auto", "fp32", "int8")
+#: When the quality gate points `production` to a new version.
+Rule = Literal["if-better", "if-clearly-better", "always", "never"]
+PROMOTE: tuple[Rule, ...] = get_args(Rule)
+#: Teachers of each kind. A step of a student costs a third more with each of them.
+MAX_TEACHERS = 16
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """How a field of Train is typed, and the recipes that it applies to."""
+
+    help: str
+    name: str = ""  #: as typed; empty: --FIELD
+    form: str = ""  #: of its value, in the help
+    #: Of text: what a shell completes. Of a number: `share` may be typed as a percentage.
+    kind: Literal["", "model", "version", "recipe", "share"] = ""
+    least: float = float("-inf")  #: of a number that differs from the default
+    most: float = float("inf")
+    applies: Callable[[Recipe], bool] = lambda recipe: True
+
+
+def _has_epochs(recipe: Recipe) -> bool:
+    return recipe.epochs > 0
+
+
+def _has_teachers(recipe: Recipe) -> bool:
+    return not recipe.backbone
+
+
+def _has_minutes(recipe: Recipe) -> bool:
+    return recipe.minutes is not None
+
+
+class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
+    """Train a version of `name` and publish it. A new field is the last one and has a default."""
+
+    name: Annotated[
+        str,
+        Option(
+            help="The model. Default: the folder's name; fashion-mnist for its own data.",
+            kind="model",
+        ),
+    ]
+    recipe: Annotated[
+        str,
+        Option(
+            help=f"One of {', '.join(RECIPES)}. Default: {recipes.OF_BUILT_IN}; "
+            f"{recipes.OF_FOLDER} for a folder.",
+            kind="recipe",
+        ),
+    ]
+    data: Annotated[
+        str,
+        Option(
+            help="The training data, as DIR: a folder must have one subfolder for each class.",
+            form="fashion-mnist|DIR",
+        ),
+    ] = FASHION_MNIST
+    epochs: Annotated[
+        int,
+        Option(help="Default: set by the recipe.", least=1, most=100_000, applies=_has_epochs),
+    ] = 0
+    seed: Annotated[int, Option(help="Random seed.", least=0, most=(1 << 31) - 1)] = 1
+    promote: Annotated[
+        Rule,
+        Option(
+            help="When to point NAME@production to the new version. The first version always gets "
+            "it."
+        ),
+    ] = "if-better"
+    weighted: Annotated[bool, Option(help="Weight classes equally, regardless of their size.")] = (
+        False
+    )
+    max_unreadable: Annotated[
+        float,
+        Option(
+            help="Fail if a larger share of the files cannot be read as images.",
+            kind="share",
+        ),
+    ] = 0.05
+    precision: Annotated[
+        Literal["auto", "fp32", "int8"],
+        Option(
+            help="What workers load. auto: int8, which is faster, unless it is measurably worse."
+        ),
+    ] = "auto"
+    teach_by: Annotated[
+        int,
+        Option(
+            help="Train N networks of the recipe first, from other seeds, and teach the new "
+            "version with their mean prediction: often better at the same size, for N + 1 times "
+            "the time or more.",
+            form="N",
+            least=1,
+            most=MAX_TEACHERS,
+            applies=_has_teachers,
+        ),
+    ] = 0
+    teachers: Annotated[
+        tuple[str, ...],
+        Option(
+            help="Teach the new version with an existing one of the same labels and image size. "
+            "Repeatable.",
+            name="--teacher",
+            kind="version",
+            most=MAX_TEACHERS,
+            applies=_has_teachers,
+        ),
+    ] = ()
+    #: Of a network's training; 0: no limit. Of a head: of the trials that follow, together; 0:
+    #: there are none.
+    minutes: Annotated[
+        float,
+        Option(
+            help="Time for the trainings that follow the head of photos, together; 0: none "
+            f"follow. Default: {recipes.MINUTES_OF_TRIALS:g}. With --recipe photo-fine or "
+            "photo-scratch: the time for this training.",
+            form="N",
+            least=0,
+            applies=_has_minutes,
+        ),
+    ] = 0.0
+    #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
+    corrections: str = ""
+    #: It follows another training, and no person waits for it: the requests of people go first.
+    trial: bool = False
+    without_corrections: Annotated[
+        bool,
+        Option(
+            help="Leave out the labels that people gave and that earlier versions learned from."
+        ),
+    ] = False
+
+    def faults(self) -> Iterator[str]:
+        """The fields that are out of range."""
+        for name, option in options().items():
+            value = getattr(self, name)
+            if not is_default(self, name) and not _is_in_range(option, value):
+                yield name
+
+
+#: The defaults of the fields that have one.
+DEFAULTS: Mapping[str, Any] = dict(
+    zip(
+        Train.__struct_fields__[-len(Train.__struct_defaults__) :],
+        Train.__struct_defaults__,
+        strict=True,
+    )
+)
+
+
+@cache
+def options() -> dict[str, Option]:
+    """The options by field, in the order of the help."""
+    hints = get_type_hints(Train, include_extras=True)
+    return {
+        field: one
+        for field, hint in hints.items()
+        for one in getattr(hint, "__metadata__", ())
+        if isinstance(one, Option)
+    }
+
+
+def flag(field: str) -> str:
+    """How the option of a field is typed."""
+    return options()[field].name or f"--{field.replace('_', '-')}"
+
+
+def is_default(work: Train, field: str) -> bool:
+    """Whether this option need not be typed."""
+    return field in DEFAULTS and getattr(work, field) == DEFAULTS[field]
+
+
+def check_work(work: Train) -> None:
+    """As `check`, of a request."""
+    check(work.recipe, work.data, [field for field in options() if not is_default(work, field)])
+
+
+def check(recipe: str, data: str, given: Collection[str]) -> None:
+    """Check the options of a training before it waits for others, and again before it starts.
+
+    `given` are the fields whose options were typed.
+
+    Raises:
+        UsageError: there is no such recipe, or an option does not apply to it.
+    """
+    if recipe not in RECIPES:
+        raise UsageError(no_such("recipe", recipe, RECIPES, "hangtag train --help"))
+    row = RECIPES[recipe]
+    for field, option in options().items():
+        if field in given and not option.applies(row):
+            raise UsageError(
+                f"{flag(field)} does not apply to the recipe {recipe}; leave it out, or use "
+                f"--recipe {_others(field, row)}"
+            )
+    if row.backbone and data == FASHION_MNIST:
+        raise UsageError(f"the recipe {recipe} is for photos; name a folder with --data")
+
+
+def command(work: Train, but: Collection[str] = ()) -> str:
+    """The command that requests this training, without the options of the fields in `but`."""
+    words = ["hangtag", "train", work.data]
+    for field in options():
+        if field != "data" and field not in but and not is_default(work, field):
+            words += _words(flag(field), getattr(work, field))
+    return shlex.join(words)
+
+
+def _words(flag: str, value: Any) -> Iterator[str]:
+    for one in value if isinstance(value, tuple) else [value]:
+        yield from [flag] if one is True else [flag, str(one)]
+
+
+def _others(field: str, row: Recipe) -> str:
+    """The recipes that have this option, if possible of the same kind of images."""
+    able = [other for other in RECIPES.values() if options()[field].applies(other)]
+    alike = [other.name for other in able if bool(other.backbone) == bool(row.backbone)]
+    *first, last = alike or [other.name for other in able]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _is_in_range(option: Option, value: Any) -> bool:
+    if isinstance(value, tuple):
+        return len(value) <= option.most and all(map(_is_model, value))
+    return isinstance(value, str) or (option.least <= value <= option.most and value < float("inf"))
+
+
+def _is_model(name: str) -> bool:
+    try:
+        parse(name)
+    except UsageError:
+        return False
+    return True

@@ -1,1 +1,0 @@
-"""Recipes: networks and their training parameters."""

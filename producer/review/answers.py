@@ -13,32 +13,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
-from producer.journal.records import BatchFiles
 from producer.journal.snapshot import has_journal
 from producer.output.formatting import typed
+from producer.rows.batch import RowBatch, batches, read
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.row import Row
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
-from shared.image_status import FLAGS, Status
+from shared.image_status import Status
 from shared.labels.correction import Content
-from shared.messages.batch import BatchResult, decode_result, numbers
-from shared.messages.files import DIGEST_BYTES, Stamp
+from shared.messages.files import DIGEST_BYTES
 
 #: In the table of folders, for a folder that has no label's name.
 NO_LABEL = -1
-
-
-class Answer(NamedTuple):
-    """One row, read from the journal."""
-
-    row: int  #: counted from 1
-    path: bytes  #: as in the table
-    stamp: Stamp
-    digest: bytes  #: CRC-32, little-endian; empty if unknown
-    guesses: tuple[tuple[int, float], ...]  #: (label, probability), most probable first
-    flag: str
 
 
 class Answers:
@@ -82,32 +70,28 @@ class Answers:
 
     def _read(self, sealed: SealedJournal, on_progress: Callable[[int, int], None]) -> None:
         known: dict[bytes, int] = {}
-        row, total = 1, sealed.count
+        total = sealed.count
         self._batches.extend(sealed.numbers())
-        for batch in sealed.files():
-            self._starts.append(row)
-            self._add(row, batch, known)
-            row += len(batch.names)
-            on_progress(row - 1, total)
+        for batch in batches(sealed):
+            self._starts.append(batch.first)
+            self._add(batch, known)
+            on_progress(batch.first + len(batch) - 1, total)
 
-    def _add(self, first: int, batch: BatchFiles, known: dict[bytes, int]) -> None:
-        result = decode_result(batch.result, len(batch.names))
-        labels = numbers("H", result.indices)[:: result.k]
-        confidences = numbers("f", result.probabilities)[:: result.k]
-        flags = result.flags or bytes(len(batch.names))
-        for i, status in enumerate(result.statuses):
+    def _add(self, batch: RowBatch, known: dict[bytes, int]) -> None:
+        for i, status in enumerate(batch.statuses):
             if status != Status.OK.code:
                 continue
             folder = os.path.basename(os.path.dirname(batch.names[i]))
             if folder not in known:
                 known[folder] = len(known)
                 self.folder_names.append(folder)
-            self.rows.append(first + i)
-            self.sizes.append(max(0, batch.stamps[i][0]))
-            self.crcs.append(int.from_bytes(batch.digests[i], "little"))
-            self.labels.append(labels[i])
-            self.confidences.append(confidences[i])
-            self.flags.append(flags[i])
+            size, digest = batch.contents[i]
+            self.rows.append(batch.first + i)
+            self.sizes.append(max(0, size))
+            self.crcs.append(int.from_bytes(digest, "little"))
+            self.labels.append(batch.labels[i])
+            self.confidences.append(batch.confidences[i])
+            self.flags.append(batch.flags[i])
             self.folders.append(known[folder])
 
     def content(self, position: int) -> Content:
@@ -133,38 +117,23 @@ class Answers:
     def _by_checksum(self) -> array[int]:
         return array("I", sorted(range(len(self)), key=self.crcs.__getitem__))
 
-    def read(self, positions: Sequence[int]) -> list[Answer]:
+    def read(self, positions: Sequence[int]) -> list[Row]:
         """The rows at these positions, in the same order.
 
         Raises:
             SetupError: the job is not the one that was read at first.
         """
-        found: dict[int, Answer] = {}
+        found: dict[int, Row] = {}
         by_batch = sorted(positions, key=self._batch)
         with SealedJournal(self._output, check=False) as sealed:
             if sealed.record.id != self.job:
                 raise SetupError(f"the job of {self._output} was replaced; start the review again")
             for index, group in groupby(by_batch, key=self._batch):
-                batch = sealed.batch(self._batches[index])
-                result = decode_result(batch.result, len(batch.names))
-                for position in group:
-                    at = self.rows[position] - self._starts[index]
-                    found[position] = self._answer(position, batch, at, result)
+                first = self._starts[index]
+                batch = read(sealed.finished_batch(self._batches[index]), first)
+                found |= {at: batch.row(self.rows[at] - first) for at in group}
         return [found[position] for position in positions]
 
     def _batch(self, position: int) -> int:
         """The batch of a row, counted from 0 in the order of the table."""
         return bisect_right(self._starts, self.rows[position]) - 1
-
-    def _answer(self, position: int, batch: BatchFiles, at: int, result: BatchResult) -> Answer:
-        some = slice(at * result.k, (at + 1) * result.k)
-        labels = numbers("H", result.indices)[some]
-        values = numbers("f", result.probabilities)[some]
-        return Answer(
-            self.rows[position],
-            batch.names[at],
-            batch.stamps[at],
-            batch.digests[at],
-            tuple(zip(labels, values, strict=True)),
-            str(FLAGS[self.flags[position]]),
-        )

@@ -17,7 +17,8 @@ import msgspec
 
 from producer.pages.file_location import FileLocation
 from producer.rendering.named_rows import name_rows
-from producer.review.answers import Answer, Answers
+from producer.review.answers import Answers
+from producer.rows.row import Row
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
@@ -161,23 +162,23 @@ class Decisions:
         refused: list[Refused] = []
         lines: dict[int, Correction] = {}
         positions = list(labels)
-        for at, answer in zip(positions, self._answers.read(positions), strict=True):
+        for at, row in zip(positions, self._answers.read(positions), strict=True):
             sha256 = hashes[at]
             if isinstance(sha256, Refused):
                 refused.append(sha256)
             else:
-                lines[at] = self._line(answer, at, labels[at], sha256, rows[sha256])
+                lines[at] = self._line(row, at, labels[at], sha256, rows[sha256])
         return refused, lines
 
     def _line(
-        self, answer: Answer, position: int, label: str, sha256: str, rows: list[int]
+        self, row: Row, position: int, label: str, sha256: str, rows: list[int]
     ) -> Correction:
         content = self._answers.content(position)
         return Correction(
             sha256=sha256,
-            path=printable(answer.path),
-            row=answer.row,
-            guess=self._answers.card.labels[answer.guesses[0][0]],
+            path=printable(row.name),
+            row=row.number,
+            guess=self._answers.card.labels[row.label],
             label=label,
             by=self._by,
             size=content.size,
@@ -191,21 +192,20 @@ class Decisions:
         found: dict[int, str | Refused] = {}
         waiting = iter(sorted(positions))
         while some := list(islice(waiting, _READ_ROWS)):
-            answers = self._answers.read(some)
-            found |= zip(some, map(self._sha256, answers), strict=True)
+            found |= zip(some, map(self._sha256, self._answers.read(some)), strict=True)
         return found
 
-    def content(self, answer: Answer) -> bytes | Status:
+    def content(self, row: Row) -> bytes | Status:
         """The bytes of a row's file, if they are those that were classified."""
-        return self._files.classified(answer.path, answer.stamp, answer.digest)
+        return self._files.classified(row.name, row.stamp, row.digest)
 
-    def _sha256(self, answer: Answer) -> str | Refused:
-        if answer.digest in (b"", NO_DIGEST):
-            return Refused(answer.row, "the job has no checksum of this file; classify it again")
-        sha256 = self._files.sha256(answer.path, answer.stamp, answer.digest)
+    def _sha256(self, row: Row) -> str | Refused:
+        if row.digest in (b"", NO_DIGEST):
+            return Refused(row.number, "the job has no checksum of this file; classify it again")
+        sha256 = self._files.sha256(row.name, row.stamp, row.digest)
         if isinstance(sha256, Status):
-            path = printable(self._files.path(answer.path))
-            return Refused(answer.row, f"{path}: {sha256.sentence}")
+            path = printable(self._files.path(row.name))
+            return Refused(row.number, f"{path}: {sha256.sentence}")
         return sha256
 
     def _check(self, label: str | None) -> None:

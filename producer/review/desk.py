@@ -14,10 +14,11 @@ import msgspec
 from producer.journal.totals import Withdrawn
 from producer.output import promise
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answers import NO_LABEL, Answer, Answers
+from producer.review.answers import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
 from producer.review.views import Kind, View, belongs, counts, positions
 from producer.rows import acceptance
+from producer.rows.row import Row
 from shared.image_status import Status
 from shared.messages.files import printable
 from shared.pipes.thumbnail import Order, Thumbnail
@@ -26,7 +27,7 @@ from shared.pipes.thumbnail import Order, Thumbnail
 _KEPT_VIEWS = 8
 
 
-class Row(msgspec.Struct):
+class ShownRow(msgspec.Struct):
     """One row of the page."""
 
     position: int
@@ -45,7 +46,7 @@ class Rows(msgspec.Struct):
 
     total: int  #: rows of the view
     left: int  #: of those, rows without a decision
-    rows: list[Row]
+    rows: list[ShownRow]
 
 
 class Table(msgspec.Struct):
@@ -124,13 +125,13 @@ class Desk:
         if open_:
             some = decisions.open_rows(order, start, count)
         read, decided = self.answers.read(some), decisions.of(some)
-        rows = [self._row(p, a, label) for p, a, label in zip(some, read, decided, strict=True)]
+        rows = [self._shown(p, r, label) for p, r, label in zip(some, read, decided, strict=True)]
         return Rows(left if open_ else len(order), left, rows)
 
     def picture(self, position: int, side: int) -> Thumbnail:
         """The file of a row, decoded and encoded again."""
-        (answer,) = self.answers.read([position])
-        content = self.decisions.content(answer)
+        (row,) = self.answers.read([position])
+        content = self.decisions.content(row)
         if isinstance(content, Status):
             return Thumbnail(why=content.sentence)
         return self._thumbnails.make(Order(content, side))
@@ -144,18 +145,20 @@ class Desk:
             self._orders[view] = found
         return found
 
-    def _row(self, position: int, answer: Answer, decided: str | None) -> Row:
+    def _shown(self, position: int, row: Row, decided: str | None) -> ShownRow:
         labels = self.answers.card.labels
-        (first, confidence), *others = answer.guesses
         folder = self.answers.folder_label(position)
-        return Row(
+        return ShownRow(
             position,
-            answer.row,
-            printable(answer.path),
-            labels[first],
-            confidence,
-            [(labels[label], p) for label, p in others],
-            answer.flag,
+            row.number,
+            printable(row.name),
+            labels[row.label],
+            row.confidence,
+            [
+                (labels[label], confidence)
+                for label, confidence in zip(row.labels[1:], row.confidences[1:], strict=True)
+            ],
+            row.flag,
             "" if folder == NO_LABEL else labels[folder],
             decided,
         )

@@ -135,17 +135,17 @@ class SealedJournal(JobProperties):
         return map(records.batch_files, self._records())
 
     def numbers(self) -> list[int]:
-        """The numbers of the batches of `files`, in order."""
+        """The numbers of the batches of `finished_batches`, in order."""
         with sqlite_errors(self.path):
             found = self._db.execute(
                 "SELECT n FROM batch WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
             )
             return [n for (n,) in found]
 
-    def batch(self, n: int) -> records.BatchFiles:
-        """The files of one batch of `files`. Raises SetupError if it is damaged or missing."""
+    def finished_batch(self, n: int) -> records.FinishedBatch:
+        """One of `finished_batches`. Raises SetupError if it is damaged or missing."""
         with sqlite_errors(self.path):
-            return records.batch_files(records.one(self._db, n))
+            return records.finished_batch(records.one(self._db, n))
 
     def _records(self) -> Iterator[records.Record]:
         with sqlite_errors(self.path):

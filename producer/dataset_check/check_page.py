@@ -16,9 +16,6 @@ from producer.pages.pictures import PageImages, Picture
 from producer.pages.progress import PageProgress
 from producer.pages.shots import Shot
 from producer.verify.sealed_journal import SealedJournal
-from shared.image_status import FLAGS
-from shared.messages.batch import numbers
-from shared.messages.files import DIGEST_BYTES
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedData, DataReport
 
@@ -105,9 +102,8 @@ def _unique(*some: Iterable[int]) -> list[int]:
 
 
 def _content(location: FileLocation, found: Findings, row: int) -> Any:
-    rows = found.rows
-    digest = rows.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES]
-    return location.classified(rows.paths[row], rows.stamps[row], digest)
+    batch = found.batch
+    return location.classified(batch.names[row], batch.stamps[row], batch.digests[row])
 
 
 def _values(
@@ -142,21 +138,20 @@ def _shots(
     found: Findings, labels: Sequence[str], pictures: Mapping[int, Picture]
 ) -> Callable[[int], Shot]:
     """A function from a row to its image."""
-    rows, names = found.rows, [text.label(label) for label in labels]
-    guesses, values = numbers("H", rows.indices), numbers("f", rows.probabilities)
+    names, truths = [text.label(label) for label in labels], found.rows.labels
 
-    def shot(row: int) -> Shot:
-        some = slice(row * rows.k, row * rows.k + min(rows.k, TOP_LABELS))
+    def shot(index: int) -> Shot:
+        row = found.batch.row(index, TOP_LABELS)
         return Shot(
-            row + 1,
-            _path(found, row),
-            text.file_name(rows.paths[row]),
-            found.guesses[row],
-            [(names[i], p) for i, p in zip(guesses[some], values[some], strict=True)],
-            rows.labels[row],
-            names[rows.labels[row]],
-            pictures[row],
-            str(FLAGS[rows.flags[row]]),
+            row.number,
+            _path(found, index),
+            text.file_name(row.name),
+            row.label,
+            [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)],
+            truths[index],
+            names[truths[index]],
+            pictures[index],
+            str(row.flag),
         )
 
     return shot

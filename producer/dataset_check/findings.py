@@ -6,10 +6,11 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from producer.rows.batch import RowBatch
 from shared.image_status import BY_CODE, Status
-from shared.messages.batch import numbers
+from shared.messages.batch import BatchResult
 from shared.messages.checked_data import CheckedRows
-from shared.messages.files import DIGEST_BYTES
+from shared.messages.files import STAMP
 
 #: How probable it must be that a label is wrong, for its image to be listed.
 LISTED = 0.5
@@ -19,9 +20,8 @@ class Findings:
     """Rows are named by their index, in path order."""
 
     def __init__(self, rows: CheckedRows) -> None:
-        self.rows = rows
-        self.guesses: Sequence[int] = numbers("H", rows.indices)[:: rows.k]
-        self.confidences: Sequence[float] = numbers("f", rows.probabilities)[:: rows.k]
+        self.rows, self.batch = rows, _batch(rows)
+        self.guesses, self.confidences = self.batch.labels, self.batch.confidences
 
     @functools.cached_property
     def readable(self) -> list[int]:
@@ -79,11 +79,7 @@ class Findings:
     def is_copy(self, row: int) -> bool:
         """Whether a row has the bytes of the row that it is like."""
         first = self.rows.like[row]
-        return first >= 0 and self._content(row) == self._content(first)
-
-    def _content(self, row: int) -> tuple[int, bytes]:
-        start = row * DIGEST_BYTES
-        return self.rows.stamps[row][0], self.rows.digests[start : start + DIGEST_BYTES]
+        return first >= 0 and self.batch.contents[row] == self.batch.contents[first]
 
     @functools.cached_property
     def copies(self) -> int:
@@ -107,3 +103,10 @@ class Findings:
             if code != Status.OK.code:
                 found[code].append(i)
         return [(BY_CODE[code], found[code]) for code in sorted(found)]
+
+
+def _batch(rows: CheckedRows) -> RowBatch:
+    """The answers out of fold, as the table of the check has them."""
+    result = BatchResult(rows.k, rows.statuses, rows.indices, rows.probabilities, rows.flags)
+    stamps = b"".join(STAMP.pack(*stamp) for stamp in rows.stamps)
+    return RowBatch(b"\0".join(rows.paths), result, stamps=stamps, digests=rows.digests)

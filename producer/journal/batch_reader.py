@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.journal import records
-from producer.journal.records import BatchFiles, FinishedBatch, FrozenBatch
+from producer.journal.records import FinishedBatch, FrozenBatch
 from producer.journal.sqlite_errors import sqlite_errors
 from shared.errors import SetupError
 
@@ -47,23 +47,11 @@ class BatchReader:
             ).fetchone()
         return None if row is None else int(row[0])
 
-    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """(names, result) of every finished batch, in order, one batch in memory at a time."""
-        with sqlite_errors(self.path):
-            for record in records.read(self._db, _FINISHED):
-                yield record.names.split(b"\0"), records.result_of(record)
-
     def finished_batches(self) -> Iterator[FinishedBatch]:
         """Every finished batch, in order, one in memory at a time."""
         with sqlite_errors(self.path):
             for record in records.read(self._db, _FINISHED):
                 yield records.finished_batch(record)
-
-    def files(self) -> Iterator[BatchFiles]:
-        """Every finished batch, in order, one in memory at a time."""
-        with sqlite_errors(self.path):
-            for record in records.read(self._db, _FINISHED):
-                yield records.batch_files(record)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""

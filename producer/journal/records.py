@@ -19,7 +19,7 @@ import msgspec
 
 from producer.journal.sqlite_errors import blob, checksum
 from shared.image_status import Flagged
-from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
+from shared.messages.files import STAMP, Stamp
 
 _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
@@ -46,15 +46,6 @@ class StoredResult(NamedTuple):
     failed: int  #: number of images without a label
     flagged: Flagged = {}  #: number of images with each flag
     digests: bytes = b""  #: of the files, if the worker has read them
-
-
-class BatchFiles(NamedTuple):
-    """A batch with a result."""
-
-    names: list[bytes]
-    stamps: list[Stamp]
-    digests: list[bytes]  #: CRC-32 of each file's bytes, little-endian; each is empty if unknown
-    result: bytes
 
 
 class FinishedBatch(NamedTuple):
@@ -201,19 +192,6 @@ def result_of(record: Record) -> bytes:
 def finished_batch(record: Record) -> FinishedBatch:
     """A batch that must have a result."""
     return FinishedBatch(record.names, record.stamps, record.digests, result_of(record))
-
-
-def batch_files(record: Record) -> BatchFiles:
-    """The files and the result of a batch that must have one."""
-    digests = record.digests
-    each = [digests[i : i + DIGEST_BYTES] for i in range(0, len(digests), DIGEST_BYTES)]
-    names = record.names.split(b"\0")
-    return BatchFiles(
-        names,
-        [(size, time) for size, time in STAMP.iter_unpack(record.stamps)],
-        each or [b""] * len(names),
-        result_of(record),
-    )
 
 
 #: The row of an image in a repeat: the number of the batch, and the index in it.

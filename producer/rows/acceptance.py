@@ -12,7 +12,6 @@ from operator import ge
 from typing import NamedTuple
 
 from shared.errors import UsageError
-from shared.messages.batch import BatchResult, numbers
 from shared.messages.model_card import Card, OperatingPoint
 
 #: The label of a row that is not accepted.
@@ -36,16 +35,6 @@ class Acceptance(NamedTuple):
     def confident(self, labels: Sequence[int], confidences: Sequence[float]) -> bytes:
         """1 for each answer that reaches the threshold of its label, else 0."""
         return bytes(map(ge, confidences, map(self.thresholds.__getitem__, labels)))
-
-    def accepted(self, result: BatchResult) -> list[bool]:
-        """Whether each row of a batch is accepted; failed rows are not."""
-        labels: Sequence[int] = numbers("H", result.indices)[:: result.k]
-        confidences: Sequence[float] = numbers("f", result.probabilities)[:: result.k]
-        found = list(map(ge, confidences, map(self.thresholds.__getitem__, labels)))
-        for codes in (result.statuses, result.flags):  # usually all zero, or empty
-            if any(codes):
-                found = [one and not code for one, code in zip(found, codes, strict=True)]
-        return found
 
 
 def from_confidence(card: Card, confidence: float) -> Acceptance:

@@ -17,7 +17,7 @@ from shared import regular_file
 
 _READ_BYTES = 1 << 20
 _CELL_CHARS = 80
-Row = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
+NumberedCells = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
 
 
 def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
@@ -67,15 +67,17 @@ def _expected(sealed: SealedJournal) -> Iterator[list[str]]:
         yield from csv.reader(io.StringIO(text, newline=""))
 
 
-def _numbered(reader: Iterator[list[str]]) -> Iterator[Row]:
+def _numbered(reader: Iterator[list[str]]) -> Iterator[NumberedCells]:
     yield from enumerate(reader, 1)
 
 
-def _path(row: Row) -> str | None:
+def _path(row: NumberedCells) -> str | None:
     return row[1][0] if row[1] else None
 
 
-def _problems(columns: list[str], should: list[str] | None, is_: Row | None) -> Iterator[str]:
+def _problems(
+    columns: list[str], should: list[str] | None, is_: NumberedCells | None
+) -> Iterator[str]:
     if is_ is None:
         assert should is not None
         yield f"{display_cell(should[0])}: its row is missing, or in the wrong place"

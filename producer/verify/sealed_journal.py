@@ -121,18 +121,9 @@ class SealedJournal(JobProperties):
             (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
         return max(0, os.fstat(self._lock).st_size - int(pages) * int(page_bytes))
 
-    def rows(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """(names, result) of each batch, in order."""
-        for record in self._records():
-            yield record.names.split(b"\0"), records.result_of(record)
-
     def finished_batches(self) -> Iterator[records.FinishedBatch]:
         """Every finished batch, in order."""
         return map(records.finished_batch, self._records())
-
-    def files(self) -> Iterator[records.BatchFiles]:
-        """The files of each batch, in order."""
-        return map(records.batch_files, self._records())
 
     def numbers(self) -> list[int]:
         """The numbers of the batches of `finished_batches`, in order."""

@@ -78,7 +78,7 @@ def everything(journal: Journal) -> tuple[object, ...]:
         msgspec.structs.astuple(journal.totals),
         journal.last(),
         journal.open_batches(),
-        list(journal.rows()),
+        list(journal.finished_batches()),
         list(journal.names()),
     )
 
@@ -116,9 +116,9 @@ def test_the_journal_behaves_like_a_dictionary_also_when_it_is_opened_again(
                 )
                 assert journal.last() == (batches[-1] if batches else None)
                 assert journal.open_batches() == [b.n for b in batches if b.n not in results]
-                assert list(journal.rows()) == [
-                    (batches[n].names, results[n].result) for n in sorted(results)
-                ]
+                assert [
+                    (batch.names.split(b"\0"), batch.result) for batch in journal.finished_batches()
+                ] == [(batches[n].names, results[n].result) for n in sorted(results)]
                 assert list(journal.names()) == [batch.names for batch in batches]
                 for batch in batches:
                     assert journal.batch(batch.n) == batch

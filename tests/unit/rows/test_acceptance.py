@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.rows.acceptance import Acceptance, at_precision, doubtless, from_confidence
+from producer.rows.batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.model_card import Card, OperatingPoint
@@ -48,7 +49,8 @@ def test_a_batch_is_judged_row_by_row(
         [flag for *_, flag in found] if has_flags else [],
     )
     rule = Acceptance(thresholds)
-    assert rule.accepted(result) == [
+    batch = RowBatch(b"\0".join([b"a"] * len(found)), result)
+    assert list(batch.accepted_by(rule)) == [
         status is Status.OK and rule.accepts(label, confidence, has_flags and flag.code > 0)
         for status, label, confidence, flag in found
     ]
@@ -65,8 +67,9 @@ def test_the_thresholds_of_a_card_accept_what_its_figures_count() -> None:
         [Status.OK] * 2_000,
         [[(int(i), float(p))] for i, p in zip(predicted, confidence, strict=True)],
     )
+    batch = RowBatch(b"", result)
     for point in judged.operating_points:
-        found = at_precision(judged, point.precision).accepted(result)
+        found = list(batch.accepted_by(at_precision(judged, point.precision)))
         assert found == accepted(confidence, predicted, point.thresholds).tolist()
         assert np.mean(found) == pytest.approx(point.accepted)
 

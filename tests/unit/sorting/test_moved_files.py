@@ -15,6 +15,7 @@ import pytest
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import journal_path
 from producer.predict import predict
+from producer.rows.batch import batches
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.sorting.moved_files import MovedFiles, _Log
@@ -47,7 +48,7 @@ def read_all(table: Path) -> dict[str, bytes | Status]:
         location = moved.location(sealed.options)
         rows = [
             row
-            for batch in sealed.files()
+            for batch in batches(sealed)
             for row in zip(batch.names, batch.stamps, batch.digests, strict=True)
         ]
         with ThreadPoolExecutor(4) as pool:

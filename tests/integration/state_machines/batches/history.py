@@ -16,11 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.exceptions import ConnectionError
 
 from producer.journal.journal import Journal
+from producer.rows import batch as rows
+from producer.rows.batch import RowBatch
 from shared import keys
 from shared.image_status import Status
 from shared.ledger.batches import LOADING, ClaimVerdict
 from shared.ledger.heartbeats import FUTURE_MS
-from shared.messages.batch import decode_result
 from tests.integration.state_machines.batches.actors import CHILDREN_EACH, PARENTS, Life
 from tests.integration.state_machines.batches.files import POISON, is_poison
 from tests.integration.state_machines.batches.model import IDLE_MS
@@ -349,8 +350,8 @@ class History(RuleBasedStateMachine):
     @invariant()
     def results_in_the_journal_are_right(self) -> None:
         if self.life.producer is not None:
-            for names, result in self.life.producer.journal.rows():
-                self._check_rows(names, result)
+            for batch in rows.batches(self.life.producer.journal):
+                self._check_rows(batch)
 
     # The end: after any history, a healthy worker completes the job.
 
@@ -410,16 +411,14 @@ class History(RuleBasedStateMachine):
             agree(journal.open_batches(), [])
             names = [name for batch in journal.names() for name in batch]
             agree(names, sorted(self.world.files.versions))
-            crashed = sum(self._check_rows(*rows) for rows in journal.rows())
+            crashed = sum(map(self._check_rows, rows.batches(journal)))
         if self.life.only_poison_kills:
             contents = self.world.files.versions.values()
             promise(crashed <= sum(is_poison(versions[0]) for versions in contents))
 
-    def _check_rows(self, names: list[bytes], data: bytes) -> int:
+    def _check_rows(self, batch: RowBatch) -> int:
         """Check that every row is right; return the number of `crashed` rows."""
-        result = decode_result(data, len(names))
-        labels = memoryview(result.indices).cast("H")
-        for name, code, label in zip(names, result.statuses, labels, strict=True):
+        for name, code, label in zip(batch.names, batch.statuses, batch.labels, strict=True):
             right = self.world.files.right(name)
             promise((code, label) in right or code == Status.CRASHED.code)
-        return result.statuses.count(Status.CRASHED.code)
+        return batch.statuses.count(Status.CRASHED.code)

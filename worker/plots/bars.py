@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
+from worker.plots.panels import Panel, draw_frame
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened
 
 #: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
@@ -17,6 +19,8 @@ NAMED_BARS = 5
 NAME_LENGTH = 26
 #: Above this height a name is inside its bar.
 TALL = 0.5
+#: Beside the outer bars, as a share of the width of all.
+BESIDE = 0.05
 
 Row = npt.NDArray[np.floating]  #: [classes]
 
@@ -29,38 +33,56 @@ def colours(row: Row, truth: int) -> list[str]:
     return found
 
 
-def bars(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Draw the probabilities of one image."""
     fit = len(labels) <= VERTICAL_BARS and max(map(len, labels)) <= VERTICAL_LENGTH
     if fit:
-        _vertical(axes, labels, row, truth)
+        _vertical(axes, panel, labels, row, truth)
     else:
-        _horizontal(axes, labels, row, truth)
-    axes.set_box_aspect(1)
-    axes.spines[:].set_visible(True)
+        _horizontal(axes, panel, labels, row, truth)
+    draw_frame(axes, panel)
 
 
-def _vertical(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Each name stands on its bar, or in a tall one."""
-    axes.bar(range(len(row)), row, color=colours(row, truth))
-    axes.set(ylim=(0, 1), xticks=[], yticks=[])
+    outer = BESIDE * (len(row) - 0.2)
+    first, last = -0.4 - outer, len(row) - 0.6 + outer
+    palette = colours(row, truth)
     for i, label in enumerate(labels):
+        left, right = ((i + edge - first) / (last - first) for edge in (-0.4, 0.4))
+        _bar(axes, panel, (left, right), (0, float(row[i])), palette[i])
         inside = row[i] > TALL
         axes.text(
-            i, 0.03 if inside else row[i] + 0.03, shortened(label, VERTICAL_LENGTH),
-            rotation=90, fontsize=7, ha="center", va="bottom",
+            panel.x((left + right) / 2), panel.y(0.03 if inside else float(row[i]) + 0.03),
+            shortened(label, VERTICAL_LENGTH), rotation=90, fontsize=7, ha="center", va="bottom",
             color="white" if inside else "black",
         )  # fmt: skip
 
 
-def _horizontal(axes: Axes, labels: Sequence[str], row: Row, truth: int) -> None:
+def _horizontal(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """From the top down, each name above its bar."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
     if truth not in best:
         best[-1] = truth
     palette = colours(row, truth)
-    places = np.arange(len(best))
-    axes.barh(places + 0.3, row[best], 0.3, color=[palette[i] for i in best])
-    for place, i in enumerate(best):
-        axes.text(0.02, place, shortened(labels[i], NAME_LENGTH), fontsize=8, va="center")
-    axes.set(xlim=(0, 1), ylim=(len(best) - 0.3, -0.4), xticks=[], yticks=[])
+    step = 1 / (len(best) + 0.1)
+    for number, i in enumerate(best):
+        middle = 1 - (number + 0.4) * step
+        _bar(
+            axes,
+            panel,
+            (0, float(row[i])),
+            (middle - 0.45 * step, middle - 0.15 * step),
+            palette[i],
+        )
+        name = shortened(labels[i], NAME_LENGTH)
+        axes.text(panel.x(0.02), panel.y(middle), name, fontsize=8, va="center")
+
+
+def _bar(
+    axes: Axes, panel: Panel, across: tuple[float, float], up: tuple[float, float], colour: str
+) -> None:
+    """Draw a bar between two shares of the panel's width and two of its height."""
+    left, right = map(panel.x, across)
+    bottom, top = map(panel.y, up)
+    axes.add_artist(Rectangle((left, bottom), right - left, top - bottom, fc=colour, lw=0))

@@ -9,15 +9,15 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened
+from worker.plots.panels import draw_image, empty_page, in_rows, write_below
+from worker.plots.style import RIGHT, WRONG, png_plot, shortened
 
 ROWS, COLUMNS = 3, 5
-PANEL_INCHES = 1.6
-CAPTION_INCHES = 0.42  #: room for two lines
-TITLE_INCHES = 0.4
+PANEL_INCHES = 1.5
+#: Between columns, and between rows: room for two lines.
+GAPS_INCHES = (0.15, 0.52)
+TITLE_INCHES = 0.3
 NAME_LENGTH = 17
-#: Top of a caption's second line, in image heights above the image's lower edge.
-BELOW_TEXT = -0.18
 
 
 @png_plot
@@ -27,23 +27,16 @@ def mistakes(
     """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)
     total = int((probabilities.argmax(1) != truth).sum())
-    columns = min(COLUMNS, max(1, len(wrong)))
-    rows = max(1, -(-len(wrong) // columns))
-    height = rows * (PANEL_INCHES + CAPTION_INCHES)
-    figure = Figure((columns * PANEL_INCHES, height))
-    gap = CAPTION_INCHES / PANEL_INCHES
-    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap, wspace=0.1)
-    figure.suptitle(_title(total, len(truth), len(wrong)), y=1 + TITLE_INCHES / height, fontsize=12)
-    for place, i in enumerate(wrong):
-        axes = figure.add_subplot(rows, columns, place + 1)
-        draw_image(axes, images[i])
+    places = in_rows(min(COLUMNS, max(1, len(wrong))), len(wrong), PANEL_INCHES, GAPS_INCHES)
+    figure, axes = empty_page(places)
+    title = _title(total, len(truth), len(wrong))
+    axes.text(axes.get_xlim()[1] / 2, -TITLE_INCHES, title, fontsize=12, ha="center", va="center")
+    for i, place in zip(wrong, places, strict=True):
+        panel = draw_image(axes, place, images[i])
         predicted = int(probabilities[i].argmax())
         caption = f"{shortened(labels[predicted], NAME_LENGTH)} {probabilities[i, predicted]:.0%}"
-        axes.set_xlabel(caption, color=WRONG, fontsize=9)
-        axes.text(
-            0.5, BELOW_TEXT, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", fontsize=9,
-            color=RIGHT, ha="center", va="top", transform=axes.transAxes,
-        )  # fmt: skip
+        write_below(axes, panel, caption, WRONG)
+        write_below(axes, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
     return figure
 
 

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
 from worker.plots.bars import bars
-from worker.plots.style import RIGHT, WRONG, draw_image, png_plot, shortened, some
+from worker.plots.panels import draw_image, empty_page, in_rows, write_below
+from worker.plots.style import RIGHT, WRONG, png_plot, shortened, some
 
 ROWS, COLUMNS = 5, 3
-PANEL_INCHES = 1.8
-#: Room for two lines.
-CAPTION_INCHES = 0.38
+PANEL_INCHES = 1.7
+#: Between columns, and between rows: room for two lines.
+GAPS_INCHES = (0.1, 0.54)
 NAME_LENGTH = 22
 #: Number of characters of both names that fit below an image, beside a percentage.
 LINE_LENGTH = 20
@@ -30,16 +31,14 @@ def sheet(
 
     The caption is blue if the prediction is right and red if it is wrong.
     """
-    figure = Figure((2 * COLUMNS * PANEL_INCHES, ROWS * (PANEL_INCHES + CAPTION_INCHES)))
-    gap = CAPTION_INCHES / PANEL_INCHES
-    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap, wspace=0.06)
-    for place, i in enumerate(some(truth, ROWS * COLUMNS)):
-        left = figure.add_subplot(ROWS, 2 * COLUMNS, 2 * place + 1)
-        draw_image(left, images[i])
+    chosen = some(truth, ROWS * COLUMNS)
+    places = in_rows(2 * COLUMNS, 2 * len(chosen), PANEL_INCHES, GAPS_INCHES)
+    figure, axes = empty_page(places)
+    for i, left, right in zip(chosen, places[::2], places[1::2], strict=True):
         row, true = probabilities[i], int(truth[i])
         colour = RIGHT if row.argmax() == true else WRONG
-        left.set_xlabel(caption(labels, row, true), color=colour, fontsize=9)
-        bars(figure.add_subplot(ROWS, 2 * COLUMNS, 2 * place + 2), labels, row, true)
+        write_below(axes, draw_image(axes, left, images[i]), caption(labels, row, true), colour)
+        bars(axes, right, labels, row, true)
     return figure
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
-from worker.plots.style import draw_image, png_plot, shortened, some
+from worker.plots.panels import draw_image, empty_page, in_rows, write_below
+from worker.plots.style import png_plot, shortened, some
 
 PANEL_INCHES = 4.0
 TITLE_LENGTH = 60
@@ -17,7 +18,8 @@ TITLE_LENGTH = 60
 LUMA = np.array([0.299, 0.587, 0.114])
 #: Of the grid.
 ROWS = COLUMNS = 5
-GRID_PANEL_INCHES = 1.6
+GRID_PANEL_INCHES = 1.4
+GRID_GAPS_INCHES = (0.14, 0.28)
 NAME_LENGTH = 23
 
 
@@ -39,10 +41,10 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
 @png_plot
 def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
     """Some of the images uint8 [n, height, width, channels], each above its label."""
-    figure = Figure((COLUMNS * GRID_PANEL_INCHES, ROWS * GRID_PANEL_INCHES))
-    figure.subplots_adjust(left=0.0, right=1.0, top=1.0, bottom=0.0, hspace=0.2, wspace=0.1)
-    for place, i in enumerate(some(truth, ROWS * COLUMNS)):
-        axes = figure.add_subplot(ROWS, COLUMNS, place + 1)
-        draw_image(axes, images[i])
-        axes.set_xlabel(shortened(labels[truth[i]], NAME_LENGTH), fontsize=9)
+    chosen = some(truth, ROWS * COLUMNS)
+    places = in_rows(COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
+    figure, axes = empty_page(places)
+    for i, place in zip(chosen, places, strict=True):
+        panel = draw_image(axes, place, images[i])
+        write_below(axes, panel, shortened(labels[truth[i]], NAME_LENGTH))
     return figure

@@ -15,7 +15,6 @@ from typing import Any, ParamSpec
 import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -55,12 +54,18 @@ def png_plot(draw: Callable[P, Figure]) -> Callable[P, bytes]:
 
     @wraps(draw)
     def encoded(*args: P.args, **kwargs: P.kwargs) -> bytes:
-        plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-        with matplotlib.rc_context(plain | _STYLE), warnings.catch_warnings():
+        with matplotlib.rc_context(_changed()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn instead
             return _encode(draw(*args, **kwargs))
 
     return encoded
+
+
+def _changed() -> dict[str, Any]:
+    """The settings that are not those of the style: Matplotlib takes its time to check each."""
+    wanted = matplotlib.rcParamsDefault | _STYLE
+    current = matplotlib.rcParams
+    return {k: v for k, v in wanted.items() if k != "backend" and current[k] != v}
 
 
 def _encode(figure: Figure) -> bytes:
@@ -102,14 +107,6 @@ def _codes(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
     codes: npt.NDArray[np.uint32] = red << 16 | green << 8 | blue
     return codes
-
-
-def draw_image(axes: Axes, image: npt.NDArray[np.uint8]) -> None:
-    """Draw uint8 [height, width, channels]: grey as ink on paper, colour as it is; no ticks."""
-    pixels = image[..., 0] if image.shape[-1] == 1 else image
-    axes.imshow(pixels, cmap="binary", vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(True)
 
 
 def shortened(label: str, limit: int) -> str:

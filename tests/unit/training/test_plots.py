@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import matplotlib
 import numpy as np
@@ -30,9 +30,10 @@ from worker.plots import (
     reliability_diagram,
     sample_grid,
 )
-from worker.plots.bars import VERTICAL_BARS, colours
+from worker.plots.bars import VERTICAL_BARS, bars, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
+from worker.plots.panels import Panel, empty_page
 from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
 from worker.runtimes.classifier import softmax
 
@@ -82,6 +83,7 @@ def make(
 
 
 GREY = (28, 28, 1)
+PANEL = Panel(0.0, 0.0, 1.7, 1.7)
 CASES = {
     "two long names, one epoch": make((LONG.format(1), LONG.format(2)), 1, GREY),
     "ten": make(tuple(f"class {i}" for i in range(10)), 24, GREY),
@@ -125,9 +127,7 @@ def test_no_caption_overlaps_another_panel(case: Case) -> None:
         undecorated(mistakes.mistakes)(labels, images, truth, probabilities),
         undecorated(sample_grid.grid)(labels, images, truth),
     ):
-        for panel, caption in captions(figure):
-            others = [other for other in figure.axes if other is not panel]
-            assert not any(caption.overlaps(other.get_window_extent()) for other in others)
+        assert_no_text_crosses_panels(figure)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
@@ -173,8 +173,7 @@ def test_odd_labels_can_be_drawn_everywhere() -> None:
     assert not (case.probabilities.argmax(1) == case.truth).any()
     assert set(evaluation_plots.plots(*case)) == ALWAYS
     assert sample_grid.grid(case.labels, case.images, case.truth)
-    for label in ODD:
-        assert sample_grid.single(case.images[0], label), label
+    assert sample_grid.single(case.images[0], " ".join(ODD))
 
 
 @given(st.text(), st.integers(4, 40))
@@ -206,16 +205,28 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
 
 
 @pytest.mark.parametrize("classes", [VERTICAL_BARS, VERTICAL_BARS + 1, 60])
-def test_the_bars_of_a_sheet_always_contain_predicted_and_true(classes: int) -> None:
-    case = make(tuple(f"class {i}" for i in range(classes)), 0, GREY, 0.0)
-    figure = undecorated(prediction_sheet.sheet)(
-        case.labels, case.images, case.truth, case.probabilities
-    )
-    for axes, i in zip(figure.axes[1::2], some(case.truth, 15), strict=True):
-        bars = {matplotlib.colors.to_hex(bar.get_facecolor()) for bar in axes.patches}
-        wrong = case.probabilities[i].argmax() != case.truth[i]
-        assert matplotlib.colors.to_hex(RIGHT) in bars
-        assert (matplotlib.colors.to_hex(WRONG) in bars) == wrong
+def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) -> None:
+    case = make(tuple(f"class {i}" for i in range(classes)), 0, (1, 1, 1), 0.0)
+    for i in some(case.truth, 15):
+        _, axes = empty_page([PANEL])
+        row, true = case.probabilities[i], int(case.truth[i])
+        bars(axes, PANEL, case.labels, row, true)
+        drawn = {matplotlib.colors.to_hex(bar.get_facecolor()) for bar in axes.patches}
+        assert matplotlib.colors.to_hex(RIGHT) in drawn
+        assert (matplotlib.colors.to_hex(WRONG) in drawn) == (row.argmax() != true)
+
+
+@pytest.mark.parametrize("classes", [2, VERTICAL_BARS, VERTICAL_BARS + 1])
+def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes: int) -> None:
+    row = np.random.default_rng(classes).dirichlet(np.ones(classes))
+    _, axes = empty_page([PANEL])
+    bars(axes, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
+    *boxes, frame = [patch.get_extents() for patch in axes.patches]
+    assert all(frame.x0 <= box.x0 <= box.x1 <= frame.x1 for box in boxes)
+    assert all(frame.y0 - 1e-6 <= box.y0 <= box.y1 <= frame.y1 for box in boxes)
+    upright = classes <= VERTICAL_BARS
+    shares = [box.height / frame.height if upright else box.width / frame.width for box in boxes]
+    assert shares == pytest.approx(row if upright else sorted(row, reverse=True)[: len(shares)])
 
 
 def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> None:
@@ -240,16 +251,17 @@ def undecorated(draw: Callable[..., bytes]) -> Callable[..., Figure]:
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
-def captions(figure: Figure) -> list[tuple[Any, Any]]:
-    """Panels, and the positions of the captions below them."""
+def assert_no_text_crosses_panels(figure: Figure) -> None:
+    """A caption, which hangs below its image, is in no panel; the name of a bar is in one."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
-    return [
-        (axes, text.get_window_extent(renderer))
-        for axes in figure.axes
-        for text in (axes.xaxis.label, *axes.texts)
-        if text.get_text()
-    ]
+    (axes,) = figure.axes
+    frames = [patch.get_window_extent() for patch in axes.patches if not patch.get_fill()]
+    assert len(frames) >= len(axes.images)
+    for text in axes.texts:
+        extent = text.get_window_extent(renderer)
+        crossed = sum(extent.overlaps(frame) for frame in frames)
+        assert crossed <= (text.get_verticalalignment() != "top"), text.get_text()
 
 
 def border(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from producer.pages import thumbnails
 from shared.broker import runtime_paths
 from tests.support import random_seed
 from tests.support.servers import server_choice
@@ -39,6 +40,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+#: New objects between two searches for garbage, as in the product (producer/cli/main.py): imports
+#: and models make many objects that stay.
+GC_THRESHOLD = 50_000
 #: A process that has been killed ends within this time, also on a busy machine.
 REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
@@ -60,6 +64,12 @@ _leave_the_users_state()
 def pytest_report_header() -> str:
     """The variable that repeats the run's random choices."""
     return f"{random_seed.VARIABLE}={random_seed.SEED}"
+
+
+@pytest.fixture(autouse=True)
+def _one_process_for_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 0.3 s to start, and a test needs few pictures."""
+    monkeypatch.setattr(thumbnails, "MAX_PROCESSES", 1)
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +147,7 @@ def pytest_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
         gc.enable()
 
 

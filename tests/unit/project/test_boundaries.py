@@ -76,12 +76,10 @@ def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
     assert "prometheus_client" not in loaded
 
 
-@pytest.mark.parametrize(
-    "module", ["producer.jobs.status", "producer.models.list_versions", "producer.fleet.workers"]
-)
-def test_a_command_that_only_reads_loads_no_celery(module: str) -> None:
+def test_a_command_that_only_reads_loads_no_celery() -> None:
     """It takes a third of the time that such a command may take."""
-    assert loaded_after(f"import {module}") & {"celery", "kombu"} == set()
+    reading = "producer.jobs.status, producer.models.list_versions, producer.fleet.workers"
+    assert loaded_after(f"import {reading}") & {"celery", "kombu"} == set()
 
 
 def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
@@ -121,35 +119,26 @@ def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & SPARED == set()
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "producer.jobs.classify",
-        "producer.jobs.status",
-        "producer.stack.stack",
-        "producer.requests.existing",
-    ],
-)
-def test_a_producer_loads_no_worker_and_no_runtime(module: str) -> None:
+def test_a_producer_loads_no_worker_and_no_runtime() -> None:
     never = {"worker", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    assert loaded_after(f"import {module}") & never == set()
-
-
-@pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])
-def test_a_parent_loads_no_runtime_before_it_forks(module: str) -> None:
-    never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    assert loaded_after(f"import {module}") & never == set()
+    modules = (
+        "producer.jobs.classify, producer.jobs.status, producer.stack.stack, "
+        "producer.requests.existing"
+    )
+    assert loaded_after(f"import {modules}") & never == set()
 
 
 @pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
-def test_a_parent_loads_no_command_line_of_celery(app: str) -> None:
+def test_a_parent_loads_no_runtime_before_it_forks_and_no_command_line_of_celery(app: str) -> None:
+    runtimes = {"tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    never = {"producer", "click_repl", "prompt_toolkit", "flower"} | runtimes
     program = f"""
 from celery.apps.worker import Worker
 from worker import serve
 Worker.start = lambda self: self.blueprint
 serve.main(["{app}", "--concurrency", "1"])
 """
-    assert loaded_after(program) & {"click_repl", "prompt_toolkit", "flower"} == set()
+    assert loaded_after(program) & never == set()
 
 
 def test_a_promotion_loads_no_runtime() -> None:
@@ -160,10 +149,10 @@ def test_a_promotion_loads_no_runtime() -> None:
     )
 
 
-@pytest.mark.parametrize("handler", ["train", "check_dataset", "evaluate"])
-def test_a_request_loads_no_tensorflow_before_it_trains(handler: str) -> None:
+def test_a_request_loads_no_tensorflow_before_it_trains() -> None:
     """It takes seconds, for which a request that is refused or cancelled would not end."""
-    loaded = loaded_after(f"import worker.requests.consumer, worker.handlers.{handler}")
+    handlers = "worker.handlers.train, worker.handlers.check_dataset, worker.handlers.evaluate"
+    loaded = loaded_after(f"import worker.requests.consumer, {handlers}")
     assert loaded & {"producer", "tensorflow", "keras", "matplotlib"} == set()
 
 

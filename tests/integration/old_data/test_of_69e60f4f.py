@@ -8,25 +8,61 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
+import redis
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
+from producer.output.csv_cells import unescape
 from shared.errors import Exit
+from shared.ledger import request_store
+from shared.ledger.requests import RequestLedger
+from shared.messages.requests import CheckData, Import, Work
+from shared.messages.training import Train
+from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
-from tests.support.processes.fleet import Fleet
+from tests.support.jobs import expected_table
+from tests.support.processes import local_stack
+from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
 
 ARCHIVE = Path(__file__).parents[2] / "old_data" / "69e60f4f.tar.xz"
 #: Journals name absolute paths.
 ROOT = Path("/tmp/hangtag-69e60f4f")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")
-FINISHED = ("finished", "top3", "all", "retried", "corrected", "sorted", "by-tutorial")
+MODELS = Path("home", "XDG_DATA_HOME", "hangtag", "models")
+#: The store of the broker: its versions are complete.
+MODELS_SERVED = Path("broker")
+#: Versions that the commit's workers classified with.
+SERVED = ("tutorial", "photo", "short", "fine", "scratch")
+#: Those whose network is not in the archive: the commit's decoder and runtime wrote the table.
+UNSERVED = ("fast", "accurate")
+FINISHED = (
+    *("finished", "top3", "all", "retried", "corrected", "sorted"),
+    *(f"by-{name}" for name in SERVED),
+)
+#: Tables with other rows or columns than their job's: name, job, options.
+DISPLAYS = (
+    ("so-far-of-half", "half", ()),
+    ("so-far-of-budget", "budget", ()),
+    ("unsure", "finished", ("--min-confidence", "90%")),
+    ("narrow", "finished", ("--columns", "guess,confidence,label")),
+    ("two", "all", ("--top-k", "2", "--accept", "all", "--no-probabilities")),
+    ("uncorrected", "corrected", ("--no-corrections",)),
+)
 OF_TUTORIAL = ("--name", "tutorial", "--recipe", "tutorial", "--epochs", "1")
 FORMS = ("csv", "tsv", "jsonl")
+#: Of the trainings that had a checkpoint.
+EPOCHS = 60
+#: Those that take seconds; one training is enough to see that they go on.
+LONG = (Train, Import, CheckData)
+LEASE_S = 20.0
 #: Between two kinds of processors.
 CONFIDENCE_DIFFERS_BY = 0.02
 
@@ -76,18 +112,23 @@ def test_a_finished_table_verifies(data: Path, name: str) -> None:
     run("verify", f"{name}.csv")
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", ["finished", "top3", "all"])
-def test_a_table_is_rendered_with_the_same_bytes(data: Path, name: str, form: str) -> None:
-    written = (data / f"{name}.{form}").read_bytes()
-    run("table", f"{name}.csv", "-o", f"again.{form}", "--force")
-    assert (data / f"again.{form}").read_bytes() == written
+@pytest.mark.parametrize("name", [*FINISHED, "moved", "check"])
+def test_a_table_is_rendered_with_the_same_bytes_in_every_form(data: Path, name: str) -> None:
+    check_forms(data, name, name)
 
 
-def test_a_corrected_table_is_rendered_with_the_same_bytes(data: Path) -> None:
-    written = (data / "corrected.csv").read_bytes()
-    run("table", "corrected.csv", "-o", "again.csv", "--force")
-    assert (data / "again.csv").read_bytes() == written
+# Before the jobs that have not ended are resumed.
+@pytest.mark.parametrize(("name", "job", "options"), DISPLAYS)
+def test_other_rows_and_columns_are_rendered_with_the_same_bytes_in_every_form(
+    data: Path, name: str, job: str, options: tuple[str, ...]
+) -> None:
+    check_forms(data, name, job, *options)
+
+
+def check_forms(data: Path, name: str, job: str, *options: str) -> None:
+    for form in FORMS:
+        run("table", f"{job}.csv", "-o", f"again.{form}", "--force", *options)
+        assert (data / f"again.{form}").read_bytes() == (data / f"{name}.{form}").read_bytes(), form
 
 
 def test_the_table_of_a_data_check_can_be_read(data: Path) -> None:
@@ -103,13 +144,38 @@ def test_an_unfinished_job_resumes_to_the_table_of_a_finished_one(
         fleet.worker(concurrency=1)
         producer = fleet.producer("classify", "garments", "-o", f"{name}.csv", cwd=data)
         assert producer.wait() == Exit.SOME_FAILED, producer.story
-    resumed, whole = rows(data / f"{name}.csv"), rows(data / "finished.csv")
-    assert len(resumed) == len(whole)
-    for mine, theirs in zip(resumed, whole, strict=True):
+    check_rows(rows(data / f"{name}.csv"), rows(data / "finished.csv"))
+    run("verify", f"{name}.csv")
+
+
+def check_rows(rows: Sequence[dict[str, str]], expected: Sequence[dict[str, str]]) -> None:
+    assert len(rows) == len(expected)
+    for mine, theirs in zip(rows, expected, strict=True):
         a, b = mine.pop("confidence"), theirs.pop("confidence")
         assert mine == theirs
         assert (a == b) or abs(float(a) - float(b)) < CONFIDENCE_DIFFERS_BY
-    run("verify", f"{name}.csv")
+
+
+@pytest.mark.parametrize("name", [*SERVED, *UNSERVED])
+def test_a_version_of_each_recipe_classifies_the_same_rows(data: Path, name: str) -> None:
+    written = rows(data / f"by-{name}.csv")
+    registry = Registry(data / MODELS)
+    version = expected_table.published(registry, registry.card(name, 1))
+    paths = [os.fsdecode(unescape(row["path"])) for row in written]
+    table = expected_table.table(data, paths, version=version)
+    check_rows(list(csv.DictReader(table.decode().splitlines())), written)
+
+
+def test_a_version_is_served_to_workers_and_classifies_the_same_rows(
+    data: Path, server: RedisServer
+) -> None:
+    with Fleet(server) as fleet:
+        publish(server.client, Registry(data / MODELS_SERVED))
+        fleet.worker(concurrency=1)
+        options = ("-o", "served.csv", "--model", "tutorial")
+        producer = fleet.producer("classify", "garments", *options, cwd=data)
+        assert producer.wait() == Exit.SOME_FAILED, producer.story
+    check_rows(rows(data / "served.csv"), rows(data / "by-tutorial.csv"))
 
 
 def test_a_move_is_undone(data: Path) -> None:
@@ -128,7 +194,7 @@ def test_a_copy_is_undone(data: Path) -> None:
 def test_a_known_request_returns_its_outcome_and_runs_no_second_time(
     data: Path, server: RedisServer
 ) -> None:
-    store = data / "home" / "XDG_DATA_HOME" / "hangtag" / "models"
+    store = data / MODELS
     with Fleet(server, HANGTAG_STORE=str(store), HANGTAG_ROUND_S="0.5") as fleet:
         fleet.worker(1, "worker.trainer")
         commands = {
@@ -149,8 +215,8 @@ def test_a_cancelled_request_is_refused(data: Path) -> None:
 
 
 def test_each_version_is_listed_with_its_card(data: Path) -> None:
-    registry = Registry(data / "home" / "XDG_DATA_HOME" / "hangtag" / "models")
-    for name in ("tutorial", "fast", "accurate", "head"):
+    registry = Registry(data / MODELS)
+    for name in ("head", *SERVED, *UNSERVED):
         assert registry.versions(name) == [1]
         card = registry.card(name, 1)
         assert (card.name, card.version) == (name, 1)
@@ -161,3 +227,103 @@ def test_every_job_is_in_the_list(data: Path) -> None:
     listed = json.loads(run("status", "--json").stdout)
     outputs = {Path(job["output"]).name for job in listed}
     assert {f"{name}.csv" for name in FINISHED} <= outputs
+
+
+def test_requests_of_a_stack_that_has_ended_are_paused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
+    listed = {one["request"]: one["state"] for one in json.loads(train("--list", "--json"))}
+    assert listed == {"running": "paused", "waiting": "paused"}
+
+
+@pytest.fixture
+def place(data: Path) -> Iterator[Place]:
+    """A stack whose store has a training that an earlier one had not finished."""
+    for place in local_stack.new(workers=False):
+        shutil.copytree(data / "stack", place.settings.store_path)
+        yield place
+
+
+@pytest.mark.nightly
+def test_a_training_of_a_stack_resumes_from_its_checkpoint(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = place.settings.store_path
+    before = epochs_of(store, "running")
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    train("--follow", "running")
+    check_resumed(Registry(store), "stopped", before)
+
+
+def test_cancelled_requests_of_a_stack_that_has_ended_are_refused_in_one_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(data / "cancelled"))
+    assert json.loads(train("--list", "--json")) == []
+    for request, count in (("running", "60"), ("waiting", "2")):
+        options = ("--name", "stopped", "--recipe", "tutorial", "--epochs", count)
+        refused = run("train", "train", *options, "--request-id", request, code=Exit.CANCELLED)
+        assert len(refused.output.splitlines()) == 1
+        assert request in refused.output
+
+
+def test_requests_of_every_kind_at_a_broker_go_on(
+    data: Path, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = data / "broker"
+    load_keys(server.client, data / "broker.json")
+    ledger = RequestLedger(server.client, LEASE_S)
+    kinds = {request.id: type(request.work) for request in ledger.open_requests()}
+    assert set(kinds.values()) == set(get_args(Work))
+    before = epochs_of(store, "running")
+    monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
+    for request, kind in kinds.items():
+        if kind in LONG and request != "running":
+            train("--cancel", request)
+    with Fleet(server, HANGTAG_STORE=str(store), HANGTAG_ROUND_S="0.5") as fleet:
+        fleet.worker(2, "worker.trainer")
+        wait_for("the outcomes", lambda: not ledger.open())
+    outcomes = {request: request_store.outcome(store, request) for request in kinds}
+    assert {kinds[request] for request, one in outcomes.items() if one is None} == set(LONG)
+    assert [one.error for one in outcomes.values() if one is not None and not one.ok] == []
+    registry = Registry(store)
+    check_resumed(registry, "resumed", before)
+    assert registry.aliases("promoted") == {"production": 2}
+    assert registry.aliases("rolled") == {"production": 1}
+    assert (registry.versions("pruned"), registry.versions("removed")) == ([1, 3], [1, 3])
+
+
+def train(*arguments: str) -> str:
+    return run("train", *arguments).stdout
+
+
+def load_keys(client: redis.Redis, file: Path) -> None:
+    """Set the keys of add_to_69e60f4f.py, whose bytes are Latin-1."""
+    for key, (kind, value) in json.loads(file.read_text()).items():
+        if kind == "hash":
+            client.hset(key, mapping={name: one.encode("latin-1") for name, one in value.items()})
+        elif kind == "zset":
+            client.zadd(key, value)
+        elif kind == "list":
+            client.rpush(key, *(one.encode("latin-1") for one in value))
+        else:
+            client.set(key, value.encode("latin-1"))
+
+
+def epochs_of(store: Path, request: str) -> list[object]:
+    """The epochs of a training's checkpoint."""
+    folder = request_store.folder(store, request)
+    with np.load(folder / "work" / "state.npz") as state:
+        _, epochs = json.loads(state["about"].tobytes())
+    assert epochs
+    return list(epochs)
+
+
+def check_resumed(registry: Registry, name: str, before: list[object]) -> None:
+    """Its first epochs, with their seconds, are those of the checkpoint."""
+    card = registry.card(name, 1)
+    epochs = json.loads(registry.read(card, "history.json"))
+    assert card.epochs == len(epochs) == EPOCHS
+    assert epochs[: len(before)] == before

@@ -23,7 +23,7 @@ from producer.rows.columns import Column, Names, Words
 Cells = Sequence[str] | str
 #: Usually no name of a batch needs escaping or quoting, which few searches find out.
 _ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
-_STARTS = tuple(b"\0" + start for start in (b"=", b"+", b"-", b"@", b"'"))
+_FORMULA = re.compile(rb"\0[=+\-@']")
 #: The same of names that are not ASCII.
 _SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 #: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
@@ -150,9 +150,7 @@ def plain_names(batch: RowBatch) -> list[str] | None:
     """The names of a batch as text; None if one of them needs escaping or quoting."""
     joined = batch.joined_names
     if not joined.translate(None, _ORDINARY):
-        started = b"\0" + joined
-        is_special = any(start in started for start in _STARTS)
-        return None if is_special else joined.decode().split("\0")
+        return None if _FORMULA.search(b"\0" + joined) else joined.decode().split("\0")
     try:
         text = joined.decode()
     except UnicodeDecodeError:

@@ -78,7 +78,7 @@ class Survey:
         for i, label in batch.persons.items():
             same = self.labels[labels[i]] == label
             self.confirmed, self.corrected = self.confirmed + same, self.corrected + (not same)
-        truths = [self._folders.of(name) for name in batch.names]
+        truths = self._folders.of_rows(batch)
         self._add_truths(truths, labels, values, chosen)
         for point in self.points:
             accepted = batch.accepted_by(point.acceptance)

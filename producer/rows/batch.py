@@ -115,6 +115,14 @@ class RowBatch:
         return self.joined_names.split(_SEPARATOR)
 
     @cached_property
+    def is_of_one_folder(self) -> bool:
+        """Whether all files are known to be in the same folder: usually, which one count shows."""
+        folder, slash, _ = self.joined_names.partition(_SEPARATOR)[0].rpartition(b"/")
+        slashes = folder.count(b"/") + len(slash)
+        starts = (_SEPARATOR + self.joined_names).count(_SEPARATOR + folder + slash)
+        return starts == len(self) and self.joined_names.count(b"/") == slashes * len(self)
+
+    @cached_property
     def stamps(self) -> list[Stamp]:
         """Of each file when it was read."""
         return [(size, time) for size, time in STAMP.iter_unpack(self._stamps)]

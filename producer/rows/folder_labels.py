@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from producer.rows.batch import RowBatch
 from shared.labels.class_folders import ClassFolders, problem
 
 
@@ -24,3 +25,9 @@ class FolderLabels:
         if folder != self._last[0]:  # files of one folder follow each other
             self._last = folder, self._known.get(folder.rpartition(b"/")[2])
         return self._last[1]
+
+    def of_rows(self, batch: RowBatch) -> list[int | None]:
+        """The same of every row."""
+        if batch.is_of_one_folder:
+            return [self.of(batch.names[0])] * len(batch)
+        return list(map(self.of, batch.names))

@@ -40,7 +40,7 @@ class AnswerCounter:
         sure: Sequence[int] = batch.accepted_by(self._rule)
         self.flagged += len(batch) - batch.flags.count(0)
         self._count_accepted(batch)
-        truths = list(map(self._folders.of, batch.names))
+        truths = self._folders.of_rows(batch)
         if batch.failed:
             self._count_failed(batch)
             good = [code == Status.OK.code for code in batch.statuses]

@@ -17,6 +17,7 @@ from producer.rows.acceptance import Acceptance
 from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.rows.decide import Decision
+from producer.rows.folder_labels import FolderLabels
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result
@@ -131,3 +132,15 @@ def test_batches_follow_each_other() -> None:
     assert other.row(1) == (
         4, b"d", (4, 6), b"EFGH", Status.OK, Flag.NONE, (0,), (0.0,), "",
     )  # fmt: skip
+
+
+parts = st.sampled_from([b"", b"a", b"b", b"a/b", b"/a"])
+
+
+@given(st.lists(st.tuples(parts, parts).map(b"/".join).filter(bool), min_size=1, max_size=3))
+def test_the_labels_of_folders_do_not_depend_on_the_neighbours(found: list[bytes]) -> None:
+    count = len(found)
+    result = BatchResult(1, bytes(count), bytes(2 * count), bytes(4 * count))
+    labels = FolderLabels(["a", "b"])
+    each = [FolderLabels(["a", "b"]).of(name) for name in found]
+    assert labels.of_rows(RowBatch(b"\0".join(found), result)) == each

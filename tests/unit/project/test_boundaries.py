@@ -48,6 +48,17 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def test_one_file_of_the_producer_reads_the_bytes_of_results() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in modules("producer")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and node.module == "shared.messages.batch"
+        if {alias.name for alias in node.names} & {"decode_result", "numbers"}
+    }
+    assert readers == {"producer/rows/batch.py"}
+
+
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_a_package_has_only_allowed_imports(package: str) -> None:
     assert modules(package)

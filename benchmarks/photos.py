@@ -24,6 +24,7 @@ from benchmarks.report.tables import markdown
 from benchmarks.report.training_table import replaced
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
+from shared import runtimes
 from shared.errors import SetupError
 from shared.image_status import count_flags
 from shared.messages.model_card import Card, Preprocessing
@@ -33,7 +34,7 @@ from worker.decoding.decode import decode
 from worker.demo.images import encoded
 from worker.inference.predictions import decode_batch
 from worker.runtimes.load_runtime import load
-from worker.runtimes.runtime import Runtime, artifact_name
+from worker.runtimes.runtime import Runtime
 
 HEADING = "## Photographs, and what is flagged"
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -87,7 +88,7 @@ def sample(count: int, seed: int, download: bool = True) -> Known:
     images, labels = fashion_mnist.load("test", download)
     chosen = np.random.default_rng(seed).permutation(len(labels))[:count]
     card = packaged.card()
-    model = load("litert", card, packaged.read(artifact_name("litert")))
+    model = load("litert", card, packaged.read(runtimes.find("litert").artifact))
     return Known(card, model, images[chosen], labels[chosen])
 
 

@@ -100,12 +100,12 @@ class Loop:
 
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
+    from shared import runtimes
     from worker.inference import outlier_detector
     from worker.inference.predictions import decode_batch, top_k, with_outliers
     from worker.runtimes.load_runtime import load
-    from worker.runtimes.runtime import artifact_name
 
-    model = load("litert", card, (folder / artifact_name("litert")).read_bytes())
+    model = load("litert", card, (folder / runtimes.find("litert").artifact).read_bytes())
     detector = None
     if outlier_detector.FILE in card.files:
         data = (folder / outlier_detector.FILE).read_bytes()

@@ -90,12 +90,12 @@ _IMAGES, _REPEATS = 2048, 5
 
 def child_rate(network: Network) -> float:
     """Images per second of processor time, the best of `_REPEATS` runs."""
+    from shared import runtimes
     from worker.inference.predictions import decode_batch, top_k
     from worker.runtimes.load_runtime import load
-    from worker.runtimes.runtime import artifact_name
 
     card = network.card
-    model = load("litert", card, (network.folder / artifact_name("litert")).read_bytes())
+    model = load("litert", card, (network.folder / runtimes.find("litert").artifact).read_bytes())
     paths = sorted(images.make(_IMAGES).rglob("*.png"))
     files = [path.read_bytes() for path in paths]
     best = 0.0

@@ -6,10 +6,10 @@ import os
 
 import msgspec
 
+from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import AUTO
-from shared.messages.job import RUNTIMES
 from shared.messages.model_name import parse
 
 
@@ -25,7 +25,7 @@ class JobOptions(msgspec.Struct, frozen=True):
     glob: str = ""
     list_file: bytes = b""
     model: str = ""  #: as typed; resolved once, when the job starts
-    runtime: str = RUNTIMES[0]
+    runtime: str = runtimes.DEFAULT.name
     #: The labels of each image in the journal; a table may display fewer
     #: (producer/rendering/display_options.py).
     top_k: int = 1
@@ -68,7 +68,7 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     as they are."""
     given = {"-o": output, "--glob": options.glob, "--list": os.fsdecode(options.list_file)}
     given["--model"] = options.model
-    if options.runtime != RUNTIMES[0]:
+    if options.runtime != runtimes.DEFAULT.name:
         given["--runtime"] = options.runtime
     if options.transport != AUTO:
         given["--transport"] = options.transport

@@ -11,11 +11,11 @@ from producer.models.catalog import Catalog
 from producer.output.formatting import ago, one_line, percent, seconds_of, size
 from producer.terminal.style import good, name
 from producer.terminal.text_table import Column, fitted
+from shared import runtimes
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import CatalogModel, CatalogVersion
 
 #: The file that CPU workers load; its size is the size of the version.
-SERVED = "model.tflite"
 #: Both accuracies: the held-out one decides on a promotion, the test one says what to expect.
 _COLUMNS = (
     Column("model", style=name),
@@ -89,7 +89,7 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
         test_count=metrics.test_count or 0,
         ece=ece,
         parameters=card.parameters,
-        bytes=version.sizes.get(SERVED),
+        bytes=version.sizes.get(runtimes.DEFAULT.artifact),
         created=card.created,
         recipe=card.recipe,
         dataset=card.dataset,

@@ -8,9 +8,9 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 from shared.messages.model_name import NAME
+from shared.runtimes import RUNTIMES
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
-RUNTIMES = ("litert", "tensorflow")
 MAX_BATCHES = 1 << 31
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -30,10 +30,8 @@ PART_BYTES = 4 << 20
 PARTS_MAX = 16_384
 #: Of the server's memory, after the file is stored: jobs need the rest.
 MEMORY_SHARE_MAX = 0.9
-#: Of the server's memory, for all copies: producers pause at 0.7 (producer/dispatch/window.py), so
-#: copies alone never stop a job. The files for TensorFlow are the largest, and few workers need
-#: them: beside them there is room for twice as many versions for LiteRT.
-COPIES_SHARE_MAX, TENSORFLOW_SHARE_MAX = 0.5, 0.25
+#: Of the server's memory, for all copies; shared/runtimes.py has those of a runtime's file.
+COPIES_SHARE_MAX = 0.5
 #: A server's allocator rounds a large block up by at most a quarter.
 ALLOCATED = 1.25
 #: Of the parts of an unfinished file.

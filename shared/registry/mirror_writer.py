@@ -24,6 +24,7 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import Decision, aliases_after, decode_history
 from shared.registry.registry import Registry
+from shared.runtimes import RUNTIMES
 
 log = logging.getLogger(__name__)
 #: Limits for one and for all plots and figures of a model, newest versions first. The figures of
@@ -142,8 +143,8 @@ def _put_version(
 
 def _share(filename: str) -> float:
     """The share of Redis' memory that all copies may have with a file of this name."""
-    for_tensorflow = filename.endswith(".keras")
-    return file_copies.TENSORFLOW_SHARE_MAX if for_tensorflow else file_copies.COPIES_SHARE_MAX
+    shares = [row.copies_share for row in RUNTIMES.values() if row.artifact == filename]
+    return min(shares, default=file_copies.COPIES_SHARE_MAX)
 
 
 def _put_displayed(

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from producer.journal.snapshot import JobState, JobView, read_snapshot
+from shared import runtimes
 from shared.errors import Exit
 from shared.messages.model_card import Card
 from tests.compose.engine import PROJECT, Compose, docker, ended, environment, log
@@ -20,7 +21,6 @@ from tests.support.jobs import expected_table
 from tests.support.jobs.claims import Held, claims, wait_until_taken_over
 from tests.support.jobs.expected_table import Version
 from tests.support.processes.fleet import ROOT, wait_for
-from worker.runtimes.runtime import artifact_name
 
 RUNTIME = "litert"
 #: Small messages, so that a job has many.
@@ -149,7 +149,7 @@ def copied(compose: Compose, version: str, folder: Path) -> Version:
     """A copy of a version from the trainer's volume."""
     compose.run("cp", f"trainer:/var/lib/hangtag/models/{version}", str(folder / "version"))
     card = msgspec.json.decode((folder / "version/card.json").read_bytes(), type=Card)
-    return Version(card, (folder / "version" / artifact_name(RUNTIME)).read_bytes())
+    return Version(card, (folder / "version" / runtimes.find(RUNTIME).artifact).read_bytes())
 
 
 def test_the_models_outlive_the_containers(compose: Compose) -> None:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from shared import recipes
+from shared import recipes, runtimes
 from shared.messages.training import Train
 from tests.support.images import shapes
 from worker.datasets import load
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 from worker.training import build_version
 from worker.training.build_version import BuiltVersion
 
@@ -73,7 +73,7 @@ def test_the_broken_files_are_named(training: Training) -> None:
 
 def test_the_file_that_workers_load_classifies_new_images(training: Training) -> None:
     card, files = training.made
-    model = load_runtime.load("litert", card, files[runtime.artifact_name("litert")])
+    model = load_runtime.load("litert", card, files[runtimes.find("litert").artifact])
     for number, shape in enumerate(card.labels):
         images = [
             decode(shapes.encoded(shapes.draw(shape, 5000 + seed), "PNG"), card.preprocessing)

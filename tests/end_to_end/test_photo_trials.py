@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from shared import recipes
+from shared import recipes, runtimes
 from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
@@ -27,7 +27,7 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers import train_photos
 from worker.handlers.train import train
 from worker.inference import outlier_detector
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 from worker.runtimes.runtime import Outputs
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
@@ -204,5 +204,5 @@ def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
 
 
 def _outputs(store: Store, card: Card, images: list[np.ndarray]) -> Outputs:
-    data = store.registry.read(card, runtime.artifact_name("litert"))
+    data = store.registry.read(card, runtimes.find("litert").artifact)
     return load_runtime.load("litert", card, data).outputs(np.stack(images))

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from shared.errors import SetupError, is_fault_of_machine
 from shared.messages.model_card import Card
+from shared.runtimes import LITERT, TENSORFLOW
 from worker.datasets.examples import Examples, Images
 from worker.evaluation import second_pass
 from worker.evaluation.operating_points import operating_points
@@ -29,7 +30,7 @@ from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Graph, Logits, Probabilities
 
 log = logging.getLogger(__name__)
-KERAS, TFLITE = "model.keras", "model.tflite"
+KERAS, TFLITE = TENSORFLOW.artifact, LITERT.artifact
 #: Two runtimes round differently; a larger difference is an error.
 PROBABILITY_TOLERANCE = 1e-4
 #: Two probabilities that each differ by the tolerance may swap their order.
@@ -130,7 +131,7 @@ def _graph(card: Card, artifact: bytes) -> Graph:
 def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabilities:
     """The predictions of the TensorFlow runtime, to compare with others: on the CPU."""
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
-        return load_runtime.load("tensorflow", card, artifact).predict(images)
+        return load_runtime.load(TENSORFLOW.name, card, artifact).predict(images)
 
 
 def _tflite(network: keras.Model, converted: Callable[[keras.Model], bytes]) -> bytes:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import structs
 
+from shared import runtimes
 from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
@@ -33,7 +34,6 @@ from worker.runtimes import load_runtime, runtime
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
 #: The runtime that CPU workers use.
-RUNTIME = "litert"
 #: Maximum number of label names in an error message.
 MAX_NAMES = 5
 #: Notes on how far the figures can be trusted, for a folder without test/.
@@ -60,7 +60,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     card = context.registry.resolve(parse(work.model))
-    served = context.registry.read(card, runtime.artifact_name(RUNTIME))
+    served = context.registry.read(card, runtimes.DEFAULT.artifact)
     where = work.data or source(card)
     context.stage(LOADING)
     loaded = load.load(
@@ -77,7 +77,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     )
     labels = np.concatenate([one.labels for one in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
-    model = load_runtime.load(RUNTIME, card, served)
+    model = load_runtime.load(runtimes.DEFAULT.name, card, served)
     probabilities = _predict(context, model, [one.images for one in parts])
     files = {}
     if work.pictures:

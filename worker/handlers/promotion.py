@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from shared import runtimes
 from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card, Preprocessing
@@ -19,13 +20,11 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import PROMOTING, Context
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 
 log = logging.getLogger(__name__)
 #: Returns the held-out images with this preprocessing; None if they are not available.
 HeldOut = Callable[[Preprocessing], Examples | None]
-#: The runtime that CPU workers use.
-RUNTIME = "litert"
 
 
 def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
@@ -107,8 +106,8 @@ def _compared(
         return None
     if len(images.labels) != new.metrics.heldout_count or _has_learned(context, old, images):
         return None
-    artifact = context.registry.read(old, runtime.artifact_name(RUNTIME))
-    measured = evaluate(load_runtime.load(RUNTIME, old, artifact), images).accuracy
+    artifact = context.registry.read(old, runtimes.DEFAULT.artifact)
+    measured = evaluate(load_runtime.load(runtimes.DEFAULT.name, old, artifact), images).accuracy
     return quality_gate.unpaired(new, measured)
 
 

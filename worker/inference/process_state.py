@@ -8,6 +8,7 @@ import time
 
 import redis
 
+from shared import runtimes
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
@@ -22,7 +23,6 @@ from worker.inference import outlier_detector
 from worker.inference.file_access import SharedFiles
 from worker.inference.model_cache import LoadedModel, ModelCache
 from worker.runtimes.load_runtime import load
-from worker.runtimes.runtime import artifact_name
 
 log = logging.getLogger(__name__)
 _FIX = "start the owner of a store that has it, or start the job over with --restart"
@@ -83,7 +83,9 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        artifact = mirror_reader.load_file(self.client, card, artifact_name(record.runtime))
+        artifact = mirror_reader.load_file(
+            self.client, card, runtimes.find(record.runtime).artifact
+        )
         if outlier_detector.FILE not in card.files:
             return card, artifact, None
         return card, artifact, mirror_reader.load_file(self.client, card, outlier_detector.FILE)

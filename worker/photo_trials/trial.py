@@ -24,7 +24,6 @@ from worker.datasets.examples import Examples, Images, chunks
 from worker.datasets.load import DataSet
 from worker.datasets.split import HELDOUT
 from worker.evaluation import heldout_answers
-from worker.export.export import TFLITE
 from worker.inference import outlier_detector
 from worker.photo_head.fit_outlier_detector import fit_on_held_out
 from worker.photo_head.folds import folds, separated
@@ -203,7 +202,7 @@ def _completed(
     )
     if not detects:
         return BuiltVersion(card, made.files)
-    served = load_runtime.load("litert", card, made.files[TFLITE])
+    served = load_runtime.load_default(card, made.files)
     assert data.heldout is not None
     few = data.examples.images[:: max(1, len(data.examples.labels) // DETECTOR_IMAGES)]
     detector = fit_on_held_out(

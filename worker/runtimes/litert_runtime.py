@@ -25,6 +25,11 @@ THREADS = 1
 PROBE_IMAGES = (1, 3)
 
 
+def graph(card: Card, artifact: bytes) -> LiteRT:
+    """The network of a version. Raises SetupError if the file is refused."""
+    return LiteRT(card, artifact)
+
+
 class LiteRT:
     """A `.tflite` file, called with at most the number of images in its card.
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from shared import installation
+from collections.abc import Mapping
+from importlib import import_module
+
+from shared import runtimes
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes.classifier import Classifier
-from worker.runtimes.runtime import artifact_name
-
-PACKAGES = {"litert": "ai-edge-litert", "tensorflow": "tensorflow"}
+from worker.runtimes.runtime import Graph
 
 
 def load(kind: str, card: Card, artifact: bytes) -> Classifier:
-    """Load the version in `artifact` (the file `artifact_name(kind)`) and run it once.
+    """Load the version in `artifact`, the runtime's file of it, and run it once.
 
     Raises:
         SetupError: the kind is unknown, its package is missing, or the file is refused.
     """
-    artifact_name(kind)
+    row = runtimes.find(kind)
+    if not row.is_available:
+        raise SetupError(f"the {kind} runtime cannot be loaded: {row.missing}")
     try:
-        if kind == "litert":
-            from worker.runtimes.litert_runtime import LiteRT as Kind
-        else:
-            from worker.runtimes.tensorflow_runtime import TensorFlow as Kind  # type: ignore[assignment]
+        module = import_module(f"worker.runtimes.{kind}_runtime")
     except ImportError as error:
-        extra = "worker" if kind == "litert" else "train"
-        package = PACKAGES[kind]
         raise SetupError(
-            f"the {kind} runtime cannot be loaded ({error}); "
-            f"install it with: {installation.command(extra, [package])}"
+            f"the {kind} runtime cannot be loaded ({error}); install it again with: {row.command}"
         ) from error
-    return Classifier(card, Kind(card, artifact))
+    graph: Graph = module.graph(card, artifact)
+    return Classifier(card, graph)
+
+
+def load_default(card: Card, files: Mapping[str, bytes]) -> Classifier:
+    """Load the version with these files as workers load it by default. Raises SetupError."""
+    return load(runtimes.DEFAULT.name, card, files[runtimes.DEFAULT.artifact])

@@ -19,8 +19,6 @@ Probabilities = npt.NDArray[np.float32]  #: [n, classes]
 Logits = npt.NDArray[np.float32]  #: [n, classes]
 Features = npt.NDArray[np.float32]  #: [n, features]
 
-ARTIFACTS = {"litert": "model.tflite", "tensorflow": "model.keras"}
-
 
 class Outputs(NamedTuple):
     """What a graph returns."""
@@ -57,20 +55,6 @@ class Graph(Protocol):
         Raises:
             SetupError: the images do not have the shape in the version's card.
         """
-
-
-def artifact_name(kind: str) -> str:
-    """The file of a version that a runtime loads.
-
-    Raises:
-        SetupError: the kind is unknown.
-    """
-    try:
-        return ARTIFACTS[kind]
-    except KeyError:
-        raise SetupError(
-            f"no runtime is called {kind!r:.40}; choose one of {', '.join(ARTIFACTS)}"
-        ) from None
 
 
 def image_shape(card: Card) -> tuple[int, int, int]:

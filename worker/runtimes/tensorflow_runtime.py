@@ -28,6 +28,11 @@ CALL_IMAGES, GPU_CALL_IMAGES = 64, 1024
 SIDE_PIXELS = 96
 
 
+def graph(card: Card, artifact: bytes) -> TensorFlow:
+    """The network of a version. Raises SetupError if the file is refused."""
+    return TensorFlow(card, artifact)
+
+
 class TensorFlow:
     """A `.keras` file as one compiled function of a fixed shape.
 

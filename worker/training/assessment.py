@@ -17,7 +17,7 @@ from worker.evaluation.metrics import score
 from worker.plots import evaluation_plots
 from worker.plots.curves import Line
 from worker.plots.operating_points import accepted_accuracy
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Logits, Probabilities
 
@@ -53,7 +53,7 @@ def assess(
     """
     tested = None
     if test is not None:
-        served = load_runtime.load("litert", card, artifacts[runtime.artifact_name("litert")])
+        served = load_runtime.load_default(card, artifacts)
         tested = Answered(served.predict(test.images), test.labels, test.images)
     heldout = Answered(probabilities(answers, card.temperature), held.labels, held.images)
     return assess_answers(card, history, heldout, tested)

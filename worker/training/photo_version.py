@@ -193,10 +193,10 @@ def _export(
     files = {KERAS: convert.keras_file(network), TFLITE: served}
     images = calibration_images(backbone.size_pixels)[:COMPARED_IMAGES]
     check_agreement(
-        load_runtime.load("litert", card, exact).predict(images),
+        load_runtime.load_default(card, {TFLITE: exact}).predict(images),
         predict_in_keras(card, files[KERAS], images),
     )
-    _check_head(load_runtime.load("litert", card, served), head, images)
+    _check_head(load_runtime.load_default(card, files), head, images)
     return files, card
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing, card_sha256
 from shared.recipes import RECIPES, Recipe
+from shared.runtimes import TENSORFLOW
 from worker.datasets.examples import Images
 from worker.datasets.load import DataSet
 from worker.runtimes.tensorflow_runtime import load_model
 from worker.training import networks
 from worker.training.distillation import Ensemble, Teacher
 
-ARCHIVE = "model.keras"
+ARCHIVE = TENSORFLOW.artifact
 #: Smallest probability for the logarithm: 69 nats.
 SMALLEST = 1e-30
 #: The number of images on which a network that was built again is compared with the published one,

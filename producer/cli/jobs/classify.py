@@ -21,8 +21,8 @@ from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
 from shared.errors import BrokerAway, HangtagError, UsageError
 from shared.messages.files import AUTO, TRANSPORTS
-from shared.messages.job import RUNTIMES
 from shared.messages.model_name import parse
+from shared.runtimes import ABOUT, DEFAULT, RUNTIMES
 from shared.settings import Settings
 
 
@@ -54,8 +54,8 @@ def job_options(command: F) -> F:
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: see hangtag models use."),
-            click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0],
-                         help="What computes the network; tensorflow is for GPU workers."),
+            click.option("--runtime", type=click.Choice(RUNTIMES), default=DEFAULT.name,
+                         help=f"What computes the network; {ABOUT}."),
             click.option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
                          help="inline: through Redis. path: workers open files on a shared file "
                          "system (HANGTAG_ROOT). auto: on this machine's stack they open large "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import runtimes
 from shared.ledger import heartbeats
 from shared.registry.registry import Registry
 from tests.support.images import gallery
@@ -23,7 +24,6 @@ from tests.support.machine.network_partitions import AWAY, BACK
 from tests.support.machine.simulated_hosts import HOME, Host
 from tests.support.processes import trainers
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker
-from worker.runtimes.runtime import artifact_name
 
 #: A light installation would be needed on each machine.
 pytestmark = pytest.mark.shipped_model
@@ -88,7 +88,7 @@ class Place:
         """The version that the trainer has published."""
         registry = Registry(self.store)
         card = registry.card(NAME, 1)
-        return expected_table.Version(card, registry.read(card, artifact_name("litert")))
+        return expected_table.Version(card, registry.read(card, runtimes.find("litert").artifact))
 
 
 @pytest.fixture

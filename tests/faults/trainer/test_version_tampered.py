@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redis
 
-from shared import keys
+from shared import keys, runtimes
 from shared.errors import Exit
 from shared.messages.model_card import Card, encode_card
 from shared.registry import mirror_writer, packaged
@@ -23,7 +23,6 @@ from tests.support.jobs.claims import job_keys
 from tests.support.jobs.expected_table import Version
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.runtimes.runtime import artifact_name
 
 IMAGES = 64
 Tamper = Callable[[redis.Redis, Card], str]  #: returns the key that it has changed
@@ -51,7 +50,7 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
 
 
 def _blob(card: Card) -> str:
-    return keys.blob(card.files[artifact_name("litert")])
+    return keys.blob(card.files[runtimes.find("litert").artifact])
 
 
 def _card_key(card: Card) -> str:
@@ -65,7 +64,7 @@ def _flip(client: redis.Redis, card: Card) -> str:
 
 def _another_file(client: redis.Redis, card: Card) -> str:
     """A valid file of another version."""
-    client.set(_blob(card), packaged.read(artifact_name("litert")))
+    client.set(_blob(card), packaged.read(runtimes.find("litert").artifact))
     return _blob(card)
 
 
@@ -82,10 +81,10 @@ def _no_card(client: redis.Redis, card: Card) -> str:
 
 def _another_card(client: redis.Redis, card: Card) -> str:
     """A card that names another file, which exists and matches the card."""
-    data = packaged.read(artifact_name("litert"))
+    data = packaged.read(runtimes.find("litert").artifact)
     sha256 = hashlib.sha256(data).hexdigest()
     client.set(keys.blob(sha256), data)
-    files = {**card.files, artifact_name("litert"): sha256}
+    files = {**card.files, runtimes.find("litert").artifact: sha256}
     client.set(_card_key(card), encode_card(msgspec.structs.replace(card, files=files)))
     return _card_key(card)
 
@@ -153,7 +152,9 @@ def test_a_keras_file_with_code_is_refused_by_a_worker_and_no_code_runs(
     archive = hostile_keras_archives.with_lambda(tmp_path)
     marker.unlink(missing_ok=True)  # building the archive may have run the code
     sha256 = hashlib.sha256(archive).hexdigest()
-    card = msgspec.structs.replace(version.card, files={artifact_name("tensorflow"): sha256})
+    card = msgspec.structs.replace(
+        version.card, files={runtimes.find("tensorflow").artifact: sha256}
+    )
     fleet.client.set(keys.blob(sha256), archive)
     fleet.client.set(_card_key(card), encode_card(card))
     options = ("-o", str(tmp_path / "out.csv"), "--model", card.ref, "--runtime", "tensorflow")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.dispatch import window
-from shared import failpoints, keys
+from shared import failpoints, keys, runtimes
 from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
@@ -353,7 +353,8 @@ def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
 ) -> None:
     """Another client may fill the memory after it was measured."""
     monkeypatch.setattr(file_copies, "MEMORY_SHARE_MAX", 100)
-    monkeypatch.setattr(file_copies, "TENSORFLOW_SHARE_MAX", 100)
+    row = msgspec.structs.replace(runtimes.TENSORFLOW, copies_share=100)
+    monkeypatch.setitem(runtimes.RUNTIMES, row.name, row)
     if not whole:
         monkeypatch.setattr(file_copies, "WHOLE_BYTES", MB)
     card = publish(registry, more={"model.keras": bytes(4 * MB)})

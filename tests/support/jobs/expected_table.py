@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from shared import runtimes
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
@@ -17,7 +18,6 @@ from worker.inference.outlier_detector import OutlierDetector
 from worker.inference.predictions import decode_batch, top_k, with_outliers
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
-from worker.runtimes.runtime import artifact_name
 
 #: Different from the sizes of messages and graph calls, which must not change a bit.
 _CHUNK_IMAGES = 100
@@ -33,7 +33,7 @@ class Version(NamedTuple):
 
 def packaged(runtime: str) -> Version:
     """The packaged version."""
-    return Version(pretrained.card(), pretrained.read(artifact_name(runtime)))
+    return Version(pretrained.card(), pretrained.read(runtimes.find(runtime).artifact))
 
 
 def published(registry: Registry, card: Card, runtime: str = "litert") -> Version:
@@ -42,7 +42,7 @@ def published(registry: Registry, card: Card, runtime: str = "litert") -> Versio
     if outlier_detector.FILE in card.files:
         data = registry.read(card, outlier_detector.FILE)
         detector = outlier_detector.decode(data, card.features)
-    return Version(card, registry.read(card, artifact_name(runtime)), detector)
+    return Version(card, registry.read(card, runtimes.find(runtime).artifact), detector)
 
 
 def table(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from shared import runtimes
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.jobs.expected_table import Version
-from worker.runtimes.runtime import artifact_name
 
 if TYPE_CHECKING:
     from worker.export.export import Served
@@ -30,7 +30,7 @@ def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Vers
     """A new version of `NAME`, with the network of a recipe; `notes` distinguish cards."""
     made = exported(_card(), recipe, seed)
     card = registry.publish(msgspec.structs.replace(made.card, notes=notes), made.files)
-    return Version(card, registry.read(card, artifact_name("litert")))
+    return Version(card, registry.read(card, runtimes.find("litert").artifact))
 
 
 def _card() -> Card:

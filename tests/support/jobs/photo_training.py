@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from shared import runtimes
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.training import Train
@@ -16,7 +17,7 @@ from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
 from worker.backbones.table import BACKBONES
 from worker.handlers.train import train
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 
 BACKBONE = BACKBONES["efficientnet-lite0"]
@@ -40,7 +41,7 @@ class Training(NamedTuple):
         return answer
 
     def model(self) -> Classifier:
-        data = self.registry.read(self.card, runtime.artifact_name("litert"))
+        data = self.registry.read(self.card, runtimes.find("litert").artifact)
         return load_runtime.load("litert", self.card, data)
 
     def stored_features(self) -> int:

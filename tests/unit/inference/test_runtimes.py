@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
+from shared import runtimes
 from shared.errors import SetupError
+from shared.messages.job import JobRecord
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
@@ -162,12 +166,39 @@ def test_a_tflite_with_undecodable_names_is_refused_in_one_line(card: Card, name
 def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> None:
     fewer = msgspec.structs.replace(card, labels=card.labels[1:])
     with pytest.raises(SetupError, match="shapes of its card"):
-        load_runtime.load(kind, fewer, packaged.read(runtime.artifact_name(kind)))
+        load_runtime.load(kind, fewer, packaged.read(runtimes.find(kind).artifact))
 
 
 def test_an_unknown_runtime_names_the_available_ones(card: Card) -> None:
     with pytest.raises(SetupError, match="litert, tensorflow"):
         load_runtime.load("onnx", card, b"")
+
+
+@pytest.mark.parametrize("row", runtimes.RUNTIMES.values(), ids=lambda row: row.name)
+def test_a_runtime_that_is_not_installed_names_the_command_that_adds_it(
+    row: runtimes.RuntimeKind, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == row.module else find(name)
+    )
+    with pytest.raises(SetupError, match=rf"pip install .*\[{row.extra}\]") as error:
+        load_runtime.load(row.name, card, b"")
+    assert f"{row.package} is missing" in str(error.value)
+
+
+def test_another_runtime_is_a_row_and_its_module(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = msgspec.structs.replace(runtimes.LITERT, name="other", artifact="model.other")
+    monkeypatch.setitem(runtimes.RUNTIMES, "other", row)
+    other = SimpleNamespace(graph=lambda card, artifact: LiteRT(card, artifact[1:]))
+    monkeypatch.setitem(sys.modules, "worker.runtimes.other_runtime", other)
+    loaded = load_runtime.load("other", card, b"." + packaged.read("model.tflite"))
+    images = np.zeros((1, *runtime.image_shape(card)), np.uint8)
+    assert loaded.predict(images).shape == (1, len(card.labels))
+    job = JobRecord("k3fz9999", card.name, 1, "0" * 64, "other", 1, "t.csv", "here", 1.0)
+    assert job.check() == job
 
 
 def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:

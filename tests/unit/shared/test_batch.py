@@ -19,8 +19,9 @@ from shared.messages.batch import (
     encode_images,
     encode_result,
 )
-from shared.messages.job import RUNTIMES, JobRecord, decode_job, encode_job
+from shared.messages.job import JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card
+from shared.runtimes import RUNTIMES
 from tests.support.jobs.image_blobs import decode_images
 
 text = st.text(max_size=20)
@@ -30,7 +31,7 @@ records = st.builds(
     name=st.text("abcxyz019", min_size=1, max_size=64),
     version=st.integers(0, (1 << 31) - 1),
     card_sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
-    runtime=st.sampled_from(RUNTIMES),
+    runtime=st.sampled_from(list(RUNTIMES)),
     top_k=st.integers(1, 65_535),
     output=text,
     host=text,

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shared import runtimes
 from shared.errors import SetupError
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import Evaluation
@@ -17,7 +18,7 @@ from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import load_runtime
 from worker.training.build_version import BuiltVersion, build_version
 from worker.training.teachers import Teachers
 
@@ -55,7 +56,7 @@ def fp32() -> BuiltVersion:
     return build_version(Train("noise", RECIPE.name, "", precision="fp32"), RECIPE, _data(300))
 
 
-@pytest.mark.parametrize("kind", list(runtime.ARTIFACTS))
+@pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))
 def test_both_files_of_a_version_in_fp32_have_the_accuracy_of_its_card(
     fp32: BuiltVersion, kind: str
 ) -> None:
@@ -75,15 +76,15 @@ def test_the_card_of_a_version_in_int8_is_that_of_the_file_that_workers_load(
 
 
 def _evaluated(version: BuiltVersion, kind: str) -> Evaluation:
-    loaded = load_runtime.load(kind, version.card, version.files[runtime.artifact_name(kind)])
+    loaded = load_runtime.load(kind, version.card, version.files[runtimes.find(kind).artifact])
     return evaluate(loaded, _data(300).examples)
 
 
 def test_the_registry_accepts_the_files(published: tuple[Registry, Card]) -> None:
     registry, card = published
     assert card == registry.card("noise", 1)
-    for kind in runtime.ARTIFACTS:
-        load_runtime.load(kind, card, registry.read(card, runtime.artifact_name(kind)))
+    for kind in runtimes.RUNTIMES:
+        load_runtime.load(kind, card, registry.read(card, runtimes.find(kind).artifact))
 
 
 def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:

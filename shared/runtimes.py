@@ -1,0 +1,81 @@
+"""The table of runtimes: what computes a network, and the file of a version that it loads."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared import installation
+from shared.errors import SetupError
+
+
+class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. `worker/runtimes/NAME_runtime.py` has its function `graph`."""
+
+    name: str  #: as of --runtime
+    artifact: str  #: the file of a version that it loads
+    module: str  #: that it imports
+    package: str  #: that has this module, as pip calls it
+    extra: str  #: of Hangtag, which installs it
+    #: Of the server's memory, for all copies, if one is such a file: producers pause at 0.7
+    #: (producer/dispatch/window.py), so copies alone never stop a job.
+    copies_share: float
+    about: str = ""  #: in the help
+
+    @property
+    def is_available(self) -> bool:
+        """Whether its package is installed. Nothing is imported."""
+        return not self.missing
+
+    @property
+    def missing(self) -> str:
+        """A line with the command that installs it; empty if it is installed."""
+        return installation.missing({self.module: self.package}, self.extra)
+
+    @property
+    def command(self) -> str:
+        """The command that installs it."""
+        return installation.command(self.extra, [self.package])
+
+
+RUNTIMES = {
+    row.name: row
+    for row in (
+        RuntimeKind(
+            name="litert",
+            artifact="model.tflite",
+            module="ai_edge_litert",
+            package="ai-edge-litert",
+            extra="worker",
+            copies_share=0.5,
+        ),
+        RuntimeKind(
+            name="tensorflow",
+            artifact="model.keras",
+            module="tensorflow",
+            package="tensorflow",
+            extra="train",
+            # Its files are the largest, and few workers need them: beside them there is room for
+            # twice as many versions for LiteRT.
+            copies_share=0.25,
+            about="tensorflow is for GPU workers",
+        ),
+    )
+}
+LITERT, TENSORFLOW = RUNTIMES["litert"], RUNTIMES["tensorflow"]
+#: What CPU workers use, and what versions are measured with.
+DEFAULT = LITERT
+ABOUT = "; ".join(row.about for row in RUNTIMES.values() if row.about)
+
+
+def find(name: str) -> RuntimeKind:
+    """The runtime with this name.
+
+    Raises:
+        SetupError: there is none.
+    """
+    try:
+        return RUNTIMES[name]
+    except KeyError:
+        raise SetupError(
+            f"no runtime is called {name!r:.40}; choose one of {', '.join(RUNTIMES)}"
+        ) from None

@@ -11,18 +11,22 @@ import random
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from statistics import median
 
 from benchmarks.report.tables import markdown
+from producer.formats.registry import CSV, FORMS
+from producer.formats.table_file import render
 from producer.journal.records import FinishedBatch
-from producer.rendering.forms import CSV, FORMS, text_rows
-from producer.rows.batch import AS_CLASSIFIED, batches
-from producer.rows.columns import table_columns
+from producer.rows.batch import AS_CLASSIFIED
+from producer.rows.columns import Table, table_columns
 from shared.messages.batch import BatchResult, decode_result, encode_result
+from shared.messages.job import JobRecord
 from shared.registry import packaged
 from tests.support.jobs.frozen_table import FrozenTable
 
 ROWS, BATCH_ROWS, REPEATS = 1_000_000, 1_024, 5
+JOB = JobRecord("benchmrk", "fashion-mnist", 0, "0" * 64, "litert", 1, "out", "host", 0.0)
 
 
 class Journal:
@@ -46,33 +50,48 @@ def _batch(chance: random.Random, n: int, labels: int) -> FinishedBatch:
     return FinishedBatch(names, b"", b"", encode_result(result))
 
 
-def frozen(journal: Journal) -> Iterator[bytes]:
+class Bytes:
+    """Collects what is written, or only counts its pieces."""
+
+    def __init__(self, kept: bool = False) -> None:
+        self.pieces: list[bytes] | None = [] if kept else None
+
+    def write(self, data: bytes, /) -> int:
+        if self.pieces is not None:
+            self.pieces.append(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is stored."""
+
+
+def frozen(journal: Journal, to: Bytes) -> None:
     """The rows as 69e60f4f rendered them."""
     table = FrozenTable(packaged.card())
+    to.write(table.header.encode())
     for batch in journal.finished_batches():
         names = batch.names.split(b"\0")
-        yield "".join(table.rows(names, decode_result(batch.result, len(names)))).encode()
+        to.write("".join(table.rows(names, decode_result(batch.result, len(names)))).encode())
 
 
-def rendered(journal: Journal, form: str) -> Iterator[bytes]:
+def rendered(journal: Journal, form: str, to: Bytes) -> None:
     """The same of the product."""
-    rows = text_rows(form)(table_columns(packaged.card(), AS_CLASSIFIED))
-    for batch in batches(journal):
-        yield rows.lines(batch).encode()
+    card = packaged.card()
+    table = Table(table_columns(card, AS_CLASSIFIED), AS_CLASSIFIED, JOB, card)
+    render(journal, table, form, to)
 
 
-def seconds(render: Callable[[], Iterator[bytes]]) -> float:
+def seconds(work: Callable[[Bytes], None]) -> float:
     """Of the processor."""
     start = time.process_time()
-    for _ in render():
-        pass
+    work(Bytes())
     return time.process_time() - start
 
 
 def measured(journal: Journal, form: str) -> tuple[float, float]:
     """The seconds of a form, and their ratio to those of the frozen CSV: medians."""
     runs = [
-        (seconds(lambda: rendered(journal, form)), seconds(lambda: frozen(journal)))
+        (seconds(partial(rendered, journal, form)), seconds(partial(frozen, journal)))
         for _ in range(REPEATS)
     ]
     return median(new for new, _ in runs), median(new / old for new, old in runs)
@@ -82,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
     journal = Journal(parser.parse_args(arguments).rows)
-    if b"".join(rendered(journal, CSV)) != b"".join(frozen(journal)):
+    new, old = Bytes(kept=True), Bytes(kept=True)
+    rendered(journal, CSV, new)
+    frozen(journal, old)
+    if new.pieces != old.pieces:
         raise SystemExit("the rows differ from those of 69e60f4f")
     found = {form: measured(journal, form) for form in FORMS}
     cells = [(form, f"{s:.2f}", f"{ratio:.2f}") for form, (s, ratio) in found.items()]

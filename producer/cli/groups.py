@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 #: Heading -> its commands, in the order in which they are listed.
 GROUPS = {
     "Classify": (
-        Entry("classify", "jobs.classify", "Classify the images of folders into a CSV table."),
+        Entry("classify", "jobs.classify", "Classify the images of folders into a table."),
         Entry("submit", "jobs.classify", "Classify in the background and print the job's id."),
         Entry("predict", "jobs.predict", "Classify a few images and print their labels."),
     ),

@@ -78,7 +78,7 @@ def _code(error: HangtagError) -> Exit:
 )
 @click.version_option(package_name="hangtag", prog_name="hangtag")
 def hangtag() -> None:
-    """Classify folders of images into one CSV table."""
+    """Classify folders of images into one table."""
 
 
 def _escape_unknown(stream: object) -> None:

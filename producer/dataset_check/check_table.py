@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from producer.formats.table_file import check_part, is_foreign
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
@@ -18,7 +19,6 @@ from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.output.output_path import check_folder
 from producer.pages.file_location import FileLocation
-from producer.rendering.table_file import check_part, is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit, UsageError
 from shared.image_status import count_flags

@@ -30,6 +30,9 @@ class JobOptions(msgspec.Struct, frozen=True):
     #: (producer/rendering/display_options.py).
     top_k: int = 1
     probabilities: bool = False
+    #: Of the table (producer/formats/registry.py). Its name may say another one, since earlier
+    #: versions of Hangtag wrote CSV into any.
+    form: str = "csv"
     #: It does not change the table, so a resumed job may have another one.
     transport: str = AUTO
     #: A larger file is a row `too_large`. Set when the job starts (producer/dispatch/window.py),

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from producer.formats.table_file import is_own_part
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
@@ -32,7 +33,6 @@ from producer.output.formatting import typed
 from producer.output.job_progress import make_progress
 from producer.output.output_path import PART_SUFFIX
 from producer.output.promise import promised_view
-from producer.rendering.table_file import is_own_part
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path

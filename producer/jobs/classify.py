@@ -14,6 +14,8 @@ from producer.dispatch.interrupts import alarm, interrupts
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
+from producer.formats.registry import check_installed
+from producer.formats.table_file import check_replaceable, is_foreign
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.file_transport import check_below
@@ -29,7 +31,6 @@ from producer.output.formatting import counted, typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import PART_SUFFIX
 from producer.rendering.display_options import DisplayOptions
-from producer.rendering.table_file import check_replaceable, is_foreign
 from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
@@ -87,6 +88,8 @@ def classify(
     try:
         _report_reopened(job, report)
         _check_start(job, retry_failed)
+        if job.exit_code is None:
+            check_installed(job.options.form)
         code = job.exit_code
         with moved_files.of_table(job.output) as moved:
             new = None if absent else _new_files(job, report, moved)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
+from producer.formats.table_file import is_own_part
 from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
@@ -21,7 +22,6 @@ from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.formatting import counted, typed
 from producer.output.output_path import PART_SUFFIX
-from producer.rendering.table_file import is_own_part
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url

@@ -9,11 +9,14 @@ from pathlib import Path
 import msgspec
 import redis
 
+from producer.formats.registry import CSV, check_columns
+from producer.formats.table_file import PART, check_part, sha256_of
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.jobs.pin import pin
+from producer.journal import schema
 from producer.journal.job_index import Entry, ids_of, remember, set_model
 from producer.journal.job_properties import (
     ATTEMPT,
@@ -32,7 +35,6 @@ from producer.rendering.display_options import (
     encode_display,
     make_table,
 )
-from producer.rendering.table_file import PART, check_part, sha256_of
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
@@ -124,7 +126,7 @@ class Job:
             SetupError: the version has no threshold for --accept, or the journal cannot be written.
         """
         pinned = pinned._replace(options=as_started(pinned.options))
-        make_table(pinned, self.table.display)
+        check_columns(self.options.form, make_table(pinned, self.table.display))
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
         remember(Entry(record.id, str(self.output), record.created, card.ref, machine_id()))
@@ -135,6 +137,7 @@ class Job:
             # With --restart, the file that is there may be replaced.
             **{TABLE: sha256_of(self.output).encode(), PART: self.table.part()},
             **{DISPLAY: encode_display(self.table.display)},
+            **({} if self.options.form == CSV else {schema.PROPERTY: schema.WITH_FORM}),
             **also,
         )
         self._earlier = False
@@ -227,6 +230,7 @@ class Job:
             self.journal.put(options=encode_options(stored))  # `collect` uses them
         self.options = msgspec.structs.replace(
             self.options,
+            form=stored.form,
             top_k=stored.top_k,
             probabilities=stored.probabilities,
             max_file_bytes=stored.max_file_bytes,

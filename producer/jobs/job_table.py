@@ -9,13 +9,22 @@ from pathlib import Path
 
 import msgspec
 
+from producer.formats import table_file
+from producer.formats.registry import check_columns, loaded
+from producer.formats.table_file import (
+    LIBRARY,
+    PART,
+    PLACING,
+    check_replaceable,
+    is_own_part,
+    sha256_of,
+)
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
 from producer.output.formatting import typed
 from producer.output.output_path import PART_SUFFIX
 from producer.output.promise import as_promised
-from producer.rendering import table_file
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
@@ -25,13 +34,6 @@ from producer.rendering.display_options import (
     stored_display,
 )
 from producer.rendering.named_rows import Hash, name_rows
-from producer.rendering.table_file import (
-    PART,
-    PLACING,
-    check_replaceable,
-    is_own_part,
-    sha256_of,
-)
 from producer.rows.batch import RowBatch
 from producer.summary.answers import AnswerCounter, count_rows
 from shared.errors import SetupError
@@ -51,6 +53,7 @@ class JobTable:
         self._journal, self._output, self._pinned = journal, output, pinned
         self.display = given or DisplayOptions()
         self._answers: Answers | None = None  #: of the table that this process has written
+        self._library = ""  #: that it was written with
 
     def resume(self, finished: bool) -> None:
         """Complete the options with those of the journal. Those of an unfinished job are stored.
@@ -63,9 +66,14 @@ class JobTable:
         self.display = as_of_now(self.display, self._output, before).over(before)
         if self.display == before:
             return
-        make_table(self._pinned(), self.display)
+        check_columns(self.form, make_table(self._pinned(), self.display))
         if not finished:
             self._journal.put(**{DISPLAY: encode_display(self.display)})  # `collect` uses them
+
+    @property
+    def form(self) -> str:
+        """The form of the file."""
+        return self._pinned().options.form
 
     def name_rows(self, sha256_of: Hash) -> str:
         """Compare the files of rows that decisions may be about, once all rows are there. A table
@@ -162,9 +170,11 @@ class JobTable:
             self._journal,
             table,
             output,
+            self.form,
             count=count,
             placing=placing,
         )
+        self._library = loaded(self.form).library()
         self._answers = counter.counted()
         return sha256
 
@@ -179,6 +189,7 @@ class JobTable:
         """The properties of a job whose table is in place."""
         return {
             TABLE: sha256.encode(),
+            LIBRARY: self._library.encode(),
             PLACING: b"",
             DISPLAY: encode_display(self.display),
             **self.counted(),

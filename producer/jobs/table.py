@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from typing import NamedTuple
 import click
 import msgspec
 
+from producer.formats import table_file
+from producer.formats.registry import BY_SUFFIX, CSV, check_columns, check_installed, form_of, named
 from producer.jobs.find_job import find_output
 from producer.jobs.job import Job
 from producer.journal import journal
@@ -20,15 +23,12 @@ from producer.output.formatting import typed
 from producer.output.output_path import check_folder, checked_output
 from producer.output.promise import as_promised
 from producer.pages.progress import PageProgress
-from producer.rendering import table_file
 from producer.rendering.display_options import (
     DisplayOptions,
     as_of_now,
     make_table,
     stored_display,
 )
-from producer.rendering.forms import CSV, FORMS, form_of
-from producer.rows.columns import Table
 from producer.summary.answers import AnswerCounter
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
@@ -44,7 +44,7 @@ class Target(NamedTuple):
     """Where a table is written, instead of the job's own file."""
 
     output: str  #: as typed
-    form: str  #: one of FORMS; empty: as the name ends
+    form: str  #: its name; empty: as the name of the file ends
     force: bool  #: whether an existing file may be replaced
 
 
@@ -114,9 +114,10 @@ def render_copy(
         before = stored_display(sealed)
         shown = as_of_now(display, source, before).over(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
+        check_columns(form, table)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:
-            _print(sealed, table, form, counter.add)
+            table_file.render(sealed, table, form, _StandardOutput(), counter.add)
         else:
             table_file.write_table(sealed, table, output, form, counter.add)
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
@@ -126,16 +127,35 @@ def render_copy(
         )  # fmt: skip
 
 
-def _print(sealed: SealedJournal, table: Table, form: str, count: table_file.Count) -> None:
-    for text in table_file.lines(sealed, table, form, count):
-        click.echo(text.encode(), nl=False)
+class _StandardOutput:
+    """Standard output as a sink."""
+
+    def write(self, data: bytes, /) -> int:
+        click.echo(data, nl=False)
+        return len(data)
+
+    def flush(self) -> None:
+        """Each write is flushed."""
 
 
 def _checked(target: Target) -> tuple[Path | None, str]:
-    """The path (None: standard output) and the form."""
-    if target.output == STDOUT:
-        return None, target.form or CSV
-    output = Path(checked_output(target.output, forms=FORMS))
+    """The path (None: standard output) and the form, which can be written here.
+
+    Raises:
+        UsageError: the path cannot be written, or a terminal cannot show the form.
+        SetupError: what the form needs is not installed.
+    """
+    form = target.form or (CSV if target.output == STDOUT else form_of(target.output))
+    check_installed(form)
+    if target.output != STDOUT:
+        return _checked_file(target), form
+    if not named(form).is_text and sys.stdout.isatty():
+        raise UsageError(f"a terminal cannot show {form}; write it to a file with: -o FILE.{form}")
+    return None, form
+
+
+def _checked_file(target: Target) -> Path:
+    output = Path(checked_output(target.output, BY_SUFFIX))
     if has_journal(output):
         raise UsageError(f"{output} is the table of a job; choose another -o")
     if output.name.endswith(_OF_JOBS):
@@ -143,4 +163,4 @@ def _checked(target: Target) -> tuple[Path | None, str]:
     if os.path.lexists(output) and not target.force:
         raise UsageError(f"{output} exists; choose another -o, or replace it with --force")
     check_folder(output)
-    return output, target.form or form_of(target.output)
+    return output

@@ -7,8 +7,11 @@ import sqlite3
 from producer.journal import property_table
 from producer.journal.totals import JobCounts, store_counts
 
-#: The schema version that this version of Hangtag reads and writes, in the property `schema`.
-NOW = b"5"
+#: The property with the version of the schema.
+PROPERTY = "schema"
+#: What this version of Hangtag writes: that of tables in CSV, and that of tables in another form,
+#: into which an earlier version, which knows no forms, would write CSV.
+NOW, WITH_FORM = b"5", b"6"
 #: The small columns of a batch come first: a query that needs only these reads no overflow page.
 _TABLES = (
     """
@@ -51,7 +54,7 @@ def prepare(database: sqlite3.Connection) -> None:
     if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         for table in _TABLES:
             database.execute(table)
-        property_table.put(database, schema=NOW)
+        property_table.put(database, **{PROPERTY: NOW})
         store_counts(database, JobCounts())
     # Changes nothing, and fails if a damaged header forbids writing.
     database.execute("DELETE FROM job WHERE key IS NULL")
@@ -66,7 +69,7 @@ def clear(database: sqlite3.Connection) -> None:
     """
     database.execute("DELETE FROM batch")
     database.execute("DELETE FROM job")
-    property_table.put(database, schema=NOW)
+    property_table.put(database, **{PROPERTY: NOW})
 
 
 def check_structure(database: sqlite3.Connection) -> None:
@@ -82,5 +85,5 @@ def check_structure(database: sqlite3.Connection) -> None:
 
 def is_now(database: sqlite3.Connection) -> bool:
     """Whether this version of Hangtag can read the tables. Raises sqlite3.DatabaseError."""
-    row = database.execute("SELECT value FROM job WHERE key = 'schema'").fetchone()
-    return row is not None and row[0] == NOW
+    row = database.execute("SELECT value FROM job WHERE key = ?", (PROPERTY,)).fetchone()
+    return row is not None and row[0] in (NOW, WITH_FORM)

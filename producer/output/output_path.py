@@ -1,4 +1,4 @@
-"""Checks `-o`: it must be a regular file whose name has no ending of another format."""
+"""Checks `-o`: it must be a regular file, and its name must not end like that of no table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
-#: Endings of other formats. Any other ending, or none, means CSV.
+#: Endings of formats. A table with any other ending, or none, is CSV.
 _OTHER_FORMATS = (
     *(".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml"),
     *(".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
@@ -19,8 +19,6 @@ _OTHER_FORMATS = (
 )
 #: The rows of a job whose table is not complete.
 PART_SUFFIX = ".part"
-#: Of these, what `hangtag table` writes of a finished job (producer/rendering/forms.py).
-_RENDERED = ("jsonl", "ndjson")
 
 
 def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
@@ -39,8 +37,8 @@ def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
     return f"{os.fsdecode(name)}.csv"
 
 
-def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
-    """The absolute path of a table in one of these forms.
+def checked_output(typed: str, suffixes: Collection[str] = (".csv",)) -> str:
+    """The absolute path of a table whose name may end in one of these suffixes.
 
     Raises:
         UsageError: it is a folder or a special file, standard output, or has the ending of another
@@ -57,12 +55,11 @@ def checked_output(typed: str, forms: Collection[str] = ("csv",)) -> str:
     if os.path.exists(output) and not os.path.isfile(output):
         raise UsageError(f"-o {typed} is not a regular file; choose another")
     stem, suffix = os.path.splitext(typed)
-    if suffix.lower() in _OTHER_FORMATS and suffix.lower()[1:] not in forms:
-        known = " or ".join(form.upper() for form in forms).replace(" or ", ", ", len(forms) - 2)
-        example = f"for example -o {stem}.csv"
-        if suffix.lower()[1:] in _RENDERED:
-            example += f", and then: hangtag table {stem}.csv -o {typed}"
-        raise UsageError(f"-o {typed}: the table is {known}, not {suffix}; {example}")
+    if suffix.lower() in _OTHER_FORMATS and suffix.lower() not in suffixes:
+        raise UsageError(
+            f"-o {typed}: no table is written as {suffix}, but as {' '.join(suffixes)}; "
+            f"for example -o {stem}.csv"
+        )
     return output
 
 

@@ -103,7 +103,7 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
         persons = PersonLabels(Path(job.options.output), display.corrections, card.labels)
     rules = Rules(acceptance(card, display), persons)
     columns = table_columns(card, rules, top_k, probabilities, display.columns or ())
-    return Table(columns, rules)
+    return Table(columns, rules, job.record, card)
 
 
 def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:

@@ -16,6 +16,7 @@ from producer.rows.acceptance import UNKNOWN
 from producer.rows.batch import RowBatch, Rules
 from producer.rows.decide import Decision
 from shared.image_status import BY_CODE, FLAGS
+from shared.messages.job import JobRecord
 from shared.messages.model_card import Card
 
 PATH = "path"
@@ -59,6 +60,8 @@ class Table(NamedTuple):
 
     columns: tuple[Column, ...]
     rules: Rules
+    job: JobRecord
+    card: Card
 
 
 def table_columns(

@@ -15,6 +15,7 @@ from types import TracebackType
 
 import msgspec
 
+from producer.formats.table_file import is_foreign
 from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal
@@ -22,7 +23,6 @@ from producer.journal.totals import JobCounts
 from producer.output.formatting import near, typed
 from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import located
-from producer.rendering.table_file import is_foreign
 from producer.sorting import moved_files, out_folder, placing, reach, sort_index
 from producer.sorting.entry import Way
 from producer.sorting.folders import Folders

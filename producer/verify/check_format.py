@@ -3,31 +3,47 @@ Missing rows cannot be detected."""
 
 from __future__ import annotations
 
-import csv
 import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from producer.formats.format import Format, Unreadable
+from producer.formats.registry import CSV, form_of, loaded
+from producer.output.formatting import one_line
 from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 
+#: The start of a table in CSV.
+_CSV = f"{COLUMNS[0]},".encode()
 _CONFIDENCE = re.compile(r"0\.\d{4}|1\.0000")
 
 
 def form_problems(output: Path) -> Iterator[str]:
-    """One line for each problem. Raises OSError."""
-    with output.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        try:
-            header = next(rows, [])
-            if header[:1] != [COLUMNS[0]] or len(set(header)) < len(header):
-                yield f"{output}: its columns are not those of a table, {','.join(COLUMNS)}"
-                return
-            yield from _rows(rows, header)
-        except (csv.Error, UnicodeDecodeError) as error:
-            yield f"{output}: is not a table of Hangtag from some row on ({error})"
+    """One line for each problem. Raises OSError, SetupError."""
+    try:
+        rows = _texts(output, loaded(_form_of(output)))
+        header = next(rows, [])
+        if header[:1] != [COLUMNS[0]] or len(set(header)) < len(header):
+            yield f"{output}: its columns are not those of a table, {','.join(COLUMNS)}"
+            return
+        yield from _rows(rows, header)
+    except Unreadable as error:
+        yield f"{output}: is not a table of Hangtag from some row on ({one_line(str(error))})"
+
+
+def _form_of(output: Path) -> str:
+    """The form that the name says, or CSV, which earlier versions of Hangtag wrote into any."""
+    with output.open("rb") as file:
+        is_csv = file.read(len(_CSV)) == _CSV
+    return CSV if is_csv else form_of(output.name)
+
+
+def _texts(output: Path, form: type[Format]) -> Iterator[list[str]]:
+    """The cells as CSV has them. Raises Unreadable, OSError."""
+    for row in form.read(output):
+        yield list(map(Format.text, row))
 
 
 def _rows(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
-from producer.output.csv_cells import escape
+from producer.formats.cells import Cell, Cells, heads
+from producer.formats.format import Format, Unreadable
+from producer.formats.registry import loaded, named
+from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
 from producer.output.formatting import one_line, typed
-from producer.rendering.table_file import PLACING, lines
+from producer.rows.batch import batches
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
 
-_READ_BYTES = 1 << 20
 _CELL_CHARS = 80
 NumberedCells = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
 
@@ -26,49 +27,78 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         again = typed(["hangtag", "table", str(output)])
         yield f"{output}: it was interrupted while it was replaced; write it again with: {again}"
         return
-    same, sha256 = _same_bytes(output, sealed)
-    if sha256 != sealed.sha256:
-        yield f"{sealed.path}: its results differ from those that the table was written from"
-    if same:
-        return
+    if other_library(sealed):
+        same = sha256_of(output) == sealed.sha256
+    else:
+        same, sha256 = _same_bytes(output, sealed)
+        if sha256 != sealed.sha256:
+            yield f"{sealed.path}: its results differ from those that the table was written from"
+        if same:
+            return
     found = False
     for problem in _rows(output, sealed):
         found = True
         yield problem
-    if not found:
-        yield (f"{output}: its rows are right, but its bytes differ: line ends, quotes or encoding")
+    if not found and not same:
+        what = ": line ends, quotes or encoding" if named(sealed.options.form).is_text else ""
+        yield f"{output}: its rows are right, but its bytes differ{what}"
+
+
+def other_library(sealed: SealedJournal) -> str:
+    """What a table was written with, if its bytes depend on that, and it is not what is installed
+    here; else empty. Raises SetupError."""
+    library = (sealed.get(LIBRARY) or b"").decode()
+    return "" if library == loaded(sealed.options.form).library() else library
+
+
+class _Compared:
+    """Compares what is written with a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.sha256, self.same = file, hashlib.sha256(), True
+
+    def write(self, data: bytes, /) -> int:
+        self.sha256.update(data)
+        self.same = self.same and self._file.read(len(data)) == data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is stored."""
 
 
 def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
     """Whether the file equals the journal's table, and the SHA-256 of the latter."""
-    sha256, same = hashlib.sha256(), True
     with regular_file.open_file(output) as file:
-        for text in lines(sealed, sealed.table):
-            data = text.encode()
-            sha256.update(data)
-            same = same and file.read(len(data)) == data
-        same = same and not file.read(1)
-    return same, sha256.hexdigest()
+        compared = _Compared(file)
+        render(sealed, sealed.table, sealed.options.form, compared)
+        return compared.same and not file.read(1), compared.sha256.hexdigest()
 
 
 def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
-    columns = [escape(column.name.encode()) for column in sealed.table.columns]
-    with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        expected, found = _expected(sealed), _numbered(csv.reader(file, strict=True))
-        try:
-            for should, is_ in align(expected, found, lambda cells: cells[0], _path):
-                yield from _problems(columns, should, is_)
-        except csv.Error as error:
-            yield f"{output}: its remaining rows cannot be parsed ({error})"
+    form, table = loaded(sealed.options.form), sealed.table
+    columns = heads(table.columns)
+    expected, found = _expected(form, sealed), _found(form, output)
+    try:
+        for should, is_ in align(expected, found, lambda cells: cells[0], _path):
+            yield from _problems(columns, should, is_)
+    except Unreadable as error:
+        yield f"{output}: its remaining rows cannot be parsed ({one_line(str(error))})"
 
 
-def _expected(sealed: SealedJournal) -> Iterator[list[str]]:
-    for text in lines(sealed, sealed.table):
-        yield from csv.reader(io.StringIO(text, newline=""))
+def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
+    table = sealed.table
+    yield heads(table.columns)
+    cells = Cells(table.columns)
+    for batch in batches(sealed, table.rules):
+        yield from (_texts(form, row) for row in cells.rows(batch))
 
 
-def _numbered(reader: Iterator[list[str]]) -> Iterator[NumberedCells]:
-    yield from enumerate(reader, 1)
+def _found(form: type[Format], output: Path) -> Iterator[NumberedCells]:
+    yield from enumerate((_texts(form, row) for row in form.read(output)), 1)
+
+
+def _texts(form: type[Format], row: Sequence[Cell]) -> list[str]:
+    return list(map(form.text, row))
 
 
 def _path(row: NumberedCells) -> str | None:

@@ -15,7 +15,7 @@ from producer.output.formatting import counted, typed
 from producer.rows.batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
-from producer.verify.check_rows import table_problems
+from producer.verify.check_rows import other_library, table_problems
 from producer.verify.progress import VerifyProgress
 from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
@@ -125,6 +125,11 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     unproven = sealed.table.rules.unproven
     found = [unproven] if unproven else []
+    if library := other_library(sealed):
+        found.append(
+            f"the table's bytes: {library} wrote them, which is not installed here; its rows were "
+            "read and compared, and its SHA-256"
+        )
     if not deep:
         found.append("the files' content, beyond size and time; check it with --deep")
     elif any(not digest for batch in batches(sealed) for digest in batch.digests):

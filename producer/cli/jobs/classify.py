@@ -16,6 +16,7 @@ from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
+from producer.formats.registry import BY_SUFFIX, SUFFIXES, form_of
 from producer.inputs.job_options import JobOptions
 from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
@@ -44,7 +45,8 @@ def job_options(command: F) -> F:
             click.argument("folders", nargs=-1, metavar="DIR...",
                            type=click.Path(path_type=bytes, readable=False)),
             click.option("-o", "--output", type=click.Path(), default="",
-                         help="The CSV table. Default: the folder's name with .csv, here."),
+                         help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: "
+                         "the folder's name with .csv, here."),
             click.option("--glob", type=TextParam(), multiple=True, callback=_only_one,
                          help="Classify only files that match this pattern, for example '*.png'."),
             click.option(
@@ -89,7 +91,7 @@ def job_options(command: F) -> F:
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
 )
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
-    """Classify the images of folders into a CSV table.
+    """Classify the images of folders into a table.
 
     Running the same command again resumes an interrupted job.
 
@@ -163,7 +165,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
             )
     model = given["model"] or default_model(Settings.from_env())
     parse(model)
-    output = checked_output(given["output"] or default_output(folders, list_file))
+    output = checked_output(given["output"] or default_output(folders, list_file), BY_SUFFIX)
     if given["model"] and not given["restart"]:
         _check_model(model, output)
     return JobOptions(
@@ -173,6 +175,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         glob=given["glob"],
         list_file=list_file,
         model=model,
+        form=form_of(output),
         runtime=given["runtime"],
         top_k=given["top_k"] or 1,
         probabilities=bool(given["probabilities"]),

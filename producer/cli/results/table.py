@@ -10,6 +10,7 @@ import click
 from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import JOB
+from producer.formats.registry import FORMS, SUFFIXES
 
 
 @click.command(
@@ -26,12 +27,11 @@ from producer.cli.names import JOB
     "--output",
     default="",
     metavar="FILE",
-    help="Write another file (.csv, .tsv, .jsonl, or - for standard output), also of a "
-    "running job.",
+    help=f"Write another file ({SUFFIXES}, or - for standard output), also of a running job.",
 )
 @click.option(
     "--form",
-    type=click.Choice(["csv", "tsv", "jsonl"]),
+    type=click.Choice(list(FORMS)),
     default=None,
     help="The form of -o, if its name does not say it.",
 )
@@ -60,7 +60,7 @@ def table(
     from producer.terminal.style import columns_of
 
     if form and not output:
-        raise click.UsageError("--form is for -o; a job's own table is CSV")
+        raise click.UsageError("--form is for -o; a job's own table keeps its form")
     display = make_display(given)
     if output:
         found = render_copy(job, display, Target(output, form or "", force), as_json)

@@ -131,6 +131,17 @@ def check_forms(data: Path, name: str, job: str, *options: str) -> None:
         assert (data / f"again.{form}").read_bytes() == (data / f"{name}.{form}").read_bytes(), form
 
 
+def test_a_table_that_is_named_like_another_form_stays_csv(data: Path) -> None:
+    """Nothing but CSV was written, into any name that was not refused."""
+    written = (data / "finished.csv").read_bytes()
+    for suffix in ("", ".hangtag"):
+        shutil.copy(data / f"finished.csv{suffix}", data / f"like.tsv{suffix}")
+    run("verify", "like.tsv")
+    run("table", "like.tsv", "--columns", "label")
+    run("table", "like.tsv", "--columns", "all")
+    assert (data / "like.tsv").read_bytes() == written
+
+
 def test_the_table_of_a_data_check_can_be_read(data: Path) -> None:
     reported = json.loads(run("report", "check.csv", "-o", "check.html", "--json").stdout)
     assert reported

@@ -217,7 +217,7 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
         (("--columns", "label,path"), "always the first"),
         (("--columns", "path"), "name a column after path, or all"),
         (("--form", "tsv"), "--form is for -o"),
-        (("-o", "table.xlsx"), "the table is CSV, TSV or JSONL, not .xlsx"),
+        (("-o", "table.ods"), "no table is written as .ods, but as .csv .tsv .jsonl"),
         (("-o", "nowhere/table.csv"), "there is no folder"),
         (("-o", "out.csv"), "is the table of a job"),
         (("-o", "out.csv.hangtag", "--force"), "named like a file of a job"),

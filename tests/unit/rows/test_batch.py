@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.formats.csv import CsvRows
 from producer.journal.records import FinishedBatch
-from producer.rendering.text_rows import Csv
 from producer.rows import batch as rows
 from producer.rows.acceptance import Acceptance
 from producer.rows.batch import RowBatch, Rules
@@ -23,8 +23,8 @@ from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import STAMP
 from shared.messages.model_card import Card
+from tests.unit.formats.test_text_rows import Given, card
 from tests.unit.output.test_csv_cells import names
-from tests.unit.rendering.test_text_rows import Given, card
 
 paths = names.filter(lambda name: name and b"\0" not in name)
 #: Probabilities, and what a damaged model may send.
@@ -112,7 +112,7 @@ def test_a_number_between_two_decimals_is_written_as_python_does(thousandths: in
     number = thousandths / 100_000
     result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
     columns = table_columns(card(), Rules(), chosen=("confidence",))
-    text = Csv(columns).lines(RowBatch(b"a.png", result))
+    text = CsvRows(columns).lines(RowBatch(b"a.png", result))
     assert text == f"a.png,{struct.unpack('<f', struct.pack('<f', number))[0]:.4f}\n"
 
 

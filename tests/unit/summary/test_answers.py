@@ -10,9 +10,9 @@ from io import StringIO
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.formats.csv import CsvRows
 from producer.journal.job_properties import decode_answers, encode_answers
 from producer.output.csv_cells import escape
-from producer.rendering.text_rows import Csv
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import AS_CLASSIFIED, RowBatch
 from producer.rows.columns import table_columns
@@ -51,7 +51,7 @@ def batch(found: list[Row], first: int) -> RowBatch:
 
 @given(st.lists(st.lists(rows, min_size=1, max_size=12), min_size=1, max_size=4))
 def test_the_counts_are_those_of_the_table(batches: list[list[Row]]) -> None:
-    counter, table = AnswerCounter(CARD), Csv(table_columns(CARD, AS_CLASSIFIED))
+    counter, table = AnswerCounter(CARD), CsvRows(table_columns(CARD, AS_CLASSIFIED))
     text, exact = table.header, list[float]()
     for number, found in enumerate(batches):
         some = batch(found, 100 * number)

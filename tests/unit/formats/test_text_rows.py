@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.formats.cells import plain_names
+from producer.formats.csv import CsvRows
+from producer.formats.registry import FORMS, loaded
+from producer.formats.table_file import render, write_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape
-from producer.rendering.forms import CSV, FORMS, JSONL, TSV, text_rows
-from producer.rendering.table_file import lines, write_table
-from producer.rendering.text_rows import Csv, plain_names
 from producer.rows.acceptance import Acceptance
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.rows.columns import COLUMNS, Table, table_columns
@@ -27,6 +29,7 @@ from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
+from shared.messages.job import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from tests.unit.output.test_csv_cells import names
 
@@ -34,6 +37,8 @@ from tests.unit.output.test_csv_cells import names
 paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 Prediction = list[tuple[int, float]]  # (label, probability), most probable first
+JOB = JobRecord("testjb01", "model", 3, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
+TEXTS = [form.name for form in FORMS.values() if form.is_text]
 Row = tuple[bytes, Status, Prediction, Flag]
 
 
@@ -42,6 +47,24 @@ def card(labels: tuple[str, ...] = ("a", "b,c", "=d"), name: str = "model") -> C
         name, 3, labels, Preprocessing(1, 1, 1), 1.0, Metrics(0.0, 0, 0.0, 0.0), "", 0, 0, 0, "",
         "", "", "", {},
     )  # fmt: skip
+
+
+def written_as(form: str, table: Table, batches: Sequence[RowBatch]) -> bytes:
+    """A table in a form."""
+    sink = io.BytesIO()
+    with closing(loaded(form)(sink)) as writer:
+        writer.begin(table)
+        for batch in batches:
+            writer.write(batch)
+        writer.end()
+    return sink.getvalue()
+
+
+def csv_of(journal: Journal, table: Table) -> bytes:
+    """The table of a journal as CSV."""
+    sink = io.BytesIO()
+    render(journal, table, "csv", sink)
+    return sink.getvalue()
 
 
 def packed(
@@ -109,9 +132,9 @@ def csv_rows(
     every: bool,
     rules: Rules = AS_CLASSIFIED,
     chosen: tuple[str, ...] = (),
-) -> Csv:
+) -> CsvRows:
     """What writes the rows of a table."""
-    return Csv(table_columns(card, rules, top_k, every, chosen))
+    return CsvRows(table_columns(card, rules, top_k, every, chosen))
 
 
 def written(cells: list[str]) -> str:
@@ -187,21 +210,22 @@ def test_every_form_has_the_cells_of_csv(
     columns = table_columns(card, display[0], top_k, every, display[1])
     names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
     batch = RowBatch(b"\0".join(names), packed(k, statuses, predictions, flags), rules=display[0])
-    made = {form: text_rows(form)(columns) for form in FORMS}
-    texts = {form: rows.header + rows.lines(batch) for form, rows in made.items()}
-    header, *cells = csv.reader(io.StringIO(texts[CSV], newline=""))
-    assert texts[TSV] == "".join("\t".join(line) + "\n" for line in (header, *cells))
+    table = Table(columns, display[0], JOB, card)
+    texts = {form: written_as(form, table, [batch]).decode() for form in TEXTS}
+    header, *cells = csv.reader(io.StringIO(texts["csv"], newline=""))
+    assert texts["tsv"] == "".join("\t".join(line) + "\n" for line in (header, *cells))
     numbers = [name.startswith(("confidence", "p_")) for name in header]
-    assert texts[JSONL] == "".join(
+    objects = [
         msgspec.json.encode(
             {
                 name: (float(cell) if is_number else cell) if cell else None
                 for name, cell, is_number in zip(header, line, numbers, strict=True)
             }
         ).decode()
-        + "\n"
         for line in cells
-    )
+    ]
+    assert texts["jsonl"] == "".join(f"{line}\n" for line in objects)
+    assert texts["json"] == "[\n" + ",\n".join(objects) + "\n]\n"
 
 
 @given(st.lists(paths, min_size=1, max_size=6))
@@ -232,7 +256,7 @@ def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
     assert result.failed == sum(BY_CODE[code] is not Status.OK for code in codes)
 
 
-TABLE = Table(table_columns(card(), Rules()), Rules())
+TABLE = Table(table_columns(card(), Rules()), Rules(), JOB, card())
 
 
 @pytest.fixture
@@ -266,7 +290,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_on
         write_table(journal, TABLE, output)
     assert str(error.value).isprintable()
     assert output.read_text() == "old"
-    assert len(list(lines(journal, TABLE))) == 3
+    assert len(csv_of(journal, TABLE).splitlines()) == 3
 
 
 @pytest.mark.parametrize("target", [None, "letters"])
@@ -285,5 +309,6 @@ def test_a_table_is_never_written_through_a_symbolic_link(
 
 def test_a_row_names_the_version(journal: Journal) -> None:
     version = msgspec.structs.replace(card(), version=12)
-    table = Table(table_columns(version, Rules()), Rules())
-    assert all(line.endswith("model@12\n") for line in list(lines(journal, table))[1:])
+    table = TABLE._replace(columns=table_columns(version, Rules()))
+    lines = csv_of(journal, table).splitlines()
+    assert all(line.endswith(b"model@12") for line in lines[1:])

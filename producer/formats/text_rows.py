@@ -1,11 +1,10 @@
-"""Rows as text, a line each: CSV, TSV, JSON Lines. All have the same cells (docs/table.md).
+"""Rows as text, a line each, for CSV, TSV, JSON. All have the same cells (docs/table.md).
 
 Lines are put together column by column: a column of one text costs nothing for each row.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from abc import ABC, abstractmethod
 from array import array
@@ -13,19 +12,13 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from operator import add, mul
 
-import msgspec
-
-from producer.output.csv_cells import escape, quote
+from producer.formats.cells import plain_names
+from producer.output.csv_cells import escape
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Words
 
 #: The cells of a column with the text before each; one text if they are all the same.
 Cells = Sequence[str] | str
-#: Usually no name of a batch needs escaping or quoting, which few searches find out.
-_ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
-_FORMULA = re.compile(rb"\0[=+\-@']")
-#: The same of names that are not ASCII.
-_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 #: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
 _SIGN = 3 if sys.byteorder == "little" else 0
 _FROM_0_TO_2 = bytes(range(0x40))
@@ -97,65 +90,6 @@ class TextRows(ABC):
 
     def _word(self, word: str) -> str:
         return self.cell(escape(word.encode())) if word else self.empty
-
-
-class Csv(TextRows):
-    """UTF-8, a cell in quotes only where it needs them."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
-        self.header = ",".join(self._word(column.name) for column in columns) + "\n"
-
-    def before(self, name: str, is_first: bool) -> str:
-        return "" if is_first else ","
-
-    def cell(self, text: str) -> str:
-        return quote(text)
-
-
-class Tsv(TextRows):
-    """Without quotes: no cell has a tab or a line end."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
-        self.header = "\t".join(self._word(column.name) for column in columns) + "\n"
-
-    def before(self, name: str, is_first: bool) -> str:
-        return "" if is_first else "\t"
-
-    def cell(self, text: str) -> str:
-        return text
-
-
-class JsonLines(TextRows):
-    """An object for each row, with numbers where CSV has decimals, and null for an empty cell."""
-
-    empty = "null"
-    end = "}\n"
-
-    def before(self, name: str, is_first: bool) -> str:
-        return f"{'{' if is_first else ','}{self._word(name)}:"
-
-    def cell(self, text: str) -> str:
-        return msgspec.json.encode(text).decode()
-
-    def number(self, decimals: str) -> str:
-        return msgspec.json.encode(float(decimals)).decode()
-
-    def plain(self, names: list[str]) -> list[str]:
-        return [f'"{name}"' for name in names]
-
-
-def plain_names(batch: RowBatch) -> list[str] | None:
-    """The names of a batch as text; None if one of them needs escaping or quoting."""
-    joined = batch.joined_names
-    if not joined.translate(None, _ORDINARY):
-        return None if _FORMULA.search(b"\0" + joined) else joined.decode().split("\0")
-    try:
-        text = joined.decode()
-    except UnicodeDecodeError:
-        return None
-    return None if _SPECIAL.search(text) else text.split("\0")
 
 
 def _merged(columns: Sequence[Cells]) -> list[Cells]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import IO
 
+from producer.formats.format import Sink
+from producer.formats.registry import CSV, loaded
 from producer.journal.job_properties import JobProperties
 from producer.output import draft_lock
 from producer.output.formatting import typed
 from producer.output.output_path import PART_SUFFIX
-from producer.rendering.forms import CSV, text_rows
 from producer.rows.batch import Results, RowBatch, batches
 from producer.rows.columns import Table
 from shared import atomic_file, regular_file
@@ -29,20 +31,46 @@ PLACING = "placing"
 #: The property of a job with the digests of its rows so far, as they were written to a file: those
 #: that it placed last, or was about to, and the ones that they replace.
 PART = "part"
+#: The property of a job with what determines the bytes of its table beside the rows: libraries with
+#: their versions; empty or missing: nothing does.
+LIBRARY = "library"
 Count = Callable[[RowBatch], None]
 _WRITE_BUFFER_BYTES = 1 << 20
+#: Of the folder beside a draft.
+_PARTS_SUFFIX = ".parts"
 
 
-def lines(
-    journal: Results, table: Table, form: str = CSV, count: Count | None = None
-) -> Iterator[str]:
-    """The header, then the lines of one batch at a time. `count` gets each batch."""
-    rows = text_rows(form)(table.columns)
-    yield rows.header
-    for batch in batches(journal, table.rules):
-        yield rows.lines(batch)
-        if count is not None:
-            count(batch)
+class _Hashed:
+    """Appends to a file, and digests what it appends."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes, /) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """The file is synced as a whole."""
+
+
+def render(
+    journal: Results,
+    table: Table,
+    form: str,
+    sink: Sink,
+    count: Count | None = None,
+    folder: Path | None = None,
+) -> None:
+    """Write the rows of every finished batch, one in memory at a time. `count` gets each batch;
+    `folder` is for what a form cannot write at once (None: a temporary one)."""
+    with closing(loaded(form)(sink, folder)) as writer:
+        writer.begin(table)
+        for batch in batches(journal, table.rules):
+            writer.write(batch)
+            if count is not None:
+                count(batch)
+        writer.end()
 
 
 def write_table(
@@ -62,21 +90,19 @@ def write_table(
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
     draft = draft_lock.draft_of(output)
-    sha256 = hashlib.sha256()
     with atomic_file.writing(output, "fix this and run the same command again"):
         draft_lock.check_unused(output)
         with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:
             draft_lock.take(file)  # until the draft is in place
-            for text in lines(journal, table, form, count):
-                data = text.encode()
-                sha256.update(data)
-                file.write(data)
+            hashed = _Hashed(file)
+            render(journal, table, form, hashed, count, Path(f"{draft}{_PARTS_SUFFIX}"))
+            sha256 = hashed.sha256.hexdigest()
             atomic_file.sync(file)
             failpoint("table.written")
-            placing(sha256.hexdigest())
+            placing(sha256)
             atomic_file.place(draft, output)
             failpoint("table.placed")
-    return sha256.hexdigest()
+    return sha256
 
 
 def sha256_of(output: Path) -> str:

@@ -7,8 +7,8 @@ from hypothesis import given
 from producer.rows.batch import RowBatch
 from shared.messages.model_card import Card
 from tests.support.jobs.frozen_table import FrozenTable
+from tests.unit.formats.test_text_rows import Row, csv_rows, packed, tables
 from tests.unit.project.test_boundaries import loaded_after
-from tests.unit.rendering.test_text_rows import Row, csv_rows, packed, tables
 
 
 @given(tables())

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.rendering.table_file import is_foreign
+from producer.formats.table_file import is_foreign
 from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared import failpoints

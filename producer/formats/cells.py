@@ -1,0 +1,72 @@
+"""The cells of rows as values, for forms that are not text. Texts are escaped as in CSV
+(docs/table.md), since a spreadsheet may open any form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import compress, repeat
+
+from producer.output.csv_cells import escape
+from producer.rows.batch import RowBatch
+from producer.rows.columns import Column, Names, Words
+
+#: None: it is empty.
+Cell = str | float | None
+#: Usually no name of a batch needs escaping or quoting, which few searches find out.
+_ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
+_FORMULA = re.compile(rb"\0[=+\-@']")
+#: The same of names that are not ASCII.
+_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
+
+
+def heads(columns: Sequence[Column]) -> list[str]:
+    """The names of columns."""
+    return [escape(column.name.encode()) for column in columns]
+
+
+def texts(column: Words) -> list[str | None]:
+    """What each code of a column stands for."""
+    return [escape(word.encode()) if word else None for word in column.words]
+
+
+class Cells:
+    """The cells of a table with these columns."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._texts = [texts(one) if isinstance(one, Words) else [] for one in columns]
+
+    def rows(self, batch: RowBatch) -> Iterator[tuple[Cell, ...]]:
+        """The rows of a batch."""
+        return zip(*map(self._cells, repeat(batch), self._columns, self._texts), strict=True)
+
+    def _cells(
+        self, batch: RowBatch, column: Column, known: Sequence[str | None]
+    ) -> Sequence[Cell]:
+        if isinstance(column, Names):
+            return names(batch)
+        if isinstance(column, Words):
+            return list(map(known.__getitem__, column.codes(batch)))
+        values: list[Cell] = list(column.values(batch))
+        for i in compress(range(len(batch)), batch.statuses):
+            values[i] = None
+        return values
+
+
+def names(batch: RowBatch) -> list[str]:
+    """The names of a batch."""
+    plain = plain_names(batch)
+    return [escape(name) for name in batch.names] if plain is None else plain
+
+
+def plain_names(batch: RowBatch) -> list[str] | None:
+    """The names of a batch as text; None if one of them needs escaping or quoting."""
+    joined = batch.joined_names
+    if not joined.translate(None, _ORDINARY):
+        return None if _FORMULA.search(b"\0" + joined) else joined.decode().split("\0")
+    try:
+        text = joined.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _SPECIAL.search(text) else text.split("\0")

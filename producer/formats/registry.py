@@ -1,0 +1,103 @@
+"""The forms of a table: a row for each, by name. The rows and their cells are the same in all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared import installation
+from shared.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from producer.formats.format import Format
+    from producer.rows.columns import Table
+
+CSV = "csv"
+_ENDLESS = 1 << 62
+
+
+class Form(NamedTuple):
+    """A form, of which nothing is imported until it is needed."""
+
+    name: str
+    suffixes: Sequence[str]
+    load: Callable[[], type[Format]]
+    #: Import names and pip's names of what it needs, which an extra of Hangtag installs.
+    packages: Mapping[str, str] = {}
+    extra: str = ""
+    is_text: bool = True
+    rows_max: int = _ENDLESS
+    columns_max: int = _ENDLESS
+
+
+def _csv() -> type[Format]:
+    from producer.formats.csv import Csv
+
+    return Csv
+
+
+def _tsv() -> type[Format]:
+    from producer.formats.tsv import Tsv
+
+    return Tsv
+
+
+def _jsonl() -> type[Format]:
+    from producer.formats.jsonl import JsonLines
+
+    return JsonLines
+
+
+def _json() -> type[Format]:
+    from producer.formats.json import Json
+
+    return Json
+
+
+_ROWS = (
+    Form(CSV, (".csv",), _csv),
+    Form("tsv", (".tsv",), _tsv),
+    Form("jsonl", (".jsonl", ".ndjson"), _jsonl),
+    Form("json", (".json",), _json),
+)
+FORMS = {form.name: form for form in _ROWS}
+#: For a help text.
+SUFFIXES = " ".join(form.suffixes[0] for form in _ROWS)
+BY_SUFFIX = {suffix: form for form in _ROWS for suffix in form.suffixes}
+
+
+def form_of(path: str) -> str:
+    """The form that a file's name ends in; CSV for any other name."""
+    form = BY_SUFFIX.get(os.path.splitext(path)[1].lower())
+    return CSV if form is None else form.name
+
+
+def named(form: str) -> Form:
+    """A form by its name. Raises SetupError for one that only a newer Hangtag has."""
+    if form not in FORMS:
+        raise SetupError(f"this Hangtag has no form {form!r:.40} of a table; update it")
+    return FORMS[form]
+
+
+def check_installed(form: str) -> None:
+    """Raise SetupError if a form needs what is not installed."""
+    row = named(form)
+    if lack := installation.missing(row.packages, row.extra):
+        raise SetupError(f"a table in the form {form}: {lack}")
+
+
+def check_columns(form: str, table: Table) -> None:
+    """Raise UsageError for a table with more columns than a form has."""
+    row, count = named(form), len(table.columns)
+    if count > row.columns_max:
+        raise UsageError(
+            f"the table has {count:,} columns, and {form} at most {row.columns_max:,}; choose "
+            "--columns, --no-probabilities, or another -o, for example .parquet"
+        )
+
+
+def loaded(form: str) -> type[Format]:
+    """What writes and reads a form. Raises SetupError if it needs what is not installed."""
+    check_installed(form)
+    return named(form).load()

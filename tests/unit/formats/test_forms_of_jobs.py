@@ -1,0 +1,218 @@
+"""A job writes its table in the form of its name, and all that holds for CSV holds for it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.formats.format import Format
+from producer.formats.registry import FORMS, form_of, loaded
+from producer.inputs.job_options import JobOptions
+from producer.jobs.job import Job
+from producer.journal import schema
+from producer.journal.job_properties import Pinned
+from producer.journal.journal import Journal, journal_path
+from producer.output.output_path import PART_SUFFIX
+from producer.rows.columns import COLUMNS, GUESS
+from producer.verify.verify import verify
+from shared.atomic_file import DRAFT_SUFFIX
+from shared.errors import Exit
+from shared.registry import packaged
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.unit.formats.test_crash_safety import killed_at, passages
+from tests.unit.formats.test_text_rows import JOB
+
+FILES, BROKEN = 30, 7
+#: Of a file, which are changed one at a time.
+FLIPPED = 12
+every_form = pytest.mark.parametrize("form", FORMS)
+
+
+def plant(folder: Path) -> None:
+    (folder / "photos").mkdir()
+    for n in range(FILES):
+        content = RUBBISH if n == BROKEN else b"image %d" % n
+        (folder / f"photos/{n:02},=.png").write_bytes(content)
+
+
+def options(folder: Path, name: str, form: str = "") -> JobOptions:
+    made = options_of(folder, b"photos", form=form or form_of(name))
+    return msgspec.structs.replace(made, output=str(folder / name))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str, code: int = Exit.OK) -> Result:
+    result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def rows(path: Path, form: str) -> list[list[str]]:
+    """The cells as CSV has them, the names of the columns first."""
+    return [list(map(Format.text, row)) for row in loaded(form).read(path)]
+
+
+@every_form
+def test_a_job_writes_its_form_which_is_proven_and_a_changed_byte_is_found(
+    folder: Path, form: str
+) -> None:
+    table, plain = folder / f"out.{form}", folder / "plain.csv"
+    finish(options(folder, table.name))
+    finish(options(folder, plain.name))
+    assert rows(table, form) == rows(plain, "csv")
+    assert verify(table, deep=True).proven
+    data = table.read_bytes()
+    for at in range(0, len(data), max(1, len(data) // FLIPPED)):
+        table.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        proof = verify(table)
+        assert not proof.proven
+        assert all(problem.isprintable() for problem in proof.problems)
+    table.write_bytes(data)
+    assert verify(table).proven
+    table.write_bytes(data[: len(data) // 2])
+    assert not verify(table).proven
+
+
+@every_form
+def test_a_table_keeps_its_form_with_other_options(folder: Path, form: str) -> None:
+    table, copy = folder / f"out.{form}", folder / "copy.csv"
+    finish(options(folder, table.name))
+    before = table.read_bytes()
+    run("table", table.name, "--accept", "95%", "--columns", "guess,label,confidence")
+    assert rows(table, form)[0] == ["path", "guess", "label", "confidence"]
+    assert verify(table).proven
+    run("table", table.name, "-o", copy.name)
+    assert rows(copy, "csv") == rows(table, form)
+    run("table", table.name, "--accept", "all", "--columns", "all")
+    assert table.read_bytes() == before
+    table.unlink()
+    classified = run("classify", "photos", "-o", table.name, code=Exit.SOME_FAILED)
+    assert "was missing; it was written again" in classified.stderr
+    assert table.read_bytes() == before
+
+
+@every_form
+def test_a_copy_has_any_form_and_so_has_standard_output(folder: Path, form: str) -> None:
+    finish(options(folder, "out.csv"))
+    copy = folder / f"copy.{form}"
+    run("table", "out.csv", "-o", copy.name, "--min-confidence", "0.5")
+    assert rows(copy, form)[0] == [*COLUMNS, GUESS]
+    printed = run("table", "out.csv", "-o", "-", "--form", form, "--min-confidence", "0.5")
+    assert printed.stdout_bytes == copy.read_bytes()
+    run("table", "out.csv", "-o", "named", "--form", form, "--min-confidence", "0.5")
+    assert (folder / "named").read_bytes() == copy.read_bytes()
+
+
+@every_form
+def test_the_rows_so_far_have_the_form_of_the_job(folder: Path, form: str) -> None:
+    started = options(folder, f"out.{form}")
+    finish(started, stop_after=4)
+    with closing(Job(started)) as job:
+        part = Path(job.table.write_part(Path(f"{started.output}{PART_SUFFIX}")))
+    assert len(rows(part, form)) == 1 + 4 * 3
+
+
+@every_form
+def test_a_table_is_the_old_one_or_the_new_one_wherever_its_process_is_killed(
+    folder: Path, form: str
+) -> None:
+    table = folder / f"out.{form}"
+    finish(options(folder, table.name))
+    old = table.read_bytes()
+
+    def render() -> None:
+        run("table", table.name, "--min-confidence", "0.5")
+
+    count = len(passages(render))
+    new = table.read_bytes()
+    for nth in range(count):
+        run("table", table.name, "--accept", "all")
+        assert killed_at(render, nth)
+        assert table.read_bytes() in (old, new)
+        run("table", table.name, "--min-confidence", "0.25")
+        assert verify(table).proven
+        assert not list(folder.glob(f"*{DRAFT_SUFFIX}*"))
+
+
+@every_form
+def test_a_file_that_its_job_has_not_written_is_not_replaced(folder: Path, form: str) -> None:
+    table = folder / f"out.{form}"
+    finish(options(folder, table.name))
+    table.write_bytes(b"mine")
+    refused = run("table", table.name, "--accept", "95%", code=Exit.USAGE)
+    assert "is not what its job wrote, and is not replaced" in refused.stderr
+    assert table.read_bytes() == b"mine"
+    run("table", table.name, "--force")
+    assert verify(table).proven
+
+
+@every_form
+def test_a_table_without_its_journal_is_checked_in_its_form(folder: Path, form: str) -> None:
+    table = folder / f"out.{form}"
+    finish(options(folder, table.name))
+    journal_path(table).unlink()
+    proof = verify(table)
+    assert not proof.proven
+    assert proof.problems == []
+    table.write_bytes(b"rubbish")
+    assert verify(table).problems
+
+
+def test_a_job_without_a_recorded_form_writes_csv_whatever_its_name(folder: Path) -> None:
+    """As jobs of earlier versions did."""
+    table = folder / "out.tsv"
+    finish(options(folder, table.name, form="csv"))
+    before = table.read_bytes()
+    journal = Journal(journal_path(table))
+    stored = json.loads(journal.get("options") or b"")
+    assert stored.pop("form") == "csv"
+    journal.put(options=json.dumps(stored).encode())
+    journal.close()
+    assert before.startswith(b"path,")
+    assert verify(table).proven
+    run("table", table.name, "--accept", "90%")
+    run("table", table.name, "--accept", "all")
+    table.unlink()
+    run("classify", "photos", "-o", table.name, code=Exit.SOME_FAILED)
+    assert table.read_bytes() == before
+    journal_path(table).unlink()
+    assert verify(table).problems == []
+
+
+@every_form
+def test_only_a_version_without_forms_refuses_a_journal_of_another_form_than_csv(
+    folder: Path, form: str
+) -> None:
+    """It would write CSV."""
+    job_options, card = options(folder, f"out.{form}"), packaged.card()
+    with closing(Job(job_options)) as job:
+        job.begin(Pinned(JOB, card, job_options))
+        written = job.journal.get(schema.PROPERTY)
+    assert written == (schema.NOW if form == "csv" else schema.WITH_FORM)
+    with closing(Job(job_options)) as job:
+        assert job.options.form == form
+
+
+def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
+    finish(options(folder, "out.csv", form="csv"))
+    journal = Journal(journal_path(folder / "out.csv"))
+    stored = json.loads(journal.get("options") or b"")
+    journal.put(options=json.dumps(stored | {"form": "holograms"}).encode())
+    journal.close()
+    for command in ("table", "verify"):
+        refused = run(command, "out.csv", code=Exit.SETUP)
+        assert refused.stderr.splitlines()[-1:] == [
+            "hangtag: this Hangtag has no form 'holograms' of a table; update it"
+        ]

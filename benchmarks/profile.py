@@ -28,7 +28,7 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
 from producer.jobs import classify, job
 from producer.journal import journal
-from producer.output.job_progress import JobNotices
+from producer.present.progress import Quiet
 from producer.stack import redis_server
 from producer.stack.socket_gate import is_ready
 from shared.broker.redis_client import connect
@@ -125,7 +125,7 @@ def watch_steps(watch: Stopwatch, settings: Settings) -> None:
             classify_hint(state, *hints.pop(0))
         return results(queue, block_ms)
 
-    watch.replace(JobNotices, "notice", lambda report, text: None)  # "no worker is alive"
+    watch.replace(Quiet, "notice", lambda report, text: None)  # "no worker is alive"
     watch.replace(JobQueue, "hint", hint_and_remember)
     watch.replace(JobQueue, "results", work_and_request)
 

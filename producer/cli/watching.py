@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 import click
 
-from producer.terminal.style import columns_of, wrapped
+from producer.present.progress import make_progress
+from producer.terminal.style import dim, wrapped
 from shared.errors import BrokerAway
 
+EVERY_S = 2.0
 #: Returns lines, and passes what else there is to say to its argument.
 Lines = Callable[[Callable[[str], object]], Sequence[str]]
 watch_option = click.option(
@@ -25,28 +29,55 @@ def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
         BrokerAway: the broker is unreachable; while lines are watched, only at first.
     """
     if watch:
-        from producer.terminal.watch import watch as again
-
-        again(_Watched(lines))
+        _watch(_Watched(lines))
     else:
         for line in lines(lambda text: click.echo(text, err=True)):
             click.echo(line.encode() if as_json else line)
 
 
+def _watch(watched: _Watched) -> None:
+    """Draw the lines over the last ones on a terminal; elsewhere print them below each other."""
+    progress = make_progress(stream=sys.stdout)
+    try:
+        while True:
+            progress.show(watched)
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        return
+    finally:
+        progress.close(leave=True)
+
+
 class _Watched:
-    """Lines and notices together, since standard error is the same terminal."""
+    """Lines and notices together, since standard error is the same terminal. The last line is
+    empty, for the ^C that a terminal displays."""
+
+    pause_s = 0.0
 
     def __init__(self, lines: Lines) -> None:
         self._lines, self._reached = lines, False
 
-    def __call__(self) -> list[str]:
+    def plain(self) -> str:
+        return "\n".join([*self._now(None), ""])
+
+    def live(self, room: int, blocks: bool) -> list[str]:
+        return [*_cut(self._now(room)), ""]
+
+    def _now(self, room: int | None) -> list[str]:
         notices = list[str]()
         try:
-            found = list(self._lines(notices.append))
+            lines = list(self._lines(notices.append))
             self._reached = True
         except BrokerAway as error:
             if not self._reached:
                 raise
-            found, notices = [], [str(error)]
-        room = columns_of(sys.stdout)
-        return [*found, *(line for text in notices for line in wrapped("", text, room).split("\n"))]
+            lines, notices = [], [str(error)]
+        return [*lines, *(line for text in notices for line in wrapped("", text, room).split("\n"))]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    """As many lines as the terminal is high; what is above its upper end cannot be drawn again."""
+    rows = shutil.get_terminal_size().lines - 2
+    if len(lines) <= rows:
+        return lines
+    return [*lines[: rows - 1], dim(f"... and {len(lines) - rows + 1:,} more lines")]

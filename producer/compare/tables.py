@@ -15,7 +15,8 @@ from producer.output.output_path import located
 from producer.pages import page
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
-from producer.pages.progress import PageProgress
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.rows.row import Row
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal
@@ -46,7 +47,7 @@ def compare_tables(
     first, second = located(find_output(a)), located(find_output(b))
     if first == second:
         raise UsageError(f"{first} is compared with itself; name two tables")
-    progress = PageProgress(quiet)
+    progress = Stages(make_progress(quiet))
     try:
         with SealedJournal(first, True) as one, SealedJournal(second, True) as other:
             return _compare(one, other, output, progress)
@@ -54,9 +55,7 @@ def compare_tables(
         progress.close()
 
 
-def _compare(
-    a: SealedJournal, b: SealedJournal, output: Path | None, progress: PageProgress
-) -> Compared:
+def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: Stages) -> Compared:
     progress.stage("reading", a.count + b.count)
     a.passed = b.passed = progress.passed
     if output is None:

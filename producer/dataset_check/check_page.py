@@ -13,8 +13,9 @@ from producer.pages import page as pages
 from producer.pages import text
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages, Picture
-from producer.pages.progress import PageProgress
 from producer.pages.shots import Shot
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.verify.sealed_journal import SealedJournal
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedData, DataReport
@@ -70,7 +71,7 @@ def write(
     Raises:
         SetupError: the disk is full, or the folder read-only.
     """
-    progress = PageProgress(quiet)
+    progress = Stages(make_progress(quiet))
     groups = found.groups[:GROUPS]
     chosen = _unique(
         found.suspects[:SUSPECTS],

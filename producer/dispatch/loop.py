@@ -24,6 +24,7 @@ from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
 from producer.output.outage import PAUSE_S, Outage
+from producer.present.meter import Meter
 from shared.broker.access_errors import write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord
@@ -51,6 +52,7 @@ class DispatchLoop:
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         self._feed, self._rate = BatchFeed(self._batches), Rate()
+        self._meter = Meter()
         self._count = FileCount(options, job.journal.file_count)
         self._start_hint, self._own_stack = how_to_start(settings), not settings.redis_url
         self._intake = ResultIntake(job, attempt.report)
@@ -191,7 +193,7 @@ class DispatchLoop:
 
     def _report_state(self, early: bool) -> None:
         window = self._feed.window
-        self._report.stage(self._awaited(window))
+        self._meter.awaits(self._awaited(window))
         if window.full:
             tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
@@ -210,7 +212,9 @@ class DispatchLoop:
     def _report_progress(self) -> None:
         if self._report.has_figures:
             self._count.advance()
-        self._report.progress(self._journal.totals, self._total)
+        totals = self._journal.totals
+        self._meter.note(totals.done, self._total, totals.found, totals.failed)
+        self._report.show(self._meter)
 
     @property
     def _total(self) -> int | None:

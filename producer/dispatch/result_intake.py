@@ -5,7 +5,7 @@ from __future__ import annotations
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.job_queue import Result
 from producer.journal.records import StoredResult
-from producer.output.job_progress import JobProgress
+from producer.present.progress import Progress
 from producer.rows.batch import read_result
 from shared.errors import BadMessage
 from shared.image_status import count_flags
@@ -14,7 +14,7 @@ from shared.image_status import count_flags
 class ResultIntake:
     """Checks the results of one job."""
 
-    def __init__(self, job: OpenJob, report: JobProgress) -> None:
+    def __init__(self, job: OpenJob, report: Progress) -> None:
         self._queue, self._journal, self._report = job.queue, job.journal, report
         self._k, self._labels = job.pinned.record.top_k, len(job.pinned.card.labels)
 

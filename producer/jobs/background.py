@@ -30,9 +30,10 @@ from producer.journal.snapshot import (
     with_known_files,
 )
 from producer.output.formatting import typed
-from producer.output.job_progress import make_progress
 from producer.output.output_path import PART_SUFFIX
 from producer.output.promise import promised_view
+from producer.present.meter import Meter
+from producer.present.progress import Quiet, make_progress
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path
@@ -103,7 +104,7 @@ def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path, 
 
 
 def _notice(text: str) -> None:
-    make_progress(quiet=True).notice(text)
+    Quiet().notice(text)
 
 
 def collect(job: str, settings: Settings, quiet: bool) -> Summary:
@@ -146,13 +147,15 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
     view = read_snapshot(output)
     if not _has_producer(output, view):
         return None
-    report = make_progress(quiet)
+    report, meter = make_progress(quiet), Meter()
     try:
         while _has_producer(output, view):
             if view is None:
                 report.notice("the job has not started yet; waiting for its producer")
             else:
-                report.progress(view.counts, view.file_count)
+                counts = view.counts
+                meter.note(counts.done, view.file_count, counts.found, counts.failed)
+                report.show(meter)
             time.sleep(FOLLOW_S)
             view = read_snapshot(output)
     finally:

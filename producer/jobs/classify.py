@@ -28,8 +28,8 @@ from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
 from producer.output.formatting import counted, typed
-from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import PART_SUFFIX
+from producer.present.progress import Progress, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
@@ -159,7 +159,7 @@ def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _stop(job: Job, code: Exit, queue: JobQueue, report: JobProgress) -> str:
+def _stop(job: Job, code: Exit, queue: JobQueue, report: Progress) -> str:
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         queue.finish()
@@ -177,7 +177,7 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, report: JobProgress, moved: moved_files.MovedFiles) -> NewFiles:
+def _new_files(job: Job, report: Progress, moved: moved_files.MovedFiles) -> NewFiles:
     def notice(count: int) -> None:
         report.notice(appeared(count))
 
@@ -187,7 +187,7 @@ def _new_files(job: Job, report: JobProgress, moved: moved_files.MovedFiles) -> 
     return NewFiles(job.options, journal, job.exit_code is not None, notice, placed)
 
 
-def _count_new(new: NewFiles | None, report: JobProgress, absent: str) -> None:
+def _count_new(new: NewFiles | None, report: Progress, absent: str) -> None:
     if new is None:
         report.notice(f"new files are not counted: {absent}")
     else:
@@ -202,7 +202,7 @@ def _check_start(job: Job, retry_failed: bool) -> None:
         check_not_empty(job.options)
 
 
-def _report_reopened(job: Job, report: JobProgress) -> None:
+def _report_reopened(job: Job, report: Progress) -> None:
     if job.has_started and (count := job.journal.reopened):
         report.notice(
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
@@ -210,14 +210,14 @@ def _report_reopened(job: Job, report: JobProgress) -> None:
         )
 
 
-def _report_retry(report: JobProgress, count: int) -> None:
+def _report_retry(report: Progress, count: int) -> None:
     if count:
         report.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
     else:
         report.notice("no row has failed so far; there is nothing to retry")
 
 
-def _report_finished(job: Job, report: JobProgress, retry_failed: bool) -> None:
+def _report_finished(job: Job, report: Progress, retry_failed: bool) -> None:
     if not job.output.exists():
         job.table.render()
         report.notice(f"{job.output} was missing; it was written again from its journal")

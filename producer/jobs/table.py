@@ -22,7 +22,8 @@ from producer.journal.totals import Answers
 from producer.output.formatting import typed
 from producer.output.output_path import check_folder, checked_output
 from producer.output.promise import as_promised
-from producer.pages.progress import PageProgress
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.rendering.display_options import (
     DisplayOptions,
     as_of_now,
@@ -80,7 +81,7 @@ def render_again(
         )
     with (
         closing(Job(stored_options(output), display=display)) as opened,
-        closing(PageProgress(quiet)) as progress,
+        closing(Stages(make_progress(quiet))) as progress,
     ):
         progress.stage(_STAGE, opened.journal.totals.done)
         opened.table.render(force, progress.passed)
@@ -107,7 +108,7 @@ def render_copy(
     output, form = _checked(target)
     with (
         SealedJournal(source, or_running=True) as sealed,
-        closing(PageProgress(quiet)) as progress,
+        closing(Stages(make_progress(quiet))) as progress,
     ):
         progress.stage(_STAGE, sealed.count)
         sealed.passed = progress.passed

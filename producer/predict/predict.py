@@ -21,9 +21,8 @@ from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.output.formatting import near
-from producer.output.job_progress import JobNotices
-from producer.output.notices import print_line
 from producer.predict.predictions import Predictions, prediction
+from producer.present.progress import Quiet
 from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import batches
@@ -70,7 +69,7 @@ def predict(
     _check_truth(truth, card)
     queue = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
     try:
-        rows = _run(Attempt(settings, JobNotices(), use), pinned, queue)
+        rows = _run(Attempt(settings, Quiet(), use), pinned, queue)
     finally:
         queue.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
@@ -111,7 +110,7 @@ def _found(images: Sequence[bytes]) -> Iterator[bytes]:
                 yield image
             else:
                 now = os.fsencode(near(os.fsdecode(now)))
-                print_line(f"{printable(image)} was moved by hangtag sort to {printable(now)}")
+                Quiet().notice(f"{printable(image)} was moved by hangtag sort to {printable(now)}")
                 yield now
 
 

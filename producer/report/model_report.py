@@ -16,8 +16,9 @@ from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
 from producer.pages.pictures import PageImages, Picture
-from producer.pages.progress import PageProgress
 from producer.pages.shots import Shot, galleries
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.report import heldout_mistakes, model_part
 from producer.report.heldout_mistakes import find_mistakes
 from producer.summary.class_figures import per_class
@@ -63,7 +64,7 @@ def write_model_report(
     output = Path(f"{card.ref}{page.SUFFIX}") if output is None else output
     page.check(output, page.Kind.MODEL, force)
     read_file, corrected = partial(catalog.read, card), corrections_input(corrections)
-    progress = PageProgress(quiet)
+    progress = Stages(make_progress(quiet))
     try:
         with PageImages() as images:
             return _write(details, read_file, corrected, output, images, progress)
@@ -77,7 +78,7 @@ def _write(
     corrections: bytes | None,
     output: Path,
     images: PageImages,
-    progress: PageProgress,
+    progress: Stages,
 ) -> WrittenVersion:
     card, notices = details.card, [images.missing] if images.missing else []
     plots = model_part.plots(card, read_file, images)
@@ -108,7 +109,7 @@ def _mistakes(
     read_file: Callable[[str], bytes],
     corrections: bytes | None,
     missing: bool,
-    progress: PageProgress,
+    progress: Stages,
 ) -> _Answer:
     if heldout_mistakes.FILE not in card.files:
         return _Answer(None, f"{card.ref} has no record of held-out images, so no mistakes.")
@@ -122,7 +123,7 @@ def _mistakes(
         return _Answer(None, str(error))
 
 
-def _shots(card: Card, found: Found, images: PageImages, progress: PageProgress) -> list[Shot]:
+def _shots(card: Card, found: Found, images: PageImages, progress: Stages) -> list[Shot]:
     names = [text.label(label) for label in card.labels]
     progress.stage("pictures", len(found.mistakes))
     reads = [partial(_read, mistake) for mistake in found.mistakes]

@@ -15,7 +15,8 @@ from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
-from producer.pages.progress import PageProgress
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.rendering.display_options import acceptance, stored_display
 from producer.rendering.person_labels import labels_now
 from producer.report import model_part, table_part
@@ -62,7 +63,7 @@ def write_report(
     table = find_output(job)
     output = report_path(table) if output is None else output
     page.check(output, page.Kind.REPORT, force)
-    progress = PageProgress(quiet)
+    progress = Stages(make_progress(quiet))
     try:
         with (
             SealedJournal(table, or_running=True) as sealed,
@@ -82,7 +83,7 @@ def _write(
     output: Path,
     images: PageImages,
     location: FileLocation,
-    progress: PageProgress,
+    progress: Stages,
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
     sealed.passed = progress.passed

@@ -9,8 +9,8 @@ import msgspec
 from redis.exceptions import RedisError
 
 from producer.output.formatting import ago, duration
-from producer.output.request_progress import title
 from producer.requests.client import describe
+from producer.requests.request_meter import title
 from producer.stack import other_stacks, store_lock
 from producer.terminal.style import doubtful, good
 from producer.terminal.text_table import Column, fitted

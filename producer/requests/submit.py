@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from producer.fleet import commands
-from producer.output.request_progress import RequestNotices
+from producer.present.progress import Quiet
 from producer.requests.client import RequestClient, broker_errors, open_client
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
 from producer.stack import other_stacks
@@ -98,7 +98,7 @@ def _submit(
             if not client.submit(request, input):
                 _check_before(client.get(request.id), request.id)
     if not served and not wait:
-        RequestNotices().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
+        Quiet().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
     return client
 
 

@@ -11,8 +11,9 @@ from redis.exceptions import RedisError
 from producer.fleet.start_command import trainer_line
 from producer.output.formatting import duration
 from producer.output.outage import PAUSE_S, Outage
-from producer.output.request_progress import RequestProgress, make_progress
+from producer.present.progress import Progress, make_progress
 from producer.requests.client import RequestClient, describe
+from producer.requests.request_meter import RequestMeter
 from producer.stack import stack
 from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen
@@ -36,20 +37,21 @@ class RequestWaiter:
         settings: Settings,
         client: RequestClient,
         request: Request,
-        display: RequestProgress,
+        progress: Progress,
         *,
         input: bytes | None = None,
         on_view: Callable[[RequestView], None] = lambda view: None,
         timeout_s: float | None = None,
     ) -> None:
-        self._settings, self._client, self._display = settings, client, display
+        self._settings, self._client, self._progress = settings, client, progress
         self._request, self._input, self._on_view = request, input, on_view
         now = time.monotonic()
         self._deadline = float("inf") if timeout_s is None else now + timeout_s
         self._trainer_due = now + (0 if settings.redis_url else TRAINER_START_S)
-        self._outage = Outage(display.notice)
+        self._outage = Outage(progress.notice)
         self._reported = False  #: whether a missing trainer was reported
         self._queue_due = now + QUEUED_S
+        self._meter, self._ahead = RequestMeter(), ""  #: the request ahead of this one
 
     def wait(self) -> Outcome:
         """The outcome, good or bad.
@@ -82,10 +84,10 @@ class RequestWaiter:
         view = self._client.get(self._request.id)
         if view is None:
             return self._resubmit()
-        self._display.view(view)
+        self._display(view)
         self._on_view(view)
         if view.progress is not None and view.progress.fault:
-            self._display.notice(view.progress.fault)
+            self._progress.notice(view.progress.fault)
         if view.state is RequestState.CANCELLED:
             self._store_cancellation()
             raise RequestCancelled(f"request {self._request.id} is cancelled")
@@ -93,15 +95,20 @@ class RequestWaiter:
             self._check_trainer()
             self._report_ahead()
         else:
-            self._display.ahead("", "")
+            self._wait_for("", "")
         return view.outcome
+
+    def _display(self, view: RequestView) -> None:
+        for line in self._meter.note(view):
+            self._progress.event(line)
+        self._progress.show(self._meter)
 
     def _resubmit(self) -> Outcome | None:
         """Redis has lost the request: read its outcome from the store, or submit it again."""
         outcome = stored_outcome(self._settings, self._request.id)
         if outcome is None:
             self._client.submit(self._request, self._input)
-            self._display.notice("Redis has lost the request; submitted it again")
+            self._progress.notice("Redis has lost the request; submitted it again")
         return outcome
 
     def _store_cancellation(self) -> None:
@@ -113,7 +120,7 @@ class RequestWaiter:
         if not self._reported and time.monotonic() > self._trainer_due:
             self._reported = not self._client.has_trainer()
             if self._reported:
-                self._display.notice(how_to_start_trainer(self._settings))
+                self._progress.notice(how_to_start_trainer(self._settings))
 
     def _report_ahead(self) -> None:
         """Report what this request waits for, with the time that is left now."""
@@ -122,9 +129,15 @@ class RequestWaiter:
         self._queue_due = time.monotonic() + QUEUED_S
         view = next(self._client.running(), None)
         if view is None:
-            self._display.ahead("", "")
+            self._wait_for("", "")
         elif view.request.id != self._request.id:
-            self._display.ahead(view.request.id, self._text_ahead(view))
+            self._wait_for(view.request.id, self._text_ahead(view))
+
+    def _wait_for(self, request_id: str, text: str) -> None:
+        """Display what the request waits for; where nothing is redrawn, once for each request."""
+        if request_id != self._ahead and not self._progress.redraws:
+            self._progress.notice(text)
+        self._ahead, self._meter.ahead = request_id, text
 
     def _text_ahead(self, view: RequestView) -> str:
         left = view.progress.left_s if view.progress is not None else None
@@ -135,18 +148,18 @@ class RequestWaiter:
 
 
 @contextmanager
-def watching(request_id: str, quiet: bool, how: str = "") -> Iterator[RequestProgress]:
+def watching(request_id: str, quiet: bool, how: str = "") -> Iterator[Progress]:
     """A progress display. Ctrl-C ends the display, not the work, and prints how to follow it; by
     default with `hangtag train`."""
-    display = make_progress(quiet)
+    progress = make_progress(quiet)
     try:
-        yield display
+        yield progress
     except KeyboardInterrupt:
-        display.close()
-        display.notice(f"request {request_id} continues; {how or how_to_follow(request_id)}")
+        progress.close()
+        progress.notice(f"request {request_id} continues; {how or how_to_follow(request_id)}")
         raise
     finally:
-        display.close()
+        progress.close()
 
 
 def how_to_follow(request_id: str) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from producer.pages.progress import PageProgress
 from producer.pages.thumbnails import Thumbnails
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import Kind
@@ -95,7 +96,7 @@ def serve(
 
 
 def _read_answers(output: Path) -> Answers:
-    progress = PageProgress()
+    progress = Stages(make_progress())
     progress.stage("reading rows", 0)
     try:
         return Answers(output, progress.reached)

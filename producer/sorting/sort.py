@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
@@ -19,10 +17,10 @@ from producer.formats.table_file import is_foreign
 from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal
-from producer.journal.totals import JobCounts
 from producer.output.formatting import near, typed
-from producer.output.job_progress import JobProgress, make_progress
 from producer.output.output_path import located
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.sorting import moved_files, out_folder, placing, reach, sort_index
 from producer.sorting.entry import Way
 from producer.sorting.folders import Folders
@@ -37,8 +35,6 @@ from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.messages.files import printable
 
-#: A shorter run displays no progress.
-DISPLAY_AFTER_S = 2.0
 #: Places that a dry run lists.
 EXAMPLES = 5
 
@@ -64,9 +60,9 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             moved_files.remember(table, out)
             left = Remaining()
-            with _Progress(survey.counts.total(), left, quiet) as progress:
+            with _counting(survey.counts.total(), left, quiet) as passed:
                 planner = Planner(log, sorting, way, left)
-                work = Placing(log, os.fsencode(out), planner, left, progress.passed)
+                work = Placing(log, os.fsencode(out), planner, left, passed)
                 for rows in _batches(plan.files()):
                     work.place(rows)
                 work.finish()
@@ -135,9 +131,9 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         else:
             allowed = reach.back_to(log, _checked(back_to))
         settle(log, os.fsencode(out), allowed)
-        with _Progress(log.count(), left, quiet) as progress:
+        with _counting(log.count(), left, quiet) as passed:
             folders = partial(Folders, os.fsencode(out), allowed)
-            count = Undo(log, folders, left, progress.passed).run()
+            count = Undo(log, folders, left, passed).run()
         if not log.count():
             out_folder.remove_log(log, entry)
     return Sorted(out, "", dict(count), dict(left.counts), left.first, unproven=unproven)
@@ -206,32 +202,9 @@ def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:
         yield batch
 
 
-class _Progress:
-    """Counts files, and displays their number and the remaining time."""
-
-    def __init__(self, count: int, left: Remaining, quiet: bool) -> None:
-        self._count, self._left, self._quiet = count, left, quiet
-        self._passed, self._started = 0, time.monotonic()
-        self._report: JobProgress | None = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if self._report is not None:
-            self._report.close()
-
-    def passed(self) -> None:
-        """Count a file."""
-        self._passed += 1
-        if self._quiet or time.monotonic() - self._started < DISPLAY_AFTER_S:
-            return
-        if self._report is None:
-            self._report = make_progress(quiet=False)
-        counts = JobCounts(self._count, self._passed, self._left.counts.total())
-        self._report.progress(counts, self._count)
+@contextmanager
+def _counting(count: int, left: Remaining, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A display of the files that have passed; the function counts one."""
+    with closing(Stages(make_progress(quiet))) as progress:
+        progress.stage("", count)
+        yield lambda: progress.passed(1, left.counts.total())

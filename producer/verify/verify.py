@@ -12,15 +12,18 @@ import msgspec
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.output.formatting import counted, typed
+from producer.present.meter import Stages
 from producer.rows.batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
-from producer.verify.progress import VerifyProgress
 from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
 from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.model_card import card_sha256
+
+#: The number of times that the rows are read: for the table, for the files, for the totals.
+PASSES = 3
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Proof(msgspec.Struct, frozen=True):
 def verify(
     output: Path,
     deep: bool = False,
-    checking: VerifyProgress | None = None,
+    progress: Stages | None = None,
     moved: Moved | None = None,
 ) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
@@ -61,8 +64,9 @@ def verify(
         if not has_journal(output):
             return _without_journal(output, journal_path(output))
         with SealedJournal(output) as sealed:
-            if checking is not None:
-                checking.rows, sealed.passed = sealed.count, checking.passed
+            if progress is not None:
+                progress.stage("", sealed.count, PASSES)
+                sealed.passed = progress.passed
             return _with_journal(output, sealed, deep, moved)
     except Damaged as error:
         return Proof(str(output), False, [str(error)], [])

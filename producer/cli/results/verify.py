@@ -31,17 +31,18 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     """
     from producer.inputs.skipped import listed
     from producer.output.formatting import escaped, show_json
+    from producer.present.meter import Stages
+    from producer.present.progress import make_progress
     from producer.sorting.moved_files import of_table
-    from producer.verify.progress import VerifyProgress
     from producer.verify.verify import verdict
     from producer.verify.verify import verify as work
 
-    checking = VerifyProgress(quiet=as_json)
+    progress = Stages(make_progress(quiet=as_json))
     try:
         with of_table(table.absolute()) as moved:
-            proof = work(table, deep, checking, moved)
+            proof = work(table, deep, progress, moved)
     finally:
-        checking.close()
+        progress.close()
     if as_json:
         show_json(proof)
     else:

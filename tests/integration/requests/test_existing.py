@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.output.request_progress import RequestNotices
+from producer.present.progress import Quiet
 from producer.processes import lock
 from producer.requests import wait
 from producer.requests.client import RequestClient, make_request
@@ -61,7 +61,7 @@ class Scene:
         """Poll once for the outcome."""
         client = RequestClient(self.settings)
         waiter = RequestWaiter(
-            self.settings, client, REQUEST, RequestNotices(), on_view=self.seen, timeout_s=0.0
+            self.settings, client, REQUEST, Quiet(), on_view=self.seen, timeout_s=0.0
         )
         return waiter.wait()
 

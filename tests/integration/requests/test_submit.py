@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.output.request_progress import RequestNotices
+from producer.present.progress import Quiet
 from producer.requests.client import RequestClient, make_request
 from producer.requests.open_requests import OpenRequest
 from producer.requests.wait import RequestWaiter
@@ -192,7 +192,7 @@ def test_a_follower_stores_a_cancellation_before_it_reports_it(
     scene.hand.requests.cancel("r1")
     client = cast(RequestClient, scene.hand.requests)  # it reads only
     with pytest.raises(RequestCancelled, match="r1 is cancelled"):
-        RequestWaiter(settings, client, request, RequestNotices()).wait()
+        RequestWaiter(settings, client, request, Quiet()).wait()
     assert request_store.unanswered(settings.store_path) == []
     with pytest.raises(RequestCancelled):
         cancelled_requests.check(settings.store_path, request)

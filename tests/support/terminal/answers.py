@@ -19,10 +19,10 @@ from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import JobState, JobView
 from producer.journal.totals import Answers, Failures
 from producer.models import evaluate, list_versions, show
-from producer.output.job_progress import bar_line
-from producer.output.request_progress import live_lines
 from producer.predict import prediction_text
 from producer.predict.predictions import Prediction, Predictions
+from producer.present.meter import bar_line
+from producer.requests import request_meter
 from producer.summary.training import training_lines
 from producer.terminal.style import columns_of
 from shared.image_status import Status
@@ -172,12 +172,9 @@ ANSWERS_SHOWN = (
     Answer(
         "(while train runs)",
         lambda: _echo(
-            live_lines(
-                Progress("training", 3, 14, 410, 860, 12_345.0, 0.237, 0.913, 0.889, 80.0),
-                2.0,
-                columns_of(sys.stdout) or 80,
-                True,
-            )
+            request_meter.figures(
+                Progress("training", 3, 14, 410, 860, 12_345.0, 0.237, 0.913, 0.889, 80.0), 2.0
+            ).live(columns_of(sys.stdout) or 80, True)
         ),
     ),
 )

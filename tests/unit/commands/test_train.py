@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.fleet import commands
 from producer.models.train import make_work, summary
-from producer.output import request_progress
 from producer.output.formatting import duration
-from producer.output.request_progress import Changes
+from producer.present.progress import Live
+from producer.requests import request_meter
 from producer.requests.client import describe, make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
+from producer.requests.request_meter import Changes, RequestMeter
 from producer.requests.submit import submit
 from producer.requests.wait import how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
@@ -463,7 +464,7 @@ def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> No
 
 
 def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
-    clock = request_progress.StageClock()
+    clock = request_meter.StageClock()
     assert clock.timed(Progress("loading", step=0, steps=302), 10.0) == (
         Progress("loading", step=0, steps=302), 0.0
     )  # fmt: skip
@@ -471,25 +472,23 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     assert early.left_s is None
     later, waited_s = clock.timed(Progress("loading", step=102, steps=302), 21.0)
     assert (later.left_s, waited_s) == (6.0, 11.0)  # the first 8 seconds were no step's
-    assert request_progress.plain_line(later, waited_s) == "loading, 102 of 302, 6 s left"
-    (line,) = request_progress.live_lines(later, waited_s, 80, True)
-    assert click.unstyle(line).endswith("102 of 302, 6 s left")
+    assert request_meter.figures(later, waited_s).plain() == "loading, 102 of 302, 6 s left"
+    (line,) = request_meter.figures(later, waited_s).live(80, True)
+    assert click.unstyle(line).endswith("102 of 302  6 s left")
     exporting, waited_s = clock.timed(Progress("exporting"), 27.0)
     assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
-    assert request_progress.plain_line(exporting, 7.0) == "exporting, 7 s"
+    assert request_meter.figures(exporting, 7.0).plain() == "exporting, 7 s"
 
 
 def test_a_stage_names_the_part_that_takes_its_time_and_how_much_of_it_is_done() -> None:
-    clock = request_progress.StageClock()
+    clock = request_meter.StageClock()
     now, waited_s = clock.timed(Progress("starting", part="importing TensorFlow"), 10.0)
-    assert request_progress.plain_line(now, 9.0) == "starting: importing TensorFlow, 9 s"
-    assert request_progress.live_lines(now, 9.0, 80, True) == [
-        "starting: importing TensorFlow, 9 s"
-    ]
+    assert request_meter.figures(now, 9.0).plain() == "starting: importing TensorFlow, 9 s"
+    assert request_meter.figures(now, 9.0).live(80, True) == ["starting: importing TensorFlow, 9 s"]
     converting = Progress("loading", part="converting the backbone", step=1, steps=2)
     now, waited_s = clock.timed(converting, 30.0)
     assert waited_s == 0.0  # each part has its own time
-    (line,) = map(click.unstyle, request_progress.live_lines(now, 4.0, 80, True))
+    (line,) = map(click.unstyle, request_meter.figures(now, 4.0).live(80, True))
     assert line.startswith("loading: converting the backbone  ")
     assert line.endswith("1 of 2")
     assert "\u2501" in line
@@ -498,17 +497,22 @@ def test_a_stage_names_the_part_that_takes_its_time_and_how_much_of_it_is_done()
 def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(request_progress, "columns_of", lambda stream: 40)
-    display, drawn = request_progress.LiveDisplay(), list[list[str]]()
+    monkeypatch.setattr("producer.present.progress.columns_of", lambda stream: 40)
+    monkeypatch.setattr("producer.terminal.live_lines.DRAW_EVERY_S", 0)
+    display, meter, drawn = Live(), RequestMeter(), list[list[str]]()
     monkeypatch.setattr(display._live, "draw", drawn.append)
+
+    def shown(state: RequestState, progress: Progress | None = None) -> str:
+        list(meter.note(view(state, progress)))
+        display.show(meter)
+        return " ".join(drawn[-1])
+
     for left in ("2:54 min", "1:33 min"):
-        display.ahead("r1", f"waiting: train garments (photo) is running, {left} left (request r1)")
-        display.view(view(RequestState.WAITING, None))
-        assert left in " ".join(drawn[-1])
+        meter.ahead = f"waiting: train garments (photo) is running, {left} left (request r1)"
+        assert left in shown(RequestState.WAITING)
         assert max(map(len, drawn[-1])) <= 40
-    display.ahead("", "")
-    display.view(view(RequestState.RUNNING, Progress("loading")))
-    assert "waiting" not in " ".join(drawn[-1])
+    meter.ahead = ""
+    assert "waiting" not in shown(RequestState.RUNNING, Progress("loading"))
 
 
 @pytest.mark.parametrize("teacher", [0, 16])
@@ -516,11 +520,11 @@ def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
     busy = Progress(
         "training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0, teacher, 16
     )
-    lines = [click.unstyle(line) for line in request_progress.live_lines(busy, 1.0, 80, True)]
+    lines = [click.unstyle(line) for line in request_meter.figures(busy, 1.0).live(80, True)]
     assert len(lines) == 2
     assert max(map(len, lines)) < 80
     assert lines[0].count("\u2501") >= 7
-    assert request_progress.title(Progress("exporting")) == "exporting"
+    assert request_meter.title(Progress("exporting")) == "exporting"
 
 
 def test_other_work_under_a_stored_id_is_refused_before_anything_starts(here: Path) -> None:

@@ -387,9 +387,8 @@ def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:
 
 
 def test_a_long_check_reports_its_progress(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.verify.progress.DISPLAY_AFTER_S", 0)
-    monkeypatch.setattr("producer.output.job_progress.PLAIN_EVERY_S", 0)
-    monkeypatch.setattr("producer.output.job_progress.ESTIMATE_AFTER_S", 0)
+    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S", "ESTIMATE_AFTER_S", "SAMPLE_EVERY_S"):
+        monkeypatch.setattr(f"producer.present.meter.{wait}", 0)
     monkeypatch.setattr("shared.throughput.LEAST_S", 1e-6)
     rows = 2 * len(NAMES)
     result = CliRunner().invoke(hangtag, ["verify", str(table)])

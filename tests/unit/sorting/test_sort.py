@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.output import job_progress
+from producer.present import meter
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.sorting.plan import Remaining
@@ -184,11 +184,11 @@ def test_progress_is_displayed_after_a_while_unless_quiet(
     after_s: float,
     lines: int,
 ) -> None:
-    monkeypatch.setattr(sort, "DISPLAY_AFTER_S", after_s)
-    monkeypatch.setattr(job_progress, "PLAIN_EVERY_S", 0)
-    with sort._Progress(3, Remaining(), quiet) as progress:
+    monkeypatch.setattr(meter, "DISPLAY_AFTER_S", after_s)
+    monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0)
+    with sort._counting(3, Remaining(), quiet) as passed:
         for _ in range(3):
-            progress.passed()
+            passed()
     assert len(capsys.readouterr().err.splitlines()) == lines
 
 

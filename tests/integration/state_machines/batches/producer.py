@@ -14,7 +14,7 @@ from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.job_progress import JobNotices
+from producer.present.progress import Quiet
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batches import LOADING, BatchState
@@ -145,7 +145,7 @@ class Producer:
         try:
             self._queue.resume()
             self.run = DispatchLoop(
-                Attempt(SETTINGS, JobNotices(), BrokerSession(SETTINGS)),
+                Attempt(SETTINGS, Quiet(), BrokerSession(SETTINGS)),
                 OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._queue),
             )
             for n in self.journal.open_batches():  # as at the start of `execute`

@@ -1,104 +1,43 @@
-"""The display of a request in progress: a live bar on a terminal, plain lines elsewhere."""
+"""The figures of a request in progress: its stages, epochs, speed and quality."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from typing import Protocol
 
 import msgspec
 
 from producer.output.formatting import duration
-from producer.output.notices import LiveNotices, Notices, print_line
-from producer.terminal.bars import progress_bar
-from producer.terminal.style import can_redraw, columns_of, dim, has_blocks, name, wrapped
+from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
+from producer.terminal.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 
-#: The longest bar.
-BAR_CELLS = 20
-#: A stage that lasts gets a line again after this time in logs; if nothing but its duration is
-#: known, at 5, 10, 20, 40, ... seconds.
-PLAIN_EVERY_S = 5.0
-#: An estimate of the time left from less than this is mostly chance.
-ESTIMATE_AFTER_S = 2.0
-_GAP = "  "
 
-
-class RequestProgress(Protocol):
-    """Displays a request's progress and notices."""
-
-    def view(self, view: RequestView) -> None:
-        """Display the current state; called several times a second."""
-
-    def notice(self, text: str) -> None:
-        """Display one line; the same text twice in a row is displayed once."""
-
-    def ahead(self, request_id: str, text: str) -> None:
-        """Display what a request waits for, in the words of now: another request, or nothing."""
-
-    def close(self) -> None:
-        """End the display; its lines stay visible."""
-
-
-class RequestNotices(Notices):
-    """Displays notices only."""
-
-    _ahead = ""
-
-    def view(self, view: RequestView) -> None:
-        """Do nothing."""
-
-    def ahead(self, request_id: str, text: str) -> None:
-        """Display the text once for each request."""
-        if request_id != self._ahead:
-            self.notice(text)
-        self._ahead = request_id
-
-
-class RequestLines(RequestNotices):
-    """A line for each stage and each epoch, for logs, and one every few seconds in between."""
+class RequestMeter:
+    """The figures of a request's current stage, or what the request waits for."""
 
     def __init__(self) -> None:
-        self._changes, self._clock, self._printed = Changes(), StageClock(), time.monotonic()
-        self._text = ""  #: what the request waits for
+        self._changes, self._clock = Changes(), StageClock()
+        self._now, self._waited_s = Progress(""), 0.0
+        self.ahead = ""  #: what it waits for, in the words of now: another request, or nothing
 
-    def ahead(self, request_id: str, text: str) -> None:
-        super().ahead(request_id, text)
-        self._text = text
+    def note(self, view: RequestView) -> Iterator[str]:
+        """Note the current state; a line for each stage that started and each epoch that ended."""
+        self._now, self._waited_s = self._clock.timed(progress_of(view), time.monotonic())
+        yield from self._changes.of(view)
 
-    def view(self, view: RequestView) -> None:
-        lines, now = list(self._changes.of(view)), time.monotonic()
-        progress, waited_s = self._clock.timed(progress_of(view), now)
-        pause_s = PLAIN_EVERY_S if progress.steps else max(PLAIN_EVERY_S, waited_s / 2)
-        if not lines and now - self._printed >= pause_s:
-            lines = [self._text or plain_line(progress, waited_s)]
-        for line in lines:
-            print_line(line)
-            self._printed = now
+    @property
+    def pause_s(self) -> float:
+        return PLAIN_EVERY_S if self._now.steps else max(PLAIN_EVERY_S, self._waited_s / 2)
 
+    def plain(self) -> str:
+        return self.ahead or figures(self._now, self._waited_s).plain()
 
-class LiveDisplay(LiveNotices):
-    """A live bar for the current stage, below a line for each finished one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._changes, self._blocks = Changes(), has_blocks(sys.stderr.encoding)
-        self._clock, self._text = StageClock(), ""
-
-    def ahead(self, request_id: str, text: str) -> None:
-        self._text = text
-
-    def view(self, view: RequestView) -> None:
-        for line in self._changes.of(view):
-            self._print(line)
-        now, waited_s = self._clock.timed(progress_of(view), time.monotonic())
-        width = columns_of(sys.stderr) or 80
-        if self._text:
-            self._live.draw(wrapped("", self._text, width).splitlines())
-        else:
-            self._live.draw(live_lines(now, waited_s, width, self._blocks))
+    def live(self, room: int, blocks: bool) -> list[str]:
+        if self.ahead:
+            return wrapped("", self.ahead, room).splitlines()
+        return figures(self._now, self._waited_s).live(room, blocks)
 
 
 class StageClock:
@@ -130,23 +69,12 @@ def progress_of(view: RequestView) -> Progress:
     return view.progress or Progress(str(view.state))
 
 
-def plain_line(now: Progress, waited_s: float) -> str:
-    """The current stage in a log: `loading, 132 of 300, 5 s left`."""
-    pace, quality = figures(now)
-    return ", ".join([title(now), *(pace or [duration(waited_s)]), *quality])
-
-
-def live_lines(now: Progress, waited_s: float, room: int, blocks: bool) -> list[str]:
-    """The current stage, as a bar if its length is known, and its figures; `room` is the width of
-    the terminal."""
-    pace, quality = figures(now)
+def figures(now: Progress, waited_s: float) -> Figures:
+    """The current stage, as a bar if its length is known: `loading, 132 of 300, 5 s left`."""
+    pace, quality = _pace(now), _quality(now)
     if not now.steps:
-        return [", ".join([title(now), *pace, duration(waited_s)])]
-    texts = [name(title(now)), ", ".join(pace)]
-    cells = min(BAR_CELLS, room - 1 - len(title(now)) - len(texts[1]) - 2 * len(_GAP))
-    bar = progress_bar(now.step / now.steps, max(0, cells), blocks)
-    lines = [_GAP.join([texts[0], bar, texts[1]]).rstrip()]
-    return [*lines, dim(_GAP + ", ".join(quality))] if quality else lines
+        return Figures([", ".join([title(now), *pace, duration(waited_s)])], below=quality)
+    return Figures(pace, now.step / now.steps, title(now), quality)
 
 
 class Changes:
@@ -242,26 +170,21 @@ def title(now: Progress) -> str:
     return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
 
 
-def figures(now: Progress) -> tuple[list[str], list[str]]:
-    """The available figures of progress and speed, and of quality."""
-    pace, quality = list[str](), list[str]()
-    if now.steps and not now.epoch:
-        pace.append(f"{now.step:,} of {now.steps:,}")
+def _pace(now: Progress) -> list[str]:
+    pace = [f"{now.step:,} of {now.steps:,}"] if now.steps and not now.epoch else []
     if now.rate:
         pace.append(f"{now.rate:,.0f} images/s")
     if now.left_s is not None:
         pace.append(f"{duration(now.left_s)} left")
+    return pace
+
+
+def _quality(now: Progress) -> list[str]:
+    quality = list[str]()
     if now.loss is not None:
         quality.append(f"loss {now.loss:.3f}")
     if now.accuracy is not None:
         quality.append(f"train {now.accuracy:.1%}")
     if now.heldout_accuracy is not None:
         quality.append(f"held-out {now.heldout_accuracy:.1%}")
-    return pace, quality
-
-
-def make_progress(quiet: bool = False) -> RequestProgress:
-    """The display for standard error: a terminal, a log, or notices only."""
-    if quiet:
-        return RequestNotices()
-    return LiveDisplay() if can_redraw() else RequestLines()
+    return quality

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.journal.totals import JobCounts
-from producer.output import job_progress
-from producer.output.job_progress import Figures, JobLines, ProgressBar, bar_line
+from producer.present import meter as meters
+from producer.present.meter import Meter, Stages, bar_line
+from producer.present.progress import Live, Log, Quiet
 from tests.support.terminal.screen import Screen
 
 
@@ -30,15 +30,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_the_wait_for_the_first_results_is_named_and_timed(clock: Clock) -> None:
-    figures = Figures()
-    figures.stage("starting this machine's workers")
-    figures.note(0)
+    meter = Meter()
+    meter.awaits("starting this machine's workers")
+    meter.note(0, None, 1_408)
     clock.now_s += 2
-    waiting = figures.texts(JobCounts(1_408), None)
-    assert waiting == ["starting this machine's workers, 2 s", "1,408 images found so far"]
-    assert figures.texts(JobCounts(1_408), 1_500)[1] == "1,500 images", "all are found"
-    figures.note(128)
-    assert figures.texts(JobCounts(1_408, 128, 2), None) == ["128 of 1,408+ done", "2 failed"]
+    assert meter.plain() == "starting this machine's workers, 2 s, 1,408 images found so far"
+    meter.note(0, 1_500, 1_408)
+    assert meter.figures().texts[1] == "1,500 images", "all are found"
+    meter.note(128, None, 1_408, 2)
+    assert meter.figures().texts == ["128 of 1,408+ done", "2 failed"]
 
 
 def test_the_bar_keeps_its_width_while_its_figures_grow() -> None:
@@ -52,25 +52,34 @@ def test_the_bar_keeps_its_width_while_its_figures_grow() -> None:
 
 
 def test_the_rate_excludes_the_start_and_the_time_left_counts_down(clock: Clock) -> None:
-    figures = Figures()
-    figures.note(0)
+    meter = Meter()
+    meter.note(0, None)
     clock.now_s += 10  # workers start
     for done in (100, 200, 300, 400, 500):
-        figures.note(done)
+        meter.note(done, 1_100, 600)
         clock.now_s += 1
-    totals = JobCounts(600, 500)
-    assert figures.texts(totals, 1_100) == ["500 of 1,100 done", "100 images/s", "5 s left"]
+    assert meter.figures().texts == ["500 of 1,100 done", "100 images/s", "5 s left"]
     clock.now_s += 2  # no new results: neither figure jumps
-    assert figures.texts(totals, 1_100)[1:] == ["100 images/s", "3 s left"]
-    assert figures.texts(totals, None) == ["500 of 600+ done", "100 images/s"]
+    assert meter.figures().texts[1:] == ["100 images/s", "3 s left"]
+    meter.note(500, None, 600)
+    assert meter.figures().texts == ["500 of 600+ done", "100 images/s"]
 
 
 def test_a_resumed_job_does_not_count_rows_of_earlier_runs_in_its_rate(clock: Clock) -> None:
-    figures = Figures()
+    meter = Meter()
     for done in (5_000, 5_000, 5_010, 5_020):
-        figures.note(done)
+        meter.note(done, 9_000)
         clock.now_s += 1
-    assert figures.texts(JobCounts(9_000, 5_020), 9_000)[1] == "10 images/s"
+    assert meter.figures().texts[1] == "10 images/s"
+
+
+def test_a_rate_has_few_samples_however_often_items_are_counted(clock: Clock) -> None:
+    meter = Meter()
+    for done in range(10_000):
+        meter.note(done, 10_000)
+        clock.now_s += 0.001
+    assert meter.figures().texts[1] == "1,000 images/s"
+    assert len(meter._rate._samples) <= 101
 
 
 @given(
@@ -78,20 +87,25 @@ def test_a_resumed_job_does_not_count_rows_of_earlier_runs_in_its_rate(clock: Cl
     st.lists(st.text("abc 123", min_size=1, max_size=30), min_size=1, max_size=4),
     st.integers(40, 130),
     st.booleans(),
+    st.sampled_from(["", "epoch"]),
 )
-def test_a_line_never_wraps(share: float | None, texts: list[str], room: int, blocks: bool) -> None:
-    line = click.unstyle(bar_line(share, texts, room, blocks))
+def test_a_line_never_wraps(
+    share: float | None, texts: list[str], room: int, blocks: bool, title: str
+) -> None:
+    line = click.unstyle(bar_line(share, texts, room, blocks, title))
     assert len(line) < room
     assert texts[0] in line
+    assert line.startswith(title)
 
 
 def test_a_pipe_gets_the_figures_of_the_terminal(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = JobLines()
+    log, meter = Log(), Meter()
     for done in (0, 10, 20, 1_000):
-        lines.progress(JobCounts(2_000, done, 3), 4_000)
-        clock.now_s += job_progress.PLAIN_EVERY_S - 2
+        meter.note(done, 4_000, 2_000, 3)
+        log.show(meter)
+        clock.now_s += meters.PLAIN_EVERY_S - 2
     assert capsys.readouterr().err.splitlines() == [
         "20 of 4,000 done, 3 failed, 3 images/s, 20:06 min left"
     ]
@@ -110,7 +124,7 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
     stream, screen = Terminal(), Screen(80)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "80")
-    bar = ProgressBar()
+    bar, meter = Live(), Meter()
 
     def shown() -> list[str]:
         screen.write(stream.getvalue().replace("\n", "\r\n"))  # as a terminal does
@@ -119,7 +133,8 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
         return screen.text().splitlines()
 
     for done in range(0, 500, 100):
-        bar.progress(JobCounts(500, done, 1), 500)
+        meter.note(done, 500, failed=1)
+        bar.show(meter)
         clock.now_s += 1
     assert "-  400 of 500 done  1 failed  100 images/s" in shown()[0]
     bar.notice("Redis is back")
@@ -129,3 +144,31 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
     assert len(lines) == 2
     bar.close()
     assert shown() == ["Redis is back"]
+
+
+def test_each_stage_of_more_than_a_moment_has_its_bar_and_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = Stages(Log())
+    for name, passes in (("reading", 2), ("pictures", 1)):
+        stages.stage(name, 100, passes)
+        for _ in range(8):
+            clock.now_s += 1
+            stages.passed(10 * passes)
+    stages.stage("writing", 3)
+    stages.passed(3)
+    assert capsys.readouterr().err.splitlines() == [
+        f"{name}: 60 of 100, 4 s left" for name in ("reading", "pictures")
+    ]
+
+
+def test_a_quiet_display_has_notices_only(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    quiet, meter = Quiet(), Meter()
+    quiet.notice("Redis is back")
+    quiet.event("training")
+    for done in range(20):
+        meter.note(done, 20)
+        quiet.show(meter)
+        clock.now_s += 1
+    quiet.close()
+    assert capsys.readouterr().err == "Redis is back\n"

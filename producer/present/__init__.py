@@ -1,0 +1,1 @@
+"""What people see while a command works: notices, progress and time left."""

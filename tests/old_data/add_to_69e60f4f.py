@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
@@ -23,6 +24,7 @@ from typing import Any
 import msgspec
 
 from producer.output.csv_cells import unescape
+from shared import failpoints
 from shared.messages.requests import Train
 from shared.registry.registry import Registry
 from tests.support.backbones import short_backbone
@@ -66,6 +68,9 @@ PATIENCE_S = 120.0
 
 
 def main() -> None:
+    if sys.argv[1] == "--killed":
+        photo_training(Path(sys.argv[2]))
+        return
     archive = Path(sys.argv[1]).absolute()
     shutil.rmtree(ROOT, ignore_errors=True)
     with tarfile.open(archive) as old:
@@ -81,6 +86,7 @@ def main() -> None:
         of_a_stack(ROOT / "stack", cancelled=False)
         of_a_stack(ROOT / "cancelled", cancelled=True)
         at_a_broker(ROOT / "broker")
+        subprocess.run([sys.executable, __file__, "--killed", str(ROOT / "photos")])
     finally:
         power_off()
     pack(archive)
@@ -129,6 +135,22 @@ def photo_versions() -> None:
             print(recipe, train(context, work).answer, flush=True)
             shutil.rmtree(context.folder.parent)
     shutil.rmtree(folder)
+
+
+def photo_training(store: Path) -> None:
+    """A network for photos; the process is killed at its first checkpoint."""
+
+    def on_pass(name: str) -> None:
+        if name == "checkpoint.placed":
+            server.kill()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    folder = Path(tempfile.mkdtemp())
+    with RedisServer(server_binaries()[0]) as server, short_backbone.in_table(folder):
+        work = Train("scratch", "photo-scratch", str(ROOT / "train"), epochs=3)
+        context, _ = handler_context.make(server, store, work, request_id="running")
+        failpoints.watch(on_pass)
+        train(context, work)
 
 
 def recipe_epochs(recipe: str) -> int:

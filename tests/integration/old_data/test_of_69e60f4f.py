@@ -26,11 +26,13 @@ from shared.messages.requests import CheckData, Import, Work
 from shared.messages.training import Train
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
-from tests.support.jobs import expected_table
+from tests.support.backbones import short_backbone
+from tests.support.jobs import expected_table, handler_context
 from tests.support.processes import local_stack
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
+from worker.handlers.train import train as handle_training
 
 ARCHIVE = Path(__file__).parents[2] / "old_data" / "69e60f4f.tar.xz"
 #: Journals name absolute paths.
@@ -268,6 +270,20 @@ def test_a_training_of_a_stack_resumes_from_its_checkpoint(
     check_resumed(Registry(store), "stopped", before)
 
 
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_training_from_photos_resumes_from_its_checkpoint(
+    data: Path, server: RedisServer, tmp_path: Path
+) -> None:
+    store = data / "photos"
+    before = epochs_of(store, "running")
+    work = Train("scratch", "photo-scratch", str(data / "train"), epochs=3)
+    context, _ = handler_context.make(server, store, work, request_id="running")
+    with short_backbone.in_table(tmp_path):
+        handle_training(context, work)
+    check_resumed(Registry(store), "scratch", before, work.epochs)
+
+
 def test_cancelled_requests_of_a_stack_that_has_ended_are_refused_in_one_line(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,9 +348,9 @@ def epochs_of(store: Path, request: str) -> list[object]:
     return list(epochs)
 
 
-def check_resumed(registry: Registry, name: str, before: list[object]) -> None:
+def check_resumed(registry: Registry, name: str, before: list[object], count: int = EPOCHS) -> None:
     """Its first epochs, with their seconds, are those of the checkpoint."""
     card = registry.card(name, 1)
     epochs = json.loads(registry.read(card, "history.json"))
-    assert card.epochs == len(epochs) == EPOCHS
+    assert card.epochs == len(epochs) == count
     assert epochs[: len(before)] == before

@@ -13,7 +13,7 @@ import click
 
 from producer.cli.examples import examples
 from producer.cli.groups import GroupedCommands
-from producer.terminal.style import colour_wanted, columns_of, failed, wrapped
+from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
 #: New objects between two searches for garbage. Imports make 90,000 that stay: with Python's 700,
@@ -49,7 +49,7 @@ class Commands(GroupedCommands):
 
 
 def _print(text: str) -> None:
-    from producer.output.formatting import one_line
+    from producer.present.formatting import one_line
 
     line = wrapped("", f"hangtag: {one_line(text)}", columns_of(sys.stderr))
     click.echo(line.replace("hangtag:", failed("hangtag:"), 1), err=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from producer.output.formatting import show_json
-from producer.terminal.style import columns_of, fitted_lines
+from producer.present.formatting import show_json
+from producer.present.style import columns_of, fitted_lines
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 #: A script reads --json, the exit code and the files that were written.

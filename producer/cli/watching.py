@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from producer.present.progress import make_progress
-from producer.terminal.style import dim, wrapped
+from producer.present.style import dim, wrapped
 from shared.errors import BrokerAway
 
 EVERY_S = 2.0

@@ -12,9 +12,9 @@ from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import Summary, classify
 from producer.models.catalog import load_catalog
 from producer.models.show import find
-from producer.output.formatting import near
 from producer.output.output_path import checked_output
 from producer.pages import page
+from producer.present.formatting import near
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.model_name import parse
 from shared.settings import Settings

@@ -14,9 +14,9 @@ from producer.dataset_check import check_page, check_table
 from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
-from producer.output.formatting import counted, typed
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
+from producer.present.formatting import counted, typed
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request, user_name
 from producer.requests.open_requests import ELSEWHERE, open_requests

@@ -23,8 +23,8 @@ from producer.dispatch.window import Window
 from producer.fleet.workers import how_to_start
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
-from producer.output.outage import PAUSE_S, Outage
 from producer.present.meter import Meter
+from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import Exit, SetupError
 from shared.messages.job import JobRecord

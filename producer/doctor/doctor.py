@@ -9,8 +9,8 @@ import msgspec
 
 from producer.doctor import installed, reachable, stored
 from producer.doctor.finding import Finding, Level, guarded
-from producer.output.formatting import counted, one_line
-from producer.terminal import style
+from producer.present import style
+from producer.present.formatting import counted, one_line
 from shared.errors import SetupError
 from shared.settings import Settings
 

@@ -12,7 +12,7 @@ from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
 from producer.doctor.stored import nearest
 from producer.fleet.start_command import trainer_line, worker_line
-from producer.output.formatting import counted, one_line, size
+from producer.present.formatting import counted, one_line, size
 from producer.stack import desired_state, other_stacks
 from producer.stack.launch import check_store
 from shared import keys

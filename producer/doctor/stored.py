@@ -14,7 +14,7 @@ from producer.journal import job_index
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.models.catalog import load_catalog
 from producer.models.default_model import choice
-from producer.output.formatting import counted, size
+from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
 from shared.errors import SetupError
 from shared.messages.model_name import parse

@@ -18,8 +18,8 @@ from producer.formats.format import Sink
 from producer.formats.registry import CSV, loaded
 from producer.journal.job_properties import JobProperties
 from producer.output import draft_lock
-from producer.output.formatting import typed
 from producer.output.output_path import PART_SUFFIX
+from producer.present.formatting import typed
 from producer.rows.batch import Results, RowBatch, batches
 from producer.rows.columns import Table
 from shared import atomic_file, regular_file

@@ -29,11 +29,11 @@ from producer.journal.snapshot import (
     stored,
     with_known_files,
 )
-from producer.output.formatting import typed
 from producer.output.output_path import PART_SUFFIX
-from producer.output.promise import promised_view
+from producer.present.formatting import typed
 from producer.present.meter import Meter
 from producer.present.progress import Quiet, make_progress
+from producer.summary.promise import promised_view
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path

@@ -20,7 +20,7 @@ from producer.journal.snapshot import (
     read_snapshot,
     stored_options,
 )
-from producer.output.formatting import counted
+from producer.present.formatting import counted
 from producer.stack.other_stacks import stacks
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly

@@ -27,8 +27,8 @@ from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
-from producer.output.formatting import counted, typed
 from producer.output.output_path import PART_SUFFIX
+from producer.present.formatting import counted, typed
 from producer.present.progress import Progress, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.sorting import moved_files

@@ -16,8 +16,8 @@ from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, al
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.jobs.job import Job
-from producer.output.formatting import mib
-from producer.output.outage import PAUSE_S, Outage
+from producer.present.formatting import mib
+from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.broker.address import Address
 from shared.broker.celery_app import make_app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producer.journal.job_index import entries, ids_of, output_of
 from producer.journal.snapshot import has_journal, read_snapshot
-from producer.output.formatting import typed
+from producer.present.formatting import typed
 from shared.errors import UsageError, no_such
 
 #: The start of a job's id (shared/messages/job.py).

@@ -20,8 +20,8 @@ from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
-from producer.output.formatting import counted, typed
 from producer.output.output_path import PART_SUFFIX
+from producer.present.formatting import counted, typed
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url

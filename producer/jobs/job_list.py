@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from producer.journal.snapshot import JobState, JobView
-from producer.output.formatting import ago, duration, near, one_line
-from producer.terminal.style import dim, doubtful, failed, good
-from producer.terminal.text_table import Column, fitted
+from producer.present.formatting import ago, duration, near, one_line
+from producer.present.style import dim, doubtful, failed, good
+from producer.present.text_table import Column, fitted
 
 _STATES = {
     JobState.RUNNING: good,

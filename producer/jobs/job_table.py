@@ -22,9 +22,8 @@ from producer.formats.table_file import (
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import Answers
-from producer.output.formatting import typed
 from producer.output.output_path import PART_SUFFIX
-from producer.output.promise import as_promised
+from producer.present.formatting import typed
 from producer.rendering.display_options import (
     DISPLAY,
     DisplayOptions,
@@ -36,6 +35,7 @@ from producer.rendering.display_options import (
 from producer.rendering.named_rows import Hash, name_rows
 from producer.rows.batch import RowBatch
 from producer.summary.answers import AnswerCounter, count_rows
+from producer.summary.promise import as_promised
 from shared.errors import SetupError
 from shared.labels import correction_log
 

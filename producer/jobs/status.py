@@ -16,13 +16,13 @@ from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, not_started, read_snapshot
-from producer.output.formatting import json_text
-from producer.output.promise import promised_view
+from producer.present.form import paragraphs
+from producer.present.formatting import json_text
+from producer.present.style import columns_of, has_blocks
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
-from producer.summary.form import paragraphs
 from producer.summary.job_text import answer_lines
-from producer.terminal.style import columns_of, has_blocks
+from producer.summary.promise import promised_view
 from shared import keys
 from shared.broker.address import redacted
 from shared.broker.redis_client import connect_briefly

@@ -19,9 +19,8 @@ from producer.journal import journal
 from producer.journal.job_properties import Pinned
 from producer.journal.snapshot import has_journal, read_snapshot, stored_options
 from producer.journal.totals import Answers
-from producer.output.formatting import typed
 from producer.output.output_path import check_folder, checked_output
-from producer.output.promise import as_promised
+from producer.present.formatting import typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rendering.display_options import (
@@ -31,6 +30,7 @@ from producer.rendering.display_options import (
     stored_display,
 )
 from producer.summary.answers import AnswerCounter
+from producer.summary.promise import as_promised
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels import correction_log

@@ -47,7 +47,7 @@ class AcceptedShare(msgspec.Struct, frozen=True):
 
 
 class Withdrawn(msgspec.Struct, frozen=True):
-    """Nothing is promised of the rows of a table (producer/output/promise.py)."""
+    """Nothing is promised of the rows of a table (producer/summary/promise.py)."""
 
     why: str  #: a clause
     train: str  #: the command that trains a version on such images

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from producer.metrics.bounded_server import BoundedServer
 from producer.metrics.metric_families import Families
 from producer.metrics.redis_snapshot import Snapshot, take_snapshot
-from producer.output.formatting import one_line
+from producer.present.formatting import one_line
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError, bounded

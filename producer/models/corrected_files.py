@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from producer.journal.snapshot import has_journal
-from producer.output.formatting import typed
 from producer.pages.file_location import FileLocation
+from producer.present.formatting import typed
 from producer.rows.batch import batches
 from producer.sorting import moved_files
 from producer.verify.sealed_journal import SealedJournal

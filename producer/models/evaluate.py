@@ -10,7 +10,9 @@ from producer.models.catalog import check_versions
 from producer.models.corrected_files import corrections_input
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
-from producer.output.formatting import columns, counted, one_line, percent
+from producer.present.form import Figure, figures, next_commands, paragraphs
+from producer.present.formatting import columns, counted, one_line, percent
+from producer.present.style import fitted_lines, width
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
@@ -20,8 +22,6 @@ from producer.summary.class_figures import (
     per_class,
     weakest_lines,
 )
-from producer.summary.form import Figure, figures, next_commands, paragraphs
-from producer.terminal.style import fitted_lines, width
 from shared.labels.labelled_files import input_sha256
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation

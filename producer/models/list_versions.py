@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.models.catalog import Catalog
-from producer.output.formatting import ago, one_line, percent, seconds_of, size
-from producer.terminal.style import good, name
-from producer.terminal.text_table import Column, fitted
+from producer.present.formatting import ago, one_line, percent, seconds_of, size
+from producer.present.style import good, name
+from producer.present.text_table import Column, fitted
 from shared import runtimes
 from shared.messages.model_card import Metrics
 from shared.registry.catalog import CatalogModel, CatalogVersion

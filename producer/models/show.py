@@ -10,8 +10,8 @@ import msgspec
 
 from producer.models.catalog import Catalog
 from producer.output import image_file
-from producer.output.formatting import columns, counted, moment, one_line, percent, share, size
-from producer.terminal.style import columns_of, wrapped
+from producer.present.formatting import columns, counted, moment, one_line, percent, share, size
+from producer.present.style import columns_of, wrapped
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName

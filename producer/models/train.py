@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from producer.models.catalog import check_versions, load_catalog
-from producer.output.formatting import counted, one_line
+from producer.present.formatting import counted, one_line
 from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
 from producer.summary.training import training_lines

@@ -1,1 +1,1 @@
-"""What people and files get: tables, images, progress, text."""
+"""Files that the user names: their paths, drafts and plots, and the cells in them."""

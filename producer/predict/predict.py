@@ -20,8 +20,8 @@ from producer.inputs.walk import check_roots
 from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
-from producer.output.formatting import near
 from producer.predict.predictions import Predictions, prediction
+from producer.present.formatting import near
 from producer.present.progress import Quiet
 from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless

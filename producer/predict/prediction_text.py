@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.output.formatting import counted
 from producer.predict.predictions import Prediction, Predictions
-from producer.summary.form import LabelBar, label_bars, paragraphs
-from producer.terminal.bars import bar
-from producer.terminal.style import dim, doubtful, failed, good, has_blocks
+from producer.present.bars import bar
+from producer.present.form import LabelBar, label_bars, paragraphs
+from producer.present.formatting import counted
+from producer.present.style import dim, doubtful, failed, good, has_blocks
 from shared.image_status import Status
 
 #: The summary of fewer images has no bars: they are all on the screen.

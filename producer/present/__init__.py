@@ -1,1 +1,1 @@
-"""What people see while a command works: notices, progress and time left."""
+"""Text for people: figures, tables that fit, notices, progress and time left."""

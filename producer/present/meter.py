@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from producer.output.formatting import duration
+from producer.present.bars import progress_bar
+from producer.present.formatting import duration
 from producer.present.progress import Progress
-from producer.terminal.bars import progress_bar
-from producer.terminal.style import dim, failed, name, width
+from producer.present.style import dim, failed, name, width
 from shared.throughput import Rate
 
 PLAIN_EVERY_S = 5.0

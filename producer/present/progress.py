@@ -13,9 +13,9 @@ from typing import Protocol, TextIO
 
 import click
 
-from producer.output.formatting import one_line
-from producer.terminal.live_lines import LiveLines
-from producer.terminal.style import can_redraw, columns_of, has_blocks, wrapped
+from producer.present.formatting import one_line
+from producer.present.live_lines import LiveLines
+from producer.present.style import can_redraw, columns_of, has_blocks, wrapped
 
 #: Where the width is not known.
 NARROW = 80

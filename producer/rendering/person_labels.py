@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from producer.output.formatting import counted, typed
+from producer.present.formatting import counted, typed
 from producer.rows.batch import RowBatch
 from shared.errors import SetupError
 from shared.labels import correction_log

@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import Withdrawn
-from producer.output import promise
-from producer.output.formatting import near, typed
 from producer.pages import text
 from producer.pages.histogram import histograms
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Shot, galleries
+from producer.present.formatting import near, typed
 from producer.rendering.display_options import acceptance, stored_display
 from producer.report.choice import FAILED_ROWS, Choice
 from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
+from producer.summary import promise
 from producer.verify.sealed_journal import SealedJournal
 from shared.image_status import BY_CODE, FLAGS
 

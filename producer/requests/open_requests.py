@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import msgspec
 from redis.exceptions import RedisError
 
-from producer.output.formatting import ago, duration
+from producer.present.formatting import ago, duration
+from producer.present.style import doubtful, good
+from producer.present.text_table import Column, fitted
 from producer.requests.client import describe
 from producer.requests.request_meter import title
 from producer.stack import other_stacks, store_lock
-from producer.terminal.style import doubtful, good
-from producer.terminal.text_table import Column, fitted
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
 from shared.errors import BadMessage, BrokerAway

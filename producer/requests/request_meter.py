@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.output.formatting import duration
+from producer.present.formatting import duration
 from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
-from producer.terminal.style import wrapped
+from producer.present.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress
 

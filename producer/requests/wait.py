@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from producer.fleet.start_command import trainer_line
-from producer.output.formatting import duration
-from producer.output.outage import PAUSE_S, Outage
+from producer.present.formatting import duration
+from producer.present.outage import PAUSE_S, Outage
 from producer.present.progress import Progress, make_progress
 from producer.requests.client import RequestClient, describe
 from producer.requests.request_meter import RequestMeter

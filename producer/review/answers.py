@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from producer.journal.snapshot import has_journal
-from producer.output.formatting import typed
+from producer.present.formatting import typed
 from producer.rows.batch import RowBatch, batches, read
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row

@@ -47,7 +47,7 @@ class Totals(msgspec.Struct, frozen=True):
     decided: int  #: rows, copies included
     right: int  #: of those, rows whose label was confirmed
     #: The number of those that should be right, by the confidence of each; None: nothing is
-    #: promised of these rows (producer/output/promise.py).
+    #: promised of these rows (producer/summary/promise.py).
     expected: float | None
     #: Of the whole table, estimated: decisions, and the confidence of all other rows. The share
     #: of `right` among the decided rows is no estimate of it, since doubtful rows come first.

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from producer.journal.totals import Withdrawn
-from producer.output import promise
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
 from producer.review.views import Kind, View, belongs, counts, positions
 from producer.rows import acceptance
 from producer.rows.row import Row
+from producer.summary import promise
 from shared.image_status import Status
 from shared.messages.files import printable
 from shared.pipes.thumbnail import Order, Thumbnail

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from producer.models.train import name_of
-from producer.output.formatting import near, typed
+from producer.present.formatting import near, typed
 from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError, UsageError
 from shared.labels import correction_log

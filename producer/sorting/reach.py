@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from producer.journal import job_index
-from producer.output.formatting import typed
+from producer.present.formatting import typed
 from producer.rows.batch import batches
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach

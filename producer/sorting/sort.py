@@ -17,8 +17,8 @@ from producer.formats.table_file import is_foreign
 from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal
-from producer.output.formatting import near, typed
 from producer.output.output_path import located
+from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.sorting import moved_files, out_folder, placing, reach, sort_index

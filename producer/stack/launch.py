@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from producer.fleet import commands
-from producer.output.formatting import one_line
+from producer.present.formatting import one_line
 from producer.processes import lock, log_file
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE

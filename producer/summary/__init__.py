@@ -1,1 +1,1 @@
-"""What came out: the summaries at the end of classify, predict, train and evaluate."""
+"""Results: the summaries at the end of classify, predict, train and evaluate."""

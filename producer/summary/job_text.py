@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from producer.journal.totals import Answers
-from producer.output.formatting import one_line, percent
-from producer.summary.form import Figure, LabelBar, figures, label_bars, next_commands, paragraphs
-from producer.terminal import style
+from producer.present import style
+from producer.present.form import Figure, LabelBar, figures, label_bars, next_commands, paragraphs
+from producer.present.formatting import one_line, percent
 
 
 def accepted_lines(answers: Answers, room: int | None = None) -> list[str]:

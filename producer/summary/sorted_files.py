@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.output.formatting import columns, counted, near, typed
+from producer.present.formatting import columns, counted, near, typed
 from shared.errors import Exit
 from shared.labels.class_folders import RESERVED
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from producer.formats.format import Format, Unreadable
 from producer.formats.registry import CSV, form_of, loaded
-from producer.output.formatting import one_line
+from producer.present.formatting import one_line
 from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell
 from shared.image_status import BY_CODE, FLAGS, Flag, Status

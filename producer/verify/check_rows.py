@@ -11,7 +11,7 @@ from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
 from producer.formats.registry import loaded, named
 from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
-from producer.output.formatting import one_line, typed
+from producer.present.formatting import one_line, typed
 from producer.rows.batch import batches
 from producer.verify.align import align
 from producer.verify.sealed_journal import SealedJournal

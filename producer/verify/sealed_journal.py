@@ -16,7 +16,7 @@ from producer.journal.job_properties import JobProperties, Pinned, open_read_onl
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
-from producer.output.formatting import typed
+from producer.present.formatting import typed
 from producer.rendering.display_options import make_table, stored_display
 from producer.rows.columns import Table
 from shared import file_lock, regular_file

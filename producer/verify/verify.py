@@ -11,7 +11,7 @@ import msgspec
 
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import has_journal, read_snapshot
-from producer.output.formatting import counted, typed
+from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rows.batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems

@@ -18,8 +18,8 @@ from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.formats.registry import BY_SUFFIX, SUFFIXES, form_of
 from producer.inputs.job_options import JobOptions
-from producer.output.formatting import show_json, typed
 from producer.output.output_path import checked_output, default_output
+from producer.present.formatting import show_json, typed
 from shared.errors import BrokerAway, HangtagError, UsageError
 from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.model_name import parse

@@ -86,7 +86,7 @@ def forget(job: str, yes: bool) -> None:
     The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
     """
     from producer.jobs import forget as work
-    from producer.output.formatting import one_line
+    from producer.present.formatting import one_line
 
     found = work.find(job)
     name = f"job {found.id}".rstrip()
@@ -100,7 +100,7 @@ def forget(job: str, yes: bool) -> None:
 
 
 def _what_stays(output: Path) -> str:
-    from producer.output.formatting import one_line
+    from producer.present.formatting import one_line
 
     return f"{one_line(str(output))} {'stays' if output.exists() else 'was never written'}"
 

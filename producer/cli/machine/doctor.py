@@ -26,7 +26,7 @@ def doctor(as_json: bool) -> None:
     Exit codes: 0 no problem, 1 at least one.
     """
     from producer.doctor.doctor import examine, lines
-    from producer.terminal.style import columns_of
+    from producer.present.style import columns_of
 
     report = examine()
     print_answer(report, lines(report, columns_of(sys.stdout)), as_json)

@@ -10,7 +10,7 @@ import msgspec
 from producer.cli.examples import examples
 from producer.cli.params import CHILDREN_MAX, FORM, HELP, Wanted, WorkersParam
 from producer.cli.watching import show_lines, watch_option
-from producer.output.formatting import show_json
+from producer.present.formatting import show_json
 from shared.errors import SetupError, UsageError
 from shared.settings import Settings
 
@@ -168,7 +168,7 @@ def _check_unused(settings: Settings) -> None:
     if not socket_path(settings).exists():
         return
     from producer.jobs.status import running_on_stack  # with Redis' client, which takes 0.1 s
-    from producer.output.formatting import one_line
+    from producer.present.formatting import one_line
 
     jobs = running_on_stack(settings)
     if jobs:

@@ -19,7 +19,7 @@ from producer.cli.options import (
     report_drawn,
 )
 from producer.cli.params import ShareParam
-from producer.terminal.style import columns_of
+from producer.present.style import columns_of
 from shared.settings import Settings
 
 

@@ -15,7 +15,7 @@ from producer.cli.options import (
     print_answer,
     quiet_option,
 )
-from producer.terminal.style import columns_of
+from producer.present.style import columns_of
 from shared.messages.training import PRECISIONS, PROMOTE
 from shared.settings import Settings
 

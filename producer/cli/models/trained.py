@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.output.formatting import show_json
-from producer.terminal.style import columns_of
+from producer.present.formatting import show_json
+from producer.present.style import columns_of
 from shared.settings import Settings
 
 if TYPE_CHECKING:

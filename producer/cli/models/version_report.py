@@ -44,7 +44,7 @@ def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given:
     data that it was trained on are on this machine. Photos outside of its folder, which it learned
     from by corrections, are found with --corrections.
     """
-    from producer.output.formatting import counted, show_json, size
+    from producer.present.formatting import counted, show_json, size
     from producer.report.model_report import write_model_report
 
     settings = Settings.from_env()

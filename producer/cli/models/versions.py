@@ -18,7 +18,7 @@ from producer.cli.options import (
     report_drawn,
 )
 from producer.cli.params import TextParam
-from producer.output.formatting import show_json
+from producer.present.formatting import show_json
 from shared.messages.model_name import PRODUCTION
 from shared.settings import Settings
 
@@ -177,7 +177,7 @@ def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None
     versions are listed first, with the tables that were made with them.
     """
     from producer.models import manage
-    from producer.output.formatting import counted, size
+    from producer.present.formatting import counted, size
 
     settings = Settings.from_env()
     pruned = manage.prune(settings, name, keep, dry_run=True)
@@ -212,7 +212,7 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
     points to it. It cannot be undone.
     """
     from producer.models import manage
-    from producer.output.formatting import counted, size
+    from producer.present.formatting import counted, size
 
     settings = Settings.from_env()
     wanted = manage.removable(settings, model)

@@ -56,7 +56,7 @@ def show_comparison(found: Any, as_json: bool, quiet: bool) -> None:
     import sys
 
     from producer.compare.comparison_text import lines
-    from producer.terminal.style import columns_of
+    from producer.present.style import columns_of
 
     print_answer(found, lines(found.comparison, columns_of(sys.stdout)), as_json, quiet)
     if found.page and not quiet:

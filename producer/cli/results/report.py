@@ -37,7 +37,7 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
     every label with the doubtful ones first, flagged and failed rows, the model, and where folders
     are named like labels what was confused with what.
     """
-    from producer.output.formatting import counted, near, show_json, size
+    from producer.present.formatting import counted, near, show_json, size
     from producer.report.report import write_report
 
     settings = Settings.from_env()

@@ -36,11 +36,11 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.output.formatting import counted
+    from producer.present.form import next_commands
+    from producer.present.formatting import counted
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import Kind
-    from producer.summary.form import next_commands
 
     def ready(link: str, images: int, unproven: int) -> None:
         click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")

@@ -55,9 +55,9 @@ def table(
     as they are.
     """  # fmt: skip
     from producer.jobs.table import Target, render_again, render_copy
-    from producer.output.formatting import counted, escaped, show_json
+    from producer.present.formatting import counted, escaped, show_json
+    from producer.present.style import columns_of
     from producer.summary.job_text import accepted_lines
-    from producer.terminal.style import columns_of
 
     if form and not output:
         raise click.UsageError("--form is for -o; a job's own table keeps its form")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.examples import examples
-from producer.terminal.style import columns_of, failed, fitted_lines, good
+from producer.present.style import columns_of, failed, fitted_lines, good
 from shared.errors import Exit
 
 
@@ -30,7 +30,7 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     Exit codes: 0 proven, 6 not proven.
     """
     from producer.inputs.skipped import listed
-    from producer.output.formatting import escaped, show_json
+    from producer.present.formatting import escaped, show_json
     from producer.present.meter import Stages
     from producer.present.progress import make_progress
     from producer.sorting.moved_files import of_table

@@ -20,7 +20,7 @@ from unittest import mock
 import click
 
 from producer.cli.main import hangtag
-from producer.terminal.style import colour_wanted
+from producer.present.style import colour_wanted
 from tests.support.terminal.answers import ANSWERS_SHOWN
 from tests.support.terminal.screen import Look, Screen
 

@@ -21,7 +21,7 @@ from producer.journal.journal import Journal, journal_path
 from producer.models import show
 from producer.models.catalog import Catalog
 from producer.models.import_model import MAX_FILE_BYTES, read_labels
-from producer.output.formatting import one_line, size
+from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from producer.predict import prediction_text
 from producer.predict.prediction_text import lines as styled_lines
 from producer.predict.predictions import Prediction, Predictions
-from producer.terminal.bars import BAR_WIDTH, bar
+from producer.present.bars import BAR_WIDTH, bar
 from shared.image_status import Flag, Status
 
 

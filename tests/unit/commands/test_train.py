@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.fleet import commands
 from producer.models.train import make_work, summary
-from producer.output.formatting import duration
+from producer.present.formatting import duration
 from producer.present.progress import Live
 from producer.requests import request_meter
 from producer.requests.client import describe, make_request
@@ -498,7 +498,7 @@ def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("producer.present.progress.columns_of", lambda stream: 40)
-    monkeypatch.setattr("producer.terminal.live_lines.DRAW_EVERY_S", 0)
+    monkeypatch.setattr("producer.present.live_lines.DRAW_EVERY_S", 0)
     display, meter, drawn = Live(), RequestMeter(), list[list[str]]()
     monkeypatch.setattr(display._live, "draw", drawn.append)
 

@@ -102,7 +102,7 @@ WITHOUT = {
 #: Functions without a point, and why.
 ALONE = {
     "worker/lifecycle/liveness_file.py:remove_dead": "files of dead processes",
-    "producer/terminal/live_lines.py:_write": "text on a terminal",
+    "producer/present/live_lines.py:_write": "text on a terminal",
     "producer/journal/job_index.py:make_private": "an empty folder",
     "producer/journal/job_index.py:entries": "removes entries of deleted files",
     "shared/atomic_file.py:created": "its callers have points after it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.terminal.style import dim, doubtful, good
+from producer.present.style import dim, doubtful, good
 
 BAR_WIDTH = 24
 #: For terminals whose encoding has no block characters.

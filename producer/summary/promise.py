@@ -24,7 +24,7 @@ import msgspec
 from producer.inputs.job_options import JobOptions
 from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import Answers, Withdrawn
-from producer.output.formatting import near, percent, typed
+from producer.present.formatting import near, percent, typed
 from producer.rows.acceptance import doubtless_point
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS

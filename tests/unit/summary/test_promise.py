@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, Answers
-from producer.output.promise import FLAGGED, Rows, as_promised, train_command, withdrawn
+from producer.summary.promise import FLAGGED, Rows, as_promised, train_command, withdrawn
 from shared.messages.model_card import Card
 from shared.registry import packaged
 

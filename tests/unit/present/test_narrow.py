@@ -7,7 +7,7 @@ import pytest
 
 from producer.cli import options
 from producer.fleet import workers
-from producer.terminal import text_table
+from producer.present import text_table
 from shared import keys
 from shared.ledger.heartbeats import Heartbeat
 

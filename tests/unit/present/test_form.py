@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.totals import Answers, Failures
-from producer.summary.form import LABELS_SHOWN, LabelBar, label_bars, next_commands
+from producer.present.bars import parted_bar
+from producer.present.form import LABELS_SHOWN, LabelBar, label_bars, next_commands
+from producer.present.style import width
 from producer.summary.job_text import answer_lines
-from producer.terminal.bars import parted_bar
-from producer.terminal.style import width
 
 ANSWERS = Answers(
     {"Bag": 60, "T-shirt/top": 3, "Coat": 1},

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from producer.output.formatting import one_line
-from producer.terminal.bars import parted_bar
-from producer.terminal.style import dim, name, shortened, width
+from producer.present.bars import parted_bar
+from producer.present.formatting import one_line
+from producer.present.style import dim, name, shortened, width
 
 #: Labels with a bar; of more, only the most frequent ones.
 LABELS_SHOWN = 12

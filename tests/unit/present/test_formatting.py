@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from producer.output.formatting import one_line
+from producer.present.formatting import one_line
 
 
 @pytest.mark.parametrize(

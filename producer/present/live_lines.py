@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from producer.terminal.style import colour_wanted
+from producer.present.style import colour_wanted
 
 #: The shortest time between two drawings: a person sees no more, and each costs 50 microseconds.
 DRAW_EVERY_S = 0.1

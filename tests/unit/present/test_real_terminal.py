@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.terminal.style import columns_of
+from producer.present.style import columns_of
 from shared.errors import Exit
 from tests.support.terminal.pty_run import run
 from tests.support.terminal.screen import Screen

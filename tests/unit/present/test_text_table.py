@@ -6,9 +6,9 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.terminal import style
-from producer.terminal.style import colour_wanted, failed, good, shortened, width
-from producer.terminal.text_table import Column, table
+from producer.present import style
+from producer.present.style import colour_wanted, failed, good, shortened, width
+from producer.present.text_table import Column, table
 
 COLUMNS = (
     Column("job"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from producer.terminal.style import columns_of, dim, has_blocks, shortened, width
+from producer.present.style import columns_of, dim, has_blocks, shortened, width
 
 GAP = "  "  #: between columns
 #: An unknown value. On a terminal a column of nothing else is left out, if it may be.

@@ -8,7 +8,7 @@ import time
 import pytest
 from redis.exceptions import ConnectionError
 
-from producer.output.outage import Outage
+from producer.present.outage import Outage
 
 
 def test_start_and_end_are_reported_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +14,15 @@ import pytest
 from shared.errors import Exit, UsageError
 from shared.messages.training import Train
 from shared.registry import mirror_writer
+from tests.support.backbones import short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import catch
-from tests.support.jobs.photo_training import BACKBONE, Training, train_shapes
+from tests.support.jobs.photo_training import Training, train_shapes
 from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
+from worker.backbones import table
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -37,15 +40,26 @@ COPY = ("square/001.png", "square/more.png")
 MESSAGE_IMAGES = 8
 
 
-@pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Training]:
+#: Building, saving, loading and tracing the backbone that ships takes most of the time.
+WHOLE, SHORT = pytest.param("whole", marks=pytest.mark.nightly), "short"
+
+
+@pytest.fixture(scope="module", params=[SHORT, WHOLE])
+def training(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[Training]:
     root = tmp_path_factory.mktemp("photos")
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     shutil.copy(root / COPY[0], root / COPY[1])
-    with RedisServer(server_binary) as server:
-        yield train_shapes(server, root, tmp_path_factory.mktemp("store"))
+    store = tmp_path_factory.mktemp("store")
+    with contextlib.ExitStack() as stack:
+        backbone = table.find(short_backbone.NAME)
+        if request.param == SHORT:
+            backbone = stack.enter_context(short_backbone.in_table(store))
+        server = stack.enter_context(RedisServer(server_binary))
+        yield train_shapes(server, backbone, root, store)
 
 
 def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> None:
@@ -66,11 +80,11 @@ def test_its_card_names_the_network_that_it_contains(training: Training) -> None
     pretrained = training.card.pretrained
     assert pretrained is not None
     assert msgspec.structs.asdict(pretrained) == {
-        "name": BACKBONE.name,
-        "sha256": BACKBONE.sha256,
-        "package": BACKBONE.package,
+        "name": training.backbone.name,
+        "sha256": training.backbone.sha256,
+        "package": training.backbone.package,
         "licence": "Apache-2.0",
-        "source": BACKBONE.source,
+        "source": training.backbone.source,
     }
 
 

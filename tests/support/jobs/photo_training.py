@@ -15,18 +15,17 @@ from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
-from worker.backbones.table import BACKBONES
+from worker.backbones.table import Backbone
 from worker.handlers.train import train
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
-
-BACKBONE = BACKBONES["efficientnet-lite0"]
 
 
 class Training(NamedTuple):
     """A request that was handled, the version, and how it is run again."""
 
     server: RedisServer
+    backbone: Backbone
     root: Path
     registry: Registry
     trained: Trained
@@ -46,15 +45,15 @@ class Training(NamedTuple):
 
     def stored_features(self) -> int:
         sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
-        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(BACKBONE.features))
+        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(self.backbone.features))
 
 
-def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
+def train_shapes(server: RedisServer, backbone: Backbone, root: Path, store: Path) -> Training:
     """Train on the photos in `root`, in this process; the store has the converted backbone."""
-    converted.put(BACKBONE, store)
+    converted.put(backbone, store)
     work = Train("shapes", "photo", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer
     assert isinstance(trained, Trained)
     registry = Registry(store)
-    return Training(server, root, registry, trained, registry.card("shapes", 1))
+    return Training(server, backbone, root, registry, trained, registry.card("shapes", 1))

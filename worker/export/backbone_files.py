@@ -86,10 +86,10 @@ def _converted(backbone: Backbone, on_part: OnPart) -> BackboneFiles:
     from worker.backbones import efficientnet_lite, weights
     from worker.export import convert
 
-    network = efficientnet_lite.build(backbone, weights.load(backbone))
-    fp32 = convert.fp32_file(network)
+    graph = convert.frozen(efficientnet_lite.build(backbone, weights.load(backbone)))
+    fp32 = convert.fp32_file(graph)
     on_part(CONVERTING, 1, 2)
-    int8 = convert.int8_file(network, calibration_images(backbone.size_pixels))
+    int8 = convert.int8_file(graph, calibration_images(backbone.size_pixels))
     on_part(CONVERTING, 2, 2)
     return BackboneFiles(fp32, int8)
 

@@ -18,6 +18,8 @@ from worker.datasets.examples import Images
 #: ranges: the divergence from fp32 was 0.00020 nats with 128, 0.00021 with 512, 0.00023 with 2,048.
 CALIBRATION_IMAGES = 128
 
+Frozen = Any  #: TensorFlow's ConcreteFunction, which has no types
+
 
 def keras_file(network: keras.Model) -> bytes:
     """The bytes of a `.keras` file."""
@@ -27,19 +29,29 @@ def keras_file(network: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def fp32_file(network: keras.Model) -> bytes:
+def frozen(network: keras.Model) -> Frozen:
+    """The network as a graph with constants, which takes its time and serves several files.
+
+    With variables instead of constants, the calibration for int8 fails.
+    """
+    images = tf.TensorSpec([None, *network.input.shape[1:]], tf.uint8, "images")
+    function = tf.function(lambda batch: network(batch, training=False), input_signature=[images])
+    return convert_variables_to_constants_v2(function.get_concrete_function())
+
+
+def fp32_file(graph: Frozen) -> bytes:
     """The bytes of a `.tflite` file of LiteRT's builtin operations, for calls of any size."""
-    return _converted(_converter(network))
+    return _converted(_converter(graph))
 
 
-def int8_file(network: keras.Model, calibration: Images) -> bytes:
+def int8_file(graph: Frozen, calibration: Images) -> bytes:
     """The same in int8: weights and activations. The ranges are those of `calibration` [n, ...]."""
 
     def examples() -> Iterator[list[Images]]:
         for number in range(len(calibration)):
             yield [calibration[number : number + 1]]
 
-    converter = _converter(network)
+    converter = _converter(graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = examples
     with warnings.catch_warnings():  # the input is uint8 already, so it has no statistics
@@ -47,12 +59,8 @@ def int8_file(network: keras.Model, calibration: Images) -> bytes:
         return _converted(converter)
 
 
-def _converter(network: keras.Model) -> Any:
-    # With variables instead of constants, the calibration for int8 fails.
-    images = tf.TensorSpec([None, *network.input.shape[1:]], tf.uint8, "images")
-    function = tf.function(lambda batch: network(batch, training=False), input_signature=[images])
-    constant = convert_variables_to_constants_v2(function.get_concrete_function())
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([constant])
+def _converter(graph: Frozen) -> Any:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter
 

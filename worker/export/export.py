@@ -65,14 +65,14 @@ def export(
     Raises:
         SetupError: the two runtimes do not agree, or int8 was requested and cannot be exported.
     """
-    card = _plain(card)
-    files, fp32 = _fp32(network, card, held.images)
+    card, converter = _plain(card), _Converter(network)
+    files, fp32 = _fp32(network, converter, card, held.images)
     tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
     if requested == "fp32":
         choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
         return _served(card, files, choice, tried, held)
     try:
-        data = _tflite(network, lambda part: convert.int8_file(part, calibration))
+        data = converter.tflite(lambda graph: convert.int8_file(graph, calibration))
         int8 = second_pass.choose(_passes(_graph(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
         if is_fault_of_machine(error):
@@ -94,7 +94,7 @@ def export_unlabelled(network: keras.Model, card: Card, images: Images) -> Serve
         SetupError: the two runtimes do not agree on `images` uint8 [n, H, W, C].
     """
     card = msgspec.structs.replace(_plain(card), precision_why=precision.UNKNOWN)
-    files, _ = _fp32(network, card, images)
+    files, _ = _fp32(network, _Converter(network), card, images)
     card = msgspec.structs.replace(card, call_images=call_size.choose(card, files[TFLITE]))
     return Served(card, files, np.empty((0, len(card.labels)), np.float32))
 
@@ -114,9 +114,11 @@ def _plain(card: Card) -> Card:
     )
 
 
-def _fp32(network: keras.Model, card: Card, images: Images) -> tuple[dict[str, bytes], Graph]:
+def _fp32(
+    network: keras.Model, converter: _Converter, card: Card, images: Images
+) -> tuple[dict[str, bytes], Graph]:
     """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
-    files = {KERAS: convert.keras_file(network), TFLITE: _tflite(network, convert.fp32_file)}
+    files = {KERAS: convert.keras_file(network), TFLITE: converter.tflite(convert.fp32_file)}
     some = images[_spread(len(images), COMPARED_IMAGES)]
     graph = _graph(card, files[TFLITE])
     exact = predict_in_keras(card, files[KERAS], some)
@@ -134,15 +136,22 @@ def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabiliti
         return load_runtime.load(TENSORFLOW.name, card, artifact).predict(images)
 
 
-def _tflite(network: keras.Model, converted: Callable[[keras.Model], bytes]) -> bytes:
-    """The converted network. A linear head on its features stays float32.
+class _Converter:
+    """Converts a network, of which a linear head on its features stays float32.
 
     In int8 all features share one range, and the head's weights differ by far more than 256 times.
     """
-    head = head_graph.linear_head(network)
-    if head is None:
-        return converted(network)
-    return head_graph.with_head(converted(head.backbone), head.weights, head.bias)
+
+    def __init__(self, network: keras.Model) -> None:
+        self._head = head_graph.linear_head(network)
+        self._graph = convert.frozen(self._head.backbone if self._head else network)
+
+    def tflite(self, converted: Callable[[convert.Frozen], bytes]) -> bytes:
+        """The network, converted by this function."""
+        data = converted(self._graph)
+        if self._head is None:
+            return data
+        return head_graph.with_head(data, self._head.weights, self._head.bias)
 
 
 def _without_int8(requested: precision.Requested, error: Exception) -> precision.PrecisionChoice:

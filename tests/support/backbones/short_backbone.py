@@ -30,23 +30,25 @@ _NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
 
 @contextmanager
-def in_table(folder: Path) -> Iterator[Backbone]:
+def in_table(
+    folder: Path, stages: int = STAGES, side_pixels: int = SIDE_PIXELS
+) -> Iterator[Backbone]:
     """Let the table name it within the block, and the recipes of whole networks be as small."""
     whole = table.find(NAME)
-    data = torch_files.encode(_tensors(whole))
+    data = torch_files.encode(_tensors(whole, stages))
     file = folder / "short.pth"
     file.write_bytes(data)
     short = whole._replace(
         file=str(file),
         sha256=hashlib.sha256(data).hexdigest(),
-        size_pixels=SIDE_PIXELS,
-        stages=whole.stages[:STAGES],
+        size_pixels=side_pixels,
+        stages=whole.stages[:stages],
         head=HEAD,
     )
     short = short._replace(features=sum(short.part_widths))
     fine = msgspec.structs.replace(
         recipes.find("photo-fine"),
-        size=(SIDE_PIXELS, SIDE_PIXELS, 3),
+        size=(side_pixels, side_pixels, 3),
         learned_blocks=LEARNED_BLOCKS,
     )
     scratch = msgspec.structs.replace(
@@ -59,10 +61,10 @@ def in_table(folder: Path) -> Iterator[Backbone]:
         yield short
 
 
-def _tensors(whole: Backbone) -> Tensors:
-    blocks = sum(stage.blocks for stage in whole.stages[:STAGES])
+def _tensors(whole: Backbone, stages: int) -> Tensors:
+    blocks = sum(stage.blocks for stage in whole.stages[:stages])
     prefixes = ("_conv_stem", "_bn0", *(f"_blocks.{number}." for number in range(blocks)))
-    width = whole.stages[STAGES - 1].filters
+    width = whole.stages[stages - 1].filters
     last = np.random.default_rng(5).normal(0, np.sqrt(2 / width), (HEAD, width, 1, 1))
     norm = {f"_bn1.{name}": np.full(HEAD, value, "f4") for name, value in _NEUTRAL.items()}
     found = {

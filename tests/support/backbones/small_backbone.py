@@ -29,4 +29,5 @@ def files() -> BackboneFiles:
     rng = np.random.default_rng(4)
     images = rng.integers(0, 256, (64, SIDE_PIXELS, SIDE_PIXELS, 3), np.uint8)
     images[::2] = rng.integers(0, 2, (32, 1, 1, 3), np.uint8) * 255  # flat: the largest outputs
-    return BackboneFiles(convert.fp32_file(network()), convert.int8_file(network(), images))
+    graph = convert.frozen(network())
+    return BackboneFiles(convert.fp32_file(graph), convert.int8_file(graph, images))

@@ -31,7 +31,7 @@ def images() -> Images:
 
 
 def exported(network: keras.Model, card: Card) -> LiteRT:
-    return LiteRT(card, convert.fp32_file(network))
+    return LiteRT(card, convert.fp32_file(convert.frozen(network)))
 
 
 def calls_of(model: LiteRT) -> list[int]:

@@ -53,7 +53,7 @@ def tensorflow(card: Card) -> Runtime:
 def fp32(card: Card) -> Runtime:
     """The packaged network in LiteRT without quantization."""
     network = load_model(packaged.read("model.keras"))
-    return load_runtime.load("litert", card, convert.fp32_file(network))
+    return load_runtime.load("litert", card, convert.fp32_file(convert.frozen(network)))
 
 
 @pytest.fixture(scope="module")

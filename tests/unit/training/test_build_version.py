@@ -53,7 +53,8 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 
 @pytest.fixture(scope="module")
 def fp32() -> BuiltVersion:
-    return build_version(Train("noise", RECIPE.name, "", precision="fp32"), RECIPE, _data(300))
+    dense = msgspec.structs.replace(RECIPE, network="dense")
+    return build_version(Train("noise", RECIPE.name, "", precision="fp32"), dense, _data(300))
 
 
 @pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))

@@ -54,16 +54,6 @@ def examples() -> Examples:
     return Examples(images.astype(np.uint8), labels)
 
 
-def _train(
-    examples: Examples, seed: int, state: Path | None = None, last: int = EPOCHS
-) -> TrainedNetwork:
-    def on_epoch(epoch: Epoch) -> None:
-        if epoch.number == last < EPOCHS:
-            raise Killed
-
-    return train(RECIPE, *hold_out(examples), 2, seed, state=state, on_epoch=on_epoch)
-
-
 def _weights(trained: TrainedNetwork) -> bytes:
     return b"".join(variable.numpy().tobytes() for variable in trained.network.variables)
 
@@ -71,14 +61,23 @@ def _weights(trained: TrainedNetwork) -> bytes:
 def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     examples: Examples, tmp_path: Path
 ) -> None:
-    whole = _train(examples, 1)
+    def after(last: int) -> TrainedNetwork:
+        def on_epoch(epoch: Epoch) -> None:
+            if epoch.number == last < EPOCHS:
+                raise Killed
+
+        state = tmp_path / "state"
+        return train(SHORT, *hold_out(examples), 2, 1, state=state, on_epoch=on_epoch)
+
+    uninterrupted = train(SHORT, *hold_out(examples), 2, 1)
     for last in range(1, EPOCHS):
         with pytest.raises(Killed):
-            _train(examples, 1, tmp_path / "state", last)
-    resumed = _train(examples, 1, tmp_path / "state")
-    assert _weights(resumed) == _weights(whole)
+            after(last)
+    resumed = after(EPOCHS)
+    assert _weights(resumed) == _weights(uninterrupted)
     assert [epoch.number for epoch in resumed.history] == [1, 2, 3]
-    assert [epoch.loss for epoch in resumed.history] == [epoch.loss for epoch in whole.history]
+    losses = [epoch.loss for epoch in uninterrupted.history]
+    assert [epoch.loss for epoch in resumed.history] == losses
 
 
 def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
@@ -86,7 +85,8 @@ def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
 ) -> None:
     """At its first step, twice in an epoch, and at the last step of one."""
     places = [(1, 1), (1, 7), (2, STEPS)]
-    whole, steps = train(SHORT, *hold_out(examples), 2, 1), list[tuple[int, int]]()
+    recipe = msgspec.structs.replace(SHORT, network="dense")
+    whole, steps = train(recipe, *hold_out(examples), 2, 1), list[tuple[int, int]]()
 
     def on_step(step: Step) -> None:
         steps.append((step.epoch, step.step))
@@ -97,7 +97,7 @@ def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
         state = tmp_path / "state"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(epoch, "STEP_INTERVAL_S", 0.0)
-            return train(SHORT, *hold_out(examples), 2, 1, state=state, on_step=on_step)
+            return train(recipe, *hold_out(examples), 2, 1, state=state, on_step=on_step)
 
     for _ in places:
         with pytest.raises(TrainingPaused):
@@ -112,10 +112,9 @@ def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
 
 
 def test_the_state_of_another_training_is_refused(examples: Examples, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
-        _train(examples, 1, tmp_path / "state", 1)
+    train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
     with pytest.raises(SetupError, match="belongs to another training"):
-        _train(examples, 2, tmp_path / "state")
+        train(DENSE, examples, examples, 2, 2, state=tmp_path / "state")
 
 
 def test_a_training_from_files_ends_with_the_weights_of_one_in_memory(
@@ -129,10 +128,12 @@ def test_a_training_from_files_ends_with_the_weights_of_one_in_memory(
     assert _weights(from_files) == _weights(in_memory)
 
 
-@pytest.mark.parametrize("count", [1, 11])
-def test_fewer_images_than_a_batch_are_trained_on(count: int, examples: Examples) -> None:
+@pytest.mark.parametrize(("count", "recipe"), [(1, ONE_EPOCH), (11, DENSE)])
+def test_fewer_images_than_a_batch_are_trained_on(
+    count: int, recipe: Recipe, examples: Examples
+) -> None:
     few = examples.where(np.arange(300) < count)
-    [only] = train(ONE_EPOCH, few, few, 2, 1).history
+    [only] = train(recipe, few, few, 2, 1).history
     assert 0 <= only.accuracy <= 1
     assert np.isfinite(only.heldout_loss)
 

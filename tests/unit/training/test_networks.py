@@ -13,7 +13,7 @@ from shared import recipes
 from shared.messages.model_card import Card
 from shared.recipes import Recipe
 from shared.registry import packaged
-from worker.export.convert import fp32_file, keras_file
+from worker.export.convert import fp32_file, frozen, keras_file
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import margins
 from worker.training import networks
@@ -58,7 +58,7 @@ def test_both_runtimes_load_a_residual_network_and_agree(card: Card) -> None:
     images = images_of(130)
     margin = float(np.median(margins(networks.logits(network, images))))
     card = msgspec.structs.replace(card, second_pass_margin=margin)
-    files = {"litert": fp32_file(network), "tensorflow": keras_file(network)}
+    files = {"litert": fp32_file(frozen(network)), "tensorflow": keras_file(network)}
     logits = [load_runtime.load(kind, card, data).logits(images) for kind, data in files.items()]
     assert np.allclose(logits[0], logits[1], atol=1e-5)
     once = margins(networks.logits(network, images)) > margin + 1e-4

@@ -63,7 +63,7 @@ def test_what_takes_its_time_before_the_photos_is_named_and_counted(
             mirrored=False, on_part=lambda *one: parts.append(one),
         )  # fmt: skip
 
-    with short_backbone.in_table(tmp_path) as backbone:
+    with short_backbone.in_table(tmp_path, stages=2, side_pixels=64) as backbone:
         load()
         converting = [one for one in parts if one[0] == backbone_files.CONVERTING]
         assert converting == [(backbone_files.CONVERTING, done, 2) for done in range(3)]

@@ -15,6 +15,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.processes import in_process
 from tests.support.processes.fleet import ROOT, Fleet, Worker, as_celery, wait_for
 from tests.support.servers.redis_server import RedisServer
 
@@ -41,8 +42,8 @@ def processes(fleet: Fleet) -> set[int]:
 
 
 def finish_a_job(fleet: Fleet, images: Gallery, output: Path) -> None:
-    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
-    assert job.wait() == 0, job.story
+    job = in_process.run(fleet, "classify", FOLDER, "-o", str(output), cwd=images.cwd)
+    assert job.code == 0, job.story
     assert output.read_bytes() == images.table
 
 

@@ -17,6 +17,7 @@ from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import expected_table, model_versions
+from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
 
@@ -44,11 +45,11 @@ def test_versions_are_compared_on_a_folder_and_their_tables_used_again(
     folder = images.cwd / FOLDER
 
     def compare(on: str) -> dict[str, object]:
-        command = workers.producer(
-            "models", "compare", "fashion-mnist@0", untrained.card.ref, "--on", on, "--json",
-            cwd=tmp_path,
+        command = in_process.run(
+            workers, "models", "compare", "fashion-mnist@0", untrained.card.ref, "--on", on,
+            "--json", cwd=tmp_path,
         )  # fmt: skip
-        assert command.wait() == 0, command.story
+        assert command.code == 0, command.story
         found: dict[str, object] = json.loads(command.out)["comparison"]
         return found
 

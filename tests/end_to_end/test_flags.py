@@ -19,6 +19,7 @@ from shared.errors import Exit
 from shared.image_status import Flag
 from tests.support.images.image_zoo import garment
 from tests.support.jobs import expected_table
+from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 from worker.demo.images import encoded
 
@@ -49,8 +50,8 @@ def test_flags_are_in_the_table_the_summary_and_the_status(
 ) -> None:
     table = tmp_path / "out.csv"
     arguments = ("classify", FOLDER, "-o", str(table), "--json")
-    job = fleet.producer(*arguments, cwd=cwd)
-    assert job.wait() == Exit.SOME_FAILED, job.story
+    job = in_process.run(fleet, *arguments, cwd=cwd)
+    assert job.code == Exit.SOME_FAILED, job.story
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     expected = {"scene.jpg": Flag.BUSY_BACKGROUND, "black.png": Flag.UNLIKE_TRAINING}
@@ -61,11 +62,11 @@ def test_flags_are_in_the_table_the_summary_and_the_status(
     assert summary.flagged == dict(counted) == dict.fromkeys(expected.values(), EACH)
     assert "4 unlike_training, 4 busy_background (column flag)" in job.log
 
-    command = fleet.producer("status", str(table), "--json", cwd=cwd)
-    assert command.wait() == 0, command.story
+    command = in_process.run(fleet, "status", str(table), "--json", cwd=cwd)
+    assert command.code == 0, command.story
     assert msgspec.json.decode(command.out, type=JobView).flagged == summary.flagged
-    again = fleet.producer(*arguments, cwd=cwd)
-    assert again.wait() == Exit.SOME_FAILED
+    again = in_process.run(fleet, *arguments, cwd=cwd)
+    assert again.code == Exit.SOME_FAILED
     assert msgspec.json.decode(again.out, type=Summary).flagged == summary.flagged
 
 
@@ -73,9 +74,9 @@ def test_with_flags_the_table_has_the_bytes_of_a_plain_loop(
     fleet: Fleet, cwd: Path, tmp_path: Path
 ) -> None:
     table = tmp_path / "out.csv"
-    job = fleet.producer(
-        "classify", FOLDER, "-o", str(table), "--top-k", "2", "--probabilities", cwd=cwd
+    job = in_process.run(
+        fleet, "classify", FOLDER, "-o", str(table), "--top-k", "2", "--probabilities", cwd=cwd
     )
-    assert job.wait() == Exit.SOME_FAILED, job.story
+    assert job.code == Exit.SOME_FAILED, job.story
     paths = [f"{FOLDER}/{name}" for name in sorted(os.listdir(cwd / FOLDER))]
     assert table.read_bytes() == expected_table.table(cwd, paths, top=2, probabilities=True)

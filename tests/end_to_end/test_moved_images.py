@@ -11,7 +11,9 @@ import pytest
 from shared.errors import Exit
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.decided import correct
-from tests.support.processes.fleet import Fleet, Producer
+from tests.support.processes import in_process
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.in_process import Done
 
 RUBBISH = b"no picture"
 NAMES = ("1.png", "2.png", "3.png")
@@ -34,16 +36,14 @@ def table(fleet: Fleet, images: Gallery, tmp_path: Path, state: dict[str, str]) 
             RUBBISH if name in BROKEN else (tmp_path / name).read_bytes()
         )
     first = run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv")
-    assert first.wait() == Exit.SOME_FAILED, first.story
+    assert first.code == Exit.SOME_FAILED, first.story
     moved = run(fleet, tmp_path, state, "sort", "out.csv", "--into", "sorted", "--move")
-    assert moved.wait() == Exit.OK, moved.story
+    assert moved.code == Exit.OK, moved.story
     return tmp_path / "out.csv"
 
 
-def run(fleet: Fleet, cwd: Path, state: dict[str, str], *arguments: str) -> Producer:
-    command = fleet.producer(*arguments, cwd=cwd, **state)
-    command.wait()
-    return command
+def run(fleet: Fleet, cwd: Path, state: dict[str, str], *arguments: str) -> Done:
+    return in_process.run(fleet, *arguments, cwd=cwd, **state)
 
 
 def statuses(table: Path) -> dict[str, str]:
@@ -56,12 +56,12 @@ def test_failed_rows_are_repeated_where_their_files_are(
 ) -> None:
     shutil.copy(table.parent / BROKEN[0], table.parent / "sorted/failed" / BROKEN[0])
     again = run(fleet, table.parent, state, "classify", "in", "-o", "out.csv", "--retry-failed")
-    assert again.wait() == Exit.SOME_FAILED, again.story
+    assert again.code == Exit.SOME_FAILED, again.story
     assert statuses(table) == {"in/1.png": "ok", "in/2.png": "ok", "in/3.png": "unsupported"}
     proof = run(fleet, table.parent, state, "verify", "out.csv", "--deep")
-    assert proof.wait() == Exit.OK, proof.story
+    assert proof.code == Exit.OK, proof.story
     back = run(fleet, table.parent, state, "sort", "--undo", "sorted")
-    assert back.wait() == Exit.OK, back.story
+    assert back.code == Exit.OK, back.story
     assert (table.parent / "in" / BROKEN[0]).read_bytes() != RUBBISH
 
 
@@ -73,7 +73,7 @@ def test_a_decision_holds_for_its_copies_after_a_retry_and_a_restart(
     (tmp_path / "in/2.png").write_bytes(content)
     (tmp_path / "in/3.png").write_bytes(RUBBISH)
     table = tmp_path / "out.csv"
-    assert run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv").wait()
+    assert run(fleet, tmp_path, state, "classify", "in", "-o", "out.csv").code
     correct(table, content, "wool hat", 1)
     run(fleet, tmp_path, state, "table", "out.csv")
     assert labels(table)["in/2.png"] == "wool hat"
@@ -98,7 +98,7 @@ def test_a_plot_displays_moved_images(fleet: Fleet, table: Path, state: dict[str
     plots = []
     for path in ("in/1.png", str(now.relative_to(table.parent))):
         command = run(fleet, table.parent, state, "predict", path, "--plot", "plot.png", "--force")
-        assert command.wait() == Exit.OK, command.story
+        assert command.code == Exit.OK, command.story
         plots.append((table.parent / "plot.png").read_bytes())
     assert plots[0] == plots[1]
 
@@ -109,5 +109,5 @@ def test_a_plot_does_not_replace_a_moved_image(
     (now,) = (table.parent / "sorted").glob("*/1.png")
     before = now.read_bytes()
     command = run(fleet, table.parent, state, "predict", "in/1.png", "--plot", str(now), "--force")
-    assert command.wait() == Exit.USAGE, command.story
+    assert command.code == Exit.USAGE, command.story
     assert now.read_bytes() == before

@@ -19,7 +19,9 @@ from shared.registry import packaged
 from shared.settings import Settings
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import job_keys
-from tests.support.processes.fleet import Fleet, Producer
+from tests.support.processes import in_process
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.in_process import Done
 from tests.support.servers.redis_server import RedisServer
 
 FEW = 7
@@ -31,13 +33,11 @@ def few(images: Gallery) -> list[str]:
     return images.paths[:: len(images.paths) // FEW][:FEW]
 
 
-def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Producer:
-    command = fleet.producer("predict", *arguments, cwd=cwd, **settings)
-    command.wait()
-    return command
+def predict(fleet: Fleet, cwd: Path, *arguments: str, **settings: str) -> Done:
+    return in_process.run(fleet, "predict", *arguments, cwd=cwd, **settings)
 
 
-def predictions(command: Producer) -> Predictions:
+def predictions(command: Done) -> Predictions:
     """The command's JSON output."""
     found = msgspec.json.decode(command.out)
     return msgspec.convert({"labels": packaged.card().labels, **found}, Predictions)
@@ -47,12 +47,14 @@ def test_the_results_are_those_of_a_table(
     fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
     command = predict(fleet, images.cwd, *few, "--json", "--top", "10")
-    assert command.wait() == Exit.OK, command.story
+    assert command.code == Exit.OK, command.story
     found = predictions(command)
     assert found.model == packaged.card().ref
     table = tmp_path / "out.csv"
-    job = fleet.producer("classify", *few, "-o", str(table), "--probabilities", cwd=images.cwd)
-    assert job.wait() == Exit.OK, job.story
+    job = in_process.run(
+        fleet, "classify", *few, "-o", str(table), "--probabilities", cwd=images.cwd
+    )
+    assert job.code == Exit.OK, job.story
     with table.open(newline="", encoding="utf-8") as file:
         for row, image in zip(csv.DictReader(file), found.images, strict=True):
             assert (row["path"], row["label"]) == (image.path, image.label)
@@ -68,7 +70,7 @@ def test_bad_files_are_reported_and_the_others_classified(
     text.write_text("no image")
     empty.touch()
     command = predict(fleet, images.cwd, str(text), few[0], str(empty))
-    assert command.wait() == Exit.SOME_FAILED, command.story
+    assert command.code == Exit.SOME_FAILED, command.story
     lines = [line for line in command.out.splitlines() if not line.startswith(" ")]
     assert [line.rpartition(": ")[0] for line in lines] == [str(text), few[0], str(empty)]
     assert "unsupported" in lines[0]
@@ -83,7 +85,7 @@ def test_nothing_is_left_in_redis_or_on_disk(
     temporary.mkdir()
     places = {"XDG_STATE_HOME": str(state), "TMPDIR": str(temporary)}
     before = set(os.listdir(images.cwd))
-    command = predict(fleet, images.cwd, *few, **places)
+    command = fleet.producer("predict", *few, cwd=images.cwd, **places)
     assert command.wait() == Exit.OK, command.story
     assert job_keys(fleet.client) == []
     assert fleet.client.zcard(keys.JOBS) == 0
@@ -107,7 +109,7 @@ def test_predictions_are_compared_with_the_truth_and_plotted(
     file = tmp_path / "out.png"
     typed = [part for truth in truths for part in ("--truth", truth)]
     command = predict(fleet, images.cwd, *few, *typed, "--plot", str(file))
-    assert command.wait() == Exit.OK, command.story
+    assert command.code == Exit.OK, command.story
     assert f"{FEW - 1} of {FEW} right" in command.log
     assert f"wrong: it is {truths[0]}" in command.out
     colours = {colour for _, colour in Image.open(file).convert("RGB").getcolors(1 << 24) or []}
@@ -119,7 +121,7 @@ def test_an_unknown_truth_is_reported_with_the_labels(
     fleet: Fleet, images: Gallery, few: list[str], truth: str
 ) -> None:
     command = predict(fleet, images.cwd, few[0], "--truth", truth)
-    assert command.wait() == Exit.USAGE
+    assert command.code == Exit.USAGE
     (line,) = command.log.splitlines()
     assert line.isprintable()
     assert "T-shirt/top" in line

@@ -7,6 +7,7 @@ import json
 import shutil
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,9 @@ from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.processes.fleet import Fleet, Producer, wait_for
+from tests.support.processes import in_process
+from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.in_process import Done
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.unit.commands.test_help import ALL
 
@@ -73,17 +76,20 @@ class Scene:
         self._fleet, self._folder, self._hand = fleet, folder, Hand(fleet.server)
         self._hand.live()
 
-    def run(self, words: str, *options: str) -> Producer:
+    def run(self, words: str, *options: str) -> Done:
         """Run the command of a case, and answer its request, if it makes one."""
         case = CASES[words]
         arguments = [*words.split(), *case.arguments.split(), *options]
-        command = self._fleet.producer(*arguments, cwd=self._folder)
-        if case.answer is not None:
-            self._answer(case)
-        assert command.wait() == Exit.OK, command.story
-        return command
+        with ThreadPoolExecutor(1) as trainer:
+            answered = trainer.submit(self._answer, case)
+            done = in_process.run(self._fleet, *arguments, cwd=self._folder)
+            answered.result()
+        assert done.code == Exit.OK, done.story
+        return done
 
     def _answer(self, case: Case) -> None:
+        if case.answer is None:
+            return
         (request,) = wait_for("the request", self._hand.requests.open)
         grant = self._hand.claim(request)
         outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(case.answer)))
@@ -117,8 +123,8 @@ def scene(fleet: Fleet, images: Gallery, tmp_path_factory: pytest.TempPathFactor
     (folder / KERAS).write_bytes(b"the test plays the trainer")
     (folder / NAMES).write_text("bag\nboot\n")
     for table in ("a.csv", "b.csv"):
-        made = fleet.producer("classify", FOLDER, "-o", table, "--quiet", cwd=folder)
-        assert made.wait() == Exit.OK, made.story
+        made = in_process.run(fleet, "classify", FOLDER, "-o", table, "--quiet", cwd=folder)
+        assert made.code == Exit.OK, made.story
     registry = Registry(folder / "store")
     card = msgspec.structs.replace(packaged.card(), name=COPY, gates=None)
     registry.publish(card, {name: packaged.read(name) for name in ("model.keras", "model.tflite")})
@@ -141,10 +147,11 @@ def test_every_command_with_the_option_is_here() -> None:
 
 
 @pytest.mark.parametrize("words", CASES)
-def test_quiet_prints_nothing(scene: Scene, words: str) -> None:
+def test_quiet_prints_nothing(scene: Scene, words: str, capfd: pytest.CaptureFixture[str]) -> None:
     done = scene.run(words, "--quiet")
     assert done.out == ""
     assert_only(CASES[words].notice, done.log)
+    assert capfd.readouterr() == ("", ""), "printed by a process that the command started"
 
 
 @pytest.mark.parametrize("words", ["classify", "collect", "predict", "train", "models evaluate"])

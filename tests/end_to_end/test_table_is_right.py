@@ -12,6 +12,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import accuracy, expected_table
 from tests.support.jobs.claims import job_keys
+from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
@@ -19,8 +20,8 @@ CHILD_MAX_BYTES = 100 * 10**6
 
 
 def classify(fleet: Fleet, images: Gallery, output: Path, *options: str) -> Path:
-    job = fleet.producer("classify", FOLDER, "-o", str(output), *options, cwd=images.cwd)
-    assert job.wait() == 0, job.story
+    job = in_process.run(fleet, "classify", FOLDER, "-o", str(output), *options, cwd=images.cwd)
+    assert job.code == 0, job.story
     assert job_keys(fleet.client) == []
     return output
 

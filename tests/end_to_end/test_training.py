@@ -17,8 +17,9 @@ from shared.messages.replies import Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.jobs import accuracy
-from tests.support.processes import local_stack, trainers
+from tests.support.processes import in_process, local_stack, trainers
 from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
+from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
 
@@ -43,10 +44,11 @@ class Commands:
         env = _inherited() | self.place.environment
         return Producer(arguments, self.place.folder, env, files, PRODUCT_PROGRAM)
 
-    def done(self, *arguments: str, code: Exit = Exit.OK) -> Producer:
+    def done(self, *arguments: str, code: Exit = Exit.OK) -> Done:
         """Run a command and check its exit code."""
-        command = self.hangtag(*arguments)
-        assert command.wait() == code, f"{command.story}\n{self.log}"
+        env = _inherited() | self.place.environment
+        command = in_process.run_with(env, *arguments, cwd=self.place.folder)
+        assert command.code == code, f"{command.story}\n{self.log}"
         return command
 
     @property

@@ -24,15 +24,15 @@ from tests.support.deploy.shell_line import typed
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import catch
-from tests.support.processes import procfs, trainers
+from tests.support.processes import in_process, procfs, trainers
 from tests.support.processes.fleet import (
     PRODUCT_APP,
     SHORT_TIMES,
     Fleet,
-    Producer,
     Worker,
     wait_for,
 )
+from tests.support.processes.in_process import Done
 from tests.support.servers.metrics_endpoint import Endpoint
 from tests.support.servers.secured_servers import (
     ADMIN_PASSWORD,
@@ -56,12 +56,12 @@ class Guarded:
         """The processes of the worker's pool."""
         return self.worker.children
 
-    def hangtag(self, *arguments: str) -> Producer:
+    def hangtag(self, *arguments: str) -> Done:
         """Run a command with the producers' user."""
         user = self.server.users.settings("producer")
-        command = self.fleet.producer(*arguments, cwd=self.cwd, **user)
-        assert command.wait() == Exit.OK, command.story
-        return command
+        done = in_process.run(self.fleet, *arguments, cwd=self.cwd, **user)
+        assert done.code == Exit.OK, done.story
+        return done
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,8 @@ def test_the_fleet_is_monitored(guarded: Guarded, part: str) -> None:
     scrape = endpoint.scrape()
     assert scrape["hangtag_redis_up"] == 1
     assert scrape.by("hangtag_workers") == {"classify": 1, "train": 1}
-    command = guarded.fleet.producer("workers", cwd=guarded.cwd, **user)
-    assert command.wait() == Exit.OK, command.story
+    command = in_process.run(guarded.fleet, "workers", cwd=guarded.cwd, **user)
+    assert command.code == Exit.OK, command.story
 
 
 @pytest.mark.parametrize("part", ["worker", "trainer"])
@@ -136,8 +136,8 @@ def test_the_command_that_a_producer_logs_starts_this_part(guarded: Guarded, par
         command = ("train", "--data", "fashion-mnist", "--detach", "--no-wait-for-trainer")
     ours = {**users.settings("producer"), "HANGTAG_REDIS_URL": f"{guarded.server.url}?db=1"}
     # No worker uses this database.
-    refused = guarded.fleet.producer(*command, cwd=guarded.cwd, **ours)
-    assert refused.wait() == Exit.SETUP, refused.story
+    refused = in_process.run(guarded.fleet, *command, cwd=guarded.cwd, **ours)
+    assert refused.code == Exit.SETUP, refused.story
     read = typed(refused.log)
     of_the_part = users.settings(part)["HANGTAG_REDIS_PASSWORD_FILE"]
     theirs = read.filled_in(HANGTAG_REDIS_PASSWORD_FILE=of_the_part)

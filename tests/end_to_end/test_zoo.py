@@ -14,6 +14,7 @@ from producer.output.csv_cells import unescape
 from shared.errors import Exit
 from shared.image_status import Status
 from tests.support.images.image_zoo import CLEAN, SAME, SKIPPED, write_zoo
+from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet
 
 GONE = b"zoo/gone.png"
@@ -50,8 +51,10 @@ def check(row: dict[str, str], wanted: Status | str, label: str) -> None:
 def test_every_file_of_the_zoo_gets_its_row(
     fleet: Fleet, cwd: Path, expected: dict[bytes, Status | str], tmp_path: Path
 ) -> None:
-    job = fleet.producer("classify", "zoo", "-o", str(tmp_path / "out.csv"), "--json", cwd=cwd)
-    assert job.wait() == Exit.SOME_FAILED, job.story
+    job = in_process.run(
+        fleet, "classify", "zoo", "-o", str(tmp_path / "out.csv"), "--json", cwd=cwd
+    )
+    assert job.code == Exit.SOME_FAILED, job.story
     found = rows(tmp_path / "out.csv")
     wanted = {path: what for path, what in expected.items() if what != SKIPPED}
     assert list(found) == sorted(wanted)
@@ -71,10 +74,16 @@ def test_a_file_removed_before_it_is_read_has_the_status_missing(
 ) -> None:
     good = b"zoo/" + os.fsencode(CLEAN)
     (tmp_path / "list").write_bytes(b"\n".join([good, GONE, good]) + b"\n")
-    job = fleet.producer(
-        "classify", "--list", str(tmp_path / "list"), "-o", str(tmp_path / "out.csv"), cwd=cwd
+    job = in_process.run(
+        fleet,
+        "classify",
+        "--list",
+        str(tmp_path / "list"),
+        "-o",
+        str(tmp_path / "out.csv"),
+        cwd=cwd,
     )
-    assert job.wait() == Exit.SOME_FAILED, job.story
+    assert job.code == Exit.SOME_FAILED, job.story
     with (tmp_path / "out.csv").open(newline="") as file:
         statuses = [row["status"] for row in csv.DictReader(file)]
     assert statuses == [Status.OK, Status.MISSING, Status.OK]

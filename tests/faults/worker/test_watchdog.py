@@ -72,7 +72,7 @@ def test_a_restarted_worker_still_dies_with_its_starter(fleet: Fleet, unresponsi
         "Running('worker', sys.argv[1:], dict(os.environ)); time.sleep(600)"
     )
     command = [sys.executable, *as_product(UNRESPONSIVE_APP, 1)]
-    env = fleet._environment({})
+    env = fleet.environment({})
     parent = subprocess.Popen(
         [sys.executable, "-c", starter, *command], env=env, cwd=ROOT, stderr=subprocess.PIPE
     )

@@ -16,6 +16,7 @@ from shared.messages.model_name import ModelName, parse
 from shared.registry import mirror_reader, mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images import gallery
+from tests.support.processes import in_process
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 
@@ -129,10 +130,10 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
     images = gallery.make(tmp_path, 64)
     with Fleet(server) as fleet:
         fleet.worker(1)
-        job = fleet.producer(
-            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
+        job = in_process.run(
+            fleet, "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
         )
-        assert job.wait() == 0, job.story
+        assert job.code == 0, job.story
         wait_for(
             "a heartbeat that counts them",
             lambda: [beat for beat in heartbeats.alive(fleet.client) if beat.images == 64],

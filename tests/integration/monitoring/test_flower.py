@@ -20,6 +20,7 @@ from shared.log_limit import LINES
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import hostile_messages
+from tests.support.processes import in_process
 from tests.support.processes.fleet import (
     BATCH_IMAGES,
     PRODUCT_APP,
@@ -127,8 +128,8 @@ def test_flower_displays_workers_tasks_and_pools_and_the_table_is_right(
         published(fleet.client) as channels,
         Flower(tmp_path / "flower", flower_settings) as flower,
     ):
-        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
-        assert job.wait() == Exit.OK, job.story
+        job = in_process.run(fleet, "classify", FOLDER, "-o", str(output), cwd=images.cwd)
+        assert job.code == Exit.OK, job.story
         check_displayed(flower, worker, -(-IMAGES // BATCH_IMAGES))
         assert output.read_bytes() == images.table
         assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
@@ -151,8 +152,10 @@ def test_with_the_shipped_users_flower_displays_the_same_and_no_command_is_denie
         user = guarded.users.settings("producer")
         output = tmp_path / "out.csv"
         with Flower(tmp_path / "flower", settings) as flower:
-            job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd, **user)
-            assert job.wait() == Exit.OK, job.story
+            job = in_process.run(
+                fleet, "classify", FOLDER, "-o", str(output), cwd=images.cwd, **user
+            )
+            assert job.code == Exit.OK, job.story
             check_displayed(flower, worker, -(-IMAGES // BATCH_IMAGES))
             flower.end()
         assert worker.end() == 0, worker.story
@@ -248,8 +251,8 @@ def test_hostile_commands_are_dropped_with_one_line_each_and_the_worker_continue
     )
     wait_for("a subscription", lambda: subscribers(fleet.client))
     output = tmp_path / "out.csv"
-    job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
-    assert job.wait() == Exit.OK, job.story
+    job = in_process.run(fleet, "classify", FOLDER, "-o", str(output), cwd=images.cwd)
+    assert job.code == Exit.OK, job.story
     assert output.read_bytes() == images.table
     assert worker.children == children
     assert "Traceback" not in worker.log
@@ -280,8 +283,8 @@ def test_without_events_no_worker_subscribes_or_publishes(
     worker = fleet.launched(launch)
     output = tmp_path / "out.csv"
     with published(fleet.client) as channels:
-        job = fleet.producer("classify", FOLDER, "-o", str(output), cwd=images.cwd)
-        assert job.wait() == Exit.OK, job.story
+        job = in_process.run(fleet, "classify", FOLDER, "-o", str(output), cwd=images.cwd)
+        assert job.code == Exit.OK, job.story
         assert len(subscribers(fleet.client)) == 1, "only the test's own subscription"
     # Celery's defaults publish heartbeats and look for other workers, without subscribers.
     assert {channel.partition("/")[2] for channel in channels} <= (

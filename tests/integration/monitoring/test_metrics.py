@@ -31,7 +31,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.broken_files import RUBBISH
 from tests.support.jobs.claims import catch
-from tests.support.processes import local_stack, procfs
+from tests.support.processes import in_process, local_stack, procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.metrics_endpoint import Endpoint, Scrape
@@ -72,8 +72,8 @@ def classify(fleet: Fleet, images: Gallery, output: Path) -> Producer:
 
 def output_of(fleet: Fleet, *arguments: str) -> str:
     """The standard output of a command."""
-    command = fleet.producer(*arguments, cwd=Path(TEMP_DIR))
-    assert command.wait() == Exit.OK, command.story
+    command = in_process.run(fleet, *arguments, cwd=Path(TEMP_DIR))
+    assert command.code == Exit.OK, command.story
     return command.out
 
 
@@ -98,8 +98,9 @@ def test_images_and_failures_are_those_of_the_table(
     before_ms = heartbeats.server_ms(fleet.client)
     worker = fleet.worker(2)
     endpoint = Endpoint(fleet)
-    job = classify(fleet, images, tmp_path / "out.csv")
-    assert job.wait() == Exit.SOME_FAILED, job.story
+    output = str(tmp_path / "out.csv")
+    job = in_process.run(fleet, "classify", "--list", "list", "-o", output, cwd=images.cwd)
+    assert job.code == Exit.SOME_FAILED, job.story
     rows = statuses(tmp_path / "out.csv")
     failed = {status: n for status, n in Counter(rows).items() if status != "ok"}
     assert len(rows) == IMAGES + 1
@@ -329,8 +330,8 @@ def test_an_unusable_address_is_reported_in_one_line(fleet: Fleet) -> None:
         ("--port", "0", "--host", "no.such.invalid"): "choose another --host",
         ("--port", "0", "--host", "no..such"): "choose another --host",
     }.items():
-        command = fleet.producer("metrics", *options, cwd=Path(TEMP_DIR))
-        assert command.wait() == Exit.SETUP, command.story
+        command = in_process.run(fleet, "metrics", *options, cwd=Path(TEMP_DIR))
+        assert command.code == Exit.SETUP, command.story
         (line,) = command.log.splitlines()
         assert why in line
 

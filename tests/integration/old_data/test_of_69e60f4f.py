@@ -28,7 +28,7 @@ from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from tests.support.backbones import short_backbone
 from tests.support.jobs import expected_table, handler_context
-from tests.support.processes import local_stack
+from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
@@ -155,8 +155,8 @@ def test_an_unfinished_job_resumes_to_the_table_of_a_finished_one(
 ) -> None:
     with Fleet(server) as fleet:
         fleet.worker(concurrency=1)
-        producer = fleet.producer("classify", "garments", "-o", f"{name}.csv", cwd=data)
-        assert producer.wait() == Exit.SOME_FAILED, producer.story
+        command = in_process.run(fleet, "classify", "garments", "-o", f"{name}.csv", cwd=data)
+        assert command.code == Exit.SOME_FAILED, command.story
     check_rows(rows(data / f"{name}.csv"), rows(data / "finished.csv"))
     run("verify", f"{name}.csv")
 

@@ -318,7 +318,7 @@ class Fleet:
             app or self.app,
             concurrency,
             launch,
-            self._environment(settings),
+            self.environment(settings),
             self._new_files(),
             self._prefix(Path(TEMP_DIR)),
         )
@@ -355,7 +355,7 @@ class Fleet:
         **settings: str,
     ) -> Producer:
         """A new `hangtag` command in the folder `cwd`."""
-        env = self._environment(settings)
+        env = self.environment(settings)
         producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
         self.processes.append(producer)
         return producer
@@ -369,7 +369,8 @@ class Fleet:
         procfs.wait_for_end(self.pids)
         shutil.rmtree(self._files)
 
-    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
+        """That of a process with these settings besides the fleet's."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
         inherited["PYTHONPATH"] = os.pathsep.join(
             [str(self.installation), os.environ.get("PYTHONPATH", "")]

@@ -65,6 +65,13 @@ def fleet(server: RedisServer) -> Iterator[Fleet]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def idle(server_binary: Path) -> Iterator[tuple[Fleet, Endpoint]]:
+    """An endpoint for tests that change neither it nor its server."""
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
+        yield running, Endpoint(running)
+
+
 def classify(fleet: Fleet, images: Gallery, output: Path) -> Producer:
     arguments = ("classify", "--list", "list", "-o", str(output))
     return fleet.producer(*arguments, cwd=images.cwd)
@@ -218,8 +225,8 @@ def test_requests_and_their_leases_are_counted(fleet: Fleet) -> None:
     assert endpoint.scrape()["hangtag_requests_open"] == 1
 
 
-def test_a_health_check_sends_redis_no_command(fleet: Fleet) -> None:
-    endpoint = Endpoint(fleet)
+def test_a_health_check_sends_redis_no_command(idle: tuple[Fleet, Endpoint]) -> None:
+    fleet, endpoint = idle
     assert endpoint.scrape()["hangtag_redis_up"] == 1
     fleet.client.config_resetstat()
     assert endpoint.get("/healthz") == "ok\n"
@@ -277,8 +284,10 @@ def test_a_server_that_refuses_is_not_up_and_the_reason_is_logged(fleet: Fleet) 
     endpoint.wait_for("Redis", redis_up=1)
 
 
-def test_a_connection_with_no_or_invalid_data_blocks_no_scrape(fleet: Fleet) -> None:
-    endpoint = Endpoint(fleet)
+def test_a_connection_with_no_or_invalid_data_blocks_no_scrape(
+    idle: tuple[Fleet, Endpoint],
+) -> None:
+    _, endpoint = idle
     port = int(endpoint.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)), socket.socket() as rubbish:
         rubbish.connect(("127.0.0.1", port))
@@ -303,8 +312,8 @@ def _families(page: str) -> list[str]:
     return [line for line in page.splitlines() if line.startswith("# ")]
 
 
-def test_unknown_paths_are_not_found(fleet: Fleet) -> None:
-    endpoint = Endpoint(fleet)
+def test_unknown_paths_are_not_found(idle: tuple[Fleet, Endpoint]) -> None:
+    _, endpoint = idle
     assert _families(endpoint.get("/")) == _families(endpoint.get("/metrics"))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         endpoint.get("/other")
@@ -322,8 +331,9 @@ def test_a_signal_ends_it_in_order(fleet: Fleet, number: signal.Signals, code: E
     assert "Traceback" not in endpoint.process.log
 
 
-def test_an_unusable_address_is_reported_in_one_line(fleet: Fleet) -> None:
-    port = Endpoint(fleet).url.rpartition(":")[2]
+def test_an_unusable_address_is_reported_in_one_line(idle: tuple[Fleet, Endpoint]) -> None:
+    fleet, endpoint = idle
+    port = endpoint.url.rpartition(":")[2]
     for options, why in {
         ("--port", port): f"port {port} of 127.0.0.1 is in use; choose another --port",
         ("--port", "0", "--host", "203.0.113.1"): "choose another --host",

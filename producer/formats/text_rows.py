@@ -9,7 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from operator import add, mul
 
 from producer.formats.cells import plain_names
@@ -17,7 +17,7 @@ from producer.output.csv_cells import escape
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Words
 
-#: The cells of a column with the text before each; one text if they are all the same.
+#: The cells of a column; one text if they are all the same.
 Cells = Sequence[str] | str
 #: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
 _SIGN = 3 if sys.byteorder == "little" else 0
@@ -44,7 +44,7 @@ class TextRows(ABC):
             else []
             for before, column in zip(self._before, columns, strict=True)
         ]
-        self._decimals = {before: _Decimals(before, self.number) for before in self._before}
+        self._decimals = _Decimals(self.number)
 
     @abstractmethod
     def before(self, name: str, is_first: bool) -> str:
@@ -65,22 +65,25 @@ class TextRows(ABC):
     def lines(self, batch: RowBatch) -> str:
         """The lines of a batch."""
         cells = map(self._cells, repeat(batch), self._columns, self._before, self._words)
-        pieces = _merged([self._before[0], *cells, self.end])
+        pieces = _merged([*chain.from_iterable(cells), self.end])
         texts = [""] * (len(batch) * len(pieces))
         for at, piece in enumerate(pieces):
             texts[at :: len(pieces)] = [piece] * len(batch) if isinstance(piece, str) else piece
         return "".join(texts)
 
-    def _cells(self, batch: RowBatch, column: Column, before: str, words: Sequence[str]) -> Cells:
-        if isinstance(column, Names):
-            return self._names(batch)
+    def _cells(
+        self, batch: RowBatch, column: Column, before: str, words: Sequence[str]
+    ) -> Sequence[Cells]:
+        """The cells of a column, and what is before them."""
         if isinstance(column, Words):
-            return _texts(words, column.codes(batch))
-        numbers = self._decimals[before].texts(column.values(batch))
-        if not batch.failed:
-            return numbers
-        empty = before + self.empty
-        return [empty if code else text for text, code in zip(numbers, batch.statuses, strict=True)]
+            return (_texts(words, column.codes(batch)),)
+        if isinstance(column, Names):
+            return before, self._names(batch)
+        numbers = self._decimals.texts(column.values(batch))
+        if batch.failed:
+            cells = zip(numbers, batch.statuses, strict=True)
+            numbers = [self.empty if status else number for number, status in cells]
+        return before, numbers
 
     def _names(self, batch: RowBatch) -> list[str]:
         plain = plain_names(batch)
@@ -114,11 +117,12 @@ def _texts(words: Sequence[str], codes: Sequence[int]) -> Cells:
 class _Decimals(dict[float, str]):
     """Cells of numbers with four decimals, by the number of units plus `_ROUNDS`.
 
-    A float32 times 10,000 is exact as a double, so the text is that of the number itself.
+    A float32 times 10,000 is exact as a double, so the text is that of the number itself. There are
+    at most 20,001.
     """
 
-    def __init__(self, before: str, number: Callable[[str], str]) -> None:
-        self._before, self._number = before, number
+    def __init__(self, number: Callable[[str], str]) -> None:
+        self._number = number
 
     def __missing__(self, units: float) -> str:
         self[units] = self._text((units - _ROUNDS) / _UNIT)
@@ -132,4 +136,4 @@ class _Decimals(dict[float, str]):
         return list(map(self.__getitem__, units))
 
     def _text(self, value: float) -> str:
-        return self._before + self._number(f"{value:.4f}")
+        return self._number(f"{value:.4f}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from producer.formats.csv import CsvRows
@@ -106,14 +106,17 @@ def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -
     assert batch.persons == {i: given_[i] for i in given_ if not case.result.statuses[i]}
 
 
-@pytest.mark.parametrize("thousandths", [0, 1, 3125, 31250, 62500, 96875, 100000])
-def test_a_number_between_two_decimals_is_written_as_python_does(thousandths: int) -> None:
-    """0.03125 is exact as a float32, and half a unit above 0.0312."""
-    number = thousandths / 100_000
+#: 0.03125 and its multiples are exact as float32, and half a unit above a decimal.
+HALVES = [0.03125, 0.3125, 0.96875]
+OTHERS = [0.0, 1.0, -0.0, -0.25, -1e-5, 1.5, 2.0, 3e9, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("number", [*HALVES, *OTHERS])
+def test_a_number_is_written_as_python_does(number: float) -> None:
     result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
     columns = table_columns(card(), Rules(), chosen=("confidence",))
-    text = CsvRows(columns).lines(RowBatch(b"a.png", result))
-    assert text == f"a.png,{struct.unpack('<f', struct.pack('<f', number))[0]:.4f}\n"
+    (single,) = struct.unpack("<f", result.probabilities)
+    assert CsvRows(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
 
 
 def test_batches_follow_each_other() -> None:
@@ -137,6 +140,8 @@ def test_batches_follow_each_other() -> None:
 parts = st.sampled_from([b"", b"a", b"b", b"a/b", b"/a"])
 
 
+@example([b"a/x", b"a/b/x"])
+@example([b"a/x", b"b/x"])
 @given(st.lists(st.tuples(parts, parts).map(b"/".join).filter(bool), min_size=1, max_size=3))
 def test_the_labels_of_folders_do_not_depend_on_the_neighbours(found: list[bytes]) -> None:
     count = len(found)

@@ -71,12 +71,12 @@ def _gaps(found: Comparison) -> Iterator[str]:
 
 
 def _figures(found: Comparison) -> Iterator[Figure]:
-    of_all = f"{percent(found.agreed / max(found.images, 1), 1)} of {found.images:,} images"
+    of_all = f"{percent(found.agreed / max(found.images, 1))} of {found.images:,} images"
     yield Figure(f"{found.agreed:,}", "agree", of_all)
     if not found.judged:
         return
     for letter, side in (("A", found.a), ("B", found.b)):
-        share = percent(side.right / found.judged, 1)
+        share = percent(side.right / found.judged)
         detail = f"{share} of {found.judged:,}, {found.judges}"
         yield Figure(f"{side.right:,}", f"right in {letter}", detail)
     yield Figure(f"{found.only_a_right:,}", "only in A", "right in A, wrong in B")
@@ -103,7 +103,7 @@ def _label_line(one: LabelFigures, judged: bool) -> list[str]:
     cells = [one_line(one.label), *(f"{count:,}" for count in (one.a, one.b, one.agreed))]
     if judged:
         shares = [
-            percent(n / one.judged, 1) if one.judged else "-" for n in (one.right_a, one.right_b)
+            percent(n / one.judged) if one.judged else "-" for n in (one.right_a, one.right_b)
         ]
         cells += [*shares, f"{one.only_a_right:,}", f"{one.only_b_right:,}"]
     return cells

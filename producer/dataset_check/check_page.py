@@ -131,7 +131,7 @@ def _values(
         "unreadable_count": len(rows.paths) - len(found.readable),
         "classes": list(_classes(found, data)),
         "tested": any(data.test),
-        "notes": [text.shortened(note, text.PATH_CHARS) for note in data.notes],
+        "notes": [text.bounded(note, text.PATH_CHARS) for note in data.notes],
     }
 
 

@@ -68,7 +68,7 @@ def lines(report: Report, room: int | None) -> Iterator[str]:
         head = f"{one.level:<{level}}  {one.topic:<{topic}}  "
         text = one_line(one.text)
         if room is not None and " " not in text:  # a path
-            text = style.shortened(text, room - len(head), keep_end=True)
+            text = style.shortened(text, room - len(head), style.Keep.END)
         text = style.wrapped(head, text, room)
         yield _STYLES[one.level](text[: len(one.level)]) + text[len(one.level) :]
         if one.fix:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from producer.journal.snapshot import JobState, JobView
 from producer.present.formatting import ago, duration, near, one_line
-from producer.present.style import dim, doubtful, failed, good
+from producer.present.style import Keep, dim, doubtful, failed, good
 from producer.present.text_table import Column, fitted
 
 _STATES = {
@@ -47,7 +47,7 @@ _COLUMNS = (
     Column("left", left=False, drop=2),
     Column("started", drop=3),
     Column("model", least=10, drop=6),
-    Column("table", least=12, keep_end=True, style=dim),
+    Column("table", least=12, keep=Keep.END, style=dim),
 )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output import image_file
-from producer.present.formatting import columns
+from producer.present.text_table import columns
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+
 from producer.models.catalog import check_versions
 from producer.models.corrected_files import corrections_input
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.present.form import Figure, figures, next_commands, paragraphs
-from producer.present.formatting import columns, counted, one_line, percent
+from producer.present.formatting import counted, one_line, percent
 from producer.present.style import fitted_lines, width
+from producer.present.text_table import columns
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
@@ -97,7 +100,7 @@ def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:
 
 
 def _figures(found: Evaluation, room: int | None) -> list[str]:
-    ece = Figure(percent(found.ece, 1), "calibration error", f"loss {found.loss:.4f}")
+    ece = Figure(percent(found.ece), "calibration error", f"loss {found.loss:.4f}")
     measured = [accuracy_figure(found.accuracy, found.count, "labelled")] if found.count else []
     return figures([*measured, ece], room)
 
@@ -107,7 +110,7 @@ def _classes(found: Evaluation) -> list[str]:
         (
             one_line(one.label),
             f"{one.count:,}",
-            *(percent(value, 1) for value in (one.precision, one.recall, one.f1)),
+            *(percent(value) for value in (one.precision, one.recall, one.f1)),
         )
         for one in per_class(found.labels, found.confusion)
     ]
@@ -125,4 +128,4 @@ def _matrix(found: Evaluation, room: int | None) -> list[str]:
         for number, label, row in zip(numbers, found.labels, found.confusion, strict=True)
     ]
     table = columns(("true \\ predicted", *numbers), rows, ("true \\ predicted",))
-    return table if room is None or max(map(width, table)) <= room else []
+    return table if room is None or max(map(width, map(click.unstyle, table))) <= room else []

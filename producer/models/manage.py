@@ -13,7 +13,8 @@ from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.catalog import load_catalog
 from producer.models.default_model import OVERRIDE, Choice, choice, choices
-from producer.present.formatting import columns, near
+from producer.present.formatting import near
+from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
 from producer.stack.other_stacks import stacks

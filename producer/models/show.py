@@ -10,8 +10,9 @@ import msgspec
 
 from producer.models.catalog import Catalog
 from producer.output import image_file
-from producer.present.formatting import columns, counted, moment, one_line, percent, share, size
+from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns_of, wrapped
+from producer.present.text_table import columns
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName
@@ -161,10 +162,10 @@ def _second_pass(card: Card) -> str:
 def _operating_points(card: Card) -> list[tuple[str, ...]]:
     return [
         (
-            percent(point.precision),
+            percent(point.precision, 0),
             "-" if point.threshold is None else f"{point.threshold:.4f}",
             f"{point.accepted:.1%}",
-            percent(point.reached, 1) if point.accepted else "-",
+            percent(point.reached) if point.accepted else "-",
             ", ".join(
                 one_line(label)
                 for label, limit in zip(card.labels, point.thresholds, strict=True)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from producer.pages import text
+from producer.present.formatting import percent
 
 #: Of the drawings for wide and for narrow screens, whose texts have the same size.
 WIDTHS = (720, 340)
@@ -108,7 +108,7 @@ def _bars(values: Sequence[int], width: int, scale: _Scale) -> list[Bar]:
     for i, value in enumerate(values):
         if value:
             y = scale.y(value)
-            low, high = (text.percent(n / len(values), 0) for n in (i, i + 1))
+            low, high = (percent(n / len(values), 0) for n in (i, i + 1))
             title = f"{low} to {high}: {value:,}"
             x, height = _round(LEFT + i * room), _round(HEIGHT - BOTTOM - y)
             found.append(Bar(x, y, _round(0.88 * room), height, title))
@@ -128,7 +128,7 @@ def _summary(counts: Sequence[int], wrong: Sequence[int]) -> str:
     if not total:
         return "No image has a label."
     parts = [
-        f"{text.percent(sum(counts[round(low * len(counts)) :]) / total)} have a confidence of "
+        f"{percent(sum(counts[round(low * len(counts)) :]) / total)} have a confidence of "
         f"{low:.0%} or more"
         for low in (0.9, 0.5)
     ]

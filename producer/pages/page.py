@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.output import draft_lock
-from producer.pages import text
+from producer.present import formatting
 from shared import atomic_file
 from shared.errors import UsageError
 from shared.messages.files import printable
@@ -151,9 +151,9 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": text.count,
-        "percent": text.percent,
-        "decimals": text.decimals,
+        "count": "{:,}".format,
+        "percent": formatting.percent,
+        "decimals": formatting.share,
     }
     return environment
 

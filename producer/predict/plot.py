@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 
 from producer.inputs.reader import read
 from producer.predict.predictions import Prediction
+from producer.present.style import Keep, shortened
 from shared.image_status import Status
 
 #: The tutorial's colours: right, wrong, and neither.
@@ -170,7 +171,4 @@ def _bar_colour(found: Prediction, name: str) -> str:
 def _shortened(text: str) -> str:
     """One printable line that fits below an image."""
     line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    tail = NAME_LENGTH // 3
-    if len(line) <= NAME_LENGTH:
-        return line
-    return f"{line[: NAME_LENGTH - tail - 1]}…{line[-tail:]}"
+    return shortened(line, NAME_LENGTH, Keep.ENDS, len)

@@ -6,14 +6,13 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
 import msgspec
 
 _UNITS = ("B", "kB", "MB", "GB")
-_GAP = "  "  #: between columns
 #: With the spaces around it.
 _LINE_END = re.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 #: Units of ages: seconds, name, and the number from which the next unit is used.
@@ -40,13 +39,16 @@ def share(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def percent(value: float | None, digits: int = 0) -> str:
-    """`98%` of 0.98; `-` for None. Only all is 100%, and only none 0%."""
+def percent(value: float | None, digits: int = 1) -> str:
+    """`97.5%` of 0.975; `-` for None. Less than all is never 100%, nor more than nothing 0%."""
     if value is None:
         return "-"
-    least = 10.0 ** -(digits + 2)
-    shown = min(max(value, least), 1 - least) if 0 < value < 1 else value
-    return f"{shown:.{digits}%}"
+    shown, least = f"{value:.{digits}%}", 10.0 ** -(digits + 2)
+    if value < 1 and shown == f"{1:.{digits}%}":
+        return f"> {1 - least:.{digits}%}"
+    if value > 0 and shown == f"{0:.{digits}%}":
+        return f"< {least:.{digits}%}"
+    return shown
 
 
 def moment(text: str) -> str:
@@ -159,22 +161,3 @@ def _escaped_parts(value: object) -> object:
 def show_json(value: object) -> None:
     """One JSON document on standard output: in UTF-8, with any encoding of texts."""
     click.echo(json_text(value).encode())
-
-
-def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
-    """The heading and one line per row; the columns in `left` are left-aligned.
-
-    Lines are never truncated: a pipe has no terminal width.
-    """
-    table = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [_line(head, row, widths, left) for row in table]
-
-
-def _line(
-    head: Sequence[str], row: Sequence[str], widths: Sequence[int], left: Collection[str]
-) -> str:
-    cells = zip(head, row, widths, strict=True)
-    return _GAP.join(
-        cell.ljust(width) if name in left else cell.rjust(width) for name, cell, width in cells
-    ).rstrip()

@@ -12,7 +12,8 @@ import shutil
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from functools import partial
 from typing import TextIO
 
@@ -29,6 +30,12 @@ DUMB = ("dumb", "unknown")
 ELLIPSIS = "…"
 _COLOURED, _RESET = re.compile(r"(\x1b\[[0-9;]*m)(.*?)\x1b\[0m(.*)"), "\x1b[0m"
 _WIDE = ("W", "F")  #: categories of East Asian characters that take two columns
+
+
+class Keep(Enum):
+    """What remains of a text that is too long."""
+
+    START, END, ENDS = range(3)
 
 
 def colour_wanted(environ: Mapping[str, str]) -> bool | None:
@@ -83,16 +90,26 @@ def width(text: str) -> int:
     return sum(_width(character) for character in text)
 
 
-def shortened(text: str, limit: int, keep_end: bool = False) -> str:
-    """A text of at most `limit` columns; an ellipsis replaces its end, or its start."""
-    if width(text) <= limit:
+def shortened(
+    text: str, limit: int, keep: Keep = Keep.START, size: Callable[[str], int] = width
+) -> str:
+    """A text of at most `limit` columns, or of another `size`; an ellipsis replaces what is left
+    out."""
+    if size(text) <= limit:
         return text
-    kept = ""
-    for character in reversed(text) if keep_end else text:
-        if width(kept) + _width(character) >= limit:
-            break
-        kept += character
-    return ELLIPSIS + kept[::-1] if keep_end else kept + ELLIPSIS
+    tail = {Keep.START: 0, Keep.ENDS: limit // 2, Keep.END: limit - 1}[keep]
+    head = _start(text, limit - 1 - tail, size)
+    return head + ELLIPSIS + _start(text[::-1], tail, size)[::-1]
+
+
+def _start(text: str, limit: int, size: Callable[[str], int]) -> str:
+    """The longest start of a text that is no longer than `limit`."""
+    used = 0
+    for i, character in enumerate(text):
+        used += size(character)
+        if used > limit:
+            return text[:i]
+    return text
 
 
 def wrapped(head: str, text: str, room: int | None) -> str:

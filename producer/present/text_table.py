@@ -6,10 +6,10 @@ In a pipe nothing is left out: it has no width.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from producer.present.style import columns_of, dim, has_blocks, shortened, width
+from producer.present.style import Keep, columns_of, dim, has_blocks, shortened, width
 
 GAP = "  "  #: between columns
 #: An unknown value. On a terminal a column of nothing else is left out, if it may be.
@@ -27,7 +27,7 @@ class Column(NamedTuple):
     left: bool = True  #: aligned to the left
     least: int = 0  #: may be shortened to this width; 0: never
     drop: int = 0  #: the highest number is left out first where there is no room; 0: never
-    keep_end: bool = False  #: its start is shortened, as of a path
+    keep: Keep = Keep.START  #: what remains of a cell that is shortened
     style: Callable[[str], str] = _plain  #: colours a cell by its text
 
 
@@ -53,6 +53,11 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str
     """The table for standard output. An encoding without an ellipsis is never shortened."""
     room = columns_of(sys.stdout) if has_blocks(sys.stdout.encoding) else None
     return table(columns, rows, room)
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:
+    """A table that is never shortened; the columns in `left` are aligned to the left."""
+    return table([Column(text, text in left) for text in head], rows, None)
 
 
 def _shown(
@@ -88,7 +93,7 @@ def _total(sizes: Sequence[int], shown: Sequence[int]) -> int:
 def _line(cells: Sequence[tuple[Column, str, int]]) -> str:
     parts = []
     for column, text, size in cells:
-        short = shortened(text, size, column.keep_end)
+        short = shortened(text, size, column.keep)
         gap, styled = " " * (size - width(short)), column.style(short) if short else ""
         parts.append(styled + gap if column.left else gap + styled)
     # Without spaces at the end: the last filled cell may have colour codes after its text.

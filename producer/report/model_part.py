@@ -47,7 +47,7 @@ def values(details: VersionDetails, drawn: dict[str, Plot]) -> dict[str, Any]:
     return {
         "model": card.ref,
         "aliases": ", ".join(details.aliases),
-        "facts": [(name, text.shortened(value, text.PATH_CHARS)) for name, value in facts(card)],
+        "facts": [(name, text.bounded(value, text.PATH_CHARS)) for name, value in facts(card)],
         "figures": figures(card.metrics),
         "points": [
             (point, sum(limit is None for limit in point.thresholds))

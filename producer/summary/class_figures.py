@@ -66,10 +66,10 @@ def accuracy_figure(accuracy: float, count: int, images: str, error: float = 0.0
     `error` is its standard error, where one was estimated that counts near-duplicates once.
     """
     low, high = interval(accuracy, count)
-    detail = f"{percent(low, 1)} to {percent(high, 1)} on other images like these"
+    detail = f"{percent(low)} to {percent(high)} on other images like these"
     if error:
-        detail = f"standard error {percent(error, 1)}, copies count once"
-    return Figure(percent(accuracy, 1), f"of {count:,} {images} images right", detail)
+        detail = f"standard error {percent(error)}, copies count once"
+    return Figure(percent(accuracy), f"of {count:,} {images} images right", detail)
 
 
 def weakest_lines(found: Evaluation) -> list[str]:
@@ -81,10 +81,12 @@ def weakest_lines(found: Evaluation) -> list[str]:
         return []
     names = [shortened(one_line(one.label), LABEL_CELLS) for one in shown]
     cells = max(map(width, names))
+    recalls = [percent(one.recall) for one in shown]
+    figure_cells = max(6, *map(len, recalls))
     lines = [
-        f"  {name(text)}{' ' * (cells - width(text))}  {percent(one.recall, 1):>6}  "
+        f"  {name(text)}{' ' * (cells - width(text))}  {recall:>{figure_cells}}  "
         + dim(f"taken for {_others(one)}")
-        for one, text in zip(shown, names, strict=True)
+        for one, text, recall in zip(shown, names, recalls, strict=True)
     ]
     return ["weakest classes:", *lines]
 

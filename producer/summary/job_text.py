@@ -54,11 +54,12 @@ def _accepted(answers: Answers) -> list[Figure]:
         return []
     if accepted.precision is None:
         rule = f"--min-confidence {accepted.min_confidence:g}"
-        right = f"about {percent(accepted.expected, 1)}"
+        expected = percent(accepted.expected)
+        right = expected if expected[0] in "<>" else f"about {expected}"
     else:
-        precision = percent(accepted.precision)
+        precision = f"{accepted.precision:.0%}"
         rule, right = f"--accept {precision}", f"at least {precision}"
-    share = percent(accepted.images / max(answers.rows, 1), 1)
+    share = percent(accepted.images / max(answers.rows, 1))
     promised = accepted.images and accepted.expected is not None
     promise = f"; {right} should be right" if promised else ""
     detail = f"{share} of all{promise} ({rule})"
@@ -74,7 +75,7 @@ def _doubtful(answers: Answers) -> list[Figure]:
     elif answers.precision is None:
         why = "this version's card has no confidence from which answers are accepted"
     else:
-        precision = percent(answers.precision)
+        precision = f"{answers.precision:.0%}"
         why = f"flagged, or a confidence too low for {precision} precision"
     return [Figure(f"{count:,}", "doubtful", why, style.doubtful)]
 
@@ -98,5 +99,5 @@ def _as_folder(answers: Answers) -> list[Figure]:
     judged = answers.in_label_folders
     if not judged:
         return []
-    share, right = percent(answers.as_folder / judged, 1), f"{answers.as_folder:,} of {judged:,}"
+    share, right = percent(answers.as_folder / judged), f"{answers.as_folder:,} of {judged:,}"
     return [Figure(share, f"as their folders are named ({right})")]

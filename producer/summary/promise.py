@@ -96,8 +96,8 @@ def _why(card: Card, rows: Rows) -> str:
         ("flagged", rows.flagged, FLAGGED),
     ):
         if _clearly_more(count, rows.labelled, usual, held):
-            share = percent(count / rows.labelled, 1)
-            return f"{share} are {name}, {percent(usual, 1)} of the held-out images were"
+            share = percent(count / rows.labelled)
+            return f"{share} are {name}, {percent(usual)} of the held-out images were"
     return ""
 
 

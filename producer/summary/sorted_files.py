@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from producer.present.formatting import columns, counted, near, typed
+from producer.present.formatting import counted, near, typed
+from producer.present.text_table import columns
 from shared.errors import Exit
 from shared.labels.class_folders import RESERVED
 

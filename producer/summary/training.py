@@ -49,7 +49,7 @@ def metric_figures(metrics: Metrics, heldout_error: float = 0.0) -> list[Figure]
         found.append(accuracy_figure(metrics.test_accuracy, metrics.test_count, "test"))
     if found:
         ece = metrics.heldout_ece if metrics.test_ece is None else metrics.test_ece
-        found.append(Figure(percent(ece, 1), "calibration error", "of the confidence, on average"))
+        found.append(Figure(percent(ece), "calibration error", "of the confidence, on average"))
     return found
 
 

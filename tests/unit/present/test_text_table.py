@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.present import style
-from producer.present.style import colour_wanted, failed, good, shortened, width
+from producer.present.style import Keep, colour_wanted, failed, good, shortened, width
 from producer.present.text_table import Column, table
 
 COLUMNS = (
@@ -17,7 +17,7 @@ COLUMNS = (
     Column("rate", left=False, drop=1),
     Column("flagged", left=False, drop=2),
     Column("model", least=6),
-    Column("output", least=8, keep_end=True, style=failed),
+    Column("output", least=8, keep=Keep.END, style=failed),
 )
 texts = st.text(st.characters(blacklist_categories=("C", "Z")), max_size=30)
 short = st.text("abc", min_size=1, max_size=8)
@@ -56,10 +56,16 @@ def test_less_important_columns_are_left_out_first() -> None:
 
 @given(texts, st.integers(1, 30))
 def test_a_shortened_text_fits(text: str, limit: int) -> None:
-    for keep_end in (False, True):
-        found = shortened(text, limit, keep_end)
-        assert width(found) <= limit or width(text) <= limit
-        assert found == text or "…" in found
+    for keep in Keep:
+        for size in (width, len):
+            found = shortened(text, limit, keep, size)
+            assert size(found) <= limit
+            assert found == text or "…" in found
+
+
+def test_a_shortened_text_keeps_its_start_its_end_or_both() -> None:
+    kept = [shortened("photos/2019/IMG_0001.jpg", 9, keep) for keep in Keep]
+    assert kept == ["photos/2…", "…0001.jpg", "phot….jpg"]
 
 
 def test_variables_decide_on_colours_as_documented() -> None:

@@ -16,10 +16,10 @@ import click
 
 from producer.fleet import commands
 from producer.formats.table_file import is_foreign
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.pages.page import Kind, is_page
 from producer.present.formatting import typed
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
 

@@ -11,9 +11,9 @@ import msgspec
 from producer.compare.paired_rows import paired, rows
 from producer.compare.paired_test import p_value
 from producer.compare.tally import Compared, Tally
+from producer.journal.sealed_journal import SealedJournal
 from producer.rendering.person_labels import labels_now
 from producer.rows.batch import Rules
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.messages.files import printable
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import AS_CLASSIFIED, Rules, batches
 from producer.rows.row import Row
-from producer.verify.sealed_journal import SealedJournal
 from shared.messages.files import NO_DIGEST
 
 #: The absolute path of a file, and its row.

@@ -11,6 +11,7 @@ from producer.compare.choice import Disagreements
 from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
 from producer.jobs.find_job import find_output
+from producer.journal.sealed_journal import SealedJournal
 from producer.output.output_path import located
 from producer.pages import page
 from producer.pages.file_location import FileLocation
@@ -19,7 +20,6 @@ from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rows.row import Row
 from producer.sorting import moved_files
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.image_status import Status
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.dataset_check.findings import Findings
+from producer.journal.sealed_journal import SealedJournal
 from producer.pages import page as pages
 from producer.pages import text
 from producer.pages.file_location import FileLocation
@@ -16,7 +17,6 @@ from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import Shot
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.verify.sealed_journal import SealedJournal
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedData, DataReport
 

@@ -16,10 +16,10 @@ from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.output.output_path import check_folder
 from producer.pages.file_location import FileLocation
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit, UsageError
 from shared.image_status import count_flags
 from shared.messages.batch import BatchResult, encode_result, new_id

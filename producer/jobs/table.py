@@ -17,6 +17,7 @@ from producer.jobs.find_job import find_output
 from producer.jobs.job import Job
 from producer.journal import journal
 from producer.journal.job_properties import Pinned
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot, stored_options
 from producer.journal.totals import Answers
 from producer.output.output_path import check_folder, checked_output
@@ -31,7 +32,6 @@ from producer.rendering.display_options import (
 )
 from producer.summary.answers import AnswerCounter
 from producer.summary.promise import as_promised
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels import correction_log
 

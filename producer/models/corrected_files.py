@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.pages.file_location import FileLocation
 from producer.present.formatting import typed
 from producer.rows.batch import batches
 from producer.sorting import moved_files
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside

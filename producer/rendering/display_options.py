@@ -106,6 +106,11 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
     return Table(columns, rules, job.record, card)
 
 
+def table_of(job: JobProperties) -> Table:
+    """What the table of a job displays, with the options in its journal. Raises as `make_table`."""
+    return make_table(Pinned(job.record, job.card, job.options), stored_display(job))
+
+
 def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:
     """The options with the corrections that there are now, for a table with the options `before`.
 

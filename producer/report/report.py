@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from producer.jobs.find_job import find_output
+from producer.journal.sealed_journal import SealedJournal
 from producer.models.catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
@@ -24,7 +25,6 @@ from producer.report.choice import Choice
 from producer.report.survey import Survey
 from producer.rows.batch import Rules, batches
 from producer.sorting import moved_files
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName

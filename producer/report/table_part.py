@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.inputs.job_options import JobOptions
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.totals import Withdrawn
 from producer.pages import text
 from producer.pages.histogram import histograms
@@ -22,7 +23,6 @@ from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
 from producer.summary import promise
-from producer.verify.sealed_journal import SealedJournal
 from shared.image_status import BY_CODE, FLAGS
 
 #: Rows of the table of labels; a model may have 65,536 labels.

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
+from producer.journal.sealed_journal import SealedJournal
 from producer.pages.file_location import FileLocation
 from producer.rendering.named_rows import name_rows
 from producer.review.answers import Answers
 from producer.rows.row import Row
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels import correction_log

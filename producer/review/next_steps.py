@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from producer.journal.sealed_journal import SealedJournal
 from producer.models.train import name_of
 from producer.present.formatting import near, typed
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import HangtagError, UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules, batches
 from producer.rows.decide import Decision
 from producer.sorting.entry import Content, Entry, State, Way
@@ -16,7 +17,6 @@ from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
-from producer.verify.sealed_journal import SealedJournal
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
 

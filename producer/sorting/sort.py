@@ -16,11 +16,13 @@ import msgspec
 from producer.formats.table_file import is_foreign
 from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import located
 from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
+from producer.rendering.display_options import table_of
 from producer.sorting import moved_files, out_folder, placing, reach, sort_index
 from producer.sorting.entry import Way
 from producer.sorting.folders import Folders
@@ -30,7 +32,6 @@ from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.summary.sorted_files import Sorted
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
 from shared.messages.files import printable
@@ -50,7 +51,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     """
     table, out = located(table), _checked(into)
     with _opened(table) as sealed:
-        plan = Plan(sealed, sealed.table.rules)
+        plan = Plan(sealed, table_of(sealed).rules)
         survey = plan.survey()
         _check_links(sealed, out, way)
         with out_folder.new_log(out) as log:
@@ -82,7 +83,7 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
     """What `sort` would do, as far as that shows without reading the files; nothing is written."""
     table, out = located(table), _checked(into)
     with _opened(table) as sealed, tempfile.TemporaryDirectory(prefix="hangtag-") as scratch:
-        plan = Plan(sealed, sealed.table.rules)
+        plan = Plan(sealed, table_of(sealed).rules)
         survey = plan.survey()
         _check_links(sealed, out, way)
         left_log = out_folder.left_by(out)

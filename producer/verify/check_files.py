@@ -11,9 +11,9 @@ import msgspec
 from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
+from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import batches
 from producer.verify.align import align
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable

@@ -11,10 +11,11 @@ from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
 from producer.formats.registry import loaded, named
 from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
+from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
+from producer.rendering.display_options import table_of
 from producer.rows.batch import batches
 from producer.verify.align import align
-from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
 
 _CELL_CHARS = 80
@@ -70,12 +71,12 @@ def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
     """Whether the file equals the journal's table, and the SHA-256 of the latter."""
     with regular_file.open_file(output) as file:
         compared = _Compared(file)
-        render(sealed, sealed.table, sealed.options.form, compared)
+        render(sealed, table_of(sealed), sealed.options.form, compared)
         return compared.same and not file.read(1), compared.sha256.hexdigest()
 
 
 def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
-    form, table = loaded(sealed.options.form), sealed.table
+    form, table = loaded(sealed.options.form), table_of(sealed)
     columns = heads(table.columns)
     expected, found = _expected(form, sealed), _found(form, output)
     try:
@@ -86,7 +87,7 @@ def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
 
 
 def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
-    table = sealed.table
+    table = table_of(sealed)
     yield heads(table.columns)
     cells = Cells(table.columns)
     for batch in batches(sealed, table.rules):

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.journal import journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
+from producer.rendering.display_options import table_of
 from producer.rows.batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
-from producer.verify.sealed_journal import SealedJournal
 from shared import regular_file
 from shared.errors import Damaged, SetupError, UsageError
 from shared.messages.model_card import card_sha256
@@ -127,7 +128,7 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
-    unproven = sealed.table.rules.unproven
+    unproven = table_of(sealed).rules.unproven
     found = [unproven] if unproven else []
     if library := other_library(sealed):
         found.append(

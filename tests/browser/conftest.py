@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from producer.cli.main import hangtag
 from producer.compare.paired_rows import rows
+from producer.journal.sealed_journal import SealedJournal
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
-from producer.verify.sealed_journal import SealedJournal
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
 from tests.support.pages import planted_check

@@ -22,9 +22,9 @@ from producer.cli.main import hangtag
 from producer.jobs.job import Job
 from producer.journal import records
 from producer.journal.journal import Journal, journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.verify.align import align
 from producer.verify.check_files import PROBLEMS_MAX
-from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import Proof, verdict, verify
 from shared.errors import Exit, SetupError
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of

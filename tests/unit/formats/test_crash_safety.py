@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.formats.table_file import is_foreign
-from producer.verify.sealed_journal import SealedJournal
+from producer.journal.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX

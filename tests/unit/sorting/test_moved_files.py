@@ -14,12 +14,12 @@ import pytest
 
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.predict import predict
 from producer.rows.batch import batches
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.sorting.moved_files import MovedFiles, _Log
-from producer.verify.sealed_journal import SealedJournal
 from producer.verify.verify import verify
 from shared import failpoints, file_lock
 from shared.errors import SetupError

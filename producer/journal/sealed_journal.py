@@ -12,13 +12,11 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
-from producer.journal.job_properties import JobProperties, Pinned, open_read_only
+from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
 from producer.present.formatting import typed
-from producer.rendering.display_options import make_table, stored_display
-from producer.rows.columns import Table
 from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 
@@ -92,11 +90,6 @@ class SealedJournal(JobProperties):
     def options(self) -> JobOptions:
         """The options with the output's current path."""
         return self._options
-
-    @property
-    def table(self) -> Table:
-        """What its table displays, with the display options of the job."""
-        return make_table(Pinned(self.record, self.card, self.options), stored_display(self))
 
     @property
     def finished(self) -> bool:

@@ -73,4 +73,6 @@ class Format(ABC):
         """A cell as text, to compare it."""
         if cell is None:
             return ""
-        return cell if isinstance(cell, str) else format(cell, cls.digits)
+        if isinstance(cell, int | float):
+            return format(cell, cls.digits)
+        return str(cell)  # of a changed file it may be anything

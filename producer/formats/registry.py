@@ -55,11 +55,18 @@ def _json() -> type[Format]:
     return Json
 
 
+def _parquet() -> type[Format]:
+    from producer.formats.parquet import Parquet
+
+    return Parquet
+
+
 _ROWS = (
     Form(CSV, (".csv",), _csv),
     Form("tsv", (".tsv",), _tsv),
     Form("jsonl", (".jsonl", ".ndjson"), _jsonl),
     Form("json", (".json",), _json),
+    Form("parquet", (".parquet",), _parquet, {"pyarrow": "pyarrow"}, "parquet", is_text=False),
 )
 FORMS = {form.name: form for form in _ROWS}
 #: For a help text.

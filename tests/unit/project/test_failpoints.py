@@ -82,6 +82,7 @@ WITHOUT = {
     },
     "the forms of a table: they write to its draft, and `write_table` has points": {
         "producer/formats/json.py",
+        "producer/formats/parquet.py",
         "producer/formats/text_format.py",
     },
     "rows that wait for their partners: a database of this process alone": {

@@ -1,0 +1,95 @@
+"""Parquet: its types, its metadata, and what it needs of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from producer.formats import parquet
+from producer.rows.batch import AS_CLASSIFIED, RowBatch
+from producer.rows.columns import Table, table_columns
+from shared.image_status import Status
+from tests.unit.formats.test_text_rows import JOB, card, packed, written_as
+
+ROWS = 5
+TABLE = Table(table_columns(card(), AS_CLASSIFIED, 2), AS_CLASSIFIED, JOB, card())
+#: Of a process that renders 10,000,000 rows with names of 100 bytes.
+MEMORY_MAX = 256_000_000
+LONG, LONG_BATCHES = 100, 9_766
+#: Renders them in batches of 1,024; prints its greatest memory in bytes.
+RENDER = """
+import resource, sys
+sys.modules["numpy"] = None
+from producer.formats.parquet import Parquet
+from producer.rows.batch import RowBatch
+from tests.unit.formats.test_parquet import LONG, TABLE, packed, Status
+result = packed(2, [Status.OK] * 1024, [[(0, 0.5), (1, 0.25)]] * 1024)
+with open(sys.argv[1], "wb") as file:
+    writer = Parquet(file)
+    writer.begin(TABLE)
+    for n in range(int(sys.argv[2])):
+        names = [b"%d/%d" % (n, i) for i in range(1024)]
+        writer.write(RowBatch(b"\\0".join(name.ljust(LONG, b"x") for name in names), result))
+    writer.end()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def batches(count: int) -> list[RowBatch]:
+    statuses = [Status.OK, Status.MISSING, Status.OK, Status.OK, Status.OK]
+    result = packed(2, statuses, [[(1, 0.75), (0, 0.25)]] * ROWS)
+    names = [[b"%d/%d" % (n, i) for i in range(ROWS)] for n in range(count)]
+    return [RowBatch(b"\0".join(some), result) for some in names]
+
+
+def test_columns_have_types_and_the_file_names_its_job_and_model(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    path.write_bytes(written_as("parquet", TABLE, batches(1)))
+    found = pq.read_schema(path)
+    words, number = pa.dictionary(pa.int32(), pa.string()), pa.float32()
+    assert {field.name: field.type for field in found} == {
+        "path": pa.string(),
+        "label": words,
+        "confidence": number,
+        **dict.fromkeys(("status", "error", "flag", "model", "label_2"), words),
+        "confidence_2": number,
+    }
+    assert found.metadata[b"hangtag.job"] == JOB.id.encode()
+    assert found.metadata[b"hangtag.model"] == card().ref.encode()
+    table = pq.read_table(path).to_pydict()
+    assert table["label"] == ["b,c", None, "b,c", "b,c", "b,c"]
+    assert table["confidence_2"] == [0.25, None, 0.25, 0.25, 0.25]
+    assert table["flag"] == [None] * ROWS
+
+
+def test_rows_are_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 2 * ROWS)
+    path = tmp_path / "table.parquet"
+    path.write_bytes(written_as("parquet", TABLE, batches(5)))
+    found = pq.read_metadata(path)
+    groups = [found.row_group(i).num_rows for i in range(found.num_row_groups)]
+    assert groups == [2 * ROWS, 2 * ROWS, ROWS]
+    path.write_bytes(written_as("parquet", TABLE, []))
+    assert pq.read_table(path).num_rows == 0
+
+
+def rendered(path: Path, count: int) -> int:
+    """The memory of a process without NumPy that renders this many batches."""
+    command = [sys.executable, "-c", RENDER, str(path), str(count)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_no_numpy_is_needed(tmp_path: Path) -> None:
+    rendered(tmp_path / "table.parquet", 2)
+    assert pq.read_table(tmp_path / "table.parquet").num_rows == 2 * 1024
+
+
+@pytest.mark.nightly
+def test_ten_million_rows_fit_into_bounded_memory(tmp_path: Path) -> None:
+    assert rendered(tmp_path / "table.parquet", LONG_BATCHES) < MEMORY_MAX
+    assert pq.read_metadata(tmp_path / "table.parquet").num_rows >= 10_000_000

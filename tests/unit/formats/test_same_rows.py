@@ -1,0 +1,130 @@
+"""Every form has the same rows, also for programs that have nothing to do with Hangtag."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+
+from producer.formats.registry import FORMS, loaded
+from producer.output.csv_cells import unescape
+from producer.rows.batch import RowBatch, Rules
+from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
+from shared.image_status import Status
+from shared.messages.model_card import Card
+from tests.unit.formats.test_text_rows import (
+    JOB,
+    Row,
+    card,
+    displays,
+    naive,
+    packed,
+    tables,
+    written_as,
+)
+
+Cells = Sequence[object]
+
+
+def by_csv(path: Path) -> list[Cells]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, strict=True))
+
+
+def by_tabs(path: Path) -> list[Cells]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def of_objects(objects: list[dict[str, object]]) -> list[Cells]:
+    return [list(objects[0]), *(list(one.values()) for one in objects)]
+
+
+def by_lines(path: Path) -> list[Cells]:
+    return of_objects([json.loads(line) for line in path.read_bytes().splitlines()])
+
+
+def by_json(path: Path) -> list[Cells]:
+    return of_objects(json.loads(path.read_bytes()))
+
+
+def by_pyarrow(path: Path) -> list[Cells]:
+    table = pq.read_table(path)
+    return [table.column_names, *zip(*(c.to_pylist() for c in table.columns), strict=True)]
+
+
+def by_duckdb(path: Path) -> list[Cells]:
+    with duckdb.connect() as database:
+        database.execute(f"SELECT * FROM '{path}'")
+        return [[column[0] for column in database.description or ()], *database.fetchall()]
+
+
+READERS: list[tuple[str, Callable[[Path], list[Cells]]]] = [
+    ("csv", by_csv),
+    ("tsv", by_tabs),
+    ("jsonl", by_lines),
+    ("json", by_json),
+    ("parquet", by_pyarrow),
+    ("parquet", by_duckdb),
+]
+
+
+def shown(cell: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+
+
+def test_every_form_has_a_foreign_reader() -> None:
+    assert {form for form, _ in READERS} == set(FORMS)
+
+
+@given(tables(), displays())
+def test_every_reader_finds_the_same_rows(
+    given_: tuple[Card, int, bool, int, list[Row]], display: tuple[Rules, tuple[str, ...]]
+) -> None:
+    """Names, labels, failures and corrections with anything in them."""
+    version, top_k, every, k, rows = given_
+    rules, chosen = display
+    names, statuses, predictions, flags = map(list, zip(*rows, strict=True))
+    result = packed(k, statuses, predictions, flags)
+    batch = RowBatch(b"\0".join(names), result, rules=rules)
+    columns = table_columns(version, rules, top_k, every, chosen)
+    table = Table(columns, rules, JOB, version)
+    persons = rules.persons.of(batch) if rules.persons else None
+    plain = naive(version, top_k, every, rows, rules.acceptance, chosen, persons)
+    expected = list(csv.reader(io.StringIO(plain, newline="")))
+    with TemporaryDirectory() as folder:
+        for form, read in READERS:
+            path = Path(folder, f"table.{form}")
+            path.write_bytes(written_as(form, table, [batch]))
+            found = [[shown(cell) for cell in row] for row in read(path)]
+            assert found == expected, read
+            assert [unescape(row[0]) for row in found[1:]] == names
+            own = [[loaded(form).text(c) for c in row] for row in loaded(form).read(path)]
+            assert [row[0] for row in own] == [row[0] for row in expected]
+
+
+@pytest.mark.parametrize("form", [form.name for form in FORMS.values() if not form.is_text])
+def test_a_form_that_is_no_text_has_unrounded_numbers(form: str, tmp_path: Path) -> None:
+    values = array("f", [0.1, 1 / 3, 0.99999994, 1.0, 1e-9, 0.0])
+    batch = RowBatch(
+        b"\0".join(b"%d" % i for i in range(6)), packed(1, [Status.OK] * 6, [[(0, 0.0)]] * 6)
+    )
+    column = Decimals(CONFIDENCE, lambda batch: values)
+    path = tmp_path / f"table.{form}"
+    table = Table((*table_columns(card(), batch.rules)[:1], column), batch.rules, JOB, card())
+    path.write_bytes(written_as(form, table, [batch]))
+    for name, read in READERS:
+        if name == form:
+            assert array("f", (cast(float, row[1]) for row in read(path)[1:])) == values

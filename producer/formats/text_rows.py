@@ -16,6 +16,7 @@ from producer.formats.cells import plain_names
 from producer.output.csv_cells import escape
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Words
+from producer.rows.decide import marked
 
 #: The cells of a column; one text if they are all the same.
 Cells = Sequence[str] | str
@@ -80,9 +81,8 @@ class TextRows(ABC):
         if isinstance(column, Names):
             return before, self._names(batch)
         numbers = self._decimals.texts(column.values(batch))
-        if batch.failed:
-            cells = zip(numbers, batch.statuses, strict=True)
-            numbers = [self.empty if status else number for number, status in cells]
+        for i in marked(batch.statuses):
+            numbers[i] = self.empty
         return before, numbers
 
     def _names(self, batch: RowBatch) -> list[str]:

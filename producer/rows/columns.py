@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from producer.rows.acceptance import UNKNOWN
 from producer.rows.batch import RowBatch, Rules
-from producer.rows.decide import Decision
+from producer.rows.decide import Decision, marked, without
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.job import JobRecord
 from shared.messages.model_card import Card
@@ -114,11 +114,12 @@ def _displayed(labels: Sequence[str], rules: Rules) -> Words:
         del instead[Decision.FLAGGED]
 
     def codes(batch: RowBatch) -> Sequence[int]:
-        decisions = batch.decisions
-        if decisions.count(Decision.ACCEPTED) == len(batch):
+        others = marked(batch.decisions.translate(_NOT_ACCEPTED))
+        if not others:
             return batch.labels
-        pairs = zip(decisions, batch.labels, strict=True)
-        found = [instead.get(decision, label) for decision, label in pairs]
+        found = batch.labels.tolist()
+        for i in others:
+            found[i] = instead.get(batch.decisions[i], found[i])
         for i, label in batch.persons.items():
             found[i] = number[label]
         return found
@@ -126,17 +127,20 @@ def _displayed(labels: Sequence[str], rules: Rules) -> Words:
     return Words("label", words, codes)
 
 
-def _label(name: str, labels: Sequence[str], rank: int) -> Words:
+def _label(name: str, names: Sequence[str], rank: int) -> Words:
     """The model's label of a rank."""
-    empty = len(labels)
+    empty = len(names)
 
     def codes(batch: RowBatch) -> Sequence[int]:
         found = batch.labels_at(rank)
         if not batch.failed:
             return found
-        return [empty if code else label for label, code in zip(found, batch.statuses, strict=True)]
+        labels = found.tolist()
+        for i in marked(batch.statuses):
+            labels[i] = empty
+        return labels
 
-    return Words(name, [*labels, ""], codes)
+    return Words(name, [*names, ""], codes)
 
 
 def _further(labels: Sequence[str], top_k: int) -> Iterator[Column]:
@@ -157,15 +161,14 @@ def _of_labels(labels: Sequence[str]) -> Iterator[Column]:
 
 def _where_ok(batch: RowBatch, codes: bytes) -> bytes:
     """The codes of rows that have not failed, else 0."""
-    if not batch.failed or not any(codes):
-        return codes
-    return bytes(0 if failed else code for code, failed in zip(codes, batch.statuses, strict=True))
+    return without(codes, batch.statuses)
 
 
 def _sources(batch: RowBatch) -> bytes:
     return batch.decisions.translate(_SOURCE_OF)
 
 
+_NOT_ACCEPTED = bytes(code != Decision.ACCEPTED for code in range(256))
 _SOURCE_OF = bytes(
     {Decision.FAILED: 0, Decision.PERSON: 2}.get(Decision(code), 1) if code < len(Decision) else 0
     for code in range(256)

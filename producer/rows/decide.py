@@ -7,12 +7,14 @@ withdraws the model's label, however confident it is. Else the threshold decides
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
-from operator import gt
+
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 class Decision(enum.IntEnum):
-    """What a row is displayed as. Of several that hold for a row the largest counts."""
+    """What a row is displayed as."""
 
     UNKNOWN = 0  #: the confidence is below the threshold
     ACCEPTED = 1
@@ -21,30 +23,28 @@ class Decision(enum.IntEnum):
     FAILED = 4
 
 
-_IF_FLAGGED = bytes([0, *[Decision.FLAGGED] * 255])
-_IF_FAILED = bytes([0, *[Decision.FAILED] * 255])
-
-
 def decide(confident: bytes, flags: bytes, persons: Iterable[int], statuses: bytes) -> bytes:
     """The `Decision` of each row. `confident` has 1 for rows that reach their threshold; `flags`
     and `statuses` have wire codes, `persons` the indices of rows to which people gave a label."""
-    decisions = confident
-    if any(flags):
-        decisions = bytes(map(max, decisions, flags.translate(_IF_FLAGGED)))
-    by_person = list(persons)
-    if by_person:
-        changed = bytearray(decisions)
-        for i in by_person:
-            changed[i] = Decision.PERSON
-        decisions = bytes(changed)
-    if any(statuses):
-        decisions = bytes(map(max, decisions, statuses.translate(_IF_FAILED)))
-    return decisions
+    decisions = bytearray(confident)
+    for i in marked(flags):
+        decisions[i] = Decision.FLAGGED
+    for i in persons:
+        decisions[i] = Decision.PERSON
+    for i in marked(statuses):
+        decisions[i] = Decision.FAILED
+    return bytes(decisions)
 
 
-def without(confident: bytes, *codes: bytes) -> bytes:
-    """1 for the confident rows whose codes are all 0."""
+def without(values: bytes, *codes: bytes) -> bytes:
+    """`values`, with 0 for the rows of which any code is not 0."""
+    found = bytearray(values)
     for some in codes:
-        if any(some):
-            confident = bytes(map(gt, confident, some))
-    return confident
+        for i in marked(some):
+            found[i] = 0
+    return bytes(found)
+
+
+def marked(codes: bytes) -> list[int]:
+    """The indices of codes that are not 0, usually few."""
+    return [found.start() for found in _NOT_ZERO.finditer(codes)]

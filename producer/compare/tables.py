@@ -63,15 +63,14 @@ def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: 
     disagreements = Disagreements()
     found, tally = compare(a, b, disagreements.add)
     chosen = disagreements.chosen()
-    progress.stage("pictures", len(chosen))
     with (
         moved_files.of_table(Path(a.options.output)) as moved_a,
         moved_files.of_table(Path(b.options.output)) as moved_b,
         PageImages() as images,
     ):
         locations = moved_a.location(a.options), moved_b.location(b.options)
-        reads = [partial(_content, *locations, one.a, one.b) for one in chosen]
-        pictures = dict(zip(chosen, images.thumbnails(reads, progress.passed), strict=True))
+        reads = {one: partial(_content, *locations, one.a, one.b) for one in chosen}
+        pictures = images.thumbnails(reads, progress)
         page.write(output, compare_page(found, tally, pictures, images.missing))
         return Compared(found, str(output), images.missing)
 

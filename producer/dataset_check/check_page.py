@@ -14,7 +14,7 @@ from producer.pages import page as pages
 from producer.pages import text
 from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages, Picture
-from producer.pages.shots import Shot
+from producer.pages.shots import Answer, FileList, Group, Shot
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from shared.messages.model_card import Card
@@ -36,24 +36,6 @@ class ClassLine(NamedTuple):
     test: int
     share: float  #: of the largest class
     suspects: int
-
-
-class Alike(NamedTuple):
-    """A group of copies and near-duplicates."""
-
-    title: str
-    notes: list[str]
-    shots: list[Shot]
-    left_out: int
-
-
-class Unreadable(NamedTuple):
-    """Files with one status."""
-
-    status: str
-    sentence: str
-    files: list[str]  #: the first ones
-    number: int
 
 
 def write(
@@ -78,17 +60,16 @@ def write(
         (i for group in groups for i in group[:OF_GROUP]),
         found.outliers[:OUTLIERS],
     )
-    progress.stage("pictures", len(chosen))
     with SealedJournal(table) as sealed:
         location = FileLocation(sealed.options)
     try:
         with PageImages() as images:
-            reads = [partial(_content, location, found, i) for i in chosen]
-            made = images.thumbnails(reads, progress.passed)
+            reads = {i: partial(_content, location, found, i) for i in chosen}
+            pictures = images.thumbnails(reads, progress)
             missing = images.missing
     finally:
         progress.close()
-    shot = _shots(found, card.labels, dict(zip(chosen, made, strict=True)))
+    shot = _shots(found, card.labels, pictures)
     rendered = pages.render(
         "check.html",
         title=f"Check of {text.path(os.fsencode(folder))}",
@@ -120,7 +101,7 @@ def _values(
         "suspects_count": len(found.suspects),
         "expected_wrong": found.expected_wrong,
         "others_count": len(found.disagreeing) - len(found.suspects),
-        "groups": [_alike(found, group, shot) for group in groups],
+        "groups": [_alike(found, i, group, shot) for i, group in enumerate(groups, 1)],
         "groups_count": len(found.groups),
         "crossing": sum(map(found.crosses, found.groups)),
         "copies": found.copies,
@@ -143,16 +124,17 @@ def _shots(
 
     def shot(index: int) -> Shot:
         row = found.batch.row(index, TOP_LABELS)
+        labels = [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)]
         return Shot(
-            row.number,
             _path(found, index),
             text.file_name(row.name),
-            row.label,
-            [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)],
-            truths[index],
-            names[truths[index]],
             pictures[index],
-            str(row.flag),
+            (truths[index], row.label),
+            [Answer(*labels[0], right=truths[index] == row.label)],
+            (row.number,),
+            labels,
+            names[truths[index]],
+            flag=str(row.flag),
         )
 
     return shot
@@ -163,22 +145,26 @@ def _path(found: Findings, row: int) -> str:
     return text.path(found.rows.paths[row].removeprefix(found.rows.root + b"/"))
 
 
-def _alike(found: Findings, group: Sequence[int], shot: Callable[[int], Shot]) -> Alike:
+def _alike(
+    found: Findings, number: int, group: Sequence[int], shot: Callable[[int], Shot]
+) -> Group:
     same = [found.is_copy(i) for i in group]
-    notes = []
+    warnings = []
     if found.crosses(group):
-        notes.append("in training and test data: an accuracy on the test data is too high")
+        warnings.append("In training and test data: an accuracy on the test data is too high.")
     if found.mixes(group):
-        notes.append("in several classes: one of them is wrong")
+        warnings.append("In several classes: one of them is wrong.")
     kind = "copies" if all(same[1:]) else "near-duplicates"
     shots = [shot(i) for i in group[:OF_GROUP]]
-    return Alike(f"{len(group):,} {kind}", notes, shots, len(group) - len(shots))
+    left_out = len(group) - len(shots)
+    more = f"{left_out:,} more are not displayed" if left_out else ""
+    return Group(f"group-{number}", f"{len(group):,} {kind}", more, shots, warnings=warnings)
 
 
-def _unreadable(found: Findings) -> Iterator[Unreadable]:
+def _unreadable(found: Findings) -> Iterator[FileList]:
     for status, rows in found.unreadable():
-        files = [_path(found, i) for i in rows[:LISTED]]
-        yield Unreadable(str(status), status.sentence, files, len(rows))
+        files = [(0, _path(found, i)) for i in rows[:LISTED]]
+        yield FileList(str(status), status.sentence, len(rows), files)
 
 
 def _classes(found: Findings, data: DataReport) -> Iterator[ClassLine]:

@@ -4,10 +4,12 @@ most."""
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from producer.pages import text
+from producer.pages.shots import Shot
 
 #: A larger table is not legible.
 MAX_LABELS = 40
@@ -45,11 +47,12 @@ class Matrix(NamedTuple):
 def matrix(
     labels: Sequence[str],
     rows: Callable[[int, int], int],
-    pictures: Callable[[int, int], int],
+    shots: Iterable[Shot],
     used: Sequence[int],
 ) -> Matrix:
-    """`rows(true, predicted)` and `pictures(true, predicted)` count; `used` are the labels to show,
-    the most important first, of which MAX_LABELS are displayed."""
+    """`rows(true, predicted)` counts; `shots` are the images that can be opened; `used` are the
+    labels to show, the most important first, of which MAX_LABELS are displayed."""
+    pictures = Counter(shot.cell for shot in shots)
     totals = {truth: sum(rows(truth, label) for label in range(len(labels))) for truth in used}
     shown = sorted(used[:MAX_LABELS])
     names = [text.label(label) for label in labels]
@@ -59,7 +62,7 @@ def matrix(
         share = count / totals[truth] if totals[truth] else 0.0
         # The square root: 1 % of a row can be told from none.
         shade = min(SHADES, max(1, round(SHADES * share**0.5))) if count else 0
-        return Cell(truth, label, count, share, shade, pictures(truth, label))
+        return Cell(truth, label, count, share, shade, pictures[truth, label])
 
     lines = [
         Line(truth, names[truth], totals[truth], [cell(truth, label) for label in shown])

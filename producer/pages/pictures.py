@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from producer.pages.thumbnails import Thumbnails
+from producer.present.meter import Stages
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.pipes.thumbnail import MAX_PLOT_BYTES, Order, Thumbnail
@@ -24,6 +25,7 @@ _WHY = {
 
 #: The bytes of an image, or why there are none.
 Read = Callable[[], bytes | Status]
+Key = TypeVar("Key")
 
 
 class Picture(NamedTuple):
@@ -57,12 +59,13 @@ class PageImages:
         if self._thumbnails is not None:
             self._thumbnails.__exit__(*error)
 
-    def thumbnails(self, reads: Sequence[Read], done: Callable[[int], None]) -> list[Picture]:
-        """A picture of each image, in order; `done` gets 1 after each."""
-        found = []
-        for made in self._made(reads):
-            found.append(self._picture(made))
-            done(1)
+    def thumbnails(self, reads: Mapping[Key, Read], progress: Stages) -> dict[Key, Picture]:
+        """A picture of each image."""
+        progress.stage("pictures", len(reads))
+        found = {}
+        for key, made in zip(reads, self._made(list(reads.values())), strict=True):
+            found[key] = self._picture(made)
+            progress.passed(1)
         return found
 
     def plot(self, data: bytes) -> Picture:

@@ -1,4 +1,4 @@
-"""Images of a page with their labels, as the templates display them, and galleries of them."""
+"""Images of a page as the templates display them: with pictures in groups, or as lists of files."""
 
 from __future__ import annotations
 
@@ -8,58 +8,89 @@ from typing import NamedTuple
 from producer.pages.pictures import Picture
 
 
+class Answer(NamedTuple):
+    """The label that an image has in a table."""
+
+    text: str
+    confidence: float
+    table: str = ""  #: A or B, of two tables
+    right: bool = False  #: it is the true label
+
+
 class Shot(NamedTuple):
     """One image. Texts are short enough to display (text.py)."""
 
-    number: int  #: of its row in the table, the first is 1; 0: it is in no table
     path: str
     name: str
-    label: int
-    answers: list[tuple[str, float]]  #: labels and confidences, the most probable first
-    truth: int | None
-    truth_text: str  #: empty if it is unknown
     picture: Picture
+    cell: tuple[int | None, int]  #: of the matrix: the true label and that in the table, or both
+    answers: list[Answer]  #: one of each table
+    rows: tuple[int, ...] = ()  #: its row in each table, the first is 1; empty: it is in no table
+    labels: Sequence[tuple[str, float]] = ()  #: with confidences, the most probable first
+    truth_text: str = ""  #: empty if it is unknown
+    stated_by: str = "folder"  #: what states the truth
     flag: str = ""
     doubtful: bool = False
-    stated_by: str = "folder"  #: what states the truth
     person: str = ""  #: what a person said of it, in words
 
     @property
     def differs(self) -> bool:
-        """Whether the answer is not what its truth says."""
-        return self.truth is not None and self.truth != self.label
+        """Whether no answer is what the truth says."""
+        return bool(self.truth_text) and not any(answer.right for answer in self.answers)
+
+    @property
+    def kinds(self) -> str:
+        """Classes of its element."""
+        kinds = {
+            "doubtful": self.doubtful,
+            "differs": self.differs,
+            "flagged": self.flag,
+            "by-person": self.person,
+        }
+        only = [f"only-{one.table.lower()}" for one in self.answers if one.table and one.right]
+        return " ".join(["shot", *(kind for kind, holds in kinds.items() if holds), *only])
 
 
-class Gallery(NamedTuple):
-    """The images of one label that are displayed."""
+class Group(NamedTuple):
+    """Images that are displayed together."""
 
-    label: int
-    text: str
-    rows: int  #: of the label, displayed or not
-    note: str
+    anchor: str
+    title: str
+    number: str  #: of all images, or of those that are not displayed, in words
     shots: list[Shot]
+    note: str = ""
+    warnings: Sequence[str] = ()
+
+
+class FileList(NamedTuple):
+    """Files with one status, without pictures."""
+
+    status: str
+    sentence: str
+    number: int  #: of all files
+    files: list[tuple[int, str]]  #: rows and paths of the first ones; row 0: not displayed
 
 
 def galleries(
     shots: Sequence[Shot],
     names: Sequence[str],
-    rows: Sequence[int],
+    counts: Sequence[int],
     note: Callable[[int, int], str],
     most_confident_first: bool = False,
-) -> list[Gallery]:
-    """A gallery for each predicted label, in their order. `rows` counts each label's images;
+) -> list[Group]:
+    """A group for each predicted label, in their order. `counts` has each label's images;
     `note(displayed, all)` says which of them are displayed."""
     sign = -1 if most_confident_first else 1
     of: dict[int, list[Shot]] = {}
     for shot in shots:
-        of.setdefault(shot.label, []).append(shot)
+        of.setdefault(shot.cell[1], []).append(shot)
     return [
-        Gallery(
-            label,
+        Group(
+            f"label-{label}",
             names[label],
-            rows[label],
-            note(len(mine), rows[label]),
-            sorted(mine, key=lambda shot: (sign * shot.answers[0][1], shot.number)),
+            f"{counts[label]:,}",
+            sorted(mine, key=lambda shot: (sign * shot.answers[0].confidence, shot.rows)),
+            note(len(mine), counts[label]),
         )
         for label, mine in sorted(of.items())
     ]

@@ -16,7 +16,7 @@ from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix
 from producer.pages.pictures import PageImages, Picture
-from producer.pages.shots import Shot, galleries
+from producer.pages.shots import Answer, Shot, galleries
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.report import heldout_mistakes, model_part
@@ -125,13 +125,9 @@ def _mistakes(
 
 def _shots(card: Card, found: Found, images: PageImages, progress: Stages) -> list[Shot]:
     names = [text.label(label) for label in card.labels]
-    progress.stage("pictures", len(found.mistakes))
-    reads = [partial(_read, mistake) for mistake in found.mistakes]
-    pictures = images.thumbnails(reads, progress.passed)
-    return [
-        _shot(mistake, names, picture)
-        for mistake, picture in zip(found.mistakes, pictures, strict=True)
-    ]
+    reads = {i: partial(_read, mistake) for i, mistake in enumerate(found.mistakes)}
+    pictures = images.thumbnails(reads, progress)
+    return [_shot(mistake, names, pictures[i]) for i, mistake in enumerate(found.mistakes)]
 
 
 def _read(mistake: Mistake) -> bytes | Status:
@@ -141,17 +137,17 @@ def _read(mistake: Mistake) -> bytes | Status:
 
 
 def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
-    answers = zip(mistake.labels, mistake.confidences, strict=True)
+    pairs = zip(mistake.labels, mistake.confidences, strict=True)
+    labels = [(names[label], confidence) for label, confidence in pairs]
     known = mistake.path or mistake.name.encode(errors="replace") or b"not found"
     return Shot(
-        0,
         text.path(known),
         text.file_name(known),
-        mistake.labels[0],
-        [(names[label], confidence) for label, confidence in answers],
-        mistake.truth,
-        names[mistake.truth],
         picture,
+        (mistake.truth, mistake.labels[0]),
+        [Answer(*labels[0])],
+        labels=labels,
+        truth_text=names[mistake.truth],
         stated_by="is",
     )
 
@@ -160,10 +156,6 @@ def _heldout_values(card: Card, found: Found | None, shots: list[Shot]) -> dict[
     if found is None:
         return {"heldout": 0, "classes": [], "matrix": None, "galleries": [], "wrong": 0}
     counts = found.confusion
-    pictured: dict[tuple[int | None, int], int] = {}
-    for shot in shots:
-        key = (shot.truth, shot.label)
-        pictured[key] = pictured.get(key, 0) + 1
     names = [text.label(label) for label in card.labels]
     totals = [sum(row) for row in counts]
     wrong = [sum(row[i] for row in counts) - counts[i][i] for i in range(len(names))]
@@ -173,9 +165,7 @@ def _heldout_values(card: Card, found: Found | None, shots: list[Shot]) -> dict[
         "heldout": found.count,
         "wrong": found.count - sum(counts[i][i] for i in range(len(names))),
         "classes": sorted(per_class(names, counts), key=lambda one: one.recall),
-        "matrix": matrix(
-            card.labels, lambda t, p: counts[t][p], lambda t, p: pictured.get((t, p), 0), used
-        ),
+        "matrix": matrix(card.labels, lambda t, p: counts[t][p], shots, used),
         "galleries": galleries(shots, names, wrong, _note, most_confident_first=True),
     }
 

@@ -96,9 +96,8 @@ def _write(
     for batch in batches(sealed, rules):
         choice.add(batch)
     rows = choice.pictured
-    progress.stage("pictures", len(rows))
-    reads = [partial(location.classified, row.name, row.stamp, row.digest) for row in rows]
-    pictures = dict(zip(rows, images.thumbnails(reads, progress.passed), strict=True))
+    reads = {row: partial(location.classified, row.name, row.stamp, row.digest) for row in rows}
+    pictures = images.thumbnails(reads, progress)
     details, plots = _model(settings, sealed, images)
     made = page.render(
         "report.html",

@@ -14,10 +14,10 @@ from producer.pages import text
 from producer.pages.histogram import histograms
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
-from producer.pages.shots import Shot, galleries
+from producer.pages.shots import Answer, FileList, Shot, galleries
 from producer.present.formatting import near, typed
 from producer.rendering.display_options import acceptance, stored_display
-from producer.report.choice import FAILED_ROWS, Choice
+from producer.report.choice import Choice
 from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
@@ -43,15 +43,6 @@ class LabelLine(NamedTuple):
     precision: float | None  #: where folders are labels
     recall: float | None
     shown: bool  #: whether it has a gallery
-
-
-class Failures(NamedTuple):
-    """Rows with one status."""
-
-    status: str
-    sentence: str
-    rows: int
-    files: list[tuple[int, str]]  #: numbers and paths, the first ones
 
 
 class Flagged(NamedTuple):
@@ -86,7 +77,7 @@ def values(
         for row, picture in pictures.items()
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
-    shown = {gallery.label for gallery in of_labels}
+    shown = {shot.cell[1] for shot in shots.values()}
     display = stored_display(sealed)
     used = [i for i in _confused(survey) if survey.counts[i] or survey.of_folder[i]]
     return {
@@ -108,9 +99,10 @@ def values(
         "histograms": histograms(survey.bins, survey.wrong_bins, _thresholds(survey, withdrawn)),
         "withdrawn": withdrawn,
         "next_commands": _next_commands(sealed, table, doubtful, withdrawn),
-        "matrix": _matrix(survey, used, shots) if survey.judged and survey.pairs else None,
+        "matrix": matrix(survey.labels, survey.pair, shots.values(), used)
+        if survey.judged and survey.pairs
+        else None,
         "failures": list(_failures(survey, choice)),
-        "failed_limit": FAILED_ROWS,
         "flagged": list(_flagged(survey, choice, shots)),
     }
 
@@ -154,17 +146,18 @@ def _accepted(rule: Acceptance, row: Row) -> bool:
 
 
 def _shot(row: Row, truth: int | None, names: list[str], doubtful: bool, picture: Picture) -> Shot:
+    labels = [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)]
     return Shot(
-        row.number,
         text.path(row.name),
         text.file_name(row.name),
-        row.labels[0],
-        [(names[label], p) for label, p in zip(row.labels, row.confidences, strict=True)],
-        truth,
-        "" if truth is None else names[truth],
         picture,
-        str(row.flag),
-        doubtful,
+        (truth, row.labels[0]),
+        [Answer(*labels[0], right=truth == row.labels[0])],
+        (row.number,),
+        labels,
+        "" if truth is None else names[truth],
+        flag=str(row.flag),
+        doubtful=doubtful,
         person=_person(row, names),
     )
 
@@ -221,19 +214,11 @@ def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[
         )
 
 
-def _matrix(survey: Survey, used: list[int], shots: Mapping[int, Shot]) -> Any:
-    pictures: dict[tuple[int | None, int], int] = {}
-    for shot in shots.values():
-        key = (shot.truth, shot.label)
-        pictures[key] = pictures.get(key, 0) + 1
-    return matrix(survey.labels, survey.pair, lambda t, p: pictures.get((t, p), 0), used)
-
-
-def _failures(survey: Survey, choice: Choice) -> Iterator[Failures]:
+def _failures(survey: Survey, choice: Choice) -> Iterator[FileList]:
     for status in BY_CODE[1:]:
         if count := survey.statuses[status.code]:
             rows = [(row.number, text.path(row.name)) for row in choice.failed[status.code]]
-            yield Failures(str(status), status.sentence, count, rows)
+            yield FileList(str(status), status.sentence, count, rows)
 
 
 def _flagged(survey: Survey, choice: Choice, shots: Mapping[int, Shot]) -> Iterator[Flagged]:

@@ -65,7 +65,7 @@ def test_groups_across_training_and_test_come_first(check: Check) -> None:
     assert groups == [{"train/Boot/04.png", "test/Boot/00.png"}, {copy, original}, {within, one}]
     assert (found.copies, found.near_duplicates) == (1, 2)
     html = section(check, "duplicates")
-    titles = re.findall(r"<h3 id=\"group-\d\">(.*?)</h3>", html)
+    titles = re.findall(r"<h3 id=\"group-\d-title\">(.*?)</h3>", html)
     assert titles == ["2 near-duplicates", "2 copies", "2 near-duplicates"]
     assert html.count("In training and test data") == 1
     assert html.count("In several classes") == 1

@@ -114,7 +114,7 @@ def test_what_an_earlier_check_wrote_is_replaced_and_corrections_stay(here: Path
 
 @pytest.mark.parametrize(
     ("output", "why"),
-    [("photos", "is a folder"), ("no/check.csv", "no folder"), ("check.json", "not .json")],
+    [("photos", "is a folder"), ("no/check.csv", "no folder"), ("check.json", "as .json")],
 )
 def test_an_output_that_cannot_be_written_is_refused_before_the_request(
     here: Path, output: str, why: str

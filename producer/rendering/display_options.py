@@ -12,7 +12,7 @@ from producer.journal.job_properties import JobProperties, Pinned
 from producer.rendering.person_labels import PersonLabels, too_few
 from producer.rows.acceptance import Acceptance, at_precision, from_confidence
 from producer.rows.batch import Rules
-from producer.rows.columns import COLUMNS, GUESS, SOURCE, Table, table_columns
+from producer.rows.columns import CHOICES, COLUMNS, Table, table_columns
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.labels import correction_log
 from shared.messages.model_card import Card
@@ -142,11 +142,12 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def _check_columns(chosen: Sequence[str]) -> None:
-    known = (*COLUMNS[1:], GUESS, SOURCE)
     for name in chosen:
         if name == COLUMNS[0]:
             raise ValueError(f"{name} is always the first column")
-        if name not in known:
-            raise ValueError(f"there is no column {name!r}; choose from {','.join(known)}, or all")
+        if name not in CHOICES:
+            raise ValueError(
+                f"there is no column {name!r}; choose from {','.join(CHOICES)}, or all"
+            )
         if chosen.count(name) > 1:
             raise ValueError(f"{name} is given twice")

@@ -26,6 +26,8 @@ CONFIDENCE = "confidence"
 GUESS = "guess"
 #: Who gave the label.
 SOURCE = "source"
+#: What may follow the path.
+CHOICES = (*COLUMNS[1:], GUESS, SOURCE)
 MODEL, PERSON = "model", "person"
 
 
@@ -88,12 +90,12 @@ def table_columns(
 
 
 def _single(card: Card, rules: Rules) -> Iterator[Column]:
-    """Every column that can be chosen."""
+    """The columns of `CHOICES`."""
     yield _displayed(card.labels, rules)
     yield Decimals(CONFIDENCE, lambda batch: batch.confidences)
     yield Words("status", BY_CODE, lambda batch: batch.statuses)
     yield Words("error", [status.sentence for status in BY_CODE], lambda batch: batch.statuses)
-    yield Words("flag", FLAGS, lambda batch: _where_ok(batch, batch.flags))
+    yield Words("flag", FLAGS, lambda batch: without(batch.flags, batch.statuses))
     yield Words("model", (card.ref,), lambda batch: bytes(len(batch)))
     yield _label(GUESS, card.labels, 0)
     yield Words(SOURCE, ("", MODEL, PERSON), _sources)
@@ -157,11 +159,6 @@ def _of_labels(labels: Sequence[str]) -> Iterator[Column]:
     count = len(labels)
     for i, label in enumerate(labels):
         yield Decimals(f"p_{label}", partial(lambda i, batch: batch.by_label[i::count], i))
-
-
-def _where_ok(batch: RowBatch, codes: bytes) -> bytes:
-    """The codes of rows that have not failed, else 0."""
-    return without(codes, batch.statuses)
 
 
 def _sources(batch: RowBatch) -> bytes:

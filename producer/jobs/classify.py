@@ -29,6 +29,7 @@ from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import counted, typed
+from producer.present.meter import Stages
 from producer.present.progress import Progress, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.sorting import moved_files
@@ -145,7 +146,10 @@ def _work(
     if run.complete:
         if why := job.table.name_rows(moved.location(job.options).sha256):
             attempt.report.notice(why)
-        sha256 = job.write_table()
+        progress = Stages(attempt.report)
+        progress.stage("writing the table", job.journal.totals.done)
+        sha256 = job.write_table(progress.passed)
+        progress.close()
         work.queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)

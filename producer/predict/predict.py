@@ -22,7 +22,8 @@ from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.predict.predictions import Predictions, prediction
 from producer.present.formatting import near
-from producer.present.progress import Quiet
+from producer.present.meter import DISPLAY_AFTER_S
+from producer.present.progress import Quiet, make_progress
 from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import batches
@@ -46,7 +47,12 @@ _ROLE = "producer"
 
 
 def predict(
-    images: Sequence[bytes], settings: Settings, *, model: str = "", truth: Sequence[str] = ()
+    images: Sequence[bytes],
+    settings: Settings,
+    *,
+    model: str = "",
+    truth: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Predictions:
     """Classify the images. `truth` is one true label for all images, or one for each.
 
@@ -68,9 +74,11 @@ def predict(
     card = pinned.card
     _check_truth(truth, card)
     queue = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
+    report = make_progress(quiet, after_s=DISPLAY_AFTER_S)
     try:
-        rows = _run(Attempt(settings, Quiet(), use), pinned, queue)
+        rows = _run(Attempt(settings, report, use), pinned, queue)
     finally:
+        report.close()
         queue.finish()
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
     return Predictions(

@@ -60,8 +60,9 @@ class Quiet:
     has_figures = redraws = False
     _last = ""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
         self._stream = stream or sys.stderr
+        self._figures_from_s = time.monotonic() + after_s
 
     def notice(self, text: str) -> None:
         if text and text != self._last:
@@ -86,8 +87,8 @@ class Log(Quiet):
 
     has_figures = True
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
+        super().__init__(stream, after_s)
         self._shown: Shown | None = None
         self._printed_s = 0.0
 
@@ -99,7 +100,7 @@ class Log(Quiet):
         now_s = time.monotonic()
         if shown is not self._shown:
             self._shown, self._printed_s = shown, now_s
-        if now_s - self._printed_s >= shown.pause_s:
+        if now_s >= self._figures_from_s and now_s - self._printed_s >= shown.pause_s:
             self.event(shown.plain())
 
 
@@ -108,15 +109,15 @@ class Live(Quiet):
 
     has_figures = redraws = True
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
+        super().__init__(stream, after_s)
         self._live = LiveLines(self._stream)
 
     def event(self, text: str) -> None:
         self._print(text)
 
     def show(self, shown: Shown) -> None:
-        if self._live.due:
+        if self._live.due and time.monotonic() >= self._figures_from_s:
             room = columns_of(self._stream) or NARROW
             self._live.draw(shown.live(room, has_blocks(self._stream.encoding)))
 
@@ -130,8 +131,10 @@ class Live(Quiet):
         self._live.print(wrapped("", text, columns_of(self._stream)))
 
 
-def make_progress(quiet: bool = False, stream: TextIO | None = None) -> Progress:
-    """The display for standard error, or for this stream."""
+def make_progress(
+    quiet: bool = False, stream: TextIO | None = None, after_s: float = 0.0
+) -> Progress:
+    """The display for standard error, or for this stream; figures are displayed after a moment."""
     if quiet:
         return Quiet(stream)
-    return Live(stream) if can_redraw(stream) else Log(stream)
+    return (Live if can_redraw(stream) else Log)(stream, after_s)

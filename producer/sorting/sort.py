@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
@@ -28,7 +28,7 @@ from producer.sorting.entry import Way
 from producer.sorting.folders import Folders
 from producer.sorting.log import SortLog
 from producer.sorting.placing import Placing, no_links
-from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining
+from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining, Survey
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.summary.sorted_files import Sorted
@@ -50,9 +50,9 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             damaged.
     """
     table, out = located(table), _checked(into)
-    with _opened(table) as sealed:
+    with _opened(table) as sealed, closing(Stages(make_progress(quiet))) as progress:
         plan = Plan(sealed, table_of(sealed).rules)
-        survey = plan.survey()
+        survey = _survey(plan, sealed, progress)
         _check_links(sealed, out, way)
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
@@ -61,12 +61,13 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             moved_files.remember(table, out)
             left = Remaining()
-            with _counting(survey.counts.total(), left, quiet) as passed:
-                planner = Planner(log, sorting, way, left)
-                work = Placing(log, os.fsencode(out), planner, left, passed)
-                for rows in _batches(plan.files()):
-                    work.place(rows)
-                work.finish()
+            progress.stage("", survey.counts.total())
+            passed = partial(_count, progress, left)
+            planner = Planner(log, sorting, way, left)
+            work = Placing(log, os.fsencode(out), planner, left, passed)
+            for rows in _batches(plan.files()):
+                work.place(rows)
+            work.finish()
             found = _sorted(out, way, log.counts(sorting), left, work.there)
             return msgspec.structs.replace(found, unproven=unproven)
 
@@ -132,9 +133,10 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         else:
             allowed = reach.back_to(log, _checked(back_to))
         settle(log, os.fsencode(out), allowed)
-        with _counting(log.count(), left, quiet) as passed:
-            folders = partial(Folders, os.fsencode(out), allowed)
-            count = Undo(log, folders, left, passed).run()
+        folders = partial(Folders, os.fsencode(out), allowed)
+        with closing(Stages(make_progress(quiet))) as progress:
+            progress.stage("", log.count())
+            count = Undo(log, folders, left, partial(_count, progress, left)).run()
         if not log.count():
             out_folder.remove_log(log, entry)
     return Sorted(out, "", dict(count), dict(left.counts), left.first, unproven=unproven)
@@ -203,9 +205,16 @@ def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:
         yield batch
 
 
-@contextmanager
-def _counting(count: int, left: Remaining, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A display of the files that have passed; the function counts one."""
-    with closing(Stages(make_progress(quiet))) as progress:
-        progress.stage("", count)
-        yield lambda: progress.passed(1, left.counts.total())
+def _survey(plan: Plan, sealed: SealedJournal, progress: Stages) -> Survey:
+    """The survey of a plan, which reads all rows."""
+    progress.stage("reading", sealed.count)
+    sealed.passed = progress.passed
+    try:
+        return plan.survey()
+    finally:
+        sealed.passed = lambda rows: None  # they are read again while files are counted
+
+
+def _count(progress: Stages, left: Remaining) -> None:
+    """Count a file that was placed, or stays where it is."""
+    progress.passed(1, left.counts.total())

@@ -78,6 +78,20 @@ def test_bad_files_are_reported_and_the_others_classified(
     assert "3 images, 2 failed" in command.log
 
 
+def test_images_and_the_rows_of_a_table_are_counted_when_they_take_long(
+    fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("predict.predict", "present.meter"):
+        monkeypatch.setattr(f"producer.{module}.DISPLAY_AFTER_S", 0)
+    monkeypatch.setattr("producer.present.meter.PLAIN_EVERY_S", 0)
+    count = f"{len(few)} of {len(few)}"
+    assert f"{count} done" in predict(fleet, images.cwd, *few).log
+    assert " done" not in predict(fleet, images.cwd, *few, "--quiet").log
+    arguments = "classify", *few, "-o", str(tmp_path / "out.csv")
+    job = in_process.run(fleet, *arguments, cwd=images.cwd)
+    assert f"writing the table: {count}" in job.log
+
+
 def test_nothing_is_left_in_redis_or_on_disk(
     fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ def predict(
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
-    found = work(images, settings, model=model, truth=truth)
+    found = work(images, settings, model=model, truth=truth, quiet=quiet or as_json)
     if as_json:
         click.echo(prediction_text.as_json(found, top).encode())
     elif not quiet:

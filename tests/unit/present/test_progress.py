@@ -172,3 +172,18 @@ def test_a_quiet_display_has_notices_only(clock: Clock, capsys: pytest.CaptureFi
         clock.now_s += 1
     quiet.close()
     assert capsys.readouterr().err == "Redis is back\n"
+
+
+def test_figures_that_are_displayed_after_a_moment_spare_a_short_command(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, meter = Log(after_s=8), Meter()
+    for done in range(12):
+        meter.note(done, 100)
+        log.show(meter)
+        if done == 1:
+            log.notice("Redis is back")
+        clock.now_s += 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "Redis is back"
+    assert second.startswith("8 of 100 done")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from producer.present import meter
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.sorting import moved_files, sort
 from producer.sorting.entry import Way
 from producer.sorting.plan import Remaining
@@ -186,10 +189,23 @@ def test_progress_is_displayed_after_a_while_unless_quiet(
 ) -> None:
     monkeypatch.setattr(meter, "DISPLAY_AFTER_S", after_s)
     monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0)
-    with sort._counting(3, Remaining(), quiet) as passed:
+    with closing(Stages(make_progress(quiet))) as progress:
+        progress.stage("", 3)
         for _ in range(3):
-            passed()
+            sort._count(progress, Remaining())
     assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+def test_the_rows_that_are_read_first_are_counted_too(
+    table: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
+        monkeypatch.setattr(meter, wait, 0)
+    sort.sort(table, out, Way.COPY)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("reading: ")
+    count = len(tree(out))
+    assert last.startswith(f"{count} of {count} done")
 
 
 def test_sorted_otherwise_is_refused_until_it_is_undone(table: Path, out: Path) -> None:

@@ -1,8 +1,8 @@
 """The rows of one batch as columns, made once from what a journal stores.
 
 Results are read here only. A column has one value for each row, and is read when it is first used.
-What a worker measures beside labels becomes a column of its own; a row has `k` labels, so more of
-them may hold; a name is any bytes without NUL, and no path is asked of it.
+What a worker measures beside labels becomes a column of its own. A row has `k` labels, so that
+several of them may hold. A name is any bytes without NUL: it need not be a path.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class RowBatch:
         self.joined_names = names  #: with a NUL between two
         self.k = result.k  #: labels of each row
         self.statuses = result.statuses  #: wire codes
-        #: Wire codes.
+        #: Wire codes; 0: none.
         self.flags = result.flags or bytes(len(result.statuses))
         self.result, self._stamps, self._digests = result, stamps, digests
         self._confident: dict[Acceptance, bytes] = {}
@@ -144,14 +144,14 @@ class RowBatch:
     @cached_property
     def all_labels(self) -> array[int]:
         """`k` indices of the card's labels for each row, the most probable first."""
-        found: array[int] = numbers("H", self.result.indices)
-        return found
+        labels: array[int] = numbers("H", self.result.indices)
+        return labels
 
     @cached_property
     def all_confidences(self) -> array[float]:
         """Their probabilities."""
-        found: array[float] = numbers("f", self.result.probabilities)
-        return found
+        confidences: array[float] = numbers("f", self.result.probabilities)
+        return confidences
 
     @cached_property
     def labels(self) -> array[int]:
@@ -173,11 +173,11 @@ class RowBatch:
     def by_label(self) -> array[float]:
         """The probability of every label for each row, in the order of the card, of results that
         have all labels."""
-        found = array("f", bytes(4 * len(self.all_labels)))
-        starts = chain.from_iterable(repeat(at, self.k) for at in range(0, len(found), self.k))
+        by_label = array("f", bytes(4 * len(self.all_labels)))
+        starts = chain.from_iterable(repeat(at, self.k) for at in range(0, len(by_label), self.k))
         for at, value in zip(map(add, self.all_labels, starts), self.all_confidences, strict=True):
-            found[at] = value
-        return found
+            by_label[at] = value
+        return by_label
 
     @cached_property
     def failed(self) -> int:

@@ -119,12 +119,12 @@ def _displayed(labels: Sequence[str], rules: Rules) -> Words:
         others = marked(batch.decisions.translate(_NOT_ACCEPTED))
         if not others:
             return batch.labels
-        found = batch.labels.tolist()
+        shown = batch.labels.tolist()
         for i in others:
-            found[i] = instead.get(batch.decisions[i], found[i])
+            shown[i] = instead.get(batch.decisions[i], shown[i])
         for i, label in batch.persons.items():
-            found[i] = number[label]
-        return found
+            shown[i] = number[label]
+        return shown
 
     return Words("label", words, codes)
 
@@ -134,10 +134,9 @@ def _label(name: str, names: Sequence[str], rank: int) -> Words:
     empty = len(names)
 
     def codes(batch: RowBatch) -> Sequence[int]:
-        found = batch.labels_at(rank)
         if not batch.failed:
-            return found
-        labels = found.tolist()
+            return batch.labels_at(rank)
+        labels = batch.labels_at(rank).tolist()
         for i in marked(batch.statuses):
             labels[i] = empty
         return labels

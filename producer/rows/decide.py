@@ -38,13 +38,13 @@ def decide(confident: bytes, flags: bytes, persons: Iterable[int], statuses: byt
 
 def without(values: bytes, *codes: bytes) -> bytes:
     """`values`, with 0 for the rows of which any code is not 0."""
-    found = bytearray(values)
+    remaining = bytearray(values)
     for some in codes:
         for i in marked(some):
-            found[i] = 0
-    return bytes(found)
+            remaining[i] = 0
+    return bytes(remaining)
 
 
 def marked(codes: bytes) -> list[int]:
     """The indices of codes that are not 0, usually few."""
-    return [found.start() for found in _NOT_ZERO.finditer(codes)]
+    return [match.start() for match in _NOT_ZERO.finditer(codes)]

@@ -21,6 +21,11 @@ JOB_PARTS = (
 )
 
 
+def classify_queue(generation: int) -> str:
+    """The queue of jobs that need workers of this generation (shared/messages/job.py)."""
+    return CLASSIFY_QUEUE if generation == 1 else f"{CLASSIFY_QUEUE}:{generation}"
+
+
 def job(job_id: str, part: str) -> str:
     """The key of one part of a job; `part` is in JOB_PARTS."""
     return f"{PREFIX}job:{job_id}:{part}"

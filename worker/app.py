@@ -13,6 +13,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
+from shared.messages.job import served
 from shared.process import parent_id
 from worker.lifecycle import access_check, consumer, first_import, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import start_heartbeat
@@ -65,17 +66,18 @@ class HeartbeatStep(bootsteps.StartStopStep):
         _parent = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
         first_import.expect()
-        access_check.check_access(broker, _parent, keys.CLASSIFY_QUEUE)
+        access_check.check_access(broker, _parent, served())
 
     def start(self, parent: Any) -> None:
         pool.handle_hangup()
         if pool.has_forked(parent.pool):
             first_import.check()  # before a heartbeat: nothing counts on a worker that cannot work
-        queue = keys.CLASSIFY_QUEUE
-        self._heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _hint)
+        self._heartbeat = start_heartbeat(
+            settings, broker, _parent, keys.CLASSIFY_QUEUE, parent, _hint
+        )
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
-        self._watchdog = watchdog(client, queue, settings.watchdog_s, parent)
+        self._watchdog = watchdog(client, served(), settings.watchdog_s, parent)
         self._watchdog.start()
 
     def stop(self, parent: Any) -> None:
@@ -92,8 +94,8 @@ class HeartbeatStep(bootsteps.StartStopStep):
         self._heartbeat.stop()
 
 
-def _hint(job: str, batch: int) -> None:
-    app.send_task(CLASSIFY_TASK, args=(job, batch), retry=False)
+def _hint(job: str, batch: int, queue: str) -> None:
+    app.send_task(CLASSIFY_TASK, args=(job, batch), queue=queue, retry=False)
     failpoint("hint.repeated")
 
 

@@ -94,7 +94,7 @@ class TrainerStep(bootsteps.StartStopStep):
         global _parent
         _parent = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
-        access_check.check_access(broker, _parent, keys.TRAIN_QUEUE)
+        access_check.check_access(broker, _parent, [keys.TRAIN_QUEUE])
         packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
@@ -102,7 +102,7 @@ class TrainerStep(bootsteps.StartStopStep):
         pool.handle_hangup()
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
-        guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
+        guard = watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
         heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
         maintenance.start()
         guard.start()
@@ -118,7 +118,7 @@ class TrainerStep(bootsteps.StartStopStep):
     terminate = stop
 
 
-def _no_batch(job: str, batch: int) -> None:
+def _no_batch(job: str, batch: int, queue: str) -> None:
     """Nothing to do: maintenance repeats the hint for the request of a child that died."""
 
 

@@ -15,14 +15,15 @@ TURN_BYTES = 1 << 24
 class BatchFeed:
     """The next batches of one job, within the limits of its window."""
 
-    def __init__(self, batches: Batcher) -> None:
-        self.window = Window()
+    def __init__(self, batches: Batcher, generation: int) -> None:
+        """`generation`: of the workers that can do the job."""
+        self.window, self._generation = Window(), generation
         self._batches, self._size = batches, BatchSize()
         self._sent_bytes = 0  #: bytes that were added to the server since the last measurement
 
     def measure(self, client: redis.Redis) -> None:
         """Renew the window. Raises redis.exceptions.RedisError."""
-        self.window, self._sent_bytes = measure(client), 0
+        self.window, self._sent_bytes = measure(client, self._generation), 0
 
     def finished(self, done: int) -> None:
         """Note how many images are done after new results."""

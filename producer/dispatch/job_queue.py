@@ -21,7 +21,7 @@ from shared.failpoints import failpoint
 from shared.ledger.batches import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
 from shared.messages.batch import max_result_bytes
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job import JobRecord, encode_job, generation
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class JobQueue:
     ) -> None:
         self.client = client
         self.record = record
-        self._app = app
+        self._app, self._hints = app, keys.classify_queue(generation(record))
         self._ttl_ms = int(settings.job_ttl_s * 1000)
         self._ledger = BatchLedger(client, record.id, settings.claim_limit_s)
         self._types = wrong_type.job_types(record.id)
@@ -122,7 +122,7 @@ class JobQueue:
 
     def hint(self, batch: int) -> None:
         """Send a hint. A lost one delays its batch; a duplicate has no effect."""
-        send_hint(self._app, CLASSIFY_TASK, keys.CLASSIFY_QUEUE, self.record.id, batch)
+        send_hint(self._app, CLASSIFY_TASK, self._hints, self.record.id, batch)
 
     def results(self, block_ms: int) -> list[Result]:
         """Results from the start of the stream, which holds only uncommitted ones."""
@@ -166,7 +166,7 @@ class JobQueue:
     def hints_queued(self) -> int:
         """The number of this job's hints in the queue. A message has the job's id in plain text."""
         job = self.record.id.encode()
-        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_READ))
+        queued = cast(list[bytes], self.client.lrange(self._hints, 0, HINTS_READ))
         return sum(job in message for message in queued)
 
     def finish(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 
 from redis.exceptions import RedisError
 
@@ -20,14 +21,14 @@ from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.result_intake import ResultIntake
 from producer.dispatch.window import Window
-from producer.fleet.workers import how_to_start
+from producer.fleet.workers import how_to_start, older_workers
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
 from producer.present.meter import Meter
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import Exit, SetupError
-from shared.messages.job import JobRecord
+from shared.messages.job import JobRecord, generation
 from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.
@@ -51,10 +52,12 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport, now)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._feed, self._rate = BatchFeed(self._batches), Rate()
+        self._feed = BatchFeed(self._batches, generation(job.pinned.record))
+        self._rate = Rate()
         self._meter = Meter()
         self._count = FileCount(options, job.journal.file_count)
         self._start_hint, self._own_stack = how_to_start(settings), not settings.redis_url
+        self._older_hint = partial(older_workers, settings)
         self._intake = ResultIntake(job, attempt.report)
         self._started = time.monotonic()
         self._poll_due = 0.0
@@ -199,9 +202,10 @@ class DispatchLoop:
             full = f"Redis' memory is over {tenths}0 % full"
             self._report.notice(f"{full}; waiting for workers to make room")
         elif not window.workers and not early:
-            self._report.notice(self._start_hint)
+            self._report.notice(self._older_hint(window.older) or self._start_hint)
         else:
-            self._report.notice(self._transport.explained(self._queue.trouble()))
+            trouble = self._transport.explained(self._queue.trouble())
+            self._report.notice(trouble or self._older_hint(window.older))
 
     def _awaited(self, window: Window) -> str:
         """What the first results wait for."""

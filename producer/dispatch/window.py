@@ -31,7 +31,8 @@ class Window(msgspec.Struct, frozen=True):
 
     batches: int = BATCHES_UNSEEN
     batch_share: float = 1.0  #: of the usual number of images in a new batch
-    workers: tuple[str, ...] = ()  #: the ids of those that are alive
+    workers: tuple[str, ...] = ()  #: the ids of those that are alive and can do the job
+    older: tuple[str, ...] = ()  #: the names of those that are alive and cannot
     slots: int = 0
     jobs: int = 1  #: that share them
     memory_share: float = 0.0
@@ -43,16 +44,24 @@ class Window(msgspec.Struct, frozen=True):
         return self.memory_share >= MEMORY_SHARE_MAX
 
 
-def measure(client: redis.Redis) -> Window:
-    """Read the workers and the memory from Redis. Raises redis.exceptions.RedisError."""
-    beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+def measure(client: redis.Redis, generation: int = 1) -> Window:
+    """Read the workers and the memory from Redis, for a job that needs workers of a generation.
+
+    Raises:
+        redis.exceptions.RedisError: the server is unreachable.
+    """
+    alive = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+    beats = [b for b in alive if b.generation >= generation]
     slots = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
     batches, batch_share = share(slots, jobs)
     memory = client.info("memory")
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
-    workers = tuple(b.id for b in beats)
-    return Window(batches, batch_share, workers, slots, jobs, memory_share(memory), spare_bytes)
+    return Window(
+        batches, batch_share, tuple(b.id for b in beats),
+        tuple(b.name for b in alive if b not in beats), slots, jobs, memory_share(memory),
+        spare_bytes,
+    )  # fmt: skip
 
 
 def share(slots: int, jobs: int) -> tuple[int, float]:

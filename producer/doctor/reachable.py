@@ -12,6 +12,7 @@ from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
 from producer.doctor.stored import nearest
 from producer.fleet.start_command import trainer_line, worker_line
+from producer.fleet.workers import is_older
 from producer.present.formatting import counted, one_line, size
 from producer.stack import desired_state, other_stacks
 from producer.stack.launch import check_store
@@ -32,6 +33,7 @@ from shared.settings import Settings
 
 #: A stack that has been up for longer has a worker, if it wants one.
 STARTING_S = 20.0
+_UPDATE = "install this Hangtag there, and restart the worker"
 
 
 def reachable(settings: Settings) -> Iterator[Finding]:
@@ -92,7 +94,10 @@ def _alive(
         children = sum(len(beat.children) for beat in beats)
         hosts = ", ".join(sorted({one_line(beat.host) for beat in beats}))
         processes = f"{children:,} process{'' if children == 1 else 'es'}"
-        return Finding(topic, Level.OK, f"{counted(len(beats), topic[:-1])}, {processes}: {hosts}")
+        text = f"{counted(len(beats), topic[:-1])}, {processes}: {hosts}"
+        if older := [one_line(beat.name) for beat in beats if is_older(beat)]:
+            return Finding(topic, Level.NOTE, f"{text}; older Hangtag: {', '.join(older)}", _UPDATE)
+        return Finding(topic, Level.OK, text)
     if late and topic == "workers" and _wants_worker(settings):
         text = "none is alive, although this machine's stack is up"
         return Finding(topic, Level.PROBLEM, text, f"see {log_path(settings)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from redis.exceptions import RedisError
@@ -18,6 +18,7 @@ from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
+from shared.messages.job import newest
 from shared.settings import Settings
 
 _COLUMNS = (
@@ -32,6 +33,9 @@ _COLUMNS = (
     Column("failed", least=6, drop=5),
     Column("MB", left=False, drop=4),
 )
+#: Of an older Hangtag than this one; it serves the queue of the jobs that it can do.
+OLDER = "older"
+_NAMED = 3  #: workers in a message
 _LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
 
 
@@ -68,6 +72,21 @@ def how_to_start(settings: Settings) -> str:
     return f"no worker is alive; start one with: {start}"
 
 
+def older_workers(settings: Settings, names: Sequence[str]) -> str:
+    """The message that these workers cannot do a job, with the remedy; empty if there are none."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    those = one_line(", ".join(names[:_NAMED])) + more
+    subject, it = f"worker {those} runs", "it"
+    if len(names) > 1:
+        subject, it = f"workers {those} run", "them"
+    fault = f"{subject} an older Hangtag and cannot do this job"
+    if not settings.redis_url:
+        return f"{fault}; stop this machine's stack with: hangtag down; the same command starts it"
+    return f"{fault}; update {it}, or start another with: {worker_line(settings)}"
+
+
 def worker_lines(settings: Settings, as_json: bool, notice: Callable[[str], object]) -> list[str]:
     """The live workers as a table, or as one line of JSON. If there is none, `notice` gets
     `how_to_start`.
@@ -93,7 +112,7 @@ def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
     return (
         one_line(beat.host),
         str(beat.pid),
-        one_line(beat.queue.removeprefix(keys.PREFIX)),
+        _queue(beat),
         _since(beat.since_ms, now_s),
         str(len(beat.children)),
         one_line(",".join(beat.versions)) or "-",
@@ -102,6 +121,16 @@ def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
         _failed(beat.failures),
         f"{beat.memory_bytes / 1e6:,.0f}",
     )
+
+
+def _queue(beat: Heartbeat) -> str:
+    name = one_line(beat.queue.removeprefix(keys.PREFIX))
+    return f"{name} ({OLDER})" if is_older(beat) else name
+
+
+def is_older(beat: Heartbeat) -> bool:
+    """Whether some jobs of this Hangtag are not for this worker."""
+    return beat.queue == keys.CLASSIFY_QUEUE and beat.generation < newest()
 
 
 def _since(ms: int, now_s: float) -> str:

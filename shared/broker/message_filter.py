@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.messages.job import check_hint
+from shared.messages.job import check_hint, served
 from shared.messages.requests import check_request_id
 
 CLASSIFY_TASK = "hangtag.classify"
@@ -76,13 +76,11 @@ class _Form(NamedTuple):
     check: Callable[..., None]  #: raises BadMessage for arguments out of range
 
 
+_CLASSIFY = _Form(CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], check_hint)
+_TRAIN = _Form(TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id)
 _FORMS = {
-    keys.CLASSIFY_QUEUE.encode(): _Form(
-        CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], check_hint
-    ),
-    keys.TRAIN_QUEUE.encode(): _Form(
-        TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id
-    ),
+    keys.TRAIN_QUEUE.encode(): _TRAIN,
+    **{queue.encode(): _CLASSIFY for queue in served()},
 }
 QUEUES = frozenset(queue.decode() for queue in _FORMS)
 

@@ -44,6 +44,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: a batch that two workers did counts for both.
     failures: dict[str, Count]
     idle: list[str] = []  #: of the children, those without a hint
+    generation: Count = 1  #: of the jobs that it can do (shared/messages/job.py)
+
+    @property
+    def name(self) -> str:
+        """Its host and process."""
+        return f"{self.host}:{self.pid}"
 
 
 def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:

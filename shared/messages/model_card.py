@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
+from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
 
 
@@ -144,17 +145,11 @@ _LATER = {
     "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
     "features", "folds", "heldout_error",
 }  # fmt: skip
-_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(Card)}
 
 
 def encode_card(card: Card) -> bytes:
     """The card as indented JSON, UTF-8. Without later fields a card has the same bytes as ever."""
-    fields = {
-        name: value
-        for name, value in msgspec.to_builtins(card).items()
-        if name not in _LATER or getattr(card, name) != _DEFAULTS[name]
-    }
-    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(needed(card, _LATER)), indent=2) + b"\n"
 
 
 def decode_card(data: bytes) -> Card:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from shared.errors import MISFITS, BadMessage, SetupError
+from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
 from shared.messages.training import FASHION_MNIST, Rule, Train
 
@@ -212,20 +213,14 @@ def _is_place(work: Work) -> bool:
 def encode_request(request: Request) -> bytes:
     """The request as JSON, which is readable in Redis and in the store."""
     fields = msgspec.to_builtins(request)
-    fields["work"] = _readable(request.work, fields["work"])
+    fields["work"] = needed(request.work, _later_fields(request.work))
     return msgspec.json.encode(fields)
 
 
-def _readable(work: Work, fields: dict[str, Any]) -> dict[str, Any]:
-    """Without later fields at their defaults: trainers that do not know these refuse them."""
-    names, defaults = type(work).__struct_fields__, type(work).__struct_defaults__
-    later = set(names[_FIRST_FIELDS.get(type(work), len(names)) :])
-    plain = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
-    return {
-        name: value
-        for name, value in fields.items()
-        if name not in later or value != plain.get(name, ...)
-    }
+def _later_fields(work: Work) -> tuple[str, ...]:
+    """Those that some trainers do not know, and refuse."""
+    names = type(work).__struct_fields__
+    return names[_FIRST_FIELDS.get(type(work), len(names)) :]
 
 
 def decode_request(data: bytes) -> Request:

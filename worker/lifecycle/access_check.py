@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import warnings
+from collections.abc import Iterable
 from typing import NoReturn
 
 from celery.exceptions import SecurityWarning
@@ -48,16 +49,17 @@ def configuration() -> tuple[Settings, Address, bool]:
     return settings, broker, events
 
 
-def check_access(broker: Address, worker_id: str, queue: str) -> None:
+def check_access(broker: Address, worker_id: str, queues: Iterable[str]) -> None:
     """End this process, which has started no work yet, if Redis refuses it.
 
     The check runs two operations that every worker needs: it withdraws a heartbeat and reads the
-    length of the queue.
+    length of each queue.
     """
     try:
         with connect(broker, "pulse") as client:
             heartbeats.stop(client, worker_id)
-            client.llen(queue)
+            for queue in queues:
+                client.llen(queue)
     except BrokerRefuses as error:
         _end(error)
     except RedisError:

@@ -28,6 +28,7 @@ from shared.errors import BrokerRefuses
 from shared.ledger import heartbeats
 from shared.ledger.batches import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
+from shared.messages.job import newest
 from shared.process import resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate
@@ -41,7 +42,9 @@ from worker.lifecycle.stats import WorkerStats
 log = logging.getLogger(__name__)
 RETRY_S = 0.5
 #: The main thread queues deaths, since it must never wait for Redis.
-Death = tuple[str, int, int]  # job, batch, the child's pid
+Death = tuple[str, int, int, str]  # job, batch, the child's pid, the queue of the hint
+#: Queues a batch again: job, batch, queue.
+Hint = Callable[[str, int, str], None]
 _running: HeartbeatThread | None = None
 
 
@@ -56,7 +59,7 @@ def start_heartbeat(
     worker_id: str,
     queue_name: str,
     parent: Any,
-    hint: Callable[[str, int], None],
+    hint: Hint,
 ) -> HeartbeatThread:
     """Start the heartbeat of a Celery worker `parent`, whose pool has started.
 
@@ -91,7 +94,7 @@ class HeartbeatThread(threading.Thread):
         worker_id: str,
         queue_name: str,
         children: Callable[[], list[int]],
-        hint: Callable[[str, int], None],
+        hint: Hint,
         interval_s: float,
         ttl_s: float,
         stats: WorkerStats,
@@ -109,9 +112,9 @@ class HeartbeatThread(threading.Thread):
         self._rate = Rate()
         self._rate.mark(self._start_s, 0)
 
-    def died(self, job: str, batch: int, pid: int) -> None:
-        """Queue the report that a child died while it worked on this hint."""
-        self._deaths.put((job, batch, pid))
+    def died(self, job: str, batch: int, pid: int, queue: str) -> None:
+        """Queue the report that a child died while it worked on this hint, which was in `queue`."""
+        self._deaths.put((job, batch, pid, queue))
 
     def stop(self) -> None:
         """End the thread and withdraw the heartbeat."""
@@ -189,6 +192,7 @@ class HeartbeatThread(threading.Thread):
             since_ms=self._since_ms(at_ms),
             failures=self.stats.failures,
             idle=self.busy_processes.idle_of(pids),
+            generation=newest(),
         )
 
     def _since_ms(self, at_ms: int) -> int:
@@ -199,13 +203,13 @@ class HeartbeatThread(threading.Thread):
 
     def _report_deaths(self) -> None:
         while self._pending:
-            job, batch, pid = self._pending[0]
+            job, batch, pid, origin = self._pending[0]
             try:
                 if BatchLedger(self._client, job, 0).report_death(
                     batch, f"{self.worker_id}/{pid}:"
                 ):
                     log.warning("child %d died with batch %d of job %s", pid, batch, job)
-                    self._hint(job, batch)
+                    self._hint(job, batch, origin)
             except RedisError as error:
                 if not is_foreign(error):
                     raise

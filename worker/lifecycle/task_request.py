@@ -40,7 +40,8 @@ class BatchRequest(Request):
         if self.worker_pid and (heartbeat := running()):
             lost = isinstance(error, (WorkerLostError, SystemExit)) and len(self.args) == 2
             if lost:
-                heartbeat.died(self.args[0], self.args[1], int(self.worker_pid))
+                queue = str(self.delivery_info["routing_key"])
+                heartbeat.died(self.args[0], self.args[1], int(self.worker_pid), queue)
             else:
                 heartbeat.busy_processes.idle(int(self.worker_pid))
         return super().on_failure(exc_info, *args, **kwargs)

@@ -98,7 +98,7 @@ def test_a_batch_with_an_unexpected_error_is_released_with_the_reason(
 
 
 def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: RedisServer) -> None:
-    def refused(job: str, batch: int) -> None:
+    def refused(job: str, batch: int, queue: str) -> None:
         raise OperationalError("Connection refused")
 
     parent, pid = "here:1:2", 77
@@ -108,7 +108,7 @@ def test_the_heartbeat_thread_survives_a_refused_hint(queue: JobQueue, server: R
     )
     thread.start()
     BatchLedger(queue.client, JOB, 60.0).claim(0, f"{parent}/{pid}:5")
-    thread.died(JOB, 0, pid)
+    thread.died(JOB, 0, pid, keys.CLASSIFY_QUEUE)
     wait_for("the death", lambda: not claims(queue.client))
     wait_for_next_beat(queue.client, parent)
     assert thread.is_alive()
@@ -122,8 +122,8 @@ def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
     """Heartbeats continue between its removal from the pool and the report of its death."""
     parent, client = "here:1:2", connect(server.url, "heartbeat")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        pool, hints = [child.pid], list[tuple[str, int]]()
-        hint = lambda job, batch: hints.append((job, batch))  # noqa: E731
+        pool, hints = [child.pid], list[tuple[str, int, str]]()
+        hint = lambda *given: hints.append(given)  # noqa: E731
         thread = HeartbeatThread(
             client, parent, keys.CLASSIFY_QUEUE, lambda: pool, hint, 0.1, 2.0, WorkerStats(60)
         )
@@ -135,8 +135,8 @@ def test_a_dead_childs_batch_is_not_free_before_the_death_is_counted(
     for _ in range(3):
         wait_for_next_beat(queue.client, parent)
         assert queue.survey([0]) == ("running", [BatchState.HELD])
-    thread.died(JOB, 0, child.pid)
-    wait_for("the death", lambda: hints == [(JOB, 0)])
+    thread.died(JOB, 0, child.pid, "queue")
+    wait_for("the death", lambda: hints == [(JOB, 0, "queue")])
     assert queue.client.hgetall(keys.job(JOB, "deaths")) == {b"0": b"1"}
     assert queue.survey([0]) == ("running", [BatchState.FREE])
     thread.stop()

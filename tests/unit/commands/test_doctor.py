@@ -29,6 +29,7 @@ from shared.ledger import heartbeats
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.jobs.newer_record import newer
 from tests.support.servers.redis_server import RedisServer
 
 SECRET = "hunter2-very-secret"
@@ -225,6 +226,10 @@ def test_living_workers_are_counted_with_their_processes_and_machines(
     found = {one.topic: one for one in reachable.reachable(Settings.from_env())}
     assert found["workers"].text == "2 workers, 3 processes: one, two"
     assert found["workers"].level is Level.OK
+    with newer():
+        (marked,) = (r for r in reachable.reachable(Settings.from_env()) if r.topic == "workers")
+    assert marked.level is Level.NOTE
+    assert marked.text.endswith("one, two; older Hangtag: one:1, two:1")
 
 
 def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:

@@ -121,3 +121,19 @@ def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
 def test_a_worker_of_root_does_not_print_the_warning_of_celery() -> None:
     """Only this one: a filter matches the start of its text."""
     assert vars(platforms)["ROOT_DISCOURAGED"].strip().startswith(serve.AS_ROOT)
+
+
+def test_older_workers_are_named_in_one_line_with_the_remedy() -> None:
+    """A host's name is what any client of the broker wrote."""
+    assert workers.older_workers(Settings(), ()) == ""
+    at_broker = Settings(redis_url="redis://broker:6379", redis_insecure="1")
+    one = workers.older_workers(at_broker, ("a\n\x1b[2J:1",))
+    assert one.startswith("worker a")
+    assert one.isprintable()
+    assert (
+        " runs an older Hangtag and cannot do this job; update it, or start another with: " in one
+    )
+    assert one.endswith(" hangtag worker")
+    many = workers.older_workers(at_broker, tuple(f"host-{n}:7" for n in range(5)))
+    assert many.startswith("workers host-0:7, host-1:7, host-2:7 and 2 more run an older Hangtag")
+    assert "hangtag down" in workers.older_workers(Settings(), ("a:1",))

@@ -79,9 +79,7 @@ class Parquet(Format):
                 yield file.schema_arrow.names
                 for batch in file.iter_batches(_READ_ROWS):
                     yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        except (pa.ArrowException, ValueError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
+        except Exception as error:  # pyarrow raises many kinds, OSError without a number too
             raise Unreadable(str(error)) from error
 
     @staticmethod

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from producer.present.formatting import near, typed
 from shared import installation
 from shared.errors import SetupError, UsageError
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from producer.rows.columns import Table
 
 CSV = "csv"
+#: What is proposed where another form has no room.
+ROOMY = ".parquet"
 _ENDLESS = 1 << 62
 
 
@@ -61,11 +65,27 @@ def _parquet() -> type[Format]:
     return Parquet
 
 
+def _xlsx() -> type[Format]:
+    from producer.formats.xlsx import Xlsx
+
+    return Xlsx
+
+
 _ROWS = (
     Form(CSV, (".csv",), _csv),
     Form("tsv", (".tsv",), _tsv),
     Form("jsonl", (".jsonl", ".ndjson"), _jsonl),
     Form("json", (".json",), _json),
+    Form(
+        "xlsx",
+        (".xlsx",),
+        _xlsx,
+        {"xlsxwriter": "xlsxwriter", "openpyxl": "openpyxl"},
+        "xlsx",
+        is_text=False,
+        rows_max=(1 << 20) - 1,  # and the header
+        columns_max=1 << 14,
+    ),
     Form("parquet", (".parquet",), _parquet, {"pyarrow": "pyarrow"}, "parquet", is_text=False),
 )
 FORMS = {form.name: form for form in _ROWS}
@@ -100,8 +120,31 @@ def check_columns(form: str, table: Table) -> None:
     if count > row.columns_max:
         raise UsageError(
             f"the table has {count:,} columns, and {form} at most {row.columns_max:,}; choose "
-            "--columns, --no-probabilities, or another -o, for example .parquet"
+            f"--columns, --no-probabilities, or another -o, for example {ROOMY}"
         )
+
+
+class TooManyRows(SetupError):
+    """A form has no room for the rows of a job."""
+
+
+def check_rows(form: str, rows: int, source: Path, target: Path | None = None) -> None:
+    """Raise TooManyRows if the rows of the job of the table `source` do not fit into a form.
+    `target` is another file that they would be written to."""
+    if rows > named(form).rows_max:
+        raise TooManyRows(no_room(form, rows, source, target))
+
+
+def no_room(form: str, rows: int, source: Path, target: Path | None = None) -> str:
+    """The line on rows that do not fit, with the command that writes them."""
+    file = target or source
+    other = near(str(file.with_suffix(ROOMY)))
+    command = typed(["hangtag", "table", near(str(source)), "-o", other])
+    most = named(form).rows_max
+    return (
+        f"{near(str(file))} is not written: {rows:,} rows are more than the {most:,} of {form}; "
+        f"write them to another form with: {command}"
+    )
 
 
 def loaded(form: str) -> type[Format]:

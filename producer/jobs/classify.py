@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from producer.dispatch.interrupts import alarm, interrupts
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
-from producer.formats.registry import check_installed
+from producer.formats.registry import TooManyRows, check_installed
 from producer.formats.table_file import check_replaceable, is_foreign
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.error_budget import ErrorBudget
@@ -146,10 +147,7 @@ def _work(
     if run.complete:
         if why := job.table.name_rows(moved.location(job.options).sha256):
             attempt.report.notice(why)
-        progress = Stages(attempt.report)
-        progress.stage("writing the table", job.journal.totals.done)
-        sha256 = job.write_table(progress.passed)
-        progress.close()
+        code, sha256 = _placed(job, code, attempt.report)
         work.queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
@@ -157,6 +155,16 @@ def _work(
     result = AttemptResult(classified, _since(started), run.skipped)
     job.stopped(code, result)
     return _End(code, result, _stop(job, code, work.queue, attempt.report))
+
+
+def _placed(job: Job, code: Exit, report: Progress) -> tuple[Exit, str]:
+    """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
+    with closing(Stages(report)) as progress:
+        progress.stage("writing the table", job.journal.totals.done)
+        try:
+            return code, job.write_table(progress.passed)
+        except TooManyRows:  # the summary says so
+            return Exit.SETUP, ""
 
 
 def _since(started: float) -> float:

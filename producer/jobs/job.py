@@ -198,6 +198,8 @@ class Job:
 
     def judge(self, budget: ErrorBudget) -> Exit:
         """The exit code of the finished job within this budget; a changed one is stored."""
+        if self.exit_code is Exit.SETUP:
+            return Exit.SETUP  # its form has no room for its rows
         totals = self.journal.totals
         if budget.exceeded(totals.failed, totals.done, finished=True):
             code = Exit.BUDGET

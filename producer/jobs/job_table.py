@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from producer.formats import table_file
-from producer.formats.registry import check_columns, loaded
+from producer.formats.registry import TooManyRows, check_columns, check_rows, loaded
 from producer.formats.table_file import (
     LIBRARY,
     PART,
@@ -102,8 +102,10 @@ class JobTable:
         Raises:
             UsageError: a file that this job has not written is in the table's place (unless
                 `force`).
+            TooManyRows: its form has no room for them.
             SetupError: it cannot be written.
         """
+        self._check_rows()
         if not force:
             check_replaceable(self._journal, self._output)
 
@@ -116,6 +118,14 @@ class JobTable:
             self._journal.put(**own)
 
         return self._write(self._output, placing, passed)
+
+    def _check_rows(self) -> None:
+        """Raises TooManyRows; what came out is counted all the same."""
+        try:
+            check_rows(self.form, self._journal.totals.done, self._output)
+        except TooManyRows:
+            self._answers = count_rows(self._journal, self._pinned().card, self.display)
+            raise
 
     def write_part(self, part: Path, notice: Callable[[str], None] = lambda text: None) -> str:
         """Write the rows so far to another file, and store what came out; return its path. A file
@@ -135,6 +145,11 @@ class JobTable:
             # A process that is killed now leaves the rows before.
             self._journal.put(**{PART: f"{sha256} {sha256_of(part)}".strip().encode()})
 
+        try:
+            self._check_rows()
+        except TooManyRows as error:
+            notice(str(error))
+            return ""
         self._write(part, placing, lambda rows: None)
         self._journal.put(**self.counted())
         return str(part)

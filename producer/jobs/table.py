@@ -12,7 +12,15 @@ import click
 import msgspec
 
 from producer.formats import table_file
-from producer.formats.registry import BY_SUFFIX, CSV, check_columns, check_installed, form_of, named
+from producer.formats.registry import (
+    BY_SUFFIX,
+    CSV,
+    check_columns,
+    check_installed,
+    check_rows,
+    form_of,
+    named,
+)
 from producer.jobs.find_job import find_output
 from producer.jobs.job import Job
 from producer.journal import journal
@@ -116,6 +124,7 @@ def render_copy(
         shown = as_of_now(display, source, before).over(before)
         table = make_table(Pinned(sealed.record, sealed.card, sealed.options), shown)
         check_columns(form, table)
+        check_rows(form, sealed.count, source, output)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:
             table_file.render(sealed, table, form, _StandardOutput(), counter.add)

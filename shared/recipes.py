@@ -8,6 +8,9 @@ import msgspec
 
 from shared.errors import SetupError, no_such
 
+#: Fields that the weights do not depend on.
+NOT_LEARNED = {"learner", "minutes", "trials"}
+
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
@@ -35,6 +38,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
+    learner: Literal["network", "head", "photo_network"] = "network"  #: in worker/learners/
     minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
     trials: tuple[str, ...] = ()  #: recipes that try to replace its version; they share its minutes
 
@@ -42,7 +46,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     def training(self) -> dict[str, object]:
         """All that the weights depend on."""
         fields = msgspec.structs.asdict(self)
-        return {name: value for name, value in fields.items() if name not in ("minutes", "trials")}
+        return {name: value for name, value in fields.items() if name not in NOT_LEARNED}
 
     def lasting(self, epochs: int) -> Recipe:
         """The recipe with exactly this number of epochs, regardless of the number of images."""
@@ -117,10 +121,11 @@ RECIPES = {
             name="photo",
             network="head",
             backbone="efficientnet-lite0",
+            learner="head",
             minutes=MINUTES_OF_TRIALS,
             trials=("photo-fine", "photo-scratch"),
         ),
-        Recipe(name="photo-head", network="head", backbone="efficientnet-lite0"),
+        Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(
             # The same network with its last stages fine-tuned, from the head that fits it.
             name="photo-fine",
@@ -140,6 +145,7 @@ RECIPES = {
             shift_pixels=16,
             tint=0.2,
             average=0.98,
+            learner="photo_network",
             minutes=0.0,
         ),
         Recipe(
@@ -166,6 +172,7 @@ RECIPES = {
             erase=0.25,
             average=0.99,
             mixed=True,
+            learner="photo_network",
             minutes=0.0,
         ),
     )

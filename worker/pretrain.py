@@ -19,7 +19,9 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import version_folder
 from worker.datasets import load
-from worker.training import build_version
+from worker.learners.learner import BuiltVersion, Observer, Task
+from worker.learners.network import Network
+from worker.training.epoch import Epoch
 from worker.training.teachers import ARCHIVE, Teachers, TeacherVersion
 
 NAME = "fashion-mnist"
@@ -37,15 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.epochs:
             recipe = recipe.lasting(options.epochs)
         versions = tuple(teacher_version(folder, recipe.name) for folder in options.teacher)
-        built = build_version.build_version(
+        task = Task(
             Train(NAME, recipe.name, "", seed=options.seed),  # its card names no folder
             recipe,
-            fashion_data(),
             state=options.state,
-            teachers=Teachers(options.teach_by, versions),
-            on_epoch=_print,
-            on_teacher=lambda number: _print(f"teacher {number}" if number else "the version"),
+            teachers=lambda: Teachers(options.teach_by, versions),
+            observer=_Printed(),
         )
+        built = Network(task, fashion_data()).build()
         print(encode_card(write(built, options.out)).decode(), end="")
     except (HangtagError, OSError) as error:
         print(f"pretrain: {error}", file=sys.stderr)
@@ -53,12 +54,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Printed(Observer):
+    def epoch(self, epoch: Epoch) -> None:
+        _print(epoch)
+
+    def teacher(self, number: int) -> None:
+        _print(f"teacher {number}" if number else "the version")
+
+
 def fashion_data() -> load.DataSet:
     """Fashion-MNIST. Raises SetupError if it is not available."""
     return load.load(FASHION_MNIST, None, None, Path()).data  # uses no folder
 
 
-def write(made: build_version.BuiltVersion, folder: Path) -> Card:
+def write(made: BuiltVersion, folder: Path) -> Card:
     """Write the version's files, the card last. Returns the card as written."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in made.files.items()}
     card = msgspec.structs.replace(made.card, files=hashes)

@@ -13,12 +13,19 @@ from shared.messages.training import Train
 from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
+from worker.learners.learner import Observer, Task
+from worker.learners.network import Network
 from worker.pretrain import fashion_data
-from worker.training import build_version
+from worker.training.epoch import Epoch
 
 #: The speed of a network does not depend on its accuracy, except for the share of images that it
 #: classifies a second time: the recipes that do so need a few epochs.
 EPOCHS = {"tutorial": 1, "fast": 3}
+
+
+class Printed(Observer):
+    def epoch(self, epoch: Epoch) -> None:
+        print(epoch)
 
 
 def main() -> None:
@@ -33,9 +40,8 @@ def main() -> None:
     given = parser.parse_args()
     recipe = recipes.find(given.recipe).lasting(EPOCHS[given.recipe])
     data = first(fashion_data(), given.images)
-    made = build_version.build_version(
-        Train(recipe.name, recipe.name, ""), recipe, data, on_epoch=print
-    )
+    task = Task(Train(recipe.name, recipe.name, ""), recipe, observer=Printed())
+    made = Network(task, data).build()
     card = Registry(STORE).publish(made.card, made.files, who="benchmark")
     print(f"published {card.ref} into {STORE}")
 

@@ -17,9 +17,9 @@ from tests.support.images import shapes
 from worker.datasets import load
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
+from worker.learners.learner import BuiltVersion, Task
+from worker.learners.network import Network
 from worker.runtimes import load_runtime
-from worker.training import build_version
-from worker.training.build_version import BuiltVersion
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = [
@@ -47,9 +47,8 @@ def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     _break(root)
     recipe = recipes.find(request.param).lasting(EPOCHS[request.param])
     loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
-    return Training(
-        loaded, build_version.build_version(Train("shapes", recipe.name, ""), recipe, loaded.data)
-    )
+    task = Task(Train("shapes", recipe.name, ""), recipe)
+    return Training(loaded, Network(task, loaded.data).build())
 
 
 def _break(root: Path) -> None:

@@ -24,7 +24,7 @@ from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.handlers import train_photos
+from worker.handlers import trials
 from worker.handlers.train import train
 from worker.inference import outlier_detector
 from worker.runtimes import load_runtime
@@ -174,16 +174,16 @@ def test_a_head_detects_images_unlike_its_photos(store: Store) -> None:
 def test_a_head_is_followed_by_trials_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, promote: Rule, expected: Rule
 ) -> None:
-    monkeypatch.setattr(train_photos, "FEWEST_PHOTOS", 10)
+    monkeypatch.setattr(trials, "FEWEST_PHOTOS", 10)
     work = Train("shapes", "photo", str(store.root), minutes=6, promote=promote)
     ledger = RequestLedger(store.server.client, 30.0)
     for _ in range(2):  # as a second attempt after a crash
         context, _ = handler_context.make(
             store.server, store.registry.root, work, request_id=promote
         )
-        trials = train_photos.submit_trials(context, work, 42)
-        assert trials == (f"{promote}-fine", f"{promote}-scratch")
-    found = [ledger.get(one) for one in trials]
+        submitted = trials.submit_trials(context, work, 42)
+        assert submitted == (f"{promote}-fine", f"{promote}-scratch")
+    found = [ledger.get(one) for one in submitted]
     works = [one.request.work for one in found if one is not None]
     assert [(one.recipe, one.minutes, one.promote) for one in works if isinstance(one, Train)] == [
         ("photo-fine", 3.0, expected),
@@ -200,7 +200,7 @@ def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
 ) -> None:
     work = Train("shapes", recipe, str(store.root), minutes=minutes)
     context, _ = handler_context.make(store.server, store.registry.root, work, request_id="alone")
-    assert train_photos.submit_trials(context, work, photos) == ()
+    assert trials.submit_trials(context, work, photos) == ()
 
 
 def _outputs(store: Store, card: Card, images: list[np.ndarray]) -> Outputs:

@@ -25,9 +25,10 @@ from worker.export.export import Served, export, export_unlabelled
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import mapped
+from worker.learners.learner import BuiltVersion
+from worker.learners.network import calibration_images
 from worker.training.assessment import assess
 from worker.training.blank_card import code_version
-from worker.training.build_version import BuiltVersion, calibration_images
 
 EXPORTING = "exporting"
 RECIPE = "imported"  #: in the card's field of that name

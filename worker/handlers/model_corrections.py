@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,9 +12,7 @@ from shared.messages.training import FASHION_MNIST, Train
 from shared.registry import learned_corrections
 from shared.registry.learned_corrections import Decision
 from worker.handlers.context import Context
-
-if TYPE_CHECKING:  # importing it takes seconds
-    from worker.training.build_version import BuiltVersion
+from worker.learners.learner import BuiltVersion
 
 
 class ModelCorrections(NamedTuple):

@@ -4,61 +4,72 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING, Any
 
 from shared import recipes
-from shared.errors import SetupError
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import Progress
 from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
-from worker.datasets import load
-from worker.datasets.examples import Examples
-from worker.datasets.load import Loaded
-from worker.handlers import model_corrections, promotion, teacher_versions, train_photos
+from worker.handlers import model_corrections, promotion, teacher_versions, trials
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
+from worker.learners import learner as learners
+from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.training.checkpoint import OtherTraining
-from worker.training.schedule import plan
+
+if TYPE_CHECKING:
+    from worker.training.teachers import Teachers
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
 
 
 def train(context: Context, work: Train) -> Reply:
-    """A Trained. A later attempt resumes after the last completed epoch.
+    """A Trained. A later attempt resumes from the checkpoints, and finds features and pixels.
 
     Raises:
         UsageError: there is no such recipe, or an option does not apply to it.
         SetupError: the data are not available or not usable, a teacher does not exist or does not
-            fit them, or the runtimes disagree.
+            fit them, the backbone is not installed, or the runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
     """
     recipe = _recipe(work)
-    if recipe.backbone:
-        return train_photos.train(context, work, recipe)
     teachers = teacher_versions.pinned(context, work.teachers)
     context.stage(LOADING)
     corrections = model_corrections.of(context, work)
-    loaded = _load(context, work, corrections, recipe.size, None)
+    task = Task(
+        work,
+        recipe,
+        state=context.folder / STATE,
+        store=context.registry.root,
+        request=context.request.mark,
+        corrections=corrections.files,
+        teachers=lambda: _teachers(context, work, teachers),
+        observer=ProgressReporter(context.report),
+    )
+    learner = learners.load(task)
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
-        card = _make(context, work, recipe, loaded, corrections, teachers)
-    heldout = _heldout(context, work, corrections, loaded)
-    decided = promotion.settle(context, card, work.promote, heldout)
+        card = _published(context, learner, corrections)
+    decided = promotion.settle(context, card, work.promote, learner.heldout)
     refresh(context.client, context.registry)
+    seconds = time.time() - context.started
     return Reply(
         Trained(
             card.ref,
             card.metrics,
             decided,
-            time.time() - context.started,
-            corrections.noted(loaded.report),
-            corrections=len(corrections.files),
-            earlier_corrections=corrections.earlier,
+            seconds,
+            corrections.noted(learner.report),
+            card.heldout_error,
+            trials.submit_trials(context, work, learner.images),
+            trials.trials_promote(work),
+            len(corrections.files),
+            corrections.earlier,
         )
     )
 
@@ -69,38 +80,22 @@ def _recipe(work: Train) -> Recipe:
     return recipe.lasting(work.epochs) if work.epochs else recipe
 
 
-def _load(
-    context: Context,
-    work: Train,
-    corrections: ModelCorrections,
-    size: tuple[int, int, int] | None,
-    spec: Preprocessing | None,
-) -> Loaded:
-    def report_progress(done: int, total: int) -> None:
-        context.report(Progress(LOADING, step=done, steps=total))
+def _teachers(context: Context, work: Train, versions: tuple[str, ...]) -> Teachers:
+    from worker.training.teachers import Teachers
 
-    return load.load(
-        work.data,
-        size,
-        spec,
-        context.folder,
-        max_unreadable=work.max_unreadable,
-        corrections=corrections.files,
-        on_progress=report_progress,
-    )
+    return Teachers(work.teach_by, teacher_versions.read(context, versions))
 
 
-def _make(
-    context: Context,
-    work: Train,
-    recipe: Recipe,
-    loaded: Loaded,
-    corrections: ModelCorrections,
-    teachers: tuple[str, ...],
-) -> Card:
+def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
+    made = corrections.in_version(_built(context, learner))
+    learner.task.observer.stage(PUBLISHING)
+    return context.registry.publish(*made, who=context.who, confirm=context.confirm)
+
+
+def _built(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:
     while True:  # each checkpoint is deleted once at most: a new one has the current key
         try:
-            return _trained(context, work, recipe, loaded, corrections, teachers)
+            return learner.build()
         except OtherTraining as other:
             log.warning(
                 "request %s starts over: %s is of another Hangtag version or of other data",
@@ -108,51 +103,3 @@ def _make(
                 other.path.name,
             )
             other.path.unlink(missing_ok=True)
-
-
-def _trained(
-    context: Context,
-    work: Train,
-    recipe: Recipe,
-    loaded: Loaded,
-    corrections: ModelCorrections,
-    teachers: tuple[str, ...],
-) -> Card:
-    from worker.training import build_version
-    from worker.training.teachers import Teachers
-
-    count = len(loaded.data.examples.labels)
-    reporter = ProgressReporter(
-        context.report, count, plan(recipe, count).epochs, work.teach_by, len(teachers)
-    )
-    made = build_version.build_version(
-        work,
-        recipe,
-        loaded.data,
-        state=context.folder / STATE,
-        request=context.request.mark,
-        teachers=Teachers(work.teach_by, teacher_versions.read(context, teachers)),
-        on_epoch=reporter.epoch,
-        on_step=reporter.step,
-        on_stage=reporter.stage,
-        on_teacher=reporter.teacher,
-    )
-    reporter.stage(PUBLISHING)
-    made = corrections.in_version(made)
-    return context.registry.publish(*made, who=context.who, confirm=context.confirm)
-
-
-def _heldout(
-    context: Context, work: Train, corrections: ModelCorrections, loaded: Loaded
-) -> promotion.HeldOut:
-    """Returns the held-out images, preprocessed for this or for another version."""
-
-    def heldout(spec: Preprocessing) -> Examples | None:
-        if spec == loaded.data.preprocessing:
-            return loaded.data.heldout
-        try:
-            return _load(context, work, corrections, None, spec).data.heldout
-        except SetupError:  # the other version may need colour while these images are grey
-            return None
-
-    return heldout

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from shared.messages.requests import EndedEpoch, Progress
+from worker.handlers.context import LOADING
+from worker.learners.learner import TRAINING, Observer
 from worker.training.epoch import Epoch, Step
 
-TRAINING = "training"
 #: Cost of a teacher's predictions in a step of its student: a step without teachers is a forward
 #: pass, and a backward pass of twice its cost.
 PREDICTION_SHARE = 1 / 3
@@ -16,38 +17,41 @@ PREDICTION_SHARE = 1 / 3
 ENDED_REPORTED = 50
 
 
-class ProgressReporter:
-    """Reports a training on `count` images, of `epochs` epochs for each network.
+class ProgressReporter(Observer):
+    """Reports the progress of a training."""
 
-    `teach_by` teachers are trained before the version, which has `versions` others.
-    """
-
-    def __init__(
-        self,
-        report: Callable[[Progress], None],
-        count: int,
-        epochs: int,
-        teach_by: int = 0,
-        versions: int = 0,
-    ) -> None:
-        self._report, self._count, self._epochs = report, count, epochs
-        self._teach_by, self._versions = teach_by, versions
+    def __init__(self, report: Callable[[Progress], None]) -> None:
+        self._report = report
+        self._images = self._epochs = self._teach_by = self._versions = 0
         self._teacher = 0  #: in training, 0 for the version itself
         self._heldout_accuracy: float | None = None
         self._steps = 0
         self._ended: tuple[EndedEpoch, ...] = ()
+        self._folds = FoldReporter(report, TRAINING)
+
+    def loading(self, done: int, total: int) -> None:
+        self._report(Progress(LOADING, step=done, steps=total))
+
+    def part(self, name: str, done: int, total: int) -> None:
+        self._report(Progress(LOADING, part=name, step=done, steps=total))
+
+    def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
+        self._images, self._epochs = images, epochs
+        self._teach_by, self._versions = teach_by, versions
 
     def teacher(self, number: int) -> None:
-        """A teacher, counted from 1, or 0 for the version itself, is trained next."""
         self._teacher = number
 
     def stage(self, name: str) -> None:
         """Report the start of a stage; the accuracy of the last epoch stays visible."""
         heldout = self._heldout_accuracy
         self._report(Progress(name, heldout_accuracy=heldout, ended=self._ended))
+        self._folds = FoldReporter(self._report, name)
+
+    def fold(self, done: int, total: int) -> None:
+        self._folds.fold(done, total)
 
     def step(self, step: Step) -> None:
-        """Report a step within an epoch."""
         self._steps = step.steps
         epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
         epochs_left += step.epochs * self._trainings_after()
@@ -62,7 +66,7 @@ class ProgressReporter:
                 loss=step.loss,
                 accuracy=step.accuracy,
                 heldout_accuracy=self._heldout_accuracy,
-                left_s=epochs_left * self._count / step.rate if step.rate else None,
+                left_s=epochs_left * self._images / step.rate if step.rate else None,
                 teacher=self._teacher,
                 teachers=self._teach_by,
                 ended=self._ended,
@@ -70,7 +74,6 @@ class ProgressReporter:
         )
 
     def epoch(self, epoch: Epoch) -> None:
-        """Report the end of an epoch."""
         self._heldout_accuracy = epoch.heldout_accuracy
         ended = EndedEpoch(
             epoch.number, self._teacher, epoch.loss, epoch.accuracy, epoch.heldout_accuracy

@@ -18,7 +18,7 @@ from tests.support.processes.fleet import Fleet, Worker, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import STATE
-from worker.handlers.training_progress import TRAINING
+from worker.learners.learner import TRAINING
 from worker.requests.lease import GRACE_S
 
 #: Lasts longer than any test.

@@ -26,7 +26,9 @@ from tests.support.jobs import handler_context
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
-from worker.handlers import model_corrections, train_photos
+from worker.handlers import trials
+from worker.learners import photos
+from worker.learners.learner import Task
 
 #: As long as an id may be.
 LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
@@ -37,7 +39,7 @@ WORK = Train("cats", "photo", "/photos", minutes=6)
 
 def _trials(server: RedisServer, store: Path, request_id: str, work: Train = WORK) -> list[str]:
     context, _ = handler_context.make(server, store, work, request_id=request_id)
-    return list(train_photos.submit_trials(context, work, train_photos.FEWEST_PHOTOS))
+    return list(trials.submit_trials(context, work, trials.FEWEST_PHOTOS))
 
 
 @pytest.mark.parametrize("differ", ["same", "other"])
@@ -187,9 +189,8 @@ def test_only_photos_that_the_folder_holds_out_are_decoded_for_an_older_version(
     work = msgspec.structs.replace(WORK, recipe="photo-fine", data=str(tmp_path / "photos"))
     context, _ = handler_context.make(server, tmp_path / "store", work)
     parts = np.array([TRAINING, HELDOUT] if given else [UNDECIDED, UNDECIDED], np.int8)
-    found = train_photos._heldout(context, work, model_corrections.of(context, work), parts)(
-        Preprocessing(28, 28, 3)
-    )
+    task = Task(work, recipes.find(work.recipe), context.folder / "state.npz")
+    found = photos.held_out_by_folder(task, parts, Preprocessing(28, 28, 3))
     assert (found is not None) == given
     assert found is None or len(found.labels) == 2 * PHOTOS
     assert bool(list(context.folder.glob("decoded-*"))) == given

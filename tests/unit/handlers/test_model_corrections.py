@@ -22,7 +22,7 @@ from tests.support.jobs.handler_context import Notes
 from worker.handlers import model_corrections
 from worker.handlers.context import Context
 from worker.handlers.model_corrections import ModelCorrections
-from worker.training.build_version import BuiltVersion
+from worker.learners.learner import BuiltVersion
 
 DECIDED = Decided("production", 1, None, changed=True, why="the first version")
 

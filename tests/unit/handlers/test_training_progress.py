@@ -15,7 +15,8 @@ def test_the_time_left_covers_all_teachers_and_the_student(
     teacher: int, epochs_after: float
 ) -> None:
     reported: list[Progress] = []
-    reporter = ProgressReporter(reported.append, 100, 10, teach_by=2, versions=1)
+    reporter = ProgressReporter(reported.append)
+    reporter.planned(100, 10, teach_by=2, versions=1)
     reporter.teacher(teacher)
     reporter.step(Step(3, 10, 2, 4, 0.5, 0.8, rate=50.0))  # in the middle of the third epoch
     (progress,) = reported
@@ -25,7 +26,8 @@ def test_the_time_left_covers_all_teachers_and_the_student(
 
 def test_the_accuracy_of_a_teacher_stays_until_the_next_network_has_one() -> None:
     reported: list[Progress] = []
-    reporter = ProgressReporter(reported.append, 100, 1, teach_by=1)
+    reporter = ProgressReporter(reported.append)
+    reporter.planned(100, 1, teach_by=1, versions=0)
     reporter.teacher(1)
     reporter.epoch(Epoch(1, 0.5, 0.8, 0.4, 0.9, 1.0))
     reporter.teacher(0)

@@ -97,7 +97,7 @@ WITHOUT = {
     "caches of the store: placed when whole, and computed again if they are missing": {
         "worker/backbones/feature_cache.py",
         "worker/export/backbone_files.py",
-        "worker/photo_trials/pixels.py",
+        "worker/learners/pixels.py",
     },
     "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
 }
@@ -125,8 +125,7 @@ ALONE = {
     "worker/lifecycle/liveness_file.py:_write": "read by current health checks only",
     "worker/lifecycle/watchdog.py:restart": "the process replaces itself while it is idle",
     "worker/datasets/class_folder.py:_check_room": "an empty folder",
-    "worker/handlers/train.py:_make": "deletes a useless state; the next attempt would, too",
-    "worker/handlers/train_photos.py:_publish": "deletes a useless state, like train.py:_make",
+    "worker/handlers/train.py:_built": "deletes a useless state; the next attempt would, too",
     "worker/datasets/class_folder.py:_decode": "a part of what `stored` places when it is whole",
     "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/decoding/tiff.py:_redirect_stderr_to_null": "this process' own standard error",

@@ -17,9 +17,10 @@ from shared.recipes import RECIPES
 from shared.registry import packaged
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
+from worker.learners.learner import Task
+from worker.learners.network import Network
 from worker.runtimes.tensorflow_runtime import load_model
 from worker.training import networks
-from worker.training.build_version import build_version
 from worker.training.checkpoint import OtherTraining
 from worker.training.distillation import Ensemble, Teacher
 from worker.training.epoch import Epoch
@@ -207,10 +208,9 @@ def test_a_version_that_does_not_fit_the_data_cannot_teach(
 ) -> None:
     card = msgspec.structs.replace(_card(), **fields)
     teachers = Teachers(1, (TeacherVersion(card, b"never read"),))
+    task = Task(Train("noise", RECIPE.name, "", seed=SEED), RECIPE, teachers=lambda: teachers)
     with pytest.raises(SetupError, match=message) as error:
-        build_version(
-            Train("noise", RECIPE.name, "", seed=SEED), RECIPE, _data(), teachers=teachers
-        )
+        Network(task, _data()).build()
     assert "\n" not in str(error.value)
 
 

@@ -187,6 +187,17 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
         assert word in str(error.value)
 
 
+def test_a_state_goes_on_under_other_limits_of_time_and_trials(
+    examples: Examples, tmp_path: Path
+) -> None:
+    """As those of an earlier Hangtag, whose recipes had no such fields."""
+    state = tmp_path / "state"
+    first = train(ONE_EPOCH, examples, examples, 2, 1, state=state)
+    other = msgspec.structs.replace(ONE_EPOCH, minutes=5.0, trials=("fast",), learner="head")
+    again = train(other, examples, examples, 2, 1, state=state)
+    assert again.history == first.history
+
+
 def _options(weighted: bool) -> Train:
     return Train("noise", DENSE.name, weighted=weighted)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SetupError
 from shared.recipes import RECIPES, Recipe
-from worker.photo_trials.time_limit import PACE_IMAGES, SHARE, timed, within
+from worker.learners.time_limit import PACE_IMAGES, SHARE, timed, within
 from worker.training.schedule import batch_size, plan
 
 FINE = RECIPES["photo-fine"]

@@ -13,7 +13,7 @@ from shared.messages.model_card import Preprocessing
 from tests.support.images import shapes
 from worker.backbones.photo_features import PhotoFeatures
 from worker.decoding.decode import decode
-from worker.photo_trials.pixels import pixels
+from worker.learners.pixels import pixels
 
 SPEC = Preprocessing(40, 48, 3)
 

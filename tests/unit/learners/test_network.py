@@ -18,8 +18,9 @@ from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
+from worker.learners.learner import BuiltVersion, Task
+from worker.learners.network import Network
 from worker.runtimes import load_runtime
-from worker.training.build_version import BuiltVersion, build_version
 from worker.training.teachers import Teachers
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
@@ -42,7 +43,7 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    return build_version(WORK, RECIPE, _data(300), teachers=Teachers(1))
+    return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 @pytest.fixture(scope="module")
 def fp32() -> BuiltVersion:
     dense = msgspec.structs.replace(RECIPE, network="dense")
-    return build_version(Train("noise", RECIPE.name, "", precision="fp32"), dense, _data(300))
+    work = msgspec.structs.replace(WORK, precision="fp32")
+    return Network(Task(work, dense), _data(300)).build()
 
 
 @pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))
@@ -100,4 +102,4 @@ def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
 
 def test_too_few_images_to_hold_any_out_are_refused() -> None:
     with pytest.raises(SetupError, match="add more images"):
-        build_version(WORK, RECIPE, _data(5))
+        Network(Task(WORK, RECIPE), _data(5)).build()

@@ -16,8 +16,8 @@ from shared.messages.model_card import Preprocessing
 from shared.recipes import Recipe
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import Examples
-from worker.photo_trials.pixels import pixels
-from worker.training.build_version import NetworkForm
+from worker.learners.network import NetworkForm
+from worker.learners.pixels import pixels
 from worker.training.fit import train
 from worker.training.schedule import batch_size, plan
 

@@ -11,9 +11,9 @@ from shared.recipes import Recipe
 from worker.backbones import efficientnet_lite, table, weights
 from worker.backbones.photo_features import PhotoFeatures
 from worker.backbones.table import Backbone
+from worker.learners.network import NetworkForm
 from worker.photo_head.linear_head import Head, fit
 from worker.training import networks
-from worker.training.build_version import NetworkForm
 
 #: Penalty of the head that fine-tuning starts from. Its exact value does not matter.
 PENALTY = 0.01

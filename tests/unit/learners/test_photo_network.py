@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from shared.errors import SetupError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
-from shared.recipes import RECIPES, Recipe
+from shared.recipes import RECIPES
 from tests.support.images import shapes
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
-from worker.photo_trials import trial
-from worker.photo_trials.time_limit import PACE_IMAGES
+from worker.learners import photo_network
+from worker.learners.learner import Observer, Task
+from worker.learners.photo_network import NetworkOfPhotos
+from worker.learners.time_limit import PACE_IMAGES
 from worker.training.photo_folder import PhotoFolder
 
 LABELS = ("circle", "square")
@@ -56,12 +59,13 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
     """The number of photos that the training of this folder starts with."""
     counts: list[int] = []
 
-    def observed(recipe: Recipe, photos: int) -> trial.Observer:
-        counts.append(photos)
-        raise Stop
+    class Counts(Observer):
+        def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
+            counts.append(images)
+            raise Stop
 
     with pytest.raises(Stop):
-        trial.build_trial(WORK, SCRATCH, folder, scratch, observed=observed)
+        NetworkOfPhotos(Task(WORK, SCRATCH, scratch / "state", observer=Counts()), folder).build()
     [count] = counts
     height, width, channels = SCRATCH.size or (0, 0, 0)
     sizes = {path.stat().st_size for path in scratch.glob("pixels-*")}
@@ -73,8 +77,10 @@ def test_photos_are_decoded_only_if_an_epoch_fits(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, list(range(10)))
     command = "hangtag train '/photos of cats' --name shapes --recipe photo-scratch"
     work = Train("shapes", SCRATCH.name, "/photos of cats", minutes=1e-5)
+    label = LabelledFile("0" * 64, 1, "circle", b"")
+    task = Task(work, SCRATCH, tmp_path / "scratch/state", corrections=[label])
     with pytest.raises(SetupError, match="one epoch of") as error:
-        trial.build_trial(work, SCRATCH, folder, tmp_path / "scratch", corrected=True)
+        NetworkOfPhotos(task, folder).build()
     assert f"{command} --minutes " in str(error.value)
     assert str(error.value).endswith(", and the same --corrections")
     [decoded] = (tmp_path / "scratch").glob("pixels-*")  # those for measuring
@@ -85,17 +91,17 @@ def test_near_duplicates_of_photos_in_validation_are_not_learned_from(tmp_path: 
     """A burst of 4, of which 2 are in validation/; 2 other scenes of 1 and of 5 photos."""
     parts = [TRAINING, TRAINING, HELDOUT, HELDOUT, HELDOUT, *[TRAINING] * 5]
     folder = folder_of(tmp_path / "photos", parts, [0, 0, 0, 0, 1, 2, 2, 2, 2, 2])
-    held = trial.held_out(folder)
+    held = photo_network.held_out(folder)
     assert held.sum() == 2 * 3
-    learned = trial.learned(folder, held)
+    learned = photo_network.learned(folder, held)
     assert not set(folder.groups[learned]) & set(folder.groups[held])
     assert learned_from(folder, tmp_path / "scratch") == learned.sum() == 2 * 5
 
 
 def test_without_validation_all_but_one_fold_is_learned_from(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "photos", [UNDECIDED] * 10, [0, 0, 1, 1, 2, 3, 4, 5, 6, 7])
-    held = trial.held_out(folder)
-    learned = trial.learned(folder, held)
+    held = photo_network.held_out(folder)
+    learned = photo_network.learned(folder, held)
     np.testing.assert_array_equal(learned, ~held)
     assert not set(folder.groups[learned]) & set(folder.groups[held])
 
@@ -103,12 +109,12 @@ def test_without_validation_all_but_one_fold_is_learned_from(tmp_path: Path) -> 
 def test_a_class_of_near_duplicates_only_is_learned_from(tmp_path: Path) -> None:
     """As with folds: a network has to know every class, and the report names this one."""
     folder = folder_of(tmp_path / "photos", [TRAINING] * 7 + [HELDOUT] * 3, [0] * 10)
-    held = trial.held_out(folder)
-    np.testing.assert_array_equal(trial.learned(folder, held), ~held)
+    held = photo_network.held_out(folder)
+    np.testing.assert_array_equal(photo_network.learned(folder, held), ~held)
 
 
 def test_a_class_that_validation_leaves_without_photos_is_an_error(tmp_path: Path) -> None:
     parts = [TRAINING] * 5 + [HELDOUT] * 5
     folder = folder_of(tmp_path / "photos", parts, [0] * 8 + [1, 2])
     with pytest.raises(SetupError, match="circle but near-duplicates of those in validation/"):
-        trial.learned(folder, trial.held_out(folder))
+        photo_network.learned(folder, photo_network.held_out(folder))

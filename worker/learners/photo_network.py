@@ -1,4 +1,4 @@
-"""Builds a version from photos with a network that does not learn from one fold.
+"""Trains a whole network on photos, without one fold: a trial that may replace a head.
 
 It is calibrated and measured on this fold alone, or on validation/ where the folder has it. The
 out-of-fold answers of a head are to the same photos, so both can be compared photo by photo.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing, Pretrained
-from shared.messages.training import Train, command
+from shared.messages.training import command
 from shared.recipes import Recipe
 from worker.backbones import table
 from worker.backbones.photo_features import PhotoFeatures
@@ -24,17 +24,19 @@ from worker.datasets.examples import Examples, Images, chunks
 from worker.datasets.load import DataSet
 from worker.datasets.split import HELDOUT
 from worker.evaluation import heldout_answers
+from worker.export.export import Served
 from worker.inference import outlier_detector
+from worker.learners.learner import BuiltVersion, Task
+from worker.learners.network import Fitted, Network, Parts
+from worker.learners.network_forms import form_of
+from worker.learners.photos import PhotoLearner, load_folder
+from worker.learners.pixels import pixels
+from worker.learners.time_limit import seconds_per_image, within
 from worker.photo_head.fit_outlier_detector import fit_on_held_out
 from worker.photo_head.folds import folds, separated
 from worker.photo_head.out_of_fold import standard_error
-from worker.photo_trials.network_forms import form_of
-from worker.photo_trials.pixels import pixels
-from worker.photo_trials.time_limit import seconds_per_image, within
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
-from worker.training.build_version import BuiltVersion, build_version
-from worker.training.epoch import Epoch, Step
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: The fold that is held out: the same one in every training, so versions are compared on it.
@@ -46,18 +48,61 @@ DETECTOR_IMAGES = 2000
 DETECTOR_HELD_OUT = 40
 NO_DETECTOR = f" No image is flagged unlike_training: fewer than {DETECTOR_HELD_OUT} are held out."
 
-Progress = Callable[[int, int], None]
+
+class Prepared(NamedTuple):
+    """The network's learner with the decoded photos, and what they were chosen from."""
+
+    network: Network
+    parts: Parts
+    recipe: Recipe  #: with the epochs that fit into the time
+    held: npt.NDArray[np.bool_]  #: [n] of the folder's photos
+    widths: list[int]  #: of the parts of the features
 
 
-class Observer(NamedTuple):
-    """Called during the training; each may raise to stop it."""
-
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    on_step: Callable[[Step], None] = lambda step: None
-    on_stage: Callable[[str], None] = lambda stage: None
+def load(task: Task) -> NetworkOfPhotos:
+    """The learner for the photos of a task. Raises SetupError."""
+    return NetworkOfPhotos(task, load_folder(task, remembered=False))
 
 
-UNOBSERVED = Observer()
+class NetworkOfPhotos(PhotoLearner[Prepared, Fitted]):
+    """Holds one fold out, and trains a network on the others, in the time of the request."""
+
+    def data(self) -> Prepared:
+        """Decode the photos. Files beside the state let a later attempt resume.
+
+        Raises:
+            SetupError: the photos do not suffice, or have changed; the weights of the backbone are
+                missing; not one epoch fits into the time.
+        """
+        task, folder, work = self.task, self.folder, self.task.work
+        held = held_out(folder)
+        learn = folder.learn.where(learned(folder, held))
+        form, widths = form_of(task.recipe, learn, len(folder.labels))
+        recipe = within(
+            task.recipe,
+            len(learn.labels),
+            int(held.sum()),
+            60 * work.minutes,
+            task.folder,
+            lambda: seconds_per_image(
+                task.recipe, learn, len(folder.labels), form, work.seed, task.folder
+            ),
+            command(work, but=["minutes"]),
+            corrected=bool(task.corrections),
+        )
+        data = _data(folder, learn, held, recipe, task.folder, task.observer.loading)
+        network = Network(task._replace(recipe=recipe), data, form=form)
+        return Prepared(network, network.data(), recipe, held, widths)
+
+    def fit(self, data: Prepared) -> Fitted:
+        return data.network.fit(data.parts)
+
+    def export(self, data: Prepared, fitted: Fitted) -> Served:
+        return data.network.export(data.parts, fitted)
+
+    def measure(self, data: Prepared, fitted: Fitted, served: Served) -> BuiltVersion:
+        made = data.network.measure(data.parts, fitted, served)
+        return _completed(made, self.folder, data)
 
 
 def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
@@ -103,63 +148,13 @@ def _is_given(folder: PhotoFolder) -> bool:
     return bool((folder.learn.parts == HELDOUT).any())
 
 
-def build_trial(
-    work: Train,
-    recipe: Recipe,
-    folder: PhotoFolder,
-    scratch: Path,
-    *,
-    request: str = "",
-    corrected: bool = False,
-    observed: Callable[[Recipe, int], Observer] = lambda recipe, photos: UNOBSERVED,
-    on_progress: Progress = lambda done, total: None,
-) -> BuiltVersion:
-    """Decode, train, export, calibrate and measure. Files in `scratch` let it resume.
-
-    `request` is written to the card; `corrected` says whether labels were. `observed` gets the
-    recipe with the epochs that fit into the time, and the number of photos to learn from.
-
-    Raises:
-        SetupError: the photos do not suffice, or have changed; the weights of the backbone are
-            missing; not one epoch fits into the time; the exported files do not agree.
-    """
-    held = held_out(folder)
-    learn = folder.learn.where(learned(folder, held))
-    form, widths = form_of(recipe, learn, len(folder.labels))
-    count = len(learn.labels)
-    recipe = within(
-        recipe,
-        count,
-        int(held.sum()),
-        60 * work.minutes,
-        scratch,
-        lambda: seconds_per_image(recipe, learn, len(folder.labels), form, work.seed, scratch),
-        command(work, but=["minutes"]),
-        corrected=corrected,
-    )
-    data = _data(folder, learn, held, recipe, scratch, on_progress)
-    observer = observed(recipe, count)
-    made = build_version(
-        work,
-        recipe,
-        data,
-        state=scratch / "state.npz",
-        request=request,
-        form=form,
-        on_epoch=observer.on_epoch,
-        on_step=observer.on_step,
-        on_stage=observer.on_stage,
-    )
-    return _completed(made, recipe, folder, held, data, widths)
-
-
 def _data(
     folder: PhotoFolder,
     learn: PhotoFeatures,
     held: npt.NDArray[np.bool_],
     recipe: Recipe,
     scratch: Path,
-    on_progress: Progress,
+    on_progress: Callable[[int, int], None],
 ) -> DataSet:
     assert recipe.size is not None
     spec = Preprocessing(*recipe.size)
@@ -179,23 +174,17 @@ def _data(
     )
 
 
-def _completed(
-    made: BuiltVersion,
-    recipe: Recipe,
-    folder: PhotoFolder,
-    held: npt.NDArray[np.bool_],
-    data: DataSet,
-    widths: list[int],
-) -> BuiltVersion:
+def _completed(made: BuiltVersion, folder: PhotoFolder, data: Prepared) -> BuiltVersion:
     """With its origin, the error of its accuracy, and the detector if enough is held out."""
     answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
     right = answers.logits.argmax(1) == answers.labels
     where = "validation/" if _is_given(folder) else "one of the folds"
-    count, detects = len(data.examples.labels), len(right) >= DETECTOR_HELD_OUT
+    (learn, out), held = data.parts, data.held
+    count, detects = len(learn.labels), len(right) >= DETECTOR_HELD_OUT
     card = msgspec.structs.replace(
         made.card,
         heldout_error=standard_error(right, folder.groups[held]),
-        pretrained=_pretrained(recipe),
+        pretrained=_pretrained(data.recipe),
         notes=f"Trained on {count} photos; measured on the {int(held.sum())} of {where}, which it "
         f"did not learn from{_left_out(len(held) - int(held.sum()) - count)}."
         f"{'' if detects else NO_DETECTOR}",
@@ -203,11 +192,8 @@ def _completed(
     if not detects:
         return BuiltVersion(card, made.files)
     served = load_runtime.load_default(card, made.files)
-    assert data.heldout is not None
-    few = data.examples.images[:: max(1, len(data.examples.labels) // DETECTOR_IMAGES)]
-    detector = fit_on_held_out(
-        _features(served, few), _features(served, data.heldout.images), widths
-    )
+    few = learn.images[:: max(1, count // DETECTOR_IMAGES)]
+    detector = fit_on_held_out(_features(served, few), _features(served, out.images), data.widths)
     return BuiltVersion(
         card, made.files | {outlier_detector.FILE: outlier_detector.encode(detector)}
     )

@@ -1,4 +1,4 @@
-"""Builds a version from photos: a linear head on the features of a pretrained backbone.
+"""Fits a linear head to the features that a pretrained backbone has for photos.
 
 It learns from all photos. Its held-out answers are out of fold: each photo is answered by a head
 that did not learn from it or its near-duplicates. Accuracy, temperature and operating points are
@@ -19,8 +19,7 @@ import numpy.typing as npt
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card, Pretrained
 from shared.messages.training import Train
-from shared.recipes import Recipe
-from worker.backbones import efficientnet_lite, weights
+from worker.backbones import efficientnet_lite, table, weights
 from worker.backbones.photo_features import PhotoFeatures
 from worker.backbones.table import Backbone
 from worker.datasets.decode_files import read_file
@@ -31,9 +30,11 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export import convert, precision
 from worker.export.backbone_files import calibration_images
-from worker.export.export import KERAS, TFLITE, check_agreement, predict_in_keras
+from worker.export.export import KERAS, TFLITE, Served, check_agreement, predict_in_keras
 from worker.export.head_graph import keras_with_head, with_head
 from worker.inference import outlier_detector
+from worker.learners.learner import BuiltVersion, Task
+from worker.learners.photos import PhotoLearner, load_folder
 from worker.photo_head import linear_head
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
@@ -44,7 +45,6 @@ from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Logits
 from worker.training.assessment import Answered, assess_answers
 from worker.training.blank_card import blank_card
-from worker.training.build_version import BuiltVersion
 from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: One image in a call is as fast as eight, and takes less memory.
@@ -57,68 +57,74 @@ LOGITS_TOLERANCE = 1e-4
 OnFold = Callable[[int, int], None]
 
 
-class _Fitted(NamedTuple):
+class _Tried(NamedTuple):
     """The head of one precision."""
 
     found: OutOfFold
     test: Logits | None  #: of the photos in test/
 
 
-def build_photo_version(
-    work: Train,
-    recipe: Recipe,
-    backbone: Backbone,
-    folder: PhotoFolder,
-    *,
-    request: str = "",
-    on_stage: Callable[[str], None] = lambda stage: None,
-    on_fold: OnFold = lambda done, total: None,
-) -> BuiltVersion:
-    """Fit the head, choose the precision, export, compare, measure, plot.
+class FittedHead(NamedTuple):
+    """The head of the precision that is served, and the card with this choice."""
 
-    `request` is written to the card; `on_stage` gets the name of each stage, `on_fold` the number
-    of answered folds and of all; both may raise.
+    head: _Tried
+    card: Card
 
-    Raises:
-        SetupError: the weights of the backbone are missing, or the exported files do not agree.
-    """
-    on_stage("training")
-    fitted, card = _choose(work, folder, blank_card(work.name, recipe, folder, work.seed), on_fold)
-    on_stage("exporting")
-    files, card = _export(backbone, folder, fitted.found.head, card)
-    on_stage("evaluating")
-    files[outlier_detector.FILE] = _detector(backbone, folder, card)
-    answers = HeldoutAnswers(
-        folder.learn.contents, folder.learn.labels, fitted.found.logits, folder.learn.digests
-    )
-    found = fitted.found
-    card = msgspec.structs.replace(
-        card,
-        request=request,
-        source=work.data,
-        temperature=found.temperature,
-        heldout_error=found.error,
-        folds=fold_count(len(answers.labels)),
-        operating_points=operating_points(
-            probabilities(found.logits, found.temperature), answers.labels
-        ),
-        dataset_fingerprint=_fingerprint(folder.learn),
-        notes=f"A linear head on {backbone.name}, fitted to {len(answers.labels)} images"
-        f"{' and their mirror images' if found.mirrored else ''}. The "
-        f"held-out figures are out of {fold_count(len(answers.labels))} folds.",
-    )
-    heldout = Answered(
-        probabilities(found.logits, found.temperature), answers.labels, _Photos(folder.learn, card)
-    )
-    assessed = assess_answers(card, [], heldout, _tested(folder.test, fitted.test, card))
-    card = msgspec.structs.replace(card, metrics=assessed.metrics)
-    return BuiltVersion(
-        card,
-        files
-        | {heldout_answers.FILE: heldout_answers.encode(answers)}
-        | assessed.files
-        | seen_images.files_of(folder.learn.contents, np.empty(0, np.uint64)),
-    )
+
+def load(task: Task) -> HeadOfPhotos:
+    """The learner for the photos of a task. Raises SetupError."""
+    return HeadOfPhotos(task, load_folder(task, remembered=True))
+
+
+class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
+    """Fits a head, and chooses the precision."""
+
+    @property
+    def _backbone(self) -> Backbone:
+        return table.find(self.task.recipe.backbone)
+
+    def data(self) -> PhotoFolder:
+        return self.folder
+
+    def fit(self, data: PhotoFolder) -> FittedHead:
+        work = self.task.work
+        card = blank_card(work.name, self.task.recipe, data, work.seed)
+        return FittedHead(*_choose(work, data, card, self.task.observer.fold))
+
+    def export(self, data: PhotoFolder, fitted: FittedHead) -> Served:
+        found = fitted.head.found
+        files, card = _export(self._backbone, data, found.head, fitted.card)
+        return Served(card, files, found.logits)
+
+    def measure(self, data: PhotoFolder, fitted: FittedHead, served: Served) -> BuiltVersion:
+        found, learn = fitted.head.found, data.learn
+        detector = _detector(self._backbone, data, served.card)
+        count = len(learn.labels)
+        predictions = probabilities(found.logits, found.temperature)
+        card = msgspec.structs.replace(
+            served.card,
+            temperature=found.temperature,
+            heldout_error=found.error,
+            folds=fold_count(count),
+            operating_points=operating_points(predictions, learn.labels),
+            dataset_fingerprint=_fingerprint(learn),
+            notes=f"A linear head on {self._backbone.name}, fitted to {count} images"
+            f"{' and their mirror images' if found.mirrored else ''}. The "
+            f"held-out figures are out of {fold_count(count)} folds.",
+        )
+        answered = Answered(predictions, learn.labels, _Photos(learn, card))
+        tested = _tested(data.test, fitted.head.test, card)
+        assessed = assess_answers(card, [], answered, tested)
+        answers = HeldoutAnswers(learn.contents, learn.labels, found.logits, learn.digests)
+        records = {
+            outlier_detector.FILE: detector,
+            heldout_answers.FILE: heldout_answers.encode(answers),
+            **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
+        }
+        return BuiltVersion(
+            msgspec.structs.replace(card, metrics=assessed.metrics),
+            served.files | records | assessed.files,
+        )
 
 
 def _folds(folder: PhotoFolder) -> Folds:
@@ -139,12 +145,12 @@ def _choose(
     folder: PhotoFolder,
     card: Card,
     on_fold: OnFold = lambda done, total: None,
-) -> tuple[_Fitted, Card]:
+) -> tuple[_Tried, Card]:
     """The head of the precision that is served."""
     parts = _folds(folder)
     precisions = 1 if work.precision == "fp32" else 2
 
-    def fit(int8: bool) -> _Fitted:
+    def fit(int8: bool) -> _Tried:
         features = folder.learn.int8 if int8 else folder.learn.fp32
         mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
         found = fit_out_of_fold(
@@ -153,8 +159,8 @@ def _choose(
             on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
         )  # fmt: skip
         if folder.test is None:
-            return _Fitted(found, None)
-        return _Fitted(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
+            return _Tried(found, None)
+        return _Tried(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
 
     exact = fit(int8=False)
     if work.precision == "fp32":

@@ -11,8 +11,8 @@ import pytest
 from tests.support.backbones import short_backbone
 from worker.backbones import efficientnet_lite, weights
 from worker.backbones.table import Backbone
+from worker.learners.network_forms import fine_network
 from worker.photo_head.linear_head import Head
-from worker.photo_trials.network_forms import fine_network
 
 CLASSES, BLOCKS = 3, short_backbone.LEARNED_BLOCKS
 

@@ -19,12 +19,12 @@ from worker.datasets.split import UNDECIDED
 from worker.export.head_graph import with_head
 from worker.export.precision import Requested
 from worker.inference import outlier_detector
+from worker.learners.head import _check_head, _choose, _detector, _folds
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import fold_count
 from worker.photo_head.linear_head import Head
 from worker.runtimes import load_runtime
 from worker.training.photo_folder import PhotoFolder
-from worker.training.photo_version import _check_head, _choose, _detector, _folds
 
 CLASSES = 3
 RNG = np.random.default_rng(8)

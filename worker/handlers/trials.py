@@ -1,0 +1,75 @@
+"""The trainings that follow a head of photos: requests, each of which may replace its version."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import msgspec
+
+from shared import recipes
+from shared.broker.runtime_paths import stack_id
+from shared.errors import BadMessage, RequestCancelled, UsageError
+from shared.ledger import cancelled_requests, request_store
+from shared.ledger.requests import RequestLedger
+from shared.messages.requests import Request
+from shared.messages.training import Rule, Train
+from worker.handlers.context import Context
+
+log = logging.getLogger(__name__)
+#: A fold of fewer photos could not tell a better network from a lucky one.
+FEWEST_PHOTOS = 100
+#: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
+ID_CHARS, HASH_CHARS = 48, 8
+
+
+def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]:
+    """The ids of the trials of a head that learned from `photos` photos; the same in each attempt.
+
+    Raises:
+        redis.exceptions.RedisError: the server is unreachable or full.
+        SetupError: the store cannot be written.
+    """
+    follow = recipes.find(work.recipe).trials
+    if not follow or not work.minutes or photos < FEWEST_PHOTOS:
+        return ()
+    share = msgspec.structs.replace(work, minutes=work.minutes / len(follow))
+    trials = [_trial(context, share, recipe) for recipe in follow]
+    return tuple(trial.id for trial in trials if _submit(context, trial))
+
+
+def trials_promote(work: Train) -> Rule:
+    """When a trial of this head replaces it."""
+    return "never" if work.promote == "never" else "if-clearly-better"
+
+
+def _trial(context: Context, work: Train, recipe: str) -> Request:
+    request = context.request
+    return Request(
+        f"{_shortened(request.id)}-{recipe.partition('-')[2]}",
+        msgspec.structs.replace(work, recipe=recipe, promote=trials_promote(work), trial=True),
+        request.who,
+        request.created,
+    )
+
+
+def _shortened(request_id: str) -> str:
+    if len(request_id) <= ID_CHARS:
+        return request_id
+    digest = hashlib.sha256(request_id.encode()).hexdigest()[:HASH_CHARS]
+    return f"{request_id[: ID_CHARS - HASH_CHARS - 1]}-{digest}"
+
+
+def _submit(context: Context, request: Request) -> bool:
+    """False if another request has its id, which must not fail a training that has published, or if
+    it was cancelled meanwhile."""
+    settings = context.settings
+    stack = None if settings.redis_url else stack_id(settings)
+    try:
+        cancelled_requests.check(context.registry.root, request)
+        with request_store.kept(context.registry.root, request, context.input, stack):
+            RequestLedger(context.client, settings.lease_s).submit(request, context.input)
+    except (UsageError, BadMessage, RequestCancelled) as error:
+        log.warning("request %s has no trial %s: %s", context.request.id, request.id, error)
+        return False
+    return True

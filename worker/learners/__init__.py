@@ -1,0 +1,1 @@
+"""Learners: how each kind of recipe makes a version from data."""

@@ -1,0 +1,144 @@
+"""A learner: from data to a fitted model, exported files, and a measured version.
+
+The same steps for every recipe; `worker/learners/NAME.py` does those of the recipes whose `learner`
+is NAME. Importing this module imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from shared.labels.labelled_files import LabelledFile
+from shared.messages.model_card import Card, Preprocessing
+from shared.messages.replies import DataReport
+from shared.messages.training import Train
+from shared.recipes import Recipe
+
+if TYPE_CHECKING:  # they import TensorFlow
+    from worker.datasets.examples import Examples
+    from worker.export.export import Served
+    from worker.training.epoch import Epoch, Step
+    from worker.training.teachers import Teachers
+
+TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
+Data = TypeVar("Data")
+Fitted = TypeVar("Fitted")
+
+
+class Observer:
+    """Called during a training; each method may raise to stop it. These do nothing."""
+
+    def loading(self, done: int, total: int) -> None:
+        """Files that are read."""
+
+    def part(self, name: str, done: int, total: int) -> None:
+        """A part of the loading, with its own steps."""
+
+    def stage(self, name: str) -> None:
+        """The start of a stage."""
+
+    def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
+        """The images and epochs of each network, the teachers that are trained and the others."""
+
+    def teacher(self, number: int) -> None:
+        """A teacher, counted from 1, or 0 for the version itself, is trained next."""
+
+    def step(self, step: Step) -> None:
+        """A step within an epoch."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """The end of an epoch."""
+
+    def fold(self, done: int, total: int) -> None:
+        """The folds of a head that are answered."""
+
+
+class Task(NamedTuple):
+    """A training: its request, its data, and where it may write."""
+
+    work: Train
+    recipe: Recipe
+    state: Path | None = None  #: a checkpoint; files beside it let a later attempt resume
+    store: Path = Path()  #: features of photos are stored there
+    request: str = ""  #: for the card
+    corrections: Sequence[LabelledFile] = ()
+    teachers: Callable[[], Teachers] | None = None  #: read before the training; None: no teachers
+    observer: Observer = Observer()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the state and of decoded images."""
+        return self.state.parent if self.state else Path()
+
+
+class BuiltVersion(NamedTuple):
+    """A version without a number: a card without `files`, and the files by name."""
+
+    card: Card
+    files: dict[str, bytes]
+
+
+class Learner(ABC, Generic[Data, Fitted]):
+    """Makes a version from the data of a task, which it has loaded."""
+
+    def __init__(self, task: Task, report: DataReport, images: int) -> None:
+        self.task = task
+        self.report = report  #: of the data
+        self.images = images  #: to learn from
+
+    @abstractmethod
+    def data(self) -> Data:
+        """What is learned from and what is held out."""
+
+    @abstractmethod
+    def fit(self, data: Data) -> Fitted:
+        """Train."""
+
+    @abstractmethod
+    def export(self, data: Data, fitted: Fitted) -> Served:
+        """The files that runtimes load, on which they agree."""
+
+    @abstractmethod
+    def measure(self, data: Data, fitted: Fitted, served: Served) -> BuiltVersion:
+        """The version with its figures, plots and records."""
+
+    @abstractmethod
+    def heldout(self, spec: Preprocessing) -> Examples | None:
+        """The held-out images with the preprocessing of another version; None if there are none."""
+
+    def build(self) -> BuiltVersion:
+        """Train, export, measure.
+
+        Raises:
+            SetupError: the data do not suit the recipe, or the exported files do not agree.
+            OtherTraining: the state is that of another training.
+        """
+        stage = self.task.observer.stage
+        data = self.data()
+        stage(TRAINING)
+        fitted = self.fit(data)
+        stage(EXPORTING)
+        served = self.export(data, fitted)
+        stage(EVALUATING)
+        made = self.measure(data, fitted, served)
+        card = msgspec.structs.replace(
+            made.card, request=self.task.request, source=self.task.work.data
+        )
+        return made._replace(card=card)
+
+
+def load(task: Task) -> Learner[Any, Any]:
+    """The learner of the task's recipe, with the task's data.
+
+    Raises:
+        SetupError: the data are not available or not usable.
+    """
+    module = import_module(f"worker.learners.{task.recipe.learner}")
+    learner: Learner[Any, Any] = module.load(task)
+    return learner

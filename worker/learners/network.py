@@ -1,0 +1,179 @@
+"""Trains a network on the images of a data set, in memory or mapped files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import msgspec
+import numpy as np
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DataReport
+from worker.datasets import load as datasets
+from worker.datasets import split
+from worker.datasets.examples import Examples, Images
+from worker.datasets.load import DataSet, Loaded
+from worker.evaluation import heldout_answers, seen_images
+from worker.export.convert import CALIBRATION_IMAGES
+from worker.export.export import Served, export
+from worker.learners.learner import BuiltVersion, Learner, Task
+from worker.training.assessment import assess
+from worker.training.blank_card import blank_card
+from worker.training.distillation import Ensemble
+from worker.training.fit import Build, TrainedNetwork, train
+from worker.training.schedule import plan
+from worker.training.teachers import Teachers
+
+HISTORY = "history.json"
+NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
+
+
+class NetworkForm(NamedTuple):
+    """A network in place of the recipe's, and what its graph returns besides logits."""
+
+    build: Build | None = None  #: untrained, as in `train`
+    #: The trained network with its features as second output.
+    with_features: Callable[[keras.Model], keras.Model] = lambda network: network
+    features: int = 0  #: their number
+
+
+PLAIN = NetworkForm()
+
+
+class Parts(NamedTuple):
+    """The images to learn from, and those held out."""
+
+    learn: Examples
+    held: Examples
+
+
+class Fitted(NamedTuple):
+    """The trained network, and the names of its teachers."""
+
+    trained: TrainedNetwork
+    teachers: tuple[str, ...]
+
+
+def load(task: Task) -> Network:
+    """The learner for a data set of images of the recipe's size. Raises SetupError."""
+    loaded = _loaded(task, task.recipe.size, None)
+    return Network(task, loaded.data, loaded.report)
+
+
+class Network(Learner[Parts, Fitted]):
+    """Trains the network of a recipe, or another `form`, after its teachers."""
+
+    def __init__(
+        self, task: Task, data: DataSet, report: DataReport = NO_REPORT, form: NetworkForm = PLAIN
+    ) -> None:
+        super().__init__(task, report, len(data.examples.labels))
+        self._data, self._form = data, form
+
+    def data(self) -> Parts:
+        if self._data.heldout is not None:
+            return Parts(self._data.examples, self._data.heldout)
+        learn, held = split.hold_out(self._data.examples)
+        if not len(held.labels):
+            raise SetupError(
+                f"no class of {self._data.name} has {split.SMALLEST_HELDOUT} images, so none can "
+                "be held out; add more images"
+            )
+        return Parts(learn, held)
+
+    def fit(self, data: Parts) -> Fitted:
+        task, recipe, seed = self.task, self.task.recipe, self.task.work.seed
+        teachers = task.teachers() if task.teachers else Teachers()
+        epochs = plan(recipe, self.images).epochs
+        task.observer.planned(self.images, epochs, teachers.by, len(teachers.versions))
+        ensemble = teachers.ensemble(
+            recipe,
+            self._data,
+            seed,
+            lambda seed, state: self._trained(data, seed, state).network,
+            task.state,
+            task.observer.teacher,
+        )
+        return Fitted(self._trained(data, seed, task.state, ensemble), teachers.names(seed))
+
+    def _trained(
+        self, data: Parts, seed: int, state: Path | None, teachers: Ensemble | None = None
+    ) -> TrainedNetwork:
+        return train(
+            self.task.recipe,
+            *data,
+            len(self._data.labels),
+            seed,
+            state=state,
+            options=self.task.work,
+            teachers=teachers,
+            build=self._form.build,
+            on_epoch=self.task.observer.epoch,
+            on_step=self.task.observer.step,
+        )
+
+    def export(self, data: Parts, fitted: Fitted) -> Served:
+        work, recipe, network = self.task.work, self.task.recipe, fitted.trained.network
+        card = msgspec.structs.replace(
+            blank_card(work.name, recipe, self._data, work.seed),
+            parameters=network.count_params(),
+            gates=self._data.gates,
+            features=self._form.features,
+            teachers=fitted.teachers,
+        )
+        return export(
+            self._form.with_features(network),
+            card,
+            data.held,
+            calibration_images(data.learn.images),
+            requested=work.precision,
+            mirror=recipe.mirror,
+        )
+
+    def measure(self, data: Parts, fitted: Fitted, served: Served) -> BuiltVersion:
+        (learn, held), history = data, fitted.trained.history
+        assessment = assess(
+            served.card, served.files, history, held, served.logits, self._data.test
+        )
+        card = msgspec.structs.replace(
+            served.card,
+            metrics=assessment.metrics,
+            epochs=len(history),
+            dataset_fingerprint=learn.fingerprint(),
+            notes=f"Trained on {len(learn.labels)} images; {len(held.labels)} were held out.",
+        )
+        answers = heldout_answers.of(held, served.logits, self._data.heldout_files)
+        files = served.files | {
+            HISTORY: msgspec.json.format(msgspec.json.encode(history), indent=2),
+            heldout_answers.FILE: heldout_answers.encode(answers),
+        }
+        return BuiltVersion(card, files | assessment.files | seen_images.files(learn, held))
+
+    def heldout(self, spec: Preprocessing) -> Examples | None:
+        if spec == self._data.preprocessing:
+            return self._data.heldout
+        try:
+            return _loaded(self.task, None, spec).data.heldout
+        except SetupError:  # the other version may need colour while these images are grey
+            return None
+
+
+def _loaded(task: Task, size: tuple[int, int, int] | None, spec: Preprocessing | None) -> Loaded:
+    return datasets.load(
+        task.work.data,
+        size,
+        spec,
+        task.folder,
+        max_unreadable=task.work.max_unreadable,
+        corrections=task.corrections,
+        on_progress=task.observer.loading,
+    )
+
+
+def calibration_images(images: Images) -> Images:
+    """Some of the training images, the same ones each time, to fit the ranges of int8 values."""
+    order = np.random.default_rng(0).permutation(len(images))
+    return images[np.sort(order[:CALIBRATION_IMAGES])]

@@ -1,0 +1,58 @@
+"""What the learners of photos share: the folder, and the images that it holds out itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shared.errors import SetupError
+from shared.messages.model_card import Preprocessing
+from worker.backbones import table
+from worker.datasets import load as datasets
+from worker.datasets.examples import Examples
+from worker.datasets.split import HELDOUT, Parts
+from worker.learners.learner import Data, Fitted, Learner, Task
+from worker.training import photo_folder
+from worker.training.photo_folder import PhotoFolder
+
+
+class PhotoLearner(Learner[Data, Fitted]):
+    """Learns from a folder of photos with the features of the recipe's backbone."""
+
+    def __init__(self, task: Task, folder: PhotoFolder) -> None:
+        super().__init__(task, folder.report, len(folder.learn.labels))
+        self.folder = folder
+
+    def heldout(self, spec: Preprocessing) -> Examples | None:
+        """validation/, which an older version of this folder may have held out; no fold."""
+        return held_out_by_folder(self.task, self.folder.learn.parts, spec)
+
+
+def held_out_by_folder(task: Task, parts: Parts, spec: Preprocessing) -> Examples | None:
+    """The images of validation/; None where `parts` [n], those of the photos, have no such part."""
+    if HELDOUT not in parts:
+        return None
+    try:
+        return datasets.load(
+            task.work.data,
+            None,
+            spec,
+            task.folder,
+            max_unreadable=task.work.max_unreadable,
+            corrections=task.corrections,
+        ).data.heldout
+    except SetupError:
+        return None
+
+
+def load_folder(task: Task, *, remembered: bool) -> PhotoFolder:
+    """The photos of a task; `remembered` as in `photo_folder.load`. Raises SetupError."""
+    return photo_folder.load(
+        Path(task.work.data),
+        table.find(task.recipe.backbone),
+        task.store,
+        task.work.max_unreadable,
+        task.observer.loading,
+        task.corrections,
+        remembered=remembered,
+        on_part=task.observer.part,
+    )

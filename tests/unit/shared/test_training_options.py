@@ -1,0 +1,54 @@
+"""An option of a training is declared once: what is typed, checked and repeated follows from it."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from producer.cli.models.train import train
+from shared.errors import UsageError
+from shared.messages.requests import Request, decode_request, encode_request
+from shared.messages.training import DEFAULTS, Train, check, command, flag, options
+from shared.recipes import RECIPES
+
+FIRST = {
+    "name", "recipe", "data", "epochs", "seed", "promote", "weighted", "max_unreadable",
+}  # fmt: skip
+REFUSED = [
+    (recipe.name, field)
+    for recipe in RECIPES.values()
+    for field, option in options().items()
+    if not option.applies(recipe)
+]
+
+
+def test_each_option_can_be_typed() -> None:
+    typed = {one.name: one.opts for one in train.params}
+    assert all(flag(field) in typed[field] for field in options())
+
+
+@pytest.mark.parametrize(("recipe", "field"), REFUSED)
+def test_an_option_that_does_not_apply_names_recipes_that_have_it(recipe: str, field: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check(recipe, "/photos", [field])
+    assert str(error.value).startswith(f"{flag(field)} does not apply to the recipe {recipe}; ")
+    named = re.split(", | or ", str(error.value).partition("--recipe ")[2])
+    for other in named:
+        check(other, "/photos", [field])
+
+
+@pytest.mark.parametrize("field", DEFAULTS)
+def test_a_field_that_an_older_trainer_does_not_know_is_sent_only_if_it_is_used(field: str) -> None:
+    plain = Request("r1", Train("shoes", "fast", "/photos"), "me@here", 1.0)
+    work = msgspec.json.decode(encode_request(plain))["work"]
+    assert (field in work) == (field in FIRST)
+    assert decode_request(encode_request(plain)) == plain
+
+
+def test_the_command_of_a_training_names_only_what_was_typed() -> None:
+    work = Train("shoes", "fast", "/photos", seed=2, weighted=True, teachers=("a@1", "b@2"))
+    assert command(work, but=["seed"]) == (
+        "hangtag train /photos --name shoes --recipe fast --weighted --teacher a@1 --teacher b@2"
+    )

@@ -52,6 +52,12 @@ def _has_minutes(recipe: Recipe) -> bool:
     return recipe.minutes is not None
 
 
+#: The recipes whose own training may have a limit of time.
+_LIMITED = " or ".join(
+    row.name for row in RECIPES.values() if row.minutes is not None and not row.trials
+)
+
+
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
     """Train a version of `name` and publish it. A new field is the last one and has a default."""
 
@@ -134,8 +140,8 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
         float,
         Option(
             help="Time for the trainings that follow the head of photos, together; 0: none "
-            f"follow. Default: {recipes.MINUTES_OF_TRIALS:g}. With --recipe photo-fine or "
-            "photo-scratch: the time for this training.",
+            f"follow. Default: {recipes.MINUTES_OF_TRIALS:g}. With --recipe {_LIMITED}: the time "
+            "for this training.",
             form="N",
             least=0,
             applies=_has_minutes,

@@ -6,17 +6,18 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from producer.doctor.finding import Finding, Level
 from producer.fleet import machine_resources
 from producer.journal import job_index
-from producer.journal.snapshot import JobState, has_journal, read_snapshot
+from producer.journal.snapshot import JobState, check_readable, read_snapshot
 from producer.models.catalog import load_catalog
 from producer.models.default_model import choice
 from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
-from shared.errors import SetupError
+from shared.errors import Damaged, HangtagError
 from shared.messages.model_name import parse
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
@@ -69,8 +70,9 @@ def _unreadable(entry: job_index.Entry) -> Finding:
     text = f"the journal of {entry.output} cannot be read"
     fix = f"classify with --restart, or: hangtag forget {entry.id}"
     try:
-        has_journal(Path(entry.output))
-    except SetupError as error:
+        with suppress(Damaged):
+            check_readable(Path(entry.output))
+    except HangtagError as error:
         text, _, fix = str(error).partition("; ")
     return Finding("jobs", Level.PROBLEM, text, fix)
 

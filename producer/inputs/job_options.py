@@ -13,7 +13,7 @@ from shared.messages.files import AUTO
 from shared.messages.model_name import parse
 
 
-class JobOptions(msgspec.Struct, frozen=True):
+class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that determines the answers, and the transport of files, which does not.
 
     Paths are bytes, as the system has them.

@@ -222,6 +222,8 @@ class Job:
         if self.journal.get("options") is None:
             return
         stored = self.journal.options
+        if self.journal.started:
+            _ = self.journal.record  # a newer one is refused before a notice
         other = differences(self.options, stored)
         if other:
             raise UsageError(

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.job_list import job_table
 from producer.journal.job_index import entries
-from producer.journal.snapshot import JobState, JobView, not_started, read_snapshot
+from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.form import paragraphs
 from producer.present.formatting import json_text
 from producer.present.style import columns_of, has_blocks
@@ -119,6 +119,8 @@ def _one(job: str, settings: Settings) -> list[JobView]:
         return found
     if view is None:
         raise not_started(output)
+    if view.state is JobState.UNREADABLE:
+        check_readable(output)
     found = [promised_view(view)]
     if found[0].state is JobState.RUNNING and found[0].rate is None:
         found = _paced(found, _elsewhere(found[0].job, settings))

@@ -26,7 +26,13 @@ from producer.jobs.job import Job
 from producer.journal import journal
 from producer.journal.job_properties import Pinned
 from producer.journal.sealed_journal import SealedJournal
-from producer.journal.snapshot import has_journal, read_snapshot, stored_options
+from producer.journal.snapshot import (
+    JobState,
+    check_readable,
+    has_journal,
+    read_snapshot,
+    stored_options,
+)
 from producer.journal.totals import Answers
 from producer.output.output_path import check_folder, checked_output
 from producer.present.formatting import typed
@@ -81,6 +87,8 @@ def render_again(
     """
     output = find_output(job)
     view = read_snapshot(output)
+    if view is not None and view.state is JobState.UNREADABLE:
+        check_readable(output)
     if view is None or view.exit_code is None:
         command = typed(["hangtag", "table", str(output)])
         raise UsageError(

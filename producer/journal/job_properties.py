@@ -45,7 +45,13 @@ class JobProperties(ABC):
     @property
     def record(self) -> JobRecord:
         """The job's record, as workers receive it."""
-        return decode_job(self.get("record") or b"")
+        try:
+            return decode_job(self.get("record") or b"")
+        except BadMessage as error:
+            raise BadMessage(
+                f"the job's record in its journal cannot be read ({error}); "
+                "update Hangtag here, or start over with --restart"
+            ) from error
 
     @property
     def card(self) -> Card:

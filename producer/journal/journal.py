@@ -161,11 +161,8 @@ class Journal(BatchReader, JobProperties):
             raise UsageError(f"{self.path} was replaced meanwhile; run the same command again")
         with sqlite_errors(self.path):
             schema.prepare(self._db)
-            if not schema.is_now(self._db):
-                raise Damaged(
-                    f"{self.path} was written by an incompatible version of Hangtag; "
-                    "use that version, or start over with --restart"
-                )
+            if fault := schema.foreign_version(self._db, self.path):
+                raise Damaged(fault)
             found = property_table.read(self._db)
             self.totals = load_counts(found)
             damaged = records.damaged(self._db)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from producer.journal import property_table
+from producer.journal.sqlite_errors import blob
 from producer.journal.totals import JobCounts, store_counts
 
-#: The property with the version of the schema.
+#: The property with the version of the schema. What an earlier Hangtag would misread raises it: it
+#: passes over properties that it does not know.
 PROPERTY = "schema"
 #: What this version of Hangtag writes: that of tables in CSV, and that of tables in another form,
 #: into which an earlier version, which knows no forms, would write CSV.
 NOW, WITH_FORM = b"5", b"6"
+_DIGITS = 9  #: of a number that is compared
 #: The small columns of a batch come first: a query that needs only these reads no overflow page.
 _TABLES = (
     """
@@ -83,7 +87,17 @@ def check_structure(database: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(found.splitlines()[-1])
 
 
-def is_now(database: sqlite3.Connection) -> bool:
-    """Whether this version of Hangtag can read the tables. Raises sqlite3.DatabaseError."""
+def foreign_version(database: sqlite3.Connection, path: Path) -> str:
+    """Why this Hangtag cannot read the tables, with the remedy; empty if it can.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
     row = database.execute("SELECT value FROM job WHERE key = ?", (PROPERTY,)).fetchone()
-    return row is not None and row[0] in (NOW, WITH_FORM)
+    version = b"" if row is None else blob(row[0])
+    if version in (NOW, WITH_FORM):
+        return ""
+    writer, remedy = "an incompatible version of Hangtag", "use that version"
+    if version.isdigit() and int(version[:_DIGITS]) > int(WITH_FORM):
+        writer, remedy = "a newer Hangtag", "update Hangtag here"
+    return f"{path} was written by {writer}; {remedy}, or start over with --restart"

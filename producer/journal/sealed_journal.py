@@ -59,11 +59,8 @@ class SealedJournal(JobProperties):
         with sqlite_errors(self.path):
             if check:
                 schema.check_structure(self._db)
-            if not schema.is_now(self._db):
-                raise SetupError(
-                    f"{self.path} was written by an incompatible version of Hangtag; use that "
-                    "version, or start over with --restart"
-                )
+            if fault := schema.foreign_version(self._db, self.path):
+                raise SetupError(fault)
             self._properties = property_table.read(self._db)
         if not self.started:
             raise UsageError(

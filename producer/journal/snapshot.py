@@ -14,7 +14,7 @@ import msgspec
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
-from producer.journal import property_table
+from producer.journal import property_table, schema
 from producer.journal.job_properties import (
     PRODUCER,
     AttemptResult,
@@ -101,7 +101,9 @@ def read_snapshot(output: Path) -> JobView | None:
     except (OSError, sqlite3.DatabaseError):
         if not _may_exist(output) or is_running(output):
             return None  # its producer is creating it
-        return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
+        return _unreadable(output)
+    except SetupError:  # of another version
+        return _unreadable(output)
     job = _Snapshot(found)
     if not job.started:
         return None
@@ -111,7 +113,7 @@ def read_snapshot(output: Path) -> JobView | None:
         answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
         limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
     except HangtagError:
-        return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
+        return _unreadable(output)
     state = _state(output, job)
     return JobView(
         record.id,
@@ -131,6 +133,19 @@ def read_snapshot(output: Path) -> JobView | None:
         created=record.created,
         file_count=job.file_count,
     )
+
+
+def _unreadable(output: Path) -> JobView:
+    return JobView("", JobState.UNREADABLE, 0, 0, 0, "", str(output))
+
+
+def check_readable(output: Path) -> None:
+    """Raises HangtagError if the journal of this output cannot be read, with the reason."""
+    has_journal(output)
+    path = journal_path(output)
+    with sqlite_errors(path):
+        job = _Snapshot(_read(path)[0])
+    _ = job.record, job.options
 
 
 def stored_options(output: Path) -> JobOptions:
@@ -243,5 +258,7 @@ def _state_without_log(path: Path) -> tuple[int, int, int] | None:
 
 def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
     with closing(open_read_only(path, immutable)) as database:
+        if fault := schema.foreign_version(database, path):
+            raise SetupError(fault)
         found = property_table.read(database)
         return found, load_counts(found)

@@ -159,9 +159,12 @@ def of_this_machine(name: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in job_index.entries():
         view = snapshot.read_snapshot(Path(entry.output))
-        if not job_index.is_reachable(entry):
-            model, why = entry.model, f"job {entry.id} may be pinned to it; its journal is missing"
-        elif view is None or view.state in (JobState.FINISHED, JobState.UNREADABLE):
+        # A newer Hangtag may read the journal and resume the job.
+        is_unreadable = view is not None and view.state is JobState.UNREADABLE
+        if is_unreadable or not job_index.is_reachable(entry):
+            state = "unreadable" if is_unreadable else "missing"
+            model, why = entry.model, f"job {entry.id} may be pinned to it; its journal is {state}"
+        elif view is None or view.state is JobState.FINISHED:
             continue
         else:
             model, why = view.model, f"job {view.job} is {view.state} and pinned to it"

@@ -25,14 +25,14 @@ ALL_CORRECTIONS = -1
 ALL = "all"
 
 
-class Threshold(msgspec.Struct, frozen=True, omit_defaults=True):
+class Threshold(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What accepts a label. Without a value every label is accepted, also that of a flagged row."""
 
     precision: float | None = None  #: of the card's operating points
     confidence: float | None = None
 
 
-class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class DisplayOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a table displays answers. None: as before, and at first the default."""
 
     threshold: Threshold | None = None

@@ -111,9 +111,12 @@ def test_the_package_without_extras_is_a_producer(folder: Path) -> None:
     assert "classify" in plain.run("hangtag", "--help")
     assert plain.run("hangtag", "--version").strip()
     assert "[all]'" in plain.complaint("classify", "photos", "-o", "results.csv")
-    assert not (folder / "results.csv").exists()
+    for form in ("parquet", "xlsx"):
+        assert f"[{form}]'" in plain.complaint("classify", "photos", "-o", f"results.{form}")
+    assert not list(folder.glob("results*"))
     assert "[metrics]'" in plain.complaint("metrics")
     finish(options_of(folder, b"photos"))
+    plain.run("hangtag", "table", "out.csv", "-o", "out.json")
     plain.run("hangtag", "report", "out.csv")
     page = Parsed((folder / "out.html").read_text())
     assert not page.all("img")

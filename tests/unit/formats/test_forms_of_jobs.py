@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import resource
 import subprocess
 import sys
 from contextlib import closing
@@ -283,3 +284,21 @@ def test_a_form_that_is_no_text_is_not_written_to_a_terminal(folder: Path, form:
         )  # fmt: skip
     assert ended.returncode == Exit.USAGE
     assert f"a terminal cannot show {form}" in ended.stderr
+
+
+@every_form
+def test_a_file_that_cannot_be_written_whole_is_reported_in_one_line_and_leaves_nothing(
+    folder: Path, form: str
+) -> None:
+    """As on a full disk; the limit holds for the file and for what a form stores meanwhile."""
+    finish(options(folder, "out.csv"))
+    before = sorted(folder.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        failed = run("table", "out.csv", "-o", f"copy.{form}", code=Exit.SETUP)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = failed.stderr.splitlines()
+    assert "File too large; fix this and run the same command again" in line
+    assert sorted(folder.iterdir()) == before

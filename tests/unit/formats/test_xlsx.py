@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -124,3 +125,23 @@ def test_a_copy_with_too_many_rows_is_refused_with_the_command_that_works(few: P
     assert line.endswith("write them to another form with: hangtag table out.csv -o copy.parquet")
     assert not list(few.glob(f"copy*{DRAFT_SUFFIX}*"))
     run("table", "out.csv", "-o", "copy.parquet")
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_a_killed_rendering_left_is_replaced_and_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path)
+    finish(options(tmp_path, "out.csv"))
+    parts, other = tmp_path / f"copy.xlsx{DRAFT_SUFFIX}.parts", tmp_path / "other"
+    other.mkdir()
+    (other / "mine").touch()
+    if is_link:
+        parts.symlink_to(other)
+    else:
+        parts.mkdir()
+        (parts / "rows").touch()
+    run("table", "out.csv", "-o", "copy.xlsx")
+    assert not os.path.lexists(parts)
+    assert (other / "mine").exists()

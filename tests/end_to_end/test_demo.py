@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from producer import demo
+from shared.errors import Exit
 from shared.installation import TRAIN_PACKAGES
-from tests.support.processes import local_stack
+from tests.support.processes import in_process, local_stack
+from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import Place
 
 IMAGES = 200
@@ -32,20 +34,31 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shown(place: Place, here: Path) -> list[str]:
     """What the demo prints on standard output."""
-    done = run(place, here, ["demo", "--count", str(IMAGES)])
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return run(place, here)
 
 
-def run(place: Place, here: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "producer.cli", *arguments],
+def run(place: Place, here: Path) -> list[str]:
+    """What a demo prints on standard output, with that of the commands that it starts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "producer.cli", "demo", "--count", str(IMAGES)],
         cwd=here,
-        env={**os.environ, **place.environment, "XDG_STATE_HOME": str(here)},
+        env=environment(place, here),
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def works(place: Place, here: Path, arguments: list[str]) -> Done:
+    done = in_process.run_with(environment(place, here), *arguments, cwd=here)
+    assert done.code == Exit.OK, done.story
+    return done
+
+
+def environment(place: Place, here: Path) -> dict[str, str]:
+    return {**os.environ, **place.environment, "XDG_STATE_HOME": str(here)}
 
 
 def proposed(shown: list[str]) -> list[list[str]]:
@@ -70,16 +83,13 @@ def test_four_commands_are_named_and_each_of_them_works(
     assert len(commands) == 4
     assert "train" in [words[0] for words in commands]
     for words in commands:
-        done = run(place, here, words)
-        assert done.returncode == 0, (words, done.stderr)
+        done = works(place, here, words)
     assert (here / "demo/prediction.png").stat().st_size > 1000
-    assert "garments@1" in done.stdout
+    assert "garments@1" in done.out
 
 
 def test_again_it_does_the_same(shown: list[str], place: Place, here: Path) -> None:
-    done = run(place, here, ["demo", "--count", str(IMAGES)])
-    assert done.returncode == 0, done.stderr
-    assert proposed(done.stdout.splitlines()) == proposed(shown)
+    assert proposed(run(place, here)) == proposed(shown)
 
 
 def test_without_training_packages_other_commands_are_named_and_work(
@@ -92,5 +102,4 @@ def test_without_training_packages_other_commands_are_named_and_work(
     assert len(commands) == 4
     assert {words[0] for words in commands} & {"train", "dataset"} == set()
     for words in commands:
-        done = run(place, here, words)
-        assert done.returncode == 0, (words, done.stderr)
+        works(place, here, words)

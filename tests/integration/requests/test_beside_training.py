@@ -13,7 +13,7 @@ import pytest
 from shared.errors import Exit
 from shared.ledger.request_states import RequestState
 from shared.ledger.requests import RequestLedger
-from tests.support.processes import local_stack
+from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.processes.trainers import draw_classes
@@ -40,11 +40,11 @@ def hangtag(place: Place, here: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def done(command: subprocess.Popen[str]) -> tuple[str, str]:
+def done(place: Place, here: Path, *arguments: str) -> str:
     """The output of a command that succeeds."""
-    out, error = command.communicate(timeout=120)
-    assert command.returncode == 0, error
-    return out, error
+    command = in_process.run_with({**os.environ, **place.environment}, *arguments, cwd=here)
+    assert command.code == Exit.OK, command.story
+    return command.out
 
 
 def read_until(command: subprocess.Popen[str], text: str) -> str:
@@ -69,19 +69,20 @@ def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_fo
 ) -> None:
     train = ("train", "--data", str(shapes), "--recipe", "tutorial")
     endless = ("--epochs", "100000", "--name", "first", "--request-id", "first", "--detach")
-    done(hangtag(place, tmp_path, *train, *endless))
+    done(place, tmp_path, *train, *endless)
     wait_for("the training", lambda: state_of(place, "first") is RequestState.RUNNING)
     again = ("--epochs", "100000", "--name", "second", "--request-id", "second")
     second = hangtag(place, tmp_path, *train, *again)
-    show = hangtag(place, tmp_path, "dataset", "show", "--data", str(shapes), "-o", "plots")
-    assert "sandal" in done(show)[0]
+    wait_for("the next", lambda: state_of(place, "second") is RequestState.WAITING)
+    shown = done(place, tmp_path, "dataset", "show", "--data", str(shapes), "-o", "plots")
+    assert "sandal" in shown
     assert (tmp_path / "plots/grid.png").exists()
     assert state_of(place, "first") is RequestState.RUNNING
     assert state_of(place, "second") is RequestState.WAITING
     reported = read_until(second, "waiting: train first (tutorial) is running")
-    done(hangtag(place, tmp_path, "train", "--cancel", "first"))
+    done(place, tmp_path, "train", "--cancel", "first")
     wait_for("its turn", lambda: state_of(place, "second") is RequestState.RUNNING)
-    done(hangtag(place, tmp_path, "train", "--cancel", "second"))
+    done(place, tmp_path, "train", "--cancel", "second")
     _, error = second.communicate(timeout=120)
     assert second.returncode == Exit.CANCELLED, error
     assert "(request first)" in reported

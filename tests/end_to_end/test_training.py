@@ -16,7 +16,7 @@ from shared.errors import Exit, SetupError
 from shared.messages.replies import Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
-from tests.support.jobs import accuracy
+from tests.support.jobs import accuracy, old_version
 from tests.support.processes import in_process, local_stack, trainers
 from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
 from tests.support.processes.in_process import Done
@@ -91,14 +91,20 @@ def test_a_worse_model_is_published_and_not_promoted_over_the_shipped_one(
     assert commands.registry.aliases(packaged.NAME)["production"] == 0
 
 
-def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
-    commands: Commands,
-) -> None:
+@pytest.fixture(scope="module")
+def trained(commands: Commands) -> Trained:
+    """A training from a folder, by a published version and by a network of its own."""
+    teacher = old_version.publish(commands.registry, "garments", trainers.LABELS)
     command = commands.done(
         "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
-        "--json",
+        "--seed", "4", "--teacher", teacher.ref, "--teach-by", "1", "--json",
     )  # fmt: skip
-    trained = msgspec.json.decode(command.out, type=Trained)
+    return msgspec.json.decode(command.out, type=Trained)
+
+
+def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
+    commands: Commands, trained: Trained
+) -> None:
     assert (trained.model, trained.decision.changed) == ("shapes@1", True)
     assert trained.data is not None
     (unreadable,) = trained.data.unreadable
@@ -111,15 +117,11 @@ def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
     assert all(",shapes@1" in row for row in rows)
 
 
-def test_a_version_and_a_trained_network_teach_the_next_version(commands: Commands) -> None:
-    train = (
-        "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
-    )  # fmt: skip
-    if not commands.registry.versions("shapes"):  # this test runs alone
-        commands.done(*train)
-    commands.done(*train, "--seed", "4", "--teacher", "shapes@1", "--teach-by", "1")
-    shown = commands.done("models", "show", "shapes@2").out
-    assert re.search(r"^ *teachers +shapes@1, seed 5$", shown, re.MULTILINE)
+def test_a_version_and_a_trained_network_teach_the_next_version(
+    commands: Commands, trained: Trained
+) -> None:
+    shown = commands.done("models", "show", trained.model).out
+    assert re.search(r"^ *teachers +garments@1, seed 5$", shown, re.MULTILINE)
 
 
 def test_a_training_outlives_ctrl_c_and_the_stack_until_it_is_cancelled(

@@ -28,13 +28,13 @@ from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from tests.support.backbones import short_backbone
 from tests.support.jobs import expected_table, handler_context
+from tests.support.jobs.old_version import ARCHIVE
 from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import train as handle_training
 
-ARCHIVE = Path(__file__).parents[2] / "old_data" / "69e60f4f.tar.xz"
 #: Journals name absolute paths.
 ROOT = Path("/tmp/hangtag-69e60f4f")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")

@@ -15,6 +15,7 @@ from shared.messages.replies import Evaluation
 from shared.messages.training import Train
 from shared.recipes import RECIPES
 from shared.registry.registry import Registry
+from tests.support.jobs import few_plots
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
@@ -43,7 +44,8 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
+    with few_plots.drawn():
+        return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 def fp32() -> BuiltVersion:
     dense = msgspec.structs.replace(RECIPE, network="dense")
     work = msgspec.structs.replace(WORK, precision="fp32")
-    return Network(Task(work, dense), _data(300)).build()
+    with few_plots.drawn():
+        return Network(Task(work, dense), _data(300)).build()
 
 
 @pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))

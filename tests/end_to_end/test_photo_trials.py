@@ -19,7 +19,7 @@ from shared.messages.training import Rule, Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
-from tests.support.jobs import handler_context
+from tests.support.jobs import few_plots, handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -33,6 +33,8 @@ from worker.runtimes.runtime import Outputs
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 14
+#: Of the short backbone.
+STAGES = 2
 TRIALS = recipes.find("photo").trials
 EPOCHS = {"photo-fine": 2, "photo-scratch": 2}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
@@ -68,8 +70,9 @@ def store(
         shapes.write(root, shape, IMAGES_OF_CLASS)
     folder = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
+        stack.enter_context(few_plots.drawn())
         if request.param == SHORT:
-            converted.put(stack.enter_context(short_backbone.in_table(folder)), folder)
+            converted.put(stack.enter_context(short_backbone.in_table(folder, STAGES)), folder)
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
             recipe: _trained(server, folder, recipe, str(root), PRECISIONS[request.param])

@@ -135,6 +135,7 @@ def test_a_form_that_is_no_text_has_unrounded_numbers(form: str, tmp_path: Path)
     path = tmp_path / f"table.{form}"
     table = Table((*table_columns(card(), batch.rules)[:1], column), batch.rules, JOB, card())
     path.write_bytes(written_as(form, table, [batch]))
+    assert len(set(map(loaded(form).text, [*values, 0.10001]))) == len(values) + 1
     for name, read in READERS:
         if name == form:
             assert array("f", (cast(float, row[1]) for row in read(path)[1:])) == values

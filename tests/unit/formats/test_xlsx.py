@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,12 +13,15 @@ import openpyxl
 import pytest
 
 from producer.formats.registry import FORMS
+from producer.jobs.job import Job
+from producer.journal.job_properties import Pinned
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.rows.columns import Table, table_columns
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import Exit
+from shared.errors import Exit, UsageError
 from shared.image_status import Flag, Status
 from shared.messages.model_card import OperatingPoint
+from shared.registry import packaged
 from tests.support.jobs.finished_job import finish
 from tests.unit.formats.test_forms_of_jobs import FILES, options, plant, run
 from tests.unit.formats.test_text_rows import JOB, Given, card, packed, written_as
@@ -145,3 +149,15 @@ def test_what_a_killed_rendering_left_is_replaced_and_a_link_is_not_followed(
     run("table", "out.csv", "-o", "copy.xlsx")
     assert not os.path.lexists(parts)
     assert (other / "mine").exists()
+
+
+def test_a_job_with_too_many_columns_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMS, "xlsx", FORMS["xlsx"]._replace(columns_max=16))
+    plant(tmp_path)
+    wide, version = options(tmp_path, "out.xlsx", probabilities=True), packaged.card()
+    record = msgspec.structs.replace(JOB, top_k=len(version.labels))
+    with closing(Job(wide)) as job, pytest.raises(UsageError, match="the table has 17 columns"):
+        job.begin(Pinned(record, version, wide))
+    assert not list(tmp_path.glob("out*"))

@@ -9,6 +9,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -119,7 +120,6 @@ def test_a_table_is_rendered_with_the_same_bytes_in_every_form(data: Path, name:
     check_forms(data, name, name)
 
 
-# Before the jobs that have not ended are resumed.
 @pytest.mark.parametrize(("name", "job", "options"), DISPLAYS)
 def test_other_rows_and_columns_are_rendered_with_the_same_bytes_in_every_form(
     data: Path, name: str, job: str, options: tuple[str, ...]
@@ -153,12 +153,24 @@ def test_the_table_of_a_data_check_can_be_read(data: Path) -> None:
 def test_an_unfinished_job_resumes_to_the_table_of_a_finished_one(
     data: Path, server: RedisServer, name: str
 ) -> None:
-    with Fleet(server) as fleet:
-        fleet.worker(concurrency=1)
-        command = in_process.run(fleet, "classify", "garments", "-o", f"{name}.csv", cwd=data)
-        assert command.code == Exit.SOME_FAILED, command.story
-    check_rows(rows(data / f"{name}.csv"), rows(data / "finished.csv"))
-    run("verify", f"{name}.csv")
+    with put_back(data, f"{name}.csv*"):
+        with Fleet(server) as fleet:
+            fleet.worker(concurrency=1)
+            command = in_process.run(fleet, "classify", "garments", "-o", f"{name}.csv", cwd=data)
+            assert command.code == Exit.SOME_FAILED, command.story
+        check_rows(rows(data / f"{name}.csv"), rows(data / "finished.csv"))
+        run("verify", f"{name}.csv")
+
+
+@contextmanager
+def put_back(data: Path, pattern: str) -> Iterator[None]:
+    """Afterwards these files are as before, for tests in any order."""
+    before = {path: path.read_bytes() for path in data.glob(pattern)}
+    yield
+    for path in data.glob(pattern):
+        path.unlink()
+    for path, content in before.items():
+        path.write_bytes(content)
 
 
 def check_rows(rows: Sequence[dict[str, str]], expected: Sequence[dict[str, str]]) -> None:

@@ -27,6 +27,7 @@ from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_payload, encode_images
 from shared.messages.files import AUTO, INLINE, NO_DIGEST, PATH, UNSEEN, Reference
+from shared.messages.job import JobRecord, encode_job
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
@@ -216,7 +217,8 @@ def test_a_started_job_may_continue_with_the_other_transport(tmp_path: Path) -> 
     inline = JobOptions((b"p",), bytes(tmp_path), str(tmp_path / "out.csv"))
     path = msgspec.structs.replace(inline, transport=PATH)
     with closing(Job(inline)) as job:
-        job.journal.put(options=encode_options(inline), record=b"{}")
+        record = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 1, "out.csv", "here", 0.0)
+        job.journal.put(options=encode_options(inline), record=encode_job(record))
     for options in (path, inline, path):
         with closing(Job(options)):
             pass

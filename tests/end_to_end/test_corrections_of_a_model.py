@@ -17,7 +17,7 @@ from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
-from tests.support.jobs import few_plots, handler_context
+from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import train
 
@@ -67,8 +67,7 @@ def _train(
     sha256 = input_sha256(data)
     work = Train("shapes", "photo-head", str(root), precision="fp32", corrections=sha256)
     context, _ = handler_context.make(server, store, work, data, f"r{number}", created=number)
-    with few_plots.drawn():
-        answer = train(context, work).answer
+    answer = train(context, work).answer
     assert isinstance(answer, Trained)
     return answer
 

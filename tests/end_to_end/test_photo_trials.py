@@ -19,7 +19,7 @@ from shared.messages.training import Rule, Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
-from tests.support.jobs import few_plots, handler_context
+from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -70,7 +70,6 @@ def store(
         shapes.write(root, shape, IMAGES_OF_CLASS)
     folder = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(few_plots.drawn())
         if request.param == SHORT:
             converted.put(stack.enter_context(short_backbone.in_table(folder, STAGES)), folder)
         server = stack.enter_context(RedisServer(server_binary))

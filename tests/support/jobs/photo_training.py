@@ -11,7 +11,7 @@ from shared.messages.replies import Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted
-from tests.support.jobs import few_plots, handler_context
+from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
@@ -35,8 +35,7 @@ class Training(NamedTuple):
         context, _ = handler_context.make(
             self.server, self.registry.root, work, request_id=request_id
         )
-        with few_plots.drawn():
-            answer = train(context, work).answer
+        answer = train(context, work).answer
         assert isinstance(answer, Trained)
         return answer
 

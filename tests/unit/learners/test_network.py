@@ -15,7 +15,6 @@ from shared.messages.replies import Evaluation
 from shared.messages.training import Train
 from shared.recipes import RECIPES
 from shared.registry.registry import Registry
-from tests.support.jobs import few_plots
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
 from worker.evaluation.metrics import evaluate
@@ -44,8 +43,7 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    with few_plots.drawn():
-        return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
+    return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
 
 
 @pytest.fixture
@@ -58,8 +56,7 @@ def published(made: BuiltVersion, tmp_path: Path) -> tuple[Registry, Card]:
 def fp32() -> BuiltVersion:
     dense = msgspec.structs.replace(RECIPE, network="dense")
     work = msgspec.structs.replace(WORK, precision="fp32")
-    with few_plots.drawn():
-        return Network(Task(work, dense), _data(300)).build()
+    return Network(Task(work, dense), _data(300)).build()
 
 
 @pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))

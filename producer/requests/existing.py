@@ -52,6 +52,9 @@ def cancel(settings: Settings, request_id: str) -> str:
     except RequestCancelled as error:
         return str(error)
     except UsageError:
+        if _is_unreadable(settings, request_id):
+            cancelled_requests.record(settings.store_path, request_id, None)
+            return f"request {request_id} is cancelled"
         if not _is_of_broker(settings, request_id):
             raise
         return _deleted(settings.store_path, request_id)
@@ -67,6 +70,11 @@ def _is_of_broker(settings: Settings, request_id: str) -> bool:
         return False
     left = request_store.unanswered(settings.store_path, here=False)
     return any(request.id == request_id for request in left)
+
+
+def _is_unreadable(settings: Settings, request_id: str) -> bool:
+    """Whether the store alone has a request, and it cannot be read."""
+    return not settings.redis_url and request_id in request_store.unreadable(settings.store_path)
 
 
 def _deleted(store: Path, request_id: str) -> str:
@@ -150,6 +158,11 @@ def find(settings: Settings, request_id: str) -> Request:
         raise UsageError(
             f"request {request_id} was submitted at a broker; follow it with HANGTAG_REDIS_URL, or "
             f"delete it with: hangtag train --cancel {request_id}"
+        )
+    if found is None and _is_unreadable(settings, request_id):
+        raise UsageError(
+            f"request {request_id} is stored and cannot be read: another version of Hangtag wrote "
+            f"it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
         )
     if found is None:
         raise UsageError(no_such("request", request_id, (), "hangtag train --list"))

@@ -27,7 +27,7 @@ from shared.settings import Settings
 PAUSED = "paused"
 #: A stack that runs in another runtime folder or on another machine has it, or a broker.
 ELSEWHERE = "elsewhere"
-#: Another version of Hangtag submitted it.
+#: Another version of Hangtag submitted it, or its file is damaged.
 UNREADABLE = "unreadable"
 _COLUMNS = (
     Column("request", least=8),
@@ -90,6 +90,8 @@ def _stored(settings: Settings) -> Iterator[OpenRequest]:
         owner = request_store.owner(store, request.id)
         elsewhere = owner is None or (owner not in near and store_lock.place(store, owner))
         yield _open(request, ELSEWHERE if elsewhere else PAUSED)
+    for request_id in request_store.unreadable(store):
+        yield _unreadable(request_id)
 
 
 def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, OpenRequest | None]]:
@@ -104,7 +106,7 @@ def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, Open
                 view = requests.get(request_id)
             except BadMessage:
                 if request_id not in stored:
-                    yield request_id, OpenRequest(request_id, UNREADABLE, None, "-", 0.0)
+                    yield request_id, _unreadable(request_id)
                 continue
             if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
                 yield request_id, _open(view.request, str(view.state), view.progress)
@@ -114,6 +116,10 @@ def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, Open
 
 def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:
     return OpenRequest(request.id, state, request.work, request.who, request.created, progress)
+
+
+def _unreadable(request_id: str) -> OpenRequest:
+    return OpenRequest(request_id, UNREADABLE, None, "-", 0.0)
 
 
 def _row(one: OpenRequest, now_s: float) -> tuple[str, ...]:

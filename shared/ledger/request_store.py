@@ -220,9 +220,21 @@ def _read(file: Path) -> bytes:
         return stored.read()
 
 
+def unreadable(store: Path) -> list[str]:
+    """The ids of stored requests without an outcome that cannot be read: another version of Hangtag
+    wrote them, or they are damaged."""
+    return sorted(request_id for request_id, request in _open(store) if request is None)
+
+
 def _unanswered(store: Path) -> Iterator[Request]:
+    return (request for _, request in _open(store) if request is not None)
+
+
+def _open(store: Path) -> Iterator[tuple[str, Request | None]]:
+    """The ids of requests without an outcome, with what can be read of them."""
     for path in (store / FOLDER).glob(f"*/{REQUEST_FILE}"):
-        if not path.with_name(OUTCOME_FILE).exists():
-            request = load(store, path.parent.name)
-            if request is not None and request.id == path.parent.name:
-                yield request
+        request_id = path.parent.name
+        if REQUEST_ID.fullmatch(request_id) and not path.with_name(OUTCOME_FILE).exists():
+            request = load(store, request_id)
+            is_its = request is not None and request.id == request_id
+            yield request_id, request if is_its else None

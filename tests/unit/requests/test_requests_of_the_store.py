@@ -11,7 +11,7 @@ import pytest
 from producer.requests.check_data import FASHION_IMAGES, check_data
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, find, is_known
-from producer.requests.open_requests import ELSEWHERE, PAUSED, open_requests
+from producer.requests.open_requests import ELSEWHERE, PAUSED, UNREADABLE, open_requests
 from producer.requests.submit import _check_before, check_outcome, data_place
 from producer.requests.wait import how_to_start_trainer, stored_outcome
 from producer.stack.store_lock import StoreLock
@@ -64,6 +64,21 @@ def test_a_request_of_a_broker_is_found_once_it_is_finished(settings: Settings) 
     assert not is_known(settings, "r1")
     finish(settings)
     assert find(settings, "r1") == REQUEST
+
+
+@pytest.mark.parametrize("content", [b"", b'{"id":"r1","work":{"type":"Of2030"}}'])
+def test_a_request_that_cannot_be_read_is_listed_and_can_be_cancelled(
+    settings: Settings, content: bytes
+) -> None:
+    """As one that only Redis has."""
+    (keep(settings) / request_store.REQUEST_FILE).write_bytes(content)
+    (listed,) = open_requests(settings)
+    assert (listed.request, listed.state, listed.work) == ("r1", UNREADABLE, None)
+    with pytest.raises(UsageError, match=r"cannot be read.*hangtag train --cancel r1"):
+        find(settings, "r1")
+    assert cancel(settings, "r1") == "request r1 is cancelled"
+    assert open_requests(settings) == []
+    assert is_known(settings, "r1")
 
 
 def test_an_id_is_known_if_it_is_stored_finished_or_cancelled(settings: Settings) -> None:

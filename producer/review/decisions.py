@@ -215,9 +215,7 @@ class Decisions:
             raise UsageError(f"the label {label!r:.80} {why}")
         near = [one for one in self._labels if folded(folder_of(one)) == folded(folder_of(label))]
         if near:
-            raise UsageError(
-                f"the label {label!r:.80} differs from {near[0]!r} in case only; use that one"
-            )
+            raise UsageError(f"the label {label!r:.80} has the folder of {near[0]!r}; use that one")
         if len(self._labels) >= MAX_LABELS:
             raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
 

@@ -65,7 +65,7 @@ def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
     decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
-    with pytest.raises(UsageError, match="differs from 'Bag' in case only"):
+    with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
 
 

@@ -27,7 +27,7 @@ from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import NAME, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
-from shared.registry import removal, version_operations
+from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -45,7 +45,7 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
-    decided = version_operations.promote(Registry(settings.store_path), work, user_name())
+    decided = alias_operations.promote(Registry(settings.store_path), work, user_name())
     publish_here(settings)
     return decided
 
@@ -62,7 +62,7 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
         return submit(settings, make_request(work), quiet=True).decode(Decided)
     registry = Registry(settings.store_path)
     registry.existing(name)  # raises an error that lists the models
-    decided = version_operations.rollback(registry, work, user_name())
+    decided = alias_operations.rollback(registry, work, user_name())
     publish_here(settings)
     return decided
 
@@ -85,7 +85,7 @@ def prune(
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
         return submit(settings, make_request(work), quiet=True).decode(Pruned)
-    pruned = version_operations.prune(
+    pruned = pruning.prune(
         Registry(settings.store_path),
         work,
         _of_this_stack(settings, name) | mine,

@@ -1,4 +1,4 @@
-"""Promotion, rollback and removal by the trainer, with `shared/registry/version_operations.py`."""
+"""Promotion, rollback and removal by the trainer, with `shared/registry`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.ledger.request_store import unanswered
 from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
-from shared.registry import removal, version_operations
+from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import refresh
 from worker.handlers.context import PROMOTING, Context, Reply
 
@@ -23,27 +23,25 @@ REMOVING = "removing"
 
 def promote(context: Context, work: Promote) -> Reply:
     """A Decided. Raises SetupError, RequestStopped."""
-    return _moved(context, version_operations.promote, work)
+    return _moved(context, alias_operations.promote, work)
 
 
 def rollback(context: Context, work: Rollback) -> Reply:
     """A Decided. Raises SetupError, RequestStopped."""
-    return _moved(context, version_operations.rollback, work)
+    return _moved(context, alias_operations.rollback, work)
 
 
 def prune(context: Context, work: Prune) -> Reply:
     """A Pruned. Versions that a job in Redis or an open request needs are not deleted.
 
     Raises:
-        SetupError: as `version_operations.prune`.
+        SetupError: as `pruning.prune`.
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(PRUNING)
     requests = _open_requests(context)
     busy = pinned(context.client, work.name)
-    pruned = version_operations.prune(
-        context.registry, work, busy, requests, confirm=context.confirm
-    )
+    pruned = pruning.prune(context.registry, work, busy, requests, confirm=context.confirm)
     try:
         refresh(context.client, context.registry)
     except RedisError as error:  # no retry: it would report that nothing was left to delete

@@ -13,7 +13,7 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.messages.training import Rule
-from shared.registry import learned_corrections, version_operations
+from shared.registry import alias_operations, learned_corrections
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -45,7 +45,7 @@ class _ProductionMoved(Exception):
 
 def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
     registry, request = context.registry, new.request
-    if done := version_operations.decided(registry, new.name, request):
+    if done := alias_operations.decided(registry, new.name, request):
         return done
     current = registry.aliases(new.name).get(PRODUCTION)
     if current == new.version:
@@ -68,7 +68,7 @@ def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decide
         request=request,
         confirm=confirm,
     )
-    done = version_operations.decided(registry, new.name, request)
+    done = alias_operations.decided(registry, new.name, request)
     if done is None:  # another process has promoted this version
         raise _ProductionMoved
     return done

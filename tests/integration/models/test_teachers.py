@@ -10,7 +10,7 @@ import pytest
 from shared.errors import SetupError
 from shared.messages.requests import Progress, Prune, Request
 from shared.messages.training import Train
-from shared.registry import packaged, removal, version_operations
+from shared.registry import packaged, pruning, removal
 from shared.registry.registry import Registry
 from tests.support.jobs import handler_context
 from tests.support.processes.trainers import draw_classes
@@ -76,7 +76,7 @@ def test_a_teacher_stays_in_the_store_when_its_alias_moves_on(
     context.registry.promote(NAME, 3)
     assert used(context.registry, request) == {2}
     prune = Prune(NAME, keep=0)
-    assert version_operations.prune(context.registry, prune, {}, [request]).removed == (1,)
+    assert pruning.prune(context.registry, prune, {}, [request]).removed == (1,)
 
 
 def used(registry: Registry, request: Request) -> set[int | None]:

@@ -19,7 +19,7 @@ EQUIVALENT = {
     "shared/registry/version_folder.py: is_half_removed: path.name not in cards -> True": (
         "where all files are cards, the second condition is false"
     ),
-    "shared/registry/version_operations.py: _decided: before != now.version -> True": (
+    "shared/registry/alias_operations.py: _decided: before != now.version -> True": (
         "a promotion to the version that an alias has makes no decision, and a rollback leads to "
         "another one"
     ),

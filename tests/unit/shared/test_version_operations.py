@@ -33,7 +33,7 @@ from shared.messages.requests import (
     encode_request,
 )
 from shared.messages.training import Train
-from shared.registry import packaged, removal, version_operations
+from shared.registry import alias_operations, packaged, pruning, removal
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
 from shared.registry.staging import LEFTOVER_S
@@ -76,24 +76,24 @@ def versions(registry: Registry) -> set[int]:
 def test_a_promotion_returns_the_previous_version_and_stores_user_and_reason(
     registry: Registry,
 ) -> None:
-    decided = version_operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
+    decided = alias_operations.promote(registry, Promote(f"{NAME}@3", why="better"), "ann@host")
     assert (decided.version, decided.before, decided.changed) == (3, 1, True)
     last = registry.history(NAME)[-1]
     assert (last.who, last.why, last.action) == ("ann@host", "better", "promote")
-    back = version_operations.rollback(registry, Rollback(NAME), "bob@host")
+    back = alias_operations.rollback(registry, Rollback(NAME), "bob@host")
     assert (back.version, back.before, back.changed) == (1, 3, True)
 
 
 def test_an_alias_can_be_promoted_by_another_alias(registry: Registry) -> None:
-    version_operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
-    version_operations.promote(registry, Promote(f"{NAME}@canary"), "")
+    alias_operations.promote(registry, Promote(f"{NAME}@4", alias="canary"), "")
+    alias_operations.promote(registry, Promote(f"{NAME}@canary"), "")
     assert registry.aliases(NAME) == {"production": 4, "canary": 4}
 
 
 def test_promoting_the_production_version_changes_nothing(registry: Registry) -> None:
     """Otherwise a rollback would lead to the current version."""
     before = registry.history(NAME)
-    decided = version_operations.promote(registry, Promote(f"{NAME}@1"), "")
+    decided = alias_operations.promote(registry, Promote(f"{NAME}@1"), "")
     assert not decided.changed
     assert registry.history(NAME) == before
 
@@ -112,7 +112,7 @@ def test_of_two_promotions_at_once_to_a_version_one_is_logged(
     with ThreadPoolExecutor() as pool:
         with AliasLog(registry.folder(NAME)).locked() as log:
             monkeypatch.setattr(file_lock, "acquire", announced)
-            waiting = pool.submit(version_operations.promote, registry, work, "ann")
+            waiting = pool.submit(alias_operations.promote, registry, work, "ann")
             assert reached.wait(30)
             log.append("production", 3, "promote", "trainer", "better")
         assert not waiting.result(30).changed
@@ -121,13 +121,13 @@ def test_of_two_promotions_at_once_to_a_version_one_is_logged(
 
 def test_a_request_is_executed_once_however_often_it_is_retried(registry: Registry) -> None:
     for version in (2, 3):
-        version_operations.promote(registry, Promote(f"{NAME}@{version}"), "")
-    first = version_operations.rollback(registry, Rollback(NAME), "", request="r1")
-    assert version_operations.rollback(registry, Rollback(NAME), "", request="r1") == first
+        alias_operations.promote(registry, Promote(f"{NAME}@{version}"), "")
+    first = alias_operations.rollback(registry, Rollback(NAME), "", request="r1")
+    assert alias_operations.rollback(registry, Rollback(NAME), "", request="r1") == first
     assert registry.aliases(NAME) == {"production": 2}
-    promoted = version_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
-    version_operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
-    assert version_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
+    promoted = alias_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2")
+    alias_operations.promote(registry, Promote(f"{NAME}@4"), "", request="r3")
+    assert alias_operations.promote(registry, Promote(f"{NAME}@5"), "", request="r2") == promoted
     assert registry.aliases(NAME) == {"production": 4}
 
 
@@ -135,12 +135,12 @@ def test_an_unconfirmed_operation_is_not_executed(registry: Registry) -> None:
     def lost() -> None:
         raise SetupError("the lease is lost")
 
-    version_operations.promote(registry, Promote(f"{NAME}@2"), "")
+    alias_operations.promote(registry, Promote(f"{NAME}@2"), "")
     before = registry.history(NAME)
     for call in (
-        lambda: version_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
-        lambda: version_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
-        lambda: version_operations.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
+        lambda: alias_operations.promote(registry, Promote(f"{NAME}@3"), "", confirm=lost),
+        lambda: alias_operations.rollback(registry, Rollback(NAME), "", confirm=lost),
+        lambda: pruning.prune(registry, Prune(NAME, 0), {}, [], confirm=lost),
     ):
         with pytest.raises(SetupError, match="lease"):
             call()
@@ -166,16 +166,16 @@ def test_pruning_deletes_exactly_the_unused_versions(
     registry = copied(template, tmp_path_factory.mktemp("store"))
     stood: dict[str, list[int]] = {"production": [1], "b": []}
     for version, alias in promotions:
-        version_operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
+        alias_operations.promote(registry, Promote(f"{NAME}@{version}", alias), "")
         if stood[alias][-1:] != [version]:
             stood[alias].append(version)
     needed = {number for row in stood.values() for number in row[-2:]} | busy | in_use
     needed |= set(range(VERSIONS - keep + 1, VERSIONS + 1))
     work = Prune(NAME, keep, dry_run=True, in_use=tuple(in_use))
-    planned = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    planned = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert versions(registry) == {1, 2, 3, 4, 5}
     work = msgspec.structs.replace(work, dry_run=False)
-    done = version_operations.prune(registry, work, dict.fromkeys(busy, "a job"), [])
+    done = pruning.prune(registry, work, dict.fromkeys(busy, "a job"), [])
     assert done == planned
     assert versions(registry) == set(done.kept) == needed & {1, 2, 3, 4, 5}
     assert all(done.kept.values())
@@ -185,19 +185,19 @@ def test_pruning_deletes_exactly_the_unused_versions(
 
 def test_a_version_with_a_damaged_card_can_be_pruned(registry: Registry) -> None:
     (registry.root / NAME / "3/card.json").write_bytes(b"{")
-    assert 3 in version_operations.prune(registry, Prune(NAME, 2), {}, []).removed
+    assert 3 in pruning.prune(registry, Prune(NAME, 2), {}, []).removed
     assert 3 not in versions(registry)
 
 
 def test_the_packaged_version_is_not_pruned_and_the_reason_is_given(registry: Registry) -> None:
-    pruned = version_operations.prune(registry, Prune(packaged.NAME, 0), {}, [])
+    pruned = pruning.prune(registry, Prune(packaged.NAME, 0), {}, [])
     assert pruned.removed == ()
     assert "part of Hangtag" in pruned.kept[0]
 
 
 def test_pruning_an_unknown_model_is_an_error(registry: Registry) -> None:
     with pytest.raises(SetupError, match="there is no model boots"):
-        version_operations.prune(registry, Prune("boots", 0), {}, [])
+        pruning.prune(registry, Prune("boots", 0), {}, [])
 
 
 def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> None:
@@ -208,12 +208,12 @@ def test_files_without_a_version_are_deleted_after_a_day(registry: Registry) -> 
         for name in (".card.json", "model.keras"):
             (folder / name).write_bytes(bytes(100))
             os.utime(folder / name, (time.time() - age_s,) * 2)
-    planned = version_operations.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
-    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
+    planned = pruning.prune(registry, Prune(NAME, VERSIONS, dry_run=True), {}, [])
+    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []) == planned
     assert (planned.removed, planned.freed_bytes) == ((), 200)
     left = [path for number in (6, 7) for path in (registry.root / NAME / str(number)).iterdir()]
     assert {path.parent.name for path in left} == {"6"}
-    assert version_operations.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
+    assert pruning.prune(registry, Prune(NAME, VERSIONS), {}, []).freed_bytes == 0
     assert registry.publish(card(), FILES).version == 8
 
 
@@ -238,10 +238,10 @@ def test_requests_for_other_models_keep_no_version(registry: Registry) -> None:
 
 
 def test_a_mark_without_a_decision_decides_nothing(registry: Registry) -> None:
-    assert version_operations.decided(registry, NAME, "r1") is None
-    done = version_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
-    assert version_operations.decided(registry, NAME, "r1") == done
-    assert version_operations.decided(registry, NAME, "") is None
+    assert alias_operations.decided(registry, NAME, "r1") is None
+    done = alias_operations.promote(registry, Promote(f"{NAME}@3"), "", request="r1")
+    assert alias_operations.decided(registry, NAME, "r1") == done
+    assert alias_operations.decided(registry, NAME, "") is None
 
 
 def test_a_request_is_identified_by_its_tag() -> None:

@@ -1,77 +1,14 @@
-"""Operations on the versions of a store: promote, roll back, prune.
-
-The owner of a store calls these directly; other clients send it requests. With the mark of a
-`request` an alias moves once, however often the request is repeated.
-"""
+"""Which versions of a model `hangtag models prune` keeps, and the removal of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from shared.messages.model_name import parse
-from shared.messages.replies import Decided, Pruned
-from shared.messages.requests import Promote, Prune, Request, Rollback
+from shared.messages.replies import Pruned
+from shared.messages.requests import Prune, Request
 from shared.registry import packaged, staging
-from shared.registry.alias_log import Decision, aliases_after
 from shared.registry.registry import Registry
 from shared.registry.removal import delete, removable, size, used_by
-
-#: Called right before a change becomes visible; raises to prevent it.
-Confirm = Callable[[], None]
-
-
-def promote(
-    registry: Registry,
-    work: Promote,
-    who: str,
-    *,
-    request: str = "",
-    confirm: Confirm = lambda: None,
-) -> Decided:
-    """Point an alias at a version; no change if it does already.
-
-    Raises:
-        SetupError: there is no such version, or the alias is not allowed.
-    """
-    card = registry.resolve(parse(work.model))
-    now = registry.promote(
-        card.name,
-        card.version,
-        alias=work.alias,
-        who=who,
-        why=work.why,
-        request=request,
-        confirm=confirm,
-    )
-    if now is None:
-        why = f"{card.name}@{work.alias} is version {card.version} already"
-        return Decided(work.alias, card.version, card.version, changed=False, why=why)
-    return _decided(registry, card.name, now)
-
-
-def rollback(
-    registry: Registry,
-    work: Rollback,
-    who: str,
-    *,
-    request: str = "",
-    confirm: Confirm = lambda: None,
-) -> Decided:
-    """Undo the last promotion of an alias.
-
-    Raises:
-        SetupError: there is no previous version, or it was removed.
-    """
-    now = registry.rollback(
-        work.name, alias=work.alias, who=who, why=work.why, request=request, confirm=confirm
-    )
-    return _decided(registry, work.name, now)
-
-
-def decided(registry: Registry, name: str, request: str) -> Decided | None:
-    """A request's decision on an alias of a model; None if there is none, or without a mark."""
-    found = [one for one in registry.history(name) if request and one.request == request]
-    return _decided(registry, name, found[0]) if found else None
 
 
 def prune(
@@ -80,7 +17,7 @@ def prune(
     busy: Mapping[int, str],
     requests: Iterable[Request],
     *,
-    confirm: Confirm = lambda: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> Pruned:
     """Delete unneeded versions and the files of failed attempts.
 
@@ -131,10 +68,3 @@ def _needed(
             yield back, f"a rollback of {alias} leads to it"
     for version in numbers[max(0, len(numbers) - work.keep) :]:
         yield version, f"one of the newest {work.keep}"
-
-
-def _decided(registry: Registry, name: str, now: Decision) -> Decided:
-    history = registry.history(name)
-    earlier = history[: len(history) - 1 - history[::-1].index(now)]
-    before = aliases_after(name, earlier).get(now.alias)
-    return Decided(now.alias, now.version, before, changed=before != now.version, why=now.why)

@@ -54,8 +54,8 @@ GROUPS = {
     "Workers": (
         Entry("up", "machine.stack", "Start this machine's stack, or change its workers."),
         Entry("down", "machine.stack", "Stop this machine's stack, unless jobs run on it."),
-        Entry("worker", "machine.stack", "Run a worker for a shared Redis in the foreground."),
-        Entry("workers", "machine.stack", "List live workers, their models and throughput."),
+        Entry("worker", "machine.workers", "Run a worker for a shared Redis in the foreground."),
+        Entry("workers", "machine.workers", "List live workers, their models and throughput."),
         Entry("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
     ),
     "This installation": (

@@ -17,9 +17,9 @@ from shared.settings import Settings
 from worker.requests.lease import Lease
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import unwritten
-from worker.requests.right_of_way import RightOfWay
 from worker.requests.runner import LEFT, RequestRunner, Resources
 from worker.requests.shutdown import ShutdownNotice
+from worker.requests.waiting_people import WaitingPeople
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class RequestConsumer:
 
     @contextmanager
     def _lease(self, folder: Workspace, request: Request, fence: int) -> Iterator[Lease]:
-        way = RightOfWay(self._requests)
+        people = WaitingPeople(self._requests)
         lease = Lease(
             self._requests,
             folder,
@@ -100,7 +100,7 @@ class RequestConsumer:
             self._common.settings.lease_s,
             self._common.shutdown,
             self._cut_short,
-            way.is_claimed if request.is_trial else lambda: False,
+            people.have_waited if request.is_trial else lambda: False,
         )
         lease.start()
         try:

@@ -96,7 +96,7 @@ class Lease(threading.Thread):
             self.check()
             if self._renew():
                 break
-            self._shutdown.is_sent(RETRY_S)
+            self._shutdown.wait(RETRY_S)
             self._poll_shutdown()
         if self.standing is RenewalVerdict.OK and not self._folder.holds(self._fence):
             self._end(RenewalVerdict.LOST)

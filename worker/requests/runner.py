@@ -131,7 +131,7 @@ class RequestRunner:
                 progress = unwritten(error)
                 log.warning("the outcome of %s waits: %s", self._id, progress.fault)
                 self._lease.report(progress)
-                self._common.shutdown.is_sent(RETRY_S)
+                self._common.shutdown.wait(RETRY_S)
                 continue
             if stored:
                 return
@@ -155,7 +155,7 @@ class RequestRunner:
                     self._lease.confirm()
                     return failed(error, self._common.log_file), {}
                 log.warning("request %s waits: %s", self._id, error)
-                self._common.shutdown.is_sent(RETRY_S)
+                self._common.shutdown.wait(RETRY_S)
                 self._lease.confirm()  # waits until Redis is reachable and accepts writes
 
     def _handle(self, work: Work) -> Reply:
@@ -199,7 +199,7 @@ class RequestRunner:
 
     def _pause(self, error: Exception) -> None:
         log.warning("the outcome of %s waits for Redis: %s", self._id, error)
-        self._common.shutdown.is_sent(RETRY_S)
+        self._common.shutdown.wait(RETRY_S)
 
     def _leave(self) -> None:
         if self._lease.standing is RenewalVerdict.CANCELLED and not self._is_other:

@@ -20,6 +20,10 @@ class ShutdownNotice:
         """Send the notice. Safe in a signal handler."""
         os.write(self._writer, b".")
 
-    def is_sent(self, wait_s: float = 0.0) -> bool:
-        """Whether it was sent; waits for it for up to `wait_s`."""
-        return bool(select.select([self._reader], [], [], wait_s)[0])
+    def is_sent(self) -> bool:
+        """Whether it was sent."""
+        return bool(select.select([self._reader], [], [], 0.0)[0])
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, until it is sent at the latest."""
+        select.select([self._reader], [], [], seconds)

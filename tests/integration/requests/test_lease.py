@@ -20,8 +20,8 @@ from tests.support.servers.redis_server import RedisServer
 from worker.handlers.context import RequestPaused, RequestStopped
 from worker.requests import lease
 from worker.requests.lease import Lease
-from worker.requests.right_of_way import RightOfWay
 from worker.requests.shutdown import ShutdownNotice
+from worker.requests.waiting_people import WaitingPeople
 from worker.requests.workspace import Workspace
 
 ID = "tidy-up"
@@ -165,16 +165,16 @@ def test_a_trainer_that_ends_stops_and_releases_its_work(held: Held) -> None:
 
 @pytest.mark.parametrize("taken", [False, True], ids=["waits", "is taken"])
 def test_a_trial_makes_way_for_a_request_that_nobody_else_takes(held: Held, taken: bool) -> None:
-    way = RightOfWay(held.requests)
-    assert not way.is_claimed()
+    people = WaitingPeople(held.requests)
+    assert not people.have_waited()
     held.requests.submit(Request("trial", Train("shoes", "fast", trial=True), "me@here", 1.0))
-    assert not way.is_claimed()
-    assert not way.is_claimed()
+    assert not people.have_waited()
+    assert not people.have_waited()
     held.requests.submit(Request("me", Prune("shoes", keep=3), "me@here", 1.0))
-    assert not way.is_claimed()  # another process may take it at once
+    assert not people.have_waited()  # another process may take it at once
     if taken:
         held.requests.claim("me", "second")
-    assert way.is_claimed() == (not taken)
+    assert people.have_waited() == (not taken)
 
 
 def test_work_that_makes_way_stops_is_released_and_pauses(
@@ -192,9 +192,9 @@ def test_work_that_makes_way_stops_is_released_and_pauses(
 
 
 def test_without_redis_no_trial_makes_way(held: Held) -> None:
-    way = RightOfWay(held.requests)
+    people = WaitingPeople(held.requests)
     held.server.kill()
-    assert not way.is_claimed()
+    assert not people.have_waited()
 
 
 def test_work_that_never_checks_its_lease_is_released_and_cut_short(

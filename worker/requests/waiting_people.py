@@ -1,4 +1,4 @@
-"""The requests of people go first: a trial makes way for them."""
+"""The requests of people go first: a trial stops while one of them waits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shared.ledger.requests import RequestLedger
 log = logging.getLogger(__name__)
 
 
-class RightOfWay:
+class WaitingPeople:
     """Polled by a trial in progress, about once a second."""
 
     def __init__(self, requests: RequestLedger) -> None:
         self._requests, self._seen = requests, ""
 
-    def is_claimed(self) -> bool:
+    def have_waited(self) -> bool:
         """Whether a person's request has waited since the poll before, so that no idle process of
         a trainer takes it."""
         before, self._seen = self._seen, self._waiting()

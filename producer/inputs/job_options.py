@@ -26,8 +26,8 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list_file: bytes = b""
     model: str = ""  #: as typed; resolved once, when the job starts
     runtime: str = runtimes.DEFAULT.name
-    #: The labels of each image in the journal; a table may display fewer
-    #: (producer/rendering/display_options.py).
+    #: The labels of each image that the table displays unless asked for others
+    #: (producer/rendering/display_options.py). The journal may have more (producer/jobs/pin.py).
     top_k: int = 1
     probabilities: bool = False
     #: Of the table (producer/formats/registry.py). Its name may say another one, since earlier

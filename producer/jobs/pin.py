@@ -18,6 +18,10 @@ from shared.messages.job import JobRecord
 from shared.messages.model_name import parse
 from shared.registry import mirror_reader
 
+#: The labels of each image that a journal has at least, so that second and third guesses can be
+#: displayed later, without classifying again.
+KEPT_LABELS = 3
+
 
 def pin(client: redis.Redis, options: JobOptions) -> Pinned:
     """A new job pinned to the current version of its model, with the server's file size limit.
@@ -27,16 +31,21 @@ def pin(client: redis.Redis, options: JobOptions) -> Pinned:
         redis.exceptions.RedisError: the server is unreachable.
     """
     card = mirror_reader.resolve(client, parse(options.model))
-    k = len(card.labels) if options.probabilities else options.top_k
     record = JobRecord(
         id=new_id(),
         name=card.name,
         version=card.version,
         card_sha256=model_card.card_sha256(card),
         runtime=options.runtime,
-        top_k=min(k, len(card.labels)),
+        top_k=kept_labels(options, len(card.labels)),
         output=Path(options.output).name.encode(errors="backslashreplace").decode(),
         host=socket.gethostname(),
         created=time.time(),
     )
     return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
+
+
+def kept_labels(options: JobOptions, count: int) -> int:
+    """How many of the model's `count` labels the journal of a new job has for each image. The table
+    displays those that the options name."""
+    return count if options.probabilities else min(max(options.top_k, KEPT_LABELS), count)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import Exit
 from shared.registry import packaged
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -82,6 +83,26 @@ def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -
     )  # fmt: skip
     assert job.wait() == 0, job.story
     assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
+
+
+def test_second_guesses_are_displayed_later_without_classifying_again(
+    fleet: Fleet, images: Gallery, tmp_path: Path
+) -> None:
+    wanted = images.paths[::20]
+    (tmp_path / "list.txt").write_text("\n".join(wanted) + "\n")
+    table, listed = tmp_path / "out.csv", ("--list", str(tmp_path / "list.txt"))
+    job = in_process.run(fleet, "classify", *listed, "-o", str(table), cwd=images.cwd)
+    assert job.code == 0, job.story
+    plain = table.read_bytes()
+    assert plain == expected_table.table(images.cwd, wanted)
+    for top in (3, 1):
+        shown = in_process.run(fleet, "table", str(table), "--top-k", str(top), cwd=images.cwd)
+        assert shown.code == 0, shown.story
+        assert table.read_bytes() == expected_table.table(images.cwd, wanted, top=top)
+    assert table.read_bytes() == plain
+    more = in_process.run(fleet, "table", str(table), "--top-k", "4", cwd=images.cwd)
+    assert more.code == Exit.USAGE
+    assert "the job has 3 of 10 labels for each image" in more.story
 
 
 @pytest.mark.nightly

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import redis
 
+from producer.jobs.pin import KEPT_LABELS
 from shared import keys
 from shared.ledger import heartbeats
 from shared.messages.batch import BatchResult, encode_result
@@ -99,14 +100,14 @@ def _done_bits(client: redis.Redis, held: Held) -> None:
 
 
 def _results(client: redis.Redis, held: Held) -> None:
-    """Add malformed entries, entries of no batch, and entries with unknown labels."""
+    """Add malformed entries, entries of no batch, entries with unknown labels, and with fewer."""
     stream = keys.job(held.job, "results")
-    count = BATCH_IMAGES
-    wrong = BatchResult(1, bytes(count), b"\xff\xff" * count, bytes(4 * count))
-    wide = BatchResult(2, bytes(count), bytes(4 * count), bytes(8 * count))
+    count, k = BATCH_IMAGES, KEPT_LABELS
+    wrong = BatchResult(k, bytes(count), b"\xff\xff" * k * count, bytes(4 * k * count))
+    fewer = BatchResult(k - 1, bytes(count), *(bytes(w * (k - 1) * count) for w in (2, 4)))
     entries: list[dict[bytes, bytes]] = [{b"x": RUBBISH}, {b"b": b"-1"}, {b"b": b"9" * 50}]
     for n in BATCHES:
-        for data in (RUBBISH, LARGE[: 1 << 16], encode_result(wrong), encode_result(wide)):
+        for data in (RUBBISH, LARGE[: 1 << 16], encode_result(wrong), encode_result(fewer)):
             entries.append({b"b": b"%d" % n, b"r": data})
     for entry in entries:
         client.xadd(stream, cast(Any, entry))

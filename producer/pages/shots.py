@@ -39,6 +39,12 @@ class Shot(NamedTuple):
         return bool(self.truth_text) and not any(answer.right for answer in self.answers)
 
     @property
+    def second_guesses(self) -> Sequence[tuple[str, float]]:
+        """What a doubtful image is, if not its label: the second and third label, as far as they
+        are known."""
+        return self.labels[1:3] if self.doubtful else ()
+
+    @property
     def kinds(self) -> str:
         """Classes of its element."""
         kinds = {

@@ -4,6 +4,7 @@ names and pictures are in them, nothing runs and nothing is fetched."""
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ def test_the_check_finds_a_fault(browser: Browser, report: Path) -> None:
     with visit(browser, report) as page:
         page.evaluate("document.querySelector('#label-1 img').removeAttribute('alt')")
         assert any(one.startswith("image-alt") for one in serious_findings(page, "#label-1"))
+
+
+def test_doubtful_pictures_have_their_second_and_third_guess(
+    browser: Browser, report: Path
+) -> None:
+    with visit(browser, report) as page:
+        shots = page.evaluate(
+            """() => [...document.querySelectorAll("main .shot")].map(shot => [
+                shot.classList.contains("doubtful"),
+                shot.querySelector(".second")?.textContent ?? "",
+                [...shot.querySelectorAll("dt")].find(dt => dt.textContent === "Labels")
+                    .nextElementSibling.textContent,
+            ])"""
+        )
+        assert page.locator(".shot.doubtful .second").first.is_visible()
+    assert {doubtful for doubtful, *_ in shots} == {True, False}
+    for doubtful, second, labels in shots:
+        _, *guesses = [one.rsplit(" ", 1)[0] for one in labels.split(", ")]
+        shown_ = re.findall(r"([^,]+?) (?:< )?[\d.]+%", second.removeprefix("or "))
+        assert [label.strip() for label in shown_] == (guesses if doubtful else [])
 
 
 def shown(page: Page) -> int:

@@ -41,9 +41,12 @@ def finish(
     answer: Answer | None = None,
     job_id: str = ID,
     restart: bool = False,
+    kept: int = 0,
 ) -> None:
     """Start a job, resume it, or retry its failed rows, and finish it; or stop after freezing batch
-    `stop_after`. `answer` makes the results, by default `answered`."""
+    `stop_after`. `answer` makes the results, by default `answered`. They have `kept` labels for
+    each image; 0: as many as the table displays.
+    """
     answer = answer or answered
     job = Job(options, restart)
     with closing(job), moved_files.of_table(job.output) as moved:
@@ -55,7 +58,7 @@ def finish(
                 card.version,
                 card_sha256(card),
                 "litert",
-                options.top_k,
+                kept or options.top_k,
                 "out.csv",
                 "host",
                 0.0,

@@ -46,8 +46,8 @@ def plant(folder: Path) -> Path:
     for i, hostile in enumerate(HOSTILE):
         _write(folder / "photos" / "Bag" / os.fsdecode(hostile), 8, 5_000 + i)
     (folder / "photos" / "Bag" / "empty.jpg").write_bytes(b"")
-    options = options_of(folder, b"photos", top_k=3)
-    finish(options, batch_images=50, answer=lambda images: _answer(images))
+    options = options_of(folder, b"photos")
+    finish(options, batch_images=50, answer=lambda images: _answer(images), kept=3)
     return folder / "out.csv"
 
 

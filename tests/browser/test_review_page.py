@@ -170,6 +170,40 @@ def test_each_of_the_first_ten_labels_has_a_key(
     assert [one.label for one in lines(table)] == list(LABELS)
 
 
+def test_the_second_and_third_guess_of_each_picture_have_a_key(
+    browser: Browser, review: Review, table: Path
+) -> None:
+    rows = review.rows("kind=doubtful&count=4")["rows"]
+    guesses = [[label for label, _ in row["others"]] for row in rows]
+    with opened(browser, review) as page:
+        for label in guesses[0]:
+            expect(page.locator(".tile").first).to_contain_text(label)
+        press(page, [",", ".", "Space", "ArrowRight", "Space", ","])
+        wait_until_saved(page, 4)
+    expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
+    found = [(one.row, one.label) for one in lines(table)]
+    assert found == list(zip((row["row"] for row in rows), expected, strict=True))
+
+
+def test_without_second_guesses_in_the_job_their_keys_save_nothing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """As of a job of an earlier version."""
+    of_one = planted_journal.plant(tmp_path / "out.csv", [(b"1.png", 1, 0.4), (b"2.png", 2, 0.9)])
+    review = Review(of_one)
+    try:
+        missing = ("error: Failed to load resource: the server responded with a status of 422",)
+        with opened(browser, review, errors=missing) as page:
+            expect(page.locator("#second, #third").locator("visible=true")).to_have_count(0)
+            for key, rank in ((",", "second"), (".", "third")):
+                press(page, [key])
+                why = f"the job has no {rank} label for each image"
+                expect(page.locator("#saved")).to_have_text(why)
+            assert lines(of_one) == []
+    finally:
+        review.end(signal.SIGKILL)
+
+
 def test_a_new_label_is_added_by_a_second_enter_only(
     browser: Browser, review: Review, table: Path
 ) -> None:

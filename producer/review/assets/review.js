@@ -4,6 +4,7 @@
 const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4;
 // The first ten labels have a key; others are typed.
 const DIGITS = "1234567890";
+const SECOND_KEYS = ",."; // the second and third label of a row
 const MOST_AT_ONCE = 100; // rows of several decisions in one request
 const $ = (id) => document.getElementById(id);
 const state = {
@@ -66,7 +67,7 @@ function showLabels(labels) {
     const button = element("button", { type: "button" });
     if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
     button.append(label);
-    button.addEventListener("click", () => assign(label));
+    button.addEventListener("click", () => assign(() => label));
     return button;
   }));
   $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
@@ -148,6 +149,9 @@ function tile(row, index) {
     element("div", { className: "text" }, element("b", { textContent: row.guess }),
       element("span", { textContent: percent(row.confidence) })),
     element("div", { className: "bar" }, bar),
+    ...secondGuesses(row).map(([key, label, p]) => element("div", { className: "text second" },
+      element("span", {}, element("kbd", { textContent: key }), ` ${label}`),
+      element("span", { textContent: percent(p) }))),
     element("div", { className: "note" }));
   made.setAttribute("role", "option");
   made.addEventListener("click", (event) => choose(index, event));
@@ -157,6 +161,11 @@ function tile(row, index) {
   return made;
 }
 
+// The second and third label of a row, with their keys.
+function secondGuesses(row) {
+  return row.others.slice(0, SECOND_KEYS.length).map(([label, p], i) => [SECOND_KEYS[i], label, p]);
+}
+
 function mark(row) {
   const note = row.tile.querySelector(".note:last-child");
   row.tile.classList.toggle("confirmed", row.decided !== null && row.decided === row.guess);
@@ -164,7 +173,8 @@ function mark(row) {
   const folder = row.folder && row.folder !== row.guess ? `folder: ${row.folder}` : "";
   note.textContent = row.decided === null ? folder || row.flag.replaceAll("_", " ")
     : row.decided === row.guess ? "✓ confirmed" : `→ ${row.decided}`;
-  row.tile.setAttribute("aria-label", `row ${row.row}, ${row.guess}, ${percent(row.confidence)}, ` +
+  const others = secondGuesses(row).map(([, label, p]) => `or ${label} ${percent(p)}, `).join("");
+  row.tile.setAttribute("aria-label", `row ${row.row}, ${row.guess}, ${percent(row.confidence)}, ${others}` +
     `${note.textContent || "no decision"}`);
 }
 
@@ -173,6 +183,8 @@ function show() {
     row.tile.tabIndex = i === state.focus ? 0 : -1;
     row.tile.setAttribute("aria-selected", String(state.selected.has(i)));
   });
+  const focused = state.rows[state.focus];
+  for (const [rank, id] of ["second", "third"].entries()) $(id).hidden = !focused || !focused.others[rank];
   if (state.single) showLarge();
 }
 
@@ -191,11 +203,12 @@ function showLarge() {
   for (const next of state.rows.slice(state.focus + 1, state.focus + 1 + PREFETCHED)) {
     new Image().src = picture(next, 768);
   }
-  const others = row.others.map(([label, p]) => `${label} ${percent(p)}`).join(", ");
+  const others = row.others.flatMap(([label, p], i) => [
+    ", ", ...(SECOND_KEYS[i] ? [element("kbd", { textContent: SECOND_KEYS[i] }), " "] : []), `${label} ${percent(p)}`]);
   const decided = row.decided === null ? "no decision yet" : `decided: ${row.decided}`;
   $("caption").replaceChildren(
     element("b", { textContent: `${row.guess} ${percent(row.confidence)}` }),
-    `${others ? `, ${others}` : ""} — ${decided}`, element("br"),
+    ...others, ` — ${decided}`, element("br"),
     element("span", { className: "keys", textContent: `row ${row.row}: ${row.path}` }));
 }
 
@@ -322,19 +335,28 @@ function next(from) {
   return found < 0 ? state.rows.length - 1 : found;
 }
 
-function assign(label) {
+// `labelOf` gives the label of a row.
+function assign(labelOf) {
   // Keys that were pressed too often, or faster than rows arrive, must not change the last row.
   if (state.ended) {
     report(state.rows.length < state.total ? "more rows are loading …" : "this was the last row");
     return;
   }
   const rows = current();
-  decide(rows.map((row) => [row, label === null ? row.guess : label]));
+  decide(rows.map((row) => [row, labelOf(row)]));
   const last = Math.max(state.focus, ...state.selected);
   state.selected.clear();
   focus(next(last));
   const row = state.rows[state.focus];
   state.ended = Boolean(row) && row.decided !== null;
+}
+
+const confirmGuess = () => assign((row) => row.guess);
+
+function assignSecond(rank) {
+  const known = current().every((row) => row.others[rank]);
+  if (known) assign((row) => row.others[rank][0]);
+  else report(`the job has no ${rank ? "third" : "second"} label for each image`);
 }
 
 function undo() {
@@ -369,7 +391,9 @@ function columns() {
 }
 
 const KEYS = {
-  Enter: () => assign(null),
+  Enter: confirmGuess,
+  [SECOND_KEYS[0]]: () => assignSecond(0),
+  [SECOND_KEYS[1]]: () => assignSecond(1),
   u: undo,
   g: () => toggleMode(!state.single),
   "/": () => $("filter").focus(),
@@ -387,7 +411,7 @@ function pressed(event) {
   if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
   const number = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
   const act = number >= 0 ? () => {
-    if (number < state.table.labels.length) assign(state.table.labels[number]);
+    if (number < state.table.labels.length) assign(() => state.table.labels[number]);
   } : KEYS[event.key] || KEYS[event.key.toLowerCase()];
   if (act) { event.preventDefault(); act(); return; }
   if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("filter").focus();
@@ -412,7 +436,7 @@ function typed(event) {
     return;
   }
   box.value = "";
-  assign(found);
+  assign(() => found);
 }
 
 async function start() {
@@ -430,7 +454,9 @@ async function start() {
   showKinds();
   for (const id of ["by-label", "by-folder", "open"]) $(id).addEventListener("change", load);
   $("mode").addEventListener("click", () => toggleMode(!state.single));
-  $("confirm").addEventListener("click", () => assign(null));
+  $("confirm").addEventListener("click", confirmGuess);
+  $("second").addEventListener("click", () => assignSecond(0));
+  $("third").addEventListener("click", () => assignSecond(1));
   $("undo").addEventListener("click", undo);
   $("filter").addEventListener("keydown", typed);
   document.addEventListener("keydown", pressed);

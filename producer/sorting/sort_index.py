@@ -56,7 +56,7 @@ def remember(entry: Entry) -> None:
     if entry == of_log(entry.token):
         return
     path = _path(entry.token)
-    draft = path.with_name(f".{entry.token}.{os.getpid()}")
+    draft = _draft(entry.token)
     with atomic_file.writing(path, job_index.REMEDY):
         job_index.make_private(path.parent)
         with atomic_file.created(draft) as file:
@@ -70,6 +70,7 @@ def forget(token: str) -> None:
     path = _path(token)
     with atomic_file.writing(path, job_index.REMEDY):
         path.unlink(missing_ok=True)
+        _draft(token).unlink(missing_ok=True)  # of a killed process
     failpoint("sort.index-forgotten")
 
 
@@ -79,6 +80,11 @@ def _folder() -> Path:
 
 def _path(token: str) -> Path:
     return _folder() / f"{token}.json"
+
+
+def _draft(token: str) -> Path:
+    """The next entry of a log. One process at a time has the log, so the next one replaces it."""
+    return _folder() / f".{token}"
 
 
 def _read(path: Path) -> Entry | None:

@@ -46,6 +46,16 @@ def test_undo_removes_what_was_made(
     assert tree(table.parent / "in") == FILES
 
 
+def test_a_half_written_entry_of_a_killed_command_is_removed(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(monkeypatch, table, "sort.out-made")
+    (entry,) = sort_index._folder().iterdir()
+    entry.with_name(f".{entry.stem}").write_bytes(b"half")
+    sort.undo(table.parent / "new/sorted")
+    assert os.listdir(sort_index._folder()) == []
+
+
 @pytest.mark.parametrize("point", ["sort.out-made", "sort.log-created"])
 def test_the_same_command_goes_on_and_is_undone(
     table: Path, monkeypatch: pytest.MonkeyPatch, point: str

@@ -85,8 +85,8 @@ def is_again(folder: Path) -> bool:
 def _is_own(table: Path, images: Path) -> bool:
     """Whether the table's job has these images only, and has written the table."""
     with SealedJournal(table, or_running=True, check=False) as journal:
-        cwd, roots = journal.options.cwd, journal.options.roots
-        paths = [os.path.normpath(os.path.join(cwd, root)) for root in roots]
+        options = journal.options
+        paths = [os.path.normpath(options.absolute(root)) for root in options.roots]
         return paths == [os.path.abspath(os.fsencode(images))] and not is_foreign(journal, table)
 
 

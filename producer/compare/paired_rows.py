@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import AS_CLASSIFIED, Rules, batches
 from producer.rows.row import Row
@@ -39,7 +40,7 @@ def is_same_content(a: Row, b: Row) -> bool:
 
 def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedRow]:
     """The rows of a table, one batch in memory at a time."""
-    paths = _AbsolutePaths(sealed.options.cwd)
+    paths = _AbsolutePaths(sealed.options)
     for batch in batches(sealed, rules):
         yield from zip(map(paths.of, batch.names), batch.rows(), strict=True)
 
@@ -47,15 +48,15 @@ def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedR
 class _AbsolutePaths:
     """Absolute paths without `.` and `..`; the folder of the last one is not computed again."""
 
-    def __init__(self, cwd: bytes) -> None:
-        self._cwd = cwd
+    def __init__(self, options: JobOptions) -> None:
+        self._options = options
         self._folder, self._absolute = b"\0", b""
 
     def of(self, name: bytes) -> bytes:
         folder, _, file = name.rpartition(b"/")
         if folder != self._folder:
             typed = folder or (b"/" if name.startswith(b"/") else b"")
-            self._folder, self._absolute = folder, os.path.normpath(os.path.join(self._cwd, typed))
+            self._folder, self._absolute = folder, os.path.normpath(self._options.absolute(typed))
         return os.path.join(self._absolute, file)
 
 

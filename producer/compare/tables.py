@@ -12,14 +12,14 @@ from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
 from producer.jobs.find_job import find_output
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
 from producer.output.output_path import located
 from producer.pages import page
-from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rows.row import Row
-from producer.sorting import moved_files
 from shared.errors import UsageError
 from shared.image_status import Status
 
@@ -64,21 +64,20 @@ def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: 
     found, tally = compare(a, b, disagreements.add)
     chosen = disagreements.chosen()
     with (
-        moved_files.of_table(Path(a.options.output)) as moved_a,
-        moved_files.of_table(Path(b.options.output)) as moved_b,
+        row_files.of_table(Path(a.options.output), a.options) as files_a,
+        row_files.of_table(Path(b.options.output), b.options) as files_b,
         PageImages() as images,
     ):
-        locations = moved_a.location(a.options), moved_b.location(b.options)
-        reads = {one: partial(_content, *locations, one.a, one.b) for one in chosen}
+        reads = {pair: partial(_content, files_a, files_b, pair.a, pair.b) for pair in chosen}
         pictures = images.thumbnails(reads, progress)
         page.write(output, compare_page(found, tally, pictures, images.missing))
         return Compared(found, str(output), images.missing)
 
 
-def _content(in_a: FileLocation, in_b: FileLocation, a: Row, b: Row) -> bytes | Status:
+def _content(files_a: RowFiles, files_b: RowFiles, a: Row, b: Row) -> bytes | Status:
     """The bytes of an image. The sort of either table may have moved it."""
-    content = in_a.classified(a.name, a.stamp, a.digest)
+    content = files_a.classified(a.name, a.stamp, a.digest)
     if isinstance(content, Status):
-        other = in_b.classified(b.name, b.stamp, b.digest)
+        other = files_b.classified(b.name, b.stamp, b.digest)
         return content if isinstance(other, Status) else other
     return content

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from producer.dataset_check.findings import Findings
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations.row_files import RowFiles
 from producer.pages import page as pages
 from producer.pages import text
-from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import Answer, FileList, Group, Shot
 from producer.present.meter import Stages
@@ -61,10 +61,10 @@ def write(
         found.outliers[:OUTLIERS],
     )
     with SealedJournal(table) as sealed:
-        location = FileLocation(sealed.options)
+        files = RowFiles(sealed.options)
     try:
         with PageImages() as images:
-            reads = {i: partial(_content, location, found, i) for i in chosen}
+            reads = {i: partial(_content, files, found, i) for i in chosen}
             pictures = images.thumbnails(reads, progress)
             missing = images.missing
     finally:
@@ -83,9 +83,9 @@ def _unique(*some: Iterable[int]) -> list[int]:
     return list(dict.fromkeys(i for one in some for i in one))
 
 
-def _content(location: FileLocation, found: Findings, row: int) -> Any:
+def _content(files: RowFiles, found: Findings, row: int) -> Any:
     batch = found.batch
-    return location.classified(batch.names[row], batch.stamps[row], batch.digests[row])
+    return files.classified(batch.names[row], batch.stamps[row], batch.digests[row])
 
 
 def _values(

@@ -18,8 +18,8 @@ from producer.journal.job_properties import Pinned
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
+from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
-from producer.pages.file_location import FileLocation
 from shared.errors import Exit, UsageError
 from shared.image_status import count_flags
 from shared.messages.batch import BatchResult, encode_result, new_id
@@ -90,7 +90,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [_stored(n, result)])
-        job.table.name_rows(FileLocation(options).sha256)
+        job.table.name_rows(RowFiles(options).sha256)
         failed = job.journal.totals.failed
         job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.write_table())
 

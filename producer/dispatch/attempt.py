@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
 from producer.inputs.error_budget import ErrorBudget
-from producer.inputs.reader import Now, unmoved
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
+from producer.locations.row_files import RowFiles
 from producer.present.progress import Progress
 from producer.stack.stack import BrokerSession
 from shared.settings import Settings
@@ -30,4 +30,4 @@ class OpenJob(NamedTuple):
     pinned: Pinned
     journal: Journal
     queue: JobQueue
-    now: Now = unmoved
+    row_files: RowFiles  #: where failed rows and lost batches are read again

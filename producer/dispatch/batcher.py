@@ -7,7 +7,6 @@ process works on a large one while the others have nothing to do.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -18,7 +17,7 @@ import msgspec
 from producer.inputs.file_transport import Transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.lookahead import Lookahead
-from producer.inputs.reader import Now, read, read_again, unmoved
+from producer.inputs.reader import read
 from producer.inputs.skipped import (
     SKIPPED,
     UNLISTED,
@@ -30,6 +29,7 @@ from producer.inputs.skipped import (
 from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, Place
+from producer.locations.row_files import RowFiles
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digest, printable
@@ -69,12 +69,14 @@ class Batcher:
         take: Callable[[bytes], Taken] | None = None,
         unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
         skipped: Counts | None = None,
-        now: Now = unmoved,
+        row_files: RowFiles | None = None,
     ) -> None:
+        """`row_files` finds the files of `failed`; without it each is at its path."""
         self._walk, self._closed = Walk(options, self._not_listed, skipped), unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
         self.unlisted = unlisted  #: likewise
-        self._cwd = options.cwd
+        #: os.path.join costs a tenth of the time that reading a small file takes.
+        self._cwd_slash = options.absolute(b"")
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
@@ -83,11 +85,12 @@ class Batcher:
         self._n = following if number is None else number
         after = None if last is None else (last.argument, last.names[-1])
         files: Iterable[tuple[int, bytes]] = () if walked else self._walk.paths(after)
+        where = row_files or RowFiles(options)
         reads = partial(read, max_bytes=options.max_file_bytes)
         # A repeat always sends bytes: repeats are few, and their digests must be known.
         self._formed = chain(
-            self._form(self._found(failed), _repeat, lambda path: reads(now(path))),
-            self._form(self._found(files), _new, take or reads),
+            self._form(self._with_passed(failed), _repeat, lambda path: reads(where.path(path))),
+            self._form(self._with_passed(files), _new, take or reads),
         )
         self.exhausted = False
 
@@ -109,26 +112,24 @@ class Batcher:
             self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
 
-    def _found(self, files: Iterable[tuple[H, bytes]]) -> Lookahead[_Found[H]]:
+    def _with_passed(self, files: Iterable[tuple[H, bytes]]) -> Lookahead[_WalkedFile[H]]:
         """The files, each with what was passed over before it."""
         return Lookahead(
-            _Found(head, path, self._closed, self._walk.skipped) for head, path in files
+            _WalkedFile(head, path, self._closed, self._walk.skipped) for head, path in files
         )
 
     def _form(
         self,
-        files: Lookahead[_Found[H]],
+        files: Lookahead[_WalkedFile[H]],
         freeze: Callable[[int, list[H], _Read], FrozenBatch],
         take: Callable[[bytes], Taken],
     ) -> Iterator[Batch]:
         heads: list[H] = []
         content = _Read()
-        size = 0
-        folder = self._cwd + b"/"
+        size, cwd_slash = 0, self._cwd_slash
         last_images = self._last_images(files)
         for head, path, unlisted, skipped in files:
-            # os.path.join costs a tenth of the time that reading a small file takes.
-            image, stamp = take(path if path.startswith(b"/") else folder + path)
+            image, stamp = take(path if path.startswith(b"/") else cwd_slash + path)
             length = 0 if isinstance(image, Status) else stamp[0]
             full = len(heads) >= self._images_now or size + length > self._bytes_max
             large = len(heads) >= SMALL_IMAGES or size >= SMALL_BYTES
@@ -145,7 +146,7 @@ class Batcher:
         if heads:
             yield self._batch(heads, content, freeze)
 
-    def _last_images(self, files: Lookahead[_Found[H]], taken: int = 0) -> int:
+    def _last_images(self, files: Lookahead[_WalkedFile[H]], taken: int = 0) -> int:
         """The size of the next batch if the end of the files is near, or else the usual one.
         `taken` files of it are no longer in `files`."""
         if self._pieces > 1:
@@ -165,7 +166,7 @@ class Batcher:
         self._closed = self._closed.and_one(printable(folder), why)
 
 
-class _Found(NamedTuple, Generic[H]):
+class _WalkedFile(NamedTuple, Generic[H]):
     """A file of the walk, and the folders and entries that were passed over before it."""
 
     head: H
@@ -208,7 +209,7 @@ def resumed(
     settings: Settings,
     journal: Journal,
     transport: Transport | None = None,
-    now: Now = unmoved,
+    row_files: RowFiles | None = None,
 ) -> Batcher:
     """The batches that a journal's job still lacks. Without `transport` files are sent inline."""
     return Batcher(
@@ -221,7 +222,7 @@ def resumed(
         None if transport is None else transport.take,
         journal.unlisted,
         journal.skipped,
-        now,
+        row_files,
     )
 
 
@@ -238,11 +239,6 @@ def passed_over(batches: list[Batch]) -> dict[str, bytes]:
     return values
 
 
-def read_batch_again(
-    options: JobOptions, frozen: FrozenBatch, now: Now = unmoved
-) -> list[bytes | Status]:
+def read_batch_again(row_files: RowFiles, frozen: FrozenBatch) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; `changed` for a file that differs now."""
-    return [
-        read_again(now(os.path.join(options.cwd, name)), stamp, options.max_file_bytes)
-        for name, stamp in zip(frozen.names, frozen.stamps, strict=True)
-    ]
+    return list(map(row_files.unchanged, frozen.names, frozen.stamps))

@@ -46,10 +46,10 @@ class DispatchLoop:
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
         settings, self._report, self._use, self._budget, self._deadline = attempt
-        self._pinned, self._journal, self._queue, now = job
+        self._pinned, self._journal, self._queue, row_files = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
-        self._batches = resumed(options, settings, job.journal, self._transport, now)
+        self._batches = resumed(options, settings, job.journal, self._transport, row_files)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         self._feed = BatchFeed(self._batches, generation(job.pinned.record))

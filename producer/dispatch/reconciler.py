@@ -21,8 +21,8 @@ class Reconciler:
     pinned version, so a duplicate or late result is valid."""
 
     def __init__(self, job: OpenJob, orphan_s: float, transport: Transport) -> None:
-        self._queue, self._journal, self._options = job.queue, job.journal, job.pinned.options
-        self._orphan_s, self._transport, self._now = orphan_s, transport, job.now
+        self._queue, self._journal, self._row_files = job.queue, job.journal, job.row_files
+        self._orphan_s, self._transport = orphan_s, transport
         #: Batch -> start of its time with a hint and without an owner (monotonic).
         self._waiting: dict[int, float] = {}
         #: Batch -> time of its first offer in this run (monotonic).
@@ -113,7 +113,7 @@ class Reconciler:
     def _offer_again(self, n: int) -> None:
         self._waiting[n] = time.monotonic()
         frozen = self._journal.batch(n)
-        images = read_batch_again(self._options, frozen, self._now)
+        images = read_batch_again(self._row_files, frozen)
         # A worker returns digests only of the files that it opens itself.
         digests = filled(frozen.digests, b"".join(map(digest, images)))
         if digests != frozen.digests:

@@ -120,7 +120,7 @@ def check_below(options: JobOptions, settings: Settings) -> None:
         return
     root = real_root(settings)
     for typed in options.roots:
-        real = os.path.realpath(os.path.join(options.cwd, typed))
+        real = os.path.realpath(options.absolute(typed))
         if not (real + b"/").startswith(root):
             raise UsageError(
                 f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, which "

@@ -42,10 +42,14 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: be removed or sorted later. A folder may not.
     file_roots: tuple[int, ...] | None = None
 
+    def absolute(self, path: bytes) -> bytes:
+        """The absolute path of a file or folder as typed, or as the table has it."""
+        return os.path.join(self.cwd, path)
+
 
 def as_started(options: JobOptions) -> JobOptions:
     """The options of a job that starts now: they tell the files among the roots."""
-    real = (os.path.join(options.cwd, root) for root in options.roots)
+    real = map(options.absolute, options.roots)
     files = tuple(number for number, path in enumerate(real) if os.path.isfile(path))
     return msgspec.structs.replace(options, file_roots=files)
 

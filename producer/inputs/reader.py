@@ -21,13 +21,6 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
 T = TypeVar("T")
-#: From the path of a row's file to where it is now: the files of a finished job may be sorted.
-Now = Callable[[bytes], bytes]
-
-
-def unmoved(path: bytes) -> bytes:
-    """The same path."""
-    return path
 
 
 def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:
@@ -86,8 +79,8 @@ def stamp_of(path: bytes) -> Stamp:
 
 def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> bytes | Status:
     """The bytes of a file that was read before; `changed` if its stamp differs."""
-    content, now = read(path, max_bytes)
-    if now == before or content is Status.MISSING:
+    content, stamp_now = read(path, max_bytes)
+    if stamp_now == before or content is Status.MISSING:
         return content
     return Status.CHANGED
 

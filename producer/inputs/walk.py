@@ -75,13 +75,13 @@ class Walk:
         folder = root.rstrip(b"/")
         self._below = len(folder) + 1
         with _listing(root):
-            entries = listing(self._real(folder or b"/"))
+            entries = listing(self._options.absolute(folder or b"/"))
         yield from self._within(folder, entries, after)
 
     def _entries(self, folder: bytes) -> Iterator[Entry] | None:
         """The entries of a folder below a root; None if it cannot be listed."""
         try:
-            return listing(self._real(folder))
+            return listing(self._options.absolute(folder))
         except OSError as error:
             if error.errno in _GONE:
                 self._skip(skipped.VANISHED)
@@ -119,30 +119,27 @@ class Walk:
         if (not wanted or self._options.glob) and self._is_own(name, path):
             return ""
         if kind == LINK:  # a link to a folder is counted, since the folder may have images
-            return skipped.LINK if wanted or os.path.isdir(self._real(path)) else ""
+            return skipped.LINK if wanted or os.path.isdir(self._options.absolute(path)) else ""
         if kind != FILE:
             return skipped.SPECIAL if wanted else ""
         if wanted:
             return None
         ending = skipped.ending(name, self.skipped)
         unnamed = ending == skipped.NO_ENDING and not self._options.glob
-        return None if unnamed and holds_image(self._real(path)) else ending
+        return None if unnamed and holds_image(self._options.absolute(path)) else ending
 
     def _is_own(self, name: bytes, path: bytes) -> bool:
-        return self._own.may_hold(name) and self._own.lies_beside(self._real(path))
+        return self._own.may_hold(name) and self._own.lies_beside(self._options.absolute(path))
 
     def _skip(self, reason: str) -> None:
         self.skipped = skipped.one_more(self.skipped, reason)
 
     def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
-        with regular_file.open_file(self._real(self._options.list_file)) as lines:
+        with regular_file.open_file(self._options.absolute(self._options.list_file)) as lines:
             for number, line in enumerate(lines):
                 path = line.rstrip(b"\r\n")
                 if path and number > after:
                     yield number, path
-
-    def _real(self, path: bytes) -> bytes:
-        return os.path.join(self._options.cwd, path)
 
 
 def check_roots(options: JobOptions) -> None:
@@ -157,19 +154,19 @@ def check_roots(options: JobOptions) -> None:
     has_started, files = options.file_roots is not None, frozenset(options.file_roots or ())
     for number, path in enumerate(options.roots):
         try:
-            _check_kind(os.path.join(options.cwd, path), path)
+            _check_kind(options.absolute(path), path)
         except OSError as error:
             gone = error.errno in _GONE
             if not (gone and number in files):
                 raise _no_access(path, error, is_typo=gone and not has_started) from None
     if options.list_file:
-        _check_list(os.path.join(options.cwd, options.list_file), options.list_file)
+        _check_list(options.absolute(options.list_file), options.list_file)
     _check_apart(options)
 
 
 def _check_apart(options: JobOptions) -> None:
     """Check neighbours in path order: all paths within a folder follow it."""
-    real = (os.path.realpath(os.path.join(options.cwd, root)) for root in options.roots)
+    real = (os.path.realpath(options.absolute(root)) for root in options.roots)
     paths = sorted((path.rstrip(b"/") + b"/", i) for i, path in enumerate(real))
     for (folder, j), (path, i) in pairwise(paths):
         if path.startswith(folder):

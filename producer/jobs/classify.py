@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from producer.dispatch.attempt import Attempt
+from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.interrupts import alarm, interrupts
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
@@ -28,12 +27,13 @@ from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
 from producer.journal.totals import Answers
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.present.progress import Progress, make_progress
 from producer.rendering.display_options import DisplayOptions
-from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -93,14 +93,14 @@ def classify(
         if job.exit_code is None:
             check_installed(job.options.form)
         code = job.exit_code
-        with moved_files.of_table(job.output) as moved:
-            new = None if absent else _new_files(job, report, moved)
+        with row_files.of_table(job.output, job.options) as files:
+            new = None if absent else _new_files(job, report, files)
             if code is None or (retry_failed and job.journal.totals.failed):
                 if job.has_started:
                     check_replaceable(job.journal, job.output)
                 deadline = started + timeout_s if timeout_s else float("inf")
                 attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
-                end = _work(job, attempt, started, retry_failed, new, moved)
+                end = _work(job, attempt, started, retry_failed, new, files)
             else:
                 _count_new(new, report, absent)
                 _report_finished(job, report, retry_failed)
@@ -127,34 +127,34 @@ def _work(
     started: float,
     retry_failed: bool,
     new: NewFiles | None,
-    moved: moved_files.MovedFiles,
+    files: RowFiles,
 ) -> _End:
     """Run the job until it is finished or must stop. Raises SetupError."""
-    work = Connector(attempt, job).job()._replace(now=moved.now)
+    queue = Connector(attempt, job).queue()
     if retry_failed:
         _report_retry(attempt.report, job.repeat_failed())
     before = job.journal.totals.done
-    run = DispatchLoop(attempt, work, new)
+    run = DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, files), new)
     job.started(attempt.budget)
     try:
         with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):
             code = run.execute()
     except SetupError:
         if job.journal.lost:
-            work.queue.finish()  # without its journal the job cannot be resumed
+            queue.finish()  # without its journal the job cannot be resumed
         raise
     classified = job.journal.totals.done - before
     if run.complete:
-        if why := job.table.name_rows(moved.location(job.options).sha256):
+        if why := job.table.name_rows(files.sha256):
             attempt.report.notice(why)
         code, sha256 = _placed(job, code, attempt.report)
-        work.queue.finish()  # first, because a finished job is not run again
+        queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
         return _End(code, result)
     result = AttemptResult(classified, _since(started), run.skipped)
     job.stopped(code, result)
-    return _End(code, result, _stop(job, code, work.queue, attempt.report))
+    return _End(code, result, _stop(job, code, queue, attempt.report))
 
 
 def _placed(job: Job, code: Exit, report: Progress) -> tuple[Exit, str]:
@@ -189,14 +189,13 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, report: Progress, moved: moved_files.MovedFiles) -> NewFiles:
+def _new_files(job: Job, report: Progress, files: RowFiles) -> NewFiles:
     def notice(count: int) -> None:
         report.notice(appeared(count))
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
-    placed = partial(moved.is_placed, job.options.cwd)
-    return NewFiles(job.options, journal, job.exit_code is not None, notice, placed)
+    return NewFiles(job.options, journal, job.exit_code is not None, notice, files.is_placed)
 
 
 def _count_new(new: NewFiles | None, report: Progress, absent: str) -> None:

@@ -11,7 +11,7 @@ import time
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
-from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.attempt import Attempt
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, alarm, interrupts
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
@@ -36,8 +36,8 @@ class Connector:
         self._replied = False  #: whether the server has ever replied that it is not ready
         self._interrupted = False
 
-    def job(self) -> OpenJob:
-        """The started job with its queue.
+    def queue(self) -> JobQueue:
+        """The queue of the job, which is started if it was not.
 
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
@@ -51,9 +51,9 @@ class Connector:
         patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
         try:
             with interrupts(self._interrupt), alarm(patience_s, self._waits.cut):
-                while (found := self._try(client, broker)) is None:
+                while (queue := self._try(client, broker)) is None:
                     self._pause()
-                return OpenJob(self._job.pinned, self._job.journal, found)
+                return queue
         except WaitInterrupted:
             if self._interrupted:
                 raise KeyboardInterrupt from None

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
-from producer.pages.file_location import FileLocation
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
 from producer.present.formatting import typed
 from producer.rows.batch import batches
-from producer.sorting import moved_files
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
@@ -50,9 +49,11 @@ def corrected_files(tables: Sequence[Path], *, undone: bool = False) -> list[Lab
 def _of_table(table: Path, undone: bool) -> list[LabelledFile]:
     if not has_journal(table):  # the log may have been copied without its job
         return _labelled(_decisions(table, (), undone), {}, undone)
-    with SealedJournal(table, or_running=True) as sealed, moved_files.of_table(table) as moved:
+    with (
+        SealedJournal(table, or_running=True) as sealed,
+        row_files.of_table(table, sealed.options) as files,
+    ):
         decisions = _decisions(table, sealed.card.labels, undone)
-        files = FileLocation(sealed.options, partial(moved.of_row, sealed.options.cwd))
         return _labelled(decisions, _paths(sealed, decisions, files), undone)
 
 
@@ -84,7 +85,7 @@ def _labelled(
     return found
 
 
-def _paths(sealed: SealedJournal, decisions: DecidedRows, files: FileLocation) -> dict[str, bytes]:
+def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> dict[str, bytes]:
     """The absolute path of a file of each decision, by SHA-256, as far as there is one. The trainer
     compares its content."""
     found: dict[str, bytes] = {}

@@ -20,6 +20,8 @@ from producer.inputs.walk import check_roots
 from producer.jobs.pin import pin
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
 from producer.predict.predictions import Predictions, prediction
 from producer.present.formatting import near
 from producer.present.meter import DISPLAY_AFTER_S
@@ -28,7 +30,6 @@ from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import batches
 from producer.rows.row import Row
-from producer.sorting import moved_files
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import check_server, connect
@@ -62,8 +63,9 @@ def predict(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
-    found = tuple(_found(images))
-    options = JobOptions(found, os.getcwdb(), NAME, model=model, probabilities=True)
+    options = JobOptions(
+        tuple(_current(images)), os.getcwdb(), NAME, model=model, probabilities=True
+    )
     _check(options, truth)
     use = BrokerSession(settings)
     use.ensure()
@@ -97,7 +99,7 @@ def _run(attempt: Attempt, pinned: Pinned, queue: JobQueue) -> list[Row]:
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
     ):
-        run = DispatchLoop(attempt, OpenJob(pinned, journal, queue))
+        run = DispatchLoop(attempt, OpenJob(pinned, journal, queue, RowFiles(pinned.options)))
         with interrupts(run.stop):
             code = run.execute()
         if code is Exit.INTERRUPTED:
@@ -107,19 +109,19 @@ def _run(attempt: Attempt, pinned: Pinned, queue: JobQueue) -> list[Row]:
         return [batch.row(i) for batch in batches(journal) for i in range(len(batch))]
 
 
-def _found(images: Sequence[bytes]) -> Iterator[bytes]:
+def _current(images: Sequence[bytes]) -> Iterator[bytes]:
     """The same images; those that `hangtag sort` has moved, where they are now."""
     if all(map(os.path.lexists, images)):
         yield from images
         return
-    with moved_files.of_all_tables() as moved:
+    with row_files.of_all_tables() as where:
         for image in images:
-            if os.path.lexists(image) or (now := moved.now(image)) == image:
+            if os.path.lexists(image) or (moved := where(image)) == image:
                 yield image
             else:
-                now = os.fsencode(near(os.fsdecode(now)))
-                Quiet().notice(f"{printable(image)} was moved by hangtag sort to {printable(now)}")
-                yield now
+                path = os.fsencode(near(os.fsdecode(moved)))
+                Quiet().notice(f"{printable(image)} was moved by hangtag sort to {printable(path)}")
+                yield path
 
 
 def _check(options: JobOptions, truth: Sequence[str]) -> None:

@@ -11,10 +11,11 @@ import msgspec
 
 from producer.jobs.find_job import find_output
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
 from producer.models.catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
-from producer.pages.file_location import FileLocation
 from producer.pages.pictures import PageImages
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
@@ -24,7 +25,6 @@ from producer.report import model_part, table_part
 from producer.report.choice import Choice
 from producer.report.survey import Survey
 from producer.rows.batch import Rules, batches
-from producer.sorting import moved_files
 from shared.errors import HangtagError
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
@@ -67,11 +67,10 @@ def write_report(
     try:
         with (
             SealedJournal(table, or_running=True) as sealed,
-            moved_files.of_table(table) as moved,
+            row_files.of_table(table, sealed.options) as files,
             PageImages() as images,
         ):
-            location = moved.location(sealed.options)
-            return _write(settings, sealed, table, output, images, location, progress)
+            return _write(settings, sealed, table, output, images, files, progress)
     finally:
         progress.close()
 
@@ -82,7 +81,7 @@ def _write(
     table: Path,
     output: Path,
     images: PageImages,
-    location: FileLocation,
+    files: RowFiles,
     progress: Stages,
 ) -> Written:
     progress.stage("reading", 2 * sealed.count)
@@ -96,7 +95,7 @@ def _write(
     for batch in batches(sealed, rules):
         choice.add(batch)
     rows = choice.pictured
-    reads = {row: partial(location.classified, row.name, row.stamp, row.digest) for row in rows}
+    reads = {row: partial(files.classified, row.name, row.stamp, row.digest) for row in rows}
     pictures = images.thumbnails(reads, progress)
     details, plots = _model(settings, sealed, images)
     made = page.render(

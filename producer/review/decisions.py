@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.rendering.named_rows import name_rows
 from producer.review.answers import Answers
 from producer.rows.row import Row
@@ -58,7 +58,7 @@ class Totals(msgspec.Struct, frozen=True):
 class Decisions:
     """Decisions on the rows of `answers`; safe for several threads."""
 
-    def __init__(self, answers: Answers, output: Path, by: str, files: FileLocation) -> None:
+    def __init__(self, answers: Answers, output: Path, by: str, files: RowFiles) -> None:
         self._answers, self._output, self._by, self._files = answers, output, by, files
         self.path = correction_log.log_path(output)
         self._deciding = threading.Lock()  #: held while files are read

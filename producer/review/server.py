@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from producer.locations import row_files
 from producer.pages.thumbnails import Thumbnails
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import Kind
-from producer.sorting import moved_files
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
@@ -77,22 +77,22 @@ def serve(
     if folder and folder not in folders:
         names = f"it has: {', '.join(folders)}" if folders else "its images are in no class folders"
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
-    moved = moved_files.of_table(output)
-    decisions = Decisions(answers, output, _user(), moved.location(answers.options))
-    unproven = decisions.prove()
-    assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
-    with moved, _listening(port) as listener, Thumbnails() as thumbnails:
-        desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
-        connections = Connections()
-        guard = Guard(make(desk), listener.getsockname()[1], connections)
-        wanted = {"kind": str(kind), "label": label, "folder": folder}
-        rows = urlencode({k: v for k, v in wanted.items() if v})
-        on_ready(f"{guard.link}#{rows}", len(answers), unproven)
-        if open_browser:
-            link = f"{guard.link_for_one_use()}#{rows}"
-            # A browser in a terminal ends with its page, which must be served meanwhile.
-            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-        _run(guard, listener, connections)
+    with row_files.of_table(output, answers.options) as files:
+        decisions = Decisions(answers, output, _user(), files)
+        unproven = decisions.prove()
+        assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
+        with _listening(port) as listener, Thumbnails() as thumbnails:
+            desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
+            connections = Connections()
+            guard = Guard(make(desk), listener.getsockname()[1], connections)
+            wanted = {"kind": str(kind), "label": label, "folder": folder}
+            rows = urlencode({k: v for k, v in wanted.items() if v})
+            on_ready(f"{guard.link}#{rows}", len(answers), unproven)
+            if open_browser:
+                link = f"{guard.link_for_one_use()}#{rows}"
+                # A browser in a terminal ends with its page, which must be served meanwhile.
+                threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+            _run(guard, listener, connections)
 
 
 def _read_answers(output: Path) -> Answers:

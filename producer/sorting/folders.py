@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 
-from producer.sorting.entry import Entry
+from producer.sort_log.entry import Entry
 from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
 from shared import atomic_file
 from shared.errors import SetupError

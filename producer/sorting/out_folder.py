@@ -10,10 +10,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from producer.sorting import moved_files, sort_index
-from producer.sorting.log import SortLog
-from producer.sorting.log_file import NOT_NEW, New
-from producer.sorting.log_tables import new_token
+from producer.locations import sorted_into
+from producer.sort_log.log import SortLog
+from producer.sort_log.log_file import NOT_NEW, New
+from producer.sort_log.log_tables import new_token
+from producer.sorting import sort_index
 from shared import atomic_file
 from shared.failpoints import failpoint
 from shared.labels.class_folders import SORT_LOG
@@ -81,7 +82,7 @@ def remove_log(log: SortLog, entry: sort_index.Entry) -> None:
     out, made = str(log.path.parent), log.made()
     for table in log.tables():
         if table in entry.tables:
-            moved_files.forget(Path(table), out)
+            sorted_into.forget(Path(table), out)
     for name in made:
         if name:
             _remove_empty(os.fsencode(os.path.join(out, name)))

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from producer.sort_log.entry import Entry, State, Way
+from producer.sort_log.log import SortLog
 from producer.sorting import transfer
-from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders
-from producer.sorting.log import SortLog
 from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
 from producer.sorting.spots import Identity, Spot, Stays, check, link, opened
 from shared.errors import SetupError, UsageError

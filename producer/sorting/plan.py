@@ -12,9 +12,9 @@ from typing import NamedTuple
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules, batches
 from producer.rows.decide import Decision
-from producer.sorting.entry import Content, Entry, State, Way
+from producer.sort_log.entry import Content, Entry, State, Way
+from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders
-from producer.sorting.log import SortLog
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders

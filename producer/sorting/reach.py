@@ -16,9 +16,9 @@ from producer.journal import job_index
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import typed
 from producer.rows.batch import batches
+from producer.sort_log.log import SortLog
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach
-from producer.sorting.log import SortLog
 from producer.sorting.source_folders import SourceFolders, Sources
 from shared.errors import HangtagError, UsageError
 from shared.messages.files import printable

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from producer.sort_log.entry import Entry, State, Way
+from producer.sort_log.log import SortLog
 from producer.sorting import transfer
-from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders, Reach
-from producer.sorting.log import SortLog
 from producer.sorting.spots import Spot, Stays, content_at, same_file
 from shared.errors import SetupError
 

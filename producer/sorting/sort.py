@@ -18,15 +18,16 @@ from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
+from producer.locations import sorted_into
 from producer.output.output_path import located
 from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rendering.display_options import table_of
-from producer.sorting import moved_files, out_folder, placing, reach, sort_index
-from producer.sorting.entry import Way
+from producer.sort_log.entry import Way
+from producer.sort_log.log import SortLog
+from producer.sorting import out_folder, placing, reach, sort_index
 from producer.sorting.folders import Folders
-from producer.sorting.log import SortLog
 from producer.sorting.placing import Placing, no_links
 from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining, Survey
 from producer.sorting.settle import settle
@@ -59,7 +60,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             unproven = _seal(log, reach.with_table(entry, out, table))
             settle(log, os.fsencode(out), reach.own(entry, out))
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
-            moved_files.remember(table, out)
+            sorted_into.remember(table, out)
             left = Remaining()
             progress.stage("", survey.counts.total())
             passed = partial(_count, progress, left)
@@ -195,7 +196,7 @@ def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
     while not os.path.isdir(out):
         out = os.path.dirname(out)
     for name in sealed.options.roots:
-        root = os.path.join(sealed.options.cwd, name)
+        root = sealed.options.absolute(name)
         if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
             raise no_links(printable(name))
 

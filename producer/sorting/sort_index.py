@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from producer.journal import job_index
-from producer.sorting.log_tables import TOKEN
+from producer.sort_log.log_tables import TOKEN
 from producer.sorting.source_folders import SourceFolders
 from shared import atomic_file
 from shared.errors import MISFITS

@@ -33,11 +33,11 @@ class Sources:
     below a typed folder, where the walk follows none."""
 
     def __init__(self, options: JobOptions) -> None:
-        self._cwd = options.cwd
+        self._options = options
         self._roots = [
             (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
             for typed in options.roots
-            if os.path.isdir(os.path.join(options.cwd, typed))  # each row is compared with all
+            if os.path.isdir(options.absolute(typed))  # each row is compared with all
         ]
         self._last = (b"", b"")  # a folder as typed, and resolved
         self._folders: set[bytes] = set()
@@ -65,4 +65,4 @@ class Sources:
         return SourceFolders(frozenset(trees), frozenset(self._folders))
 
     def _real(self, path: bytes) -> bytes:
-        return os.path.realpath(os.path.join(self._cwd, path))
+        return os.path.realpath(self._options.absolute(path))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import NamedTuple
 
-from producer.sorting.entry import Content
+from producer.sort_log.entry import Content
 from shared.errors import HangtagError
 from shared.failpoints import failpoint
 from shared.labels.class_folders import MAX_NAME_BYTES

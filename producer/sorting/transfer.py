@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from producer.sorting.entry import Content
+from producer.sort_log.entry import Content
 from producer.sorting.spots import (
     CHANGED,
     MISSING,

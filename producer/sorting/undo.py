@@ -9,10 +9,10 @@ import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from producer.sort_log.entry import Entry, State, Way
+from producer.sort_log.log import SortLog
 from producer.sorting import placing, transfer
-from producer.sorting.entry import Entry, State, Way
 from producer.sorting.folders import Folders
-from producer.sorting.log import SortLog
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
 from producer.sorting.spots import Identity, Spot, Stays, content_at, same_file

@@ -81,7 +81,7 @@ def promised_view(view: JobView) -> JobView:
 
 def train_command(options: JobOptions) -> str:
     """What trains a version on these images: of their folder, if it has class folders."""
-    folder = os.path.join(options.cwd, options.roots[0]) if len(options.roots) == 1 else b""
+    folder = options.absolute(options.roots[0]) if len(options.roots) == 1 else b""
     known = near(os.fsdecode(folder)) if folder and _has_classes(folder) else _FOLDER
     return typed(["hangtag", "train", known])
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from typing import Protocol
 
 import msgspec
 
@@ -12,6 +10,7 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations.row_files import RowFiles
 from producer.rows.batch import batches
 from producer.verify.align import align
 from shared.errors import SetupError
@@ -37,18 +36,8 @@ _TAKE_BACK = (
 PROBLEMS_MAX = 100
 
 
-class Moved(Protocol):
-    """Where files were sorted into. Each is named as in the table, with the job's folder."""
-
-    def of_row(self, cwd: bytes, name: bytes) -> bytes | None:
-        """Where the file of a row is, if it is not at its path."""
-
-    def is_placed(self, cwd: bytes, name: bytes) -> bool:
-        """Whether this is the file of a row that lies elsewhere in the table."""
-
-
 def file_problems(
-    sealed: SealedJournal, deep: bool, skipped: dict[str, int], moved: Moved | None = None
+    sealed: SealedJournal, row_files: RowFiles, deep: bool, skipped: dict[str, int]
 ) -> Iterator[str]:
     """One line for each file that differs from its row, has no row, or was removed; `deep` reads
     every file again. At the end `skipped` has the entries without a row, by reason. Raises
@@ -61,10 +50,9 @@ def file_problems(
         yield str(error)
         return
     closed = _Closed()
-    files, walked = _there(sealed), _walked(options, closed, skipped)
-    if moved is not None:
-        files = _not_moved(files, moved, options, deep, closed)
-        walked = (path for path in walked if not moved.is_placed(options.cwd, path))
+    files = _not_moved(_there(sealed), row_files, options, deep, closed)
+    paths = _walked(options, closed, skipped)
+    walked = (path for path in paths if not row_files.is_placed(path))
     for file, path in align(files, walked, lambda file: file.name, lambda path: path):
         yield from closed.take_problems()
         if file is None:
@@ -79,17 +67,17 @@ def file_problems(
 
 
 def _not_moved(
-    files: Iterator[_File], moved: Moved, options: JobOptions, deep: bool, closed: _Closed
+    files: Iterator[_File], row_files: RowFiles, options: JobOptions, deep: bool, closed: _Closed
 ) -> Iterator[_File]:
     """The files that are at their paths; the others are checked where they are."""
     for file in files:
-        now = moved.of_row(options.cwd, file.name)
-        if now is None:
+        path = row_files.moved_to(file.name)
+        if path is None:
             yield file
             continue
-        there = msgspec.structs.replace(file, real=now)
-        if problem := _moved_problem(there, deep, options.max_file_bytes):
-            closed.report(f"{printable(now)}: {problem}")
+        moved = msgspec.structs.replace(file, real=path)
+        if problem := _moved_problem(moved, deep, options.max_file_bytes):
+            closed.report(f"{printable(path)}: {problem}")
 
 
 class _Closed:
@@ -123,7 +111,7 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
         for number, path in walk.paths():
             # Files that were named, by a list or as arguments, may be missing.
             named = bool(options.list_file) or path == options.roots[number]
-            if not named or not is_missing(_real(options, path)):
+            if not named or not is_missing(options.absolute(path)):
                 yield path
         skipped.update(walk.skipped)
     except SetupError as error:
@@ -135,7 +123,7 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
     for batch in batches(sealed):
         each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
         for name, stamp, known, code in each:
-            file = _File(name, _real(sealed.options, name), stamp, known, BY_CODE[code])
+            file = _File(name, sealed.options.absolute(name), stamp, known, BY_CODE[code])
             gone = file.status in (Status.MISSING, Status.CHANGED)
             if not gone or not is_missing(file.real):
                 yield file
@@ -143,8 +131,10 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
 
 def _moved_problem(file: _File, deep: bool, max_bytes: int) -> str:
     """Of a file that was moved to a disk that may keep less exact times: its content decides."""
-    now = stamp_of(file.real)
-    rounded = now != file.stamp and now[0] == file.stamp[0] and file.digest not in (b"", NO_DIGEST)
+    stamp = stamp_of(file.real)
+    rounded = (
+        stamp != file.stamp and stamp[0] == file.stamp[0] and file.digest not in (b"", NO_DIGEST)
+    )
     if rounded and digest(read(file.real, max_bytes)[0]) == file.digest:
         return ""
     return _problem(file, deep, max_bytes, _TAKE_BACK)
@@ -160,14 +150,10 @@ def _problem(file: _File, deep: bool, max_bytes: int, restart: str = _RESTART) -
             return ""  # unknown: it cannot be reached
         return f"was missing when the job read it, and exists now; {repeat}"
     if file.stamp == NO_STAMP:
-        _, now = read(file.real)
-        return "" if now == NO_STAMP else f"could not be read, and can be read now; {repeat}"
+        _, stamp = read(file.real)
+        return "" if stamp == NO_STAMP else f"could not be read, and can be read now; {repeat}"
     if stamp_of(file.real) != file.stamp:
         return f"has another size or time than when it was classified; {repeat}"
     if deep and file.digest and digest(read(file.real, max_bytes)[0]) != file.digest:
         return "has other content than when it was classified, with the same size and time"
     return ""
-
-
-def _real(options: JobOptions, name: bytes) -> bytes:
-    return os.path.join(options.cwd, name)

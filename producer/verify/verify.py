@@ -13,11 +13,12 @@ from producer.formats.registry import no_room
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
+from producer.locations import row_files
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rendering.display_options import table_of
 from producer.rows.batch import batches
-from producer.verify.check_files import PROBLEMS_MAX, Moved, file_problems
+from producer.verify.check_files import PROBLEMS_MAX, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
 from shared import regular_file
@@ -42,14 +43,8 @@ class Proof(msgspec.Struct, frozen=True):
     skipped: dict[str, int] = {}  #: entries without a row, by reason, if all folders were walked
 
 
-def verify(
-    output: Path,
-    deep: bool = False,
-    progress: Stages | None = None,
-    moved: Moved | None = None,
-) -> Proof:
+def verify(output: Path, deep: bool = False, progress: Stages | None = None) -> Proof:
     """Compare a table with its journal, and both with the folders; `deep` reads every file again.
-    `moved` finds files that were sorted into folders.
 
     Raises:
         UsageError: there is no such table, it is a folder, or its job is running.
@@ -69,7 +64,7 @@ def verify(
             if progress is not None:
                 progress.stage("", sealed.count, PASSES)
                 sealed.passed = progress.passed
-            return _with_journal(output, sealed, deep, moved)
+            return _with_journal(output, sealed, deep)
     except Damaged as error:
         return Proof(str(output), False, [str(error)], [])
     except OSError as error:
@@ -81,7 +76,7 @@ def _without_journal(output: Path, journal: Path) -> Proof:
     return Proof(str(output), False, _some(form_problems(output)), unproven)
 
 
-def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved | None) -> Proof:
+def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:
     if not sealed.finished:
         return _proof(output, sealed, [_not_finished(output)], [])
     problems = [*_pinned(sealed)]
@@ -92,7 +87,8 @@ def _with_journal(output: Path, sealed: SealedJournal, deep: bool, moved: Moved 
     else:
         problems.append(f"{output}: was removed; run its classify command again to rewrite it")
     skipped: dict[str, int] = {}
-    problems += _some(file_problems(sealed, deep, skipped, moved))
+    with row_files.of_table(output, sealed.options) as files:
+        problems += _some(file_problems(sealed, files, deep, skipped))
     return _proof(output, sealed, problems[:PROBLEMS_MAX], _unproven(sealed, deep), skipped)
 
 

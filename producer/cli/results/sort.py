@@ -48,8 +48,8 @@ def sort(
 
     Exit codes: 0 all images, 3 some stay where they are, 2 usage, 1 set-up, 130 interrupted.
     """
+    from producer.sort_log.entry import Way
     from producer.sorting import sort as work
-    from producer.sorting.entry import Way
     from producer.summary.sorted_files import next_lines, remark_lines, result_lines
 
     if undo is not None:

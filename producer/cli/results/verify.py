@@ -33,14 +33,12 @@ def verify(table: Path, deep: bool, as_json: bool) -> None:
     from producer.present.formatting import escaped, show_json
     from producer.present.meter import Stages
     from producer.present.progress import make_progress
-    from producer.sorting.moved_files import of_table
     from producer.verify.verify import verdict
-    from producer.verify.verify import verify as work
+    from producer.verify.verify import verify as prove
 
     progress = Stages(make_progress(quiet=as_json))
     try:
-        with of_table(table.absolute()) as moved:
-            proof = work(table, deep, progress, moved)
+        proof = prove(table, deep, progress)
     finally:
         progress.close()
     if as_json:

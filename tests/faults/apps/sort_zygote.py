@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from producer.sort_log.entry import Way
 from producer.sorting import placing, sort, spots
-from producer.sorting.entry import Way
 from shared import failpoints
 from shared.errors import HangtagError
 from tests.support.failpoints import armed

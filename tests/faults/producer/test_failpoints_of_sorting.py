@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from producer.sorting import moved_files, sort_index
-from producer.sorting.entry import Way
+from producer.locations import sorted_into
+from producer.locations.moved_files import MovedFiles
+from producer.sort_log.entry import Way
+from producer.sorting import sort_index
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.armed import KILL, Points, Shot
@@ -90,7 +92,7 @@ class Stage:
         """As before anything was sorted."""
         for folder in (self.out, self._pictures):
             shutil.rmtree(folder, ignore_errors=True)
-        moved_files.forget(self.table, str(self.out))
+        sorted_into.forget(self.table, str(self.out))
         for root, files in ((self._pictures, FILES), (self.out, self.foreign)):
             for name, content in files.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,10 +120,10 @@ class Stage:
     def check_sorted(self, shot: Shot) -> None:
         assert sorted_tree(self.out) == self.wanted + Counter({("failed", b"foreign"): 1}), shot
         assert tree(self._pictures) == ({} if self._way is Way.MOVE else FILES), shot
-        assert moved_files.sorted_into(self.table) == [str(self.out)]
-        with moved_files.of_table(self.table) as moved:
+        assert sorted_into.sorted_into(self.table) == [str(self.out)]
+        with MovedFiles([self.table], self.table) as moved:
             for name, content in FILES.items():
-                now = moved.now(os.fsencode(self._pictures / name))
+                now = moved.current(os.fsencode(self._pictures / name))
                 assert Path(os.fsdecode(now)).read_bytes() == content
 
     def check_back(self, shot: Shot) -> None:
@@ -129,7 +131,7 @@ class Stage:
         assert tree(self.out) == FOREIGN, shot
         assert sorted(os.listdir(self.out)) == ["failed"], shot
         assert not (self.out / SORT_LOG).exists()
-        assert moved_files.sorted_into(self.table) == []
+        assert sorted_into.sorted_into(self.table) == []
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case).replace(" ", "-"))

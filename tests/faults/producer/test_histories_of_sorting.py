@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from producer.sorting import moved_files
-from producer.sorting.entry import Way
+from producer.locations import sorted_into
+from producer.sort_log.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.faults.producer.test_failpoints_of_sorting import POINTS, POINTS_OF_PLAIN
@@ -79,7 +79,7 @@ class History:
         self._foreign: dict[Path, bytes] = {}  #: files that the person added
         for one in (self.out, self._pictures):
             shutil.rmtree(one, ignore_errors=True)
-        moved_files.forget(self.table, str(self.out))
+        sorted_into.forget(self.table, str(self.out))
         for name, content in FILES.items():
             path = self._pictures / name
             path.parent.mkdir(parents=True, exist_ok=True)

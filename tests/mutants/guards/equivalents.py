@@ -7,7 +7,7 @@ EQUIVALENT = {
     "(not socket_path(settings).exists()) -> False": (
         "a connection to a socket that does not exist fails, which lists nothing either, only later"
     ),
-    "producer/sorting/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
+    "producer/sort_log/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
     "-> nothing": "SQLite syncs the folder, too, before its first change, unless it is built so "
     "that it does not",
     "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "

@@ -34,7 +34,7 @@ PACKAGES = {
         ("tests/integration/review/test_review_server.py",),
     ),
     "sorting": Package(
-        ("producer/sorting/*.py",),
+        ("producer/sorting/*.py", "producer/sort_log/*.py", "producer/locations/*.py"),
         ("tests/unit/sorting",),
         3,
         (

@@ -14,7 +14,7 @@ from producer.inputs.job_options import JobOptions, as_started, encode_options
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import StoredResult
-from producer.sorting import moved_files
+from producer.locations import row_files
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
@@ -49,7 +49,7 @@ def finish(
     """
     answer = answer or answered
     job = Job(options, restart)
-    with closing(job), moved_files.of_table(job.output) as moved:
+    with closing(job), row_files.of_table(job.output, job.options) as files:
         if not job.has_started:
             card = packaged.card()
             record = JobRecord(
@@ -74,15 +74,15 @@ def finish(
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
-            _record(job, n, answer(read_batch_again(job.options, job.journal.batch(n), moved.now)))
+            _record(job, n, answer(read_batch_again(files, job.journal.batch(n))))
         settings = Settings(batch_images=batch_images)
-        batches = resumed(job.options, settings, job.journal, now=moved.now)
+        batches = resumed(job.options, settings, job.journal, row_files=files)
         while (batch := batches.next()) is not None:
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:
                 return
             _record(job, batch.frozen.n, answer(decode_images(batch.blob)))
-        job.table.name_rows(moved.location(job.options).sha256)
+        job.table.name_rows(files.sha256)
         job.finish(Exit.OK, job.write_table())
 
 

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from producer.sorting.entry import COLUMNS
-from producer.sorting.log import SortLog
-from producer.sorting.log_tables import SEALED, UNSEALED, UNSEALED_TABLES
+from producer.sort_log.entry import COLUMNS
+from producer.sort_log.log import SortLog
+from producer.sort_log.log_tables import SEALED, UNSEALED, UNSEALED_TABLES
 from shared.labels.class_folders import SORT_LOG
 
 NAMES = COLUMNS.split(", ")

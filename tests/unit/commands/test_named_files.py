@@ -17,8 +17,8 @@ from producer.inputs.job_options import JobOptions, decode_options, encode_optio
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.snapshot import stored_options
-from producer.sorting import moved_files, sort
-from producer.sorting.entry import Way
+from producer.sort_log.entry import Way
+from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
@@ -76,8 +76,7 @@ def test_sorted_files_are_verified_and_retried_where_they_are(here: Path) -> Non
     table = here / "out.csv"
     sort.sort(table, here / "sorted", Way.MOVE)
     assert list((here / "in").iterdir()) == []
-    with moved_files.of_table(table) as moved:
-        proof = verify(table, deep=True, moved=moved)
+    proof = verify(table, deep=True)
     assert (proof.problems, proof.proven, proof.rows) == ([], True, 3)
     result = run(*CLASSIFY, "--retry-failed")
     assert result.exit_code == Exit.OK, result.output

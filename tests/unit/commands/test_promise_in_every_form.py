@@ -16,7 +16,7 @@ from producer.cli.main import hangtag
 from producer.journal import journal_lock
 from producer.journal.job_properties import ANSWERS
 from producer.journal.journal import Journal, journal_path
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
@@ -131,7 +131,7 @@ def test_a_report_promises_nothing_of_strange_images(
 def test_a_review_estimates_nothing_of_strange_images(strange: Path, known: Path) -> None:
     def opened(table: Path, thumbnails: Thumbnails) -> Desk:
         answers = Answers(table)
-        decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+        decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
         return Desk(table, answers, decisions, thumbnails, "", {})
 
     with Thumbnails() as thumbnails:

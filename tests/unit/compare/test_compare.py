@@ -19,8 +19,8 @@ from PIL import Image
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
 from producer.pages.matrix import MAX_PAIRS
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card

@@ -23,6 +23,7 @@ from producer.jobs.job import Job
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import stored_options
+from producer.locations.row_files import RowFiles
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_payload, encode_images
@@ -60,7 +61,7 @@ def test_both_transports_form_the_same_batches_and_a_worker_reads_the_same_bytes
             assert not other.refers
             assert all(isinstance(image, Reference) for image in decode_payload(one.blob))
             assert SharedFiles("/").read(decode_payload(one.blob)) == decode_images(other.blob)
-            assert encode_images(read_batch_again(options, one.frozen)) == other.blob
+            assert encode_images(read_batch_again(RowFiles(options), one.frozen)) == other.blob
 
 
 def test_unreadable_files_have_the_same_status_as_inline(tmp_path: Path) -> None:

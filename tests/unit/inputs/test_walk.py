@@ -33,8 +33,8 @@ from producer.inputs.skipped import (
 )
 from producer.inputs.walk import Walk, check_roots
 from producer.journal import journal
+from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
-from producer.sorting import moved_files
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
@@ -467,7 +467,7 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
     (tmp_path / "top/sub/below").mkdir(parents=True)
     (tmp_path / "link").symlink_to("top")
     journals = (journal.SUFFIX, *(journal.SUFFIX + more for more in ("-wal", "-shm", ".log")))
-    others = (PART_SUFFIX, correction_log.SUFFIX, moved_files.SUFFIX)
+    others = (PART_SUFFIX, correction_log.SUFFIX, sorted_into.SUFFIX)
     for ending in ("", DRAFT_SUFFIX, PART_SUFFIX + DRAFT_SUFFIX, *journals, *others):
         (tmp_path / f"top/sub/out.csv{ending}").touch()
     for name in ("top/sub/out.csv.png", "top/sub/my-out.csv", "top/sub/below/out.csv"):

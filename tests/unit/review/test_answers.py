@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from producer.journal.totals import Withdrawn
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review import desk as desks
 from producer.review.answers import Answers
@@ -76,7 +76,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     with Thumbnails() as thumbnails:
         yield Desk(table, answers, decisions, thumbnails, "", {})
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.app import MAX_ROWS, make
@@ -37,7 +37,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     with Thumbnails() as thumbnails:
         yield Desk(table, answers, decisions, thumbnails, "", {})
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.journal.journal import Journal, journal_path
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import MAX_LABELS, Decisions
@@ -60,7 +60,7 @@ class opened:
 
     def __enter__(self) -> Desk:
         answers = Answers(self._table)
-        decisions = Decisions(answers, self._table, "ada", FileLocation(answers.options))
+        decisions = Decisions(answers, self._table, "ada", RowFiles(answers.options))
         return Desk(self._table, answers, decisions, self._thumbnails, "", {})
 
     def __exit__(self, *error: object) -> None:
@@ -140,7 +140,7 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
         journal.put(card=encode_card(msgspec.structs.replace(card, labels=labels)))
     answers = Answers(table)
     assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
-    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     given = {2: "etc.", 3: "unknown"}
     assert decisions.decide(given) == ([], given)
     assert decisions.of([2, 3]) == ["etc.", "unknown"]

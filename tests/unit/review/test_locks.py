@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
 from tests.support.images.drawn_folders import draw
@@ -19,7 +19,7 @@ def decisions(tmp_path: Path) -> Decisions:
     draw(tmp_path / "shapes", (5, 8), 2)
     finish(options_of(tmp_path, b"shapes"))
     answers = Answers(tmp_path / "out.csv")
-    return Decisions(answers, tmp_path / "out.csv", "ada", FileLocation(answers.options))
+    return Decisions(answers, tmp_path / "out.csv", "ada", RowFiles(answers.options))
 
 
 @pytest.mark.parametrize(

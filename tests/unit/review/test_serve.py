@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.pages.file_location import FileLocation
+from producer.locations.row_files import RowFiles
 from producer.review import next_steps
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
@@ -64,7 +64,7 @@ def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
 
@@ -82,7 +82,7 @@ def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) 
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
     assert next_steps.next_steps(table) == []
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", FileLocation(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     decisions.decide({0: "Bag"})
     assert [command.split()[1] for _, command in next_steps.next_steps(table)] == ["table", "train"]
     decisions.decide({0: None})

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import FLAGGED, UNKNOWN
 from tests.support.images.crc_twins import twin

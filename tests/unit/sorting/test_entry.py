@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.sorting.entry import Content, Malformed, entry_of
+from producer.sort_log.entry import Content, Malformed, entry_of
 
 CELLS = (1, 2, "move", 1, b"/in/a.png", "Bag", b"a.png", 3, b"crc!", 9)
 

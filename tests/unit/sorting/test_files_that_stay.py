@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from producer.sorting.plan import NEVER_READ
 from producer.sorting.spots import CHANGED
 from shared.errors import Exit

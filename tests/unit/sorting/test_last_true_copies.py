@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import State, Way
 from producer.sorting import settle, sort, spots
-from producer.sorting.entry import State, Way
 from producer.sorting.undo import EDITED, SOURCE_GONE
 from shared.errors import Exit
 from tests.support.jobs import sorted_job

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from producer.sorting import log_check
-from producer.sorting.log_check import Mismatch
-from producer.sorting.log_tables import TABLES, UNSEALED, UNSEALED_TABLES, VERSION, added, seal
+from producer.sort_log import log_check
+from producer.sort_log.log_check import Mismatch
+from producer.sort_log.log_tables import TABLES, UNSEALED, UNSEALED_TABLES, VERSION, added, seal
 from shared.errors import SetupError
 
 TOKEN = "0123456789abcdef"

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.sort_log.entry import Way
+from producer.sort_log.log import SortLog
 from producer.sorting import sort, sort_index
-from producer.sorting.entry import Way
-from producer.sorting.log import SortLog
 from shared.errors import Exit, SetupError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.hypothesis_profiles import FULL

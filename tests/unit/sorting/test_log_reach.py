@@ -12,9 +12,11 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.journal import job_index
-from producer.sorting import moved_files, placing, sort, sort_index
-from producer.sorting.entry import State, Way
-from producer.sorting.log_tables import seal
+from producer.locations import sorted_into
+from producer.locations.moved_files import MovedFiles
+from producer.sort_log.entry import State, Way
+from producer.sort_log.log_tables import seal
+from producer.sorting import placing, sort, sort_index
 from shared import failpoints
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG
@@ -244,7 +246,7 @@ def test_two_tables_of_one_user_share_a_folder(out: Path, tmp_path: Path) -> Non
     assert undo(out)[0] == Exit.OK
     assert tree(other.parent / "in") == {"c.png": b"c"}
     assert tree(out.parent / "in") == FILES
-    assert moved_files.sorted_into(other) == []
+    assert sorted_into.sorted_into(other) == []
 
 
 def change_meanwhile(
@@ -316,7 +318,7 @@ class TestEarlierVersion:
         assert (code, "had no checksums" in line) == (Exit.OK, True)
         assert tree(table.parent / "in") == FILES
         assert not old.exists()
-        assert moved_files.sorted_into(table) == []
+        assert sorted_into.sorted_into(table) == []
 
     def test_it_gets_checksums_when_it_is_sorted_into_again(self, table: Path, old: Path) -> None:
         before = tree(old)
@@ -333,9 +335,9 @@ class TestEarlierVersion:
         assert (old / SORT_LOG).read_bytes() == before
 
     def test_its_images_are_found(self, table: Path, old: Path) -> None:
-        with moved_files.of_table(table) as moved:
+        with MovedFiles([table], table) as moved:
             for name, content in FILES.items():
-                now = moved.now(os.fsencode(table.parent / "in" / name))
+                now = moved.current(os.fsencode(table.parent / "in" / name))
                 assert Path(os.fsdecode(now)).read_bytes() == content
 
     def test_an_edited_source_is_refused(self, old: Path, tmp_path: Path, victim: Path) -> None:

@@ -15,11 +15,13 @@ import pytest
 from producer.journal.job_index import Entry, remember
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
+from producer.locations import moved_files, row_files, sorted_into
+from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
 from producer.rows.batch import batches
-from producer.sorting import moved_files, sort
-from producer.sorting.entry import Way
-from producer.sorting.moved_files import MovedFiles, _Log
+from producer.sort_log.entry import Way
+from producer.sort_log.log_reader import LogReader
+from producer.sorting import sort
 from producer.verify.verify import verify
 from shared import failpoints, file_lock
 from shared.errors import SetupError
@@ -44,16 +46,15 @@ def table(tmp_path: Path) -> Path:
 
 def read_all(table: Path) -> dict[str, bytes | Status]:
     """Each row's file as a report reads it, in several threads."""
-    with SealedJournal(table) as sealed, moved_files.of_table(table) as moved:
-        location = moved.location(sealed.options)
+    with SealedJournal(table) as sealed, row_files.of_table(table, sealed.options) as files:
         rows = [
             row
             for batch in batches(sealed)
             for row in zip(batch.names, batch.stamps, batch.digests, strict=True)
         ]
         with ThreadPoolExecutor(4) as pool:
-            found = pool.map(lambda row: location.classified(*row), rows)
-            return dict(zip((os.fsdecode(row[0]) for row in rows), found, strict=True))
+            contents = pool.map(lambda row: files.classified(*row), rows)
+            return dict(zip((os.fsdecode(row[0]) for row in rows), contents, strict=True))
 
 
 @pytest.mark.parametrize("way", list(Way))
@@ -71,8 +72,8 @@ def test_every_row_has_its_file_before_during_and_after(
 def test_a_new_file_with_the_former_name_is_not_the_moved_one(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     (table.parent / "in/a/0.png").write_bytes(b"image 0")
-    with moved_files.of_table(table) as moved:
-        assert moved.now(os.fsencode(table.parent / "in/a/0.png")).startswith(
+    with MovedFiles([table], table) as moved:
+        assert moved.current(os.fsencode(table.parent / "in/a/0.png")).startswith(
             os.fsencode(tmp_path / "sorted")
         )
 
@@ -118,8 +119,7 @@ def test_each_table_in_a_folder_has_its_own_files(tmp_path: Path, renamed: bool)
                 path.rename(f"{new}{path.name.removeprefix(table.name)}")
             table = new
         assert read_all(table) == files
-        with moved_files.of_table(table) as moved:
-            assert verify(table, moved=moved).proven
+        assert verify(table).proven
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -145,10 +145,12 @@ def test_failed_rows_are_repeated_where_their_files_are(
 def test_a_copy_stands_in_for_a_lost_original(table: Path, tmp_path: Path) -> None:
     sort.sort(table, tmp_path / "sorted", Way.COPY)
     picture = table.parent / "in/a/odd.png"
-    with moved_files.of_table(table) as moved:
-        assert moved.now(os.fsencode(picture)) == os.fsencode(picture)
+    with MovedFiles([table], table) as moved:
+        assert moved.current(os.fsencode(picture)) == os.fsencode(picture)
         picture.unlink()
-        assert moved.now(os.fsencode(picture)) == os.fsencode(tmp_path / "sorted/flagged/odd.png")
+        assert moved.current(os.fsencode(picture)) == os.fsencode(
+            tmp_path / "sorted/flagged/odd.png"
+        )
 
 
 def test_a_file_that_was_sorted_twice_is_found(
@@ -167,11 +169,11 @@ def test_a_file_that_was_sorted_twice_is_found(
         remember(Entry(f"testjb0{number}", str(one), float(number)))
     with monkeypatch.context() as patch:  # all tables have no one job
         patch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
-        with moved_files.of_all_tables() as moved:
-            now = moved.now(os.fsencode(table.parent / "in/a/odd.png"))
+        with row_files.of_all_tables() as where:
+            now = where(os.fsencode(table.parent / "in/a/odd.png"))
     assert now == os.fsencode(tmp_path / "again/flagged/odd.png")
     with MovedFiles([table, second], table) as moved:
-        assert moved.now(os.fsencode(table.parent / "in/a/odd.png")) == now
+        assert moved.current(os.fsencode(table.parent / "in/a/odd.png")) == now
 
 
 def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: Path) -> None:
@@ -183,8 +185,8 @@ def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: P
     sort.sort(table, tmp_path / "first", Way.MOVE)
     (tmp_path / "away").rename(pictures / "sub")
     sort.sort(table, pictures, Way.MOVE)
-    with moved_files.of_table(table) as moved:
-        now = moved.now(os.fsencode(pictures / "sub/bad.png"))
+    with MovedFiles([table], table) as moved:
+        now = moved.current(os.fsencode(pictures / "sub/bad.png"))
     assert now == os.fsencode(pictures / "failed/bad.png")
 
 
@@ -193,16 +195,16 @@ def test_threads_read_a_log_one_at_a_time(
 ) -> None:
     """SQLite may give two of them one statement, and so each the other's entry."""
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    read, locked = _Log._job, list[bool]()
+    read, locked = LogReader._job, list[bool]()
 
-    def job(log: _Log, sorting: int) -> str:
+    def job(log: LogReader, sorting: int) -> str:
         locked.append(log._lock.locked())
         return read(log, sorting)
 
-    monkeypatch.setattr(_Log, "_job", job)
-    with moved_files.of_table(table) as moved:
-        moved.now(os.fsencode(table.parent / "in/a/odd.png"))
-        assert moved.is_placed(os.fsencode(tmp_path), b"sorted/flagged/odd.png")
+    monkeypatch.setattr(LogReader, "_job", job)
+    with MovedFiles([table], table) as moved:
+        moved.current(os.fsencode(table.parent / "in/a/odd.png"))
+        assert moved.is_placed(os.fsencode(tmp_path / "sorted/flagged/odd.png"))
     assert locked == [True, True]
 
 
@@ -210,16 +212,17 @@ def test_files_elsewhere_are_not_placed(table: Path, tmp_path: Path) -> None:
     """Also in folders whose names are no text."""
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     names = [b"sorted/odd.png", b"flagged/odd.png", b"sorted/caf\xe9/odd.png", b"caf\xe9/odd.png"]
-    with moved_files.of_table(table) as moved:
-        assert [moved.is_placed(os.fsencode(tmp_path), name) for name in names] == [False] * 4
+    paths = [os.path.join(os.fsencode(tmp_path), name) for name in names]
+    with MovedFiles([table], table) as moved:
+        assert not any(map(moved.is_placed, paths))
 
 
 def test_a_pipe_with_the_name_of_the_record_is_no_record(table: Path) -> None:
     os.mkfifo(f"{table}.sorted")
     with pytest.raises(SetupError, match=r"out\.csv\.sorted: .*; move it away"):
-        moved_files.of_table(table)
+        MovedFiles([table], table)
     with MovedFiles([table]) as moved:
-        assert moved.now(b"anything") == b"anything"
+        assert moved.current(b"anything") == b"anything"
 
 
 def test_predict_finds_moved_images(
@@ -233,7 +236,7 @@ def test_predict_finds_moved_images(
     (table.parent / "in/here.png").write_bytes(b"here")
     monkeypatch.chdir(tmp_path)
     typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
-    assert list(predict._found(typed)) == [b"sorted/flagged/odd.png", *typed[1:]]
+    assert list(predict._current(typed)) == [b"sorted/flagged/odd.png", *typed[1:]]
     assert capsys.readouterr().err == (
         "job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png\n"
     )
@@ -244,18 +247,18 @@ def test_a_table_that_was_never_sorted_has_no_record(
 ) -> None:
     """And its journal is not read for that."""
     monkeypatch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
-    with moved_files.of_table(table) as moved:
-        assert moved.now(b"anything") == b"anything"
+    with MovedFiles([table], table) as moved:
+        assert moved.current(b"anything") == b"anything"
 
 
 def test_sorts_into_several_folders_at_once_are_all_recorded(table: Path) -> None:
     """The journal of a table may have several readers."""
     outs = [f"/out/{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(partial(moved_files.remember, table), outs))
-        assert sorted(moved_files.sorted_into(table)) == sorted(outs)
-        list(pool.map(partial(moved_files.forget, table), outs))
-    assert moved_files.sorted_into(table) == []
+        list(pool.map(partial(sorted_into.remember, table), outs))
+        assert sorted(sorted_into.sorted_into(table)) == sorted(outs)
+        list(pool.map(partial(sorted_into.forget, table), outs))
+    assert sorted_into.sorted_into(table) == []
 
 
 def test_a_record_is_changed_under_the_lock_of_its_folder(
@@ -269,21 +272,21 @@ def test_a_record_is_changed_under_the_lock_of_its_folder(
         os.close(folder)
 
     monkeypatch.setattr(failpoints, "_on_pass", try_it)
-    moved_files.remember(table, "/out")
-    moved_files.forget(table, "/out")
+    sorted_into.remember(table, "/out")
+    sorted_into.forget(table, "/out")
     assert held == [True, True]
 
 
 def test_a_folder_that_was_deleted_is_passed_over(table: Path, tmp_path: Path) -> None:
-    moved_files.remember(table, str(tmp_path / "gone"))
-    with moved_files.of_table(table) as moved:
-        assert moved.of_row(os.fsencode(table.parent), b"in/a/odd.png") is None
+    sorted_into.remember(table, str(tmp_path / "gone"))
+    with MovedFiles([table], table) as moved:
+        picture = os.fsencode(table.parent / "in/a/odd.png")
+        assert moved.current(picture) == picture
 
 
 def verified(table: Path, deep: bool = False) -> list[str]:
     """The problems that `verify` finds."""
-    with moved_files.of_table(table) as moved:
-        return verify(table, deep, moved=moved).problems
+    return verify(table, deep).problems
 
 
 def test_a_disk_with_coarse_times_changes_no_moved_image(table: Path, tmp_path: Path) -> None:
@@ -344,6 +347,6 @@ class TestDamagedLog:
         sort.sort(other, tmp_path / "again", Way.MOVE)
         for number, one in enumerate((other, table), 1):
             remember(Entry(f"testjb0{number}", str(one), float(number)))
-        with moved_files.of_all_tables() as moved:
-            now = moved.now(os.fsencode(tmp_path / "other/in/a.png"))
+        with row_files.of_all_tables() as where:
+            now = where(os.fsencode(tmp_path / "other/in/a.png"))
         assert now == os.fsencode(tmp_path / "again/flagged/a.png")

@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 import pytest
 
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from shared import failpoints
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import Way
 from producer.sorting import sort, spots, transfer
-from producer.sorting.entry import Way
 from producer.sorting.spots import CHANGED, NOT_REGULAR
 from shared import failpoints
 from shared.errors import SetupError

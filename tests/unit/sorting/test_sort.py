@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from producer.locations import sorted_into
 from producer.present import meter
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.sorting import moved_files, sort
-from producer.sorting.entry import Way
+from producer.sort_log.entry import Way
+from producer.sorting import sort
 from producer.sorting.plan import Remaining
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
@@ -74,7 +75,7 @@ def test_undo_brings_everything_back(table: Path, out: Path, way: Way) -> None:
     assert pictures(table) == before
     assert mtimes(table) == times
     assert not out.exists()
-    assert moved_files.sorted_into(table) == []
+    assert sorted_into.sorted_into(table) == []
     assert sorted(os.listdir(table.parent)) == ["in", "out.csv", "out.csv.hangtag"]
 
 
@@ -115,7 +116,7 @@ def test_a_table_has_one_sorting_wherever_it_lies(table: Path, out: Path, way: W
     sort.sort(archive / table.name, out, way)
     assert tree(out) == images
     sort.undo(out)
-    assert moved_files.sorted_into(archive / table.name) == []
+    assert sorted_into.sorted_into(archive / table.name) == []
 
 
 @pytest.mark.parametrize("way", WAYS)

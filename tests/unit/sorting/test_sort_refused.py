@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from producer.journal import job_index
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from shared.errors import UsageError
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import finish, options_of

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from producer.dispatch.new_files import NewFiles
 from producer.jobs.job import Job
-from producer.sorting import moved_files, placing, sort
-from producer.sorting.entry import Way
+from producer.locations import row_files
+from producer.sort_log.entry import Way
+from producer.sorting import placing, sort
 from producer.summary.sorted_files import next_lines, result_lines
 from producer.verify import align
 from producer.verify.verify import Proof, verify
@@ -40,8 +40,7 @@ def pictures(table: Path) -> Path:
 
 
 def check(table: Path) -> Proof:
-    with moved_files.of_table(table) as moved:
-        return verify(table, deep=True, moved=moved)
+    return verify(table, deep=True)
 
 
 @pytest.mark.parametrize("into", ["in", "in/sorted", "in/z", "elsewhere"])
@@ -80,9 +79,9 @@ def test_placed_images_are_no_new_files(table: Path, pictures: Path, way: Way) -
     sort.sort(table, pictures / "sorted", way)
     (pictures / "new.png").touch()
     counts: list[int] = []
-    with closing(Job(options_of(table.parent, b"in"))) as job, moved_files.of_table(table) as moved:
-        placed = partial(moved.is_placed, job.options.cwd)
-        NewFiles(job.options, job.journal, True, counts.append, placed).advance()
+    options = options_of(table.parent, b"in")
+    with closing(Job(options)) as job, row_files.of_table(table, options) as files:
+        NewFiles(options, job.journal, True, counts.append, files.is_placed).advance()
     assert counts == [1]
 
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
+from producer.sort_log.entry import Way
 from producer.sorting import sort, sort_index
-from producer.sorting.entry import Way
 from shared.errors import Exit
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import Content, Entry, State, Way
 from producer.sorting import spots, transfer
-from producer.sorting.entry import Content, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _was_copied
 from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays

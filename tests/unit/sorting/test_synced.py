@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import State, Way
 from producer.sorting import sort
-from producer.sorting.entry import State, Way
 from shared import failpoints
 from tests.support.jobs import sorted_job
 from tests.support.jobs.sort_logs import forge, rows

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import Way
 from producer.sorting import placing, sort
-from producer.sorting.entry import Way
 from producer.sorting.spots import Spot
 from shared.errors import Exit, UsageError
 from tests.support.jobs import sorted_job

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.entry import Way
 from shared.errors import Exit, UsageError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job

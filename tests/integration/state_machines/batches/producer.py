@@ -14,6 +14,7 @@ from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.locations.row_files import RowFiles
 from producer.present.progress import Quiet
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
@@ -146,7 +147,12 @@ class Producer:
             self._queue.resume()
             self.run = DispatchLoop(
                 Attempt(SETTINGS, Quiet(), BrokerSession(SETTINGS)),
-                OpenJob(Pinned(RECORD, CARD, world.options), self.journal, self._queue),
+                OpenJob(
+                    Pinned(RECORD, CARD, world.options),
+                    self.journal,
+                    self._queue,
+                    RowFiles(world.options),
+                ),
             )
             for n in self.journal.open_batches():  # as at the start of `execute`
                 self.run._reconciler.offered(n)

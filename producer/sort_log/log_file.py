@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from producer.journal import journal_lock
-from producer.sorting.log_check import (
+from producer.sort_log.log_check import (
     FIX,
     Mismatch,
     check_files,
@@ -20,7 +20,7 @@ from producer.sorting.log_check import (
     token_of,
     version_of,
 )
-from producer.sorting.log_tables import TABLES, UNSEALED, VERSION, added, seal
+from producer.sort_log.log_tables import TABLES, UNSEALED, VERSION, added, seal
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint

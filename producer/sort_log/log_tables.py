@@ -15,7 +15,7 @@ from functools import cache
 
 import msgspec
 
-from producer.sorting.entry import State
+from producer.sort_log.entry import State
 
 #: The version that is written, in `user_version`, and that of logs without checksums.
 VERSION, UNSEALED = 2, 1

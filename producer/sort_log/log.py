@@ -13,10 +13,10 @@ from pathlib import Path
 
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import located
-from producer.sorting.entry import Entry, State, Way, place_hash, source_hash
-from producer.sorting.log_check import cells_in, entry_in
-from producer.sorting.log_file import LogFile, New
-from producer.sorting.log_tables import INDEX_NAMES, SEALED, added, new_token, seal
+from producer.sort_log.entry import Entry, State, Way, place_hash, source_hash
+from producer.sort_log.log_check import cells_in, entry_in
+from producer.sort_log.log_file import LogFile, New
+from producer.sort_log.log_tables import INDEX_NAMES, SEALED, added, new_token, seal
 from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
 

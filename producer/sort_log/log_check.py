@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from producer.sorting.entry import ENTRY_CELLS, Entry, Malformed, entry_of, is_name
-from producer.sorting.log_tables import (
+from producer.sort_log.entry import ENTRY_CELLS, Entry, Malformed, entry_of, is_name
+from producer.sort_log.log_tables import (
     SEALED,
     TABLES,
     TOKEN,

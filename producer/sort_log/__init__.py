@@ -1,0 +1,1 @@
+"""The log of a folder that images were sorted into."""

@@ -31,10 +31,10 @@ _parent = ""
 @app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
 def classify(job: str, batch: int) -> ChildReport | None:
     """The task that a hint starts."""
-    from worker.inference.classify_batch import classify as work
+    from worker.inference.classify_batch import classify as classify_batch
 
     with log_once(f"batch {batch} of job {job}"):
-        return work(child(), job, batch)
+        return classify_batch(child(), job, batch)
     return None
 
 

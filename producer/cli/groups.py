@@ -17,7 +17,7 @@ LINE_CHARS = 60
 _CLI = "producer.cli."
 
 
-class Entry(NamedTuple):
+class Listed(NamedTuple):
     """A command in the list of commands. Its module has it in COMMANDS."""
 
     name: str
@@ -28,40 +28,40 @@ class Entry(NamedTuple):
 #: Heading -> its commands, in the order in which they are listed.
 GROUPS = {
     "Classify": (
-        Entry("classify", "jobs.classify", "Classify the images of folders into a table."),
-        Entry("submit", "jobs.classify", "Classify in the background and print the job's id."),
-        Entry("predict", "jobs.predict", "Classify a few images and print their labels."),
+        Listed("classify", "jobs.classify", "Classify the images of folders into a table."),
+        Listed("submit", "jobs.classify", "Classify in the background and print the job's id."),
+        Listed("predict", "jobs.predict", "Classify a few images and print their labels."),
     ),
     "Results": (
-        Entry("table", "results.table", "Render a table again: other thresholds or columns."),
-        Entry("report", "results.report", "Write a page on a table: figures, pictures, failures."),
-        Entry("compare", "results.compare", "Compare two tables over the same images."),
-        Entry("sort", "results.sort", "Put images into a folder for each label, or back."),
-        Entry("verify", "results.verify", "Prove that a table is complete and unchanged."),
-        Entry("review", "results.review", "Confirm and correct labels on a local page."),
+        Listed("table", "results.table", "Render a table again: other thresholds or columns."),
+        Listed("report", "results.report", "Write a page on a table: figures, pictures, failures."),
+        Listed("compare", "results.compare", "Compare two tables over the same images."),
+        Listed("sort", "results.sort", "Put images into a folder for each label, or back."),
+        Listed("verify", "results.verify", "Prove that a table is complete and unchanged."),
+        Listed("review", "results.review", "Confirm and correct labels on a local page."),
     ),
     "Train": (
-        Entry("train", "models.train", "Train a version of a model and follow the training."),
-        Entry("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
-        Entry("models", "models.models", "List, choose, compare, import and delete versions."),
+        Listed("train", "models.train", "Train a version of a model and follow the training."),
+        Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
+        Listed("models", "models.models", "List, choose, compare, import and delete versions."),
     ),
     "Jobs": (
-        Entry("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),
-        Entry("collect", "jobs.existing_jobs", "Follow a job to its end, or finish it here."),
-        Entry("cancel", "jobs.existing_jobs", "Stop a job; classify resumes it."),
-        Entry("forget", "jobs.existing_jobs", "Remove a job and its journal; its table stays."),
+        Listed("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),
+        Listed("collect", "jobs.existing_jobs", "Follow a job to its end, or finish it here."),
+        Listed("cancel", "jobs.existing_jobs", "Stop a job; classify resumes it."),
+        Listed("forget", "jobs.existing_jobs", "Remove a job and its journal; its table stays."),
     ),
     "Workers": (
-        Entry("up", "machine.stack", "Start this machine's stack, or change its workers."),
-        Entry("down", "machine.stack", "Stop this machine's stack, unless jobs run on it."),
-        Entry("worker", "machine.workers", "Run a worker for a shared Redis in the foreground."),
-        Entry("workers", "machine.workers", "List live workers, their models and throughput."),
-        Entry("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
+        Listed("up", "machine.stack", "Start this machine's stack, or change its workers."),
+        Listed("down", "machine.stack", "Stop this machine's stack, unless jobs run on it."),
+        Listed("worker", "machine.workers", "Run a worker for a shared Redis in the foreground."),
+        Listed("workers", "machine.workers", "List live workers, their models and throughput."),
+        Listed("metrics", "machine.metrics", "Serve Prometheus metrics in the foreground."),
     ),
     "This installation": (
-        Entry("demo", "machine.demo", "Classify 10,000 test images here, and name what to try."),
-        Entry("doctor", "machine.doctor", "Check packages, broker, workers, disk and models."),
-        Entry("completion", "machine.completion", "Print the completion script of a shell."),
+        Listed("demo", "machine.demo", "Classify 10,000 test images here, and name what to try."),
+        Listed("doctor", "machine.doctor", "Check packages, broker, workers, disk and models."),
+        Listed("completion", "machine.completion", "Print the completion script of a shell."),
     ),
 }  # fmt: skip
 

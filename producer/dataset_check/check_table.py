@@ -86,7 +86,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
         created=time.time(),
     )
     with closing(Job(options, restart=True)) as job:
-        job.begin(Pinned(record, card, options), **{CHECK: b"1"})
+        job.start(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [_stored(n, result)])

@@ -66,7 +66,7 @@ def jobs(settings: Settings) -> Iterator[Finding]:
         yield Finding("log", Level.OK, str(log))
 
 
-def _unreadable(entry: job_index.Entry) -> Finding:
+def _unreadable(entry: job_index.IndexedJob) -> Finding:
     text = f"the journal of {entry.output} cannot be read"
     fix = f"classify with --restart, or: hangtag forget {entry.id}"
     try:

@@ -1,4 +1,4 @@
-"""The sheet with the summary of a spreadsheet: what came out, counted while rows are written."""
+"""The sheet with the summary of a spreadsheet: the results, counted while rows are written."""
 
 from __future__ import annotations
 

@@ -179,7 +179,9 @@ def _check_apart(options: JobOptions) -> None:
 
 def _check_kind(real: bytes, typed: bytes) -> None:
     """Raises OSError for a path that cannot be reached."""
-    mode = os.stat(real if typed else b"").st_mode
+    if not typed:  # `real` would be the job's folder
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    mode = os.stat(real).st_mode
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"{printable(typed)} is neither a folder nor a file; name one of these")
     if stat.S_ISDIR(mode):

@@ -147,7 +147,7 @@ def _cancel_at(job: str, settings: Settings) -> bool:
 def _record_cancelled(output: Path, job_id: str, settings: Settings) -> None:
     job = Job(stored_options(output))
     try:
-        job.stopped(Exit.CANCELLED)
+        job.store_stop(Exit.CANCELLED)
     finally:
         job.close()
     with suppress(BrokerAway):  # the job has no producer, and its keys expire

@@ -26,7 +26,7 @@ from producer.jobs.connect import Connector
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
-from producer.journal.totals import Answers
+from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import PART_SUFFIX
@@ -57,7 +57,7 @@ class Summary(msgspec.Struct, frozen=True):
     part: str = ""  #: path of the rows so far, of a job that --max-failures stopped early
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
-    answers: Answers | None = None  #: what came out; None of a job without a table yet
+    answers: AnswerCounts | None = None  #: counts of the results; None of a job without a table yet
 
 
 def classify(
@@ -135,7 +135,7 @@ def _work(
         _report_retry(attempt.report, job.repeat_failed())
     before = job.journal.totals.done
     run = DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, files), new)
-    job.started(attempt.budget)
+    job.store_attempt(attempt.budget)
     try:
         with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):
             code = run.execute()
@@ -153,7 +153,7 @@ def _work(
         job.finish(code, sha256, run.unlisted, result)
         return _End(code, result)
     result = AttemptResult(classified, _since(started), run.skipped)
-    job.stopped(code, result)
+    job.store_stop(code, result)
     return _End(code, result, _stop(job, code, queue, attempt.report))
 
 

@@ -16,6 +16,7 @@ from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, al
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.jobs.job import Job
+from producer.jobs.pin import pin
 from producer.present.formatting import mib
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
@@ -82,7 +83,7 @@ class Connector:
         if not self._job.has_started:
             for old in self._job.replaced:
                 delete_job(client, old)
-            self._job.start(client)
+            self._job.start(pin(client, self._job.options))
         self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
         queue = JobQueue(client, app, self._job.record, self._settings)

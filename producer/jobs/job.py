@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import redis
 
 from producer.formats.registry import CSV, check_columns
 from producer.formats.table_file import PART, check_part, sha256_of
@@ -16,9 +15,8 @@ from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
-from producer.jobs.pin import pin
 from producer.journal import schema
-from producer.journal.job_index import Entry, ids_of, remember, set_model
+from producer.journal.job_index import IndexedJob, ids_of, remember, set_model
 from producer.journal.job_properties import (
     ATTEMPT,
     PRODUCER,
@@ -76,7 +74,7 @@ class Job:
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
         try:
-            if not restart and not self.journal.started:
+            if not restart and not self.journal.has_started:
                 _check_output(self.output)  # also beside a journal that a killed process has left
             if not self._earlier:
                 self._check_options()
@@ -87,7 +85,7 @@ class Job:
     @property
     def has_started(self) -> bool:
         """Whether a model version was pinned."""
-        return not self._earlier and self.journal.started
+        return not self._earlier and self.journal.has_started
 
     @property
     def pinned(self) -> Pinned:
@@ -110,18 +108,9 @@ class Job:
         """The exit code of a finished job; None before."""
         return None if self._earlier else self.journal.exit_code
 
-    def start(self, client: redis.Redis) -> None:
-        """Pin the job to the current version of its model and to the server's file size limit, then
-        replace an earlier job of this output.
-
-        Raises:
-            SetupError: there is no such model, or it has no threshold for --accept.
-            redis.exceptions.RedisError: the server is unreachable.
-        """
-        self.begin(pin(client, self.options))
-
-    def begin(self, pinned: Pinned, **also: bytes) -> None:
-        """Start the job with these properties, and replace an earlier job of this output.
+    def start(self, pinned: Pinned, **also: bytes) -> None:
+        """Start the job with this version and these properties, and replace an earlier job of this
+        output.
 
         Raises:
             SetupError: the version has no threshold for --accept, or the journal cannot be written.
@@ -130,7 +119,7 @@ class Job:
         check_columns(self.options.form, make_table(pinned, self.table.display))
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        remember(Entry(record.id, str(self.output), record.created, card.ref, machine_id()))
+        remember(IndexedJob(record.id, str(self.output), record.created, card.ref, machine_id()))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),
@@ -161,7 +150,7 @@ class Job:
         """Write the table; return its SHA-256. Raises as `JobTable.write_table`."""
         return self.table.write_table(passed=passed)
 
-    def started(self, budget: ErrorBudget) -> None:
+    def store_attempt(self, budget: ErrorBudget) -> None:
         """Store the state that holds if this process dies, the budget that `collect` uses, and the
         process, by which `submit` recognizes its producer."""
         self.journal.put(
@@ -170,7 +159,7 @@ class Job:
             **{ATTEMPT: encode_attempt(AttemptResult()), PRODUCER: child_id(os.getpid()).encode()},
         )
 
-    def stopped(self, code: Exit, attempt: AttemptResult | None = None) -> None:
+    def store_stop(self, code: Exit, attempt: AttemptResult | None = None) -> None:
         """Store why an attempt ended before the job, for `status`."""
         properties = {"stopped": b"%d" % code}
         if attempt is not None:
@@ -222,7 +211,7 @@ class Job:
         if self.journal.get("options") is None:
             return
         stored = self.journal.options
-        if self.journal.started:
+        if self.journal.has_started:
             _ = self.journal.record  # a newer one is refused before a notice
         other = differences(self.options, stored)
         if other:

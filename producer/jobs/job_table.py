@@ -21,7 +21,7 @@ from producer.formats.table_file import (
 )
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
-from producer.journal.totals import Answers
+from producer.journal.totals import AnswerCounts
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
 from producer.rendering.display_options import (
@@ -52,7 +52,7 @@ class JobTable:
     ) -> None:
         self._journal, self._output, self._pinned = journal, output, pinned
         self.display = given or DisplayOptions()
-        self._answers: Answers | None = None  #: of the table that this process has written
+        self._answers: AnswerCounts | None = None  #: of the table that this process has written
         self._library = ""  #: that it was written with
 
     def resume(self, finished: bool) -> None:
@@ -120,7 +120,7 @@ class JobTable:
         return self._write(self._output, placing, passed)
 
     def _check_rows(self) -> None:
-        """Raises TooManyRows; what came out is counted all the same."""
+        """Raises TooManyRows; the results are counted all the same."""
         try:
             check_rows(self.form, self._journal.totals.done, self._output)
         except TooManyRows:
@@ -128,8 +128,9 @@ class JobTable:
             raise
 
     def write_part(self, part: Path, notice: Callable[[str], None] = lambda text: None) -> str:
-        """Write the rows so far to another file, and store what came out; return its path. A file
-        that this job has not written is not replaced: `notice` gets a line, and the path is empty.
+        """Write the rows so far to another file, and store the counts of the results; return its
+        path. A file that this job has not written is not replaced: `notice` gets a line, and the
+        path is empty.
 
         Raises:
             SetupError: the file or the journal cannot be written.
@@ -211,12 +212,12 @@ class JobTable:
         }
 
     def counted(self) -> dict[str, bytes]:
-        """What came out, as a property, if a table was written."""
+        """The counts of the results, as a property, if a table was written."""
         return {} if self._answers is None else {ANSWERS: encode_answers(self._answers)}
 
     @property
-    def answers(self) -> Answers:
-        """What came out so far: as of the last written table, or else counted now."""
+    def answers(self) -> AnswerCounts:
+        """The counts of the results so far: as of the last written table, or else counted now."""
         pinned, flagged = self._pinned(), sum(self._journal.totals.flagged.values())
         found = self._answers or self._journal.answers
         found = found or count_rows(self._journal, pinned.card, self.display)

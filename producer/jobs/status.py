@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
-from producer.jobs.job_list import job_table
+from producer.jobs.job_list import list_of_jobs
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.form import paragraphs
@@ -42,7 +42,7 @@ RATE_MAX = 1e12
 def job_lines(
     job: str, as_json: bool, settings: Settings, notice: Callable[[str], object]
 ) -> list[str]:
-    """Jobs as a table followed by the open requests, or one job with what came out, or one line of
+    """Jobs as a table followed by the open requests, or one job with its results, or one line of
     JSON. What came out of the jobs is not in a list of all: it is as long as their lists of labels.
 
     Raises:
@@ -53,10 +53,10 @@ def job_lines(
         listed = views[0] if job else [msgspec.structs.replace(v, answers=None) for v in views]
         return [json_text(listed)]
     if job:
-        return paragraphs(job_table(views), _answers(views[0]))
+        return paragraphs(list_of_jobs(views), _answers(views[0]))
     none = ["no jobs; start one with: hangtag classify DIR"]
     requests = _open_requests(settings)
-    return paragraphs(job_table(views) if views else none, table(requests) if requests else [])
+    return paragraphs(list_of_jobs(views) if views else none, table(requests) if requests else [])
 
 
 def _answers(view: JobView) -> list[str]:

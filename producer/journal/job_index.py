@@ -24,7 +24,7 @@ SEEN_S = 86_400.0
 REMEDY = "fix this or set XDG_STATE_HOME to another folder, and run the same command again"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class IndexedJob(msgspec.Struct, frozen=True):
     """One job that was started by this user."""
 
     id: str
@@ -40,7 +40,7 @@ def index_dir() -> Path:
     return Path(state) / "hangtag/jobs"
 
 
-def remember(entry: Entry) -> None:
+def remember(entry: IndexedJob) -> None:
     """Add an entry; it replaces an entry of the same output on the same machine.
 
     Raises:
@@ -76,13 +76,13 @@ def make_private(folder: Path) -> None:
         folder.parent.chmod(0o700)
 
 
-def entries() -> list[Entry]:
+def entries() -> list[IndexedJob]:
     """Every job whose journal exists or may exist on a disk that is missing now, oldest first.
     Entries of the others are deleted. Of one output on two machines, it is the job of this one."""
     found, now = [], time.time()
     for file in index_dir().glob("*.json"):
         try:
-            entry = msgspec.json.decode(file.read_bytes(), type=Entry)
+            entry = msgspec.json.decode(file.read_bytes(), type=IndexedJob)
             seen = file.stat().st_mtime
         except (OSError, *MISFITS):
             continue
@@ -99,20 +99,20 @@ def entries() -> list[Entry]:
     return sorted(known, key=lambda entry: entry.created)
 
 
-def _machine(entry: Entry) -> str:
+def _machine(entry: IndexedJob) -> str:
     return entry.machine or machine_id()
 
 
-def _is_own(entry: Entry) -> bool:
+def _is_own(entry: IndexedJob) -> bool:
     return _machine(entry) == machine_id()
 
 
-def is_reachable(entry: Entry) -> bool:
+def is_reachable(entry: IndexedJob) -> bool:
     """Whether the job's journal is there; false also while its folder cannot be accessed."""
     return os.path.exists(_journal(entry))
 
 
-def _is_deleted(entry: Entry) -> bool:
+def _is_deleted(entry: IndexedJob) -> bool:
     """Whether the folder of a missing journal is there. One without a file may be the place where
     its disk is mounted, or its server's folder."""
     try:
@@ -125,7 +125,7 @@ def _is_deleted(entry: Entry) -> bool:
     return False
 
 
-def _journal(entry: Entry) -> str:
+def _journal(entry: IndexedJob) -> str:
     return f"{entry.output}.hangtag"
 
 

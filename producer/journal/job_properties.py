@@ -15,7 +15,7 @@ import msgspec
 from producer.inputs.error_budget import ErrorBudget, decode_budget
 from producer.inputs.job_options import JobOptions, decode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, decode_skipped, decode_unlisted
-from producer.journal.totals import Answers
+from producer.journal.totals import AnswerCounts
 from shared import regular_file
 from shared.errors import MISFITS, BadMessage, Exit
 from shared.messages.job import JobRecord, decode_job
@@ -38,7 +38,7 @@ class JobProperties(ABC):
         """A property as it is stored."""
 
     @property
-    def started(self) -> bool:
+    def has_started(self) -> bool:
         """Whether a model version was pinned."""
         return self.get("record") is not None
 
@@ -97,7 +97,7 @@ class JobProperties(ABC):
         return None if count is None else int(count)
 
     @property
-    def answers(self) -> Answers | None:
+    def answers(self) -> AnswerCounts | None:
         """What came out, as of the last written table; None before."""
         return decode_answers(self.get(ANSWERS))
 
@@ -129,7 +129,7 @@ ATTEMPT = "attempt"
 PRODUCER = "producer"
 #: The property that holds the number of files in the folders.
 FILE_COUNT = "files"
-#: The property that holds what came out.
+#: The property that holds the counts of the results.
 ANSWERS = "answers"
 
 
@@ -158,17 +158,17 @@ def decode_attempt(data: bytes | None) -> AttemptResult:
         ) from error
 
 
-def encode_answers(answers: Answers) -> bytes:
+def encode_answers(answers: AnswerCounts) -> bytes:
     """JSON."""
     return msgspec.json.encode(answers)
 
 
-def decode_answers(data: bytes | None) -> Answers | None:
+def decode_answers(data: bytes | None) -> AnswerCounts | None:
     """The inverse of `encode_answers`; older journals have none. Raises BadMessage."""
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=Answers)
+        return msgspec.json.decode(data, type=AnswerCounts)
     except MISFITS as error:
         raise BadMessage(
             f"the job's counts by label cannot be read ({error}); start over with --restart"

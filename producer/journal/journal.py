@@ -89,7 +89,7 @@ class Journal(BatchReader, JobProperties):
     @property
     def has_job(self) -> bool:
         """Whether the file has a started job, or cannot be read."""
-        return not self._readable or self.started
+        return not self._readable or self.has_started
 
     def commit(
         self,
@@ -122,7 +122,7 @@ class Journal(BatchReader, JobProperties):
         """Schedule every failed row for a repeat, and every row of an open batch. Returns the
         number of rows. Each row has `k` labels."""
         with self._transaction():
-            retries.start(self._db, k)
+            retries.schedule(self._db, k)
             self.totals = self._sum()
         return self.repeating
 
@@ -133,8 +133,8 @@ class Journal(BatchReader, JobProperties):
             return retries.under_way(self._db)
 
     def failed_rows(self) -> Iterator[tuple[Place, bytes]]:
-        """(place, path) of every scheduled row that is in no repeat yet, in path order, one batch
-        in memory at a time. New repeats may be frozen during the iteration."""
+        """(place, path) of every failed row that is to be repeated and is in no new batch, in path
+        order, one batch in memory at a time. New repeats may be frozen during the iteration."""
         rows = retries.rows(self._db)
         while True:
             with sqlite_errors(self.path):

@@ -24,7 +24,7 @@ REACHED = "repeated"
 _BEFORE_ALL: Place = (-1, 0)
 
 
-def start(database: sqlite3.Connection, k: int) -> None:
+def schedule(database: sqlite3.Connection, k: int) -> None:
     """Schedule every failed row for a repeat, and every row of a batch without a result, since its
     files may have been fixed, too. Closes open repeats and marks the job as unfinished.
     `k` is the number of labels of each row."""
@@ -54,7 +54,8 @@ def reached(database: sqlite3.Connection, place: Place) -> None:
 
 
 def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
-    """(place, path) of every scheduled row that is in no repeat yet, in path order."""
+    """(place, path) of every failed row that is to be repeated and is in no new batch, in path
+    order."""
     after = _after(database)
     n = after[0]
     # No cursor stays open between two batches, since repeats are frozen and stored meanwhile.

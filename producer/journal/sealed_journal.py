@@ -62,7 +62,7 @@ class SealedJournal(JobProperties):
             if fault := schema.foreign_version(self._db, self.path):
                 raise SetupError(fault)
             self._properties = property_table.read(self._db)
-        if not self.started:
+        if not self.has_started:
             raise UsageError(
                 f"the job of {output} was never started; start it with: hangtag classify"
             )

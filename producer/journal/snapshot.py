@@ -23,7 +23,7 @@ from producer.journal.job_properties import (
 )
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
-from producer.journal.totals import Answers, JobCounts, load_counts
+from producer.journal.totals import AnswerCounts, JobCounts, load_counts
 from shared import file_lock, regular_file
 from shared.errors import Exit, HangtagError, SetupError, UsageError, no_such
 from shared.messages.batch import MAX_FILE_BYTES
@@ -60,7 +60,7 @@ class JobView(msgspec.Struct, frozen=True):
     over_budget: bool = False  #: paused, because more rows failed than --max-failures allows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
     attempt: AttemptResult = AttemptResult()  #: the last finished one
-    answers: Answers | None = None  #: what came out, as of the last written table
+    answers: AnswerCounts | None = None  #: counts of the results, as of the last written table
     created: float = 0.0  #: seconds since 1970; 0 if unknown
     file_count: int | None = None  #: images in its folders; None while they are not counted
 
@@ -105,7 +105,7 @@ def read_snapshot(output: Path) -> JobView | None:
     except SetupError:  # of another version
         return _unreadable(output)
     job = _Snapshot(found)
-    if not job.started:
+    if not job.has_started:
         return None
     try:
         record, unlisted, attempt = job.record, job.unlisted, job.attempt

@@ -53,7 +53,7 @@ class Withdrawn(msgspec.Struct, frozen=True):
     train: str  #: the command that trains a version on such images
 
 
-class Answers(msgspec.Struct, frozen=True):
+class AnswerCounts(msgspec.Struct, frozen=True):
     """What came out of a job. As large as the model's list of labels, whatever the job's size."""
 
     labels: dict[str, int] = {}  #: images by label, the most frequent first

@@ -22,7 +22,7 @@ _REMEDY = f"make it writable, or set {OVERRIDE}"
 _MAX_BYTES = 1024
 
 
-class Choice(NamedTuple):
+class ChosenModel(NamedTuple):
     """The model that commands take, and who chose it."""
 
     model: str  #: NAME[@VERSION|@ALIAS]
@@ -39,12 +39,12 @@ def default_model(settings: Settings) -> str:
     return found.model if found.source else ""
 
 
-def choice(settings: Settings) -> Choice:
+def choice(settings: Settings) -> ChosenModel:
     """The model that commands take. Raises UsageError if its name is invalid."""
-    return next(choices(settings), Choice(DEFAULT_NAME, ""))
+    return next(choices(settings), ChosenModel(DEFAULT_NAME, ""))
 
 
-def choices(settings: Settings) -> Iterator[Choice]:
+def choices(settings: Settings) -> Iterator[ChosenModel]:
     """That choice, then the stored one that HANGTAG_MODEL overrides. Raises UsageError, too."""
     if settings.model:
         yield _checked(settings.model, OVERRIDE)
@@ -88,9 +88,9 @@ def _stored() -> str:
         return ""
 
 
-def _checked(model: str, source: str) -> Choice:
+def _checked(model: str, source: str) -> ChosenModel:
     try:
         parse(model)
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from None
-    return Choice(model, source)
+    return ChosenModel(model, source)

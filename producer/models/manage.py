@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.catalog import load_catalog
-from producer.models.default_model import OVERRIDE, Choice, choice, choices
+from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
 from producer.present.formatting import near
 from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
@@ -135,7 +135,7 @@ def removable(settings: Settings, model: str) -> ModelName:
     return wanted
 
 
-def _check_unused(wanted: ModelName, used: Choice) -> None:
+def _check_unused(wanted: ModelName, used: ChosenModel) -> None:
     model = parse(used.model)
     if wanted.name == model.name and wanted.version in (None, model.version):
         how = (

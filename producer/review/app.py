@@ -37,7 +37,7 @@ class Decide(msgspec.Struct, forbid_unknown_fields=True):
     decisions: list[tuple[int, str | None]]
 
 
-class Decided(msgspec.Struct):
+class DecisionReply(msgspec.Struct):
     """The reply: when it arrives, everything but `refused` is saved."""
 
     labels: list[str]
@@ -123,9 +123,9 @@ class _Handlers:
             _no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag review`; reload it")
 
 
-def _decided(desk: Desk, labels: Mapping[int, str | None]) -> Decided:
+def _decided(desk: Desk, labels: Mapping[int, str | None]) -> DecisionReply:
     refused, copies = desk.decisions.decide(labels)
-    return Decided(desk.decisions.labels, desk.totals(), refused, copies)
+    return DecisionReply(desk.decisions.labels, desk.totals(), refused, copies)
 
 
 async def _json(work: Callable[[], Any]) -> Response:

@@ -49,7 +49,7 @@ class Rows(msgspec.Struct):
     rows: list[ShownRow]
 
 
-class Table(msgspec.Struct):
+class TableFacts(msgspec.Struct):
     """What does not depend on a view."""
 
     review: str  #: unique for each start of a server
@@ -92,9 +92,9 @@ class Desk:
         self._orders: dict[View, array[int]] = {}
         self._folders = {printable(name): name for name in answers.folder_names}
 
-    def table(self) -> Table:
+    def table(self) -> TableFacts:
         """The heading of the page."""
-        return Table(
+        return TableFacts(
             self.review,
             self._name,
             self.answers.card.ref,

@@ -28,10 +28,10 @@ class State(enum.IntEnum):
 
     PLACING = 0
     PLACED = 1
-    RETURNING = 2  #: `--undo` is at it
+    RETURNING = 2  #: `--undo` is taking it back
 
 
-class Content(NamedTuple):
+class ClassifiedContent(NamedTuple):
     """What was classified."""
 
     size: int
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     name: bytes
-    content: Content
+    content: ClassifiedContent
     inode: int  #: of the source when it was planned
 
     @property
@@ -106,7 +106,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         found = Way(way), State(state)
     except ValueError as error:
         raise Malformed(f"has an unknown state ({error})") from None
-    return Entry(sorting, number, *found, source, folder, name, Content(size, crc), inode)
+    return Entry(sorting, number, *found, source, folder, name, ClassifiedContent(size, crc), inode)
 
 
 def is_name(name: bytes) -> bool:

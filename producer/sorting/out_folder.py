@@ -45,7 +45,7 @@ def _made(out: str) -> New:
     left = sort_index.pending(folder)
     made = {*_missing(folder), *(left.made if left else ())}
     token = left.token if left else new_token()
-    entry = sort_index.Entry(token, folder, tuple(sorted(made)))
+    entry = sort_index.IndexedFolder(token, folder, tuple(sorted(made)))
     sort_index.remember(entry)
     with atomic_file.writing(Path(out), "choose another --into"):
         atomic_file.make_folder(Path(out))
@@ -53,7 +53,7 @@ def _made(out: str) -> New:
     return _new(entry)
 
 
-def _new(entry: sort_index.Entry) -> New:
+def _new(entry: sort_index.IndexedFolder) -> New:
     return New(entry.token, entry.out in entry.made)
 
 
@@ -76,7 +76,7 @@ def was_left(out: str) -> bool:
     return True
 
 
-def remove_log(log: SortLog, entry: sort_index.Entry) -> None:
+def remove_log(log: SortLog, entry: sort_index.IndexedFolder) -> None:
     """Remove a log that has no entries left, the folders that it made, and its entry in the index.
     Raises SetupError."""
     out, made = str(log.path.parent), log.made()
@@ -88,13 +88,13 @@ def remove_log(log: SortLog, entry: sort_index.Entry) -> None:
             _remove_empty(os.fsencode(os.path.join(out, name)))
     folder = os.fsencode(out)
     folders = {*entry.made, folder} if "" in made else {*entry.made}
-    ends = sort_index.Entry(entry.token, folder, tuple(sorted(folders)))
+    ends = sort_index.IndexedFolder(entry.token, folder, tuple(sorted(folders)))
     sort_index.remember(ends)
     log.remove()
     _remove_made(ends)
 
 
-def _remove_made(entry: sort_index.Entry) -> None:
+def _remove_made(entry: sort_index.IndexedFolder) -> None:
     """Remove the folder and those above it, as far as the sort made them and they are empty."""
     for folder in reversed(entry.made):  # the deepest first
         if (entry.out + b"/").startswith(folder + b"/"):

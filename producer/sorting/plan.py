@@ -12,7 +12,7 @@ from typing import NamedTuple
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules, batches
 from producer.rows.decide import Decision
-from producer.sort_log.entry import Content, Entry, State, Way
+from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders
 from producer.sorting.source_folders import SourceFolders, Sources
@@ -37,10 +37,10 @@ class PlannedFile(NamedTuple):
     number: int  #: of the row, from 0
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
-    content: Content | None  #: None: the file was never read
+    content: ClassifiedContent | None  #: None: the file was never read
 
 
-class Survey(NamedTuple):
+class PlanCounts(NamedTuple):
     """All rows in figures."""
 
     counts: Counter[str]  #: rows by folder
@@ -62,7 +62,7 @@ class Plan:
         self._class_folders = ClassFolders({*labels, *(persons.labels if persons else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
-    def survey(self) -> Survey:
+    def survey(self) -> PlanCounts:
         """Reads all rows."""
         counts: Counter[str] = Counter()
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
@@ -71,7 +71,7 @@ class Plan:
             counts.update(folders)
             digest.update("/".join((*folders, "")).encode())
             sources.add(batch.names)
-        return Survey(counts, digest.hexdigest(), sources.folders)
+        return PlanCounts(counts, digest.hexdigest(), sources.folders)
 
     def files(self) -> Iterator[PlannedFile]:
         """The file of every row, in order."""
@@ -80,7 +80,7 @@ class Plan:
             files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
             for number, (name, content, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
-                found = Content(*content) if known else None
+                found = ClassifiedContent(*content) if known else None
                 yield PlannedFile(number, sources.path(name), folder, found)
 
     def _batches(self) -> Iterator[RowBatch]:
@@ -132,7 +132,7 @@ class Planner:
         name = os.path.basename(row.source)
         draft = Entry(
             self._sorting, row.number, self._way, State.PLACING, row.source, row.folder, name,
-            row.content or Content(0, b""), 0,
+            row.content or ClassifiedContent(0, b""), 0,
         )  # fmt: skip
         try:
             if row.content is None:

@@ -24,7 +24,7 @@ from shared.errors import HangtagError, UsageError
 from shared.messages.files import printable
 
 
-def own(entry: sort_index.Entry, out: str) -> Reach:
+def own(entry: sort_index.IndexedFolder, out: str) -> Reach:
     """The folders that an entry of the index has recorded."""
 
     def path(source: bytes) -> bytes:
@@ -35,7 +35,7 @@ def own(entry: sort_index.Entry, out: str) -> Reach:
     return path
 
 
-def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_index.Entry:
+def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_index.IndexedFolder:
     """The entry of a log in this user's index; `named` are the folders of a named table.
 
     Raises:
@@ -52,13 +52,13 @@ def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_in
     return entry
 
 
-def recorded(log: SortLog, out: str) -> sort_index.Entry:
+def recorded(log: SortLog, out: str) -> sort_index.IndexedFolder:
     """The entry of a log in this user's index, or an empty one."""
     found = sort_index.of_log(log.token)
-    return found or sort_index.Entry(log.token, os.fsencode(out))
+    return found or sort_index.IndexedFolder(log.token, os.fsencode(out))
 
 
-def with_table(entry: sort_index.Entry, out: str, table: Path) -> sort_index.Entry:
+def with_table(entry: sort_index.IndexedFolder, out: str, table: Path) -> sort_index.IndexedFolder:
     """The entry with a table that is sorted into its folder, which is `out` now."""
     return msgspec.structs.replace(entry, out=os.fsencode(out), tables=entry.tables | {str(table)})
 
@@ -85,7 +85,7 @@ def _foreign(out: str, source: bytes) -> UsageError:
     )
 
 
-def _with_journals(entry: sort_index.Entry, log: SortLog) -> sort_index.Entry:
+def _with_journals(entry: sort_index.IndexedFolder, log: SortLog) -> sort_index.IndexedFolder:
     """With the folders of those tables of an earlier version's log that this user's jobs wrote."""
     jobs = {(job.output, job.id) for job in job_index.entries()}
     for output, job in log.sortings():

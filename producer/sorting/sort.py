@@ -29,7 +29,7 @@ from producer.sort_log.log import SortLog
 from producer.sorting import out_folder, placing, reach, sort_index
 from producer.sorting.folders import Folders
 from producer.sorting.placing import Placing, no_links
-from producer.sorting.plan import Plan, PlannedFile, Planner, Remaining, Survey
+from producer.sorting.plan import Plan, PlanCounts, PlannedFile, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
 from producer.summary.sorted_files import Sorted
@@ -73,7 +73,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             return msgspec.structs.replace(found, unproven=unproven)
 
 
-def _seal(log: SortLog, entry: sort_index.Entry) -> bool:
+def _seal(log: SortLog, entry: sort_index.IndexedFolder) -> bool:
     """Record a log in the index, and give it checksums; returns whether it had none."""
     unproven = not log.sealed
     sort_index.remember(entry)
@@ -206,7 +206,7 @@ def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:
         yield batch
 
 
-def _survey(plan: Plan, sealed: SealedJournal, progress: Stages) -> Survey:
+def _survey(plan: Plan, sealed: SealedJournal, progress: Stages) -> PlanCounts:
     """The survey of a plan, which reads all rows."""
     progress.stage("reading", sealed.count)
     sealed.passed = progress.passed

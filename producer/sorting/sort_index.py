@@ -19,7 +19,7 @@ from shared.errors import MISFITS
 from shared.failpoints import failpoint
 
 
-class Entry(msgspec.Struct, frozen=True):
+class IndexedFolder(msgspec.Struct, frozen=True):
     """A folder that this user has sorted into."""
 
     token: str  #: of its log
@@ -35,12 +35,12 @@ class Entry(msgspec.Struct, frozen=True):
         return not self.tables
 
 
-def of_log(token: str) -> Entry | None:
+def of_log(token: str) -> IndexedFolder | None:
     """The entry of a log."""
     return _read(_path(token)) if TOKEN.fullmatch(token) else None
 
 
-def pending(out: bytes) -> Entry | None:
+def pending(out: bytes) -> IndexedFolder | None:
     """What a sort into this folder has recorded that ended before it wrote its log, or after it
     removed it."""
     try:
@@ -51,7 +51,7 @@ def pending(out: bytes) -> Entry | None:
     return next((one for one in entries if one and one.out == out and one.is_pending), None)
 
 
-def remember(entry: Entry) -> None:
+def remember(entry: IndexedFolder) -> None:
     """Add an entry, or replace that of the same log. Raises SetupError."""
     if entry == of_log(entry.token):
         return
@@ -87,8 +87,8 @@ def _draft(token: str) -> Path:
     return _folder() / f".{token}"
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path) -> IndexedFolder | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Entry)
+        return msgspec.json.decode(path.read_bytes(), type=IndexedFolder)
     except (OSError, *MISFITS):
         return None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import NamedTuple
 
-from producer.sort_log.entry import Content
+from producer.sort_log.entry import ClassifiedContent
 from shared.errors import HangtagError
 from shared.failpoints import failpoint
 from shared.labels.class_folders import MAX_NAME_BYTES
@@ -160,15 +160,15 @@ def chunks(fd: int) -> Iterator[bytes]:
         yield chunk
 
 
-def content_of(fd: int) -> Content:
+def content_of(fd: int) -> ClassifiedContent:
     """Size and CRC-32 of the bytes of an open file."""
     size = crc = 0
     for chunk in chunks(fd):
         size, crc = size + len(chunk), zlib.crc32(chunk, crc)
-    return Content(size, crc.to_bytes(4, "little"))
+    return ClassifiedContent(size, crc.to_bytes(4, "little"))
 
 
-def content_at(spot: Spot) -> Content | None:
+def content_at(spot: Spot) -> ClassifiedContent | None:
     """What a regular file contains; None if there is none. Raises OSError."""
     try:
         with opened(spot) as fd:
@@ -188,7 +188,7 @@ def same_bytes(one: Spot, other: Spot) -> bool:
         return False
 
 
-def check(fd: int, wanted: Content) -> None:
+def check(fd: int, wanted: ClassifiedContent) -> None:
     """Raises Stays if an open file contains anything but `wanted`."""
     if content_of(fd) != wanted:
         raise Stays(CHANGED)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from producer.sort_log.entry import Content
+from producer.sort_log.entry import ClassifiedContent
 from producer.sorting.spots import (
     CHANGED,
     MISSING,
@@ -35,7 +35,7 @@ from shared.messages.files import printable
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def copy(old: Spot, new: Spot, part: Spot, wanted: Content | None) -> Identity:
+def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> Identity:
     """Copy a file that contains `wanted`, or anything if that is None; returns what was copied.
 
     `part` is written, synced, read again and renamed, so `new` is complete or absent.
@@ -97,7 +97,7 @@ def _copy_attributes(source: int, fd: int) -> None:
                 os.setxattr(fd, name, os.getxattr(source, name))
 
 
-def move(old: Spot, new: Spot, wanted: Content | None) -> None:
+def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> None:
     """Rename a file that contains `wanted`, or anything if that is None.
 
     Raises:
@@ -119,7 +119,7 @@ def move(old: Spot, new: Spot, wanted: Content | None) -> None:
         raise Stays(CHANGED)
 
 
-def make_link(old: Spot, new: Spot, wanted: Content) -> None:
+def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
     """Make a hard link to a file that contains `wanted`.
 
     Raises:
@@ -137,13 +137,13 @@ def make_link(old: Spot, new: Spot, wanted: Content) -> None:
             raise Stays(CHANGED)
 
 
-def remove(spot: Spot, wanted: Identity | Content | Spot, aside: Spot) -> None:
+def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot) -> None:
     """Remove a file that was copied elsewhere: the one with this identity or content, or the one
     that is equal to another file, byte for byte. It is renamed to `aside` first, so that no file is
     removed that takes its name between the check and the removal.
 
     Raises:
-        Stays: the file is another one, and is back at its name.
+        Stays: it is another file, which has its name again.
         OSError: it cannot be removed.
     """
     try:
@@ -158,12 +158,12 @@ def remove(spot: Spot, wanted: Identity | Content | Spot, aside: Spot) -> None:
         unlink(aside)
 
 
-def _is(spot: Spot, wanted: Identity | Content | Spot) -> bool:
+def _is(spot: Spot, wanted: Identity | ClassifiedContent | Spot) -> bool:
     if isinstance(wanted, Spot):
         return same_bytes(spot, wanted)
     try:
         with opened(spot) as fd:
-            if isinstance(wanted, Content):
+            if isinstance(wanted, ClassifiedContent):
                 return content_of(fd) == wanted
             return identity(os.fstat(fd)) == wanted
     except Stays:

@@ -1,4 +1,4 @@
-"""Counts what came out of a job while its table is written: memory is bounded by the labels."""
+"""Counts the results of a job while its table is written: memory is bounded by the labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import compress
 from operator import eq
 
-from producer.journal.totals import AcceptedShare, Answers, Failures
+from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
 from producer.output.csv_cells import escape
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rows.acceptance import doubtless, doubtless_point
@@ -51,12 +51,12 @@ class AnswerCounter:
         self._in_label_folders += len(truths) - truths.count(None)
         self._as_folder += sum(map(eq, truths, labels))
 
-    def counted(self) -> Answers:
+    def counted(self) -> AnswerCounts:
         """The counts so far."""
         ordered = sorted(self._all.items(), key=lambda item: (-item[1], item[0]))
         doubtful = [(i, count - self._sure[i]) for i, count in ordered]
         by_status = sorted(self._failed.items())
-        return Answers(
+        return AnswerCounts(
             {self._labels[i]: count for i, count in ordered},
             {self._labels[i]: count for i, count in doubtful if count},
             self._precision,
@@ -89,7 +89,7 @@ class AnswerCounter:
                 self._failed[code] = Failures(before.count + count, before.first)
 
 
-def count_rows(journal: Results, card: Card, display: DisplayOptions | None = None) -> Answers:
+def count_rows(journal: Results, card: Card, display: DisplayOptions | None = None) -> AnswerCounts:
     """The counts of a journal's rows, one batch in memory at a time."""
     counter = AnswerCounter(card, display)
     for batch in batches(journal):

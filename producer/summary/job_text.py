@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from producer.journal.totals import Answers
+from producer.journal.totals import AnswerCounts
 from producer.present import style
 from producer.present.form import Figure, LabelBar, figures, label_bars, next_commands, paragraphs
 from producer.present.formatting import one_line, percent
 
 
-def accepted_lines(answers: Answers, room: int | None = None) -> list[str]:
+def accepted_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     """How many rows are accepted, and what share of them should be right; empty without a
     threshold. A line has at most `room` columns."""
     accepted = figures(_accepted(answers), room)
     return [*accepted, *withdrawn_lines(answers, room)] if accepted else []
 
 
-def withdrawn_lines(answers: Answers, room: int | None = None) -> list[str]:
+def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     """Why nothing is promised of the rows, and what to do; empty if the promises hold."""
     found = answers.withdrawn
     if found is None:
@@ -28,7 +28,7 @@ def withdrawn_lines(answers: Answers, room: int | None = None) -> list[str]:
 
 
 def answer_lines(
-    answers: Answers, flagged: Mapping[str, int], blocks: bool, room: int | None = None
+    answers: AnswerCounts, flagged: Mapping[str, int], blocks: bool, room: int | None = None
 ) -> list[str]:
     """Labels as bars, then doubtful, flagged and failed rows, and the agreement with the folders'
     names. A line has at most `room` columns."""
@@ -48,7 +48,7 @@ def answer_lines(
     )
 
 
-def _accepted(answers: Answers) -> list[Figure]:
+def _accepted(answers: AnswerCounts) -> list[Figure]:
     accepted = answers.accepted
     if accepted is None:
         return []
@@ -66,7 +66,7 @@ def _accepted(answers: Answers) -> list[Figure]:
     return [Figure(f"{accepted.images:,}", "accepted", detail, style.good)]
 
 
-def _doubtful(answers: Answers) -> list[Figure]:
+def _doubtful(answers: AnswerCounts) -> list[Figure]:
     count = sum(answers.doubtful.values())
     if not count:
         return []
@@ -88,14 +88,14 @@ def _flagged(flagged: Mapping[str, int]) -> list[Figure]:
     return [Figure(f"{total:,}", "flagged", f"{kinds} (column flag)", style.doubtful)]
 
 
-def _failed(answers: Answers) -> list[Figure]:
+def _failed(answers: AnswerCounts) -> list[Figure]:
     return [
         Figure(f"{one.count:,}", status, f"first: {one_line(one.first)}", style.failed)
         for status, one in answers.failures.items()
     ]
 
 
-def _as_folder(answers: Answers) -> list[Figure]:
+def _as_folder(answers: AnswerCounts) -> list[Figure]:
     judged = answers.in_label_folders
     if not judged:
         return []

@@ -23,7 +23,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.snapshot import JobView, properties
-from producer.journal.totals import Answers, Withdrawn
+from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
 from producer.rows.acceptance import doubtless_point
 from shared.errors import BadMessage
@@ -55,7 +55,9 @@ def withdrawn(card: Card, rows: Rows, options: JobOptions) -> Withdrawn | None:
     return Withdrawn(why, train_command(options)) if why else None
 
 
-def as_promised(answers: Answers, flagged: int, card: Card, options: JobOptions) -> Answers:
+def as_promised(
+    answers: AnswerCounts, flagged: int, card: Card, options: JobOptions
+) -> AnswerCounts:
     """The answers of a job without what is not promised of them."""
     rows = Rows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
     why = withdrawn(card, rows, options)

@@ -42,7 +42,7 @@ class Credentials(CredentialProvider):
         return f"Credentials({self._address})"
 
     def __json__(self) -> str:
-        """What a worker reports to a monitor, among its connection's options."""
+        """The form in which a worker reports its connection to a monitor: without the password."""
         return repr(self)
 
 

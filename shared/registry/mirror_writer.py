@@ -213,7 +213,7 @@ def _delete_removed(
             key = keys.model_card(name, version)
             data = cast(bytes | None, client.get(key))
             if data is None or version in registry.versions(name):
-                continue  # no copy, or the version has appeared since
+                continue  # Redis has no copy of it, or the store has the version again
             if str(version).encode() in led_to:
                 continue
             with _collected(faults):

@@ -32,7 +32,7 @@ def with_head(backbone: bytes, weights: Weights, bias: Bias) -> bytes:
 
 
 def keras_with_head(backbone: keras.Model, weights: Weights, bias: Bias) -> keras.Model:
-    """The same in Keras."""
+    """The Keras model of a backbone with this head, with the same two outputs."""
     head = keras.layers.Dense(len(bias), name="logits", dtype="float32")
     logits = head(backbone.output)
     head.set_weights([weights, bias])

@@ -89,7 +89,7 @@ def _verdict(
 
 def _compared(
     context: Context, new: Card, old: Card, heldout: HeldOut
-) -> quality_gate.Comparison | None:
+) -> quality_gate.PairedAccuracies | None:
     """From the records of both versions, else by running `old` on the held-out images."""
     if old.labels != new.labels:
         return None

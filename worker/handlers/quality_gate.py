@@ -26,7 +26,7 @@ class GateDecision(NamedTuple):
     why: str
 
 
-class Comparison(NamedTuple):
+class PairedAccuracies(NamedTuple):
     """Two versions on the same images."""
 
     images: int
@@ -40,7 +40,7 @@ def paired(
     old: HeldoutAnswers,
     same_input: bool = True,
     corrected: Mapping[bytes, int] | None = None,
-) -> Comparison | None:
+) -> PairedAccuracies | None:
     """Compare on images held out from both; None if they are fewer than half of the smaller record.
 
     `corrected` are labels that people gave, by the SHA-256 of the file, also if `new` left them
@@ -62,7 +62,7 @@ def paired(
             truth[i] = corrected.get(digest, truth[i])
     right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
     differ = int(np.count_nonzero(right[0] != right[1]))
-    return Comparison(
+    return PairedAccuracies(
         len(common),
         float(right[0].mean()),
         float(right[1].mean()),
@@ -82,14 +82,16 @@ def _as_bytes(digests: Digests) -> Any:
     return np.ascontiguousarray(digests).view(f"V{digests.shape[1]}")[:, 0]
 
 
-def unpaired(new: Card, measured: float) -> Comparison:
+def unpaired(new: Card, measured: float) -> PairedAccuracies:
     """Compare with the accuracy of `old` as measured on the held-out images of `new`."""
     count = new.metrics.heldout_count
     error = math.hypot(standard_error(measured, count), math.sqrt(ADDED) / count)
-    return Comparison(count, new.metrics.heldout_accuracy, measured, error)
+    return PairedAccuracies(count, new.metrics.heldout_accuracy, measured, error)
 
 
-def judge(rule: Rule, new: Card, old: Card | None, compared: Comparison | None) -> GateDecision:
+def judge(
+    rule: Rule, new: Card, old: Card | None, compared: PairedAccuracies | None
+) -> GateDecision:
     """Judge `new` against `old`, the version behind `production`; None if there is none.
 
     `compared` is None if the versions cannot be compared. The first version of a name is promoted
@@ -130,7 +132,7 @@ def _exceeds(difference: float, error: float) -> bool:
     return difference > error and not math.isclose(difference, error)
 
 
-def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
+def _decide(new: Card, old: Card, compared: PairedAccuracies) -> GateDecision:
     promote = not _exceeds(compared.old - compared.new, compared.error)
     outcome = "promoted: not worse by" if promote else "not promoted: worse by"
     return GateDecision(
@@ -141,7 +143,7 @@ def _decide(new: Card, old: Card, compared: Comparison) -> GateDecision:
     )
 
 
-def _decide_clearly(new: Card, old: Card, compared: Comparison) -> GateDecision:
+def _decide_clearly(new: Card, old: Card, compared: PairedAccuracies) -> GateDecision:
     promote = _exceeds(compared.new - compared.old, compared.error)
     outcome = "promoted: better by" if promote else "not promoted: not better by"
     return GateDecision(

@@ -39,7 +39,7 @@ def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]
 
 
 def trials_promote(work: Train) -> Rule:
-    """When a trial of this head replaces it."""
+    """The rule by which a trial becomes the production version instead of this head."""
     return "never" if work.promote == "never" else "if-clearly-better"
 
 

@@ -19,7 +19,7 @@ from worker.training.augmentation import augmented
 from worker.training.checkpoint import START, Within
 from worker.training.counter_rng import Numbers
 from worker.training.pause import TrainingPaused
-from worker.training.schedule import Plan, rate
+from worker.training.schedule import Schedule, rate
 
 #: Minimum interval between two calls of `on_step`.
 STEP_INTERVAL_S = 0.25
@@ -71,7 +71,7 @@ def train_epochs(
     step: StepFunction,
     examples: Examples,
     recipe: Recipe,
-    plan: Plan,
+    plan: Schedule,
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
@@ -112,7 +112,7 @@ def train_epochs(
     return EpochResult(*(sums / plan.images).tolist())
 
 
-def _order(plan: Plan, seed: int, epoch: int) -> Numbers:
+def _order(plan: Schedule, seed: int, epoch: int) -> Numbers:
     order: Numbers = np.random.default_rng([seed, epoch, 1]).permutation(plan.images)
     return order
 

@@ -23,7 +23,7 @@ from worker.training import checkpoint, distillation, networks
 from worker.training.checkpoint import START, Stored, Within
 from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
-from worker.training.schedule import Plan, plan
+from worker.training.schedule import Schedule, plan
 
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
 
@@ -130,7 +130,7 @@ def _weights(labels: Labels, classes: int, options: Train) -> npt.NDArray[np.flo
     return (len(labels) / (present * np.maximum(counts, 1))).astype(np.float32)
 
 
-def _optimizer(recipe: Recipe, schedule: Plan, network: keras.Model) -> Any:
+def _optimizer(recipe: Recipe, schedule: Schedule, network: keras.Model) -> Any:
     averaged = {"use_ema": True, "ema_momentum": schedule.average} if schedule.average else {}
     if recipe.decay:
         optimizer = keras.optimizers.AdamW(weight_decay=recipe.decay, **averaged)

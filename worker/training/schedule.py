@@ -14,7 +14,7 @@ SMALLEST_BATCH = 8
 AVERAGED_SHARE = 1 / 20
 
 
-class Plan(NamedTuple):
+class Schedule(NamedTuple):
     """A recipe's schedule for a set of a given size."""
 
     images: int  #: of one epoch
@@ -31,7 +31,7 @@ def batch_size(recipe: Recipe, count: int) -> int:
     return min(recipe.batch, max(SMALLEST_BATCH, count // BATCHES_WANTED))
 
 
-def plan(recipe: Recipe, count: int) -> Plan:
+def plan(recipe: Recipe, count: int) -> Schedule:
     """The plan for `count` >= 1 images. Only a recipe with `least_steps` adapts to the count."""
     batch, epochs, average = batch_size(recipe, count), recipe.epochs, recipe.average
     if recipe.least_steps:
@@ -41,10 +41,10 @@ def plan(recipe: Recipe, count: int) -> Plan:
         average = max(0.0, min(average, 1 - 1 / (AVERAGED_SHARE * steps * epochs)))
     # With Adam the rate scales with the square root of the batch size: arXiv:2205.10287.
     peak = recipe.peak_rate * math.sqrt(batch / recipe.batch)
-    return Plan(count, epochs, steps, peak, average)
+    return Schedule(count, epochs, steps, peak, average)
 
 
-def rate(recipe: Recipe, plan: Plan, done: float) -> float:
+def rate(recipe: Recipe, plan: Schedule, done: float) -> float:
     """The learning rate after the share `done` (0 to 1) of all steps."""
     if done < recipe.warmup_share:
         return plan.peak_rate * done / recipe.warmup_share

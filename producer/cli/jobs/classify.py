@@ -98,10 +98,10 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
-    from producer.jobs.classify import classify as work
+    from producer.jobs.classify import classify as run_job
 
     options = make_options(given)
-    summary = work(
+    summary = run_job(
         options,
         Settings.from_env(),
         display=make_display(given),

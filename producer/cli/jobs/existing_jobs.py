@@ -50,9 +50,9 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 
     It is finished here if its own producer has ended. JOB is an id or the path of a table.
     """
-    from producer.jobs.background import collect as work
+    from producer.jobs.background import collect as collect_job
 
-    show_summary(work(job, Settings.from_env(), quiet), as_json, quiet)
+    show_summary(collect_job(job, Settings.from_env(), quiet), as_json, quiet)
 
 
 @click.command(
@@ -67,9 +67,9 @@ def cancel(job: str) -> None:
 
     Its results so far are stored. JOB is an id or the path of a table.
     """
-    from producer.jobs.cancel import cancel as work
+    from producer.jobs.cancel import cancel as cancel_job
 
-    click.echo(work(job, Settings.from_env()))
+    click.echo(cancel_job(job, Settings.from_env()))
 
 
 @click.command(
@@ -85,15 +85,15 @@ def forget(job: str, yes: bool) -> None:
 
     The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
     """
-    from producer.jobs import forget as work
+    from producer.jobs import forget as forgetting
     from producer.present.formatting import one_line
 
-    found = work.find(job)
-    name = f"job {found.id}".rstrip()
-    output = one_line(str(found.output))
-    confirm(f"Forget {name} of {output} ({found.about})? Its results are lost.", yes)
-    reached = work.forget(found, Settings.from_env())
-    stays = "its files stay, if they exist" if found.missing else _what_stays(found.output)
+    known = forgetting.find(job)
+    name = f"job {known.id}".rstrip()
+    output = one_line(str(known.output))
+    confirm(f"Forget {name} of {output} ({known.about})? Its results are lost.", yes)
+    reached = forgetting.forget(known, Settings.from_env())
+    stays = "its files stay, if they exist" if known.missing else _what_stays(known.output)
     click.echo(f"{name} is forgotten; {stays}")
     if not reached:
         click.echo("Redis is unreachable; its keys there expire within a day", err=True)

@@ -71,13 +71,13 @@ def predict(
     from producer.models.default_model import default_model
     from producer.predict import plot_file as plots
     from producer.predict import prediction_text
-    from producer.predict.predict import predict as work
+    from producer.predict.predict import predict as predict_images
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
-    found = work(images, settings, model=model, truth=truth, quiet=quiet or as_json)
+    found = predict_images(images, settings, model=model, truth=truth, quiet=quiet or as_json)
     if as_json:
         click.echo(prediction_text.as_json(found, top).encode())
     elif not quiet:

@@ -24,9 +24,9 @@ def demo(folder: Path, count: int | None) -> None:
     They are the test images of Fashion-MNIST, from this machine or downloaded; without them, 1,000
     drawings. FOLDER gets the images, the table and a page about it.
     """
-    from producer.demo import demo as work
+    from producer.demo import demo as run_demo
 
-    sys.exit(work(folder, count))
+    sys.exit(run_demo(folder, count))
 
 
 COMMANDS = (demo,)

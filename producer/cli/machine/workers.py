@@ -69,10 +69,10 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def workers(watch: bool, as_json: bool) -> None:
     """List live workers, their models and throughput."""
-    from producer.fleet import workers as work
+    from producer.fleet import workers as live_workers
 
     settings = Settings.from_env()
-    show_lines(lambda notice: work.worker_lines(settings, as_json, notice), watch, as_json)
+    show_lines(lambda notice: live_workers.worker_lines(settings, as_json, notice), watch, as_json)
 
 
 COMMANDS = (worker, workers)

@@ -72,12 +72,12 @@ def show(
     The grid has 25 training images. The request is queued like a training, because the data
     are on the trainer's machine.
     """
-    from producer.models import dataset as work
+    from producer.models import dataset as data_set
 
     settings = Settings.from_env()
     folder = folder or (None if as_json else Path())
-    summary = work.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
-    print_answer(summary.report, work.lines(summary.report), as_json, quiet)
+    summary = data_set.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
+    print_answer(summary.report, data_set.lines(summary.report), as_json, quiet)
     report_drawn(summary.written, quiet)
 
 
@@ -119,14 +119,14 @@ def check(
     hangtag review shows where they disagree with the folders. The request is queued like a
     training, and changes no folder.
     """  # fmt: skip
-    from producer.dataset_check import check as work
+    from producer.dataset_check import check as data_check
 
     settings, silent = Settings.from_env(), quiet or as_json
-    output = output or work.default_output(folder)
+    output = output or data_check.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
-    found = work.check(settings, folder, table, page=page, force=force, quiet=silent, **given)
-    print_answer(found, work.lines(found, folder, given["corrections"]), as_json, quiet)
+    found = data_check.check(settings, folder, table, page=page, force=force, quiet=silent, **given)
+    print_answer(found, data_check.lines(found, folder, given["corrections"]), as_json, quiet)
 
 
 COMMANDS = (dataset,)

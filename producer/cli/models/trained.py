@@ -62,7 +62,7 @@ def show_trained(
     settings: Settings, request_id: str, outcome: Outcome, *, quiet: bool, as_json: bool
 ) -> None:
     """The result of a training. Raises SetupError if another version of Hangtag wrote it."""
-    from producer.models import train as work
+    from producer.models import train as training
     from shared.messages.replies import Trained
 
     if as_json:
@@ -71,18 +71,18 @@ def show_trained(
     trained = outcome.decode(Trained)
     if quiet:
         return
-    measured = work.evaluations(settings, trained.model)
-    for line in work.summary(trained, measured, columns_of(sys.stdout)):
+    measured = training.evaluations(settings, trained.model)
+    for line in training.summary(trained, measured, columns_of(sys.stdout)):
         click.echo(line)
 
 
 def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
     import msgspec
 
-    from producer.models import train as work
+    from producer.models import train as training
 
     reply = msgspec.json.decode(outcome.answer)
     found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
     if "model" in found and "decision" in found:
-        found["evaluations"] = work.evaluations(settings, found["model"])
+        found["evaluations"] = training.evaluations(settings, found["model"])
     return found

@@ -66,19 +66,21 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
 
     It has figures, data, files, and the history of the model's aliases.
     """
-    from producer.models import show as work
+    from producer.models import show as version_details
     from producer.models.catalog import load_catalog
     from producer.models.default_model import default_model
     from shared.messages.model_name import parse
 
     settings = Settings.from_env()
     catalog = load_catalog(settings)
-    details = work.find(catalog, parse(model or default_model(settings)))
-    written = work.write_plots(catalog, details.card, pictures, force) if pictures else []
+    details = version_details.find(catalog, parse(model or default_model(settings)))
+    written = (
+        version_details.write_plots(catalog, details.card, pictures, force) if pictures else []
+    )
     if as_json:
         show_json(details)
     else:
-        print_lines(work.lines(details))
+        print_lines(version_details.lines(details))
     report_drawn(written)
 
 

@@ -49,13 +49,13 @@ def sort(
     Exit codes: 0 all images, 3 some stay where they are, 2 usage, 1 set-up, 130 interrupted.
     """
     from producer.sort_log.entry import Way
-    from producer.sorting import sort as work
+    from producer.sorting import sort as sorting
     from producer.summary.sorted_files import next_lines, remark_lines, result_lines
 
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
             raise UsageError("--undo takes only the folder that was sorted into, and --back-to DIR")
-        found = work.undo(undo, quiet, back_to)
+        found = sorting.undo(undo, quiet, back_to)
     elif back_to is not None:
         raise UsageError("--back-to says where --undo OUT puts the images; give both")
     elif table is None or into is None or way is None:
@@ -63,9 +63,9 @@ def sort(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
         )
     elif dry_run:
-        found = work.rehearse(table, into, Way(way))
+        found = sorting.rehearse(table, into, Way(way))
     else:
-        found = work.sort(table, into, Way(way), quiet)
+        found = sorting.sort(table, into, Way(way), quiet)
     print_answer(found, result_lines(found), as_json, quiet)
     if not as_json:
         for line in [*remark_lines(found), *([] if quiet else next_lines(found))]:

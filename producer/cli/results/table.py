@@ -54,7 +54,7 @@ def table(
     The rows come from the job's journal; nothing is classified. Options that are not given stay
     as they are.
     """  # fmt: skip
-    from producer.jobs.table import Target, render_again, render_copy
+    from producer.jobs.render_table import CopyTarget, render_again, render_copy
     from producer.present.formatting import counted, escaped, show_json
     from producer.present.style import columns_of
     from producer.summary.job_text import accepted_lines
@@ -63,7 +63,7 @@ def table(
         raise click.UsageError("--form is for -o; a job's own table keeps its form")
     display = make_display(given)
     if output:
-        found = render_copy(job, display, Target(output, form or "", force), as_json)
+        found = render_copy(job, display, CopyTarget(output, form or "", force), as_json)
     else:
         found = render_again(job, display, force, as_json)
     if as_json and output != "-":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.journal.job_index import Entry, remember
+from producer.journal.job_index import IndexedJob, remember
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
@@ -68,7 +68,7 @@ def test_watched_jobs_are_drawn_over_the_last_ones_until_ctrl_c(
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos/a.png").write_bytes(b"a")
         finish(options_of(tmp_path, b"photos"))
-        remember(Entry(ID, str(tmp_path / "out.csv"), 0.0))
+        remember(IndexedJob(ID, str(tmp_path / "out.csv"), 0.0))
 
     lines, code = watched("status", server, tmp_path, "no jobs", a_job_ends)
     assert code == 0

@@ -64,7 +64,7 @@ def finish(
                 0.0,
             )
             if restart:
-                job.begin(Pinned(record, card, options))
+                job.start(Pinned(record, card, options))
             else:
                 job.journal.put(
                     record=encode_job(record),

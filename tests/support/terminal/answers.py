@@ -14,10 +14,10 @@ from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.fleet import workers
 from producer.jobs.classify import Summary
-from producer.jobs.job_list import job_table
+from producer.jobs.job_list import list_of_jobs
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import JobState, JobView
-from producer.journal.totals import Answers, Failures
+from producer.journal.totals import AnswerCounts, Failures
 from producer.models import evaluate, list_versions, show
 from producer.predict import prediction_text
 from producer.predict.predictions import Prediction, Predictions
@@ -37,7 +37,7 @@ NOW_MS = 1_800_000_000_000
 MADE = "2027-01-13T08:00:00+00:00"
 CARD = packaged.card()
 LABELS = ("boot", "coat", "hat")
-ANSWERS = Answers(
+ANSWERS = AnswerCounts(
     {"Bag": 1_204, "Ankle boot": 830, "T-shirt/top": 411, "Coat": 52, "Shirt": 3},
     {"Bag": 40, "Ankle boot": 18, "T-shirt/top": 190, "Coat": 52},
     0.98,
@@ -82,7 +82,7 @@ def _status() -> None:
     paused = JobView("0c7vmh3e", JobState.PAUSED, 4_096, 2_048, 0, CARD.ref, "/data/old.csv")
     ages = (job, 5 * 60), (running, 34), (paused, 3 * 86_400)
     views = [msgspec.structs.replace(view, created=NOW_S - age_s) for view, age_s in ages]
-    _echo(job_table(views, NOW_S))
+    _echo(list_of_jobs(views, NOW_S))
 
 
 def _predict() -> None:

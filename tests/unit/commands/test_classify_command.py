@@ -21,7 +21,7 @@ from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary, appeared
 from producer.jobs.job import Job
 from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.totals import Answers, Failures
+from producer.journal.totals import AnswerCounts, Failures
 from producer.output.output_path import default_output
 from shared.errors import Exit, UsageError
 from shared.messages.job import JobRecord, encode_job
@@ -491,7 +491,7 @@ def shown_retry(typed: list[str], output: Path, capsys: pytest.CaptureFixture[st
     """The command for failed rows that the summary of this command shows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["hangtag", *typed])
-        answers = Answers({}, {}, 0.98, {}, 0, 0)
+        answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
         show_job_summary(Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
     shown = capsys.readouterr().err.partition("try failed rows again:")[2]
     return shown.splitlines()[0].strip()
@@ -680,7 +680,7 @@ def test_a_retry_is_proposed_only_where_it_may_change_the_answer(
     failures: list[str], retried: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = {status: Failures(1, "a.pdf") for status in failures}
-    answers = Answers({}, {}, 0.98, failed, 0, 0)
+    answers = AnswerCounts({}, {}, 0.98, failed, 0, 0)
     output = str(tmp_path / "out.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["hangtag", "classify", "photos"])

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import Commands, hangtag
 from producer.jobs.job import Job
-from producer.journal.job_index import Entry, entries, remember
+from producer.journal.job_index import IndexedJob, entries, remember
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, finish, options_of
 from tests.support.machine.unlistable_folders import obeying
@@ -42,12 +42,12 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/1.png").write_bytes(b"1")
     finish(options_of(tmp_path, b"photos"))
-    remember(Entry(ID, str(tmp_path / "out.csv"), 1.0))
+    remember(IndexedJob(ID, str(tmp_path / "out.csv"), 1.0))
     closed = tmp_path / "closed"
     closed.mkdir()
     for name in ("out.csv", "out.csv.hangtag"):
         shutil.copy(tmp_path / name, closed / name)
-    remember(Entry("testjb02", str(closed / "out.csv"), 2.0))
+    remember(IndexedJob("testjb02", str(closed / "out.csv"), 2.0))
     (closed / "page.html").touch()
     closed.chmod(0)
     yield Places(tmp_path / "out.csv", closed / "out.csv")
@@ -132,7 +132,7 @@ def test_an_index_entry_that_no_path_can_have_harms_no_job(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
-    remember(Entry("testjb02", str(tmp_path / f"{LONG}.csv"), 1.0))
+    remember(IndexedJob("testjb02", str(tmp_path / f"{LONG}.csv"), 1.0))
     assert run("status").exit_code == 0
     assert run("report", "unknown").exit_code == Exit.USAGE
     Job(options_of(tmp_path, b"photos")).close()

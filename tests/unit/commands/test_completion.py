@@ -14,7 +14,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal.job_index import Entry, remember
+from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
 from shared import recipes
 from shared.registry import packaged
@@ -63,7 +63,7 @@ def test_jobs_are_completed_newest_first_and_tables_as_files(tmp_path: Path) -> 
     for job, at in ((JOB, 1.0), ("k3fz9999", 2.0)):
         table = tmp_path / f"{job}.csv"
         journal_path(table).touch()
-        remember(Entry(job, str(table), at))
+        remember(IndexedJob(job, str(table), at))
     assert completed("collect", "k3f") == ["k3fz9999", JOB]
     assert completed("cancel", "out.c") == ["out.c"]
 

@@ -17,7 +17,7 @@ from producer.doctor import installed, reachable, stored
 from producer.doctor.doctor import Report
 from producer.doctor.finding import Level
 from producer.fleet import machine_resources
-from producer.journal.job_index import Entry, index_dir, remember
+from producer.journal.job_index import IndexedJob, index_dir, remember
 from producer.journal.journal import journal_path
 from producer.processes import lock
 from producer.stack import desired_state, launch, other_stacks
@@ -263,7 +263,7 @@ def test_a_full_disk_and_damaged_files_are_problems(
     (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
     table = tmp_path / "out.csv"
     journal_path(table).write_bytes(b"no journal" * 1000)
-    remember(Entry("k3fa2b1c", str(table), 1.0))
+    remember(IndexedJob("k3fa2b1c", str(table), 1.0))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, stored.DISK_BYTES - 1))
     found = problems(examined(Exit.SETUP))
     assert "the card of shoes@1 is damaged" in found["models"]

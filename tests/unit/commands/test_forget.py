@@ -13,7 +13,7 @@ from producer.cli.main import hangtag
 from producer.jobs.find_job import NoSuchJob, find_output
 from producer.jobs.job import Job
 from producer.journal import journal_lock
-from producer.journal.job_index import Entry, entries, remember
+from producer.journal.job_index import IndexedJob, entries, remember
 from producer.journal.journal import journal_path
 from shared.errors import Exit, UsageError
 from tests.support.jobs.finished_job import ID, finish, options_of
@@ -27,7 +27,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("1.png", "2.png"):
         (tmp_path / "photos" / name).write_bytes(name.encode())
     finish(options_of(tmp_path, b"photos"))
-    remember(Entry(ID, str(tmp_path / "out.csv"), 1.0))
+    remember(IndexedJob(ID, str(tmp_path / "out.csv"), 1.0))
     return tmp_path / "out.csv"
 
 
@@ -74,7 +74,7 @@ def test_a_job_of_a_stack_that_has_ended_has_no_keys(
     table.unlink()
     journal_path(table).unlink()
     finish(options_of(table.parent, b"photos"), batch_images=1, stop_after=0)
-    remember(Entry(ID, str(table), 1.0))
+    remember(IndexedJob(ID, str(table), 1.0))
     result = run(ID, "--yes")
     assert result.exit_code == 0, result.output
     assert "is forgotten" in result.stdout
@@ -103,7 +103,7 @@ def test_a_running_job_is_not_forgotten(table: Path) -> None:
 def test_a_job_whose_journal_is_empty_or_damaged_is_forgotten(table: Path) -> None:
     """Empty, as a forget leaves it that was interrupted before the file was removed."""
     for content in (b"", b"no journal" * 1000):
-        remember(Entry(ID, str(table), 1.0))
+        remember(IndexedJob(ID, str(table), 1.0))
         journal_path(table).write_bytes(content)
         assert run(ID, "--yes").exit_code == 0
         assert not journal_path(table).exists()
@@ -122,7 +122,7 @@ def test_a_symbolic_link_is_not_followed(table: Path, tmp_path: Path) -> None:
 def test_the_start_of_an_id_is_enough_if_one_job_has_it(table: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     journal_path(other).touch()
-    remember(Entry("testzz99", str(other), 2.0))
+    remember(IndexedJob("testzz99", str(other), 2.0))
     assert find_output("testj") == table
     assert find_output("testz") == other
     with pytest.raises(UsageError, match=rf"several jobs start with test: {ID}, testzz99; type"):

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from producer.cli.groups import GROUPS, LINE_CHARS, Entry
+from producer.cli.groups import GROUPS, LINE_CHARS, Listed
 from producer.cli.main import hangtag
 
 COLUMNS = 80
@@ -53,7 +53,7 @@ def parse(arguments: list[str], group: click.Group = hangtag) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_the_list_of_commands_says_what_the_help_of_each_says_first(entry: Entry) -> None:
+def test_the_list_of_commands_says_what_the_help_of_each_says_first(entry: Listed) -> None:
     assert len(entry.line) <= LINE_CHARS
     assert (ALL[entry.name].help or "").splitlines()[0] == entry.line
     assert any(

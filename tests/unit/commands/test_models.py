@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.cli.models import versions
 from producer.cli.models.models import models
-from producer.journal.job_index import Entry, forget, remember
+from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show
 from producer.models.catalog import Catalog
@@ -243,7 +243,7 @@ def job(version: int, output: Path, **properties: bytes) -> None:
     )
     with closing(Journal(journal_path(output))) as journal:
         journal.put(record=encode_job(record), card=encode_card(pinned), **properties)
-    remember(Entry(record.id, str(output), float(version)))
+    remember(IndexedJob(record.id, str(output), float(version)))
 
 
 def test_a_resumable_job_protects_its_version_and_a_finished_one_does_not(

@@ -62,7 +62,7 @@ def test_a_job_stores_at_its_start_which_arguments_are_files(here: Path) -> None
     )
     options = options_of(here, b"in/3.png", b"photos", b"in/1.png")
     with closing(Job(options)) as job:
-        job.begin(Pinned(record, card, options))
+        job.start(Pinned(record, card, options))
         assert job.options.file_roots == (0, 2)
         assert job.pinned.options == job.options
     (here / "in/1.png").unlink()

@@ -96,7 +96,7 @@ def test_each_command_refuses_it_in_one_line_and_changes_nothing(folder: Path, p
 
 @pytest.mark.parametrize("part", ["schema", "options", "record"])
 def test_doctor_says_so_and_its_version_is_kept(folder: Path, part: str) -> None:
-    entry = job_index.Entry(ID, str(folder / "out.csv"), 0.0, "garments@3", machine_id())
+    entry = job_index.IndexedJob(ID, str(folder / "out.csv"), 0.0, "garments@3", machine_id())
     job_index.remember(entry)
     make_newer(folder, part)
     (unreadable,) = (found for found in jobs(Settings()) if found.level is Level.PROBLEM)

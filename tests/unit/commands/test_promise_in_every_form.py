@@ -38,7 +38,7 @@ def planted(folder: Path, sure: bool) -> Path:
         for i in range(ROWS)
     ]
     table = plant(folder / "out.csv", rows, batch_images=50)
-    said("table", str(table), "--no-corrections")  # writes it, and stores what came out
+    said("table", str(table), "--no-corrections")  # writes it, and stores the counts
     return table
 
 

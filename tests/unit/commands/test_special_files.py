@@ -35,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("1.png", "2.png"):
         (tmp_path / "in" / name).write_text(name)
     finish(options_of(tmp_path, b"in"))
-    job_index.remember(job_index.Entry(ID, str(tmp_path / "out.csv"), 1.0))
+    job_index.remember(job_index.IndexedJob(ID, str(tmp_path / "out.csv"), 1.0))
     os.mkfifo(PIPE)
     return tmp_path
 

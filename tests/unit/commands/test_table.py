@@ -289,7 +289,7 @@ def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
     part = Path(f"{output}.part")
     finish(options, stop_after=2)
     with closing(Job(options)) as job:
-        job.stopped(Exit.BUDGET)
+        job.store_stop(Exit.BUDGET)
         job.table.write_part(part)
     assert rows(part)
     view = read_snapshot(output)
@@ -340,7 +340,7 @@ def test_a_follower_reports_no_file_of_another_program_as_rows_so_far(
     part = Path(f"{output}.part")
     finish(options, stop_after=2)
     with closing(Job(options)) as job:
-        job.stopped(Exit.BUDGET)
+        job.store_stop(Exit.BUDGET)
         job.table.write_part(part)
     assert collect(str(output), Settings.from_env(), quiet=True).part == str(part)
     part.write_text("a download in progress")

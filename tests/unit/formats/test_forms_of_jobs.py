@@ -213,7 +213,7 @@ def test_only_a_version_without_forms_refuses_a_journal_of_another_form_than_csv
     """It would write CSV."""
     job_options, card = options(folder, f"out.{form}"), packaged.card()
     with closing(Job(job_options)) as job:
-        job.begin(Pinned(JOB, card, job_options))
+        job.start(Pinned(JOB, card, job_options))
         written = job.journal.get(schema.PROPERTY)
     assert written == (schema.NOW if form == "csv" else schema.WITH_FORM)
     with closing(Job(job_options)) as job:

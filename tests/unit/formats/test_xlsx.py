@@ -159,5 +159,5 @@ def test_a_job_with_too_many_columns_does_not_start(
     wide, version = options(tmp_path, "out.xlsx", probabilities=True), packaged.card()
     record = msgspec.structs.replace(JOB, top_k=len(version.labels))
     with closing(Job(wide)) as job, pytest.raises(UsageError, match="the table has 17 columns"):
-        job.begin(Pinned(record, version, wide))
+        job.start(Pinned(record, version, wide))
     assert not list(tmp_path.glob("out*"))

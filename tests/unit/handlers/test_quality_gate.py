@@ -15,7 +15,7 @@ from shared.messages.model_card import Card
 from shared.messages.training import Rule
 from shared.registry import packaged
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.handlers.quality_gate import Comparison, GateDecision, judge, paired, unpaired
+from worker.handlers.quality_gate import GateDecision, PairedAccuracies, judge, paired, unpaired
 
 OLD = packaged.card()
 RULES: tuple[Rule, ...] = ("if-better", "if-clearly-better", "always", "never")
@@ -52,7 +52,7 @@ def test_if_better_promotes_versions_at_most_one_standard_error_worse(
 def test_if_clearly_better_promotes_versions_more_than_one_standard_error_better(
     accuracy: float, measured: float, error: float
 ) -> None:
-    compared = Comparison(100, accuracy, measured, error)
+    compared = PairedAccuracies(100, accuracy, measured, error)
     new = new_card(accuracy)
     other = msgspec.structs.replace(new, recipe="photo-fine")
     verdict = judge("if-clearly-better", other, OLD, compared)
@@ -114,7 +114,7 @@ def test_records_are_compared_image_by_image_in_any_order(
     more = [len(images) + n for n in range(5)]
     old = answers([*more, *shuffled], [*[True] * 5, *(pairs[n][1] for n in shuffled)])
     difference = np.array([float(one) - float(other) for one, other in pairs])
-    expected = Comparison(
+    expected = PairedAccuracies(
         len(pairs),
         float(np.mean([one for one, _ in pairs])),
         float(np.mean([other for _, other in pairs])),

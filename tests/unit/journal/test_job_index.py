@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.journal.job_index import (
-    Entry,
+    IndexedJob,
     entries,
     forget,
     ids_of,
@@ -55,7 +55,7 @@ def test_the_state_folder_is_accessible_to_its_user_only(
         folder.mkdir(parents=True, mode=0o755)
     output = tmp_path / "out.csv"
     journal_path(output).touch()
-    remember(Entry("abcdefgh", str(output), 0.0))
+    remember(IndexedJob("abcdefgh", str(output), 0.0))
     assert mode(folder) == 0o700
     assert output_of("abcdefgh") == output
     assert index_dir().parent == folder
@@ -64,13 +64,13 @@ def test_the_state_folder_is_accessible_to_its_user_only(
 def test_an_entry_of_another_machine_stays(tmp_path: Path) -> None:
     """Both machines share a home, and each has a file of this path on a disk of its own."""
     output = tmp_path / "out.csv"
-    remember(Entry("testjb01", str(output), 1.0, machine="another"))
+    remember(IndexedJob("testjb01", str(output), 1.0, machine="another"))
     (tmp_path / "the folder").touch()
     assert [entry.id for entry in entries()] == ["testjb01"]  # its journal is not missing there
     assert ids_of(str(output)) == set()
     journal_path(output).touch()
-    remember(Entry("testjb02", str(output), 2.0, machine=machine_id()))
-    remember(Entry("testjb03", str(output), 3.0))  # as of an older version
+    remember(IndexedJob("testjb02", str(output), 2.0, machine=machine_id()))
+    remember(IndexedJob("testjb03", str(output), 3.0))  # as of an older version
     assert ids_of(str(output)) == {"testjb03"}
     assert sorted(file.stem for file in index_dir().iterdir()) == ["testjb01", "testjb03"]
 
@@ -79,8 +79,8 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     """Otherwise a command would display, cancel or remove the wrong job."""
     output = tmp_path / "out.csv"
     journal_path(output).touch()
-    remember(Entry("testjb01", str(output), 1.0, machine="another"))
-    remember(Entry("testjb02", str(output), 2.0, machine=machine_id()))
+    remember(IndexedJob("testjb01", str(output), 1.0, machine="another"))
+    remember(IndexedJob("testjb02", str(output), 2.0, machine=machine_id()))
     assert output_of("testjb01") is None
     assert output_of("testjb02") == output
     assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
@@ -92,7 +92,7 @@ def test_a_renamed_machine_has_no_entries_of_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its journal was deleted, so its entry is."""
-    remember(Entry("testjb01", str(tmp_path / "out.csv"), 1.0, machine=machine_id()))
+    remember(IndexedJob("testjb01", str(tmp_path / "out.csv"), 1.0, machine=machine_id()))
     monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
     machine_id.cache_clear()
     (tmp_path / "another file").touch()

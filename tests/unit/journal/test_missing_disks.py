@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
-from producer.journal.job_index import MISSING_S, SEEN_S, Entry, entries, index_dir, remember
+from producer.journal.job_index import MISSING_S, SEEN_S, IndexedJob, entries, index_dir, remember
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from shared.errors import Exit
@@ -45,7 +45,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ID, NAME, 2, card_sha256(cards[1]), "litert", options.top_k, "out.csv", "host", 1.0
     )
     with closing(Job(options)) as job:
-        job.begin(Pinned(record, cards[1], options))
+        job.start(Pinned(record, cards[1], options))
     return disk
 
 
@@ -121,7 +121,7 @@ def test_a_job_on_a_missing_disk_can_be_forgotten(disk: Path) -> None:
 
 
 def test_a_job_of_another_machine_is_forgotten_on_request(tmp_path: Path) -> None:
-    remember(Entry("testjb03", str(tmp_path / "missing/out.csv"), 1.0, machine="another"))
+    remember(IndexedJob("testjb03", str(tmp_path / "missing/out.csv"), 1.0, machine="another"))
     assert run("forget", "testjb03", "--yes").stdout.startswith("job testjb03 is forgotten;")
     assert list(index_dir().iterdir()) == []
 
@@ -147,5 +147,5 @@ def test_jobs_of_deleted_folders_are_forgotten_when_they_are_missing_for_long(di
 
 
 def test_an_entry_of_an_older_version_names_no_model(tmp_path: Path) -> None:
-    remember(Entry("testjb03", str(tmp_path / "missing/out.csv"), 1.0))
+    remember(IndexedJob("testjb03", str(tmp_path / "missing/out.csv"), 1.0))
     assert run("models", "prune", "fashion-mnist", "--dry-run").exit_code == 0

@@ -6,13 +6,13 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.journal.totals import Answers, Failures
+from producer.journal.totals import AnswerCounts, Failures
 from producer.present.bars import parted_bar
 from producer.present.form import LABELS_SHOWN, LabelBar, label_bars, next_commands
 from producer.present.style import width
 from producer.summary.job_text import answer_lines
 
-ANSWERS = Answers(
+ANSWERS = AnswerCounts(
     {"Bag": 60, "T-shirt/top": 3, "Coat": 1},
     {"Bag": 15, "Coat": 1},
     0.98,
@@ -41,7 +41,7 @@ def test_an_answer_has_bars_doubts_failures_and_folders() -> None:
 
 
 def test_a_version_without_thresholds_says_why_every_row_is_doubtful() -> None:
-    lines = plain(answer_lines(Answers({"Bag": 2}, {"Bag": 2}), {}, False))
+    lines = plain(answer_lines(AnswerCounts({"Bag": 2}, {"Bag": 2}), {}, False))
     assert lines[0] == "  Bag  2  ------------------------"
     assert "card has no confidence" in lines[2]
 

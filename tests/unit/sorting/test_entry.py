@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.sort_log.entry import Content, Malformed, entry_of
+from producer.sort_log.entry import ClassifiedContent, Malformed, entry_of
 
 CELLS = (1, 2, "move", 1, b"/in/a.png", "Bag", b"a.png", 3, b"crc!", 9)
 
@@ -12,7 +12,7 @@ CELLS = (1, 2, "move", 1, b"/in/a.png", "Bag", b"a.png", 3, b"crc!", 9)
 def test_an_entry_has_the_cells_that_were_stored() -> None:
     entry = entry_of(CELLS)
     assert (entry.key, entry.source, entry.folder) == ((1, 2), b"/in/a.png", "Bag")
-    assert (entry.name, entry.content, entry.inode) == (b"a.png", Content(3, b"crc!"), 9)
+    assert (entry.name, entry.content, entry.inode) == (b"a.png", ClassifiedContent(3, b"crc!"), 9)
 
 
 @pytest.mark.parametrize(

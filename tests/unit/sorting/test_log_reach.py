@@ -252,7 +252,7 @@ def test_two_tables_of_one_user_share_a_folder(out: Path, tmp_path: Path) -> Non
 def change_meanwhile(
     monkeypatch: pytest.MonkeyPatch, out: Path, sealed: bool, **cells: Any
 ) -> None:
-    """Another program, which minds no lock, changes the log while `--undo` is at its first file."""
+    """A program without the lock changes the log while `--undo` takes its first file back."""
     monkeypatch.setattr(placing, "BATCH_FILES", 1)
 
     def on_pass(name: str) -> None:
@@ -307,7 +307,7 @@ class TestEarlierVersion:
 
     @pytest.fixture
     def old(self, table: Path, out: Path) -> Path:
-        job_index.remember(job_index.Entry(ID, str(table), 1.0))
+        job_index.remember(job_index.IndexedJob(ID, str(table), 1.0))
         forget_all()
         unseal(out)
         return out
@@ -367,14 +367,14 @@ class TestEarlierVersion:
             path.unlink()
         (tmp_path / "job/in/c.png").write_bytes(b"other")
         finish(options_of(table.parent, b"in"), job_id="testjb02")
-        job_index.remember(job_index.Entry(ID, str(table), 1.0))
+        job_index.remember(job_index.IndexedJob(ID, str(table), 1.0))
         refused(old, tmp_path)
 
     def test_a_job_of_another_table_does_not_count(
         self, table: Path, old: Path, tmp_path: Path
     ) -> None:
         job_index.forget([ID])
-        job_index.remember(job_index.Entry("testjb02", str(table), 1.0))
+        job_index.remember(job_index.IndexedJob("testjb02", str(table), 1.0))
         refused(old, tmp_path)
 
 
@@ -391,6 +391,6 @@ def test_stripped_checksums_give_a_log_no_reach(out: Path, tmp_path: Path, victi
         first[4] = os.fsencode(victim / "x")
         lines["file"][0] = tuple(first)
 
-    job_index.remember(job_index.Entry(ID, str(out.parent / "out.csv"), 1.0))
+    job_index.remember(job_index.IndexedJob(ID, str(out.parent / "out.csv"), 1.0))
     unseal(out, edit)
     assert str(victim / "x") in refused(out, tmp_path)

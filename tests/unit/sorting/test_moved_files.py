@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.journal.job_index import Entry, remember
+from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import moved_files, row_files, sorted_into
@@ -166,7 +166,7 @@ def test_a_file_that_was_sorted_twice_is_found(
     second = tmp_path / "second/out.csv"
     sort.sort(second, tmp_path / "again", Way.MOVE)
     for number, one in enumerate((table, second)):
-        remember(Entry(f"testjb0{number}", str(one), float(number)))
+        remember(IndexedJob(f"testjb0{number}", str(one), float(number)))
     with monkeypatch.context() as patch:  # all tables have no one job
         patch.setattr(moved_files, "read_snapshot", lambda table: pytest.fail("it is read"))
         with row_files.of_all_tables() as where:
@@ -232,7 +232,7 @@ def test_predict_finds_moved_images(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
-    remember(Entry("testjb01", str(table), 0.0))
+    remember(IndexedJob("testjb01", str(table), 0.0))
     (table.parent / "in/here.png").write_bytes(b"here")
     monkeypatch.chdir(tmp_path)
     typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
@@ -346,7 +346,7 @@ class TestDamagedLog:
         other = sorted_job.make(tmp_path / "other", {"a.png": b"odd"}, job_id="testjb02")
         sort.sort(other, tmp_path / "again", Way.MOVE)
         for number, one in enumerate((other, table), 1):
-            remember(Entry(f"testjb0{number}", str(one), float(number)))
+            remember(IndexedJob(f"testjb0{number}", str(one), float(number)))
         with row_files.of_all_tables() as where:
             now = where(os.fsencode(tmp_path / "other/in/a.png"))
         assert now == os.fsencode(tmp_path / "again/flagged/a.png")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from producer.sort_log.entry import Content, Entry, State, Way
+from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _Settling
 
@@ -83,7 +83,7 @@ def laid(tmp_path: Path, case: Case) -> Entry:
     elif case.place is not None:
         place.write_bytes(case.place)
     inode = place.stat().st_ino if case.place == SAME_INODE else 0
-    content = Content(len(ROWS), zlib.crc32(ROWS).to_bytes(4, "little"))
+    content = ClassifiedContent(len(ROWS), zlib.crc32(ROWS).to_bytes(4, "little"))
     return Entry(0, 0, case.way, case.state, os.fsencode(source), "Bag", b"a.png", content, inode)
 
 

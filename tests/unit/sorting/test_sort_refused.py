@@ -30,7 +30,7 @@ def test_a_table_without_a_journal_with_one_that_can_be_sorted(tmp_path: Path, o
     for folder in ("elsewhere", "here"):
         (tmp_path / folder / "in").mkdir(parents=True)
         finish(options_of(tmp_path / folder, b"in"))
-        job = job_index.Entry(f"testjb0{folder[0]}", str(tmp_path / folder / "out.csv"), 1.0)
+        job = job_index.IndexedJob(f"testjb0{folder[0]}", str(tmp_path / folder / "out.csv"), 1.0)
         job_index.remember(job)
     (tmp_path / "here/own95.csv").write_text("path,label\n")
     with pytest.raises(UsageError, match=f"for example {tmp_path}/here/out.csv"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sort_log.entry import Content, Entry, State, Way
+from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sorting import spots, transfer
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _was_copied
@@ -115,7 +115,7 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
 ) -> None:
     """Which has a file of this name."""
     monkeypatch.chdir(tmp_path)
-    content = Content(3, b"crc!")
+    content = ClassifiedContent(3, b"crc!")
     entry = Entry(1, 0, Way.COPY, State.PLACED, b"/in/a.png", "Bag", image.name, content, 0)
     with Folders(os.fsencode(tmp_path / "out")) as folders:
         assert folders.placed(entry) is None

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
-from producer.journal.totals import AcceptedShare, Answers
+from producer.journal.totals import AcceptedShare, AnswerCounts
 from producer.summary.promise import FLAGGED, Rows, as_promised, train_command, withdrawn
 from shared.messages.model_card import Card
 from shared.registry import packaged
@@ -86,7 +86,7 @@ def test_a_version_without_held_out_answers_promises_nothing() -> None:
 
 def test_without_a_promise_no_figure_of_a_precision_is_left() -> None:
     accepted = AcceptedShare(10, 0.97, 0.95)
-    answers = Answers({"Bag": 100}, {"Bag": 90}, 0.98, accepted=accepted)
+    answers = AnswerCounts({"Bag": 100}, {"Bag": 90}, 0.98, accepted=accepted)
     found = as_promised(answers, 0, CARD, OPTIONS)
     assert found.withdrawn is not None
     assert found.precision is None

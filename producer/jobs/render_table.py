@@ -33,7 +33,7 @@ from producer.journal.snapshot import (
     read_snapshot,
     stored_options,
 )
-from producer.journal.totals import Answers
+from producer.journal.totals import AnswerCounts
 from producer.output.output_path import check_folder, checked_output
 from producer.present.formatting import typed
 from producer.present.meter import Stages
@@ -55,7 +55,7 @@ _OF_JOBS = (journal.SUFFIX, f"{journal.SUFFIX}-wal", f"{journal.SUFFIX}-shm", co
 _STAGE = "rendering"
 
 
-class Target(NamedTuple):
+class CopyTarget(NamedTuple):
     """Where a table is written, instead of the job's own file."""
 
     output: str  #: as typed
@@ -71,7 +71,7 @@ class RenderedTable(msgspec.Struct, frozen=True):
     model: str
     rows: int
     finished: bool  #: false of the rows so far
-    answers: Answers
+    answers: AnswerCounts
     unproven: str = ""  #: a line on corrections whose files were never compared
 
 
@@ -110,7 +110,7 @@ def render_again(
 
 
 def render_copy(
-    job: str, display: DisplayOptions, target: Target, quiet: bool = False
+    job: str, display: DisplayOptions, target: CopyTarget, quiet: bool = False
 ) -> RenderedTable:
     """Write the rows that a job has, running or not, to another file. The job's own table and its
     stored options stay as they are.
@@ -156,7 +156,7 @@ class _StandardOutput:
         """Each write is flushed."""
 
 
-def _checked(target: Target) -> tuple[Path | None, str]:
+def _checked(target: CopyTarget) -> tuple[Path | None, str]:
     """The path (None: standard output) and the form, which can be written here.
 
     Raises:
@@ -172,7 +172,7 @@ def _checked(target: Target) -> tuple[Path | None, str]:
     return None, form
 
 
-def _checked_file(target: Target) -> Path:
+def _checked_file(target: CopyTarget) -> Path:
     output = Path(checked_output(target.output, BY_SUFFIX))
     if has_journal(output):
         raise UsageError(f"{output} is the table of a job; choose another -o")

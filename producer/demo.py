@@ -116,8 +116,8 @@ def next_commands(folder: Path) -> list[list[str]]:
 def program() -> str:
     """This installation's `hangtag` as a user can type it in the current folder."""
     script = Path(sys.executable).with_name("hangtag")
-    found = shutil.which("hangtag")
-    if found is not None and os.path.realpath(found) == os.path.realpath(script):
+    on_path = shutil.which("hangtag")
+    if on_path is not None and os.path.realpath(on_path) == os.path.realpath(script):
         return "hangtag"
     return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 

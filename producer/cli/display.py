@@ -25,10 +25,10 @@ class AcceptParam(click.ParamType[Any]):
         """The precision as a share; `all` as it is."""
         if isinstance(value, float) or value == _ALL:
             return value
-        found = _PERCENT.fullmatch(value)
-        if found is None or not float(found[1]):
+        match = _PERCENT.fullmatch(value)
+        if match is None or not float(match[1]):
             self.fail(f"{value!r} is neither a percentage, for example 95%, nor all", param, ctx)
-        percent = float(found[1])
+        percent = float(match[1])
         if percent < 1:
             meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in value else "95"
             self.fail(f"{value} is less than 1%; for example write {meant}%", param, ctx)

@@ -107,13 +107,13 @@ class GroupedCommands(click.Group):
         """The commands that start with what is typed, and the options."""
         from click.shell_completion import CompletionItem
 
-        found = [
+        listed = [
             CompletionItem(entry.name, help=entry.line)
             for entries in GROUPS.values()
             for entry in entries
             if entry.name.startswith(incomplete)
         ]
-        return found + click.Command.shell_complete(self, ctx, incomplete)
+        return listed + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write every heading with its commands."""

@@ -63,8 +63,8 @@ def _sentence(error: OSError) -> str:
 
 
 def _code(error: HangtagError) -> Exit:
-    found = (code for kind, code in _CODES.items() if isinstance(error, kind))
-    return next(found, Exit.SETUP)
+    codes = (code for kind, code in _CODES.items() if isinstance(error, kind))
+    return next(codes, Exit.SETUP)
 
 
 @click.group(

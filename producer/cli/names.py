@@ -100,8 +100,8 @@ class JobParam(Name):
         """The ids of jobs; files where no id starts like this."""
         from click.shell_completion import CompletionItem
 
-        found = super().shell_complete(ctx, param, incomplete)
-        return found or [CompletionItem(incomplete, type="file")]
+        items = super().shell_complete(ctx, param, incomplete)
+        return items or [CompletionItem(incomplete, type="file")]
 
 
 class RequestParam(Name):
@@ -112,7 +112,7 @@ class RequestParam(Name):
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
         from producer.requests.open_requests import open_requests
 
-        yield from ((one.request, one.title) for one in open_requests(settings))
+        yield from ((request.request, request.title) for request in open_requests(settings))
 
 
 MODEL, MODEL_NAME, RECIPE = ModelParam(), ModelNameParam(), RecipeParam()

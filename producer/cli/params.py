@@ -37,10 +37,10 @@ class WorkersParam(click.ParamType[Wanted]):
         """Parse FORM; exit with code 2 for other values."""
         if isinstance(value, Wanted):
             return value
-        found = _FORM.fullmatch(str(value))
-        if found is None:
+        match = _FORM.fullmatch(str(value))
+        if match is None:
             self.fail(f"{value!r} is neither a number nor auto nor auto:LOW-HIGH", param, ctx)
-        number, low, high = (None if one is None else int(one) for one in found.groups())
+        number, low, high = (None if group is None else int(group) for group in match.groups())
         most = high if number is None else number
         if most is None:
             return Wanted(floor=1)

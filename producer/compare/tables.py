@@ -49,8 +49,8 @@ def compare_tables(
         raise UsageError(f"{first} is compared with itself; name two tables")
     progress = Stages(make_progress(quiet))
     try:
-        with SealedJournal(first, True) as one, SealedJournal(second, True) as other:
-            return _compare(one, other, output, progress)
+        with SealedJournal(first, True) as a_job, SealedJournal(second, True) as b_job:
+            return _compare(a_job, b_job, output, progress)
     finally:
         progress.close()
 
@@ -61,7 +61,7 @@ def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: 
     if output is None:
         return Compared(compare(a, b)[0])
     disagreements = Disagreements()
-    found, tally = compare(a, b, disagreements.add)
+    comparison, tally = compare(a, b, disagreements.add)
     chosen = disagreements.chosen()
     with (
         row_files.of_table(Path(a.options.output), a.options) as files_a,
@@ -70,8 +70,8 @@ def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: 
     ):
         reads = {pair: partial(_content, files_a, files_b, pair.a, pair.b) for pair in chosen}
         pictures = images.thumbnails(reads, progress)
-        page.write(output, compare_page(found, tally, pictures, images.missing))
-        return Compared(found, str(output), images.missing)
+        page.write(output, compare_page(comparison, tally, pictures, images.missing))
+        return Compared(comparison, str(output), images.missing)
 
 
 def _content(files_a: RowFiles, files_b: RowFiles, a: Row, b: Row) -> bytes | Status:

@@ -223,10 +223,10 @@ class DispatchLoop:
     @property
     def _total(self) -> int | None:
         """The number of files; None until they are counted."""
-        found, total = self._journal.totals.found, self._count.total
+        frozen, total = self._journal.totals.found, self._count.total
         if self._batches.exhausted:
-            return found
-        return None if total is None else max(found, total)
+            return frozen
+        return None if total is None else max(frozen, total)
 
     def _refused(self, why: str) -> None:
         self._outage.over()

@@ -49,8 +49,8 @@ class NewFiles:
         if self.over:
             return
         until = time.monotonic() + seconds
-        for found in self._counts:
-            self._found = found
+        for count in self._counts:
+            self._found = count
             if time.monotonic() >= until:
                 return
         self.over = True

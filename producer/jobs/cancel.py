@@ -64,11 +64,11 @@ def cancel(job: str, settings: Settings) -> str:
 
 def _cancel_elsewhere(job: str, settings: Settings) -> str:
     """Cancel a job that this machine has not started; return a one-line report."""
-    found = whole_id(job, remote_ids(settings)) or job
-    if not JOB_ID.fullmatch(found) or not _cancel_in_redis(found, settings).known:
+    whole = whole_id(job, remote_ids(settings)) or job
+    if not JOB_ID.fullmatch(whole) or not _cancel_in_redis(whole, settings).known:
         output = find_output(job)  # raises an error if there is none, or its disk is missing
         raise not_started(output)
-    return f"job {found} is cancelled"
+    return f"job {whole} is cancelled"
 
 
 def _check_unfinished(view: JobView) -> None:
@@ -133,7 +133,7 @@ def reachable_brokers(settings: Settings) -> list[Settings]:
     """The same; none if no broker is configured and no stack runs."""
     if settings.redis_url:
         return [settings]
-    return [one for one in stacks(settings) if socket_path(one).exists()]
+    return [stack for stack in stacks(settings) if socket_path(stack).exists()]
 
 
 def _cancel_at(job: str, settings: Settings) -> bool:

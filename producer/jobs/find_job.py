@@ -60,10 +60,12 @@ def whole_id(job: str, ids: Iterable[str]) -> str | None:
     """
     if not _START.fullmatch(job):
         return None
-    found = sorted({one for one in ids if one.startswith(job)})
-    if len(found) > 1 and job not in found:
-        raise UsageError(f"several jobs start with {job}: {', '.join(found)}; type more of the id")
-    return job if job in found else found[0] if found else None
+    matches = sorted({known for known in ids if known.startswith(job)})
+    if len(matches) > 1 and job not in matches:
+        raise UsageError(
+            f"several jobs start with {job}: {', '.join(matches)}; type more of the id"
+        )
+    return job if job in matches else matches[0] if matches else None
 
 
 def unknown(job: str) -> str:

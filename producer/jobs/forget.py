@@ -56,10 +56,10 @@ def find(job: str) -> KnownJob:
         )
     view = read_snapshot(output)
     if view is None or view.state is JobState.UNREADABLE:
-        one = job_index.any_id_of(str(output))
+        job_id = job_index.any_id_of(str(output))
         if not os.path.lexists(journal_path(output)):
-            return KnownJob(one, output, "its journal is missing", True, missing=True)
-        return KnownJob(one, output, "unreadable", True)
+            return KnownJob(job_id, output, "its journal is missing", True, missing=True)
+        return KnownJob(job_id, output, "unreadable", True)
     done = f"{view.done:,} of {counted(view.found, 'image')} done"
     finished = view.state is JobState.FINISHED
     return KnownJob(view.job, output, f"{view.state}, {done}", not finished)
@@ -76,7 +76,7 @@ def forget(job: KnownJob, settings: Settings) -> bool:
     lock = None if job.missing else journal_lock.take(journal_path(job.output))
     try:
         ids = job_index.ids_of(str(job.output)) | ({job.id} if job.id else set())
-        deleted = [_delete_keys(one, settings) for one in sorted(ids) if job.has_keys]
+        deleted = [_delete_keys(job_id, settings) for job_id in sorted(ids) if job.has_keys]
         if lock is not None:
             _remove_files(job.output, lock)
     finally:

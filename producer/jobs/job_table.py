@@ -219,6 +219,6 @@ class JobTable:
     def answers(self) -> AnswerCounts:
         """The counts of the results so far: as of the last written table, or else counted now."""
         pinned, flagged = self._pinned(), sum(self._journal.totals.flagged.values())
-        found = self._answers or self._journal.answers
-        found = found or count_rows(self._journal, pinned.card, self.display)
-        return as_promised(found, flagged, pinned.card, pinned.options)
+        counts = self._answers or self._journal.answers
+        counts = counts or count_rows(self._journal, pinned.card, self.display)
+        return as_promised(counts, flagged, pinned.card, pinned.options)

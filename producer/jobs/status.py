@@ -81,8 +81,8 @@ def _all(settings: Settings, notice: Callable[[str], object]) -> list[JobView]:
 def running_on_stack(settings: Settings) -> list[JobView]:
     """The jobs that run on this machine's stack, independent of the configured broker."""
     local = {view.job: view for view in _local()}
-    found = _remote(msgspec.structs.replace(settings, redis_url=""))
-    views = [local.get(view.job, view) for view in found if view.state is JobState.RUNNING]
+    in_redis = _remote(msgspec.structs.replace(settings, redis_url=""))
+    views = [local.get(view.job, view) for view in in_redis if view.state is JobState.RUNNING]
     return [view for view in views if view.state is JobState.RUNNING]
 
 
@@ -113,18 +113,18 @@ def _one(job: str, settings: Settings) -> list[JobView]:
         output = find_output(job)
         view = read_snapshot(output)
     except NoSuchJob:
-        found = _elsewhere(job, settings)
-        if not found:
+        views = _elsewhere(job, settings)
+        if not views:
             raise
-        return found
+        return views
     if view is None:
         raise not_started(output)
     if view.state is JobState.UNREADABLE:
         check_readable(output)
-    found = [promised_view(view)]
-    if found[0].state is JobState.RUNNING and found[0].rate is None:
-        found = _paced(found, _elsewhere(found[0].job, settings))
-    return found
+    views = [promised_view(view)]
+    if views[0].state is JobState.RUNNING and views[0].rate is None:
+        views = _paced(views, _elsewhere(views[0].job, settings))
+    return views
 
 
 def _elsewhere(job: str, settings: Settings) -> list[JobView]:
@@ -183,7 +183,7 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     try:
         record = decode_job(fields[b"record"])
         flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, Count])
-        found, done, failed, total = (
+        frozen, done, failed, total = (
             _count(fields, f) for f in (b"found", b"done", b"failed", b"total")
         )
         rate = float(fields.get(b"rate", b"0"))
@@ -197,11 +197,11 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
     view = JobView(
-        job, state, found, done, failed, model, output, flagged=flagged, created=record.created
+        job, state, frozen, done, failed, model, output, flagged=flagged, created=record.created
     )
     if state is not JobState.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
         return view
-    known = None if fields.get(b"walking") != b"0" else total or found
+    known = None if fields.get(b"walking") != b"0" else total or frozen
     left = left_s(known, done, rate)
     return msgspec.structs.replace(view, rate=rate, left_s=left, file_count=known)
 

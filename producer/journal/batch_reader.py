@@ -28,10 +28,10 @@ class BatchReader:
         return self._one("WHERE places IS NULL ORDER BY n DESC LIMIT 1")
 
     def batch(self, n: int) -> FrozenBatch:
-        found = self._one("WHERE n = ?", n)
-        if found is None:
+        frozen = self._one("WHERE n = ?", n)
+        if frozen is None:
             raise SetupError(f"{self.path} has no batch {n}; start over with --restart")
-        return found
+        return frozen
 
     def open_batches(self) -> list[int]:
         """The batches without a result; at most a window of them."""

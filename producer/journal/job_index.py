@@ -79,7 +79,7 @@ def make_private(folder: Path) -> None:
 def entries() -> list[IndexedJob]:
     """Every job whose journal exists or may exist on a disk that is missing now, oldest first.
     Entries of the others are deleted. Of one output on two machines, it is the job of this one."""
-    found, now = [], time.time()
+    indexed, now = [], time.time()
     for file in index_dir().glob("*.json"):
         try:
             entry = msgspec.json.decode(file.read_bytes(), type=IndexedJob)
@@ -93,9 +93,9 @@ def entries() -> list[IndexedJob]:
             elif seen < now - MISSING_S or (_is_own(entry) and _is_deleted(entry)):
                 file.unlink(missing_ok=True)
                 continue
-        found.append(entry)
-    own = {entry.output for entry in found if _is_own(entry)}
-    known = [entry for entry in found if _is_own(entry) or entry.output not in own]
+        indexed.append(entry)
+    own = {entry.output for entry in indexed if _is_own(entry)}
+    known = [entry for entry in indexed if _is_own(entry) or entry.output not in own]
     return sorted(known, key=lambda entry: entry.created)
 
 

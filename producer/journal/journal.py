@@ -163,17 +163,17 @@ class Journal(BatchReader, JobProperties):
             schema.prepare(self._db)
             if fault := schema.foreign_version(self._db, self.path):
                 raise Damaged(fault)
-            found = property_table.read(self._db)
-            self.totals = load_counts(found)
+            properties = property_table.read(self._db)
+            self.totals = load_counts(properties)
             damaged = records.damaged(self._db)
             if not damaged and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are missing")
         if damaged:
-            self._reopen(damaged, found)
+            self._reopen(damaged, properties)
 
-    def _reopen(self, damaged: list[int], found: Mapping[str, bytes]) -> None:
+    def _reopen(self, damaged: list[int], properties: Mapping[str, bytes]) -> None:
         """Drop damaged results, so that their batches are redone."""
-        if "exit" in found or retries.REACHED in found:
+        if "exit" in properties or retries.REACHED in properties:
             raise Damaged(
                 f"{self.path}: the result of batch {damaged[0]} is damaged; "
                 "start over with --restart"

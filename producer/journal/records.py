@@ -166,13 +166,13 @@ def read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[Re
 
 def damaged(database: sqlite3.Connection) -> list[int]:
     """The batches with damaged results. Reads all records."""
-    found = []
+    numbers = []
     for expected, (record, good) in enumerate(_read(database, "ORDER BY n")):
         if record.n != expected:
             raise sqlite3.DatabaseError(f"batch {expected} is missing")
         if not good:
-            found.append(record.n)
-    return found
+            numbers.append(record.n)
+    return numbers
 
 
 def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[tuple[Record, bool]]:

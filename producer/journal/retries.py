@@ -59,8 +59,8 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
     after = _after(database)
     n = after[0]
     # No cursor stays open between two batches, since repeats are frozen and stored meanwhile.
-    while (found := _failed_of_next(database, n)) is not None:
-        n, names, statuses = found
+    while (following := _failed_of_next(database, n)) is not None:
+        n, names, statuses = following
         for index, (name, code) in enumerate(zip(names, statuses, strict=True)):
             if code != Status.OK.code and (n, index) > after:
                 yield (n, index), name

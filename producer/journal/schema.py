@@ -82,9 +82,9 @@ def check_structure(database: sqlite3.Connection) -> None:
     Raises:
         sqlite3.DatabaseError: the file is damaged.
     """
-    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise sqlite3.DatabaseError(found.splitlines()[-1])
+    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict.splitlines()[-1])
 
 
 def foreign_version(database: sqlite3.Connection, path: Path) -> str:

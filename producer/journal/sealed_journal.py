@@ -118,10 +118,10 @@ class SealedJournal(JobProperties):
     def numbers(self) -> list[int]:
         """The numbers of the batches of `finished_batches`, in order."""
         with sqlite_errors(self.path):
-            found = self._db.execute(
+            rows = self._db.execute(
                 "SELECT n FROM batch WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
             )
-            return [n for (n,) in found]
+            return [n for (n,) in rows]
 
     def finished_batch(self, n: int) -> records.FinishedBatch:
         """One of `finished_batches`. Raises SetupError if it is damaged or missing."""

@@ -97,21 +97,21 @@ def is_running(output: Path) -> bool:
 def read_snapshot(output: Path) -> JobView | None:
     """The job of this output; None if no job was started."""
     try:
-        found, totals = _read(journal_path(output))
+        values, totals = _read(journal_path(output))
     except (OSError, sqlite3.DatabaseError):
         if not _may_exist(output) or is_running(output):
             return None  # its producer is creating it
         return _unreadable(output)
     except SetupError:  # of another version
         return _unreadable(output)
-    job = _Snapshot(found)
+    job = _Snapshot(values)
     if not job.has_started:
         return None
     try:
         record, unlisted, attempt = job.record, job.unlisted, job.attempt
         has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
         answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
-        limit = job.options.max_file_bytes if "options" in found else MAX_FILE_BYTES
+        limit = job.options.max_file_bytes if "options" in values else MAX_FILE_BYTES
     except HangtagError:
         return _unreadable(output)
     state = _state(output, job)
@@ -200,9 +200,9 @@ def not_started(output: Path) -> UsageError:
 def job_of_producer(output: Path, process_id: str) -> str:
     """The id of the job of this output, if this process started or resumed it last; or empty."""
     try:
-        found, _ = _read(journal_path(output))
-        ours = found.get(PRODUCER) == process_id.encode()
-        return _Snapshot(found).record.id if ours else ""
+        values, _ = _read(journal_path(output))
+        ours = values.get(PRODUCER) == process_id.encode()
+        return _Snapshot(values).record.id if ours else ""
     except (OSError, sqlite3.DatabaseError, HangtagError):
         return ""
 
@@ -217,11 +217,11 @@ def _may_exist(output: Path) -> bool:
 class _Snapshot(JobProperties):
     """Properties at one moment."""
 
-    def __init__(self, found: dict[str, bytes]) -> None:
-        self._found = found
+    def __init__(self, values: dict[str, bytes]) -> None:
+        self._values = values
 
     def get(self, key: str) -> bytes | None:
-        return self._found.get(key)
+        return self._values.get(key)
 
 
 def _state(output: Path, job: JobProperties) -> JobState:
@@ -238,13 +238,13 @@ def _read(path: Path) -> tuple[dict[str, bytes], JobCounts]:
     meanwhile."""
     while (before := _state_without_log(path)) is not None:
         try:
-            found = _query(path, immutable=True)
+            contents = _query(path, immutable=True)
         except sqlite3.DatabaseError:
             if _state_without_log(path) == before:
                 raise
         else:
             if _state_without_log(path) == before:
-                return found
+                return contents
     return _query(path, immutable=False)
 
 
@@ -260,5 +260,5 @@ def _query(path: Path, immutable: bool) -> tuple[dict[str, bytes], JobCounts]:
     with closing(open_read_only(path, immutable)) as database:
         if fault := schema.foreign_version(database, path):
             raise SetupError(fault)
-        found = property_table.read(database)
-        return found, load_counts(found)
+        values = property_table.read(database)
+        return values, load_counts(values)

@@ -71,7 +71,7 @@ class AnswerCounts(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         """The number of rows, failed ones included."""
-        return sum(self.labels.values()) + sum(one.count for one in self.failures.values())
+        return sum(self.labels.values()) + sum(failure.count for failure in self.failures.values())
 
 
 def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
@@ -79,10 +79,10 @@ def store_counts(database: sqlite3.Connection, totals: JobCounts) -> None:
     property_table.put(database, **{PROPERTY: msgspec.json.encode(totals)})
 
 
-def load_counts(found: Mapping[str, bytes]) -> JobCounts:
+def load_counts(properties: Mapping[str, bytes]) -> JobCounts:
     """The totals in a job's properties. Raises sqlite3.DatabaseError if they are damaged."""
     try:
-        return msgspec.json.decode(found[PROPERTY], type=JobCounts)
+        return msgspec.json.decode(properties[PROPERTY], type=JobCounts)
     except (KeyError, *MISFITS) as error:
         raise sqlite3.DatabaseError("the job's totals are missing or damaged") from error
 
@@ -101,6 +101,6 @@ def sums(database: sqlite3.Connection) -> JobCounts:
         "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
         " GROUP BY key"
     )
-    found, done, failed = map(int, row)
+    frozen, done, failed = map(int, row)
     # In the order of `shared/image_status.py`, not of the rows.
-    return JobCounts(found, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))
+    return JobCounts(frozen, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

@@ -38,12 +38,12 @@ def corrected_files(tables: Sequence[Path], *, undone: bool = False) -> list[Lab
         SetupError: a log is damaged or has a label that cannot name a folder, or a journal cannot
             be read.
     """
-    found: dict[str, LabelledFile] = {}
+    labelled: dict[str, LabelledFile] = {}
     taken_back: dict[str, LabelledFile] = {}
     for table in tables:
         for file in _of_table(table, undone):
-            (found if file.label else taken_back)[file.sha256] = file
-    return list((taken_back | found).values())
+            (labelled if file.label else taken_back)[file.sha256] = file
+    return list((taken_back | labelled).values())
 
 
 def _of_table(table: Path, undone: bool) -> list[LabelledFile]:
@@ -76,26 +76,26 @@ def _decisions(table: Path, labels: Sequence[str], undone: bool) -> DecidedRows:
 def _labelled(
     decisions: DecidedRows, paths: Mapping[str, bytes], undone: bool
 ) -> list[LabelledFile]:
-    found = [
-        LabelledFile(one.sha256, one.size, one.label, paths.get(one.sha256, b""))
-        for one in decisions.in_force.values()
+    files = [
+        LabelledFile(line.sha256, line.size, line.label, paths.get(line.sha256, b""))
+        for line in decisions.in_force.values()
     ]
     if undone:
-        found += [LabelledFile(one.sha256, one.size, "", b"") for one in decisions.taken_back]
-    return found
+        files += [LabelledFile(line.sha256, line.size, "", b"") for line in decisions.taken_back]
+    return files
 
 
 def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> dict[str, bytes]:
     """The absolute path of a file of each decision, by SHA-256, as far as there is one. The trainer
     compares its content."""
-    found: dict[str, bytes] = {}
-    wanted = {one.content for one in decisions.in_force.values()}
+    paths: dict[str, bytes] = {}
+    wanted = {decided.content for decided in decisions.in_force.values()}
     for batch in batches(sealed):
         rows = zip(batch.names, batch.contents, strict=True)
         for row, (name, content) in enumerate(rows, batch.first):
             decision = decisions.of(content, row) if content in wanted else None
-            if decision is not None and decision.sha256 not in found:
+            if decision is not None and decision.sha256 not in paths:
                 path = os.path.abspath(files.path(name))
                 if os.path.exists(path):
-                    found[decision.sha256] = path
-    return found
+                    paths[decision.sha256] = path
+    return paths

@@ -103,10 +103,10 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     if not source.startswith(b"/") or not all(map(is_name, source[1:].split(b"/"))):
         raise Malformed("has a source that is no plain path")
     try:
-        found = Way(way), State(state)
+        known = Way(way), State(state)
     except ValueError as error:
         raise Malformed(f"has an unknown state ({error})") from None
-    return Entry(sorting, number, *found, source, folder, name, ClassifiedContent(size, crc), inode)
+    return Entry(sorting, number, *known, source, folder, name, ClassifiedContent(size, crc), inode)
 
 
 def is_name(name: bytes) -> bool:

@@ -138,8 +138,8 @@ class SortLog(LogFile):
 
     def is_taken(self, folder: str, name: bytes) -> bool:
         """Whether a name, or one that is equal but for case, has an entry."""
-        found = self._one("SELECT count(*) FROM file WHERE place = ?", place_hash(folder, name))
-        return bool(found[0])
+        (count,) = self._one("SELECT count(*) FROM file WHERE place = ?", place_hash(folder, name))
+        return bool(count)
 
     def is_source(self, path: bytes) -> bool:
         """Whether a file was at this path before it was placed."""

@@ -123,10 +123,10 @@ def version_of(database: sqlite3.Connection, path: Path) -> int:
 
 def token_of(database: sqlite3.Connection) -> str:
     """The log's part of temporary names. Raises sqlite3.DatabaseError."""
-    found = database.execute("SELECT token FROM log").fetchall()
-    if len(found) != 1 or not isinstance(found[0][0], str) or not TOKEN.fullmatch(found[0][0]):
+    rows = database.execute("SELECT token FROM log").fetchall()
+    if len(rows) != 1 or not isinstance(rows[0][0], str) or not TOKEN.fullmatch(rows[0][0]):
         raise Mismatch("its first row is damaged")
-    return found[0][0]
+    return rows[0][0]
 
 
 def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[int, int]:
@@ -136,9 +136,9 @@ def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[
     Raises:
         sqlite3.DatabaseError: a row is damaged, missing or of another log.
     """
-    (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise Mismatch(str(found).splitlines()[-1])
+    (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise Mismatch(str(verdict).splitlines()[-1])
     rows = total = 0
     for table in SEALED:
         for row in database.execute(f"SELECT * FROM {table}"):

@@ -117,8 +117,8 @@ class LogFile:
     @property
     def base(self) -> bytes | None:
         """The folder that --back-to replaces; None before it was used."""
-        found: bytes | None = self._one("SELECT base FROM log")[0]
-        return found
+        base: bytes | None = self._one("SELECT base FROM log")[0]
+        return base
 
     def _prepare(self, new: New) -> None:
         with self.errors():
@@ -156,11 +156,11 @@ class LogFile:
 
     def _drop(self, table: str, where: str, *key: object) -> list[tuple[Any, ...]]:
         """Remove rows, in the open transaction; returns their cells."""
-        found = self._all(f"SELECT * FROM {table} WHERE {where}", *key)
+        rows = self._all(f"SELECT * FROM {table} WHERE {where}", *key)
         self._db.execute(f"DELETE FROM {table} WHERE {where}", key)
-        for *_, mark in found:
+        for *_, mark in rows:
             self._count(-1, -mark)
-        return [tuple(row[:-1]) for row in found]
+        return [tuple(row[:-1]) for row in rows]
 
     def _count(self, rows: int, mark: int) -> None:
         """Note rows that were added, and their checksum."""

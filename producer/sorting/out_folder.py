@@ -59,11 +59,11 @@ def _new(entry: sort_index.IndexedFolder) -> New:
 
 def _missing(folder: bytes) -> list[bytes]:
     """Those of a folder and the ones above it that do not exist."""
-    found = []
+    missing = []
     while not os.path.lexists(folder):
-        found.append(folder)
+        missing.append(folder)
         folder = os.path.dirname(folder)
-    return found
+    return missing
 
 
 def was_left(out: str) -> bool:

@@ -80,8 +80,8 @@ class Plan:
             files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
             for number, (name, content, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
-                found = ClassifiedContent(*content) if known else None
-                yield PlannedFile(number, sources.path(name), folder, found)
+                classified = ClassifiedContent(*content) if known else None
+                yield PlannedFile(number, sources.path(name), folder, classified)
 
     def _batches(self) -> Iterator[RowBatch]:
         return batches(self._sealed, self._rules)
@@ -119,8 +119,8 @@ class Planner:
         """New entries of the log, in its open transaction, for rows whose files can be placed.
         Among them are those of files that lie in their place already, which are not in the log."""
         there = self._log.rows(self._sorting, rows[0].number, rows[-1].number + 1)
-        found = (self._entry(row, folders) for row in rows if row.number not in there)
-        return [entry for entry in found if entry is not None]
+        entries = (self._entry(row, folders) for row in rows if row.number not in there)
+        return [entry for entry in entries if entry is not None]
 
     def again(self, entry: Entry, folders: Folders) -> Entry:
         """The entry with another name, because its name is taken."""

@@ -54,8 +54,8 @@ def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_in
 
 def recorded(log: SortLog, out: str) -> sort_index.IndexedFolder:
     """The entry of a log in this user's index, or an empty one."""
-    found = sort_index.of_log(log.token)
-    return found or sort_index.IndexedFolder(log.token, os.fsencode(out))
+    indexed = sort_index.of_log(log.token)
+    return indexed or sort_index.IndexedFolder(log.token, os.fsencode(out))
 
 
 def with_table(entry: sort_index.IndexedFolder, out: str, table: Path) -> sort_index.IndexedFolder:

@@ -69,8 +69,8 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             for rows in _batches(plan.files()):
                 work.place(rows)
             work.finish()
-            found = _sorted(out, way, log.counts(sorting), left, work.there)
-            return msgspec.structs.replace(found, unproven=unproven)
+            result = _sorted(out, way, log.counts(sorting), left, work.there)
+            return msgspec.structs.replace(result, unproven=unproven)
 
 
 def _seal(log: SortLog, entry: sort_index.IndexedFolder) -> bool:
@@ -98,14 +98,14 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
             for rows in _batches(plan.files()):
                 with Folders(os.fsencode(out)) as folders, log.transaction():
                     planned = planner.plan(rows, folders)
-                    there.update(one.folder for one in planned if folders.is_placed(one))
-                    entries = [one for one in planned if not folders.is_placed(one)]
+                    there.update(entry.folder for entry in planned if folders.is_placed(entry))
+                    entries = [entry for entry in planned if not folders.is_placed(entry)]
                 examples += [
                     (entry.shown, f"{out}/{entry.folder}/{printable(entry.name)}")
                     for entry in entries[: EXAMPLES - len(examples)]
                 ]
-            found = _sorted(out, way, log.counts(sorting), left, there)
-        return msgspec.structs.replace(found, dry_run=True, examples=examples)
+            result = _sorted(out, way, log.counts(sorting), left, there)
+        return msgspec.structs.replace(result, dry_run=True, examples=examples)
 
 
 def _sorted(

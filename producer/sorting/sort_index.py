@@ -48,7 +48,8 @@ def pending(out: bytes) -> IndexedFolder | None:
     except OSError:
         return None
     entries = (of_log(name.removesuffix(".json")) for name in names)
-    return next((one for one in entries if one and one.out == out and one.is_pending), None)
+    of_out = (entry for entry in entries if entry and entry.out == out)
+    return next((entry for entry in of_out if entry.is_pending), None)
 
 
 def remember(entry: IndexedFolder) -> None:

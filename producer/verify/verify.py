@@ -128,17 +128,17 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     unproven = table_of(sealed).rules.unproven
-    found = [unproven] if unproven else []
+    gaps = [unproven] if unproven else []
     if library := other_library(sealed):
-        found.append(
+        gaps.append(
             f"the table's bytes: {library} wrote them, which is not installed here; its rows were "
             "read and compared, and its SHA-256"
         )
     if not deep:
-        found.append("the files' content, beyond size and time; check it with --deep")
+        gaps.append("the files' content, beyond size and time; check it with --deep")
     elif any(not digest for batch in batches(sealed) for digest in batch.digests):
-        found.append("some files' content: the journal has no digests of them")
-    return found
+        gaps.append("some files' content: the journal has no digests of them")
+    return gaps
 
 
 def _some(problems: Iterator[str]) -> list[str]:

@@ -125,8 +125,8 @@ def _may_succeed(summary: Summary) -> bool:
 
 
 def _images(summary: Summary) -> str:
-    found = counted(summary.found, "image")
-    return found if summary.done == summary.found else f"{summary.done:,} of {found}"
+    images = counted(summary.found, "image")
+    return images if summary.done == summary.found else f"{summary.done:,} of {images}"
 
 
 def _pace(summary: Summary) -> str:

@@ -77,18 +77,18 @@ def predict(
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
-    found = predict_images(images, settings, model=model, truth=truth, quiet=quiet or as_json)
+    predictions = predict_images(images, settings, model=model, truth=truth, quiet=quiet or as_json)
     if as_json:
-        click.echo(prediction_text.as_json(found, top).encode())
+        click.echo(prediction_text.as_json(predictions, top).encode())
     elif not quiet:
         encoding = sys.stdout.encoding or "ascii"
-        click.echo("\n".join(prediction_text.lines(found, top, encoding)))
-        for line in prediction_text.summary(found, sys.stderr.encoding):
+        click.echo("\n".join(prediction_text.lines(predictions, top, encoding)))
+        for line in prediction_text.summary(predictions, sys.stderr.encoding):
             click.echo(line, err=True)
     if plot_file is not None:
-        plots.draw(plot_file, found)
+        plots.draw(plot_file, predictions)
         report_drawn([plot_file], quiet)
-    sys.exit(Exit.SOME_FAILED if found.failed else Exit.OK)
+    sys.exit(Exit.SOME_FAILED if predictions.failed else Exit.OK)
 
 
 COMMANDS = (predict,)

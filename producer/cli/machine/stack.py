@@ -33,27 +33,27 @@ def up(workers: Wanted, as_json: bool) -> None:
 
     settings = Settings.from_env()
     stack.up(settings, workers.most, workers.floor)
-    found = stack.describe(settings)
+    shown = stack.describe(settings)
     if notice := stack.memory_notice(settings):
         click.echo(notice, err=True)
     if as_json:
-        show_json(found)
+        show_json(shown)
         return
     click.echo(
-        f"this machine's stack is up; workers: {_worker_count(found)}, supervisor: {found.pid}"
+        f"this machine's stack is up; workers: {_worker_count(shown)}, supervisor: {shown.pid}"
     )
-    click.echo(f"log: {found.log}")
+    click.echo(f"log: {shown.log}")
     click.echo("stop it with: hangtag down")
 
 
-def _worker_count(found: Stack) -> str:
-    if found.floor < found.ceiling:
-        return f"{found.floor} to {found.ceiling} by backlog, {found.now} running"
-    if found.now < found.ceiling:
-        return f"{found.ceiling} ({found.now} running, {found.ceiling - found.now} starting)"
-    if found.now > found.ceiling:
-        return f"{found.ceiling} ({found.now} running, {found.now - found.ceiling} stopping)"
-    return str(found.ceiling)
+def _worker_count(shown: Stack) -> str:
+    if shown.floor < shown.ceiling:
+        return f"{shown.floor} to {shown.ceiling} by backlog, {shown.now} running"
+    if shown.now < shown.ceiling:
+        return f"{shown.ceiling} ({shown.now} running, {shown.ceiling - shown.now} starting)"
+    if shown.now > shown.ceiling:
+        return f"{shown.ceiling} ({shown.now} running, {shown.now - shown.ceiling} stopping)"
+    return str(shown.ceiling)
 
 
 @click.command(
@@ -70,10 +70,11 @@ def down(force: bool) -> None:
 
     settings = Settings.from_env()
     name = stack_name(settings)
-    mine = [settings, *(one for one in other_stacks.others(settings) if stack_name(one) == name)]
-    for one in mine if not force else []:
-        _check_unused(one)
-    ended = [stack.down(one) for one in mine]
+    others = other_stacks.others(settings)
+    mine = [settings, *(other for other in others if stack_name(other) == name)]
+    for stack_settings in mine if not force else []:
+        _check_unused(stack_settings)
+    ended = [stack.down(stack_settings) for stack_settings in mine]
     click.echo(
         "this machine's stack is down" if any(ended) else "there was no stack on this machine"
     )

@@ -43,11 +43,11 @@ def compare(
         if not quiet and not as_json:
             click.echo(line, err=True)
 
-    found = compare_versions(
+    compared = compare_versions(
         (a, b), folder, Settings.from_env(), output,
         force=force, quiet=quiet or as_json, report=report,
     )  # fmt: skip
-    show_comparison(found, as_json, quiet)
+    show_comparison(compared, as_json, quiet)
 
 
 COMMANDS = (compare,)

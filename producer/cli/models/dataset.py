@@ -125,8 +125,10 @@ def check(
     output = output or data_check.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
-    found = data_check.check(settings, folder, table, page=page, force=force, quiet=silent, **given)
-    print_answer(found, data_check.lines(found, folder, given["corrections"]), as_json, quiet)
+    findings = data_check.check(
+        settings, folder, table, page=page, force=force, quiet=silent, **given
+    )
+    print_answer(findings, data_check.lines(findings, folder, given["corrections"]), as_json, quiet)
 
 
 COMMANDS = (dataset,)

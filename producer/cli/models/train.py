@@ -112,7 +112,7 @@ def _mode(ctx: click.Context) -> str:
         return ""
     other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]
     if other:
-        spelled = {one.name: one.opts[0] for one in ctx.command.params} | {"folder": "DIR"}
+        spelled = {param.name: param.opts[0] for param in ctx.command.params} | {"folder": "DIR"}
         raise UsageError(f"{_MODES[modes[0]]} cannot be combined; leave out {spelled[other[0]]}")
     return modes[0]
 
@@ -181,6 +181,6 @@ def _cancel(settings: Settings, request_id: str, given: dict[str, Any]) -> None:
 def _list(settings: Settings, given: dict[str, Any]) -> None:
     from producer.requests.open_requests import open_requests, table
 
-    found = open_requests(settings)
-    lines = table(found) if found else ["no request is open"]
-    print_answer(found, lines, given["as_json"], given["quiet"])
+    requests = open_requests(settings)
+    lines = table(requests) if requests else ["no request is open"]
+    print_answer(requests, lines, given["as_json"], given["quiet"])

@@ -34,13 +34,13 @@ def wait_for_trials(
     for trial in outcome.decode(Trained).trials:
         try:
             left_s = max(0.0, deadline - time.monotonic())
-            _, found = follow(settings, trial, quiet=quiet, timeout_s=left_s)
+            _, reply = follow(settings, trial, quiet=quiet, timeout_s=left_s)
         except (SetupError, Unanswered, Unavailable) as error:
             failed = failed or error
             continue
-        results.append(_reply(settings, trial, found))
+        results.append(_reply(settings, trial, reply))
         if not as_json:
-            show_trained(settings, trial, found, quiet=quiet, as_json=False)
+            show_trained(settings, trial, reply, quiet=quiet, as_json=False)
     if as_json:
         show_json({**results[0], "trial_results": results[1:]})
     if failed is not None:
@@ -82,7 +82,7 @@ def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, A
     from producer.models import train as training
 
     reply = msgspec.json.decode(outcome.answer)
-    found = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
-    if "model" in found and "decision" in found:
-        found["evaluations"] = training.evaluations(settings, found["model"])
-    return found
+    answer = {"request": request_id, **(reply if isinstance(reply, dict) else {})}
+    if "model" in answer and "decision" in answer:
+        answer["evaluations"] = training.evaluations(settings, answer["model"])
+    return answer

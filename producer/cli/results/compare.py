@@ -47,22 +47,22 @@ def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_js
     """
     from producer.compare.tables import compare_tables
 
-    found = compare_tables(a, b, output, force=force, quiet=quiet or as_json)
-    show_comparison(found, as_json, quiet)
+    compared = compare_tables(a, b, output, force=force, quiet=quiet or as_json)
+    show_comparison(compared, as_json, quiet)
 
 
-def show_comparison(found: Any, as_json: bool, quiet: bool) -> None:
+def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
     """Print a comparison."""
     import sys
 
     from producer.compare.comparison_text import lines
     from producer.present.style import columns_of
 
-    print_answer(found, lines(found.comparison, columns_of(sys.stdout)), as_json, quiet)
-    if found.page and not quiet:
-        click.echo(f"\n{found.page}", err=True)
-    if found.notice:
-        click.echo(found.notice, err=True)
+    print_answer(compared, lines(compared.comparison, columns_of(sys.stdout)), as_json, quiet)
+    if compared.page and not quiet:
+        click.echo(f"\n{compared.page}", err=True)
+    if compared.notice:
+        click.echo(compared.notice, err=True)
 
 
 COMMANDS = (compare,)

@@ -55,7 +55,7 @@ def sort(
     if undo is not None:
         if table is not None or into is not None or way is not None or dry_run:
             raise UsageError("--undo takes only the folder that was sorted into, and --back-to DIR")
-        found = sorting.undo(undo, quiet, back_to)
+        result = sorting.undo(undo, quiet, back_to)
     elif back_to is not None:
         raise UsageError("--back-to says where --undo OUT puts the images; give both")
     elif table is None or into is None or way is None:
@@ -63,14 +63,14 @@ def sort(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
         )
     elif dry_run:
-        found = sorting.rehearse(table, into, Way(way))
+        result = sorting.rehearse(table, into, Way(way))
     else:
-        found = sorting.sort(table, into, Way(way), quiet)
-    print_answer(found, result_lines(found), as_json, quiet)
+        result = sorting.sort(table, into, Way(way), quiet)
+    print_answer(result, result_lines(result), as_json, quiet)
     if not as_json:
-        for line in [*remark_lines(found), *([] if quiet else next_lines(found))]:
+        for line in [*remark_lines(result), *([] if quiet else next_lines(result))]:
             click.echo(line, err=True)
-    sys.exit(int(found.exit_code))
+    sys.exit(int(result.exit_code))
 
 
 COMMANDS = (sort,)

@@ -63,18 +63,19 @@ def table(
         raise click.UsageError("--form is for -o; a job's own table keeps its form")
     display = make_display(given)
     if output:
-        found = render_copy(job, display, CopyTarget(output, form or "", force), as_json)
+        rendered = render_copy(job, display, CopyTarget(output, form or "", force), as_json)
     else:
-        found = render_again(job, display, force, as_json)
+        rendered = render_again(job, display, force, as_json)
     if as_json and output != "-":
-        show_json(found)
-    so_far = "" if found.finished else " so far"
-    written = f"{counted(found.rows, 'row')}{so_far}, {found.model} -> {escaped(found.output)}"
+        show_json(rendered)
+    so_far = "" if rendered.finished else " so far"
+    rows = f"{counted(rendered.rows, 'row')}{so_far}"
+    written = f"{rows}, {rendered.model} -> {escaped(rendered.output)}"
     click.echo(written, err=True)
-    for line in accepted_lines(found.answers, columns_of(sys.stderr)):
+    for line in accepted_lines(rendered.answers, columns_of(sys.stderr)):
         click.echo(line, err=True)
-    if found.unproven:
-        click.echo(found.unproven, err=True)
+    if rendered.unproven:
+        click.echo(rendered.unproven, err=True)
 
 
 COMMANDS = (table,)

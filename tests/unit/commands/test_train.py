@@ -317,7 +317,12 @@ def test_requests_that_are_only_in_the_store_are_listed_as_paused(here: Path) ->
     (damaged / request_store.REQUEST_FILE).write_text("{")
     found = open_requests(settings)
     listed = [(one.request, one.state) for one in found]
-    assert listed == [("old", "paused"), ("theirs", "elsewhere"), ("new", "paused")]
+    assert listed == [
+        ("damaged", "unreadable"),
+        ("old", "paused"),
+        ("theirs", "elsewhere"),
+        ("new", "paused"),
+    ]
 
 
 def test_the_outcome_of_a_known_id_needs_no_data(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from producer.compare.tally import Compared
+from producer.compare.tally import ComparedRows
 
 #: Pictures of each group, and groups; together they bound memory and the size of a page.
 OF_PAIR, PAIRS = 12, 2_000
@@ -18,7 +18,7 @@ ONLY_A, ONLY_B, NEITHER = "only A right", "only B right", "both wrong"
 UNJUDGED = "no folder label"
 
 
-def judgement(compared: Compared) -> str:
+def judgement(compared: ComparedRows) -> str:
     """Who is right about an image on which the tables differ."""
     if compared.truth is None:
         return UNJUDGED
@@ -34,7 +34,7 @@ class Disagreements:
         self._by_judgement: dict[str, _MostConfident] = {}
         self._by_pair: dict[tuple[int, int], _MostConfident] = {}
 
-    def add(self, compared: Compared) -> None:
+    def add(self, compared: ComparedRows) -> None:
         """Consider a pair with a label in both tables."""
         if compared.label_a == compared.label_b:
             return
@@ -44,10 +44,10 @@ class Disagreements:
         if pair in self._by_pair or len(self._by_pair) < PAIRS:
             self._by_pair.setdefault(pair, _MostConfident(OF_PAIR)).add(compared)
 
-    def chosen(self) -> list[Compared]:
+    def chosen(self) -> list[ComparedRows]:
         """Every chosen disagreement once, the most confident of each judgement first, then those of
         the pairs of labels; at most MOST."""
-        found: dict[int, Compared] = {}
+        found: dict[int, ComparedRows] = {}
         groups = [*self._by_judgement.values(), *self._by_pair.values()]
         for group in groups:
             found |= {one.a.number: one for one in group.rows()}
@@ -61,15 +61,15 @@ class _MostConfident:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[float, int, Compared]] = []
+        self._heap: list[tuple[float, int, ComparedRows]] = []
 
-    def add(self, one: Compared) -> None:
+    def add(self, one: ComparedRows) -> None:
         entry = (min(one.a.confidence, one.b.confidence), -one.a.number, one)
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, entry)
         elif entry[:2] > self._heap[0][:2]:
             heapq.heapreplace(self._heap, entry)
 
-    def rows(self) -> Iterator[Compared]:
+    def rows(self) -> Iterator[ComparedRows]:
         """The most confident first."""
         yield from (one for *_, one in sorted(self._heap, key=lambda e: e[:2], reverse=True))

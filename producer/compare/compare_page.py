@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from producer.compare.choice import NEITHER, ONLY_A, ONLY_B, UNJUDGED, judgement
 from producer.compare.comparison import Comparison
 from producer.compare.comparison_text import verdict
-from producer.compare.tally import Compared, Tally
+from producer.compare.tally import ComparedRows, Tally
 from producer.pages import page, text
 from producer.pages.matrix import Matrix, matrix
 from producer.pages.page import Page
@@ -27,7 +27,7 @@ _TITLES = {
 
 
 def compare_page(
-    found: Comparison, tally: Tally, pictures: Mapping[Compared, Picture], missing: str
+    found: Comparison, tally: Tally, pictures: Mapping[ComparedRows, Picture], missing: str
 ) -> Page:
     """The page; `pictures` has the chosen disagreements, in order."""
     names = [text.label(label) for label in tally.labels]
@@ -49,7 +49,7 @@ def compare_page(
     )
 
 
-def _groups(found: Comparison, tally: Tally, shots: Mapping[Compared, Shot]) -> Iterator[Group]:
+def _groups(found: Comparison, tally: Tally, shots: Mapping[ComparedRows, Shot]) -> Iterator[Group]:
     differ = found.images - found.agreed
     judged = found.only_a_right + found.only_b_right
     neither = tally.differ_wrong
@@ -65,7 +65,7 @@ def _groups(found: Comparison, tally: Tally, shots: Mapping[Compared, Shot]) -> 
             yield Group(f"group-{anchor}", title, f"{images[kind]:,}", mine)
 
 
-def _shot(one: Compared, names: Sequence[str], picture: Picture) -> Shot:
+def _shot(one: ComparedRows, names: Sequence[str], picture: Picture) -> Shot:
     sides = ("A", one.label_a, one.a), ("B", one.label_b, one.b)
     return Shot(
         text.path(one.a.name),

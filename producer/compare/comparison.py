@@ -10,7 +10,7 @@ import msgspec
 
 from producer.compare.paired_rows import paired, rows
 from producer.compare.paired_test import p_value
-from producer.compare.tally import Compared, Tally
+from producer.compare.tally import ComparedRows, Tally
 from producer.journal.sealed_journal import SealedJournal
 from producer.rendering.person_labels import labels_now
 from producer.rows.batch import Rules
@@ -87,7 +87,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(
-    a: SealedJournal, b: SealedJournal, each: Callable[[Compared], None] = lambda pair: None
+    a: SealedJournal, b: SealedJournal, each: Callable[[ComparedRows], None] = lambda pair: None
 ) -> tuple[Comparison, Tally]:
     """Compare two open journals; `each` gets every pair with a label in both, once.
 

@@ -44,7 +44,7 @@ class Tally:
         if count <= MAX_PAIRED_LABELS:
             self.pairs = array("Q", bytes(8 * count * count))
 
-    def add(self, pair: Pair) -> Compared | None:
+    def add(self, pair: Pair) -> ComparedRows | None:
         """Count a pair; returned if it has a label in both tables."""
         a, b = pair
         if a is None or b is None:
@@ -71,7 +71,7 @@ class Tally:
             if self.only_b <= EXAMPLES:
                 self.examples_b.append(pair.b.name)
 
-    def _add_labelled(self, a: Row, b: Row) -> Compared:
+    def _add_labelled(self, a: Row, b: Row) -> ComparedRows:
         label_a, label_b = self._both.of_a[a.label], self._both.of_b[b.label]
         self.labelled += 1
         self.counts_a[label_a] += 1
@@ -92,14 +92,14 @@ class Tally:
             self.right_b[truth] += label_b == truth
             self.right_both[truth] += label_a == label_b == truth
             self.differ_wrong += len({label_a, label_b, truth}) == 3
-        return Compared(a, b, label_a, label_b, truth, by_person)
+        return ComparedRows(a, b, label_a, label_b, truth, by_person)
 
     def pair(self, label_a: int, label_b: int) -> int:
         """The number of images with these labels."""
         return 0 if self.pairs is None else self.pairs[label_a * len(self.labels) + label_b]
 
 
-class Compared:
+class ComparedRows:
     """Two rows with labels, as indices of the labels of both models."""
 
     __slots__ = ("a", "b", "by_person", "label_a", "label_b", "truth")

@@ -23,7 +23,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
-from producer.formats.xlsx_summary import LABELS, SHARE, Counts
+from producer.formats.xlsx_summary import LABELS, SHARE, SheetCounts
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Decimals, Names, Table, Words
@@ -62,7 +62,7 @@ class Xlsx(Format):
     digits = ".9g"  # exactly a float32
 
     def begin(self, table: Table) -> None:
-        self._count, self._counts = 0, Counts(table)
+        self._count, self._counts = 0, SheetCounts(table)
         self._cells, self._sure = Cells(table.columns), doubtless(table.card)
         self._temporary = _made(self._folder)
         options = {**_OPTIONS, "tmpdir": str(self._temporary)}

@@ -19,7 +19,7 @@ SHARE = LABELS.index("share")
 Line = Sequence[str | float]
 
 
-class Counts:
+class SheetCounts:
     """Counts the rows of a table."""
 
     def __init__(self, table: Table) -> None:

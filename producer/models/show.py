@@ -16,7 +16,7 @@ from producer.present.text_table import columns
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName
-from shared.registry.alias_log import Decision
+from shared.registry.alias_log import AliasChange
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
@@ -34,7 +34,7 @@ class VersionDetails(msgspec.Struct, frozen=True):
     card: Card
     sizes: dict[str, int]  #: bytes of its files, as far as known
     aliases: tuple[str, ...]  #: that point to it
-    history: tuple[Decision, ...]  #: of all aliases of the model, oldest first
+    history: tuple[AliasChange, ...]  #: of all aliases of the model, oldest first
 
 
 def find(catalog: Catalog, wanted: ModelName) -> VersionDetails:
@@ -203,7 +203,7 @@ def _files(details: VersionDetails) -> list[tuple[str, ...]]:
     ]
 
 
-def _decision(one: Decision) -> tuple[str, ...]:
+def _decision(one: AliasChange) -> tuple[str, ...]:
     when, alias, action = moment(one.when), one_line(one.alias), one.action
     return when, alias, str(one.version), action, one_line(one.who) or "-", one_line(one.why) or "-"
 

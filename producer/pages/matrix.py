@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     pictures: int  #: how many can be opened
 
 
-class Line(NamedTuple):
+class MatrixLine(NamedTuple):
     """One true label."""
 
     truth: int
@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 class Matrix(NamedTuple):
     labels: list[str]  #: of the columns
-    lines: list[Line]
+    lines: list[MatrixLine]
     left_out: int  #: labels that are not displayed
     pairs: list[Cell]  #: the most frequent confusions, of all labels
     names: list[str]  #: of all labels
@@ -65,7 +65,7 @@ def matrix(
         return Cell(truth, label, count, share, shade, pictures[truth, label])
 
     lines = [
-        Line(truth, names[truth], totals[truth], [cell(truth, label) for label in shown])
+        MatrixLine(truth, names[truth], totals[truth], [cell(truth, label) for label in shown])
         for truth in shown
     ]
     confused = (

@@ -67,7 +67,7 @@ def values(
 ) -> dict[str, Any]:
     """The values of the template by name."""
     doubtful, flagged = sum(survey.doubtful), sum(survey.flags[1:])
-    counted = promise.Rows(survey.labelled, doubtful, flagged)
+    counted = promise.LabelledRows(survey.labelled, doubtful, flagged)
     withdrawn = promise.withdrawn(survey.card, counted, sealed.options)
     rule = doubtless(survey.card)
     names = [text.label(label) for label in survey.labels]

@@ -87,7 +87,7 @@ class Desk:
         self._doubtless = acceptance.doubtless(answers.card)
         self._counts = counts(answers, self._doubtless)
         flagged, doubtful = self._counts[Kind.FLAGGED], self._counts[Kind.DOUBTFUL]
-        rows = promise.Rows(len(answers), doubtful, flagged)
+        rows = promise.LabelledRows(len(answers), doubtful, flagged)
         self._withdrawn = promise.withdrawn(answers.card, rows, answers.options)
         self._orders: dict[View, array[int]] = {}
         self._folders = {printable(name): name for name in answers.folder_names}

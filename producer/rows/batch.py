@@ -25,7 +25,7 @@ from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 _SEPARATOR = b"\0"
 
 
-class Stored(Protocol):
+class StoredBatch(Protocol):
     """A finished batch of a journal."""
 
     @property
@@ -48,7 +48,7 @@ class Stored(Protocol):
 class Results(Protocol):
     """A journal."""
 
-    def finished_batches(self) -> Iterator[Stored]:
+    def finished_batches(self) -> Iterator[StoredBatch]:
         """Every finished batch, in order."""
 
 
@@ -254,7 +254,7 @@ def read_result(data: bytes, count: int, k: int, labels: int) -> BatchResult:
     return decode_result(data, count).check_labels(k, labels)
 
 
-def read(stored: Stored, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
+def read(stored: StoredBatch, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
     """The rows of a stored batch. Raises BadMessage."""
     result = decode_result(stored.result, stored.names.count(_SEPARATOR) + 1)
     return RowBatch(

@@ -41,7 +41,7 @@ FLAGGED = 0.02
 _FOLDER = "DIR"
 
 
-class Rows(NamedTuple):
+class LabelledRows(NamedTuple):
     """The rows of a table that have a label."""
 
     labelled: int
@@ -49,7 +49,7 @@ class Rows(NamedTuple):
     flagged: int
 
 
-def withdrawn(card: Card, rows: Rows, options: JobOptions) -> Withdrawn | None:
+def withdrawn(card: Card, rows: LabelledRows, options: JobOptions) -> Withdrawn | None:
     """Why the rows of a version carry no promise, and what to do; None: they carry it."""
     why = _why(card, rows)
     return Withdrawn(why, train_command(options)) if why else None
@@ -59,7 +59,7 @@ def as_promised(
     answers: AnswerCounts, flagged: int, card: Card, options: JobOptions
 ) -> AnswerCounts:
     """The answers of a job without what is not promised of them."""
-    rows = Rows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
+    rows = LabelledRows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
     why = withdrawn(card, rows, options)
     if why is None:
         return answers
@@ -88,7 +88,7 @@ def train_command(options: JobOptions) -> str:
     return typed(["hangtag", "train", known])
 
 
-def _why(card: Card, rows: Rows) -> str:
+def _why(card: Card, rows: LabelledRows) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
     if point is None or not held:

@@ -25,7 +25,7 @@ FILENAME = "aliases.log"
 Action = Literal["promote", "rollback", "remove"]
 
 
-class Decision(msgspec.Struct, frozen=True):
+class AliasChange(msgspec.Struct, frozen=True):
     """One line: since `when`, `alias` stands for `version`, or for none after `remove`."""
 
     alias: str
@@ -37,7 +37,7 @@ class Decision(msgspec.Struct, frozen=True):
     request: str = ""  #: `Request.mark` of its request, so that it is applied once
 
 
-def current_aliases(decisions: Iterable[Decision]) -> dict[str, int]:
+def current_aliases(decisions: Iterable[AliasChange]) -> dict[str, int]:
     """Alias -> version after these decisions."""
     found: dict[str, int] = {}
     for decision in decisions:
@@ -47,10 +47,10 @@ def current_aliases(decisions: Iterable[Decision]) -> dict[str, int]:
     return found
 
 
-def decode_history(data: bytes | None) -> list[Decision]:
+def decode_history(data: bytes | None) -> list[AliasChange]:
     """The decisions in a serving copy; none if it is absent or damaged."""
     try:
-        return msgspec.json.decode(data or b"[]", type=list[Decision])
+        return msgspec.json.decode(data or b"[]", type=list[AliasChange])
     except MISFITS:
         return []
 
@@ -61,7 +61,7 @@ class AliasLog:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILENAME
 
-    def decisions(self) -> list[Decision]:
+    def decisions(self) -> list[AliasChange]:
         """Every line, oldest first."""
         try:
             lines = self._path.read_bytes().split(b"\n")
@@ -73,7 +73,7 @@ class AliasLog:
         """Alias -> version."""
         return current_aliases(self.decisions())
 
-    def of_request(self, request: str) -> Decision | None:
+    def of_request(self, request: str) -> AliasChange | None:
         """The decision that the request with this mark has made; None for an empty mark."""
         found = (decision for decision in self.decisions() if decision.request == request)
         return next(found, None) if request else None
@@ -103,7 +103,7 @@ class AliasLog:
         who: str,
         why: str,
         request: str = "",
-    ) -> Decision:
+    ) -> AliasChange:
         """Write one line, durably.
 
         Raises:
@@ -116,7 +116,7 @@ class AliasLog:
                 "and at least one that is not a digit"
             )
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        decision = Decision(alias, version, when, who, why, action, request)
+        decision = AliasChange(alias, version, when, who, why, action, request)
         self._write(msgspec.json.encode(decision))
         return decision
 
@@ -151,14 +151,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _decode(line: bytes) -> Decision | None:
+def _decode(line: bytes) -> AliasChange | None:
     try:
-        return msgspec.json.decode(line, type=Decision)
+        return msgspec.json.decode(line, type=AliasChange)
     except MISFITS:
         return None
 
 
-def aliases_after(name: str, history: list[Decision]) -> dict[str, int]:
+def aliases_after(name: str, history: list[AliasChange]) -> dict[str, int]:
     """Alias -> version of a model after these decisions."""
     first = first_version(name, PRODUCTION)
     return ({} if first is None else {PRODUCTION: first}) | current_aliases(history)

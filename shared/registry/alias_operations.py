@@ -11,7 +11,7 @@ from collections.abc import Callable
 from shared.messages.model_name import parse
 from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Rollback
-from shared.registry.alias_log import Decision, aliases_after
+from shared.registry.alias_log import AliasChange, aliases_after
 from shared.registry.registry import Registry
 
 #: Called right before a change becomes visible; raises to prevent it.
@@ -72,7 +72,7 @@ def decided(registry: Registry, name: str, request: str) -> Decided | None:
     return _decided(registry, name, found[0]) if found else None
 
 
-def _decided(registry: Registry, name: str, now: Decision) -> Decided:
+def _decided(registry: Registry, name: str, now: AliasChange) -> Decided:
     history = registry.history(name)
     earlier = history[: len(history) - 1 - history[::-1].index(now)]
     before = aliases_after(name, earlier).get(now.alias)

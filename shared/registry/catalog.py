@@ -8,7 +8,7 @@ import msgspec
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from shared.registry.alias_log import Decision
+from shared.registry.alias_log import AliasChange
 from shared.registry.registry import Registry
 
 
@@ -25,7 +25,7 @@ class CatalogModel(msgspec.Struct, frozen=True):
     name: str
     versions: tuple[CatalogVersion, ...]
     aliases: dict[str, int]
-    history: tuple[Decision, ...]  #: oldest first
+    history: tuple[AliasChange, ...]  #: oldest first
 
 
 def of_store(registry: Registry, on_fault: Callable[[str], None]) -> list[CatalogModel]:

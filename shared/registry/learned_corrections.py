@@ -21,33 +21,33 @@ FILE = "corrections.json"
 FORM = 1
 
 
-class Decision(msgspec.Struct, frozen=True):
+class LearnedDecision(msgspec.Struct, frozen=True):
     """One decision. Without a label it was taken back."""
 
     file: LabelledFile
     submitted: float  #: when its training was requested, seconds since 1970
 
 
-class Record(msgspec.Struct, frozen=True):
+class LearnedDecisions(msgspec.Struct, frozen=True):
     """The file of a version."""
 
-    decisions: tuple[Decision, ...]
+    decisions: tuple[LearnedDecision, ...]
     form: int = FORM
 
 
 class Earlier(NamedTuple):
     """What the versions of a model have."""
 
-    decisions: list[Decision]
+    decisions: list[LearnedDecision]
     unreadable: list[str]  #: a line for each version whose record cannot be read
 
 
-def encode(decisions: Iterable[Decision]) -> bytes:
+def encode(decisions: Iterable[LearnedDecision]) -> bytes:
     """The record of a version. Equal decisions have equal bytes."""
-    return msgspec.json.encode(Record(tuple(decisions)))
+    return msgspec.json.encode(LearnedDecisions(tuple(decisions)))
 
 
-def read(registry: Registry, card: Card) -> list[Decision]:
+def read(registry: Registry, card: Card) -> list[LearnedDecision]:
     """The decisions that a version has; none if it has no record.
 
     Raises:
@@ -56,7 +56,7 @@ def read(registry: Registry, card: Card) -> list[Decision]:
     if FILE not in card.files:
         return []
     try:
-        record = msgspec.json.decode(registry.read(card, FILE), type=Record)
+        record = msgspec.json.decode(registry.read(card, FILE), type=LearnedDecisions)
     except MISFITS as error:
         raise SetupError(f"{FILE} of {card.ref} cannot be read ({error})") from error
     if record.form > FORM:
@@ -67,7 +67,7 @@ def read(registry: Registry, card: Card) -> list[Decision]:
 def of_model(registry: Registry, name: str, but: str = "", until: float = math.inf) -> Earlier:
     """The decisions of all versions of a model that were submitted until then; `but` is the mark of
     a request to leave out."""
-    found, unreadable = list[Decision](), list[str]()
+    found, unreadable = list[LearnedDecision](), list[str]()
     for number in registry.versions(name):
         try:
             card = registry.card(name, number)
@@ -78,12 +78,12 @@ def of_model(registry: Registry, name: str, but: str = "", until: float = math.i
     return Earlier(latest(found), unreadable)
 
 
-def latest(decisions: Iterable[Decision]) -> list[Decision]:
+def latest(decisions: Iterable[LearnedDecision]) -> list[LearnedDecision]:
     """The last decision on each file, ordered by its SHA-256; of equal times the last one given.
 
     A file that was not found for it keeps the path of an earlier decision.
     """
-    found: dict[str, Decision] = {}
+    found: dict[str, LearnedDecision] = {}
     for one in sorted(decisions, key=lambda one: one.submitted):
         before = found.get(one.file.sha256)
         path = one.file.path or (before.file.path if before else b"")
@@ -92,6 +92,6 @@ def latest(decisions: Iterable[Decision]) -> list[Decision]:
     return [found[sha256] for sha256 in sorted(found)]
 
 
-def in_force(decisions: Iterable[Decision]) -> Iterator[LabelledFile]:
+def in_force(decisions: Iterable[LearnedDecision]) -> Iterator[LabelledFile]:
     """The files with a label."""
     return (one.file for one in decisions if one.file.label)

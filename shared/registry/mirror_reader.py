@@ -19,7 +19,7 @@ from shared.errors import SetupError, no_model, no_version
 from shared.messages.model_card import Card, decode_card
 from shared.messages.model_name import PRODUCTION, ModelName
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import Decision, aliases_after, decode_history
+from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
 from shared.registry.mirror_writer import DISPLAYED, MAX_PICTURE_BYTES, is_mirrored
 
@@ -97,7 +97,7 @@ def _model(client: redis.Redis, name: str, numbers: Iterable[int]) -> CatalogMod
     return CatalogModel(name, tuple(versions), aliases_after(name, history), tuple(history))
 
 
-def _history(client: redis.Redis, name: str) -> list[Decision]:
+def _history(client: redis.Redis, name: str) -> list[AliasChange]:
     return decode_history(cast(bytes | None, client.get(keys.model_history(name))))
 
 

@@ -22,7 +22,7 @@ from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import file_copies, packaged
-from shared.registry.alias_log import Decision, aliases_after, decode_history
+from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
 from shared.runtimes import RUNTIMES
 
@@ -183,7 +183,7 @@ def _put_picture(
     failpoint("copies.picture-put")
 
 
-def _put_aliases(client: redis.Redis, name: str, history: list[Decision]) -> None:
+def _put_aliases(client: redis.Redis, name: str, history: list[AliasChange]) -> None:
     """Copy the aliases, unless Redis has later decisions from another process."""
     key = keys.model_history(name)
 

@@ -19,7 +19,7 @@ from shared.errors import SetupError, UsageError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, PRODUCTION, ModelName
 from shared.registry import packaged, version_folder
-from shared.registry.alias_log import AliasLog, Decision, aliases_after, first_version
+from shared.registry.alias_log import AliasChange, AliasLog, aliases_after, first_version
 
 FIRST = "the first version"  #: why it was promoted
 SAME_COMMAND = "run the same command again"
@@ -145,7 +145,7 @@ class Registry:
         """Alias -> version of a model."""
         return aliases_after(name, self.history(name))
 
-    def history(self, name: str) -> list[Decision]:
+    def history(self, name: str) -> list[AliasChange]:
         """Every promotion and rollback of a model, oldest first."""
         return AliasLog(self.folder(name)).decisions()
 
@@ -159,7 +159,7 @@ class Registry:
         why: str = "",
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
-    ) -> Decision | None:
+    ) -> AliasChange | None:
         """Point `alias` at `version`; None if it does already. With a `request`'s mark, only once.
 
         `confirm` is called right before, while aliases are locked; it may raise.
@@ -186,7 +186,7 @@ class Registry:
         why: str = "",
         request: str = "",
         confirm: Callable[[], None] = lambda: None,
-    ) -> Decision:
+    ) -> AliasChange:
         """Undo the last promotion; a second call undoes the one before.
         `request` and `confirm` as in `promote`.
 

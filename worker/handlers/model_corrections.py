@@ -10,7 +10,7 @@ from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST, Train
 from shared.registry import learned_corrections
-from shared.registry.learned_corrections import Decision
+from shared.registry.learned_corrections import LearnedDecision
 from worker.handlers.context import Context
 from worker.learners.learner import BuiltVersion
 
@@ -19,7 +19,7 @@ class ModelCorrections(NamedTuple):
     """What a training learns from, and what its version has for later ones."""
 
     files: list[LabelledFile]  #: to learn from
-    decisions: list[Decision]  #: all so far, also those that are left out
+    decisions: list[LearnedDecision]  #: all so far, also those that are left out
     earlier: int  #: of those with a label, known from earlier versions only
     unreadable: list[str]
 
@@ -45,7 +45,9 @@ def of(context: Context, work: Train) -> ModelCorrections:
     if work.data == FASHION_MNIST:
         return ModelCorrections([], [], 0, [])
     submitted = context.request.created
-    given = [Decision(one, submitted) for one in decode_files(context.input, work.corrections)]
+    given = [
+        LearnedDecision(one, submitted) for one in decode_files(context.input, work.corrections)
+    ]
     earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
     decisions = learned_corrections.latest([*earlier.decisions, *given])
     known = _known_to(context, work, given) if work.trial else decisions
@@ -55,7 +57,7 @@ def of(context: Context, work: Train) -> ModelCorrections:
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
 
 
-def _known_to(context: Context, work: Train, given: list[Decision]) -> list[Decision]:
+def _known_to(context: Context, work: Train, given: list[LearnedDecision]) -> list[LearnedDecision]:
     """The decisions that a trial learns from in every attempt: a training of a person, for which it
     has made way, may have brought others since, and its checkpoint is of these labels."""
     request = context.request

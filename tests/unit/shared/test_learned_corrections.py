@@ -14,18 +14,18 @@ from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card
 from shared.registry import learned_corrections, packaged
-from shared.registry.learned_corrections import FILE, Decision
+from shared.registry.learned_corrections import FILE, LearnedDecision
 from shared.registry.registry import Registry
 
 decisions_of = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])))
 
 
-def decision(content: str, label: str, submitted: float, path: bytes = b"") -> Decision:
+def decision(content: str, label: str, submitted: float, path: bytes = b"") -> LearnedDecision:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    return Decision(LabelledFile(sha256, len(content), label, path), submitted)
+    return LearnedDecision(LabelledFile(sha256, len(content), label, path), submitted)
 
 
-def publish(registry: Registry, *decisions: Decision, request: str = "r~1") -> Card:
+def publish(registry: Registry, *decisions: LearnedDecision, request: str = "r~1") -> Card:
     card = msgspec.structs.replace(packaged.card(), name="mine", version=0, request=request)
     files = {name: packaged.read(name) for name in packaged.card().files}
     files[FILE] = learned_corrections.encode(decisions)

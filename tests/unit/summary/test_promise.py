@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, AnswerCounts
-from producer.summary.promise import FLAGGED, Rows, as_promised, train_command, withdrawn
+from producer.summary.promise import FLAGGED, LabelledRows, as_promised, train_command, withdrawn
 from shared.messages.model_card import Card
 from shared.registry import packaged
 
@@ -32,7 +32,7 @@ def of_held_out(doubtful: float, count: int = 5_000) -> Card:
 
 
 def keeps(card: Card, rows: int, doubtful: int, flagged: int = 0) -> bool:
-    return withdrawn(card, Rows(rows, doubtful, flagged), OPTIONS) is None
+    return withdrawn(card, LabelledRows(rows, doubtful, flagged), OPTIONS) is None
 
 
 @given(
@@ -79,7 +79,7 @@ def test_a_version_without_held_out_answers_promises_nothing() -> None:
         msgspec.structs.replace(CARD, operating_points=()),
         of_held_out(0.17, count=0),
     ):
-        found = withdrawn(card, Rows(1_000, 0, 0), OPTIONS)
+        found = withdrawn(card, LabelledRows(1_000, 0, 0), OPTIONS)
         assert found is not None
         assert "held-out" in found.why
 

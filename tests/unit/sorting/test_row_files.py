@@ -1,0 +1,55 @@
+"""The bytes of a row's file are given only if they are those that were classified."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from producer.inputs.job_options import JobOptions
+from producer.inputs.reader import read
+from producer.locations.row_files import RowFiles
+from shared.image_status import Status
+from shared.messages.files import NO_DIGEST, Stamp, digest
+
+CONTENT, OTHER = b"one image", b"1ne image"  #: of the same size
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RowFiles:
+    (tmp_path / "a.png").write_bytes(CONTENT)
+    return RowFiles(JobOptions((b"a.png",), bytes(tmp_path), str(tmp_path / "out.csv")))
+
+
+def stamp_of(files: RowFiles) -> Stamp:
+    return read(files.path(b"a.png"))[1]
+
+
+def replace(files: RowFiles, content: bytes) -> Stamp:
+    """Replace the file; its stamp before."""
+    before = stamp_of(files)
+    Path(os.fsdecode(files.path(b"a.png"))).write_bytes(content)
+    return before
+
+
+def test_a_file_that_was_copied_back_has_its_size_and_checksum(files: RowFiles) -> None:
+    size, time = stamp_of(files)
+    assert files.classified(b"a.png", (size, time + 1), digest(CONTENT)) == CONTENT
+
+
+def test_other_content_of_the_same_size_has_changed(files: RowFiles) -> None:
+    before = replace(files, OTHER)
+    assert files.classified(b"a.png", before, digest(CONTENT)) is Status.CHANGED
+
+
+def test_another_size_has_changed_whatever_its_checksum_is(files: RowFiles) -> None:
+    size, time = stamp_of(files)
+    assert files.classified(b"a.png", (size + 1, time), digest(CONTENT)) is Status.CHANGED
+
+
+@pytest.mark.parametrize("unknown", [b"", NO_DIGEST])
+def test_without_a_checksum_size_and_time_decide(files: RowFiles, unknown: bytes) -> None:
+    size, time = stamp_of(files)
+    assert files.classified(b"a.png", (size, time), unknown) == CONTENT
+    assert files.classified(b"a.png", (size, time + 1), unknown) is Status.CHANGED

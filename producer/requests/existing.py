@@ -152,18 +152,18 @@ def find(settings: Settings, request_id: str) -> Request:
         with broker_errors(settings):
             view = client.get(request_id)
         found = view.request if view is not None else None
-    if found is None and _was_cancelled(settings, request_id):
+    if found is not None:
+        return found
+    if _was_cancelled(settings, request_id):
         raise RequestCancelled(f"request {request_id} is cancelled")
-    if found is None and _is_of_broker(settings, request_id):
+    if _is_of_broker(settings, request_id):
         raise UsageError(
             f"request {request_id} was submitted at a broker; follow it with HANGTAG_REDIS_URL, or "
             f"delete it with: hangtag train --cancel {request_id}"
         )
-    if found is None and _is_unreadable(settings, request_id):
+    if _is_unreadable(settings, request_id):
         raise UsageError(
             f"request {request_id} is stored and cannot be read: another version of Hangtag wrote "
             f"it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
         )
-    if found is None:
-        raise UsageError(no_such("request", request_id, (), "hangtag train --list"))
-    return found
+    raise UsageError(no_such("request", request_id, (), "hangtag train --list"))

@@ -133,7 +133,7 @@ def test_a_request_of_a_running_stack_has_the_state_that_redis_knows(stack: Scen
     assert [one.state for one in open_requests(stack.settings)] == [RequestState.WAITING]
 
 
-@pytest.mark.parametrize("stored", ["of a stack", "of a broker", "cancelled"])
+@pytest.mark.parametrize("stored", ["of a stack", "of a broker", "cancelled", "unreadable"])
 def test_at_a_broker_the_store_of_this_machine_has_no_say(broker: Scene, stored: str) -> None:
     """Its requests are those of this machine's stack, or of another broker."""
     folder = broker.keep()
@@ -141,6 +141,8 @@ def test_at_a_broker_the_store_of_this_machine_has_no_say(broker: Scene, stored:
         (folder / request_store.HERE_FILE).unlink()
     elif stored == "cancelled":
         cancelled_requests.record(broker.store, "r1", REQUEST)
+    elif stored == "unreadable":
+        (folder / request_store.REQUEST_FILE).write_bytes(b"")
     assert open_requests(broker.settings) == []
     with pytest.raises(UsageError, match="there is no request r1"):
         find(broker.settings, "r1")

@@ -204,7 +204,7 @@ class RowBatch:
         return decide(confident, self.flags, self._given, self.statuses)
 
     def accepted_by(self, rule: Acceptance) -> bytes:
-        """1 for each row whose model's label a rule accepts, whatever people say, else 0."""
+        """1 for each row whose model's label a rule accepts, else 0. No person's label counts."""
         return without(self.confident(rule), self.flags, self.statuses)
 
     def confident(self, rule: Acceptance) -> bytes:

@@ -48,7 +48,7 @@ class Words(NamedTuple):
 
 class Decimals(NamedTuple):
     """A column of float32 numbers, which text has with four decimals. Cells of failed rows are
-    empty, whatever their value is."""
+    empty, and their values mean nothing."""
 
     name: str
     values: Callable[[RowBatch], array[float]]

@@ -148,11 +148,11 @@ def new(workers: bool = True) -> Iterator[Place]:
         place.request_no_workers()
     yield place
     stack.down(place.settings)
-    left = place.processes()
+    left = {pid: (procfs.state(pid), _read(pid, "cmdline")) for pid in place.processes()}
     for pid in left:
         procfs.kill(pid)
     shutil.rmtree(place.folder)
-    assert not left, "processes were left behind"
+    assert not left, f"processes were left behind: {left}"
 
 
 def with_versions(workers: bool = True) -> Iterator[Place]:

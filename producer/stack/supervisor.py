@@ -56,6 +56,7 @@ class Supervisor:
         self._autoscaler = Autoscaler(wanted.bounds(settings))
         if notice := wanted.memory_notice(settings):
             log.warning("%s", notice)
+        self._children = 0  #: the number that was wanted last
         self._training = False
         self._ending = False
 
@@ -90,11 +91,14 @@ class Supervisor:
         wanted = desired_state.load(self._folder)
         bounds = wanted.bounds(self._settings)
         children = self._autoscaler.children(bounds, self._backlog)
+        # A worker is replaced only after a poll, which connects: only then is it known to be ready.
+        if self._is_open and (time.monotonic() >= self._poll_due or children != self._children):
+            self._poll(wanted)
+        self._children = children
         self._services.tend(children, self._training)
         if self._is_open:
-            if time.monotonic() >= self._poll_due:
-                self._poll(wanted)
-        elif is_ready(self._gate.bound):
+            return
+        if is_ready(self._gate.bound):
             self._open()
         elif self._serving is None and self._services.server_failed:
             raise SetupError("the server does not start")

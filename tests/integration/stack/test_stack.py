@@ -173,18 +173,28 @@ def test_the_processes_of_a_killed_supervisor_end_and_are_replaced(running: Plac
 
 
 def test_up_scales_without_a_gap(running: Place) -> None:
-    _check_handover(running, 2)
+    """Also before the supervisor has noticed that the worker is ready."""
+    running.killed("supervisor")
+    stack.ensure(running.settings)
+    supervisor = running.the("supervisor")
+    procfs.stop(supervisor)
+    _check_handover(running, 2, stopped=supervisor)
     stack.up(running.settings, None)
     found = stack.describe(running.settings)
     assert (found.floor, found.ceiling, found.now) == (2, 2, 2)
     _check_handover(running, 1)
 
 
-def _check_handover(place: Place, children: int) -> None:
-    """The previous worker withdraws its heartbeat after the next one has written its first."""
+def _check_handover(place: Place, children: int, stopped: int = 0) -> None:
+    """The previous worker withdraws its heartbeat after the next one has written its first.
+
+    A stopped supervisor goes on after the request.
+    """
     (previous,) = wait_for("its heartbeat", place.alive)
     with _heartbeat_events(place) as events:
         stack.up(place.settings, children)
+        if stopped:
+            procfs.go_on(stopped)
         wait_for("the end of the previous worker", lambda: not procfs.is_alive(previous.pid))
         wait_for(f"{children} children", lambda: place.children() == children)
         place.assert_one_of_each()

@@ -1,6 +1,5 @@
-"""`hangtag predict`: classifies a few images through the same queue and workers as a job.
-
-It is a job with a temporary journal, which is removed at the end.
+"""`hangtag predict`: a view on a job like that of `classify`, in a temporary folder and without a
+table. Nothing of it is left at the end.
 """
 
 from __future__ import annotations
@@ -9,31 +8,24 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.interrupts import interrupts
-from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
-from producer.jobs.pin import pin
-from producer.journal.job_properties import Pinned
-from producer.journal.journal import Journal
+from producer.jobs.connect import Connector
+from producer.jobs.job import Job
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.predict.predictions import Predictions, prediction
 from producer.present.formatting import near
 from producer.present.meter import DISPLAY_AFTER_S
 from producer.present.progress import Quiet, make_progress
-from producer.requests.client import broker_errors
 from producer.rows.acceptance import doubtless
 from producer.rows.batch import batches
 from producer.rows.row import Row
 from producer.stack.stack import BrokerSession
-from shared.broker.celery_app import make_app
-from shared.broker.redis_client import check_server, connect
-from shared.broker.runtime_paths import broker_url
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Card
@@ -44,7 +36,6 @@ from shared.settings import Settings
 MAX_IMAGES = 1_000
 #: The output that `hangtag status` lists while it runs.
 NAME = "(predict)"
-_ROLE = "producer"
 
 
 def predict(
@@ -63,25 +54,21 @@ def predict(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
-    options = JobOptions(
-        tuple(_current(images)), os.getcwdb(), NAME, model=model, probabilities=True
-    )
-    _check(options, truth)
-    use = BrokerSession(settings)
-    use.ensure()
-    client = connect(broker_url(settings), _ROLE)
-    with broker_errors(settings):
-        check_server(client)
-        pinned = pin(client, options)
-    card = pinned.card
-    _check_truth(truth, card)
-    queue = JobQueue(client, make_app(broker_url(settings), _ROLE), pinned.record, settings)
-    report = make_progress(quiet, after_s=DISPLAY_AFTER_S)
-    try:
-        rows = _run(Attempt(settings, report, use), pinned, queue)
-    finally:
-        report.close()
-        queue.finish()
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+        options = JobOptions(
+            tuple(_current(images)),
+            os.getcwdb(),
+            os.path.join(folder, NAME),
+            model=model,
+            probabilities=True,
+        )
+        _check(options, truth)
+        with (
+            closing(Job(options, listed=False)) as job,
+            closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as report,
+        ):
+            rows = _classified(job, Attempt(settings, report, BrokerSession(settings)), truth)
+            card = job.card
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
     return Predictions(
         card.ref,
@@ -94,19 +81,23 @@ def predict(
     )
 
 
-def _run(attempt: Attempt, pinned: Pinned, queue: JobQueue) -> list[Row]:
-    with (
-        tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
-        closing(Journal(Path(folder) / "journal")) as journal,
-    ):
-        run = DispatchLoop(attempt, OpenJob(pinned, journal, queue, RowFiles(pinned.options)))
-        with interrupts(run.stop):
-            code = run.execute()
-        if code is Exit.INTERRUPTED:
-            raise KeyboardInterrupt
-        if code is Exit.CANCELLED:
-            raise SetupError("the job was cancelled; run the same command again")
-        return [batch.row(i) for batch in batches(journal) for i in range(len(batch))]
+def _classified(job: Job, attempt: Attempt, truth: Sequence[str]) -> list[Row]:
+    queue = Connector(attempt, job).queue()
+    try:
+        _check_truth(truth, job.card)
+        _run(DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))))
+    finally:
+        queue.finish()
+    return [batch.row(i) for batch in batches(job.journal) for i in range(len(batch))]
+
+
+def _run(loop: DispatchLoop) -> None:
+    with interrupts(loop.stop):
+        code = loop.execute()
+    if code is Exit.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code is Exit.CANCELLED:
+        raise SetupError("the job was cancelled; run the same command again")
 
 
 def _current(images: Sequence[bytes]) -> Iterator[bytes]:

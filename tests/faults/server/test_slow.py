@@ -70,7 +70,8 @@ def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> No
         stage.classify(*options, "-o", str(stage.folder / f"{n}.csv"))
         for n, options in enumerate(((), ("--timeout", "1.5"), ()))
     )
-    for producer in (waiting, limited, interrupted):
+    predict = stage.fleet.producer("predict", stage.gallery.paths[0], cwd=stage.gallery.cwd)
+    for producer in (waiting, limited, interrupted, predict):
         producer.wait_for_log("is loading the dataset in memory")
     assert interrupted.interrupt() == Exit.INTERRUPTED, interrupted.story
     assert limited.wait() == Exit.INTERRUPTED, limited.story
@@ -87,6 +88,8 @@ def test_a_server_that_is_loading_at_the_start_is_retried(stage: Scenario) -> No
     assert waiting.wait() == Exit.OK, waiting.story
     stage.check_table((stage.folder / "0.csv").read_bytes())
     assert submit.wait() == Exit.OK, submit.story
+    assert predict.wait() == Exit.OK, predict.story
+    assert predict.out.startswith(f"{stage.gallery.paths[0]}: ")
     assert stage.hangtag("collect", str(stage.folder / "later.csv")).wait() == Exit.OK
     stage.check_table((stage.folder / "later.csv").read_bytes())
     stage.check_nothing_runs(worker)

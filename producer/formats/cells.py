@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import compress, repeat
 
-from producer.output.csv_cells import escape
+from producer.output.csv_cells import escape, plain_names
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Words
 
 #: None: it is empty.
 Cell = str | float | None
-#: Usually no name of a batch needs escaping or quoting, which few searches find out.
-_ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
-_FORMULA = re.compile(rb"\0[=+\-@']")
-#: The same of names that are not ASCII.
-_SPECIAL = re.compile(r"""[",\\\x01-\x1f\x7f-\x9f]|(?:^|\0)[=+\-@']""")
 
 
 def heads(columns: Sequence[Column]) -> list[str]:
@@ -56,17 +50,5 @@ class Cells:
 
 def names(batch: RowBatch) -> list[str]:
     """The names of a batch."""
-    plain = plain_names(batch)
+    plain = plain_names(batch.joined_names)
     return [escape(name) for name in batch.names] if plain is None else plain
-
-
-def plain_names(batch: RowBatch) -> list[str] | None:
-    """The names of a batch as text; None if one of them needs escaping or quoting."""
-    joined = batch.joined_names
-    if not joined.translate(None, _ORDINARY):
-        return None if _FORMULA.search(b"\0" + joined) else joined.decode().split("\0")
-    try:
-        text = joined.decode()
-    except UnicodeDecodeError:
-        return None
-    return None if _SPECIAL.search(text) else text.split("\0")

@@ -7,29 +7,21 @@ from collections.abc import Iterator, Sequence
 
 from producer.formats.cells import Cell, heads
 from producer.formats.text_format import TextFormat
-from producer.formats.text_rows import TextRows
 from producer.output.csv_cells import quote
 from producer.rows.columns import Column
 
 
-class CsvRows(TextRows):
-    """Lines of CSV."""
+class Csv(TextFormat):
+    """The form of a table whose name says nothing else."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        super().__init__(columns)
-        self.header = ",".join(map(quote, heads(columns))) + "\n"
+    def header(self, columns: Sequence[Column]) -> str:
+        return ",".join(map(quote, heads(columns))) + "\n"
 
     def before(self, name: str, is_first: bool) -> str:
         return "" if is_first else ","
 
     def cell(self, text: str) -> str:
         return quote(text)
-
-
-class Csv(TextFormat):
-    """The form of a table whose name says nothing else."""
-
-    rows = CsvRows
 
     @staticmethod
     def parsed(lines: Iterator[str]) -> Iterator[Sequence[Cell]]:

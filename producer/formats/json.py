@@ -6,36 +6,29 @@ import json
 from collections.abc import Iterator, Sequence
 
 from producer.formats.cells import Cell
-from producer.formats.jsonl import JsonRows, cells_of
-from producer.formats.text_format import TextFormat
+from producer.formats.jsonl import JsonLines, cells_of
 from producer.rows.batch import RowBatch
 from producer.rows.columns import Table
 
 _BEGIN, _END, _BETWEEN = "[\n", "]\n", ",\n"
 
 
-class ElementRows(JsonRows):
-    """Lines of objects, each with a comma."""
-
-    end = "}" + _BETWEEN
-
-
-class Json(TextFormat):
+class Json(JsonLines):
     """A document that is read as a whole."""
 
-    rows = ElementRows
+    line_end = "}" + _BETWEEN
 
     def begin(self, table: Table) -> None:
         super().begin(table)
-        self._before = _BEGIN
+        self._separator = _BEGIN
 
     def write(self, batch: RowBatch) -> None:
-        lines = self._rows.lines(batch).removesuffix(_BETWEEN)
-        self._sink.write((self._before + lines).encode())
-        self._before = _BETWEEN
+        lines = self.lines(batch).removesuffix(_BETWEEN)
+        self._sink.write((self._separator + lines).encode())
+        self._separator = _BETWEEN
 
     def end(self) -> None:
-        is_empty = self._before == _BEGIN
+        is_empty = self._separator == _BEGIN
         self._sink.write(((_BEGIN if is_empty else "\n") + _END).encode())
 
     @staticmethod

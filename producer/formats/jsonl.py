@@ -10,16 +10,15 @@ import msgspec
 
 from producer.formats.cells import Cell
 from producer.formats.text_format import TextFormat
-from producer.formats.text_rows import TextRows
 
 _CELLS = (str, float, int, type(None))
 
 
-class JsonRows(TextRows):
-    """Lines of objects."""
+class JsonLines(TextFormat):
+    """Each line is a document of its own."""
 
     empty = "null"
-    end = "}\n"
+    line_end = "}\n"
 
     def before(self, name: str, is_first: bool) -> str:
         return f"{'{' if is_first else ','}{self._word(name)}:"
@@ -32,12 +31,6 @@ class JsonRows(TextRows):
 
     def plain(self, names: list[str]) -> list[str]:
         return [f'"{name}"' for name in names]
-
-
-class JsonLines(TextFormat):
-    """Each line is a document of its own."""
-
-    rows = JsonRows
 
     @staticmethod
     def parsed(lines: Iterator[str]) -> Iterator[Sequence[Cell]]:

@@ -35,7 +35,7 @@ from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.processes.fleet import ROOT
 from tests.unit.formats.test_crash_safety import killed_at, passages
-from tests.unit.formats.test_text_rows import JOB
+from tests.unit.formats.test_text_format import JOB
 
 FILES, BROKEN = 30, 7
 #: Of a file, which are changed one at a time.

@@ -14,7 +14,7 @@ from producer.formats import parquet
 from producer.rows.batch import AS_CLASSIFIED, RowBatch
 from producer.rows.columns import Table, table_columns
 from shared.image_status import Status
-from tests.unit.formats.test_text_rows import JOB, card, packed, written_as
+from tests.unit.formats.test_text_format import JOB, card, packed, written_as
 
 ROWS = 5
 TABLE = Table(table_columns(card(), AS_CLASSIFIED, 2), AS_CLASSIFIED, JOB, card())

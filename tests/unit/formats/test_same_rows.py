@@ -24,7 +24,7 @@ from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
 from shared.image_status import Status
 from shared.messages.model_card import Card
-from tests.unit.formats.test_text_rows import (
+from tests.unit.formats.test_text_format import (
     JOB,
     Row,
     card,

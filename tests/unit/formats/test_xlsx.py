@@ -24,7 +24,7 @@ from shared.messages.model_card import OperatingPoint
 from shared.registry import packaged
 from tests.support.jobs.finished_job import finish
 from tests.unit.formats.test_forms_of_jobs import FILES, options, plant, run
-from tests.unit.formats.test_text_rows import JOB, Given, card, packed, written_as
+from tests.unit.formats.test_text_format import JOB, Given, card, packed, written_as
 
 POINT = OperatingPoint(0.98, 0.5, 0.9, 0.99, (0.5, 0.5, 0.5))
 CARD = msgspec.structs.replace(card(), operating_points=(POINT,))

@@ -16,7 +16,7 @@ from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.model_card import Card, OperatingPoint
 from shared.registry import packaged
-from tests.unit.formats.test_text_rows import card, packed
+from tests.unit.formats.test_text_format import card, packed
 from worker.evaluation.operating_points import accepted, operating_points
 
 CARD = card()

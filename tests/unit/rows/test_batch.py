@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer.formats.csv import CsvRows
 from producer.journal.records import FinishedBatch
 from producer.rows import batch as rows
 from producer.rows.acceptance import Acceptance
@@ -23,7 +22,7 @@ from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import STAMP
 from shared.messages.model_card import Card
-from tests.unit.formats.test_text_rows import Given, card
+from tests.unit.formats.test_text_format import CsvText, Given, card
 from tests.unit.output.test_csv_cells import names
 
 paths = names.filter(lambda name: name and b"\0" not in name)
@@ -116,7 +115,7 @@ def test_a_number_is_written_as_python_does(number: float) -> None:
     result = BatchResult(1, b"\0", b"\0\0", struct.pack("<f", number))
     columns = table_columns(card(), Rules(), chosen=("confidence",))
     (single,) = struct.unpack("<f", result.probabilities)
-    assert CsvRows(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
+    assert CsvText(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
 
 
 def test_batches_follow_each_other() -> None:

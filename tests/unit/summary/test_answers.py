@@ -10,7 +10,6 @@ from io import StringIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.csv import CsvRows
 from producer.journal.job_properties import decode_answers, encode_answers
 from producer.output.csv_cells import escape
 from producer.rows.acceptance import doubtless
@@ -21,6 +20,7 @@ from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult
 from shared.registry import packaged
+from tests.unit.formats.test_text_format import CsvText
 
 CARD = packaged.card()
 FOLDERS = [*(folder_of(label) for label in CARD.labels), "misc", "Bag/inner", ""]
@@ -51,8 +51,8 @@ def batch(found: list[Row], first: int) -> RowBatch:
 
 @given(st.lists(st.lists(rows, min_size=1, max_size=12), min_size=1, max_size=4))
 def test_the_counts_are_those_of_the_table(batches: list[list[Row]]) -> None:
-    counter, table = AnswerCounter(CARD), CsvRows(table_columns(CARD, AS_CLASSIFIED))
-    text, exact = table.header, list[float]()
+    counter, table = AnswerCounter(CARD), CsvText(table_columns(CARD, AS_CLASSIFIED))
+    text, exact = table.first_line, list[float]()
     for number, found in enumerate(batches):
         some = batch(found, 100 * number)
         counter.add(some)

@@ -15,16 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.formats.cells import plain_names
-from producer.formats.csv import CsvRows
+from producer.formats.csv import Csv
 from producer.formats.registry import FORMS, loaded
 from producer.formats.table_file import render, write_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.csv_cells import escape
+from producer.output.csv_cells import escape, plain_names
 from producer.rows.acceptance import Acceptance
 from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
-from producer.rows.columns import COLUMNS, Table, table_columns
+from producer.rows.columns import COLUMNS, Column, Table, table_columns
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
@@ -126,15 +125,24 @@ def naive(
     return "".join(lines)
 
 
+class CsvText(Csv):
+    """CSV of a table with these columns, without a file."""
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        super().__init__(io.BytesIO())
+        self.begin(Table(columns, Rules(), JOB, card()))
+        self.first_line = self.header(columns)
+
+
 def csv_rows(
     card: Card,
     top_k: int,
     every: bool,
     rules: Rules = AS_CLASSIFIED,
     chosen: tuple[str, ...] = (),
-) -> CsvRows:
+) -> CsvText:
     """What writes the rows of a table."""
-    return CsvRows(table_columns(card, rules, top_k, every, chosen))
+    return CsvText(table_columns(card, rules, top_k, every, chosen))
 
 
 def written(cells: list[str]) -> str:
@@ -197,7 +205,7 @@ def test_the_table_equals_that_of_a_plain_writer(
     # A worker sends no flags if no image has one.
     result = packed(k, statuses, predictions, flags if any(flags) else [])
     batch = RowBatch(b"\0".join(names), result, rules=rules)
-    text = table.header + table.lines(batch)
+    text = table.first_line + table.lines(batch)
     persons = rules.persons.of(batch) if rules.persons else None
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons)
 
@@ -240,7 +248,9 @@ def test_names_of_a_batch_are_those_of_single_rows(names: list[bytes]) -> None:
     assert found == [[escape(name), "model@3"] for name in names]
     cells = [written([escape(name), ""]).encode() for name in names]
     are_plain = cells == [name + b",\n" for name in names]
-    assert plain_names(batch) == ([name.decode() for name in names] if are_plain else None)
+    assert plain_names(batch.joined_names) == (
+        [name.decode() for name in names] if are_plain else None
+    )
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])

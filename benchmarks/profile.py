@@ -49,7 +49,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "hint", "hint"),
     (JobQueue, "results", "redis: results"),
     (JobQueue, "trim", "redis: trim"),
-    (result_intake, "read_result", "check results"),
+    (result_intake, "decode_result", "check results"),
     (loop.DispatchLoop, "_poll", "poll ledger and workers"),
     (job.Job, "write_table", "render the table"),
 )

@@ -21,7 +21,6 @@ from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from shared.errors import Exit, UsageError
-from shared.image_status import count_flags
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.checked_data import CheckedRows
 from shared.messages.files import DIGEST_BYTES
@@ -89,7 +88,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
         job.start(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
-            job.journal.commit([frozen], [_stored(n, result)])
+            job.journal.commit([frozen], [StoredResult.of(n, encode_result(result), result)])
         job.table.name_rows(RowFiles(options).sha256)
         failed = job.journal.totals.failed
         job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.write_table())
@@ -107,10 +106,6 @@ def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[Frozen
         flags if any(flags) else b"",
     )
     return frozen, result
-
-
-def _stored(n: int, result: BatchResult) -> StoredResult:
-    return StoredResult(n, encode_result(result), result.failed, count_flags(result.flags))
 
 
 def _part(column: bytes, some: slice, width: int) -> bytes:

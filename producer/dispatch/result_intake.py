@@ -6,9 +6,8 @@ from producer.dispatch.attempt import OpenJob
 from producer.dispatch.job_queue import Result
 from producer.journal.records import StoredResult
 from producer.present.progress import Progress
-from producer.rows.batch import read_result
 from shared.errors import BadMessage
-from shared.image_status import count_flags
+from shared.messages.batch import decode_result
 
 
 class ResultIntake:
@@ -24,9 +23,8 @@ class ResultIntake:
         if count is None:
             return None
         try:
-            decoded = read_result(result.data, count, self._k, self._labels)
-            flagged = count_flags(decoded.flags)
-            return StoredResult(result.batch, result.data, decoded.failed, flagged, decoded.digests)
+            decoded = decode_result(result.data, count).check_labels(self._k, self._labels)
+            return StoredResult.of(result.batch, result.data, decoded)
         except BadMessage as error:
             self._report.notice(
                 f"batch {result.batch} has an invalid result; repeating it: {error}"

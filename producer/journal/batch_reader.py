@@ -1,4 +1,4 @@
-"""Reads the batches of an open journal, one in memory at a time."""
+"""Reads the batches of a journal, one in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from producer.journal.records import FinishedBatch, FrozenBatch
 from producer.journal.sqlite_errors import sqlite_errors
 from shared.errors import SetupError
 
-_FINISHED = "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+#: Selects the batches that the rows of a table are read from, in order.
+FINISHED = "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
 
 
 class BatchReader:
-    """The base of a journal, which has its path and its open database.
+    """The base of journals that are open, for writing or only for reading.
 
     Every method raises SetupError where the file is damaged.
     """
@@ -50,8 +51,8 @@ class BatchReader:
     def finished_batches(self) -> Iterator[FinishedBatch]:
         """Every finished batch, in order, one in memory at a time."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, _FINISHED):
-                yield records.finished_batch(record)
+            for record in records.read(self._db, FINISHED):
+                yield record.finished()
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""

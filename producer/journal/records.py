@@ -18,7 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from producer.journal.sqlite_errors import blob, checksum
-from shared.image_status import Flagged
+from shared.image_status import Flagged, count_flags
+from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP, Stamp
 
 _COLUMNS = (
@@ -47,6 +48,11 @@ class StoredResult(NamedTuple):
     flagged: Flagged = {}  #: number of images with each flag
     digests: bytes = b""  #: of the files, if the worker has read them
 
+    @classmethod
+    def of(cls, n: int, data: bytes, result: BatchResult) -> StoredResult:
+        """`data` is the message that has the result."""
+        return cls(n, data, result.failed, count_flags(result.flags), result.digests)
+
 
 class FinishedBatch(NamedTuple):
     """A batch with a result, as it is stored."""
@@ -71,6 +77,10 @@ class Record(NamedTuple):
     flagged: str | None = None
     again: int = 0
     result: bytes | None = None
+
+    def finished(self) -> FinishedBatch:
+        """The batch, which must have a result."""
+        return FinishedBatch(self.names, self.stamps, self.digests, blob(self.result))
 
     @property
     def files_crc(self) -> int:
@@ -182,16 +192,6 @@ def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[t
         if record.files_crc != row[11]:
             raise sqlite3.DatabaseError(f"the record of batch {record.n} is damaged")
         yield record, record.result_crc == row[12]
-
-
-def result_of(record: Record) -> bytes:
-    """The result of a batch that must have one."""
-    return blob(record.result)
-
-
-def finished_batch(record: Record) -> FinishedBatch:
-    """A batch that must have a result."""
-    return FinishedBatch(record.names, record.stamps, record.digests, result_of(record))
 
 
 #: The row of an image in a repeat: the number of the batch, and the index in it.

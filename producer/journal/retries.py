@@ -73,7 +73,7 @@ def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) ->
     stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
     for target, images in groups(repeat.places):
         old = records.one(database, target)
-        folded = fold(read(records.finished_batch(old)), new, images)
+        folded = fold(read(old.finished()), new, images)
         flagged = count_flags(folded.flags)
         digests = old.digests  # unknown digests stay unknown
         if digests:
@@ -119,7 +119,7 @@ def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[byt
     record = next(records.read(database, "WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", n), None)
     if record is None:
         return None
-    batch = read(records.finished_batch(record))
+    batch = read(record.finished())
     return record.n, batch.names, batch.statuses
 
 

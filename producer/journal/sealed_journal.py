@@ -12,8 +12,10 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
+from producer.journal.batch_reader import FINISHED, BatchReader
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
+from producer.journal.records import FinishedBatch
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
 from producer.present.formatting import typed
@@ -21,7 +23,7 @@ from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 
 
-class SealedJournal(JobProperties):
+class SealedJournal(BatchReader, JobProperties):
     """The journal of `output`. While it is open, no producer can start. With `or_running` a
     producer may have it; then the rows are those of one moment. Without `check` only the records
     that are read are checked: for a journal that this process has opened before.
@@ -111,32 +113,23 @@ class SealedJournal(JobProperties):
             (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
         return max(0, os.fstat(self._lock).st_size - int(pages) * int(page_bytes))
 
-    def finished_batches(self) -> Iterator[records.FinishedBatch]:
-        """Every finished batch, in order."""
-        return map(records.finished_batch, self._records())
+    def finished_batches(self) -> Iterator[FinishedBatch]:
+        with sqlite_errors(self.path):
+            if self.finished and sums(self._db) != load_counts(self._properties):
+                raise sqlite3.DatabaseError("batches are missing")
+        for batch in super().finished_batches():
+            yield batch
+            self.passed(batch.names.count(b"\0") + 1)
 
     def numbers(self) -> list[int]:
         """The numbers of the batches of `finished_batches`, in order."""
         with sqlite_errors(self.path):
-            rows = self._db.execute(
-                "SELECT n FROM batch WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
-            )
-            return [n for (n,) in rows]
+            return [n for (n,) in self._db.execute(f"SELECT n FROM batch {FINISHED}")]
 
-    def finished_batch(self, n: int) -> records.FinishedBatch:
+    def finished_batch(self, n: int) -> FinishedBatch:
         """One of `finished_batches`. Raises SetupError if it is damaged or missing."""
         with sqlite_errors(self.path):
-            return records.finished_batch(records.one(self._db, n))
-
-    def _records(self) -> Iterator[records.Record]:
-        with sqlite_errors(self.path):
-            if self.finished and sums(self._db) != load_counts(self._properties):
-                raise sqlite3.DatabaseError("batches are missing")
-            for record in records.read(
-                self._db, "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
-            ):
-                yield record
-                self.passed(record.images)
+            return records.one(self._db, n).finished()
 
 
 def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:

@@ -248,12 +248,6 @@ class RowBatch:
         return map(partial(tuple.__new__, Row), cells)
 
 
-def read_result(data: bytes, count: int, k: int, labels: int) -> BatchResult:
-    """A result of `count` images that has just come, with `k` of `labels` labels for each. Raises
-    BadMessage."""
-    return decode_result(data, count).check_labels(k, labels)
-
-
 def read(stored: StoredBatch, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
     """The rows of a stored batch. Raises BadMessage."""
     result = decode_result(stored.result, stored.names.count(_SEPARATOR) + 1)

@@ -180,7 +180,7 @@ def test_an_edited_journal_is_reported(table: Path) -> None:
     """Even if its checksum was recomputed."""
     with closing(sqlite3.connect(journal_path(table))) as database:
         record = records.one(database, 0)
-        result = records.result_of(record).replace(b"?", b">")
+        result = record.finished().result.replace(b"?", b">")
         database.execute("UPDATE batch SET result = ? WHERE n = 0", (result,))
         database.commit()
         assert "the result of batch 0 is damaged" in problem(verify(table))

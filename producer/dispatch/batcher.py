@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,8 +35,9 @@ from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digest, printable
 from shared.settings import Settings
 
-H = TypeVar("H")
-Taken = tuple[bytes | Reference | Status, Stamp]
+Image = bytes | Reference | Status
+#: Reads the file at an absolute path.
+Read = Callable[[bytes], tuple[Image, Stamp]]
 #: Smaller batches are not worth a message, unless they have as many bytes: the work for small
 #: images is that of the network, for large ones that of decoding.
 SMALL_IMAGES, SMALL_BYTES = 64, 1 << 18
@@ -52,45 +53,47 @@ class Batch(msgspec.Struct, frozen=True):
     skipped: Counts = {}  #: entries that the walk skipped up to its last file
 
 
-class Batcher:
-    """Forms the batches of a job, from the start or after the last frozen one.
+class EarlierRuns(NamedTuple):
+    """What the journal of a job has from its earlier runs."""
 
-    Failed rows that are repeated come first. With `walked` no other files follow them.
-    """
+    last: FrozenBatch | None = None  #: the walk resumes after it
+    batches: int = 0  #: repeats included
+    failed: Iterable[tuple[Place, bytes]] = ()  #: the rows to repeat, and their paths
+    walked: bool = False  #: no other files follow these
+    unlisted: Unlisted = Unlisted()  #: folders so far
+    skipped: Counts = {}  #: entries so far
+
+
+class Batcher:
+    """Forms the batches of a job, from the start or after those of earlier runs. Failed rows that
+    are repeated come first."""
 
     def __init__(
         self,
         options: JobOptions,
         settings: Settings,
-        last: FrozenBatch | None,
-        number: int | None = None,
-        failed: Iterable[tuple[Place, bytes]] = (),
-        walked: bool = False,
-        take: Callable[[bytes], Taken] | None = None,
-        unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
-        skipped: Counts | None = None,
+        before: EarlierRuns = EarlierRuns(),  # noqa: B008  it is frozen
+        transport: Transport | None = None,
         row_files: RowFiles | None = None,
     ) -> None:
-        """`row_files` finds the files of `failed`; without it each is at its path."""
-        self._walk, self._closed = Walk(options, self._not_listed, skipped), unlisted
+        """Without `transport` files are sent as bytes. `row_files` finds the files of failed rows;
+        without it each is at its path."""
+        self._walk, self._closed = Walk(options, self._not_listed, before.skipped), before.unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
-        self.unlisted = unlisted  #: likewise
+        self.unlisted = before.unlisted  #: likewise
         #: os.path.join costs a tenth of the time that reading a small file takes.
         self._cwd_slash = options.absolute(b"")
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
         self._pieces = 1
-        following = 0 if last is None else last.n + 1
-        self._n = following if number is None else number
-        after = None if last is None else (last.argument, last.names[-1])
-        files: Iterable[tuple[int, bytes]] = () if walked else self._walk.paths(after)
+        self._n = before.batches
         where = row_files or RowFiles(options)
-        reads = partial(read, max_bytes=options.max_file_bytes)
+        read_bytes = partial(read, max_bytes=options.max_file_bytes)
         # A repeat always sends bytes: repeats are few, and their digests must be known.
         self._formed = chain(
-            self._form(self._with_passed(failed), _repeat, lambda path: reads(where.path(path))),
-            self._form(self._with_passed(files), _new, take or reads),
+            self._form(self._failed_files(before), lambda path: read_bytes(where.path(path))),
+            self._form(self._walked_files(before), transport.take if transport else read_bytes),
         )
         self.exhausted = False
 
@@ -112,96 +115,77 @@ class Batcher:
             self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
 
-    def _with_passed(self, files: Iterable[tuple[H, bytes]]) -> Lookahead[_WalkedFile[H]]:
-        """The files, each with what was passed over before it."""
-        return Lookahead(
-            _WalkedFile(head, path, self._closed, self._walk.skipped) for head, path in files
-        )
+    def _failed_files(self, before: EarlierRuns) -> Iterator[_File]:
+        for place, path in before.failed:
+            yield _File(path, 0, place, self._closed, self._walk.skipped)
 
-    def _form(
-        self,
-        files: Lookahead[_WalkedFile[H]],
-        freeze: Callable[[int, list[H], _Read], FrozenBatch],
-        take: Callable[[bytes], Taken],
-    ) -> Iterator[Batch]:
-        heads: list[H] = []
-        content = _Read()
+    def _walked_files(self, before: EarlierRuns) -> Iterator[_File]:
+        if before.walked:
+            return
+        after = None if before.last is None else (before.last.argument, before.last.names[-1])
+        for argument, path in self._walk.paths(after):
+            yield _File(path, argument, None, self._closed, self._walk.skipped)
+
+    def _form(self, files: Iterator[_File], read_file: Read) -> Iterator[Batch]:
+        """Batches of the files, in their order."""
+        upcoming = Lookahead(files)
+        taken: list[_File] = []
+        images: list[Image] = []
+        stamps: list[Stamp] = []
         size, cwd_slash = 0, self._cwd_slash
-        last_images = self._last_images(files)
-        for head, path, unlisted, skipped in files:
-            image, stamp = take(path if path.startswith(b"/") else cwd_slash + path)
+        last_images = self._last_images(upcoming)
+        for file in upcoming:
+            path = file.path
+            image, stamp = read_file(path if path.startswith(b"/") else cwd_slash + path)
             length = 0 if isinstance(image, Status) else stamp[0]
-            full = len(heads) >= self._images_now or size + length > self._bytes_max
-            large = len(heads) >= SMALL_IMAGES or size >= SMALL_BYTES
-            if heads and (full or (large and len(heads) >= last_images)):
-                yield self._batch(heads, content, freeze)
-                heads, content, size = [], _Read(), 0
-                last_images = self._last_images(files, 1)
-            heads.append(head)
-            content.names.append(path)
-            content.stamps.append(stamp)
-            content.images.append(image)
-            content.unlisted, content.skipped = unlisted, skipped
+            full = len(taken) >= self._images_now or size + length > self._bytes_max
+            large = len(taken) >= SMALL_IMAGES or size >= SMALL_BYTES
+            if taken and (full or (large and len(taken) >= last_images)):
+                yield self._batch(taken, images, stamps)
+                taken, images, stamps, size = [], [], [], 0
+                last_images = self._last_images(upcoming, 1)
+            taken.append(file)
+            images.append(image)
+            stamps.append(stamp)
             size += length
-        if heads:
-            yield self._batch(heads, content, freeze)
+        if taken:
+            yield self._batch(taken, images, stamps)
 
-    def _last_images(self, files: Lookahead[_WalkedFile[H]], taken: int = 0) -> int:
+    def _last_images(self, upcoming: Lookahead[_File], taken: int = 0) -> int:
         """The size of the next batch if the end of the files is near, or else the usual one.
-        `taken` files of it are no longer in `files`."""
+        `taken` files of it are no longer in `upcoming`."""
         if self._pieces > 1:
-            files.ahead = self._pieces * self._images_now
-        left = files.left
+            upcoming.ahead = self._pieces * self._images_now
+        left = upcoming.left
         return self._images_max if left is None else math.ceil((left + taken) / self._pieces)
 
-    def _batch(
-        self, heads: list[H], content: _Read, freeze: Callable[[int, list[H], _Read], FrozenBatch]
-    ) -> Batch:
-        frozen = freeze(self._n, heads, content)
+    def _batch(self, files: list[_File], images: list[Image], stamps: list[Stamp]) -> Batch:
+        last, n = files[-1], self._n
         self._n += 1
-        blob = encode_images(content.images)
-        return Batch(frozen, blob, content.refers, content.unlisted, content.skipped)
+        contents = [image for image in images if not isinstance(image, Reference)]
+        refers = len(contents) < len(images)  # then the worker returns the digests
+        frozen = FrozenBatch(
+            n,
+            last.argument,
+            [file.path for file in files],
+            stamps,
+            b"" if refers else b"".join(map(digest, contents)),
+            [file.place for file in files if file.place is not None],
+        )
+        return Batch(frozen, encode_images(images), refers, last.unlisted, last.skipped)
 
     def _not_listed(self, folder: bytes, why: str) -> None:
         self._closed = self._closed.and_one(printable(folder), why)
 
 
-class _WalkedFile(NamedTuple, Generic[H]):
-    """A file of the walk, and the folders and entries that were passed over before it."""
+class _File(NamedTuple):
+    """A file of a batch, and the folders and entries that the walk passed over before it."""
 
-    head: H
-    path: bytes
+    path: bytes  #: as typed
+    argument: int  #: the number of the argument, or line of a list, that has it
+    place: Place | None  #: the row that it replaces; None: it has no row yet
     unlisted: Unlisted
     skipped: Counts
-
-
-class _Read:
-    """The files of a batch that is being formed."""
-
-    def __init__(self) -> None:
-        self.names: list[bytes] = []
-        self.stamps: list[Stamp] = []
-        self.images: list[bytes | Reference | Status] = []
-        self.unlisted = Unlisted()
-        self.skipped: Counts = {}
-
-    @property
-    def refers(self) -> bool:
-        return any(isinstance(image, Reference) for image in self.images)
-
-    @property
-    def digests(self) -> bytes:
-        """CRC-32 of each file; empty if a file is only referred to: its worker returns them."""
-        whole = [image for image in self.images if not isinstance(image, Reference)]
-        return b"".join(map(digest, whole)) if len(whole) == len(self.images) else b""
-
-
-def _new(n: int, arguments: list[int], read: _Read) -> FrozenBatch:
-    return FrozenBatch(n, arguments[-1], read.names, read.stamps, read.digests)
-
-
-def _repeat(n: int, places: list[Place], read: _Read) -> FrozenBatch:
-    return FrozenBatch(n, 0, read.names, read.stamps, read.digests, places)
 
 
 def resumed(
@@ -211,19 +195,16 @@ def resumed(
     transport: Transport | None = None,
     row_files: RowFiles | None = None,
 ) -> Batcher:
-    """The batches that a journal's job still lacks. Without `transport` files are sent inline."""
-    return Batcher(
-        options,
-        settings,
+    """The batches that a journal's job still lacks."""
+    before = EarlierRuns(
         journal.last(),
         journal.next_number(),
         journal.failed_rows(),
         journal.get(WALKED) is not None,
-        None if transport is None else transport.take,
         journal.unlisted,
         journal.skipped,
-        row_files,
     )
+    return Batcher(options, settings, before, transport, row_files)
 
 
 def passed_over(batches: list[Batch]) -> dict[str, bytes]:

@@ -67,7 +67,7 @@ def test_the_bare_loop_reads_as_many_files_at_once_as_a_message_has(
         patch.setattr(bare_loop, "BATCH_IMAGES", images)
         patch.setattr(bare_loop, "BATCH_BYTES", size)
         settings = Settings(batch_images=images, batch_bytes=size)
-        batches = list(iter(Batcher(options, settings, None).next, None))
+        batches = list(iter(Batcher(options, settings).next, None))
         folder = Path(options.cwd.decode()) / "p"
         found = list(bare_loop.messages([bytes(path) for path in sorted(folder.iterdir())]))
     assert [files for _, files in found] == [decode_images(batch.blob) for batch in batches]

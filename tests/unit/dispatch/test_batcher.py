@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batch, Batcher, read_batch_again
+from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
 from producer.inputs.job_options import JobOptions
 from producer.journal.records import FrozenBatch
 from producer.locations.row_files import RowFiles
@@ -37,7 +37,8 @@ def image_files(contents: list[bytes]) -> Iterator[JobOptions]:
 
 
 def formed(options: JobOptions, settings: Settings, last: FrozenBatch | None = None) -> list[Batch]:
-    batches = Batcher(options, settings, last)
+    before = EarlierRuns() if last is None else EarlierRuns(last, last.n + 1)
+    batches = Batcher(options, settings, before)
     return list(iter(batches.next, None))
 
 
@@ -113,7 +114,7 @@ def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) 
 
 def test_batches_are_exhausted_only_after_the_last_file(tmp_path: Path) -> None:
     with image_files([b"a", b"b"]) as options:
-        batches = Batcher(options, Settings(batch_images=1), None)
+        batches = Batcher(options, Settings(batch_images=1))
         seen = []
         while batches.next() is not None:
             seen.append(batches.exhausted)
@@ -127,7 +128,7 @@ def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").touch()
     options = JobOptions((b".",), bytes(tmp_path), "/out.csv")
-    batches = Batcher(options, Settings(batch_images=1), None)
+    batches = Batcher(options, Settings(batch_images=1))
     first = batches.next()
     assert first is not None
     assert first.frozen.names == [b"./a/1.png"]

@@ -34,7 +34,7 @@ def sizes(count: int, slots: int) -> list[int]:
     """The sizes of the batches of a job of photographs."""
     pieces, part = share(slots, 1)
     with image_files([bytes(PHOTO_BYTES)] * count) as options:
-        batches = Batcher(options, Settings(batch_bytes=BATCH_BYTES), None)
+        batches = Batcher(options, Settings(batch_bytes=BATCH_BYTES))
         found = iter(lambda: batches.next(part, pieces), None)
         return [len(decode_images(batch.blob)) for batch in found]
 
@@ -90,6 +90,6 @@ def test_an_error_is_raised_after_the_items_before_it() -> None:
 
 def test_small_images_are_not_divided_into_tiny_messages() -> None:
     with image_files([b"x"] * 200) as options:
-        batches = Batcher(options, Settings(), None)
+        batches = Batcher(options, Settings())
         found = iter(lambda: batches.next(1.0, 32), None)
         assert [len(batch.frozen.names) for batch in found] == [64, 64, 64, 8]

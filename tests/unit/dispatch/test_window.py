@@ -36,7 +36,7 @@ def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
     shares: list[float], most: int
 ) -> None:
     with image_files([b"x"] * 40) as options:
-        batches = Batcher(options, Settings(batch_images=most), None)
+        batches = Batcher(options, Settings(batch_images=most))
         sizes, names = [], []
         for one in shares:
             if (batch := batches.next(one)) is None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from producer.dispatch.batcher import Batch, Batcher, read_batch_again
+from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
 from producer.inputs.file_transport import (
     LARGE_BYTES,
     REFUSALS_MAX,
@@ -39,7 +39,7 @@ ELSEWHERE = "redis://elsewhere"
 
 def by_path(options: JobOptions, settings: Settings, kind: str = PATH) -> list[Batch]:
     transport = Transport(msgspec.structs.replace(options, transport=kind), settings)
-    batches = Batcher(options, settings, None, take=transport.take)
+    batches = Batcher(options, settings, transport=transport)
     return list(iter(batches.next, None))
 
 
@@ -128,9 +128,8 @@ def test_repeated_rows_are_sent_inline(tmp_path: Path) -> None:
     with image_files([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         failed = [((0, 0), b"p/000.png")]
-        batches = Batcher(
-            options, Settings(), None, failed=failed, walked=True, take=transport.take
-        )
+        before = EarlierRuns(failed=failed, walked=True)
+        batches = Batcher(options, Settings(), before, transport)
         batch = batches.next()
     assert batch is not None
     assert decode_images(batch.blob) == [b"a"]

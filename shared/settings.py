@@ -8,20 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_type_hints
 
-import msgspec
-
 from shared.errors import SetupError
+from shared.timings import Timings
 
 PREFIX = "HANGTAG_"
-#: A claim outlives the time limit of its work by this.
-CLAIM_SLACK_S = 30.0
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """Every value that the environment can set.
-
-    The times are settings for the tests; users keep the defaults.
-    """
+class Settings(Timings, frozen=True):
+    """Every value that the environment can set; the times are in shared/timings.py."""
 
     redis_url: str = ""  #: the broker; empty: this machine's stack
     redis_user: str = ""  #: user at the broker (docs/security.md); empty: that of the URL
@@ -44,38 +38,9 @@ class Settings(msgspec.Struct, frozen=True):
     #: time than those of 1,024; with photos of 170 kB the same holds for 2 MiB against 1 MiB.
     batch_images: int = 2048
     batch_bytes: int = 2 << 20
-    heartbeat_s: float = 5.0
-    heartbeat_ttl_s: float = 15.0
-    #: A hint is sent again for a batch that was not claimed for this long.
-    orphan_s: float = 10.0
-    #: A child that works longer than this on one batch is killed (a hung decoder).
-    batch_limit_s: float = 120.0
-    #: The same for one image of a batch that is classified carefully.
-    careful_limit_s: float = 20.0
     #: Memory limit of one batch beyond its child's own. One image takes at most 0.8 GB
     #: (worker/decoding/size_limits.py), unless a decoder is faulty.
     child_memory_mb: int = 3072
-    #: An idle worker that receives no hint for this long although hints wait restarts itself.
-    watchdog_s: float = 60.0
-    #: A worker that had access and is refused later (a new password, other rights) retries for
-    #: this long before it ends. One that is refused at its start ends at once.
-    refused_s: float = 60.0
-    #: A health check reports a worker as stuck after this long without a beat of its pulse. One
-    #: beat takes up to 45 s while Redis is unreachable.
-    health_limit_s: float = 120.0
-    #: A worker evicts a model version that no batch has used for this long, except the last one.
-    model_unused_s: float = 60.0
-    #: Keys of a job outlive the producer's last heartbeat by this long.
-    job_ttl_s: float = 86_400.0
-    #: A trainer that does not renew its lease for this long loses its request to the next one.
-    lease_s: float = 30.0
-    #: Interval at which a trainer polls for waiting requests: a hint may be lost, or its trainer
-    #: dead.
-    round_s: float = 5.0
-    #: This machine's stack ends after this long without jobs or clients.
-    idle_s: float = 60.0
-    #: The stack's trainer ends after this long without a request.
-    trainer_idle_s: float = 20.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -102,11 +67,6 @@ class Settings(msgspec.Struct, frozen=True):
         if self.celery_events not in ("", "0", "1"):
             raise SetupError("HANGTAG_CELERY_EVENTS is 1 or 0; unset or change it")
         return self.celery_events == "1"
-
-    @property
-    def claim_limit_s(self) -> float:
-        """How long a claim may be held without a renewal."""
-        return max(self.batch_limit_s, self.careful_limit_s) + CLAIM_SLACK_S
 
     @property
     def store_path(self) -> Path:

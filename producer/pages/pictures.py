@@ -10,11 +10,12 @@ from producer.pages.thumbnails import Thumbnails
 from producer.present.meter import Stages
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.thumbnail import MAX_PLOT_BYTES, Order, Thumbnail
+from shared.pipes.thumbnail import Thumbnail
 
 #: Of all pictures of a page, before they become text, which takes a third more.
 MAX_TOTAL_BYTES = 6_000_000
 PLOT_SIDE_PIXELS = 1400
+MAX_PLOT_BYTES = 200_000
 LEFT_OUT = Thumbnail(why="Left out, so that the page stays small.")
 _WHY = {
     Status.MISSING: "The file is no longer where it was classified.",
@@ -72,8 +73,8 @@ class PageImages:
         """A plot, encoded again like any picture."""
         if self._thumbnails is None:
             return Picture(why=self.missing)
-        order = Order(data, PLOT_SIDE_PIXELS, MAX_PLOT_BYTES)
-        return self._picture(self._thumbnails.make(order))
+        plot = self._thumbnails.make(data, PLOT_SIDE_PIXELS, MAX_PLOT_BYTES)
+        return self._picture(plot)
 
     def _made(self, reads: Sequence[Read]) -> Iterator[Thumbnail]:
         if self._thumbnails is None:
@@ -88,7 +89,7 @@ class PageImages:
         data = read()
         if isinstance(data, Status):
             return Thumbnail(why=_WHY.get(data, data.sentence))
-        return self._thumbnails.make(Order(data))
+        return self._thumbnails.make(data)
 
     def _picture(self, made: Thumbnail) -> Picture:
         if not made.webp:

@@ -21,6 +21,10 @@ from shared.errors import BadMessage, SetupError
 from shared.pipes.thumbnail import Order, Thumbnail, decode_thumbnail, encode
 from shared.pipes.transfer import receive, send
 
+#: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
+SIDE_PIXELS = 192
+#: Of one encoded thumbnail.
+MAX_BYTES = 6_000
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
 #: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).
 MAX_PROCESSES = 4
@@ -56,11 +60,13 @@ class Thumbnails:
         for _ in range(self._count):
             self._idle.get().close()
 
-    def make(self, order: Order) -> Thumbnail:
-        """One thumbnail, or a placeholder that says why there is none."""
+    def make(
+        self, data: bytes, side_pixels: int = SIDE_PIXELS, max_bytes: int = MAX_BYTES
+    ) -> Thumbnail:
+        """A small picture of an image, or a placeholder that says why there is none."""
         process = self._idle.get()
         try:
-            return process.make(order)
+            return process.make(Order(data, side_pixels, max_bytes))
         finally:
             self._idle.put(process)
 

@@ -21,7 +21,7 @@ from producer.rows.row import Row
 from producer.summary import promise
 from shared.image_status import Status
 from shared.messages.files import printable
-from shared.pipes.thumbnail import Order, Thumbnail
+from shared.pipes.thumbnail import Thumbnail
 
 #: Views whose order is kept in memory.
 _KEPT_VIEWS = 8
@@ -134,7 +134,7 @@ class Desk:
         content = self.decisions.content(row)
         if isinstance(content, Status):
             return Thumbnail(why=content.sentence)
-        return self._thumbnails.make(Order(content, side))
+        return self._thumbnails.make(content, side)
 
     def _order(self, view: View) -> array[int]:
         found = self._orders.get(view)

@@ -7,13 +7,6 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 
-#: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
-SIDE_PIXELS = 192
-#: Of one encoded thumbnail.
-MAX_BYTES = 6_000
-#: Of a whole plot, which is encoded again like an image.
-MAX_PLOT_BYTES = 200_000
-
 
 class Thumbnail(msgspec.Struct, frozen=True):
     """A small picture, encoded again; nothing of the original file's bytes is in it."""
@@ -28,8 +21,8 @@ class Order(msgspec.Struct, frozen=True):
     """One image to make smaller."""
 
     data: bytes
-    side_pixels: int = SIDE_PIXELS
-    max_bytes: int = MAX_BYTES
+    side_pixels: int  #: at most, the longer side of its picture
+    max_bytes: int  #: of the encoded picture
 
 
 def encode(value: Thumbnail | Order) -> bytes:

@@ -24,7 +24,7 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.registry import file_copies, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
-from shared.runtimes import RUNTIMES
+from shared.runtimes import OUTLIERS, RUNTIMES
 
 log = logging.getLogger(__name__)
 #: Limits for one and for all plots and figures of a model, newest versions first. The figures of
@@ -33,7 +33,8 @@ MAX_PICTURE_BYTES = 8 << 20
 MAX_PICTURES_BYTES = 16 << 20
 #: Those that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
-SERVED = (".tflite", ".keras", "outliers.npz")
+#: What workers load: the network of each runtime, and the detector of images unlike the others.
+SERVED = (*(row.artifact for row in RUNTIMES.values()), OUTLIERS)
 #: Plots and figures.
 DISPLAYED = (".png", "evaluation.json")
 

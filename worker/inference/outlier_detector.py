@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
+from shared.runtimes import OUTLIERS
 from worker.runtimes.array_archive import arrays
 
-FILE = "outliers.npz"
+FILE = OUTLIERS
 #: Bounds the exponential of a score.
 LARGEST = 50.0
 #: The angle is that to the nearest training image but two: one may be there by mistake.

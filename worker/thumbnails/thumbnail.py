@@ -67,9 +67,11 @@ def warm_up() -> None:
         exif[ORIENTATION] = SIDEWAYS[0]
         more = {} if form == "BMP" else {"exif": exif}
         Image.new(mode, (80, 60)).save(stream, form, **more)
-        thumbnail(Order(stream.getvalue()))
+        thumbnail(Order(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
 
 
+#: As usual for the pages.
+_WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES = 192, 6_000
 _WARM_UP = [
     *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
     *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,9 @@ USERS_OF = {
     "worker": {"worker", "trainer"},
     "shared": {"producer", "monitor", "worker", "trainer"},
 }
+#: By folder of scripts in shared/ledger/lua.
+USERS_OF_SCRIPTS = {"batch": {"producer", "worker"}, "request": {"producer", "trainer"}}
+CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
 #: The names of clients and pipelines in the code.
 CLIENTS = {"client", "_client", "pipe"}
 #: By method of redis-py, where the names differ.
@@ -31,6 +35,17 @@ def test_each_command_of_the_code_is_granted_to_a_user_of_its_part(
     sent = {COMMANDS.get(method, method) for method in methods(part)} - EMBEDDED
     assert sent
     assert sent - set(granted(users)) == set()
+
+
+@pytest.mark.parametrize(("scripts", "users"), USERS_OF_SCRIPTS.items())
+def test_each_command_of_a_script_is_granted_to_a_user_that_runs_it(
+    scripts: str, users: set[str]
+) -> None:
+    paths = (ROOT / "shared/ledger/lua" / scripts).glob("*.lua")
+    sent = {name.lower() for path in paths for name in CALL.findall(path.read_text())}
+    assert sent
+    lacks = sent - set(granted(users))
+    assert not lacks, f"allow {' '.join(sorted(lacks))} in {USERS.relative_to(ROOT)}"
 
 
 def granted(users: set[str]) -> Iterator[str]:

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from producer.pages import thumbnails
-from producer.pages.thumbnails import CRASHED, Thumbnails
+from producer.pages.thumbnails import CRASHED, MAX_BYTES, SIDE_PIXELS, Thumbnails
 from shared import installation
 from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.thumbnail import MAX_BYTES, SIDE_PIXELS, Order, Thumbnail
+from shared.pipes.thumbnail import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 
@@ -56,7 +56,7 @@ def photo(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("name", image_zoo.variants(image_zoo.garment()))
 def test_every_format_gives_its_picture(service: Thumbnails, name: str) -> None:
     grey = image_zoo.garment()
-    made = pixels(service.make(Order(image_zoo.variants(grey)[name])))
+    made = pixels(service.make(image_zoo.variants(grey)[name]))
     assert made.size == (28, 28)  # never enlarged
     loss = np.abs(np.asarray(made.convert("L")).astype(int) - grey).mean()
     # Transparent pixels are white here, black in the network's input.
@@ -64,18 +64,18 @@ def test_every_format_gives_its_picture(service: Thumbnails, name: str) -> None:
 
 
 def test_a_photo_is_small_upright_and_not_cropped(service: Thumbnails) -> None:
-    made = service.make(Order(save(photo(1600, 1200), "JPEG", quality=90)))
+    made = service.make(save(photo(1600, 1200), "JPEG", quality=90))
     assert (made.width, made.height) == (SIDE_PIXELS, SIDE_PIXELS * 3 // 4)
     assert len(made.webp) <= MAX_BYTES
     like = np.asarray(photo(1600, 1200).resize((made.width, made.height))).astype(int)
     assert np.abs(np.asarray(pixels(made).convert("RGB")) - like).mean() < 6
-    sideways = service.make(Order(turned(np.zeros((40, 80), np.uint8), 6)))
+    sideways = service.make(turned(np.zeros((40, 80), np.uint8), 6))
     assert (sideways.width, sideways.height) == (80, 40)
 
 
 def test_noise_is_kept_within_the_limit(service: Thumbnails) -> None:
     noise = np.random.default_rng(2).integers(0, 255, (400, 400, 3), np.uint8)
-    made = service.make(Order(save(Image.fromarray(noise.astype(np.uint8)), "PNG")))
+    made = service.make(save(Image.fromarray(noise.astype(np.uint8)), "PNG"))
     assert 0 < len(made.webp) <= MAX_BYTES
 
 
@@ -85,8 +85,8 @@ def test_no_byte_of_the_file_is_passed_on(service: Thumbnails) -> None:
     for form in ("JPEG", "PNG", "WEBP", "TIFF"):
         data = save(photo(64, 64), form, exif=exif, icc_profile=SECRET)
         assert SECRET in data
-        assert SECRET not in service.make(Order(data)).webp
-        assert SECRET not in service.make(Order(data + SECRET)).webp
+        assert SECRET not in service.make(data).webp
+        assert SECRET not in service.make(data + SECRET).webp
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_no_byte_of_the_file_is_passed_on(service: Thumbnails) -> None:
     ids=["text", "empty", "svg", "bomb"],
 )
 def test_what_is_no_image_has_a_reason(service: Thumbnails, data: bytes, status: Status) -> None:
-    assert service.make(Order(data)) == Thumbnail(why=status.sentence)
+    assert service.make(data) == Thumbnail(why=status.sentence)
 
 
 def test_the_process_cannot_open_files_and_has_limits(service: Thumbnails) -> None:
@@ -123,16 +123,14 @@ def test_a_process_that_dies_costs_one_picture(service: Thumbnails) -> None:
     pid = pid_of(service)
     os.kill(pid, signal.SIGSTOP)  # stands for a decoder that is busy
     found: list[Thumbnail] = []
-    work = threading.Thread(
-        target=lambda: found.append(service.make(Order(save(photo(64, 64), "PNG"))))
-    )
+    work = threading.Thread(target=lambda: found.append(service.make(save(photo(64, 64), "PNG"))))
     work.start()
     time.sleep(0.1)
     assert not found
     os.kill(pid, signal.SIGKILL)
     work.join(10)
     assert found == [CRASHED]
-    assert pixels(service.make(Order(save(photo(64, 64), "PNG")))).size == (64, 64)
+    assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
     assert pid_of(service) != pid
 
 
@@ -141,17 +139,15 @@ def test_a_process_that_hangs_costs_one_picture(
 ) -> None:
     monkeypatch.setattr(thumbnails, "_LIMIT_S", 0.3)
     os.kill(pid_of(service), signal.SIGSTOP)
-    assert service.make(Order(save(photo(64, 64), "PNG"))) == CRASHED
+    assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()
-    assert pixels(service.make(Order(save(photo(64, 64), "PNG")))).size == (64, 64)
+    assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
 
 
 def test_results_come_in_order_from_several_processes() -> None:
     sides = [20 + i for i in range(24)]
     with Thumbnails(processes=3) as running:
-        made = running.map(
-            lambda side: running.make(Order(save(photo(side, side), "PNG"))), iter(sides)
-        )
+        made = running.map(lambda side: running.make(save(photo(side, side), "PNG")), iter(sides))
         assert [one.width for one in made] == sides
 
 

@@ -1,5 +1,6 @@
 -- Prepended to every script of the ledger. Times come from the server's clock, so the clocks of
 -- workers and producers do not matter.
+-- Users of a shared server may run only the commands in deploy/redis/users.acl.
 local RECORD, PAYLOAD, OWNER, DEATHS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local CAREFUL, CRASHED, DONE, RESULTS = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local TROUBLE = KEYS[9]

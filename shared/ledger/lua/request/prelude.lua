@@ -1,5 +1,6 @@
 -- Prepended to every script about requests. Times come from the server's clock, so the clocks of
 -- trainers and producers do not matter.
+-- Users of a shared server may run only the commands in deploy/redis/users.acl.
 local STATE, FILES, INPUT, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ID = ARGV[1]
 -- 'exhausted' is how older trainers closed a request after the last attempt.

@@ -1,7 +1,7 @@
 """Images beside their probabilities, as TensorFlow's tutorial draws them.
 
-The only module of the producer that needs Matplotlib and Pillow. It opens only files that a worker
-has decoded, within the same limits.
+The only module of the producer that needs Matplotlib and Pillow. Processes of the worker's package
+decode the images, as for a page (producer/pages/thumbnails.py).
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import os
 import textwrap
 import warnings
 from collections.abc import Sequence
-from typing import cast
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import Image
 
 from producer.inputs.reader import read
+from producer.pages.thumbnails import Thumbnails
 from producer.predict.predictions import Prediction
 from producer.present.style import Keep, shortened
 from shared.image_status import Status
+from shared.pipes.thumbnail import Thumbnail
 
 #: The tutorial's colours: right, wrong, and neither.
 RIGHT, WRONG, OTHER = "blue", "red", "#777777"
@@ -33,15 +34,8 @@ PANEL_INCHES = 2.2
 LEAST_GAP_INCHES, GAP_INCHES_PER_LETTER = 0.85, 0.045
 MOST_PAIRS_BESIDE = 3
 NAME_LENGTH, MESSAGE_LENGTH = 20, 26
-#: Larger images are reduced to this size while they are read.
-SIDE_PIXELS = 512
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
-#: Half of a worker's limit, since colours are converted before an image is reduced. A JPEG is
-#: reduced while it is decoded.
-MAX_PIXELS, MAX_JPEG_PIXELS = 50_000_000, 200_000_000
-Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS // 2  # Pillow itself refuses at twice this
-#: Modes with more than 256 grey levels; they are scaled from the darkest to the brightest.
-WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+#: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
+SIDE_PIXELS, MAX_BYTES = 256, 100_000
 
 _STYLE = {
     "figure.dpi": 100,
@@ -53,79 +47,71 @@ _STYLE = {
 
 
 def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequence[str]) -> bytes:
-    """A PNG file with each image and its probabilities."""
+    """A PNG file with each image and its probabilities.
+
+    Raises:
+        SetupError: the packages that decode images are missing, or do not start.
+    """
+    return _png(_decoded(paths, predictions), predictions, labels)
+
+
+def _png(
+    images: Sequence[Thumbnail], predictions: Sequence[Prediction], labels: Sequence[str]
+) -> bytes:
     plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
     with matplotlib.rc_context(plain | _STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # missing glyphs, large images
+        warnings.simplefilter("ignore")  # missing glyphs
         stream = io.BytesIO()
-        figure = _figure(paths, predictions, labels)
+        figure = _figure(images, predictions, labels)
         figure.savefig(
             stream, format="png", bbox_inches="tight", pad_inches=0.12, metadata={"Software": None}
         )
         return stream.getvalue()
 
 
+def _decoded(paths: Sequence[bytes], predictions: Sequence[Prediction]) -> list[Thumbnail]:
+    """The image of each prediction, upright and reduced; or why there is none."""
+    with Thumbnails(processes=1) as thumbnails:  # a start takes as long as ten images
+
+        def made(path: bytes, found: Prediction) -> Thumbnail:
+            if found.status is not Status.OK:
+                return Thumbnail(why=found.error)
+            data, _ = read(path)
+            if isinstance(data, Status):
+                return Thumbnail(why=data.sentence)
+            return thumbnails.make(data, SIDE_PIXELS, MAX_BYTES)
+
+        return list(thumbnails.map(lambda pair: made(*pair), zip(paths, predictions, strict=True)))
+
+
 def _figure(
-    paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequence[str]
+    images: Sequence[Thumbnail], predictions: Sequence[Prediction], labels: Sequence[str]
 ) -> Figure:
-    beside = min(MOST_PAIRS_BESIDE, len(paths))
-    rows = -(-len(paths) // beside)
+    beside = min(MOST_PAIRS_BESIDE, len(images))
+    rows = -(-len(images) // beside)
     longest = max(len(_shortened(label)) for label in labels)
     gap = LEAST_GAP_INCHES / 2 + max(LEAST_GAP_INCHES / 2, longest * GAP_INCHES_PER_LETTER)
     figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap / PANEL_INCHES, wspace=0.12)
-    for i, (path, found) in enumerate(zip(paths, predictions, strict=True)):
+    for i, (image, found) in enumerate(zip(images, predictions, strict=True)):
         left, right = (figure.add_subplot(rows, 2 * beside, 2 * i + n) for n in (1, 2))
         left.set_title(_shortened(os.path.basename(found.path)), fontsize=8, color=OTHER)
         left.set(xticks=[], yticks=[])
+        _draw_image(left, image)
         if found.status is Status.OK:
-            _draw_image(left, path)
             left.set_xlabel(_caption(found), color=_colour(found))
             _bars(right, found, labels)
         else:
-            _write_message(left, found.error)
             right.remove()
     return figure
 
 
-def _draw_image(axes: Axes, path: bytes) -> None:
-    image = _open(path)
-    if image is None:
-        _write_message(axes, "The image cannot be displayed.")
-    else:
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-
-
-def _open(path: bytes) -> Image.Image | None:
-    """The image, upright and reduced; None if it cannot be read."""
-    data, _ = read(path)
-    if isinstance(data, Status):
-        return None
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            limit = MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_PIXELS
-            if image.width * image.height > limit:
-                return None
-            image.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
-            return _small(image)
-    except Exception:  # Pillow's plugins raise errors of any class
-        return None
-
-
-def _small(image: Image.Image) -> Image.Image:
-    if image.mode in WIDE_MODES:
-        image = image.convert("F")
-    elif image.mode not in ("L", "RGB", "RGBA"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    image.thumbnail((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BOX)
-    return ImageOps.exif_transpose(_scaled(image) if image.mode == "F" else image)
-
-
-def _scaled(image: Image.Image) -> Image.Image:
-    """Grey levels from the darkest to the brightest as 0 to 255."""
-    darkest, brightest = cast(tuple[float, float], image.getextrema())
-    scale = 255 / ((brightest - darkest) or 1.0)
-    return image.point(lambda shade: shade * scale - darkest * scale).convert("L")
+def _draw_image(axes: Axes, made: Thumbnail) -> None:
+    if not made.webp:
+        _write_message(axes, made.why)
+        return
+    with Image.open(io.BytesIO(made.webp), formats=("WEBP",)) as image:
+        axes.imshow(image)
 
 
 def _write_message(axes: Axes, text: str) -> None:

@@ -52,7 +52,7 @@ def draw(path: Path, found: Predictions) -> None:
 
     Raises:
         UsageError: the file is one of the images, which was typed by another path.
-        SetupError: the disk is full.
+        SetupError: the disk is full, or no process starts that decodes images.
     """
     from producer.predict.plot import plot
 

@@ -2,8 +2,9 @@
 
 All stacks of a user share one store, also those of other machines with the same home, so each
 request in it names the stack that works on it. After that stack has ended, the next one of its
-machine that can do the work adopts the request; on another machine, which may lack the data, only a
-command that names the request does.
+machine that can do the work adopts the request: its own may never run again, since a package that
+is installed or updated makes another installation. On another machine, which may lack the data,
+only a command that names the request does.
 """
 
 from __future__ import annotations
@@ -16,14 +17,7 @@ import msgspec
 from producer.fleet import commands
 from producer.processes import lock
 from producer.stack import store_lock
-from shared.broker.runtime_paths import (
-    earlier_runtime_dir,
-    private_stack_dir,
-    stack_dir,
-    stack_id,
-    stack_name,
-    stack_names,
-)
+from shared.broker.runtime_paths import private_stack_dir, stack_dir, stack_id, stack_names
 from shared.errors import HangtagError, SetupError
 from shared.installation import WORKER_PACKAGES, absent
 from shared.ledger import request_store
@@ -41,16 +35,12 @@ def stacks(settings: Settings) -> list[Settings]:
 
 
 def others(settings: Settings) -> Iterator[Settings]:
-    """The running stacks of other installations, and those where an earlier version left them."""
+    """The running stacks of other installations."""
     mine = stack_dir(settings)
-    folders = [settings]
-    if earlier := earlier_runtime_dir(settings):
-        folders.append(msgspec.structs.replace(settings, runtime_dir=str(earlier)))
-    for folder in folders:
-        for name in sorted(stack_names(folder)):
-            other = msgspec.structs.replace(folder, installation=name)
-            if stack_dir(other) != mine and _runs(other):
-                yield other
+    for name in sorted(stack_names(settings)):
+        other = msgspec.structs.replace(settings, installation=name)
+        if stack_dir(other) != mine and _runs(other):
+            yield other
 
 
 def prefix(settings: Settings) -> str:
@@ -72,7 +62,7 @@ def holder(settings: Settings, request_id: str) -> Settings:
     if settings.redis_url or not owner or owner == stack_id(settings):
         return settings
     for one in others(settings):
-        if owner in (stack_id(one), stack_name(one)):  # the name alone: of an earlier version
+        if owner == stack_id(one):
             return one
     if place := store_lock.place(settings.store_path, owner):
         raise SetupError(

@@ -51,12 +51,6 @@ def runtime_dir(settings: Settings) -> Path:
     return folder
 
 
-def earlier_runtime_dir(settings: Settings) -> Path | None:
-    """Where the stacks were until 0.1.0 was released: one may still run there after an update."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base) / "hangtag" if base and not settings.runtime_dir else None
-
-
 def stack_name(settings: Settings) -> str:
     """The name of the installation whose stack is used.
 

@@ -7,21 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 
-from producer.cli.main import hangtag
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, follow
 from producer.requests.open_requests import open_requests
 from producer.requests.submit import submit
-from producer.stack import other_stacks, stack, store_lock
+from producer.stack import stack, store_lock
 from producer.stack.store_lock import StoreLock
-from shared.broker.runtime_paths import (
-    earlier_runtime_dir,
-    private_stack_dir,
-    stack_id,
-    stack_name,
-)
+from shared.broker.runtime_paths import private_stack_dir, stack_id, stack_name
 from shared.errors import SetupError
 from shared.ledger import request_store
 from shared.messages.requests import Promote
@@ -52,7 +45,7 @@ def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(pla
         "theirs": stack_id(other),
         "far": f"{dead}@not-{host}",
         "near": f"{dead}@{host}",
-        "old": stack_name(other),  # of an earlier version of Hangtag
+        "old": stack_name(other),  # an id of a stack whose folder is gone
     }
     for request_id, owner in owners.items():
         request_store.keep(store, make_request(Promote("mine@2"), request_id), None, owner)
@@ -108,21 +101,3 @@ def test_the_lock_is_held_on_a_full_disk(place: Place, tmp_path: Path) -> None:
         supervisor.hold()
         assert store_lock.place(disk.folder, stack_id(full)) == "another folder"
         supervisor.end()
-
-
-def test_a_stack_that_an_earlier_version_started_is_found(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was in a folder of the login."""
-    (place.folder / "hangtag").mkdir()
-    earlier = msgspec.structs.replace(place.settings, runtime_dir=str(place.folder / "hangtag"))
-    stack.up(earlier, 1, floor=0)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder))
-    monkeypatch.delenv("HANGTAG_RUNTIME_DIR")
-    settings = msgspec.structs.replace(place.settings, runtime_dir="")
-    assert str(earlier_runtime_dir(settings)) == earlier.runtime_dir
-    found = msgspec.structs.replace(earlier, installation=stack_name(earlier))
-    assert other_stacks.stacks(settings) == [settings, found]
-    assert not stack.describe(settings).running
-    assert "is down" in CliRunner().invoke(hangtag, ["down"]).stdout
-    assert not place.processes()

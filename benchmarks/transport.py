@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,16 +23,16 @@ from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
 from benchmarks.report.results import middle
 from benchmarks.report.tables import markdown
-from benchmarks.workloads import images, networks
+from benchmarks.workloads import images, networks, photo_files
 from benchmarks.workloads.networks import Network
-from benchmarks.workloads.synthetic_photos import photograph
+from benchmarks.workloads.photo_files import Kind
 from producer.fleet.machine_resources import cores
 from shared.broker.runtime_paths import log_path
 from shared.messages.files import INLINE, TRANSPORTS, UNSEEN
 from shared.settings import Settings
 
-#: Results in files of 170 kB on average.
-PHOTO_SIZE = (1760, 1320)
+#: Files of 170 kB on average.
+PHOTOS = Kind("1760x1320", (1760, 1320))
 ROLES = ("producer", "worker child", "Redis server")
 
 
@@ -51,7 +50,7 @@ class Turn(NamedTuple):
 def main() -> None:
     """Print the table; --json stores every run."""
     given = _parser().parse_args()
-    folders = [images.make(given.images), photos(given.photos)]
+    folders = [images.make(given.images), photo_files.make(PHOTOS, given.photos)]
     for folder in folders:
         print(f"{folder.name}: {_size(folder):,.0f} bytes per file", file=sys.stderr)
     busy = machine.busy()
@@ -68,23 +67,6 @@ def main() -> None:
     print(f"\n`x` is the median of the ratio to inline within a repeat. {busy}")
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
-
-
-def photos(count: int) -> Path:
-    """A folder of photographs of garments, created once."""
-    from worker.datasets import fashion_mnist
-
-    folder = DATA / f"photos-{count}"
-    if not folder.is_dir():
-        part = folder.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        garments, _ = fashion_mnist.load("train")
-        for number in range(count):
-            data = photograph(garments[number], number, PHOTO_SIZE)
-            (part / f"{number:05}.jpg").write_bytes(data)
-        part.rename(folder)
-    return folder
 
 
 def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) -> Iterator[Turn]:

@@ -15,7 +15,9 @@ from typing import Any, ParamSpec
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import BboxBase
 from PIL import Image
 
 from worker.datasets.examples import Labels
@@ -70,19 +72,27 @@ def _changed() -> dict[str, Any]:
 
 def _encode(figure: Figure) -> bytes:
     drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(
-        drawn,
-        format="png",
-        bbox_inches="tight",  # do not crop text beyond the figure
-        pad_inches=MARGIN_INCHES,
-        pil_kwargs={"compress_level": 0},
-    )
+    box = _laid_out(figure)
+    figure.savefig(drawn, format="png", bbox_inches=box, pil_kwargs={"compress_level": 0})
     with Image.open(drawn) as image:
         whole = image.convert("RGB")
     flat = whole if whole.getcolors(PHOTO_COLOURS) is None else _flat(whole)
     flat.info.clear()  # no dates, no program names
     flat.save(small, "PNG", optimize=True)
     return small.getvalue()
+
+
+def _laid_out(figure: Figure) -> BboxBase:
+    """Lay the figure out once; return its frame in inches, with text beyond the figure.
+
+    With bbox_inches="tight" Matplotlib draws a figure twice for the same frame.
+    """
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    return figure.get_tightbbox(renderer).padded(MARGIN_INCHES)
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,6 +56,26 @@ def examples() -> Examples:
     return Examples(images.astype(np.uint8), labels)
 
 
+class Finished(NamedTuple):
+    """The history of a training, and the file of its last checkpoint."""
+
+    history: list[Epoch]
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def finished(examples: Examples, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A training of one epoch with seed 1 and without options."""
+    file = tmp_path_factory.mktemp("finished") / "state"
+    return Finished(train(DENSE, examples, examples, 2, 1, state=file).history, file)
+
+
+@pytest.fixture
+def state(finished: Finished, tmp_path: Path) -> Path:
+    """A copy of its checkpoint."""
+    return Path(shutil.copy(finished.file, tmp_path / "state"))
+
+
 def _weights(trained: TrainedNetwork) -> bytes:
     return b"".join(variable.numpy().tobytes() for variable in trained.network.variables)
 
@@ -70,9 +92,8 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
         return train(SHORT, *hold_out(examples), 2, 1, state=state, on_epoch=on_epoch)
 
     uninterrupted = train(SHORT, *hold_out(examples), 2, 1)
-    for last in range(1, EPOCHS):
-        with pytest.raises(Killed):
-            after(last)
+    with pytest.raises(Killed):
+        after(1)  # a second interruption: the next test
     resumed = after(EPOCHS)
     assert _weights(resumed) == _weights(uninterrupted)
     assert [epoch.number for epoch in resumed.history] == [1, 2, 3]
@@ -111,10 +132,9 @@ def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
     assert len(steps) == EPOCHS * STEPS
 
 
-def test_the_state_of_another_training_is_refused(examples: Examples, tmp_path: Path) -> None:
-    train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
+def test_the_state_of_another_training_is_refused(examples: Examples, state: Path) -> None:
     with pytest.raises(SetupError, match="belongs to another training"):
-        train(DENSE, examples, examples, 2, 2, state=tmp_path / "state")
+        train(DENSE, examples, examples, 2, 2, state=state)
 
 
 def test_a_training_from_files_ends_with_the_weights_of_one_in_memory(
@@ -188,14 +208,12 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
 
 
 def test_a_state_goes_on_under_other_limits_of_time_and_trials(
-    examples: Examples, tmp_path: Path
+    examples: Examples, finished: Finished, state: Path
 ) -> None:
     """As those of an earlier Hangtag, whose recipes had no such fields."""
-    state = tmp_path / "state"
-    first = train(ONE_EPOCH, examples, examples, 2, 1, state=state)
-    other = msgspec.structs.replace(ONE_EPOCH, minutes=5.0, trials=("fast",), learner="head")
+    other = msgspec.structs.replace(DENSE, minutes=5.0, trials=("fast",), learner="head")
     again = train(other, examples, examples, 2, 1, state=state)
-    assert again.history == first.history
+    assert again.history == finished.history
 
 
 def _options(weighted: bool) -> Train:
@@ -207,7 +225,7 @@ def test_weighted_classes_have_equal_influence() -> None:
     images = np.full((100, 4, 4, 1), 100, np.uint8)
     examples = Examples(images, (np.arange(100) < 20).astype(np.int64))
     recipe = msgspec.structs.replace(
-        RECIPES["tutorial"].lasting(100), widths=(4,), batch=100, peak_rate=0.05
+        RECIPES["tutorial"].lasting(40), widths=(4,), batch=100, peak_rate=0.1
     )
 
     def probability(weighted: bool) -> float:
@@ -219,11 +237,10 @@ def test_weighted_classes_have_equal_influence() -> None:
 
 
 def test_an_unweighted_state_is_not_used_for_a_weighted_training(
-    examples: Examples, tmp_path: Path
+    examples: Examples, state: Path
 ) -> None:
-    train(DENSE, examples, examples, 2, 1, state=tmp_path / "state")
     with pytest.raises(SetupError, match="belongs to another training"):
-        train(DENSE, examples, examples, 2, 1, state=tmp_path / "state", options=_options(True))
+        train(DENSE, examples, examples, 2, 1, state=state, options=_options(True))
 
 
 @pytest.mark.parametrize("name", ["fast", "accurate", "photo-scratch"])

@@ -1,4 +1,5 @@
 """Mistakes in class folders are found, corrected on the page, and learned from; no folder changes.
+The corrections belong to the model: its later trainings learn from them without being given them.
 
 The trainer's part runs in this process, on a real server and store; files, tables, journals and the
 review are real.
@@ -7,6 +8,7 @@ review are real.
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,15 +22,18 @@ from producer.cli.main import hangtag
 from producer.dataset_check import check_table
 from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
+from producer.models.train import summary
 from producer.verify.verify import verify
 from shared.errors import UsageError
 from shared.labels import correction_log
-from shared.labels.labelled_files import input_sha256
+from shared.labels.labelled_files import LabelledFile, decode_files, encode_files, input_sha256
 from shared.messages.checked_data import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedData, Evaluated, Trained
 from shared.messages.requests import CheckData, Evaluate
 from shared.messages.training import Train
+from shared.registry import learned_corrections
+from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
@@ -43,6 +48,14 @@ IMAGES_OF_CLASS = 12
 #: A file in the wrong folder, and where it belongs.
 PLANTED = {"circle/planted.png": "triangle", "square/planted.png": "circle"}
 BROKEN = "square/broken.jpg"
+#: The corrections that the first training is given: these and one of a photo in no class folder.
+GIVEN = len(PLANTED) + 1
+#: Photos of each class with these corrections.
+LEARNED = {
+    "circle": IMAGES_OF_CLASS + 2,
+    "square": IMAGES_OF_CLASS,
+    "triangle": IMAGES_OF_CLASS + 1,
+}
 
 
 class Checked(NamedTuple):
@@ -74,10 +87,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         yield Checked(server, store, root, table, answer, rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def corrected(checked: Checked) -> Path:
     """The table after the planted files were corrected on the page."""
-    correction_log.log_path(checked.table).unlink(missing_ok=True)
     review = Review(checked.table)
     rows = review.rows("kind=disagreeing&count=20")["rows"]
     below = {str(Path(row["path"]).relative_to(checked.root)): row for row in rows}
@@ -85,6 +97,61 @@ def corrected(checked: Checked) -> Path:
     assert reply["refused"] == []
     assert review.end() == 0
     return checked.table
+
+
+class Trainings(NamedTuple):
+    """Trainings of one model, one after the other."""
+
+    registry: Registry
+    first: Trained  #: with the corrections of the table, and a photo in no class folder
+    evaluated: Evaluated  #: on the same folder, with the same corrections
+    again: Trained  #: without being given them, after that photo was deleted
+
+
+@pytest.fixture(scope="module")
+def trainings(checked: Checked, corrected: Path) -> Trainings:
+    inbox = checked.root.parent / "inbox"
+    inbox.mkdir()
+    shutil.move(checked.root / "circle/planted.png", inbox / "moved.png")
+    try:
+        found = corrections_input([corrected])
+    finally:
+        shutil.move(inbox / "moved.png", checked.root / "circle/planted.png")
+    outside = inbox / "circle.png"
+    outside.write_bytes(shapes.encoded(shapes.draw("circle", 102), "PNG"))
+    data = encode_files([*decode_files(found, input_sha256(found)), _file(outside)])
+    first = _train(checked, 1, data)
+    work = Evaluate("shapes", str(checked.root), corrections=input_sha256(data))
+    context, _ = handler_context.make(checked.server, checked.store, work, data, "e1")
+    evaluated = evaluate(context, work).answer
+    assert isinstance(evaluated, Evaluated)
+    outside.unlink()
+    return Trainings(Registry(checked.store), first, evaluated, _train(checked, 2))
+
+
+def _file(path: Path) -> LabelledFile:
+    data = path.read_bytes()
+    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
+
+
+def _train(checked: Checked, number: int, data: bytes | None = None) -> Trained:
+    sha256 = input_sha256(data)
+    work = Train("shapes", "photo-head", str(checked.root), precision="fp32", corrections=sha256)
+    context, _ = handler_context.make(
+        checked.server, checked.store, work, data, f"t{number}", created=number
+    )
+    answer = train(context, work).answer
+    assert isinstance(answer, Trained)
+    return answer
+
+
+def _counts(trained: Trained) -> dict[str, int]:
+    assert trained.data is not None
+    return dict(zip(trained.data.labels, trained.data.training, strict=True))
+
+
+def _said(trained: Trained) -> str:
+    return "\n".join(summary(trained, {}))
 
 
 def labels_of(table: Path, root: Path) -> dict[str, dict[str, str]]:
@@ -135,35 +202,38 @@ def test_a_check_replaces_the_table_and_keeps_the_corrections(
     assert correction_log.log_path(corrected).read_bytes() == log
 
 
-def test_corrections_are_learned_from_and_measured_by(checked: Checked, corrected: Path) -> None:
-    outside = checked.root.parent / "inbox" / "moved.png"
-    outside.parent.mkdir(exist_ok=True)
-    shutil.move(checked.root / "circle/planted.png", outside)
-    try:
-        found = corrections_input([corrected])
-        assert found is not None
-    finally:
-        shutil.move(outside, checked.root / "circle/planted.png")
-    sha256 = input_sha256(found)
-    work = Train("shapes", "photo-head", str(checked.root), precision="fp32", corrections=sha256)
-    context, _ = handler_context.make(checked.server, checked.store, work, found, "t1")
-    trained = train(context, work).answer
-    assert isinstance(trained, Trained)
-    assert trained.data is not None
-    counts = dict(zip(trained.data.labels, trained.data.training, strict=True))
-    assert counts == {
-        "circle": IMAGES_OF_CLASS + 1,
-        "square": IMAGES_OF_CLASS,
-        "triangle": IMAGES_OF_CLASS + 1,
-    }
-    measured = Evaluate("shapes", str(checked.root), corrections=sha256)
-    context, _ = handler_context.make(checked.server, checked.store, measured, found, "e1")
-    evaluated = evaluate(context, measured).answer
-    assert isinstance(evaluated, Evaluated)
-    assert evaluated.evaluation.accuracy == 1.0
-    data = evaluated.data
+def test_corrections_are_learned_from(trainings: Trainings) -> None:
+    assert _counts(trainings.first) == LEARNED
+    assert (trainings.first.corrections, trainings.first.earlier_corrections) == (GIVEN, 0)
+    assert "earlier" not in _said(trainings.first)
+
+
+def test_corrections_are_measured_by(trainings: Trainings) -> None:
+    data = trainings.evaluated.data
+    assert trainings.evaluated.evaluation.accuracy == 1.0
     every = map(sum, zip(data.training, data.heldout, data.test, strict=True))
-    assert dict(zip(data.labels, every, strict=True)) == counts
+    assert dict(zip(data.labels, every, strict=True)) == LEARNED
+
+
+def test_a_later_training_learns_from_them_and_says_so(trainings: Trainings) -> None:
+    assert _counts(trainings.again) == LEARNED
+    assert (trainings.again.corrections, trainings.again.earlier_corrections) == (GIVEN, GIVEN)
+    assert f"{GIVEN} of them from earlier trainings" in _said(trainings.again)
+    assert "--without-corrections" in _said(trainings.again)
+
+
+def test_each_version_has_all_of_them(trainings: Trainings) -> None:
+    for number in (1, 2):
+        card = trainings.registry.card("shapes", number)
+        assert len(learned_corrections.read(trainings.registry, card)) == GIVEN
+
+
+def test_a_picture_that_is_gone_is_learned_from_by_its_features(trainings: Trainings) -> None:
+    assert "1 corrected photo is gone: learned from by the features" in _said(trainings.again)
+
+
+def test_versions_are_compared_on_the_same_photos(trainings: Trainings) -> None:
+    assert f"on the {sum(LEARNED.values())} held-out images" in trainings.again.decision.why
 
 
 def test_a_corrected_check_doubts_the_planted_files_no_more(
@@ -178,7 +248,11 @@ def test_a_corrected_check_doubts_the_planted_files_no_more(
     assert min(given[path] for path in PLANTED) > 0.5
 
 
-def test_a_table_without_corrections_is_named(checked: Checked) -> None:
-    correction_log.log_path(checked.table).unlink(missing_ok=True)
-    with pytest.raises(UsageError, match="hangtag review"):
-        corrections_input([checked.table])
+def test_a_table_without_corrections_is_named(checked: Checked, corrected: Path) -> None:
+    log = correction_log.log_path(corrected)
+    moved = log.rename(log.with_suffix(".moved"))
+    try:
+        with pytest.raises(UsageError, match="hangtag review"):
+            corrections_input([checked.table])
+    finally:
+        moved.rename(log)

@@ -5,31 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from producer.compare.paired_test import p_value
 from producer.verify.verify import verify
 from shared.labels.class_folders import folder_of
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
-from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER
 from tests.support.jobs import expected_table, model_versions
 from tests.support.processes import in_process
-from tests.support.processes.fleet import SHORT_TIMES, Fleet
-from tests.support.servers.redis_server import RedisServer
+from tests.support.processes.fleet import Fleet
 
-IMAGES = 1_000
+IMAGES = 200
 FOLDERS = {folder_of(label): label for label in packaged.card().labels}
-
-
-@pytest.fixture
-def workers(server: RedisServer) -> Iterator[Fleet]:
-    with Fleet(server, **SHORT_TIMES) as running:
-        running.worker(1)
-        yield running
 
 
 def rows(table: bytes) -> list[dict[str, str]]:
@@ -37,16 +27,17 @@ def rows(table: bytes) -> list[dict[str, str]]:
 
 
 def test_versions_are_compared_on_a_folder_and_their_tables_used_again(
-    workers: Fleet, images: Gallery, tmp_path: Path
+    fleet: Fleet, tmp_path: Path
 ) -> None:
+    images = gallery.make(tmp_path / "gallery", IMAGES)
     registry = Registry(tmp_path / "store")
     untrained = model_versions.publish(registry, "tutorial", 0)
-    mirror_writer.publish(workers.client, registry)
+    mirror_writer.publish(fleet.client, registry)
     folder = images.cwd / FOLDER
 
     def compare(on: str) -> dict[str, object]:
         command = in_process.run(
-            workers, "models", "compare", "fashion-mnist@0", untrained.card.ref, "--on", on,
+            fleet, "models", "compare", "fashion-mnist@0", untrained.card.ref, "--on", on,
             "--json", cwd=tmp_path,
         )  # fmt: skip
         assert command.code == 0, command.story

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def images(tmp_path: Path) -> Gallery:
         for name in NAMES
     )
     typed = [os.fsdecode(path) for path in paths]
-    return Gallery(tmp_path, typed, expected_table.table(tmp_path, typed), made.real)
+    return Gallery(tmp_path, typed, cache(lambda: expected_table.table(tmp_path, typed)), made.real)
 
 
 def test_every_name_is_a_row_that_unescapes_to_its_file(stage: Scenario) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +24,17 @@ NAMES = 20
 
 
 class Gallery(NamedTuple):
-    """Images below `cwd`, in path order, and the table that a plain loop writes for them."""
+    """Images below `cwd`, in path order."""
 
     cwd: Path
     paths: list[str]  #: relative to `cwd`, as `hangtag classify pictures` writes them
-    table: bytes
+    written: Callable[[], bytes]  #: returns `table`
     real: bool
+
+    @property
+    def table(self) -> bytes:
+        """The table that a plain loop writes for them; classified once it is needed."""
+        return self.written()
 
 
 def make(cwd: Path, count: int) -> Gallery:
@@ -44,7 +51,7 @@ def make(cwd: Path, count: int) -> Gallery:
         (cwd / path.parent).mkdir(parents=True, exist_ok=True)
         (cwd / path).write_bytes(encoded(image))
     paths = sorted(str(path.relative_to(cwd)) for path in (cwd / FOLDER).rglob("*.png"))
-    return Gallery(cwd, paths, expected_table.table(cwd, paths), real)
+    return Gallery(cwd, paths, cache(lambda: expected_table.table(cwd, paths)), real)
 
 
 def make_large(cwd: Path, count: int) -> Gallery:
@@ -64,4 +71,6 @@ def make_large(cwd: Path, count: int) -> Gallery:
         (cwd / original).unlink()
     paths = sorted(named)
     table = b"".join([heading, *(named[path] for path in paths)])
-    return Gallery(cwd, paths, table, not originals[0].rpartition("/")[2].startswith("drawn-"))
+    return Gallery(
+        cwd, paths, lambda: table, not originals[0].rpartition("/")[2].startswith("drawn-")
+    )

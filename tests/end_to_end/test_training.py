@@ -1,4 +1,8 @@
-"""`hangtag train` on this machine's stack: all processes are real and started by the command."""
+"""`hangtag train` and `dataset show` on this machine's stack: its processes are real.
+
+The tests share a training that never ends and one that waits for it: a trainer needs 4 s of a core
+to import TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,18 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
+from PIL import Image
 
 from producer.requests.open_requests import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
-from shared.messages.replies import Trained
+from shared.ledger.request_states import RequestState
+from shared.ledger.requests import RequestLedger
+from shared.messages.replies import DataReport, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.jobs import accuracy, old_version
@@ -22,12 +30,17 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
+from worker.demo.drawings import silhouette
 
 #: Never reached: the test cancels the training.
 EPOCHS = 20_000
 #: A training from scratch has epoch 1 in its first report, which lists the last 50 epochs; it runs
 #: 20 a second.
 FAR = 20
+LONG, NEXT = "long", "next"  #: ids of the training that never ends, and of the one that waits
+BROKEN = "bag/broken.png"
+#: Images of a class in the folder that is shown, and silhouettes of its two classes.
+SHOWN, SILHOUETTES = 12, {"bag": 8, "trouser": 1}
 
 
 class Commands:
@@ -51,6 +64,11 @@ class Commands:
         assert command.code == code, f"{command.story}\n{self.log}"
         return command
 
+    def state(self, request: str) -> RequestState | None:
+        with self.place.client() as client:
+            view = RequestLedger(client, self.place.settings.lease_s).get(request)
+        return view.state if view is not None else None
+
     @property
     def log(self) -> str:
         """The end of the stack's log."""
@@ -59,9 +77,9 @@ class Commands:
 
 @pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
-    for place in local_stack.new():
+    for place in local_stack.new(workers=False):
         trainers.draw_classes(place.folder / "photos")
-        (place.folder / "photos/bag/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        (place.folder / "photos" / BROKEN).write_bytes(b"\x89PNG\r\n\x1a\n")
         yield Commands(place)
 
 
@@ -91,24 +109,157 @@ def test_a_worse_model_is_published_and_not_promoted_over_the_shipped_one(
     assert commands.registry.aliases(packaged.NAME)["production"] == 0
 
 
+class Resumed(NamedTuple):
+    """A training that lost its follower, then its stack, and goes on."""
+
+    left: Producer  #: the command that was interrupted
+    code: int  #: of it
+    survivors: list[int]  #: trainers after that
+    paused: list[OpenRequest]  #: what is listed without a stack
+    follower: Producer  #: the command that follows it now
+
+
 @pytest.fixture(scope="module")
-def trained(commands: Commands) -> Trained:
-    """A training from a folder, by a published version and by a network of its own."""
-    teacher = old_version.publish(commands.registry, "garments", trainers.LABELS)
-    command = commands.done(
-        "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
-        "--seed", "4", "--teacher", teacher.ref, "--teach-by", "1", "--json",
+def resumed(commands: Commands) -> Resumed:
+    command = commands.hangtag(
+        "train", "--data", "photos", "--name", "endless", "--recipe", "tutorial",
+        "--epochs", str(EPOCHS), "--request-id", LONG,
     )  # fmt: skip
-    return msgspec.json.decode(command.out, type=Trained)
+    wait_for(f"epoch {FAR}", lambda: max(_epochs(command), default=0) > FAR)
+    code = command.interrupt()
+    survivors = commands.place.parents(TRAINER)
+    commands.done("down")
+    commands.place.request_no_workers()
+    listed = commands.done("train", "--list", "--json").out
+    paused = msgspec.json.decode(listed, type=list[OpenRequest])
+    follower = commands.hangtag("train", "--follow", LONG)
+    follower.wait_for_log(f"of {EPOCHS}, loss")
+    return Resumed(command, code, survivors, paused, follower)
+
+
+@pytest.fixture(scope="module")
+def waiting(commands: Commands, resumed: Resumed) -> Producer:
+    """A training from a folder, by a published version and by a network of its own, that waits
+    for the first."""
+    teacher = old_version.publish(commands.registry, "garments", trainers.LABELS)
+    command = commands.hangtag(
+        "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
+        "--seed", "4", "--teacher", teacher.ref, "--teach-by", "1", "--json", "--request-id", NEXT,
+    )  # fmt: skip
+    wait_for("the next", lambda: commands.state(NEXT) is RequestState.WAITING)
+    return command
+
+
+class Ended(NamedTuple):
+    """After the first training was cancelled, both have ended."""
+
+    cancelled: Done
+    follower: Producer
+    trained: Trained
+
+
+@pytest.fixture(scope="module")
+def ended(commands: Commands, resumed: Resumed, waiting: Producer) -> Ended:
+    cancelled = commands.done("train", "--cancel", LONG)
+    assert waiting.wait() == Exit.OK, waiting.story
+    trained = msgspec.json.decode(waiting.out, type=Trained)
+    return Ended(cancelled, resumed.follower, trained)
+
+
+def test_a_training_outlives_ctrl_c_and_the_stack(resumed: Resumed) -> None:
+    assert resumed.code == Exit.INTERRUPTED, resumed.left.story
+    assert f"hangtag train --follow {LONG}" in resumed.left.log
+    assert resumed.survivors, "the training ended with its follower"
+    (paused,) = resumed.paused
+    assert (paused.request, paused.state) == (LONG, "paused")
+    before = _epochs(resumed.left)[-1]
+    assert _epochs(resumed.follower)[0] >= before, "the training started over"
+
+
+def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_for_it(
+    commands: Commands, waiting: Producer
+) -> None:
+    shown = commands.done("dataset", "show", "--data", "photos", "-o", "plots").out
+    assert "sandal" in shown
+    assert (commands.place.folder / "plots/grid.png").exists()
+    assert commands.state(LONG) is RequestState.RUNNING
+    assert commands.state(NEXT) is RequestState.WAITING
+    waiting.wait_for_log("waiting: train endless (tutorial) is running")
+    assert f"(request {LONG})" in waiting.log
+
+
+def test_a_cancelled_training_ends_unpublished_and_the_next_one_has_its_turn(
+    commands: Commands, ended: Ended
+) -> None:
+    assert "cancelled" in ended.cancelled.out
+    assert ended.follower.wait() == Exit.CANCELLED, ended.follower.story
+    assert commands.registry.versions("endless") == []
+    assert ended.trained.model == "shapes@1"
+    assert commands.done("train", "--list").out == "no request is open\n"
+
+
+@pytest.fixture
+def garments(tmp_path: Path) -> Path:
+    """Two classes of drawings, and a file that is no image."""
+    folder = tmp_path / "garments"
+    for label, number in SILHOUETTES.items():
+        (folder / label).mkdir(parents=True)
+        for seed in range(SHOWN):
+            Image.fromarray(silhouette(number, seed)).save(folder / label / f"{seed:02}.png")
+    (folder / BROKEN).write_text("no image")
+    return folder
+
+
+def test_counts_and_plots_are_written_once_and_not_overwritten(
+    commands: Commands, garments: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    show = ("dataset", "show", "--data", str(garments))
+    done = commands.done(*show, "-o", str(out), "--index", "3")
+    lines = done.out.splitlines()
+    assert lines[0] == "garments: 96 x 96 pixels, colour, 2 labels"
+    for line, label in zip(lines[2:4], SILHOUETTES, strict=True):
+        name, *counts = line.split()
+        assert (name, sum(map(int, counts))) == (label, SHOWN)
+    assert "could not be read" in done.out
+    assert f"{BROKEN}: The file is not a" in done.out
+    assert done.log.endswith(f"\ndrawn: {out}/grid.png, {out}/image.png\n")
+    written = {name: (out / name).read_bytes() for name in ("grid.png", "image.png")}
+    for name in written:
+        with Image.open(out / name) as image:
+            assert image.format == "PNG"
+    assert "--force" in commands.done(*show, "-o", str(out), code=Exit.USAGE).log
+    assert {name: (out / name).read_bytes() for name in written} == written
+
+
+def test_json_output_has_the_report(commands: Commands, garments: Path) -> None:
+    before = set(commands.place.folder.glob("*.png"))
+    done = commands.done("dataset", "show", "--data", str(garments), "--json")
+    report = msgspec.json.decode(done.out, type=DataReport)
+    assert report.labels == tuple(SILHOUETTES)
+    assert sum(report.training + report.heldout + report.test) == SHOWN * len(SILHOUETTES)
+    # Plots are written where -o names a folder.
+    assert set(commands.place.folder.glob("*.png")) == before
+
+
+def test_a_missing_index_is_a_usage_error_and_writes_nothing(
+    commands: Commands, garments: Path
+) -> None:
+    before = set(commands.place.folder.glob("*.png"))
+    show = ("dataset", "show", "--data", str(garments), "--index", "99", "--quiet")
+    assert "from 0 to 24" in commands.done(*show, code=Exit.USAGE).log
+    assert set(commands.place.folder.glob("*.png")) == before
 
 
 def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
-    commands: Commands, trained: Trained
+    commands: Commands, ended: Ended
 ) -> None:
+    trained = ended.trained
     assert (trained.model, trained.decision.changed) == ("shapes@1", True)
     assert trained.data is not None
     (unreadable,) = trained.data.unreadable
-    assert unreadable.startswith("bag/broken.png: ")
+    assert unreadable.startswith(f"{BROKEN}: ")
     assert commands.registry.aliases("shapes") == {"production": 1}
     table = commands.place.folder / "out.csv"
     commands.done("classify", "photos/dress", "-o", str(table), "--model", "shapes", "--quiet")
@@ -118,38 +269,10 @@ def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
 
 
 def test_a_version_and_a_trained_network_teach_the_next_version(
-    commands: Commands, trained: Trained
+    commands: Commands, ended: Ended
 ) -> None:
-    shown = commands.done("models", "show", trained.model).out
+    shown = commands.done("models", "show", ended.trained.model).out
     assert re.search(r"^ *teachers +garments@1, seed 5$", shown, re.MULTILINE)
-
-
-def test_a_training_outlives_ctrl_c_and_the_stack_until_it_is_cancelled(
-    commands: Commands,
-) -> None:
-    command = commands.hangtag(
-        "train", "--data", "photos", "--name", "endless", "--recipe", "tutorial",
-        "--epochs", str(EPOCHS), "--request-id", "long",
-    )  # fmt: skip
-    wait_for(f"epoch {FAR}", lambda: max(_epochs(command), default=0) > FAR)
-    assert command.interrupt() == Exit.INTERRUPTED, command.story
-    assert "hangtag train --follow long" in command.log
-    assert commands.place.parents(TRAINER), "the training ended with its follower"
-    before = _epochs(command)[-1]
-
-    commands.done("down")
-    commands.place.request_no_workers()
-    listed = commands.done("train", "--list", "--json").out
-    (paused,) = msgspec.json.decode(listed, type=list[OpenRequest])
-    assert (paused.request, paused.state) == ("long", "paused")
-
-    follower = commands.hangtag("train", "--follow", "long")
-    follower.wait_for_log(f"of {EPOCHS}, loss")
-    assert _epochs(follower)[0] >= before, "the training started over"
-    assert "cancelled" in commands.done("train", "--cancel", "long").out
-    assert follower.wait() == Exit.CANCELLED, follower.story
-    assert commands.registry.versions("endless") == []
-    assert commands.done("train", "--list").out == "no request is open\n"
 
 
 def _epochs(command: Producer) -> list[int]:

@@ -6,6 +6,7 @@ would be lost at each moment.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -90,7 +91,7 @@ def test_a_job_promises_nothing_that_a_power_failure_would_undo(
 
 def check_store(disk: Disk, call: Call) -> str:
     """Check what must be durable before this call; return the kind of call, or an empty string."""
-    path = call.strings[-1].decode() if call.strings else ""
+    path = os.fsdecode(call.strings[-1]) if call.strings else ""
     if call.name.startswith("rename") and path.endswith(CARD):
         assert disk.at_risk == set(), "a version appears before its files"
         return "version"

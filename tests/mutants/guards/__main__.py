@@ -21,7 +21,7 @@ from tests.mutants.guards import active
 from tests.mutants.guards.equivalents import EQUIVALENT
 from tests.mutants.guards.find import mutants_of
 from tests.mutants.guards.packages import PACKAGES, ROOT
-from tests.mutants.guards.zygote import KILLED, Verdict, Zygote, arguments
+from tests.mutants.guards.zygote import KILLED, SPARE_S, UNDECIDED, Verdict, Zygote, arguments
 
 
 class Selection(NamedTuple):
@@ -35,11 +35,16 @@ class Selection(NamedTuple):
 def main() -> int:
     """Exit code 0: every mutant is killed or listed."""
     given = _parser().parse_args()
+    try:
+        re.compile(given.only)
+    except re.error as error:
+        print(f"ONLY is no regular expression: {error}: {given.only}", file=sys.stderr)
+        return 2
     selected = _planted(given) if given.sources else _of_packages(given)
     started = time.monotonic()
     mutants = [one for one in selected.mutants if one not in EQUIVALENT]
     slow = [str(ROOT / path) for package in PACKAGES.values() for path in package.slow]
-    run = Zygote(mutants, given.jobs, slow)
+    run = Zygote(mutants, given.jobs, slow, given.spare_s)
     active.install(given.root, selected.sources)
     code = pytest.main(arguments(given.tests or selected.tests), plugins=[run])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -84,8 +89,10 @@ def _report(run: Zygote, count: int, seconds: float, note: Path | None) -> None:
     survivors = [verdict for verdict in run.verdicts if verdict.result != KILLED]
     print(_table(survivors), end="")
     killed, listed = len(run.verdicts) - len(survivors), count - len(run.verdicts)
-    line = (f"{count} mutants: {killed} killed, {listed} equivalent, {len(survivors)} survive; "
-            f"{seconds:.0f} s")  # fmt: skip
+    undecided = sum(verdict.result == UNDECIDED for verdict in survivors)
+    survive = len(survivors) - undecided
+    line = (f"{count} mutants: {killed} killed, {listed} equivalent, {survive} survive, "
+            f"{undecided} undecided; {seconds:.0f} s")  # fmt: skip
     print(line)
     # Like a test runner's last line: pytest's own says that it ran no test.
     print(f"guards: {killed + listed} passed, {len(survivors)} failed")
@@ -106,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tests", nargs="*", help="instead of the packages' own")
     parser.add_argument("--share", type=int, help="one share of one package, as CI runs it")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
+    parser.add_argument(
+        "--spare-s", type=float, default=SPARE_S, help="of a test beside its usual time"
+    )
     parser.add_argument("--note", type=Path, help="a file for the line of the result")
     parser.add_argument("--root", type=Path, default=ROOT, help="of --sources: absolute")
     parser.add_argument("--sources", nargs="*", help="instead of the packages' own")

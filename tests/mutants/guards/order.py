@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 #: The kind of what syncs or locks.
@@ -25,26 +25,38 @@ class Order:
         self.measured: dict[str, Measured] = {}
         #: Modules whose tests need the order of their file.
         self.ordered: set[str] = set()
-        #: Tests that fail without any mutant, and per mutant those whose failure is not due to it.
-        self._unreliable: set[str] = set()
+        #: Per mutant the tests whose failure is not due to it.
         self._useless: dict[str, set[str]] = {}
         #: Of each kind of mutant the tests that have killed one, the latest first.
         self._killers: dict[str, list[str]] = {}
 
-    def add(self, tests: Sequence[Measured]) -> None:
+    def add(self, tests: Iterable[Measured]) -> None:
         self.measured.update({test.name: test for test in tests})
 
     def add_killer(self, mutant: str, test: str) -> None:
         known = self._killers.get(_kind(mutant), [])
         self._killers[_kind(mutant)] = [test, *(one for one in known if one != test)]
 
-    def leave_out(self, test: str, mutant: str = "") -> None:
-        """The test no longer counts, for one mutant or for all."""
-        (self._useless.setdefault(mutant, set()) if mutant else self._unreliable).add(test)
+    def leave_out(self, test: str, mutant: str) -> None:
+        """The test no longer counts for this mutant."""
+        self._useless.setdefault(mutant, set()).add(test)
+
+    def is_doubtful(self, mutant: str) -> bool:
+        """Whether some test that does not count might kill this mutant."""
+        return bool(self._useless.get(mutant) or self._failed)
+
+    @property
+    def doubtful(self) -> set[str]:
+        """The tests that do not count, for some mutant or for all."""
+        return self._failed.union(*self._useless.values())
+
+    @property
+    def _failed(self) -> set[str]:
+        return {test.name for test in self.measured.values() if not test.passed}
 
     def reaching(self, mutant: str) -> list[Measured]:
         """The tests that evaluate the guard, module by module, the cheapest first."""
-        useless = self._useless.get(mutant, set()) | self._unreliable
+        useless = self._useless.get(mutant, set())
         passed = [test for test in self.measured.values() if test.passed]
         found = [test for test in passed if mutant in test.reached and test.name not in useless]
         cheapest: dict[str, float] = {}

@@ -31,6 +31,18 @@ def in_a_process(size):
 def unreached(size):
     if size > 6:
         raise ValueError(size)
+
+def measured(size):
+    if size > 7:
+        raise ValueError(size)
+
+def compared(size):
+    if size > 8:
+        raise ValueError(size)
+
+def slow(size):
+    if size > 9:
+        raise ValueError(size)
 """
 TESTS = """
 import subprocess, sys
@@ -56,23 +68,86 @@ def test_that_passes_only_after_the_first():
 """
 
 
+#: Each knows its runs: 1 is measured without a mutant, then come the mutant, the same tests without
+#: it, and the mutant again, side by side with others; then the machine is no longer busy.
+BUSY = """
+import time
+from pathlib import Path
+import planted, pytest
+
+def test_on_a_busy_machine():
+    counted = Path(CWD, "runs of NAME")
+    runs = 1 + (counted.stat().st_size if counted.exists() else 0)
+    counted.write_text(runs * "x")
+    BODY
+"""
+BODIES = {
+    "measured": """
+    assert runs != 1
+    with pytest.raises(ValueError):
+        planted.measured(8)
+""",
+    "compared": """
+    assert runs != 3
+    with pytest.raises(ValueError):
+        planted.compared(9)
+""",
+    "slow": """
+    time.sleep({2: 2.5, 3: 0.8, 4: 2.5}.get(runs, 0.0))
+    planted.slow(1)
+""",
+}
+#: A test has this time beside its usual one.
+SPARE_S = 1.0
+
+
 def test_guards_without_a_test_are_reported_and_tested_ones_are_killed(tmp_path: Path) -> None:
-    """Also those in a process that the test starts. A test that needs another before it kills none,
-    since it fails alone without a mutant, too."""
+    """Also those in a process that the test starts, and however busy the machine is. A test that
+    needs another before it kills none, since it fails alone without a mutant, too."""
     (tmp_path / "planted.py").write_text(PLANTED)
     (tmp_path / "test_planted.py").write_text(TESTS.replace("CWD", repr(str(tmp_path))))
-    command = ["--root", str(tmp_path), "--sources", "planted.py", "--tests", str(tmp_path)]
+    for name, body in BODIES.items():
+        text = BUSY.replace("CWD", repr(str(tmp_path))).replace("NAME", name)
+        (tmp_path / f"test_{name}.py").write_text(text.replace("    BODY", body))
+    command = ["--root", str(tmp_path), "--sources", "planted.py", "--tests", str(tmp_path),
+               "--spare-s", str(SPARE_S)]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "tests.mutants.guards", *command],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     found = [line for line in done.stdout.splitlines() if " reach it: " in line]
-    assert found == [
+    assert sorted(found) == [
         "reached by no test, 0 tests reach it: planted.py: unreached: size > 6 -> False",
+        "survived, 1 tests reach it: planted.py: slow: size > 9 -> False",
         "survived, 1 tests reach it: planted.py: untested: size > 4 -> False",
     ], done.stdout + done.stderr
-    assert "4 mutants: 2 killed, 0 equivalent, 2 survive" in done.stdout
+    assert "7 mutants: 4 killed, 0 equivalent, 3 survive, 0 undecided" in done.stdout
     assert done.returncode == 1
+
+
+def test_a_test_that_fails_without_a_mutant_also_alone_leaves_its_mutant_undecided(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "planted.py").write_text("def f(size):\n    if size > 3:\n        raise OSError\n")
+    (tmp_path / "test_planted.py").write_text(
+        "import planted\ndef test_size():\n    planted.f(1)\n    raise TimeoutError\n"
+    )
+    command = ["--root", str(tmp_path), "--sources", "planted.py", "--tests", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutants.guards", *command],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "undecided, 0 tests reach it: planted.py: f: size > 3 -> False" in done.stdout
+    assert "test_planted.py::test_size" in done.stdout
+    assert done.returncode == 1
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused_in_one_line() -> None:
+    command = [sys.executable, "-m", "tests.mutants.guards", "doctor", "--only", "a(b"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "a(b" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from tests.support.servers.redis_server import RedisServer
 
 IMAGES = 1_000
 PACED_APP = "tests.faults.apps.paced_worker"
+#: What repairs a worker or a claim in the end: far away, so that no test passes thanks to it.
+LAST_RESORTS = {"HANGTAG_WATCHDOG_S": "3600", "HANGTAG_BATCH_LIMIT_S": "3600"}
 
 #: The variable and `--third` select one third of the cases with the marker `points`.
 THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
@@ -105,7 +107,7 @@ def images(model: None, tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 @pytest.fixture
 def fleet(server: RedisServer) -> Iterator[Fleet]:
     """A fleet with short timeouts."""
-    with Fleet(server, **SHORT_TIMES) as running:
+    with Fleet(server, **SHORT_TIMES, **LAST_RESORTS) as running:
         yield running
 
 

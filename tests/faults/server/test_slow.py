@@ -134,7 +134,7 @@ def load_for_long(server: RedisServer) -> None:
 
 def test_an_unresponsive_server_is_noticed_after_the_timeout(stage: Scenario) -> None:
     worker = stage.fleet.worker()
-    producer = stage.classify()
+    producer = stage.classify_without_repeats()
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     stage.fleet.server.freeze()
@@ -149,6 +149,8 @@ def test_an_unresponsive_server_is_noticed_after_the_timeout(stage: Scenario) ->
     thawed = Stopwatch()
     producer.wait_for_log("Redis is back")
     SERVER_THAWED.check(thawed.seconds)
+    stage.wait_for_result(held)
+    stage.allow_repeats()
     stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 

@@ -28,7 +28,7 @@ def test_the_late_result_of_a_suspended_worker_changes_nothing(stage: Scenario) 
     suspended, other = (
         stage.fleet.worker(2, COUNTING_APP, ready=True, **results.settings) for _ in range(2)
     )
-    producer = stage.classify()
+    producer = stage.classify_without_repeats()
     stage.reach_the_middle(producer)
     victim = stage.catch(producer, suspended)
     while suspended.log.count(" is loaded") < suspended.concurrency:
@@ -38,6 +38,7 @@ def test_the_late_result_of_a_suspended_worker_changes_nothing(stage: Scenario) 
     held = stage.catch_unfinished(producer, other)  # the job stays open for the late result
     suspended.sleep()
     wait_until_taken_over(stage.fleet.client, victim, WORKER_DEAD_WITHIN_S)
+    stage.allow_repeats()
     done = keys.job(victim.job, "done")
     wait_for("the result of the other", lambda: stage.fleet.client.getbit(done, victim.batch))
     succeeded = suspended.log.count("succeeded")

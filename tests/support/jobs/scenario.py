@@ -6,12 +6,23 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from shared import keys
 from shared.errors import Exit
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import Held, catch, job_keys
 from tests.support.processes import procfs
-from tests.support.processes.fleet import BATCH_IMAGES, PRODUCT_PROGRAM, Fleet, Producer, Worker
+from tests.support.processes.fleet import (
+    BATCH_IMAGES,
+    PRODUCT_PROGRAM,
+    Fleet,
+    Producer,
+    Worker,
+    wait_for,
+)
 from tests.support.servers.leftover_keys import check_none
+
+#: tests/faults/apps/unrepeated_hints.py, and its variable.
+_UNREPEATED, _REPEATS = ("tests.faults.apps.unrepeated_hints",), "HANGTAG_TEST_REPEATS"
 
 
 class Scenario:
@@ -19,6 +30,7 @@ class Scenario:
 
     def __init__(self, fleet: Fleet, gallery: Gallery, folder: Path, chance: random.Random) -> None:
         self.fleet, self.gallery, self.folder, self.chance = fleet, gallery, folder, chance
+        self._repeats = folder / "hints may be repeated"
 
     @property
     def output(self) -> Path:
@@ -31,6 +43,15 @@ class Scenario:
         """`hangtag classify pictures -o out.csv`: the same command each time."""
         arguments = ("classify", FOLDER, "-o", str(self.output), *options)
         return self.fleet.producer(*arguments, cwd=self.gallery.cwd, program=program, **settings)
+
+    def classify_without_repeats(self, *options: str, **settings: str) -> Producer:
+        """`classify` with a producer that repeats no lost hint before `allow_repeats`."""
+        settings = {_REPEATS: str(self._repeats), **settings}
+        return self.classify(*options, program=_UNREPEATED, **settings)
+
+    def allow_repeats(self) -> None:
+        """The fault may have cost a hint that only a repetition replaces."""
+        self._repeats.touch()
 
     def hangtag(self, *arguments: str) -> Producer:
         """Run another command to its end."""
@@ -56,6 +77,16 @@ class Scenario:
     def let_go(self, held: Held) -> None:
         """Continue the process that was stopped."""
         procfs.go_on(held.child)
+
+    def wait_for_result(self, held: Held) -> None:
+        """Wait until this batch has a result, of any process."""
+        client, done = self.fleet.client, keys.job(held.job, "done")
+        wait_for(
+            f"the result of batch {held.batch}",
+            lambda: (
+                client.getbit(done, held.batch) or not client.exists(keys.job(held.job, "record"))
+            ),
+        )
 
     def check_outstanding(self, producer: Producer) -> None:
         """Check that there are batches without a result; otherwise the fault met no work."""

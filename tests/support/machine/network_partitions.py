@@ -52,10 +52,12 @@ def worker_at(site: Site, stage: Scenario, concurrency: int = 1) -> Worker:
         return stage.fleet.worker(concurrency)
 
 
-def producer_at(site: Site, stage: Scenario, program: Sequence[str] = PRODUCT_PROGRAM) -> Producer:
-    """`hangtag classify` at this site."""
+def producer_at(
+    site: Site, stage: Scenario, program: Sequence[str] = PRODUCT_PROGRAM, repeats: bool = True
+) -> Producer:
+    """`hangtag classify` at this site, which repeats lost hints or does not."""
     with site.entered():
-        return stage.classify(program=program)
+        return stage.classify(program=program) if repeats else stage.classify_without_repeats()
 
 
 def popped_into_a_cut_cable(stage: Scenario, network: Network, seconds: float) -> None:
@@ -84,7 +86,7 @@ def cut_with_a_live_claim(stage: Scenario, network: Network, seconds: float) -> 
     clock = Clock()
     there, here = network.site(), network.site()
     worker = worker_at(there, stage)
-    producer = producer_at(here, stage)
+    producer = producer_at(here, stage, repeats=False)
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     there.cut()
@@ -100,6 +102,8 @@ def cut_with_a_live_claim(stage: Scenario, network: Network, seconds: float) -> 
     clock.restart()
     producer.wait_until_done(done + 1)
     CABLE_MENDED.check(clock.report("from the mended cable to the next result"))
+    stage.wait_for_result(held)
+    stage.allow_repeats()
     stage.check_finished(producer)
     clock.report("from the mended cable to the table")
     stage.check_nothing_runs(worker)
@@ -110,7 +114,7 @@ def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     client, clock = stage.fleet.client, Clock()
     there, here = network.site(), network.site()
     far, near = worker_at(there, stage), worker_at(here, stage, 2)
-    producer = producer_at(here, stage)
+    producer = producer_at(here, stage, repeats=False)
     stage.reach_the_middle(producer)
     lost = stage.catch(producer, far)
     held = stage.catch_unfinished(producer, near)  # the job stays open for the late result
@@ -119,6 +123,7 @@ def done_again_on_the_other_side(stage: Scenario, network: Network) -> None:
     stage.let_go(lost)
     wait_until_taken_over(client, lost, WORKER_DEAD_WITHIN_S)
     clock.report("until another worker had the batch")
+    stage.allow_repeats()
     done = keys.job(lost.job, "done")
     wait_for("the result of the other", lambda: client.getbit(done, lost.batch))
     before = far.log.count("succeeded")
@@ -136,7 +141,7 @@ def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float
     clock = Clock()
     there, here = network.site(), network.site()
     worker = worker_at(here, stage)
-    producer = producer_at(there, stage)
+    producer = producer_at(there, stage, repeats=False)
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
     there.cut()

@@ -131,7 +131,10 @@ class Maintenance(threading.Thread):
     def _reconcile(self, request: Request) -> None:
         folder = Workspace(self._store, request.id)
         view = self._requests.get(request.id)
-        if view is None:
+        here = not self._settings.redis_url
+        if view is None and here and cancelled_requests.is_cancelled(self._store, request.id):
+            folder.cancel()  # the command that cancelled it died before it deleted the copy
+        elif view is None:
             self._requests.submit(request, folder.input())
         elif view.request.work != request.work:
             return  # another request with the same id

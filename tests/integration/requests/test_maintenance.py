@@ -256,6 +256,17 @@ def test_a_cancellation_here_is_remembered_as_long_as_an_outcome(scene: Scene) -
     assert not cancelled_requests.is_cancelled(scene.store, REQUEST.id)
 
 
+def test_a_cancellation_that_was_recorded_is_completed_by_the_next_stack(scene: Scene) -> None:
+    """The command had died before it deleted the request, and Redis has ended with its stack."""
+    settings = msgspec.structs.replace(scene.settings, redis_url="")
+    request_store.keep(scene.store, REQUEST, None, stack_id(settings))
+    cancelled_requests.remember(scene.store, REQUEST.id, REQUEST)
+    Maintenance(scene.client, settings, lambda request_id: None).go()
+    assert scene.requests.get(REQUEST.id) is None
+    assert not scene.folder.work.parent.exists()
+    assert cancelled_requests.is_cancelled(scene.store, REQUEST.id)
+
+
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
 def test_the_end_of_other_work_with_an_id_does_not_end_the_stored_request(
     scene: Scene, end: str

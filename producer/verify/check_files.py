@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import msgspec
@@ -47,7 +48,7 @@ def file_problems(
     try:
         check_roots(options)
     except SetupError as error:
-        yield str(error)
+        yield _moved_away(options) or str(error)
         return
     closed = _Closed()
     files = _not_moved(_there(sealed), row_files, options, deep, closed)
@@ -78,6 +79,22 @@ def _not_moved(
         moved = msgspec.structs.replace(file, real=path)
         if problem := _moved_problem(moved, deep, options.max_file_bytes):
             closed.report(f"{printable(path)}: {problem}")
+
+
+def _moved_away(options: JobOptions) -> str:
+    """The line for a folder that is no longer at its path: it names what is missing of the path,
+    since a parent may have been renamed."""
+    for number, root in enumerate(options.roots):
+        path = options.absolute(root)
+        if number in (options.file_roots or ()) or not is_missing(path):
+            continue
+        while is_missing(os.path.dirname(path)):
+            path = os.path.dirname(path)
+        return (
+            f"{printable(path)} no longer exists, where the job's files were; move it back to "
+            "compare them, or classify it where it is with --restart"
+        )
+    return ""
 
 
 class _Closed:

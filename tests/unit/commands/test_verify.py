@@ -94,6 +94,20 @@ def test_a_correct_table_is_proven(table: Path) -> None:
         assert len(proof.unproven) == (0 if deep else 1)
 
 
+@pytest.mark.parametrize("typed", [b"", b"/"], ids=["relative", "absolute"])
+def test_a_renamed_parent_folder_is_named_as_it_was(tmp_path: Path, typed: bytes) -> None:
+    """Not as a folder that the same command would find again."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    (before / "one").mkdir(parents=True)
+    (before / "one/a.png").write_bytes(b"a")
+    root = os.fsencode(before / "one") if typed else b"one"
+    finish(options_of(before, root))
+    before.rename(after)
+    line = problem(verify(after / "out.csv"))
+    assert line.startswith(f"{before} ")
+    assert "--restart" in line
+
+
 def rows_of(table: bytes) -> list[str]:
     """Its rows as text, the header first."""
     rows = csv.reader(io.StringIO(table.decode(), newline=""))

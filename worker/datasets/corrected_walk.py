@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import structs
 
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
@@ -103,6 +106,14 @@ class CorrectedWalk(ClassFolderWalk):
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return ""  # reading it for its pixels will name it
+
+
+def found_here(root: Path, corrections: Sequence[LabelledFile]) -> list[LabelledFile]:
+    """The corrections of files that lie in the class folders under `root`. Raises SetupError."""
+    walk = CorrectedWalk(root, [structs.replace(one, path=b"") for one in corrections])
+    deque(walk.items(), maxlen=0)
+    lost = {one.digest.hex() for one in walk.lost}
+    return [one for one in corrections if one.sha256 not in lost]
 
 
 def lost_files(walk: ClassFolderWalk) -> list[LostFile]:

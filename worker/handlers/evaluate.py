@@ -28,6 +28,7 @@ from worker.evaluation import seen_images
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
 from worker.evaluation.seen_images import SeenImages
+from worker.handlers import model_corrections
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.runtimes import load_runtime, runtime
 
@@ -63,13 +64,14 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     served = context.registry.read(card, runtimes.DEFAULT.artifact)
     where = work.data or source(card)
     context.stage(LOADING)
+    corrections, corrected = model_corrections.to_measure(context, card, where)
     loaded = load.load(
         where,
         None,
         card.preprocessing,
         context.folder,
         max_unreadable=work.max_unreadable,
-        corrections=context.corrections,
+        corrections=corrections,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
     split, parts, notes = measured(
@@ -84,7 +86,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
         context.stage("drawing")
         files = _drawn(card, probabilities, truth)
     evaluation = score(probabilities, truth, card.labels)
-    report = structs.replace(loaded.report, notes=(*notes, *loaded.report.notes))
+    report = structs.replace(loaded.report, notes=(*notes, *corrected, *loaded.report.notes))
     return Reply(Evaluated(card.ref, report, evaluation, split), files)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile, decode_files
+from shared.messages.model_card import Card
 from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST, Train
 from shared.registry import learned_corrections
 from shared.registry.learned_corrections import LearnedDecision
+from worker.datasets.corrected_walk import found_here
 from worker.handlers.context import Context
 from worker.learners.learner import BuiltVersion
 
@@ -55,6 +59,35 @@ def of(context: Context, work: Train) -> ModelCorrections:
     before = [one for one in known if one.file.label and one.file.sha256 not in new]
     learned = [] if work.without_corrections else list(learned_corrections.in_force(known))
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
+
+
+def to_measure(
+    context: Context, card: Card, where: str
+) -> tuple[list[LabelledFile], tuple[str, ...]]:
+    """The labels that people gave to images of a folder, and notes: those of the request, and those
+    that any version of the model has, as far as these images lie there and the version has the
+    label. So all versions are measured by the same labels.
+
+    Raises:
+        BadMessage: the request's corrections are not those that were submitted.
+        SetupError: there is no such folder.
+    """
+    given = context.corrections
+    if where == FASHION_MNIST:
+        return given, ()
+    earlier = learned_corrections.of_model(context.registry, card.name)
+    labels, new = set(map(folder_of, card.labels)), {one.sha256 for one in given}
+    known = [
+        one
+        for one in learned_corrections.in_force(earlier.decisions)
+        if one.sha256 not in new and folder_of(one.label) in labels
+    ]
+    here = found_here(Path(where), known) if known else []
+    notes = [f"earlier corrections are missing: {line}" for line in earlier.unreadable]
+    if here:
+        count = f"{len(here):,} image{'s' if len(here) > 1 else ''}"
+        notes.insert(0, f"{count} measured by the label that a person gave for an earlier training")
+    return [*given, *here], tuple(notes)
 
 
 def _known_to(context: Context, work: Train, given: list[LearnedDecision]) -> list[LearnedDecision]:

@@ -12,9 +12,11 @@ import pytest
 
 from shared.errors import SetupError, UsageError
 from shared.labels.class_folders import folder_of
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.requests import Evaluate, Import
-from shared.registry import packaged
+from shared.registry import learned_corrections, packaged
+from shared.registry.learned_corrections import LearnedDecision
 from shared.registry.registry import Registry
 from tests.support.images import hostile_keras_archives
 from tests.support.images.drawn_folders import CARD, counted, draw
@@ -28,9 +30,13 @@ IMAGES_PER_CLASS = 12
 
 
 def evaluated(
-    server: RedisServer, tmp_path: Path, data: Path, model: str = "fashion-mnist@0"
+    server: RedisServer,
+    tmp_path: Path,
+    data: Path,
+    model: str = "fashion-mnist@0",
+    pictures: bool = True,
 ) -> tuple[Evaluated, dict[str, bytes]]:
-    work = Evaluate(model, str(data), pictures=True)
+    work = Evaluate(model, str(data), pictures=pictures)
     context, _ = handler_context.make(server, tmp_path / "store", work)
     reply = evaluate.evaluate(context, work)
     assert isinstance(reply.answer, Evaluated)
@@ -59,6 +65,33 @@ def test_only_the_test_part_is_used_if_there_is_one(server: RedisServer, tmp_pat
     result, _ = evaluated(server, tmp_path, tmp_path / "split")
     assert (result.split, result.evaluation.count) == ("test", len(DRAWN) * 4)
     assert result.evaluation.accuracy == pytest.approx(counted(test, DRAWN)[0])
+
+
+def test_images_are_measured_by_the_labels_that_any_version_has_learned(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """Also those of a later version, and without --corrections."""
+    right = draw(tmp_path / "drawn", DRAWN, IMAGES_PER_CLASS)
+    accuracy, _ = counted(right, DRAWN)
+    moved = sorted((right / "Bag").iterdir())[:6]
+    registry = Registry(tmp_path / "store")
+    files = {name: packaged.read(name) for name in CARD.files}
+    shoes = msgspec.structs.replace(CARD, name="shoes")
+    registry.publish(shoes, files, who="tester")
+    decisions = [
+        LearnedDecision(LabelledFile(hashlib.sha256(data).hexdigest(), len(data), label, b""), 1.0)
+        for path, label in zip(moved, ["Bag"] * 5 + ["a label that no version has"], strict=True)
+        for data in [path.read_bytes()]
+    ]
+    gone = LabelledFile("0" * 64, moved[0].stat().st_size, "Bag", b"")
+    record = learned_corrections.encode([*decisions, LearnedDecision(gone, 1.0)])
+    registry.publish(shoes, files | {learned_corrections.FILE: record}, who="tester")
+    for path in moved[:5]:  # a wrong folder, which people have corrected
+        path.rename(right / folder_of(CARD.labels[DRAWN[1]]) / f"x{path.name}")
+    found, _ = evaluated(server, tmp_path, right, "shoes@1", pictures=False)
+    assert found.evaluation.accuracy == pytest.approx(accuracy)
+    assert found.data.notes[1].startswith("5 images ")
+    assert found.data.unreadable_count == 0
 
 
 def test_folders_that_the_model_does_not_know_are_named(

@@ -41,8 +41,6 @@ RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 COUNT, SEED = 2_000, 1
 #: Images of each out-of-distribution set.
 OOD_COUNT = 1_000
-#: Limit of the accuracy loss, in points below the clean images.
-MAX_LOSS_POINTS = 1.5
 REPEATS = 7
 CAMERA_PIXELS = (4000, 3000)
 
@@ -67,7 +65,8 @@ class Known(NamedTuple):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0; 1 if the data is not available or the loss is above its limit."""
+    """Exit code 0; 1 if the data is not available. A test compares the accuracies with those that
+    are documented."""
     given = _parser().parse_args(arguments)
     try:
         known = sample(given.count, given.seed)
@@ -80,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     if (given.count, given.seed) == (COUNT, SEED):
         old = RESULTS.read_text(encoding="utf-8")
         RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
-    return int(100 * (found[0].right - found[-1].right) > MAX_LOSS_POINTS)
+    return 0
 
 
 def sample(count: int, seed: int, download: bool = True) -> Known:
@@ -174,7 +173,7 @@ def section(
                 f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
                 f"{machine.place()}; {packaged.card().ref}, pillow {machine.version('pillow')}.",
                 markdown((f"{given.count:,} images", "accuracy", "flagged"), rows),
-                f"Accuracy loss on photographs: {lost:.1f} points (limit {MAX_LOSS_POINTS}).",
+                f"Accuracy loss on photographs: {lost:.1f} points.",
                 markdown(("set", "images", "unlike_training", "busy_background"), map(_row, sets)),
                 f"A JPEG of 12 megapixels, processor time of the fastest of {REPEATS}: {cost}.",
             ]

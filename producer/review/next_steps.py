@@ -28,9 +28,14 @@ def next_steps(table: Path) -> list[tuple[str, str]]:
             return []
     except HangtagError:  # the log or the job was removed beside the page, which has said so
         return []
+    data = _data(card)
+    whose = f", with your own folders for {CLASS_FOLDERS}" if data == [CLASS_FOLDERS] else ""
     return [
         ("take them into the table", typed(["hangtag", "table", str(table)])),
-        ("learn from them", typed(["hangtag", "train", *_data(card), "--corrections", str(table)])),
+        (
+            f"learn from them{whose}",
+            typed(["hangtag", "train", *data, "--corrections", str(table)]),
+        ),
     ]
 
 

@@ -84,6 +84,10 @@ def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> 
     answers = Answers(table)
     decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
     decisions.decide({0: "Bag"})
-    assert [command.split()[1] for _, command in next_steps.next_steps(table)] == ["table", "train"]
+    _, (aim, command) = steps = next_steps.next_steps(table)
+    assert [command.split()[1] for _, command in steps] == ["table", "train"]
+    # The shipped model has no folders here: the aim says what stands for them.
+    assert next_steps.CLASS_FOLDERS in aim
+    assert next_steps.CLASS_FOLDERS in command
     decisions.decide({0: None})
     assert next_steps.next_steps(table) == []

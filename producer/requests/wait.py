@@ -101,7 +101,8 @@ class RequestWaiter:
     def _display(self, view: RequestView) -> None:
         for line in self._meter.note(view):
             self._progress.event(line)
-        self._progress.show(self._meter)
+        if view.state in (RequestState.WAITING, RequestState.RUNNING):
+            self._progress.show(self._meter)
 
     def _resubmit(self) -> Outcome | None:
         """Redis has lost the request: read its outcome from the store, or submit it again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.present.progress import Quiet
+from producer.present.progress import Live, Quiet
 from producer.requests.client import RequestClient, make_request
 from producer.requests.open_requests import OpenRequest
 from producer.requests.wait import RequestWaiter
@@ -29,6 +31,13 @@ from tests.support.servers.redis_server import RedisServer
 
 #: A command without options would not start a training of minutes.
 FASHION = ("--data", "fashion-mnist")
+
+
+class Terminal(io.StringIO):
+    """A stream that counts as a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Scene:
@@ -196,6 +205,22 @@ def test_a_follower_stores_a_cancellation_before_it_reports_it(
     assert request_store.unanswered(settings.store_path) == []
     with pytest.raises(RequestCancelled):
         cancelled_requests.check(settings.store_path, request)
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_the_end_of_a_request_is_no_stage_of_it(scene: Scene, tmp_path: Path, end: str) -> None:
+    settings = Settings(store=str(tmp_path / "store"), redis_url=scene.fleet.server.url)
+    request, requests = make_request(Train("shoes", "fast"), "r1"), scene.hand.requests
+    stream = Terminal()
+    requests.submit(request)
+    grant = scene.hand.claim("r1")
+    if end == "failed":
+        scene.hand.answer("r1", grant, Outcome(ok=False, error="the folder is empty"))
+    else:
+        requests.cancel("r1")
+    with suppress(RequestCancelled), closing(Live(stream)) as display:
+        RequestWaiter(settings, cast(RequestClient, requests), request, display).wait()
+    assert stream.getvalue() == ""
 
 
 def test_what_a_request_waits_for_is_displayed_once(scene: Scene) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,12 +160,18 @@ def _work(
 
 def _placed(job: Job, code: Exit, report: Progress) -> tuple[Exit, str]:
     """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
-    with closing(Stages(report)) as progress:
-        progress.stage("writing the table", job.journal.totals.done)
+    with _writing(job, report) as progress:
         try:
             return code, job.write_table(progress.passed)
         except TooManyRows:  # the summary says so
             return Exit.SETUP, ""
+
+
+@contextmanager
+def _writing(job: Job, report: Progress) -> Iterator[Stages]:
+    with closing(Stages(report)) as progress:
+        progress.stage("writing the table", job.journal.totals.done)
+        yield progress
 
 
 def _since(started: float) -> float:
@@ -177,7 +184,9 @@ def _stop(job: Job, code: Exit, queue: JobQueue, report: Progress) -> str:
         queue.finish()
     if code is not Exit.BUDGET:
         return ""
-    return job.table.write_part(Path(f"{job.output}{PART_SUFFIX}"), report.notice)
+    with _writing(job, report) as progress:
+        part = Path(f"{job.output}{PART_SUFFIX}")
+        return job.table.write_part(part, report.notice, progress.passed)
 
 
 def appeared(count: int) -> str:

@@ -127,10 +127,15 @@ class JobTable:
             self._answers = count_rows(self._journal, self._pinned().card, self.display)
             raise
 
-    def write_part(self, part: Path, notice: Callable[[str], None] = lambda text: None) -> str:
+    def write_part(
+        self,
+        part: Path,
+        notice: Callable[[str], None] = lambda text: None,
+        passed: Callable[[int], None] = lambda rows: None,
+    ) -> str:
         """Write the rows so far to another file, and store the counts of the results; return its
         path. A file that this job has not written is not replaced: `notice` gets a line, and the
-        path is empty.
+        path is empty. `passed` as for `write_table`.
 
         Raises:
             SetupError: the file or the journal cannot be written.
@@ -151,7 +156,7 @@ class JobTable:
         except TooManyRows as error:
             notice(str(error))
             return ""
-        self._write(part, placing, lambda rows: None)
+        self._write(part, placing, passed)
         self._journal.put(**self.counted())
         return str(part)
 

@@ -81,18 +81,23 @@ def _seal(log: SortLog, entry: sort_index.IndexedFolder) -> bool:
     return unproven
 
 
-def rehearse(table: Path, into: Path, way: Way) -> Sorted:
+def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     """What `sort` would do, as far as that shows without reading the files; nothing is written."""
     table, out = located(table), _checked(into)
-    with _opened(table) as sealed, tempfile.TemporaryDirectory(prefix="hangtag-") as scratch:
+    with (
+        _opened(table) as sealed,
+        tempfile.TemporaryDirectory(prefix="hangtag-") as scratch,
+        closing(Stages(make_progress(quiet))) as progress,
+    ):
         plan = Plan(sealed, table_of(sealed).rules)
-        survey = plan.survey()
+        survey = _survey(plan, sealed, progress)
         _check_links(sealed, out, way)
         left_log = out_folder.left_by(out)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG), left_log) as log:
             reach.check(log, out, survey.sources)
             log.seal()
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
+            progress.stage("", survey.counts.total())
             left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
             planner = Planner(log, sorting, way, left)
             for rows in _batches(plan.files()):
@@ -104,6 +109,7 @@ def rehearse(table: Path, into: Path, way: Way) -> Sorted:
                     (entry.shown, f"{out}/{entry.folder}/{printable(entry.name)}")
                     for entry in entries[: EXAMPLES - len(examples)]
                 ]
+                progress.passed(len(rows), left.counts.total())
             result = _sorted(out, way, log.counts(sorting), left, there)
         return msgspec.structs.replace(result, dry_run=True, examples=examples)
 

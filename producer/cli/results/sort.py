@@ -63,7 +63,7 @@ def sort(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
         )
     elif dry_run:
-        result = sorting.rehearse(table, into, Way(way))
+        result = sorting.rehearse(table, into, Way(way), quiet)
     else:
         result = sorting.sort(table, into, Way(way), quiet)
     print_answer(result, result_lines(result), as_json, quiet)

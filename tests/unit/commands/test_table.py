@@ -14,14 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
+from producer.dispatch.job_queue import JobQueue
+from producer.jobs import classify as command
 from producer.jobs.background import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
+from producer.present import meter
+from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
 from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
 from shared import atomic_file
+from shared.broker.celery_app import make_app
+from shared.broker.redis_client import connect
 from shared.errors import Exit
 from shared.registry import packaged
 from shared.settings import Settings
@@ -301,6 +307,27 @@ def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
     finish(options)
     assert verify(output).proven
     assert part.exists() == changed
+
+
+def test_the_rows_so_far_are_counted_while_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
+        monkeypatch.setattr(meter, wait, 0)
+    plant(tmp_path)
+    options = options_of(tmp_path, b"photos")
+    finish(options, stop_after=2)
+    nowhere = "redis://127.0.0.1:1"
+    with (
+        closing(Job(options)) as job,
+        closing(connect(nowhere, "test")) as client,
+        closing(make_app(nowhere, "test")) as app,
+    ):
+        queue = JobQueue(client, app, job.record, Settings())
+        part = command._stop(job, Exit.BUDGET, queue, Log())
+        done = job.journal.totals.done
+    assert len(rows(Path(part))) == done
+    assert f"{done} of {done}" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_rows_so_far_replace_only_those_of_their_job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from producer.present.progress import make_progress
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.sorting.plan import Remaining
+from producer.summary.sorted_files import Sorted
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
 from tests.support.jobs import sorted_job
@@ -197,15 +199,20 @@ def test_progress_is_displayed_after_a_while_unless_quiet(
     assert len(capsys.readouterr().err.splitlines()) == lines
 
 
+@pytest.mark.parametrize("work", [sort.rehearse, sort.sort])
 def test_the_rows_that_are_read_first_are_counted_too(
-    table: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    table: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    work: Callable[[Path, Path, Way], Sorted],
 ) -> None:
     for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
         monkeypatch.setattr(meter, wait, 0)
-    sort.sort(table, out, Way.COPY)
+    done = work(table, out, Way.COPY)
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first.startswith("reading: ")
-    count = len(tree(out))
+    count = sum(done.folders.values()) or len(pictures(table))
     assert last.startswith(f"{count} of {count} done")
 
 

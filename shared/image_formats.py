@@ -3,13 +3,16 @@
 A file is decoded by its first bytes, whatever its name. Names decide which files are rows, and only
 for a kind that is not decoded the row's status: cameras' raw files are TIFF files by their first
 bytes, and what a TIFF reader finds in them is a preview.
+
+A new format has its name, its endings and its first bytes here, and its reader in
+worker/decoding/decode.py; they are all that the rest of Hangtag knows of formats.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF"]
+ImageFormat = Literal["JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF"]
 
 #: Endings in lower case, without the dot.
 DECODED_ENDINGS = (
@@ -30,7 +33,7 @@ _ALL = _DECODED | _OTHERS
 #: The number of bytes that `format_of` and `is_image` need.
 HEAD_BYTES = 256
 
-MAGIC: dict[bytes, Format] = {
+MAGIC: dict[bytes, ImageFormat] = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"GIF87a": "GIF",
@@ -52,7 +55,7 @@ _OTHER_MAGIC = (
 )  # fmt: skip
 
 
-def format_of(head: bytes) -> Format | None:
+def format_of(head: bytes) -> ImageFormat | None:
     """The format of a file that starts with `head`; None if it is not decoded."""
     for magic, found in MAGIC.items():
         if head.startswith(magic):

@@ -112,11 +112,11 @@ def load(folder: Path, card: Card) -> Answer:
         detector = outlier_detector.decode(data, card.features)
 
     def answer(files: Sequence[bytes | Status]) -> BatchResult:
-        batch, codes, flags = decode_batch(card, files)
-        outputs = model.outputs(batch)
+        batch = decode_batch(card, files)
+        outputs = model.outputs(batch.images)
         if detector is not None and outputs.features is not None:
-            flags = with_outliers(detector, outputs.features, codes, flags)
-        return top_k(model.probabilities(outputs), codes, flags, 1)
+            batch = with_outliers(detector, outputs.features, batch)
+        return top_k(model.probabilities(outputs), batch, 1)
 
     return answer
 

@@ -101,7 +101,7 @@ def child_rate(network: Network) -> float:
     best = 0.0
     for _ in range(_REPEATS):
         started = time.process_time()
-        batch, codes, flags = decode_batch(card, files)
-        top_k(model.predict(batch), codes, flags, 1)
+        batch = decode_batch(card, files)
+        top_k(model.predict(batch.images), batch, 1)
         best = max(best, len(files) / (time.process_time() - started))
     return best

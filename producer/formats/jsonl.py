@@ -27,7 +27,8 @@ class JsonLines(TextFormat):
         return msgspec.json.encode(text).decode()
 
     def number(self, decimals: str) -> str:
-        return msgspec.json.encode(float(decimals)).decode()
+        number = float(decimals) if "." in decimals else int(decimals)
+        return msgspec.json.encode(number).decode()
 
     def plain(self, names: list[str]) -> list[str]:
         return [f'"{name}"' for name in names]

@@ -25,7 +25,7 @@ Cells = Sequence[str] | str
 #: The byte of a float32 with its sign, and that byte of every one from 0 up to 2.
 _SIGN = 3 if sys.byteorder == "little" else 0
 _FROM_0_TO_2 = bytes(range(0x40))
-_UNIT = 1e4  #: of the last decimal
+_DIGITS, _UNIT = 4, 1e4  #: of probabilities; the unit of the last decimal
 #: A double of this size has no fraction: adding it rounds to whole units, ties to even.
 _ROUNDS = 1.5 * 2.0**52
 
@@ -93,7 +93,7 @@ class TextFormat(Format):
             return (_texts(words, column.codes(batch)),)
         if isinstance(column, Names):
             return before, self._names(batch)
-        numbers = self._decimals.texts(column.values(batch))
+        numbers = self._decimals.texts(column.values(batch), column.digits)
         for i in marked(batch.statuses):
             numbers[i] = self.empty
         return before, numbers
@@ -155,12 +155,14 @@ class _Decimals(dict[float, str]):
         self[units] = self._text((units - _ROUNDS) / _UNIT)
         return self[units]
 
-    def texts(self, values: array[float]) -> list[str]:
+    def texts(self, values: array[float], digits: int) -> list[str]:
         """The cells of float32 numbers."""
+        if digits != _DIGITS:
+            return [self._number(f"{value:.{digits}f}") for value in values]
         if values.tobytes()[_SIGN::4].translate(None, _FROM_0_TO_2):  # not only probabilities
             return list(map(self._text, values))
         units = map(add, map(mul, values, repeat(_UNIT)), repeat(_ROUNDS))
         return list(map(self.__getitem__, units))
 
     def _text(self, value: float) -> str:
-        return self._number(f"{value:.4f}")
+        return self._number(f"{value:.{_DIGITS}f}")

@@ -102,7 +102,7 @@ class Xlsx(Format):
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _style(self, column: Column, colour: dict[str, str]) -> Any:
-        found = {**(_PERCENT if isinstance(column, Decimals) else {}), **colour}
+        found = {**(_PERCENT if isinstance(column, Decimals) and column.digits else {}), **colour}
         return self._book.add_format(found) if found else None
 
     def _begin_rows(self, columns: Sequence[Column]) -> None:

@@ -1,7 +1,7 @@
 """The rows of one batch as columns, made once from what a journal stores.
 
 Results are read here only. A column has one value for each row, and is read when it is first used.
-What a worker measures beside labels becomes a column of its own. A row has `k` labels, so that
+What a worker measures beside labels is read with `measured`. A row has `k` labels, so that
 several of them may hold. A name is any bytes without NUL: it need not be a path.
 """
 
@@ -19,7 +19,7 @@ from producer.rows.decide import Decision, decide, without
 from producer.rows.row import Row
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.labels.correction import Content
-from shared.messages.batch import BatchResult, decode_result, numbers
+from shared.messages.batch import KINDS, BatchResult, decode_result, numbers
 from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 
 _SEPARATOR = b"\0"
@@ -102,8 +102,7 @@ class RowBatch:
         self.joined_names = names  #: with a NUL between two
         self.k = result.k  #: labels of each row
         self.statuses = result.statuses  #: wire codes
-        #: Wire codes; 0: none.
-        self.flags = result.flags or bytes(len(result.statuses))
+        self.flags = result.column("flags")  #: wire codes; 0: none
         self.result, self._stamps, self._digests = result, stamps, digests
         self._confident: dict[Acceptance, bytes] = {}
 
@@ -144,13 +143,13 @@ class RowBatch:
     @cached_property
     def all_labels(self) -> array[int]:
         """`k` indices of the card's labels for each row, the most probable first."""
-        labels: array[int] = numbers("H", self.result.indices)
+        labels: array[int] = numbers(KINDS["indices"], self.result.indices)
         return labels
 
     @cached_property
     def all_confidences(self) -> array[float]:
         """Their probabilities."""
-        confidences: array[float] = numbers("f", self.result.probabilities)
+        confidences: array[float] = numbers(KINDS["probabilities"], self.result.probabilities)
         return confidences
 
     @cached_property
@@ -178,6 +177,10 @@ class RowBatch:
         for at, value in zip(map(add, self.all_labels, starts), self.all_confidences, strict=True):
             by_label[at] = value
         return by_label
+
+    def measured(self, column: str) -> array[float]:
+        """What a worker measured of each image, as float32; `column` is one of `KINDS`."""
+        return array("f", numbers(KINDS[column], self.result.column(column)))
 
     @cached_property
     def failed(self) -> int:

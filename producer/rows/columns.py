@@ -47,11 +47,11 @@ class Words(NamedTuple):
 
 
 class Decimals(NamedTuple):
-    """A column of float32 numbers, which text has with four decimals. Cells of failed rows are
-    empty, and their values mean nothing."""
+    """A column of float32 numbers. Cells of failed rows are empty; their values mean nothing."""
 
     name: str
     values: Callable[[RowBatch], array[float]]
+    digits: int = 4  #: decimals in text: four for a probability, none for a whole number
 
 
 Column = Names | Words | Decimals

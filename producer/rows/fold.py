@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from producer.rows.batch import RowBatch
-from shared.messages.batch import BatchResult
+from shared.messages.batch import KINDS, BatchResult
 
 
 def fold(old: RowBatch, new: RowBatch, images: Sequence[tuple[int, int]]) -> BatchResult:
     """The result of `old` with rows of `new`: (index in `new`, index in `old`). Both have the same
     k."""
-    folded = BatchResult(
-        old.k,
-        replaced(old.statuses, new.statuses, images, 1),
-        replaced(old.result.indices, new.result.indices, images, 2 * old.k),
-        replaced(old.result.probabilities, new.result.probabilities, images, 4 * old.k),
-        replaced(old.flags, new.flags, images, 1),
-    )
-    # Without a flag the field is empty: the bytes are the same as those of a first result.
-    return folded if any(folded.flags) else msgspec.structs.replace(folded, flags=b"")
+    columns = {
+        name: replaced(
+            old.result.column(name), new.result.column(name), images, old.result.width(name)
+        )
+        for name in KINDS
+        if name != "digests"  # the journal has them beside the result
+    }
+    return BatchResult.of(old.k, columns)
 
 
 def replaced(old: bytes, new: bytes, images: Sequence[tuple[int, int]], width: int) -> bytes:

@@ -16,7 +16,7 @@ import secrets
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +41,15 @@ def new_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
 
 
+#: The columns of a result -> the kind of their numbers, as in `array`. What else a worker measures
+#: of an image is one more field of `BatchResult`, the last one, with b"" as its default, and its
+#: kind here: then it is checked, joined and repeated like the others.
+KINDS = {"statuses": "B", "indices": "H", "probabilities": "f", "flags": "B", "digests": "I"}
+_OF_LABELS = {"indices", "probabilities"}
+#: They are empty where no image has a value other than 0.
+_OPTIONAL = KINDS.keys() - {"statuses", "indices", "probabilities"}
+
+
 class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     """The results of one batch of n images, k pairs each.
 
@@ -57,6 +66,21 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
     flags: bytes = b""
     digests: bytes = b""
 
+    @classmethod
+    def of(cls, k: int, columns: Mapping[str, bytes]) -> BatchResult:
+        """A result with these columns."""
+        some = {name: data for name, data in columns.items() if name not in _OPTIONAL or any(data)}
+        return cls(k, **some)
+
+    def width(self, column: str) -> int:
+        """The bytes that a column has for each image."""
+        return array(KINDS[column]).itemsize * (self.k if column in _OF_LABELS else 1)
+
+    def column(self, name: str) -> bytes:
+        """A column with values for each image."""
+        data: bytes = getattr(self, name)
+        return data or bytes(len(self.statuses) * self.width(name))
+
     @property
     def failed(self) -> int:
         """The number of images without a label."""
@@ -69,18 +93,19 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
             BadMessage: they do not.
         """
         good = (
-            len(self.statuses) == count
-            and self.k >= 1
-            and len(self.indices) == 2 * count * self.k
-            and len(self.probabilities) == 4 * count * self.k
+            self.k >= 1
+            and all(self._fits(name, count) for name in KINDS)
             and all(code < len(BY_CODE) for code in set(self.statuses))
-            and len(self.flags) in (0, count)
             and all(code < len(FLAGS) for code in set(self.flags))
-            and len(self.digests) in (0, DIGEST_BYTES * count)
         )
         if not good:
             raise BadMessage(f"a result does not fit a batch of {count} images")
         return self
+
+    def _fits(self, column: str, count: int) -> bool:
+        data: bytes = getattr(self, column)
+        is_empty = column in _OPTIONAL and not data
+        return is_empty or len(data) == count * self.width(column)
 
     def check_labels(self, k: int, labels: int) -> BatchResult:
         """This result, if it names `k` of `labels` labels for each image.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import ImageError
-from shared.image_formats import Format
+from shared.image_formats import ImageFormat
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
@@ -34,7 +34,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 logger = logging.getLogger(__name__)
 
-_READERS: dict[Format, Callable[[bytes], Image.Image]] = {
+_READERS: dict[ImageFormat, Callable[[bytes], Image.Image]] = {
     "PNG": png.read,
     "WEBP": webp.read,
     "AVIF": avif.read,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from shared.errors import ImageError
-from shared.image_formats import HEAD_BYTES, MAGIC, WEBP_CHUNKS, Format, format_of
+from shared.image_formats import HEAD_BYTES, MAGIC, WEBP_CHUNKS, ImageFormat, format_of
 from shared.image_status import Status
 
 _BMP_PREFIX_BYTES = 18
 _BOX_BYTES = 16  #: size, name, brand and version at the start of an AVIF
 
 
-def sniff(data: bytes) -> Format:
+def sniff(data: bytes) -> ImageFormat:
     """The format of an encoded image.
 
     Raises:

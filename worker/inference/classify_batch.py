@@ -127,11 +127,11 @@ def _classify_images(
     record: JobRecord, model: LoadedModel, images: Sequence[bytes | Status]
 ) -> BatchResult:
     try:
-        batch, codes, flags = decode_batch(model.card, images)
-        outputs = model.runtime.outputs(batch)
+        batch = decode_batch(model.card, images)
+        outputs = model.runtime.outputs(batch.images)
         if model.detector is not None and outputs.features is not None:
-            flags = with_outliers(model.detector, outputs.features, codes, flags)
-        return top_k(model.runtime.probabilities(outputs), codes, flags, record.top_k)
+            batch = with_outliers(model.detector, outputs.features, batch)
+        return top_k(model.runtime.probabilities(outputs), batch, record.top_k)
     except Exception as error:  # TensorFlow's lack of memory is no MemoryError
         if not is_out_of_memory(error):
             raise

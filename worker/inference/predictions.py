@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
-from shared.messages.batch import BatchResult
+from shared.messages.batch import KINDS, BatchResult
 from shared.messages.model_card import Card
 from worker.decoding import decode
 from worker.inference import ood_check
@@ -64,33 +64,29 @@ def _with_gate_flags(
 
 
 def with_outliers(
-    detector: OutlierDetector, features: NDArray[np.float32], codes: bytes, flags: bytes
-) -> bytes:
-    """The flags, plus that of the detector for decoded images without another flag."""
-    found = np.frombuffer(flags or bytes(len(codes)), np.uint8).copy()
-    known = found | np.frombuffer(codes, np.uint8)
-    found[detector.are_outliers(features) & (known == 0)] = Flag.UNLIKE_TRAINING.code
-    return found.tobytes() if found.any() else b""
+    detector: OutlierDetector, features: NDArray[np.float32], batch: DecodedBatch
+) -> DecodedBatch:
+    """The batch, with the flag of the detector for decoded images without another flag."""
+    codes = np.frombuffer(batch.statuses, np.uint8)
+    flags = np.frombuffer(batch.flags or bytes(len(codes)), np.uint8).copy()
+    known = flags | codes
+    flags[detector.are_outliers(features) & (known == 0)] = Flag.UNLIKE_TRAINING.code
+    return batch._replace(flags=flags.tobytes() if flags.any() else b"")
 
 
-def top_k(probabilities: NDArray[np.float32], codes: bytes, flags: bytes, k: int) -> BatchResult:
-    """The k most probable labels of each image; ties go to the lower index."""
+def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> BatchResult:
+    """The k most probable labels of each image, with what decoding has found; ties go to the lower
+    index."""
     k = min(k, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     best = np.take_along_axis(probabilities, order, axis=1)
-    failed = np.frombuffer(codes, np.uint8) != 0
+    failed = np.frombuffer(batch.statuses, np.uint8) != 0
     order[failed], best[failed] = 0, 0
     labels, values = order.astype("<u2").tobytes(), best.astype("<f4").tobytes()
-    return BatchResult(k, codes, labels, values, flags)
+    return BatchResult(k, batch.statuses, labels, values, batch.flags)
 
 
 def join(parts: Sequence[BatchResult]) -> BatchResult:
     """One result from the results of single images."""
-    flags = b"".join(part.flags or bytes(len(part.statuses)) for part in parts)
-    return BatchResult(
-        parts[0].k,
-        b"".join(part.statuses for part in parts),
-        b"".join(part.indices for part in parts),
-        b"".join(part.probabilities for part in parts),
-        flags if any(flags) else b"",
-    )
+    columns = {name: b"".join(part.column(name) for part in parts) for name in KINDS}
+    return BatchResult.of(parts[0].k, columns)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import get_args
 
 import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 
+from shared.image_formats import ImageFormat
 from shared.messages.model_card import Preprocessing
 from shared.pipes.thumbnail import Order, Thumbnail
 from worker.decoding.decode import image_errors, read_image
@@ -61,19 +63,20 @@ def _encoded(small: Image.Image, max_bytes: int) -> bytes:
 
 def warm_up() -> None:
     """Decode and encode one image of each format: later ones load no further module."""
-    for form, mode in _WARM_UP:
-        stream = io.BytesIO()
-        exif = Image.Exif()
-        exif[ORIENTATION] = SIDEWAYS[0]
-        more = {} if form == "BMP" else {"exif": exif}
-        Image.new(mode, (80, 60)).save(stream, form, **more)
-        thumbnail(Order(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
+    for kind in get_args(ImageFormat):
+        if kind in _COSTLY:
+            continue
+        for mode in _MODES.get(kind, ("RGB",)):
+            stream = io.BytesIO()
+            exif = Image.Exif()
+            exif[ORIENTATION] = SIDEWAYS[0]
+            more = {} if kind == "BMP" else {"exif": exif}
+            Image.new(mode, (80, 60)).save(stream, kind, **more)
+            thumbnail(Order(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
 
 
+#: An encoder that takes long, and a decoder that is a part of it.
+_COSTLY = {"AVIF"}
 #: As usual for the pages.
 _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES = 192, 6_000
-_WARM_UP = [
-    *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
-    *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")),
-    *((form, "RGB") for form in ("WEBP", "BMP", "GIF", "TIFF")),
-]
+_MODES = {"JPEG": ("L", "RGB", "CMYK"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")}

@@ -79,8 +79,8 @@ def answers(
 
 def result(files: Sequence[bytes], k: int, version: Version, model: Classifier) -> BatchResult:
     """The k best labels of these files, by the loaded version."""
-    batch, codes, flags = decode_batch(version.card, files)
-    outputs = model.outputs(batch)
+    batch = decode_batch(version.card, files)
+    outputs = model.outputs(batch.images)
     if version.detector is not None and outputs.features is not None:
-        flags = with_outliers(version.detector, outputs.features, codes, flags)
-    return top_k(model.probabilities(outputs), codes, flags, k)
+        batch = with_outliers(version.detector, outputs.features, batch)
+    return top_k(model.probabilities(outputs), batch, k)

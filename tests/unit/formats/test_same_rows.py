@@ -22,7 +22,7 @@ from producer.formats.registry import FORMS, loaded
 from producer.output.csv_cells import unescape
 from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
-from shared.image_status import Status
+from shared.image_status import Flag, Status
 from shared.messages.model_card import Card
 from tests.unit.formats.test_text_format import (
     JOB,
@@ -123,6 +123,19 @@ def test_every_reader_finds_the_same_rows(
             assert [unescape(row[0]) for row in found[1:]] == names
             own = [[loaded(form).text(c) for c in row] for row in loaded(form).read(path)]
             assert [row[0] for row in own] == [row[0] for row in expected]
+
+
+def test_every_reader_finds_what_a_worker_measured(tmp_path: Path) -> None:
+    flags, statuses = [Flag.NONE, Flag.BUSY_BACKGROUND, Flag.NONE], [Status.OK] * 3
+    batch = RowBatch(b"a\0b\0c", packed(1, statuses, [[(0, 0.5)]] * 3, flags))
+    column = Decimals("code", lambda batch: batch.measured("flags"), digits=0)
+    table = Table((*table_columns(card(), batch.rules)[:1], column), batch.rules, JOB, card())
+    for name, read in READERS:
+        path = tmp_path / f"table.{name}"
+        path.write_bytes(written_as(name, table, [batch]))
+        codes = [row[1] for row in read(path)[1:]]
+        assert [float(cast(float, code)) for code in codes] == [0, 2, 0]
+        assert not any("." in code for code in codes if isinstance(code, str))
 
 
 @pytest.mark.parametrize("form", [form.name for form in FORMS.values() if not form.is_text])

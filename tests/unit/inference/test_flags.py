@@ -119,7 +119,7 @@ def test_one_by_one_equals_all_at_once() -> None:
 
     def classified(start: int, end: int) -> BatchResult:
         found = decode_batch(CARD, files[start:end])
-        return top_k(random[start:end], found.statuses, found.flags, 3)
+        return top_k(random[start:end], found, 3)
 
     whole = classified(0, len(files))
     assert join([classified(i, i + 1) for i in range(len(files))]) == whole

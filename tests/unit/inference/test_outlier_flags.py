@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.image_status import Flag, Status
 from worker.inference.outlier_detector import OutlierDetector
-from worker.inference.predictions import with_outliers
+from worker.inference.predictions import DecodedBatch, with_outliers
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 
 FEATURES = 8
@@ -38,7 +38,9 @@ def test_an_outlier_is_flagged_unless_it_failed_or_has_a_flag(
     codes, flags = bytes(row[0] for row in rows), bytes(row[1] for row in rows)
     far = np.array([row[2] for row in rows], bool)
     features = np.where(far[:, None], 100, 0.1).astype(np.float32) * np.ones(FEATURES, np.float32)
-    found = with_outliers(DETECTOR, features, codes, flags if any(flags) else b"")
+    images = np.zeros((len(rows), 1, 1, 1), np.uint8)
+    batch = DecodedBatch(images, codes, flags if any(flags) else b"")
+    found = with_outliers(DETECTOR, features, batch).flags
     expected = bytes(
         flag or (Flag.UNLIKE_TRAINING.code if outlier and not code else 0)
         for code, flag, outlier in rows

@@ -148,12 +148,12 @@ def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool =
     names = list(dict.fromkeys(known))
     similar = _similar(name, names)
     if similar:
-        found = f"did you mean {' or '.join(similar)}? "
+        hint = f"did you mean {' or '.join(similar)}? "
     elif names and listed:
-        found = f"there is: {_listed(names)}; "
+        hint = f"there is: {_listed(names)}; "
     else:
-        found = ""
-    return f"there is no {kind} {_shown(name)}; {found}see: {see}"
+        hint = ""
+    return f"there is no {kind} {_shown(name)}; {hint}see: {see}"
 
 
 def no_model(name: str, known: Iterable[str]) -> str:

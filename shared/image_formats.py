@@ -57,9 +57,9 @@ _OTHER_MAGIC = (
 
 def format_of(head: bytes) -> ImageFormat | None:
     """The format of a file that starts with `head`; None if it is not decoded."""
-    for magic, found in MAGIC.items():
+    for magic, kind in MAGIC.items():
         if head.startswith(magic):
-            return found
+            return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and head[12:16] in WEBP_CHUNKS:
         return "WEBP"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS_BYTES:

@@ -77,7 +77,7 @@ Flagged = Mapping[str, int]  #: number of images by flag; flags without images a
 def count_flags(codes: bytes) -> dict[str, int]:
     """Number of these wire codes by flag; flags without one are left out."""
     return {
-        str(flag): found for flag in FLAGS[1:] if codes and (found := codes.count(flag.code)) > 0
+        str(flag): count for flag in FLAGS[1:] if codes and (count := codes.count(flag.code)) > 0
     }
 
 

@@ -50,12 +50,12 @@ class Settings(Timings, frozen=True):
             SetupError: a variable is invalid.
         """
         environ = os.environ if environ is None else environ
-        found: dict[str, object] = {}
+        values: dict[str, object] = {}
         for name, kind in get_type_hints(cls).items():
             text = environ.get(PREFIX + name.upper())
             if text:
-                found[name] = _convert(PREFIX + name.upper(), text, kind)
-        return cls(**found)  # type: ignore[arg-type]
+                values[name] = _convert(PREFIX + name.upper(), text, kind)
+        return cls(**values)  # type: ignore[arg-type]
 
     @property
     def events(self) -> bool:

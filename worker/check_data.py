@@ -28,7 +28,9 @@ def main() -> None:
 def verdict(question: DataQuestion) -> DataVerdict:
     """The fault that a trainer would find before it decodes an image."""
     data = question.corrections
-    corrections = [one for one in decode_files(data, input_sha256(data)) if one.label]
+    corrections = [
+        correction for correction in decode_files(data, input_sha256(data)) if correction.label
+    ]
     try:
         walk = open_walk(Path(question.folder), corrections)
         counts = without_empty(walk, count_files(walk, _ignored), _ignored)

@@ -18,24 +18,24 @@ from worker.lifecycle.liveness_file import Liveness, read_all
 
 def problem(settings: Settings, ready: bool) -> str:
     """The first problem of the workers here, in one line; empty if they are healthy."""
-    found = list(read_all(settings))
-    if not found:
+    workers = list(read_all(settings))
+    if not workers:
         return "no worker runs here, or its heartbeat thread has not started"
-    return next(filter(None, (_problem(worker, settings, ready) for worker in found)), "")
+    return next(filter(None, (_problem(worker, settings, ready) for worker in workers)), "")
 
 
-def _problem(found: Liveness, settings: Settings, ready: bool) -> str:
+def _problem(worker: Liveness, settings: Settings, ready: bool) -> str:
     now = time.monotonic()
-    if now - found.turned_s > settings.health_limit_s:
-        stuck_s = now - found.turned_s
-        return f"the heartbeat thread of {found.worker} has been stuck for {stuck_s:.0f} s"
+    if now - worker.turned_s > settings.health_limit_s:
+        stuck_s = now - worker.turned_s
+        return f"the heartbeat thread of {worker.worker} has been stuck for {stuck_s:.0f} s"
     if not ready:
         return ""
-    if found.beaten_s is None:
-        return f"Redis has not accepted a heartbeat of {found.worker} yet"
-    if now - found.beaten_s > settings.heartbeat_ttl_s:
-        late_s = now - found.beaten_s
-        return f"Redis has accepted no heartbeat of {found.worker} for {late_s:.0f} s"
+    if worker.beaten_s is None:
+        return f"Redis has not accepted a heartbeat of {worker.worker} yet"
+    if now - worker.beaten_s > settings.heartbeat_ttl_s:
+        late_s = now - worker.beaten_s
+        return f"Redis has accepted no heartbeat of {worker.worker} for {late_s:.0f} s"
     return ""
 
 
@@ -45,11 +45,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ready", action="store_true", help="require a recent heartbeat in Redis")
     ready: bool = parser.parse_args(arguments).ready
     try:
-        found = problem(Settings.from_env(), ready)
+        fault = problem(Settings.from_env(), ready)
     except SetupError as error:
-        found = str(error)
-    print(found or "healthy")
-    return int(Exit.SETUP if found else Exit.OK)
+        fault = str(error)
+    print(fault or "healthy")
+    return int(Exit.SETUP if fault else Exit.OK)
 
 
 if __name__ == "__main__":

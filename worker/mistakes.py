@@ -58,11 +58,11 @@ def answer(question: Question, searched: Progress) -> Found:
     predicted = probabilities(answers.logits, card.temperature)
     counts = confusion(predicted, answers.labels, len(card.labels))
     chosen = list(_chosen(predicted, answers, question))
-    found, note = _images(card, answers, chosen, corrections, searched)
+    images, note = _images(card, answers, chosen, corrections, searched)
     return Found(
         len(answers.labels),
         tuple(map(tuple, counts.tolist())),
-        tuple(_mistake(predicted, answers, i, found) for i in chosen),
+        tuple(_mistake(predicted, answers, i, images) for i in chosen),
         note,
     )
 
@@ -97,25 +97,25 @@ def _images(
         if answers.files is not None:
             digests = {i: answers.files[i].tobytes() for i in chosen}
             by_digest = find_files(where, corrections, set(digests.values()), searched)
-            found = {i: by_digest[one] for i, one in digests.items() if one in by_digest}
+            images = {i: by_digest[key] for i, key in digests.items() if key in by_digest}
         else:
             hashes = {i: int(answers.images[i]) for i in chosen}
             by_hash = find(where, corrections, card.preprocessing, set(hashes.values()), searched)
-            found = {i: by_hash[one] for i, one in hashes.items() if one in by_hash}
+            images = {i: by_hash[key] for i, key in hashes.items() if key in by_hash}
     except SetupError as error:
         return {}, str(error)
-    missing = len(chosen) - len(found)
-    return found, f"{missing} of the mistaken images: not found in the data." if missing else ""
+    missing = len(chosen) - len(images)
+    return images, f"{missing} of the mistaken images: not found in the data." if missing else ""
 
 
 def _mistake(
     predicted: npt.NDArray[np.floating],
     answers: HeldoutAnswers,
     i: int,
-    found: dict[int, FoundImage],
+    images: dict[int, FoundImage],
 ) -> Mistake:
     top = np.argsort(-predicted[i], kind="stable")[:TOP_LABELS]
-    image = found.get(i, FoundImage())
+    image = images.get(i, FoundImage())
     return Mistake(
         int(answers.labels[i]), tuple(top.tolist()), tuple(predicted[i][top].tolist()), *image
     )

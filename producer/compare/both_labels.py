@@ -44,8 +44,8 @@ class BothLabels:
 
     def of_folder(self, path: bytes) -> int | None:
         """The index of the label that a file's own folder is named like."""
-        found = (folders.of(path) for folders in self._folders)
-        return next((label for label in found if label is not None), None)
+        labels = (folders.of(path) for folders in self._folders)
+        return next((label for label in labels if label is not None), None)
 
 
 def _folder(label: str) -> str:

@@ -47,13 +47,13 @@ class Disagreements:
     def chosen(self) -> list[ComparedRows]:
         """Every chosen disagreement once, the most confident of each judgement first, then those of
         the pairs of labels; at most MOST."""
-        found: dict[int, ComparedRows] = {}
+        rows: dict[int, ComparedRows] = {}
         groups = [*self._by_judgement.values(), *self._by_pair.values()]
         for group in groups:
-            found |= {one.a.number: one for one in group.rows()}
-            if len(found) >= MOST:
+            rows |= {pair.a.number: pair for pair in group.rows()}
+            if len(rows) >= MOST:
                 break
-        return list(found.values())[:MOST]
+        return list(rows.values())[:MOST]
 
 
 class _MostConfident:
@@ -63,8 +63,8 @@ class _MostConfident:
         self._size = size
         self._heap: list[tuple[float, int, ComparedRows]] = []
 
-    def add(self, one: ComparedRows) -> None:
-        entry = (min(one.a.confidence, one.b.confidence), -one.a.number, one)
+    def add(self, pair: ComparedRows) -> None:
+        entry = (min(pair.a.confidence, pair.b.confidence), -pair.a.number, pair)
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, entry)
         elif entry[:2] > self._heap[0][:2]:
@@ -72,4 +72,4 @@ class _MostConfident:
 
     def rows(self) -> Iterator[ComparedRows]:
         """The most confident first."""
-        yield from (one for *_, one in sorted(self._heap, key=lambda e: e[:2], reverse=True))
+        yield from (pair for *_, pair in sorted(self._heap, key=lambda e: e[:2], reverse=True))

@@ -27,58 +27,60 @@ _TITLES = {
 
 
 def compare_page(
-    found: Comparison, tally: Tally, pictures: Mapping[ComparedRows, Picture], missing: str
+    comparison: Comparison, tally: Tally, pictures: Mapping[ComparedRows, Picture], missing: str
 ) -> Page:
     """The page; `pictures` has the chosen disagreements, in order."""
     names = [text.label(label) for label in tally.labels]
-    shots = {one: _shot(one, names, picture) for one, picture in pictures.items()}
+    shots = {pair: _shot(pair, names, picture) for pair, picture in pictures.items()}
     return page.render(
         "compare.html",
         title="Comparison of two tables",
-        found=found,
-        verdict=verdict(found),
-        paths=(text.path(found.a.table.encode()), text.path(found.b.table.encode())),
-        labels=found.labels[:MAX_LABELS],
+        found=comparison,
+        verdict=verdict(comparison),
+        paths=(text.path(comparison.a.table.encode()), text.path(comparison.b.table.encode())),
+        labels=comparison.labels[:MAX_LABELS],
         label_text=text.label,
-        labels_left_out=max(0, len(found.labels) - MAX_LABELS),
+        labels_left_out=max(0, len(comparison.labels) - MAX_LABELS),
         matrix=_matrix(tally, shots.values()) if tally.pairs is not None else None,
-        groups=list(_groups(found, tally, shots)),
+        groups=list(_groups(comparison, tally, shots)),
         pictured=len(pictures),
-        differ=found.images - found.agreed,
+        differ=comparison.images - comparison.agreed,
         missing=missing,
     )
 
 
-def _groups(found: Comparison, tally: Tally, shots: Mapping[ComparedRows, Shot]) -> Iterator[Group]:
-    differ = found.images - found.agreed
-    judged = found.only_a_right + found.only_b_right
+def _groups(
+    comparison: Comparison, tally: Tally, shots: Mapping[ComparedRows, Shot]
+) -> Iterator[Group]:
+    differ = comparison.images - comparison.agreed
+    judged = comparison.only_a_right + comparison.only_b_right
     neither = tally.differ_wrong
     images = {
-        ONLY_A: found.only_a_right,
-        ONLY_B: found.only_b_right,
+        ONLY_A: comparison.only_a_right,
+        ONLY_B: comparison.only_b_right,
         NEITHER: neither,
         UNJUDGED: differ - judged - neither,
     }
     for kind, (anchor, title) in _TITLES.items():
-        mine = [shot for one, shot in shots.items() if judgement(one) == kind]
+        mine = [shot for pair, shot in shots.items() if judgement(pair) == kind]
         if mine:
             yield Group(f"group-{anchor}", title, f"{images[kind]:,}", mine)
 
 
-def _shot(one: ComparedRows, names: Sequence[str], picture: Picture) -> Shot:
-    sides = ("A", one.label_a, one.a), ("B", one.label_b, one.b)
+def _shot(pair: ComparedRows, names: Sequence[str], picture: Picture) -> Shot:
+    sides = ("A", pair.label_a, pair.a), ("B", pair.label_b, pair.b)
     return Shot(
-        text.path(one.a.name),
-        text.file_name(one.a.name),
+        text.path(pair.a.name),
+        text.file_name(pair.a.name),
         picture,
-        (one.label_a, one.label_b),
+        (pair.label_a, pair.label_b),
         [
-            Answer(names[label], row.confidence, table, label == one.truth)
+            Answer(names[label], row.confidence, table, label == pair.truth)
             for table, label, row in sides
         ],
-        (one.a.number, one.b.number),
-        truth_text="" if one.truth is None else names[one.truth],
-        stated_by="person" if one.by_person else "folder",
+        (pair.a.number, pair.b.number),
+        truth_text="" if pair.truth is None else names[pair.truth],
+        stated_by="person" if pair.by_person else "folder",
     )
 
 

@@ -95,8 +95,8 @@ def compare(
         UsageError: they have no file in common.
         SetupError: a journal or a log of corrections is damaged.
     """
-    rules = [Rules(persons=labels_now(_output(one), one.card.labels)) for one in (a, b)]
-    given = {label for one in rules if one.persons for label in one.persons.labels}
+    rules = [Rules(persons=labels_now(_output(job), job.card.labels)) for job in (a, b)]
+    given = {label for rule in rules if rule.persons for label in rule.persons.labels}
     tally = Tally(a.card.labels, b.card.labels, given)
     for pair in paired(*map(rows, (a, b), rules)):
         compared = tally.add(pair)

@@ -18,26 +18,26 @@ _COUNTS = ("A", "B", "agree")
 _RIGHT = ("right in A", "right in B", "only A", "only B")
 
 
-def lines(found: Comparison, room: int | None = None) -> list[str]:
+def lines(comparison: Comparison, room: int | None = None) -> list[str]:
     """The tables, the agreement, who is right, and the labels. A line has at most `room` columns
     where that is possible."""
     return paragraphs(
-        [_head("A", found.a), _head("B", found.b), *_gaps(found)],
-        [*figures(list(_figures(found)), room), *_verdict(found)],
-        _labels(found, room),
-        _confusions(found),
+        [_head("A", comparison.a), _head("B", comparison.b), *_gaps(comparison)],
+        [*figures(list(_figures(comparison)), room), *_verdict(comparison)],
+        _labels(comparison, room),
+        _confusions(comparison),
     )
 
 
-def verdict(found: Comparison) -> str:
+def verdict(comparison: Comparison) -> str:
     """Which table is right more often, and whether that may be chance; empty if no image is
     judged."""
-    if found.p_value is None:
+    if comparison.p_value is None:
         return ""
-    test = f"p {_probability(found.p_value)}, McNemar's exact test"
-    if found.p_value >= SIGNIFICANT:
+    test = f"p {_probability(comparison.p_value)}, McNemar's exact test"
+    if comparison.p_value >= SIGNIFICANT:
         return f"neither table is shown to be right more often ({test})"
-    better = "A" if found.only_a_right > found.only_b_right else "B"
+    better = "A" if comparison.only_a_right > comparison.only_b_right else "B"
     return f"{better} is right more often ({test})"
 
 
@@ -53,65 +53,68 @@ def _head(letter: str, side: Side) -> str:
     )
 
 
-def _gaps(found: Comparison) -> Iterator[str]:
+def _gaps(comparison: Comparison) -> Iterator[str]:
     """What is not compared, and why."""
-    for letter, side in (("A", found.a), ("B", found.b)):
+    for letter, side in (("A", comparison.a), ("B", comparison.b)):
         if side.only:
             files = counted(side.only, "file")
             yield f"only in {letter}: {files}, first: {one_line(side.examples[0])}"
-    if found.changed:
-        yield f"not compared: {counted(found.changed, 'file')} with another content in B"
+    if comparison.changed:
+        yield f"not compared: {counted(comparison.changed, 'file')} with another content in B"
     failures = (
-        ("A", found.a.failed),
-        ("B", found.b.failed),
-        ("both", found.failed_in_both),
+        ("A", comparison.a.failed),
+        ("B", comparison.b.failed),
+        ("both", comparison.failed_in_both),
     )
     if failed := [f"{count:,} in {where}" for where, count in failures if count]:
         yield f"without a label: {', '.join(failed)}"
 
 
-def _figures(found: Comparison) -> Iterator[Figure]:
-    of_all = f"{percent(found.agreed / max(found.images, 1))} of {found.images:,} images"
-    yield Figure(f"{found.agreed:,}", "agree", of_all)
-    if not found.judged:
+def _figures(comparison: Comparison) -> Iterator[Figure]:
+    of_all = (
+        f"{percent(comparison.agreed / max(comparison.images, 1))} of {comparison.images:,} images"
+    )
+    yield Figure(f"{comparison.agreed:,}", "agree", of_all)
+    if not comparison.judged:
         return
-    for letter, side in (("A", found.a), ("B", found.b)):
-        share = percent(side.right / found.judged)
-        detail = f"{share} of {found.judged:,}, {found.judges}"
+    for letter, side in (("A", comparison.a), ("B", comparison.b)):
+        share = percent(side.right / comparison.judged)
+        detail = f"{share} of {comparison.judged:,}, {comparison.judges}"
         yield Figure(f"{side.right:,}", f"right in {letter}", detail)
-    yield Figure(f"{found.only_a_right:,}", "only in A", "right in A, wrong in B")
-    yield Figure(f"{found.only_b_right:,}", "only in B", "right in B, wrong in A")
-    yield Figure(f"{found.both_wrong:,}", "wrong in both")
+    yield Figure(f"{comparison.only_a_right:,}", "only in A", "right in A, wrong in B")
+    yield Figure(f"{comparison.only_b_right:,}", "only in B", "right in B, wrong in A")
+    yield Figure(f"{comparison.both_wrong:,}", "wrong in both")
 
 
-def _verdict(found: Comparison) -> list[str]:
-    text = verdict(found)
+def _verdict(comparison: Comparison) -> list[str]:
+    text = verdict(comparison)
     return [f"  {style.name(text)}"] if text else []
 
 
-def _labels(found: Comparison, room: int | None) -> list[str]:
-    shown = found.labels[:LABELS_SHOWN]
-    heads = ("label", *_COUNTS, *(_RIGHT if found.judged else ()))
+def _labels(comparison: Comparison, room: int | None) -> list[str]:
+    shown = comparison.labels[:LABELS_SHOWN]
+    heads = ("label", *_COUNTS, *(_RIGHT if comparison.judged else ()))
     columns = [Column(head, left=head == "label", least=12 * (head == "label")) for head in heads]
-    result = table(columns, [_label_line(one, bool(found.judged)) for one in shown], room)
-    if left := len(found.labels) - len(shown):
+    result = table(columns, [_label_line(label, bool(comparison.judged)) for label in shown], room)
+    if left := len(comparison.labels) - len(shown):
         result.append(style.dim(f"and {counted(left, 'other label')}"))
     return result
 
 
-def _label_line(one: LabelFigures, judged: bool) -> list[str]:
-    cells = [one_line(one.label), *(f"{count:,}" for count in (one.a, one.b, one.agreed))]
+def _label_line(label: LabelFigures, judged: bool) -> list[str]:
+    cells = [one_line(label.label), *(f"{count:,}" for count in (label.a, label.b, label.agreed))]
     if judged:
         shares = [
-            percent(n / one.judged) if one.judged else "-" for n in (one.right_a, one.right_b)
+            percent(n / label.judged) if label.judged else "-"
+            for n in (label.right_a, label.right_b)
         ]
-        cells += [*shares, f"{one.only_a_right:,}", f"{one.only_b_right:,}"]
+        cells += [*shares, f"{label.only_a_right:,}", f"{label.only_b_right:,}"]
     return cells
 
 
-def _confusions(found: Comparison) -> list[str]:
+def _confusions(comparison: Comparison) -> list[str]:
     """The most frequent disagreements."""
     return [
-        f"  {one.images:>7,}  {one_line(one.a)} in A, {one_line(one.b)} in B"
-        for one in found.confusions[:CONFUSIONS_SHOWN]
+        f"  {confusion.images:>7,}  {one_line(confusion.a)} in A, {one_line(confusion.b)} in B"
+        for confusion in comparison.confusions[:CONFUSIONS_SHOWN]
     ]

@@ -124,13 +124,13 @@ class _Waiting:
 
     def _take(self, side: str, key: bytes) -> Row | None:
         # A list may name a file twice: any of its rows will do.
-        found = self._db.execute(
+        row = self._db.execute(
             f"SELECT rowid, row FROM {side} WHERE key = ? LIMIT 1", (key,)
         ).fetchone()
-        if found is None:
+        if row is None:
             return None
-        self._db.execute(f"DELETE FROM {side} WHERE rowid = ?", found[:1])
-        return _decode(found[1])
+        self._db.execute(f"DELETE FROM {side} WHERE rowid = ?", row[:1])
+        return _decode(row[1])
 
     def _keep(self, side: str, keyed: KeyedRow) -> None:
         self._db.execute(f"INSERT INTO {side} VALUES (?, ?)", (keyed[0], _encode(keyed[1])))

@@ -101,22 +101,22 @@ def check(
     rows = decode_rows(picture(settings, request.id, checked_data.FILE))
     card = decode_card(rows.card)
     check_table.write(rows, card, os.fsencode(folder), table, force=force)
-    found = Findings(rows)
+    findings = Findings(rows)
     if page is not None:
-        check_page.write(found, card, answer, folder, table=output, page=page, quiet=quiet)
+        check_page.write(findings, card, answer, folder, table=output, page=page, quiet=quiet)
     return DatasetCheck(
         str(output),
         answer.data,
         answer.accuracy,
         answer.error,
-        len(found.suspects),
-        found.expected_wrong,
-        len(found.disagreeing),
-        tuple(_suspect(found, i, card.labels) for i in found.suspects[:NAMED]),
-        len(found.outliers),
-        found.copies,
-        found.near_duplicates,
-        sum(map(found.crosses, found.groups)),
+        len(findings.suspects),
+        findings.expected_wrong,
+        len(findings.disagreeing),
+        tuple(_suspect(findings, i, card.labels) for i in findings.suspects[:NAMED]),
+        len(findings.outliers),
+        findings.copies,
+        findings.near_duplicates,
+        sum(map(findings.crosses, findings.groups)),
         "" if page is None else str(page),
     )
 
@@ -124,40 +124,41 @@ def check(
 def open_check(settings: Settings, work: CheckData) -> str:
     """The id of the same check by this user, which was interrupted; empty if none is open."""
     with suppress(BrokerAway):  # the submission reports it
-        for one in open_requests(settings):
-            if one.work == work and one.who == user_name() and one.state != ELSEWHERE:
-                return one.request
+        for request in open_requests(settings):
+            if request.work == work and request.who == user_name() and request.state != ELSEWHERE:
+                return request.request
     return ""
 
 
-def _suspect(found: Findings, row: int, labels: Sequence[str]) -> Suspect:
-    rows = found.rows
+def _suspect(findings: Findings, row: int, labels: Sequence[str]) -> Suspect:
+    rows = findings.rows
     return Suspect(
         printable(rows.paths[row].removeprefix(rows.root + b"/")),
         labels[rows.labels[row]],
-        labels[found.guesses[row]],
-        found.confidences[row],
+        labels[findings.guesses[row]],
+        findings.confidences[row],
         rows.given[row],
         rows.wrong[row],
     )
 
 
-def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) -> Iterator[str]:
+def lines(checked: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) -> Iterator[str]:
     """The answer as lines of text, with the next commands; `corrections` were used already."""
-    total = sum(found.data.training) + sum(found.data.test)
+    data, error = checked.data, f"± {checked.error:.1%}"
+    total = sum(data.training) + sum(data.test)
     yield (
-        f"{counted(total, 'image')} in {len(found.data.labels)} classes; each answered by a model "
-        f"that did not learn from it: {found.accuracy:.1%} (± {found.error:.1%}) as their folders"
+        f"{counted(total, 'image')} in {len(data.labels)} classes; each answered by a model "
+        f"that did not learn from it: {checked.accuracy:.1%} ({error}) as their folders"
     )
-    yield from _suspects(found)
-    if found.copies or found.near_duplicates:
-        yield _copies(found)
-    if found.unlike_others:
-        yield f"{counted(found.unlike_others, 'image')} unlike the others (flagged in the table)"
-    yield from troubles(found.data)
-    table = found.table
-    if found.page:
-        yield f"look:    {found.page}"
+    yield from _suspects(checked)
+    if checked.copies or checked.near_duplicates:
+        yield _copies(checked)
+    if checked.unlike_others:
+        yield f"{counted(checked.unlike_others, 'image')} unlike the others (flagged in the table)"
+    yield from troubles(checked.data)
+    table = checked.table
+    if checked.page:
+        yield f"look:    {checked.page}"
     else:
         page = str(Path(table).with_suffix(".html"))
         yield f"look:    {typed(['hangtag', 'dataset', 'check', folder, '-o', page])}"
@@ -166,28 +167,29 @@ def lines(found: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) ->
     yield f"train:   {typed(['hangtag', 'train', folder, *used])}"
 
 
-def _suspects(found: DatasetCheck) -> Iterator[str]:
+def _suspects(checked: DatasetCheck) -> Iterator[str]:
     """The labels that are probably wrong, and the number of the other disagreements."""
-    others = found.disagreeing - found.suspects
-    if found.suspects:
-        labels, share = counted(found.suspects, "label"), f"{found.expected_wrong:.0%}"
+    others = checked.disagreeing - checked.suspects
+    if checked.suspects:
+        labels, share = counted(checked.suspects, "label"), f"{checked.expected_wrong:.0%}"
         yield f"{labels} probably wrong, {share} of them in truth, the most certain first:"
     else:
         yield "no label is probably wrong"
-    for one in found.first_suspects[:SHOWN]:
-        yield f"  {one.path}: {one.label}? more like {one.guess} (wrong: {one.wrong:.0%})"
-    if found.suspects > SHOWN:
-        yield f"  ... and {found.suspects - SHOWN:,} more on the page"
+    for suspect in checked.first_suspects[:SHOWN]:
+        guess = f"more like {suspect.guess} (wrong: {suspect.wrong:.0%})"
+        yield f"  {suspect.path}: {suspect.label}? {guess}"
+    if checked.suspects > SHOWN:
+        yield f"  ... and {checked.suspects - SHOWN:,} more on the page"
     if others:
         yield f"{counted(others, 'other image')} taken for another class, probably since hard"
 
 
-def _copies(found: DatasetCheck) -> str:
+def _copies(checked: DatasetCheck) -> str:
     """The numbers of copies and near-duplicates, in words."""
     texts = []
-    if found.copies:
-        texts.append(f"{found.copies:,} {'copy' if found.copies == 1 else 'copies'}")
-    if found.near_duplicates:
-        texts.append(counted(found.near_duplicates, "near-duplicate"))
-    crossing = f", {found.crossing:,} in training and test data" if found.crossing else ""
+    if checked.copies:
+        texts.append(f"{checked.copies:,} {'copy' if checked.copies == 1 else 'copies'}")
+    if checked.near_duplicates:
+        texts.append(counted(checked.near_duplicates, "near-duplicate"))
+    crossing = f", {checked.crossing:,} in training and test data" if checked.crossing else ""
     return " and ".join(texts) + crossing

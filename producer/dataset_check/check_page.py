@@ -39,7 +39,7 @@ class ClassLine(NamedTuple):
 
 
 def write(
-    found: Findings,
+    findings: Findings,
     card: Card,
     answer: CheckedData,
     folder: str,
@@ -54,79 +54,82 @@ def write(
         SetupError: the disk is full, or the folder read-only.
     """
     progress = Stages(make_progress(quiet))
-    groups = found.groups[:GROUPS]
+    groups = findings.groups[:GROUPS]
     chosen = _unique(
-        found.suspects[:SUSPECTS],
+        findings.suspects[:SUSPECTS],
         (i for group in groups for i in group[:OF_GROUP]),
-        found.outliers[:OUTLIERS],
+        findings.outliers[:OUTLIERS],
     )
     with SealedJournal(table) as sealed:
         files = RowFiles(sealed.options)
     try:
         with PageImages() as images:
-            reads = {i: partial(_content, files, found, i) for i in chosen}
+            reads = {i: partial(_content, files, findings, i) for i in chosen}
             pictures = images.thumbnails(reads, progress)
             missing = images.missing
     finally:
         progress.close()
-    shot = _shots(found, card.labels, pictures)
+    shot = _shots(findings, card.labels, pictures)
     rendered = pages.render(
         "check.html",
         title=f"Check of {text.path(os.fsencode(folder))}",
         missing=missing,
-        **_values(found, answer, groups, shot),
+        **_values(findings, answer, groups, shot),
     )
     pages.write(page, rendered)
 
 
 def _unique(*some: Iterable[int]) -> list[int]:
-    return list(dict.fromkeys(i for one in some for i in one))
+    return list(dict.fromkeys(i for indices in some for i in indices))
 
 
-def _content(files: RowFiles, found: Findings, row: int) -> Any:
-    batch = found.batch
+def _content(files: RowFiles, findings: Findings, row: int) -> Any:
+    batch = findings.batch
     return files.classified(batch.names[row], batch.stamps[row], batch.digests[row])
 
 
 def _values(
-    found: Findings, answer: CheckedData, groups: Sequence[list[int]], shot: Callable[[int], Shot]
+    findings: Findings,
+    answer: CheckedData,
+    groups: Sequence[list[int]],
+    shot: Callable[[int], Shot],
 ) -> dict[str, Any]:
     """The values of the template by name."""
-    data, rows = answer.data, found.rows
+    data, rows = answer.data, findings.rows
     return {
         "answer": answer,
         "files": len(rows.paths),
-        "readable": len(found.readable),
-        "suspects": [shot(i) for i in found.suspects[:SUSPECTS]],
-        "suspects_count": len(found.suspects),
-        "expected_wrong": found.expected_wrong,
-        "others_count": len(found.disagreeing) - len(found.suspects),
-        "groups": [_alike(found, i, group, shot) for i, group in enumerate(groups, 1)],
-        "groups_count": len(found.groups),
-        "crossing": sum(map(found.crosses, found.groups)),
-        "copies": found.copies,
-        "near_duplicates": found.near_duplicates,
-        "outliers": [shot(i) for i in found.outliers[:OUTLIERS]],
-        "outliers_count": len(found.outliers),
-        "unreadable": list(_unreadable(found)),
-        "unreadable_count": len(rows.paths) - len(found.readable),
-        "classes": list(_classes(found, data)),
+        "readable": len(findings.readable),
+        "suspects": [shot(i) for i in findings.suspects[:SUSPECTS]],
+        "suspects_count": len(findings.suspects),
+        "expected_wrong": findings.expected_wrong,
+        "others_count": len(findings.disagreeing) - len(findings.suspects),
+        "groups": [_alike(findings, i, group, shot) for i, group in enumerate(groups, 1)],
+        "groups_count": len(findings.groups),
+        "crossing": sum(map(findings.crosses, findings.groups)),
+        "copies": findings.copies,
+        "near_duplicates": findings.near_duplicates,
+        "outliers": [shot(i) for i in findings.outliers[:OUTLIERS]],
+        "outliers_count": len(findings.outliers),
+        "unreadable": list(_unreadable(findings)),
+        "unreadable_count": len(rows.paths) - len(findings.readable),
+        "classes": list(_classes(findings, data)),
         "tested": any(data.test),
         "notes": [text.bounded(note, text.PATH_CHARS) for note in data.notes],
     }
 
 
 def _shots(
-    found: Findings, labels: Sequence[str], pictures: Mapping[int, Picture]
+    findings: Findings, labels: Sequence[str], pictures: Mapping[int, Picture]
 ) -> Callable[[int], Shot]:
     """A function from a row to its image."""
-    names, truths = [text.label(label) for label in labels], found.rows.labels
+    names, truths = [text.label(label) for label in labels], findings.rows.labels
 
     def shot(index: int) -> Shot:
-        row = found.batch.row(index, TOP_LABELS)
+        row = findings.batch.row(index, TOP_LABELS)
         labels = [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)]
         return Shot(
-            _path(found, index),
+            _path(findings, index),
             text.file_name(row.name),
             pictures[index],
             (truths[index], row.label),
@@ -140,19 +143,19 @@ def _shots(
     return shot
 
 
-def _path(found: Findings, row: int) -> str:
+def _path(findings: Findings, row: int) -> str:
     """Below the folder; of a corrected file from elsewhere all of it."""
-    return text.path(found.rows.paths[row].removeprefix(found.rows.root + b"/"))
+    return text.path(findings.rows.paths[row].removeprefix(findings.rows.root + b"/"))
 
 
 def _alike(
-    found: Findings, number: int, group: Sequence[int], shot: Callable[[int], Shot]
+    findings: Findings, number: int, group: Sequence[int], shot: Callable[[int], Shot]
 ) -> Group:
-    same = [found.is_copy(i) for i in group]
+    same = [findings.is_copy(i) for i in group]
     warnings = []
-    if found.crosses(group):
+    if findings.crosses(group):
         warnings.append("In training and test data: an accuracy on the test data is too high.")
-    if found.mixes(group):
+    if findings.mixes(group):
         warnings.append("In several classes: one of them is wrong.")
     kind = "copies" if all(same[1:]) else "near-duplicates"
     shots = [shot(i) for i in group[:OF_GROUP]]
@@ -161,18 +164,18 @@ def _alike(
     return Group(f"group-{number}", f"{len(group):,} {kind}", more, shots, warnings=warnings)
 
 
-def _unreadable(found: Findings) -> Iterator[FileList]:
-    for status, rows in found.unreadable():
-        files = [(0, _path(found, i)) for i in rows[:LISTED]]
+def _unreadable(findings: Findings) -> Iterator[FileList]:
+    for status, rows in findings.unreadable():
+        files = [(0, _path(findings, i)) for i in rows[:LISTED]]
         yield FileList(str(status), status.sentence, len(rows), files)
 
 
-def _classes(found: Findings, data: DataReport) -> Iterator[ClassLine]:
+def _classes(findings: Findings, data: DataReport) -> Iterator[ClassLine]:
     """The classes, the largest first."""
     most = max([*data.training, 1])
     order = sorted(range(len(data.labels)), key=lambda i: (-data.training[i], i))
     for i in order[:LISTED]:
         learn = data.training[i]
         yield ClassLine(
-            text.label(data.labels[i]), learn, data.test[i], learn / most, found.suspects_of[i]
+            text.label(data.labels[i]), learn, data.test[i], learn / most, findings.suspects_of[i]
         )

@@ -33,8 +33,8 @@ class Findings:
         """Rows whose label, by their folder or a correction, is more probably wrong than right; the
         most certain first."""
         rows = self.rows
-        found = [i for i in self.disagreeing if rows.wrong[i] >= LISTED]
-        return sorted(found, key=lambda i: (-rows.wrong[i], rows.paths[i]))
+        suspects = [i for i in self.disagreeing if rows.wrong[i] >= LISTED]
+        return sorted(suspects, key=lambda i: (-rows.wrong[i], rows.paths[i]))
 
     @functools.cached_property
     def disagreeing(self) -> list[int]:
@@ -50,18 +50,18 @@ class Findings:
     @functools.cached_property
     def outliers(self) -> list[int]:
         """Rows unlike all others, the least confident first."""
-        found = [i for i in self.readable if self.rows.flags[i]]
-        return sorted(found, key=lambda i: (self.confidences[i], i))
+        flagged = [i for i in self.readable if self.rows.flags[i]]
+        return sorted(flagged, key=lambda i: (self.confidences[i], i))
 
     @functools.cached_property
     def groups(self) -> list[list[int]]:
         """Groups of copies and near-duplicates: those in training and test data first, then
         those with several labels."""
-        found = defaultdict[int, list[int]](list)
+        members = defaultdict[int, list[int]](list)
         for i, first in enumerate(self.rows.like):
             if first >= 0:
-                found[self._root(first)].append(i)
-        groups = [[first, *others] for first, others in found.items()]
+                members[self._root(first)].append(i)
+        groups = [[first, *others] for first, others in members.items()]
         return sorted(groups, key=lambda g: (not self.crosses(g), not self.mixes(g), g[0]))
 
     def _root(self, row: int) -> int:
@@ -98,11 +98,11 @@ class Findings:
 
     def unreadable(self) -> list[tuple[Status, list[int]]]:
         """The rows of each status but `ok`."""
-        found = defaultdict[int, list[int]](list)
+        rows_of = defaultdict[int, list[int]](list)
         for i, code in enumerate(self.rows.statuses):
             if code != Status.OK.code:
-                found[code].append(i)
-        return [(BY_CODE[code], found[code]) for code in sorted(found)]
+                rows_of[code].append(i)
+        return [(BY_CODE[code], rows_of[code]) for code in sorted(rows_of)]
 
 
 def _batch(rows: CheckedRows) -> RowBatch:

@@ -26,8 +26,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def examine() -> Report:
     """Everything that can be found out without starting or changing anything."""
-    found = tuple(_findings())
-    return Report(sum(one.level is Level.PROBLEM for one in found), found)
+    findings = tuple(_findings())
+    return Report(sum(finding.level is Level.PROBLEM for finding in findings), findings)
 
 
 def _findings() -> Iterator[Finding]:
@@ -61,18 +61,18 @@ def _unread(settings: Settings) -> Iterator[Finding]:
 def lines(report: Report, room: int | None) -> Iterator[str]:
     """The report; on a terminal of `room` columns long texts are wrapped."""
     level, topic = (
-        _widest([one.level for one in report.findings]),
-        _widest([one.topic for one in report.findings]),
+        _widest([finding.level for finding in report.findings]),
+        _widest([finding.topic for finding in report.findings]),
     )
-    for one in report.findings:
-        head = f"{one.level:<{level}}  {one.topic:<{topic}}  "
-        text = one_line(one.text)
+    for finding in report.findings:
+        head = f"{finding.level:<{level}}  {finding.topic:<{topic}}  "
+        text = one_line(finding.text)
         if room is not None and " " not in text:  # a path
             text = style.shortened(text, room - len(head), style.Keep.END)
         text = style.wrapped(head, text, room)
-        yield _STYLES[one.level](text[: len(one.level)]) + text[len(one.level) :]
-        if one.fix:
-            yield f"{' ' * len(head)}-> {one_line(one.fix)}"
+        yield _STYLES[finding.level](text[: len(finding.level)]) + text[len(finding.level) :]
+        if finding.fix:
+            yield f"{' ' * len(head)}-> {one_line(finding.fix)}"
     yield counted(report.problems, "problem") if report.problems else "no problems"
 
 

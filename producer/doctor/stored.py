@@ -37,8 +37,8 @@ def models(settings: Settings) -> Iterator[Finding]:
     """
     store = settings.store_path
     faults: list[str] = []
-    found = of_store(Registry(store), faults.append)
-    count = sum(len(model.versions) for model in found)
+    stored = of_store(Registry(store), faults.append)
+    count = sum(len(model.versions) for model in stored)
     yield Finding("models", Level.OK, f"{counted(count, 'version')} in {store}")
     for fault in faults:
         text, _, fix = fault.partition("; ")

@@ -171,9 +171,9 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _files(settings: Settings) -> dict[str, str]:
     """The files of the settings, which override those that the broker's URL names."""
-    found = {name: getattr(settings, name) for name in FILES}
+    files = {name: getattr(settings, name) for name in FILES}
     if settings.redis_url:
         broker = parse(settings.redis_url, insecure=True)
         named = {"redis_ca": broker.ca, "redis_cert": broker.cert, "redis_key": broker.key}
-        found |= {name: found[name] or path for name, path in named.items()}
-    return {name: path for name, path in found.items() if path}
+        files |= {name: files[name] or path for name, path in named.items()}
+    return {name: path for name, path in files.items() if path}

@@ -14,15 +14,15 @@ _CGROUP = Path("/sys/fs/cgroup")
 def cores() -> int:
     """Cores that this process may use, at least 1: its affinity and its container's share."""
     if hasattr(os, "sched_getaffinity"):
-        found = len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     else:
-        found = os.cpu_count() or 1
+        count = os.cpu_count() or 1
     quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
     if not quota:  # the first version of control groups
         quota, period = (_read(_CGROUP / "cpu" / f"cpu.cfs_{n}_us") for n in ("quota", "period"))
     if quota.isdigit() and period.isdigit():
-        found = min(found, math.ceil(int(quota) / int(period)))
-    return max(1, found)
+        count = min(count, math.ceil(int(quota) / int(period)))
+    return max(1, count)
 
 
 def children(batch_bytes: int) -> int:
@@ -31,10 +31,10 @@ def children(batch_bytes: int) -> int:
     Each may take `batch_bytes` for its batch. If the container's memory is too small for all, the
     kernel may kill a child for the memory of another one, and a good image would be blamed.
     """
-    found = cores()
+    count = cores()
     if limit := container_bytes():
-        found = min(found, (limit - PROCESS_BYTES) // (batch_bytes + PROCESS_BYTES))
-    return max(1, found)
+        count = min(count, (limit - PROCESS_BYTES) // (batch_bytes + PROCESS_BYTES))
+    return max(1, count)
 
 
 def memory_notice(batch_mb: int, option: str) -> str:
@@ -42,11 +42,11 @@ def memory_notice(batch_mb: int, option: str) -> str:
 
     `option` sets the number without this limit.
     """
-    most, found = cores(), children(batch_mb << 20)
-    if found == most:
+    most, count = cores(), children(batch_mb << 20)
+    if count == most:
         return ""
     return (
-        f"worker processes: {found}, fewer than {most} cores: the container's memory limit allows "
+        f"worker processes: {count}, fewer than {most} cores: the container's memory limit allows "
         f"no more with HANGTAG_CHILD_MEMORY_MB={batch_mb}; raise that limit, lower this setting, "
         f"or use {option}"
     )
@@ -54,8 +54,8 @@ def memory_notice(batch_mb: int, option: str) -> str:
 
 def memory_bytes() -> int:
     """Memory that this process may use: the machine's, or the container's limit."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(found, container_bytes() or found)
+    machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(machine_bytes, container_bytes() or machine_bytes)
 
 
 def container_bytes() -> int | None:

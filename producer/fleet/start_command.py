@@ -35,10 +35,10 @@ def _line(settings: Settings, part: str, command: str) -> str:
         url = _url(broker, settings)
     except SetupError:
         broker, url = Address(address.SOCKET), TO_BE_FILLED_IN
-    found = {"url": url, **_needed(broker, settings, part)}
+    needed = {"url": url, **_needed(broker, settings, part)}
     variables = [
         f"{PREFIX}REDIS_{name.upper()}={shlex.quote(value)}"
-        for name, value in found.items()
+        for name, value in needed.items()
         if value
     ]
     return " ".join([*variables, command])

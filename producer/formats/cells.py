@@ -29,7 +29,7 @@ class Cells:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
-        self._texts = [texts(one) if isinstance(one, Words) else [] for one in columns]
+        self._texts = [texts(column) if isinstance(column, Words) else [] for column in columns]
 
     def rows(self, batch: RowBatch) -> Iterator[tuple[Cell, ...]]:
         """The rows of a batch."""

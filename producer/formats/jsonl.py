@@ -41,14 +41,14 @@ class JsonLines(TextFormat):
 def cells_of(objects: Iterator[object]) -> Iterator[Sequence[Cell]]:
     """The names of the first object's members, then the cells of each. Raises ValueError."""
     names: list[str] = []
-    for one in objects:
-        if not isinstance(one, dict):
+    for row in objects:
+        if not isinstance(row, dict):
             raise ValueError("a row is no object")
         if not names:
-            names = list(one)
+            names = list(row)
             yield names
-        if list(one) != names:
-            raise ValueError(f"a row has the members {','.join(one)}, not {','.join(names)}")
-        if not all(type(cell) in _CELLS for cell in one.values()):
+        if list(row) != names:
+            raise ValueError(f"a row has the members {','.join(row)}, not {','.join(names)}")
+        if not all(type(cell) in _CELLS for cell in row.values()):
             raise ValueError("a row has a cell that is neither text nor a number")
-        yield list(one.values())
+        yield list(row.values())

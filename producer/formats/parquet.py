@@ -139,10 +139,10 @@ class _Dictionary:
         codes = self._column.codes(batch)
         if isinstance(codes, bytes | array):
             kind = pa.uint8() if isinstance(codes, bytes) else pa.uint16()
-            found = _packed(kind, codes)
+            indices = _packed(kind, codes)
         else:
-            found = pa.array(codes, pa.int32())
-        return pa.DictionaryArray.from_arrays(self._numbers.take(found), self._words)
+            indices = pa.array(codes, pa.int32())
+        return pa.DictionaryArray.from_arrays(self._numbers.take(indices), self._words)
 
 
 def _packed(kind: Any, values: bytes | array[Any]) -> Any:

@@ -118,8 +118,8 @@ def sha256_of(output: Path) -> str:
 
 def is_foreign(job: JobProperties, output: Path) -> bool:
     """Whether a file is at a job's output that the job has not written. Raises SetupError."""
-    found = sha256_of(output)
-    return bool(found) and found not in (job.sha256, (job.get(PLACING) or b"").decode())
+    sha256 = sha256_of(output)
+    return bool(sha256) and sha256 not in (job.sha256, (job.get(PLACING) or b"").decode())
 
 
 def check_replaceable(job: JobProperties, output: Path) -> None:

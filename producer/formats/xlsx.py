@@ -73,7 +73,9 @@ class Xlsx(Format):
         self._bold = self._book.add_format({"bold": True})
         self._rows = self._book.add_worksheet(SHEET, worksheet_class=_Sheet)
         self._summary = self._book.add_worksheet(SUMMARY, worksheet_class=_Sheet)
-        self._styles = [[self._style(one, colour) for one in table.columns] for colour in _COLOURS]
+        self._styles = [
+            [self._style(column, colour) for column in table.columns] for colour in _COLOURS
+        ]
         self._begin_rows(table.columns)
 
     def write(self, batch: RowBatch) -> None:
@@ -102,8 +104,8 @@ class Xlsx(Format):
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _style(self, column: Column, colour: dict[str, str]) -> Any:
-        found = {**(_PERCENT if isinstance(column, Decimals) and column.digits else {}), **colour}
-        return self._book.add_format(found) if found else None
+        style = {**(_PERCENT if isinstance(column, Decimals) and column.digits else {}), **colour}
+        return self._book.add_format(style) if style else None
 
     def _begin_rows(self, columns: Sequence[Column]) -> None:
         self._rows.freeze_panes(1, 0)

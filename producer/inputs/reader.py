@@ -87,8 +87,8 @@ def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> b
 
 def holds_image(path: bytes) -> bool:
     """Whether a file without an ending starts like an image; False if it cannot be read."""
-    found, _ = _opened(path, lambda fd, _: is_image(os.pread(fd, HEAD_BYTES, 0)))
-    return found is True
+    is_one, _ = _opened(path, lambda fd, _: is_image(os.pread(fd, HEAD_BYTES, 0)))
+    return is_one is True
 
 
 def _content(path: bytes, fd: int, info: os.stat_result, max_bytes: int) -> bytes | Status:

@@ -35,12 +35,12 @@ def ending(name: bytes, counts: Counts) -> str:
     _, dot, last = name.rpartition(b".")
     if not dot or not last:
         return NO_ENDING
-    found = f".{last.decode(errors='replace').lower()}"
-    if found in counts:
-        return found
+    kind = f".{last.decode(errors='replace').lower()}"
+    if kind in counts:
+        return kind
     known = sum(reason.startswith(".") for reason in counts)
-    plain = found.isascii() and found.isprintable() and len(found) <= ENDING_MAX_CHARS
-    return found if plain and known < ENDINGS_MAX else OTHER_ENDINGS
+    plain = kind.isascii() and kind.isprintable() and len(kind) <= ENDING_MAX_CHARS
+    return kind if plain and known < ENDINGS_MAX else OTHER_ENDINGS
 
 
 def listed(counts: Counts) -> str:

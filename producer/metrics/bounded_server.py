@@ -37,8 +37,8 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
         """Raises OSError or UnicodeError if the address cannot be used."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        self.address_family, _, _, _, address = found[0]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        self.address_family, _, _, _, address = addresses[0]
         self._lock = threading.Lock()
         self._open: dict[socket.socket, float] = {}  #: connection -> when it was accepted
         super().__init__(address[:2], _Handler)  # type: ignore[arg-type]
@@ -66,13 +66,13 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
     def service_actions(self) -> None:
         """Called twice a second: close the connections that have lasted too long."""
         due = time.monotonic() - self.limit_s
-        for one in self._older(due):
+        for connection in self._older(due):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)  # its thread reads the end, or fails to write
+                connection.shutdown(socket.SHUT_RDWR)  # its thread reads the end, or fails to write
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log nothing: a client that disconnects is not an error."""
 
     def _older(self, due: float) -> Iterable[socket.socket]:
         with self._lock:
-            return [one for one, accepted in self._open.items() if accepted < due]
+            return [connection for connection, accepted in self._open.items() if accepted < due]

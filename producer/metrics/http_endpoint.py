@@ -119,8 +119,8 @@ def _routes(metrics: WSGIApplication) -> WSGIApplication:
         path = environ["PATH_INFO"]
         if path in _PAGES:
             return metrics(environ, start_response)
-        found = path == _HEALTH
-        start_response("200 OK" if found else "404 Not Found", [("Content-Type", "text/plain")])
-        return [b"ok\n" if found else b"not found; see /metrics\n"]
+        is_health = path == _HEALTH
+        start_response("200 OK" if is_health else "404 Not Found", [("Content-Type", "text/plain")])
+        return [b"ok\n" if is_health else b"not found; see /metrics\n"]
 
     return app

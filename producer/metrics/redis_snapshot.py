@@ -102,7 +102,7 @@ def _names(client: redis.Redis) -> _Names:
         pipe.zrange(keys.WORKERS, 0, -1)
         pipe.zrange(keys.REQUESTS, 0, -1)
         (seconds, micros), memory, *listed = answers(pipe)
-    jobs, workers, requests = (one or [] for one in listed)
+    jobs, workers, requests = (members or [] for members in listed)
     return _Names(seconds * 1000 + micros // 1000, memory, jobs, workers, requests, aliases)
 
 
@@ -120,9 +120,9 @@ def _contents(client: redis.Redis, names: _Names) -> list[list[Any]]:
             pipe.hmget(keys.request(_text(request), "state"), ("status", "owner", "until_ms"))
         for name in names.aliases:
             pipe.hgetall(name)
-        found = iter(answers(pipe))
+        values = iter(answers(pipe))
     parts = (names.jobs, names.jobs, names.workers, names.requests, names.aliases)
-    return [list(islice(found, len(part))) for part in parts]
+    return [list(islice(values, len(part))) for part in parts]
 
 
 def _job(at_s: float, record: list[bytes | None] | None, held: int | None) -> _Job:

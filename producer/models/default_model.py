@@ -35,8 +35,8 @@ def default_model(settings: Settings) -> str:
     Raises:
         UsageError: the chosen name is invalid.
     """
-    found = choice(settings)
-    return found.model if found.source else ""
+    chosen = choice(settings)
+    return chosen.model if chosen.source else ""
 
 
 def choice(settings: Settings) -> ChosenModel:

@@ -84,48 +84,52 @@ def evaluate(
 
 def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:
     """The figures as lines of text, of at most `room` columns."""
-    found = evaluated.evaluation
+    evaluation = evaluated.evaluation
     part = _PARTS.get(evaluated.split, evaluated.split)
     where = f"{part} of {one_line(evaluated.data.name)}"
-    yield f"{evaluated.model} on {where}: {counted(found.count, 'image')}"
-    few = few_images_line(found)
+    yield f"{evaluated.model} on {where}: {counted(evaluation.count, 'image')}"
+    few = few_images_line(evaluation)
     yield from paragraphs(
-        _figures(found, room),
-        _classes(found),
-        _matrix(found, room),
-        weakest_lines(found),
+        _figures(evaluation, room),
+        _classes(evaluation),
+        _matrix(evaluation, room),
+        weakest_lines(evaluation),
         fitted_lines([*([few] if few else []), *troubles(evaluated.data)], room),
         next_commands([("see it", f"hangtag models report {evaluated.model}")]),
     )
 
 
-def _figures(found: Evaluation, room: int | None) -> list[str]:
-    ece = Figure(percent(found.ece), "calibration error", f"loss {found.loss:.4f}")
-    measured = [accuracy_figure(found.accuracy, found.count, "labelled")] if found.count else []
+def _figures(evaluation: Evaluation, room: int | None) -> list[str]:
+    ece = Figure(percent(evaluation.ece), "calibration error", f"loss {evaluation.loss:.4f}")
+    measured = (
+        [accuracy_figure(evaluation.accuracy, evaluation.count, "labelled")]
+        if evaluation.count
+        else []
+    )
     return figures([*measured, ece], room)
 
 
-def _classes(found: Evaluation) -> list[str]:
+def _classes(evaluation: Evaluation) -> list[str]:
     rows = [
         (
-            one_line(one.label),
-            f"{one.count:,}",
-            *(percent(value) for value in (one.precision, one.recall, one.f1)),
+            one_line(figures.label),
+            f"{figures.count:,}",
+            *(percent(value) for value in (figures.precision, figures.recall, figures.f1)),
         )
-        for one in per_class(found.labels, found.confusion)
+        for figures in per_class(evaluation.labels, evaluation.confusion)
     ]
     return columns(_HEAD, rows, ("label",))
 
 
-def _matrix(found: Evaluation, room: int | None) -> list[str]:
+def _matrix(evaluation: Evaluation, room: int | None) -> list[str]:
     """The confusion matrix: true labels in rows, predicted ones (by number) in columns. None if it
     is wider than the terminal."""
-    if len(found.labels) > MATRIX_CLASSES:
+    if len(evaluation.labels) > MATRIX_CLASSES:
         return []
-    numbers = [str(number) for number in range(1, len(found.labels) + 1)]
+    numbers = [str(number) for number in range(1, len(evaluation.labels) + 1)]
     rows = [
         (f"{number} {one_line(label)}", *(str(count) if count else "." for count in row))
-        for number, label, row in zip(numbers, found.labels, found.confusion, strict=True)
+        for number, label, row in zip(numbers, evaluation.labels, evaluation.confusion, strict=True)
     ]
     table = columns(("true \\ predicted", *numbers), rows, ("true \\ predicted",))
     return table if room is None or max(map(width, map(click.unstyle, table))) <= room else []

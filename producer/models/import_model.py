@@ -103,11 +103,11 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 def lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
     """The result of an import as lines of text."""
-    found = summary(trained, evaluations(settings, trained.model), room)
+    training = summary(trained, evaluations(settings, trained.model), room)
     if trained.metrics.heldout_count:
-        return found
+        return training
     lacks = "not evaluated and not calibrated; for both, give labelled images with --data"
-    return [found[0], lacks, *found[1:]]
+    return [training[0], lacks, *training[1:]]
 
 
 def _read(path: Path, limit: int) -> bytes:

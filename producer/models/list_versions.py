@@ -60,10 +60,10 @@ def rows(shelf: Catalog, name: str = "") -> list[VersionRow]:
     return [_row(model, version) for model in models for version in model.versions]
 
 
-def table(found: list[VersionRow], now_s: float | None = None) -> list[str]:
+def table(versions: list[VersionRow], now_s: float | None = None) -> list[str]:
     """The rows as lines of text; `now_s` is the time in seconds since 1970."""
     now_s = time.time() if now_s is None else now_s
-    return fitted(_COLUMNS, [_cells(row, now_s) for row in found])
+    return fitted(_COLUMNS, [_cells(row, now_s) for row in versions])
 
 
 def best(metrics: Metrics) -> tuple[str, float | None, float | None]:

@@ -146,8 +146,8 @@ def _check_unused(wanted: ModelName, used: ChosenModel) -> None:
 
 def _check_exists(settings: Settings, wanted: ModelName) -> None:
     if not settings.redis_url:
-        found = removal.removable(Registry(settings.store_path), wanted.name)
-        if found and wanted.version in (None, *found):
+        versions = removal.removable(Registry(settings.store_path), wanted.name)
+        if versions and wanted.version in (None, *versions):
             return  # also a version whose card is damaged or was deleted before the rest
     catalog = load_catalog(settings)
     catalog.model(wanted.name) if wanted.version is None else catalog.version(wanted)
@@ -156,7 +156,7 @@ def _check_exists(settings: Settings, wanted: ModelName) -> None:
 def of_this_machine(name: str) -> dict[int, str]:
     """Version -> the reason to keep it, for every job of this machine that is resumable, or may be
     on a disk that is missing now."""
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for entry in job_index.entries():
         view = snapshot.read_snapshot(Path(entry.output))
         # A newer Hangtag may read the journal and resume the job.
@@ -169,16 +169,16 @@ def of_this_machine(name: str) -> dict[int, str]:
         else:
             model, why = view.model, f"job {view.job} is {view.state} and pinned to it"
         if model and (wanted := parse(model)).name == name and wanted.version is not None:
-            found[wanted.version] = why
-    return found
+            reasons[wanted.version] = why
+    return reasons
 
 
 def publish_here(settings: Settings) -> None:
     """Update the copies in the servers of this machine's stacks, so that the next job uses them."""
-    for one in _open_stacks(settings):
+    for stack in _open_stacks(settings):
         # Without a server there are no copies; `list` reports damaged versions.
         with suppress(RedisError, SetupError):
-            publish(connect(broker_url(one), ROLE), Registry(settings.store_path))
+            publish(connect(broker_url(stack), ROLE), Registry(settings.store_path))
 
 
 def moved(model: ModelName | str, decided: Decided) -> str:
@@ -192,15 +192,15 @@ def moved(model: ModelName | str, decided: Decided) -> str:
 
 def tables_of(name: str) -> dict[int, list[str]]:
     """Version -> the finished tables of this user that were made with it, the newest first."""
-    found: dict[int, list[str]] = {}
+    tables: dict[int, list[str]] = {}
     for entry in reversed(job_index.entries()):
         view = snapshot.read_snapshot(Path(entry.output))
         if view is None or view.state is not JobState.FINISHED:
             continue
         used = parse(view.model)
         if used.name == name and used.version is not None:
-            found.setdefault(used.version, []).append(near(entry.output))
-    return found
+            tables.setdefault(used.version, []).append(near(entry.output))
+    return tables
 
 
 def table(name: str, planned: Pruned) -> Iterator[str]:
@@ -229,20 +229,22 @@ def _checked(name: str) -> str:
 
 def _of_this_stack(settings: Settings, name: str) -> dict[int, str]:
     """The versions that jobs on this machine's running stacks need."""
-    found: dict[int, str] = {}
-    for one in _open_stacks(settings):
+    reasons: dict[int, str] = {}
+    for stack in _open_stacks(settings):
         with suppress(RedisError):
-            found |= pinned(connect(broker_url(one), ROLE), name)
-    return found
+            reasons |= pinned(connect(broker_url(stack), ROLE), name)
+    return reasons
 
 
 def _open_requests(settings: Settings) -> Iterator[Request]:
     """The open requests in the store and in the servers of this machine's running stacks."""
     yield from unanswered(settings.store_path)
-    for one in _open_stacks(settings):
+    for stack in _open_stacks(settings):
         with suppress(RedisError):
-            yield from RequestLedger(connect(broker_url(one), ROLE), one.lease_s).open_requests()
+            yield from RequestLedger(
+                connect(broker_url(stack), ROLE), stack.lease_s
+            ).open_requests()
 
 
 def _open_stacks(settings: Settings) -> list[Settings]:
-    return [one for one in stacks(settings) if socket_path(one).exists()]
+    return [stack for stack in stacks(settings) if socket_path(stack).exists()]

@@ -190,9 +190,9 @@ def figures(metrics: Metrics) -> list[tuple[str, ...]]:
 
 
 def _measured(
-    part: str, count: int, found: tuple[float | None, float | None, float | None]
+    part: str, count: int, measured: tuple[float | None, float | None, float | None]
 ) -> tuple[str, ...]:
-    accuracy, loss, ece = found
+    accuracy, loss, ece = measured
     return part, f"{count:,}", percent(accuracy, 2), share(loss), percent(ece, 2)
 
 
@@ -203,9 +203,16 @@ def _files(details: VersionDetails) -> list[tuple[str, ...]]:
     ]
 
 
-def _decision(one: AliasChange) -> tuple[str, ...]:
-    when, alias, action = moment(one.when), one_line(one.alias), one.action
-    return when, alias, str(one.version), action, one_line(one.who) or "-", one_line(one.why) or "-"
+def _decision(change: AliasChange) -> tuple[str, ...]:
+    when, alias, action = moment(change.when), one_line(change.alias), change.action
+    return (
+        when,
+        alias,
+        str(change.version),
+        action,
+        one_line(change.who) or "-",
+        one_line(change.why) or "-",
+    )
 
 
 def _part(title: str, rows: list[str]) -> Iterator[str]:

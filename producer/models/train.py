@@ -91,8 +91,8 @@ def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes
     if work.without_corrections or settings.redis_url or work.data == FASHION_MNIST:
         return given
     earlier = learned_corrections.of_model(Registry(settings.store_path), work.name).decisions
-    files = {one.sha256: one for one in learned_corrections.in_force(earlier)}
-    files |= {one.sha256: one for one in decode_files(given, input_sha256(given))}
+    files = {file.sha256: file for file in learned_corrections.in_force(earlier)}
+    files |= {file.sha256: file for file in decode_files(given, input_sha256(given))}
     return encode_files(list(files.values())) if files else None
 
 

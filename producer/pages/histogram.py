@@ -104,15 +104,15 @@ class _Scale(NamedTuple):
 
 def _bars(values: Sequence[int], width: int, scale: _Scale) -> list[Bar]:
     room = (width - LEFT - RIGHT) / len(values)
-    found = []
+    bars = []
     for i, value in enumerate(values):
         if value:
             y = scale.y(value)
             low, high = (percent(n / len(values), 0) for n in (i, i + 1))
             title = f"{low} to {high}: {value:,}"
             x, height = _round(LEFT + i * room), _round(HEIGHT - BOTTOM - y)
-            found.append(Bar(x, y, _round(0.88 * room), height, title))
-    return found
+            bars.append(Bar(x, y, _round(0.88 * room), height, title))
+    return bars
 
 
 def _x(confidence: float, width: int) -> float:

@@ -85,8 +85,8 @@ def check(path: Path, kind: Kind, force: bool) -> None:
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {printable(path.absolute().parent)}; create it first")
     if path.is_dir() or (not force and os.path.lexists(path) and not is_page(path, kind)):
-        found = _kind(path)
-        what = f"is a page of another command ({found})" if found else _NO_PAGE
+        other = _kind(path)
+        what = f"is a page of another command ({other})" if other else _NO_PAGE
         raise UsageError(
             f"{printable(path)} {what}; choose another name, or replace it with --force"
         )
@@ -133,10 +133,10 @@ def _kind(path: Path) -> str | None:
         return None
     try:
         with path.open("rb") as file:
-            found = _GENERATOR.search(file.read(_HEAD_BYTES))
+            generator = _GENERATOR.search(file.read(_HEAD_BYTES))
     except OSError:
         return None
-    return None if found is None else (found[1] or b"").decode()
+    return None if generator is None else (generator[1] or b"").decode()
 
 
 @functools.cache

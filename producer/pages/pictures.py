@@ -63,11 +63,11 @@ class PageImages:
     def thumbnails(self, reads: Mapping[Key, Read], progress: Stages) -> dict[Key, Picture]:
         """A picture of each image."""
         progress.stage("pictures", len(reads))
-        found = {}
+        pictures = {}
         for key, made in zip(reads, self._made(list(reads.values())), strict=True):
-            found[key] = self._picture(made)
+            pictures[key] = self._picture(made)
             progress.passed(1)
-        return found
+        return pictures
 
     def plot(self, data: bytes) -> Picture:
         """A plot, encoded again like any picture."""

@@ -53,7 +53,11 @@ class Shot(NamedTuple):
             "flagged": self.flag,
             "by-person": self.person,
         }
-        only = [f"only-{one.table.lower()}" for one in self.answers if one.table and one.right]
+        only = [
+            f"only-{answer.table.lower()}"
+            for answer in self.answers
+            if answer.table and answer.right
+        ]
         return " ".join(["shot", *(kind for kind, holds in kinds.items() if holds), *only])
 
 

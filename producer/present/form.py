@@ -40,37 +40,37 @@ def label_bars(
     labels: Sequence[LabelBar], blocks: bool = True, most: int = LABELS_SHOWN
 ) -> list[str]:
     """A line for each label, the most frequent first; the bars are relative to the longest."""
-    found = [one for one in labels if one.images]
-    ordered = sorted(found, key=lambda one: (-one.images, one.label))
+    nonempty = [bar for bar in labels if bar.images]
+    ordered = sorted(nonempty, key=lambda bar: (-bar.images, bar.label))
     shown, rest = ordered[:most], ordered[most:]
     if len(rest) == 1:
         shown, rest = ordered, []
-    names = [shortened(one_line(one.label), LABEL_CELLS) for one in shown]
+    names = [shortened(one_line(bar.label), LABEL_CELLS) for bar in shown]
     cells = max(map(width, names), default=0)
-    digits = max((len(f"{one.images:,}") for one in shown), default=0)
-    longest = max((one.images for one in shown), default=1)
+    digits = max((len(f"{bar.images:,}") for bar in shown), default=0)
+    longest = max((bar.images for bar in shown), default=1)
     lines = [
-        f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {one.images:>{digits},}  "
-        + parted_bar((one.images - one.doubtful) / longest, one.images / longest, blocks)
-        for one, text in zip(shown, names, strict=True)
+        f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {bar.images:>{digits},}  "
+        + parted_bar((bar.images - bar.doubtful) / longest, bar.images / longest, blocks)
+        for bar, text in zip(shown, names, strict=True)
     ]
     if rest:
-        images = sum(one.images for one in rest)
+        images = sum(bar.images for bar in rest)
         lines.append(dim(f"{_INDENT}and {images:,} images of {len(rest):,} other labels"))
     return lines
 
 
-def figures(found: Sequence[Figure], room: int | None = None) -> list[str]:
+def figures(shown: Sequence[Figure], room: int | None = None) -> list[str]:
     """A line for each figure, of `room` columns at most; the numbers are aligned at their ends."""
-    digits = max((len(one.number) for one in found), default=0)
-    cells = max((len(one.noun) for one in found if one.detail), default=0)
+    digits = max((len(figure.number) for figure in shown), default=0)
+    cells = max((len(figure.noun) for figure in shown if figure.detail), default=0)
     before = len(_INDENT) + digits + 1 + cells + len(_GAP)
     lines = []
-    for one in found:
-        text = f"{one.number:>{digits}} {one.noun}"
-        detail = one.detail if room is None else shortened(one.detail, room - before)
-        gap = " " * (cells - len(one.noun)) + _GAP
-        lines.append(f"{_INDENT}{one.style(text)}{gap + dim(detail) if detail else ''}")
+    for figure in shown:
+        text = f"{figure.number:>{digits}} {figure.noun}"
+        detail = figure.detail if room is None else shortened(figure.detail, room - before)
+        gap = " " * (cells - len(figure.noun)) + _GAP
+        lines.append(f"{_INDENT}{figure.style(text)}{gap + dim(detail) if detail else ''}")
     return lines
 
 

@@ -152,9 +152,9 @@ def _escaped_parts(value: object) -> object:
         case str():
             return escaped(value)
         case list():
-            return [_escaped_parts(one) for one in value]
+            return [_escaped_parts(part) for part in value]
         case dict():
-            return {_escaped_parts(key): _escaped_parts(one) for key, one in value.items()}
+            return {_escaped_parts(key): _escaped_parts(part) for key, part in value.items()}
     return value
 
 

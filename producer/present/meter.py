@@ -109,8 +109,8 @@ class Meter:
         if self._awaited and not self._started:
             waited = duration(time.monotonic() - self._awaited_since_s)
             images = f"{self._total:,} images"
-            found = images if self._counted else f"{self._found:,} images found so far"
-            return Figures([f"{self._awaited}, {waited}", found])
+            counted_so_far = images if self._counted else f"{self._found:,} images found so far"
+            return Figures([f"{self._awaited}, {waited}", counted_so_far])
         of_total = f"{self._total:,}" if self._counted else f"{self._found:,}+"
         count = f"{self._done:,} of {of_total}"
         failures = [f"{self._failed:,} failed"] if self._failed else []

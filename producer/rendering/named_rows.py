@@ -35,8 +35,8 @@ def name_rows(output: Path, journal: Results, labels: Sequence[str], sha256_of: 
         decided.add(line)
     if decided.in_force:
         candidates = _Candidates(decided, journal, sha256_of)
-        found = map(candidates.renamed, decided.in_force.values())
-        lines = [one for one in found if one is not None]
+        renamed = map(candidates.renamed, decided.in_force.values())
+        lines = [decision for decision in renamed if decision is not None]
         if lines:
             correction_log.append(log, lines, follower.size)
     return follower.size
@@ -49,7 +49,7 @@ class _Candidates:
         self._same: dict[str, set[int]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
-        wanted = {one.content for one in decided.in_force.values()}
+        wanted = {known.content for known in decided.in_force.values()}
         for row, name, stamp, content in _rows(journal, wanted):
             decision = decided.of(content, row)
             if decision is not None:

@@ -46,12 +46,12 @@ class PersonLabels:
         self._output, self._rows = output, DecidedRows()
         for line in correction_log.read(path, problem_beside(labels), size) if size else ():
             self._rows.add(line)
-        self._contents = {one.content for one in self._rows.in_force.values()}
+        self._contents = {decision.content for decision in self._rows.in_force.values()}
 
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-        return {one.label for one in self._rows.in_force.values()}
+        return {decision.label for decision in self._rows.in_force.values()}
 
     @property
     def unproven(self) -> str:

@@ -88,8 +88,8 @@ class Choice:
     def pictured(self) -> list[Row]:
         """Every chosen row with a label, once, in the order of the table."""
         every = [*self.least, *self.drawn, *self.flagged, *self.pairs.values()]
-        found = {row.number: row for some in every for row in some.rows}
-        return [found[number] for number in sorted(found)]
+        rows = {row.number: row for some in every for row in some.rows}
+        return [rows[number] for number in sorted(rows)]
 
 
 def _row(batch: RowBatch, i: int) -> Row:
@@ -118,11 +118,11 @@ def _sizes(survey: Survey) -> list[int]:
 def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest]:
     """A choice for each of the most frequent pairs (folder's label, predicted one) that differ."""
     count = len(survey.labels)
-    found = [
+    pairs = [
         (rows, place)
         for place, rows in enumerate(survey.pairs or ())
         if rows and place % (count + 1)  # not on the diagonal
     ]
-    most = heapq.nlargest(PAIR_ROWS, found, key=lambda one: (one[0], -one[1]))
+    most = heapq.nlargest(PAIR_ROWS, pairs, key=lambda pair: (pair[0], -pair[1]))
     each = max(1, min(MOST_OF_PAIR, PAIR_ROWS // max(1, len(most))))
     return {divmod(place, count): Smallest(each) for _, place in most}

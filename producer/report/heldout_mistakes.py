@@ -47,9 +47,11 @@ def find_mistakes(
     raise BadMessage("the held-out images cannot be searched: the process for it failed")
 
 
-def _checked(found: Found, labels: int) -> Found:
-    fits = len(found.confusion) == labels and all(len(row) == labels for row in found.confusion)
-    indices = {i for one in found.mistakes for i in (one.truth, *one.labels)}
+def _checked(mistakes: Found, labels: int) -> Found:
+    fits = len(mistakes.confusion) == labels and all(
+        len(row) == labels for row in mistakes.confusion
+    )
+    indices = {i for mistake in mistakes.mistakes for i in (mistake.truth, *mistake.labels)}
     if not fits or not indices <= set(range(labels)):
         raise BadMessage("the held-out images cannot be searched: labels out of range")
-    return found
+    return mistakes

@@ -30,15 +30,15 @@ class Plot(NamedTuple):
 
 def plots(card: Card, read: Callable[[str], bytes], images: PageImages) -> dict[str, Plot]:
     """The plots of a version by file name; `read` raises SetupError for a damaged file."""
-    found = {}
+    plots_by_name = {}
     for name, (title, words) in PLOTS.items():
         if name in card.files:
             try:
                 picture = images.plot(read(name))
             except SetupError as error:
                 picture = Picture(why=str(error))
-            found[name] = Plot(title, words, picture)
-    return found
+            plots_by_name[name] = Plot(title, words, picture)
+    return plots_by_name
 
 
 def values(details: VersionDetails, drawn: dict[str, Plot]) -> dict[str, Any]:

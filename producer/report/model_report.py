@@ -82,16 +82,16 @@ def _write(
 ) -> WrittenVersion:
     card, notices = details.card, [images.missing] if images.missing else []
     plots = model_part.plots(card, read_file, images)
-    found, why = _mistakes(card, read_file, corrections, bool(images.missing), progress)
-    shots = _shots(card, found, images, progress) if found else []
-    notices += [one for one in (why, found.note if found else "") if one]
+    mistakes, why = _mistakes(card, read_file, corrections, bool(images.missing), progress)
+    shots = _shots(card, mistakes, images, progress) if mistakes else []
+    notices += [notice for notice in (why, mistakes.note if mistakes else "") if notice]
     made = page.render(
         "model.html",
         title=f"Model {card.ref}",
         notices=notices,
         metrics=card.metrics,
         parameters=card.parameters,
-        **_heldout_values(card, found, shots),
+        **_heldout_values(card, mistakes, shots),
         **model_part.values(details, plots),
     )
     page.write(output, made)
@@ -123,11 +123,11 @@ def _mistakes(
         return _Answer(None, str(error))
 
 
-def _shots(card: Card, found: Found, images: PageImages, progress: Stages) -> list[Shot]:
+def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) -> list[Shot]:
     names = [text.label(label) for label in card.labels]
-    reads = {i: partial(_read, mistake) for i, mistake in enumerate(found.mistakes)}
+    reads = {i: partial(_read, mistake) for i, mistake in enumerate(mistakes.mistakes)}
     pictures = images.thumbnails(reads, progress)
-    return [_shot(mistake, names, pictures[i]) for i, mistake in enumerate(found.mistakes)]
+    return [_shot(mistake, names, pictures[i]) for i, mistake in enumerate(mistakes.mistakes)]
 
 
 def _read(mistake: Mistake) -> bytes | Status:
@@ -152,19 +152,19 @@ def _shot(mistake: Mistake, names: list[str], picture: Picture) -> Shot:
     )
 
 
-def _heldout_values(card: Card, found: Found | None, shots: list[Shot]) -> dict[str, Any]:
-    if found is None:
+def _heldout_values(card: Card, mistakes: Found | None, shots: list[Shot]) -> dict[str, Any]:
+    if mistakes is None:
         return {"heldout": 0, "classes": [], "matrix": None, "galleries": [], "wrong": 0}
-    counts = found.confusion
+    counts = mistakes.confusion
     names = [text.label(label) for label in card.labels]
     totals = [sum(row) for row in counts]
     wrong = [sum(row[i] for row in counts) - counts[i][i] for i in range(len(names))]
     confused = [totals[i] - counts[i][i] + wrong[i] for i in range(len(names))]
     used = sorted((i for i in range(len(names)) if totals[i]), key=lambda i: -confused[i])
     return {
-        "heldout": found.count,
-        "wrong": found.count - sum(counts[i][i] for i in range(len(names))),
-        "classes": sorted(per_class(names, counts), key=lambda one: one.recall),
+        "heldout": mistakes.count,
+        "wrong": mistakes.count - sum(counts[i][i] for i in range(len(names))),
+        "classes": sorted(per_class(names, counts), key=lambda figures: figures.recall),
         "matrix": matrix(card.labels, lambda t, p: counts[t][p], shots, used),
         "galleries": galleries(shots, names, wrong, _note, most_confident_first=True),
     }

@@ -121,10 +121,10 @@ def _model(
     read: Callable[[str], bytes]
     try:
         catalog = load_catalog(settings)
-        found = find(catalog, ModelName(card.name, card.version, None))
-        if card_sha256(found.card) != card_sha256(card):
+        stored = find(catalog, ModelName(card.name, card.version, None))
+        if card_sha256(stored.card) != card_sha256(card):
             return details, {}
         read = partial(catalog.read, card)
-        return found, model_part.plots(card, read, images)
+        return stored, model_part.plots(card, read, images)
     except HangtagError:  # a removed version, an unreachable broker
         return details, {}

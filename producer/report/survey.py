@@ -131,11 +131,11 @@ def _count(counts: list[int] | array[int], codes: Iterable[int]) -> None:
 
 
 def _points(card: Card) -> list[Point]:
-    found = []
+    points = []
     for point in card.operating_points:
         try:
             acceptance = at_precision(card, point.precision)
         except UsageError:  # it accepts nothing
             continue
-        found.append(Point(point.precision, point.threshold, acceptance))
-    return found
+        points.append(Point(point.precision, point.threshold, acceptance))
+    return points

@@ -119,15 +119,15 @@ def _next_commands(
     """What to do next: an aim and the command for it."""
     if not sealed.finished:
         return [("Finish the job", _command("collect", table))]
-    found = []
+    commands = []
     if withdrawn:
-        found.append(("Train your own model on such images", withdrawn.train))
+        commands.append(("Train your own model on such images", withdrawn.train))
     if doubtful:
-        found.append(("Confirm or correct the doubtful labels", _command("review", table)))
+        commands.append(("Confirm or correct the doubtful labels", _command("review", table)))
     if not withdrawn:
         sort = _command("sort", table, "--into", "sorted", "--copy")
-        found.append(("Copy the images into a folder for each label", sort))
-    return found
+        commands.append(("Copy the images into a folder for each label", sort))
+    return commands
 
 
 def _command(name: str, table: Path, *more: str) -> str:

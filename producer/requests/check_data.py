@@ -36,9 +36,9 @@ def check_data(
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
     elif not settings.redis_url and not absent(worker_process.PACKAGES):
-        found = _verdict(DataQuestion(place, purpose, index, corrections))
-        if found.error:
-            raise (UsageError if found.usage else SetupError)(found.error)
+        verdict = _verdict(DataQuestion(place, purpose, index, corrections))
+        if verdict.error:
+            raise (UsageError if verdict.usage else SetupError)(verdict.error)
 
 
 def _verdict(question: DataQuestion) -> DataVerdict:

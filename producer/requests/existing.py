@@ -144,16 +144,16 @@ def find(settings: Settings, request_id: str) -> Request:
         RequestCancelled: it was cancelled, and its stack has ended since.
         BrokerAway: the broker does not answer.
     """
-    found = None
+    request = None
     if not settings.redis_url:
-        found = _stored(settings, request_id)
-    if found is None and (settings.redis_url or socket_path(settings).exists()):
+        request = _stored(settings, request_id)
+    if request is None and (settings.redis_url or socket_path(settings).exists()):
         client = open_client(settings)
         with broker_errors(settings):
             view = client.get(request_id)
-        found = view.request if view is not None else None
-    if found is not None:
-        return found
+        request = view.request if view is not None else None
+    if request is not None:
+        return request
     if _was_cancelled(settings, request_id):
         raise RequestCancelled(f"request {request_id} is cancelled")
     if _is_of_broker(settings, request_id):

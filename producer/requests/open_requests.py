@@ -62,30 +62,30 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
     Raises:
         BrokerAway: the configured broker does not answer.
     """
-    found = {one.request: one for one in _stored(settings)}
+    by_id = {request.request: request for request in _stored(settings)}
     for broker in other_stacks.stacks(settings):
         try:
-            for request_id, seen in _in_redis(broker, list(found)):
+            for request_id, seen in _in_redis(broker, list(by_id)):
                 if seen is None:
-                    found.pop(request_id, None)
+                    by_id.pop(request_id, None)
                 else:
-                    found[request_id] = seen
+                    by_id[request_id] = seen
         except RedisError as error:
             if settings.redis_url:
                 raise BrokerAway(f"Redis does not answer ({error}); start it") from error
-    return sorted(found.values(), key=lambda one: (one.created, one.request))
+    return sorted(by_id.values(), key=lambda request: (request.created, request.request))
 
 
 def table(requests: list[OpenRequest]) -> list[str]:
     """The heading and one line for each, in columns."""
-    return fitted(_COLUMNS, [_row(one, time.time()) for one in reversed(requests)])
+    return fitted(_COLUMNS, [_row(request, time.time()) for request in reversed(requests)])
 
 
 def _stored(settings: Settings) -> Iterator[OpenRequest]:
     """Those in the store; `open_requests` replaces the states of those that are in Redis, too."""
     if settings.redis_url:
         return
-    store, near = settings.store_path, {stack_id(one) for one in other_stacks.stacks(settings)}
+    store, near = settings.store_path, {stack_id(stack) for stack in other_stacks.stacks(settings)}
     for request in request_store.unanswered(store):
         owner = request_store.owner(store, request.id)
         elsewhere = owner is None or (owner not in near and store_lock.place(store, owner))
@@ -122,11 +122,11 @@ def _unreadable(request_id: str) -> OpenRequest:
     return OpenRequest(request_id, UNREADABLE, None, "-", 0.0)
 
 
-def _row(one: OpenRequest, now_s: float) -> tuple[str, ...]:
-    now = one.progress
+def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
+    now = request.progress
     where = left = "-"
     if now is not None:
         where = title(now)
         left = "-" if now.left_s is None else duration(now.left_s)
-    since = ago(one.created, now_s) if one.created else "-"
-    return (one.request, one.state, one.title, where, left, since, one.who)
+    since = ago(request.created, now_s) if request.created else "-"
+    return (request.request, request.state, request.title, where, left, since, request.who)

@@ -103,19 +103,19 @@ class Changes:
 
     def _ended(self, now: Progress) -> Iterator[str]:
         """A line for each epoch that has ended since the previous view."""
-        for one in now.ended:
-            place = (one.teacher, one.epoch)
+        for epoch in now.ended:
+            place = (epoch.teacher, epoch.epoch)
             if place not in self._told:
                 self._told.add(place)
                 figures = msgspec.structs.replace(
                     now,
-                    epoch=one.epoch,
-                    epochs=now.epochs or (self._epoch.epochs if self._epoch else one.epoch),
-                    teacher=one.teacher,
-                    loss=one.loss,
-                    accuracy=one.accuracy,
+                    epoch=epoch.epoch,
+                    epochs=now.epochs or (self._epoch.epochs if self._epoch else epoch.epoch),
+                    teacher=epoch.teacher,
+                    loss=epoch.loss,
+                    accuracy=epoch.accuracy,
                 )
-                yield epoch_line(figures, one.heldout_accuracy)
+                yield epoch_line(figures, epoch.heldout_accuracy)
 
     def _started(self, stage: str, line: str) -> Iterator[str]:
         if stage != self._stage:

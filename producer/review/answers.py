@@ -61,9 +61,9 @@ class Answers:
         if not self.rows:
             raise UsageError(f"no row of {output} has a label; there is nothing to review")
         folders = FolderLabels(self.card.labels)
-        found = (folders.of(name + b"/") for name in self.folder_names)
+        labels = (folders.of(name + b"/") for name in self.folder_names)
         #: The label that each folder is named after, or NO_LABEL.
-        self.folder_labels = [NO_LABEL if label is None else label for label in found]
+        self.folder_labels = [NO_LABEL if label is None else label for label in labels]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -123,7 +123,7 @@ class Answers:
         Raises:
             SetupError: the job is not the one that was read at first.
         """
-        found: dict[int, Row] = {}
+        rows: dict[int, Row] = {}
         by_batch = sorted(positions, key=self._batch)
         with SealedJournal(self._output, check=False) as sealed:
             if sealed.record.id != self.job:
@@ -131,8 +131,8 @@ class Answers:
             for index, group in groupby(by_batch, key=self._batch):
                 first = self._starts[index]
                 batch = read(sealed.finished_batch(self._batches[index]), first)
-                found |= {at: batch.row(self.rows[at] - first) for at in group}
-        return [found[position] for position in positions]
+                rows |= {at: batch.row(self.rows[at] - first) for at in group}
+        return [rows[position] for position in positions]
 
     def _batch(self, position: int) -> int:
         """The batch of a row, counted from 0 in the order of the table."""

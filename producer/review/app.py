@@ -71,10 +71,10 @@ class _Handlers:
         return Response(self._desk.page, media_type="text/html")
 
     async def asset(self, request: Request) -> Response:
-        found = self._desk.assets.get(request.path_params["name"])
-        if found is None:
+        asset = self._desk.assets.get(request.path_params["name"])
+        if asset is None:
             _no(HTTPStatus.NOT_FOUND, "there is no such file")
-        return Response(found.content, media_type=found.media_type)
+        return Response(asset.content, media_type=asset.media_type)
 
     async def table(self, request: Request) -> Response:
         return await _json(self._desk.table)

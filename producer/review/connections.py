@@ -67,10 +67,10 @@ class Connections:
     def check(self) -> None:
         """Close the connections that wait for too long, or are too many."""
         too_many = len(self._waiting) - MAX_WAITING
-        for number, one in enumerate(list(self._waiting.values())):
-            one.checks += 1
-            if one.checks >= (EARLIEST_CHECK if number < too_many else LAST_CHECK):
-                one.transport.abort()
+        for number, connection in enumerate(list(self._waiting.values())):
+            connection.checks += 1
+            if connection.checks >= (EARLIEST_CHECK if number < too_many else LAST_CHECK):
+                connection.transport.abort()
 
     def _check_later(self) -> None:
         self._next = asyncio.get_running_loop().call_later(CHECK_S, self._check_now)

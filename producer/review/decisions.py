@@ -140,7 +140,7 @@ class Decisions:
                 correction_log.append(self.path, list(lines.values()))
             with self._up_to_date():
                 contents = {line.content for line in lines.values()}
-                changed = {at for one in contents for at in self._answers.same_content(one)}
+                changed = {at for content in contents for at in self._answers.same_content(content)}
                 return refused, {at: self._rows.get(at) for at in sorted(changed)}
 
     def _taken_back(self, positions: Iterable[int]) -> dict[int, Correction]:
@@ -154,7 +154,9 @@ class Decisions:
     def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, Correction]]:
         """A line for each of these rows, which names all rows with its bytes."""
         contents = {self._answers.content(at) for at in labels}
-        hashes = self._hashes({at for one in contents for at in self._answers.same_content(one)})
+        hashes = self._hashes(
+            {at for content in contents for at in self._answers.same_content(content)}
+        )
         rows: dict[str, list[int]] = {}
         for at, sha256 in sorted(hashes.items()):
             if isinstance(sha256, str):
@@ -189,11 +191,11 @@ class Decisions:
 
     def _hashes(self, positions: Iterable[int]) -> dict[int, str | Refused]:
         """The SHA-256 of the file of each row, as far as it is the one that was classified."""
-        found: dict[int, str | Refused] = {}
+        hashes: dict[int, str | Refused] = {}
         waiting = iter(sorted(positions))
         while some := list(islice(waiting, _READ_ROWS)):
-            found |= zip(some, map(self._sha256, self._answers.read(some)), strict=True)
-        return found
+            hashes |= zip(some, map(self._sha256, self._answers.read(some)), strict=True)
+        return hashes
 
     def content(self, row: Row) -> bytes | Status:
         """The bytes of a row's file, if they are those that were classified."""
@@ -213,7 +215,9 @@ class Decisions:
             return
         if why := problem(label):
             raise UsageError(f"the label {label!r:.80} {why}")
-        near = [one for one in self._labels if folded(folder_of(one)) == folded(folder_of(label))]
+        near = [
+            known for known in self._labels if folded(folder_of(known)) == folded(folder_of(label))
+        ]
         if near:
             raise UsageError(f"the label {label!r:.80} has the folder of {near[0]!r}; use that one")
         if len(self._labels) >= MAX_LABELS:

@@ -108,10 +108,10 @@ class Desk:
 
     def totals(self) -> Totals:
         """What is decided, with estimates if any are promised."""
-        found = self.decisions.totals()
+        totals = self.decisions.totals()
         if self._withdrawn is None:
-            return found
-        return msgspec.structs.replace(found, expected=None, accuracy=None)
+            return totals
+        return msgspec.structs.replace(totals, expected=None, accuracy=None)
 
     def rows(
         self, kind: Kind, label: int | None, folder: str | None, open_: bool, start: int, count: int
@@ -137,13 +137,13 @@ class Desk:
         return self._thumbnails.make(content, side)
 
     def _order(self, view: View) -> array[int]:
-        found = self._orders.get(view)
-        if found is None:
-            found = positions(self.answers, view, self._doubtless)
+        order = self._orders.get(view)
+        if order is None:
+            order = positions(self.answers, view, self._doubtless)
             if len(self._orders) >= _KEPT_VIEWS:
                 self._orders.pop(next(iter(self._orders)))
-            self._orders[view] = found
-        return found
+            self._orders[view] = order
+        return order
 
     def _shown(self, position: int, row: Row, decided: str | None) -> ShownRow:
         labels = self.answers.card.labels

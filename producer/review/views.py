@@ -34,12 +34,12 @@ class View(NamedTuple):
 
 def positions(answers: Answers, view: View, doubtless: Acceptance) -> array[int]:
     """The positions of a view's rows, in its order."""
-    found = filter(belongs(answers, view, doubtless), range(len(answers)))
+    members = filter(belongs(answers, view, doubtless), range(len(answers)))
     if view.kind is Kind.ALL:
-        return array("I", found)
+        return array("I", members)
     is_confident_first = view.kind is Kind.DISAGREEING
     return array(
-        "I", sorted(found, key=answers.confidences.__getitem__, reverse=is_confident_first)
+        "I", sorted(members, key=answers.confidences.__getitem__, reverse=is_confident_first)
     )
 
 

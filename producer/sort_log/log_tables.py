@@ -87,9 +87,9 @@ def _expected(tables: tuple[str, ...]) -> set[tuple[str, ...]]:
     database = sqlite3.connect(":memory:")
     for table in tables:
         database.execute(table)
-    found = _parts(database)
+    parts = _parts(database)
     database.close()
-    return found
+    return parts
 
 
 def _parts(database: sqlite3.Connection) -> set[tuple[str, ...]]:

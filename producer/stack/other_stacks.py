@@ -61,9 +61,9 @@ def holder(settings: Settings, request_id: str) -> Settings:
     owner = request_store.owner(settings.store_path, request_id)
     if settings.redis_url or not owner or owner == stack_id(settings):
         return settings
-    for one in others(settings):
-        if owner == stack_id(one):
-            return one
+    for stack in others(settings):
+        if owner == stack_id(stack):
+            return stack
     if place := store_lock.place(settings.store_path, owner):
         raise SetupError(
             f"request {request_id} belongs to the stack in {place}; run the command there, or stop "
@@ -81,9 +81,9 @@ def taken(settings: Settings, request: Request) -> Settings:
         Unavailable: a suspended process holds the store's lock.
     """
     while True:
-        found = holder(settings, request.id)
-        if settings.redis_url or found != settings:
-            return found
+        holding = holder(settings, request.id)
+        if settings.redis_url or holding != settings:
+            return holding
         owner = request_store.owner(settings.store_path, request.id)
         if owner is None or owner == stack_id(settings):
             return settings
@@ -95,7 +95,11 @@ def taken(settings: Settings, request: Request) -> Settings:
 def mine(settings: Settings) -> list[Request]:
     """The open requests of this stack, including those that it adopts now."""
     store = settings.store_path
-    return [one for one in request_store.unanswered(store, here=True) if _mine(settings, one)]
+    return [
+        request
+        for request in request_store.unanswered(store, here=True)
+        if _mine(settings, request)
+    ]
 
 
 def _mine(settings: Settings, request: Request) -> bool:

@@ -27,14 +27,14 @@ def find() -> Path:
     Raises:
         SetupError: no server is installed.
     """
-    found = _packaged() or next(filter(None, map(shutil.which, ON_PATH)), None)
-    if found is None:
+    path = _packaged() or next(filter(None, map(shutil.which, ON_PATH)), None)
+    if path is None:
         lack = installation.lacks([PACKAGE], "all")
         raise SetupError(
             f"no server for the queue is installed on this machine: {lack}; "
             "or set HANGTAG_REDIS_URL to a Redis"
         )
-    return Path(found)
+    return Path(path)
 
 
 def executable(binary: Path, folder: Path) -> Path:

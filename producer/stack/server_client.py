@@ -71,14 +71,14 @@ class ServerClient:
     def training(self) -> bool:
         """Whether a trainer is needed; as before while the server or the store is unreachable."""
         try:
-            found = self._demand.training(self._client)
+            is_needed = self._demand.training(self._client)
         except RedisError as error:
             log.debug("cannot read whether a trainer is needed: %s", error)
         except OSError as error:
             self._log_fault(error)
         else:
             self._fault = ""
-            return found
+            return is_needed
         return self._demand.trained
 
     def refresh(self) -> None:
@@ -156,4 +156,4 @@ def _jobs(client: redis.Redis) -> int:
 
 
 def _clients(client: redis.Redis) -> int:
-    return sum(not one["name"].startswith(OWN) for one in client.client_list())
+    return sum(not connection["name"].startswith(OWN) for connection in client.client_list())

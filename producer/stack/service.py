@@ -75,7 +75,7 @@ class Service:
     @property
     def members(self) -> list[ManagedProcess]:
         """Its processes, including retired ones."""
-        return [one.member for one in self._running]
+        return [child.member for child in self._running]
 
     @property
     def newest(self) -> ManagedProcess | None:
@@ -85,7 +85,7 @@ class Service:
     @property
     def settled(self) -> bool:
         """Whether the wanted command runs and is ready for work."""
-        return self._argv is None or any(one.ready for one in self._serving())
+        return self._argv is None or any(child.ready for child in self._serving())
 
     def want(self, argv: Sequence[str] | None) -> None:
         """Set the wanted command; None for no command."""
@@ -93,37 +93,37 @@ class Service:
 
     def tend(self) -> None:
         """Start the wanted command if it does not run, and retire processes of others."""
-        self._running = [one for one in self._running if not self._ended(one)]
+        self._running = [child for child in self._running if not self._ended(child)]
         serving = self._serving()
         if self._argv is not None and not serving and time.monotonic() >= self._due:
             serving = [self._start(self._argv)]
-        for one in self._running:
-            one.ready = one.ready or self._ready(one.member)
+        for child in self._running:
+            child.ready = child.ready or self._ready(child.member)
         replaced = self._replaced(serving)
-        for one in self._running:
+        for child in self._running:
             # An unwanted process that is not ready yet has no work to finish.
-            if one not in serving and (one.retired or replaced or not one.ready):
-                one.retire()
+            if child not in serving and (child.retired or replaced or not child.ready):
+                child.retire()
 
     def retire(self) -> None:
         """Ask every process to shut down."""
-        for one in self._running:
-            one.retire()
+        for child in self._running:
+            child.retire()
 
     def end(self, limit_s: float) -> None:
         """Shut every process down, and kill those that take longer than `limit_s` seconds."""
         self.retire()
         deadline = time.monotonic() + limit_s
-        for one in self._running:
+        for child in self._running:
             try:
-                one.process.wait(max(0.0, deadline - time.monotonic()))
+                child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                one.kill()
-                one.process.wait()
+                child.kill()
+                child.process.wait()
         self._running.clear()
 
     def _serving(self) -> list[Running]:
-        return [one for one in self._running if one.argv == self._argv and not one.retired]
+        return [child for child in self._running if child.argv == self._argv and not child.retired]
 
     def _start(self, argv: list[str]) -> Running:
         # Logged only on restart, so that otherwise the log ends with the service's own error.
@@ -133,23 +133,23 @@ class Service:
         self._running.append(Running(self.name, argv, self._env))
         return self._running[-1]
 
-    def _ended(self, one: Running) -> bool:
-        code = one.process.poll()
+    def _ended(self, child: Running) -> bool:
+        code = child.process.poll()
         if code is None:
             return False
-        if not one.retired:
-            stable = time.monotonic() - one.started > STABLE_S
+        if not child.retired:
+            stable = time.monotonic() - child.started > STABLE_S
             self.failures = 1 if stable else self.failures + 1
             doublings = min(self.failures - 1, _DOUBLINGS_MAX)
             pause_s = min(self._backoff_max_s, BACKOFF_FIRST_S * 2**doublings)
             self._due = time.monotonic() + pause_s
-            self._failure = f"{self.name} {one.process.pid} ended with code {code}"
+            self._failure = f"{self.name} {child.process.pid} ended with code {code}"
         return True
 
     def _replaced(self, serving: list[Running]) -> bool:
         if self._argv is None:
             return True
-        return any(one.ready or time.monotonic() - one.started > READY_S for one in serving)
+        return any(child.ready or time.monotonic() - child.started > READY_S for child in serving)
 
 
 def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -89,7 +89,7 @@ class Services:
 
     def _save_roster(self) -> None:
         members = [*self._server.members]
-        members += [one for service in self._others.values() for one in service.members]
+        members += [member for service in self._others.values() for member in service.members]
         if members == self._roster:
             return
         try:
@@ -104,8 +104,8 @@ class Services:
 
 def end_leftovers(folder: Path) -> bool:
     """End the processes that a dead supervisor left behind; returns whether there were any."""
-    leftovers = [one for one in load_roster(folder) if one.alive]
-    for one in leftovers:
-        one.end(LEFTOVER_END_S)
+    leftovers = [leftover for leftover in load_roster(folder) if leftover.alive]
+    for leftover in leftovers:
+        leftover.end(LEFTOVER_END_S)
     forget_roster(folder)
     return bool(leftovers)

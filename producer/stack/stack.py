@@ -158,10 +158,10 @@ def down(settings: Settings) -> bool:
     with _exclusive(folder):
         desired_state.forget(folder)
         desired_state.end(folder)
-        found = _end_supervisor(folder / lock.SUPERVISOR)
-        found |= end_leftovers(folder)
+        has_ended = _end_supervisor(folder / lock.SUPERVISOR)
+        has_ended |= end_leftovers(folder)
         SocketGate(socket_path(settings)).remove()
-    return found
+    return has_ended
 
 
 def describe(settings: Settings) -> Stack:

@@ -146,8 +146,8 @@ class Supervisor:
             return self._client.outstanding()
         return None
 
-    def _ready(self, one: ManagedProcess) -> bool:
-        return self._is_open and self._client is not None and self._client.ready(one)
+    def _ready(self, process: ManagedProcess) -> bool:
+        return self._is_open and self._client is not None and self._client.ready(process)
 
     @property
     def _server_client(self) -> ServerClient:

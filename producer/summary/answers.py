@@ -60,7 +60,7 @@ class AnswerCounter:
             {self._labels[i]: count for i, count in ordered},
             {self._labels[i]: count for i, count in doubtful if count},
             self._precision,
-            {str(BY_CODE[code]): found for code, found in by_status},
+            {str(BY_CODE[code]): failures for code, failures in by_status},
             self._in_label_folders,
             self._as_folder,
             self._share(),

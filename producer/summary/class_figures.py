@@ -72,44 +72,52 @@ def accuracy_figure(accuracy: float, count: int, images: str, error: float = 0.0
     return Figure(percent(accuracy), f"of {count:,} {images} images right", detail)
 
 
-def weakest_lines(found: Evaluation) -> list[str]:
+def weakest_lines(evaluation: Evaluation) -> list[str]:
     """The classes with the most mistakes, and what their images are taken for."""
-    classes = [one for one in per_class(found.labels, found.confusion) if one.count]
-    weak = sorted((one for one in classes if one.recall < 1), key=lambda one: one.recall)
+    classes = [
+        figures for figures in per_class(evaluation.labels, evaluation.confusion) if figures.count
+    ]
+    weak = sorted(
+        (figures for figures in classes if figures.recall < 1), key=lambda figures: figures.recall
+    )
     shown = weak[:CLASSES_SHOWN]
     if not shown:
         return []
-    names = [shortened(one_line(one.label), LABEL_CELLS) for one in shown]
+    names = [shortened(one_line(figures.label), LABEL_CELLS) for figures in shown]
     cells = max(map(width, names))
-    recalls = [percent(one.recall) for one in shown]
+    recalls = [percent(figures.recall) for figures in shown]
     figure_cells = max(6, *map(len, recalls))
     lines = [
         f"  {name(text)}{' ' * (cells - width(text))}  {recall:>{figure_cells}}  "
-        + dim(f"taken for {_others(one)}")
-        for one, text, recall in zip(shown, names, recalls, strict=True)
+        + dim(f"taken for {_others(figures)}")
+        for figures, text, recall in zip(shown, names, recalls, strict=True)
     ]
     return ["weakest classes:", *lines]
 
 
-def few_images_line(found: Evaluation) -> str:
+def few_images_line(evaluation: Evaluation) -> str:
     """The classes with too few images to judge; empty if there are none."""
-    few = [one for one in per_class(found.labels, found.confusion) if one.count < FEWEST_IMAGES]
+    few = [
+        figures
+        for figures in per_class(evaluation.labels, evaluation.confusion)
+        if figures.count < FEWEST_IMAGES
+    ]
     if not few:
         return ""
-    named = ", ".join(f"{one_line(one.label)} ({one.count})" for one in few[:FEW_SHOWN])
+    named = ", ".join(f"{one_line(figures.label)} ({figures.count})" for figures in few[:FEW_SHOWN])
     more = f" and {len(few) - FEW_SHOWN:,} more" if len(few) > FEW_SHOWN else ""
     return doubtful(f"fewer than {FEWEST_IMAGES} images to judge by: {named}{more}")
 
 
 def _taken_for(labels: Sequence[str], row: Sequence[int], true: int) -> dict[str, int]:
     wrong = [(count, i) for i, count in enumerate(row) if count and i != true]
-    return {labels[i]: count for count, i in sorted(wrong, key=lambda one: (-one[0], one[1]))}
+    return {labels[i]: count for count, i in sorted(wrong, key=lambda pair: (-pair[0], pair[1]))}
 
 
-def _others(one: ClassFigures) -> str:
-    shown = list(one.taken_for.items())[:OTHERS_SHOWN]
+def _others(figures: ClassFigures) -> str:
+    shown = list(figures.taken_for.items())[:OTHERS_SHOWN]
     named = ", ".join(f"{one_line(label)} ({count:,})" for label, count in shown)
-    rest = sum(one.taken_for.values()) - sum(count for _, count in shown)
+    rest = sum(figures.taken_for.values()) - sum(count for _, count in shown)
     return named + (f", others ({rest:,})" if rest else "")
 
 

@@ -19,12 +19,12 @@ def accepted_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
 
 def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:
     """Why nothing is promised of the rows, and what to do; empty if the promises hold."""
-    found = answers.withdrawn
-    if found is None:
+    withdrawn = answers.withdrawn
+    if withdrawn is None:
         return []
-    why = style.wrapped("", f"no precision is promised: {found.why}", room).split("\n")
+    why = style.wrapped("", f"no precision is promised: {withdrawn.why}", room).split("\n")
     known = "the model may not know such images; train your own"
-    return [*map(style.doubtful, why), *next_commands([(known, found.train)])]
+    return [*map(style.doubtful, why), *next_commands([(known, withdrawn.train)])]
 
 
 def answer_lines(
@@ -36,7 +36,7 @@ def answer_lines(
         LabelBar(label, count, answers.doubtful.get(label, 0))
         for label, count in answers.labels.items()
     ]
-    found = [
+    lines = [
         *_accepted(answers),
         *_doubtful(answers),
         *_flagged(flagged),
@@ -44,7 +44,7 @@ def answer_lines(
         *_as_folder(answers),
     ]
     return paragraphs(
-        label_bars(bars, blocks), figures(found, room), withdrawn_lines(answers, room)
+        label_bars(bars, blocks), figures(lines, room), withdrawn_lines(answers, room)
     )
 
 
@@ -90,8 +90,8 @@ def _flagged(flagged: Mapping[str, int]) -> list[Figure]:
 
 def _failed(answers: AnswerCounts) -> list[Figure]:
     return [
-        Figure(f"{one.count:,}", status, f"first: {one_line(one.first)}", style.failed)
-        for status, one in answers.failures.items()
+        Figure(f"{failures.count:,}", status, f"first: {one_line(failures.first)}", style.failed)
+        for status, failures in answers.failures.items()
     ]
 
 

@@ -115,8 +115,8 @@ def _clearly_more(count: int, rows: int, usual: float, held: int) -> bool:
 def _has_classes(folder: bytes) -> bool:
     """Whether two or more of its folders have images."""
     with suppress(OSError):
-        found = filter(None, map(_has_image, _folders(folder)))
-        return next(found, False) and next(found, False)
+        classes = filter(None, map(_has_image, _folders(folder)))
+        return next(classes, False) and next(classes, False)
     return False
 
 

@@ -39,38 +39,38 @@ class Sorted(msgspec.Struct, frozen=True):
         return Exit.SOME_FAILED if self.stay else Exit.OK
 
 
-def result_lines(found: Sorted) -> Iterator[str]:
+def result_lines(result: Sorted) -> Iterator[str]:
     """Files by folder, the first places of a dry run, the total."""
-    by_name = sorted(found.folders.items(), key=lambda item: (item[0] in RESERVED, item[0]))
+    by_name = sorted(result.folders.items(), key=lambda item: (item[0] in RESERVED, item[0]))
     rows = [[f"{name}/", f"{count:,}"] for name, count in by_name]
     if rows:
         yield from columns(["folder", "images"], rows, {"folder"})
-    for source, place in found.examples:
+    for source, place in result.examples:
         yield f"{near(source)} -> {near(place)}"
-    would = "would be " if found.dry_run else ""
-    where = f"{'into' if found.way else 'from'} {near(found.out)}"
-    there = f"; already there: {found.there:,}" if found.there else ""
-    count = found.count - found.there
-    yield f"{counted(count, 'image')} {would}{_DONE[found.way]} {where}{there}"
+    would = "would be " if result.dry_run else ""
+    where = f"{'into' if result.way else 'from'} {near(result.out)}"
+    there = f"; already there: {result.there:,}" if result.there else ""
+    count = result.count - result.there
+    yield f"{counted(count, 'image')} {would}{_DONE[result.way]} {where}{there}"
 
 
-def remark_lines(found: Sorted) -> Iterator[str]:
+def remark_lines(result: Sorted) -> Iterator[str]:
     """Which files stay where they are, and whether the log was believed without proof."""
-    if found.unproven:
+    if result.unproven:
         yield (
-            f"the log of {near(found.out)} is of an earlier version and had no checksums: damage "
+            f"the log of {near(result.out)} is of an earlier version and had no checksums: damage "
             "in it would not have been noticed"
         )
-    for reason, count in found.stay.items():
-        first = near(found.first[reason])
-        yield f"{counted(count, 'image')} not {_DONE[found.way]}, {reason}: {first}"
+    for reason, count in result.stay.items():
+        first = near(result.first[reason])
+        yield f"{counted(count, 'image')} not {_DONE[result.way]}, {reason}: {first}"
 
 
-def next_lines(found: Sorted) -> Iterator[str]:
+def next_lines(result: Sorted) -> Iterator[str]:
     """What to do next."""
-    if found.way and found.count > found.there and not found.dry_run:
-        yield f"take them back with: {undo_command(near(found.out))}"
-    elif found.dry_run:
+    if result.way and result.count > result.there and not result.dry_run:
+        yield f"take them back with: {undo_command(near(result.out))}"
+    elif result.dry_run:
         yield "nothing was written; to do it, leave out --dry-run"
 
 

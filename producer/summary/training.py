@@ -28,7 +28,7 @@ def training_lines(
     measured = evaluations.get(TEST) or evaluations.get(HELDOUT)
     weakest = [] if measured is None else weakest_lines(measured)
     few = "" if measured is None else few_images_line(measured)
-    found = paragraphs(
+    lines = paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],
         figures(metric_figures(trained.metrics, trained.heldout_error), room),
         [*weakest, *([few] if few else [])],
@@ -36,21 +36,21 @@ def training_lines(
         list(_verdict(trained)),
         list(_trials(trained)),
     )
-    return paragraphs(fitted_lines(found, room), next_commands(list(_next(trained))))
+    return paragraphs(fitted_lines(lines, room), next_commands(list(_next(trained))))
 
 
 def metric_figures(metrics: Metrics, heldout_error: float = 0.0) -> list[Figure]:
     """Accuracies with their errors, and the calibration error; nothing that was not measured."""
-    found = []
+    figures = []
     if metrics.heldout_count:
         heldout = metrics.heldout_accuracy, metrics.heldout_count
-        found.append(accuracy_figure(*heldout, "held-out", heldout_error))
+        figures.append(accuracy_figure(*heldout, "held-out", heldout_error))
     if metrics.test_accuracy is not None and metrics.test_count:
-        found.append(accuracy_figure(metrics.test_accuracy, metrics.test_count, "test"))
-    if found:
+        figures.append(accuracy_figure(metrics.test_accuracy, metrics.test_count, "test"))
+    if figures:
         ece = metrics.heldout_ece if metrics.test_ece is None else metrics.test_ece
-        found.append(Figure(percent(ece), "calibration error", "of the confidence, on average"))
-    return found
+        figures.append(Figure(percent(ece), "calibration error", "of the confidence, on average"))
+    return figures
 
 
 def _verdict(trained: Trained) -> Iterator[str]:

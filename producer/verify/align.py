@@ -16,13 +16,13 @@ AHEAD = 2_048
 
 def align(
     expected: Iterator[E],
-    found: Iterator[F],
+    actual: Iterator[F],
     key: Callable[[E], object],
     key_found: Callable[[F], object],
 ) -> Iterator[tuple[E | None, F | None]]:
     """Pairs with equal keys, in order; None for the stream that lacks an entry."""
     left: deque[E] = deque(islice(expected, AHEAD))
-    right: deque[F] = deque(islice(found, AHEAD))
+    right: deque[F] = deque(islice(actual, AHEAD))
     while left and right:
         if key(left[0]) == key_found(right[0]):
             yield left.popleft(), right.popleft()
@@ -37,15 +37,15 @@ def align(
                 yield left.popleft(), None
                 yield None, right.popleft()
         left.extend(islice(expected, AHEAD - len(left)))
-        right.extend(islice(found, AHEAD - len(right)))
-    for one in left:
-        yield one, None
-    yield from ((one, None) for one in expected)
+        right.extend(islice(actual, AHEAD - len(right)))
+    for entry in left:
+        yield entry, None
+    yield from ((entry, None) for entry in expected)
     for other in right:
         yield None, other
-    yield from ((None, other) for other in found)
+    yield from ((None, other) for other in actual)
 
 
 def _position(queue: deque[F], key: Callable[[F], object], wanted: object) -> int:
     """The index of `wanted`; 0 if it is not after the first entry."""
-    return next((i for i, one in enumerate(queue) if i and key(one) == wanted), 0)
+    return next((i for i, entry in enumerate(queue) if i and key(entry) == wanted), 0)

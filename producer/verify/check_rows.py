@@ -36,11 +36,11 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
             yield f"{sealed.path}: its results differ from those that the table was written from"
         if same:
             return
-    found = False
+    differs = False
     for problem in _rows(output, sealed):
-        found = True
+        differs = True
         yield problem
-    if not found and not same:
+    if not differs and not same:
         what = ": line ends, quotes or encoding" if named(sealed.options.form).is_text else ""
         yield f"{output}: its rows are right, but its bytes differ{what}"
 
@@ -78,9 +78,9 @@ def _same_bytes(output: Path, sealed: SealedJournal) -> tuple[bool, str]:
 def _rows(output: Path, sealed: SealedJournal) -> Iterator[str]:
     form, table = loaded(sealed.options.form), table_of(sealed)
     columns = heads(table.columns)
-    expected, found = _expected(form, sealed), _found(form, output)
+    expected, actual = _expected(form, sealed), _found(form, output)
     try:
-        for should, is_ in align(expected, found, lambda cells: cells[0], _path):
+        for should, is_ in align(expected, actual, lambda cells: cells[0], _path):
             yield from _problems(columns, should, is_)
     except Unreadable as error:
         yield f"{output}: its remaining rows cannot be parsed ({one_line(str(error))})"

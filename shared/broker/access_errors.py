@@ -55,8 +55,8 @@ def access_error(
 
     `handled` is an error that was already being handled when this one was raised.
     """
-    for one in _chain(error, handled):
-        if why := _why(one):
+    for cause in _chain(error, handled):
+        if why := _why(cause):
             return BrokerRefuses(f"Redis refuses: {why}")
     return None
 
@@ -116,8 +116,8 @@ def _denied(error: BaseException) -> str:
 def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
     """The error and its causes, up to the one that was already being handled."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and one is not handled and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
+    cause: BaseException | None = error
+    while cause is not None and cause is not handled and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -82,17 +82,17 @@ def address(settings: Settings) -> Address:
         SetupError: the configuration is unusable or insecure.
     """
     insecure = _insecure(settings.redis_insecure)
-    found = parse(settings.redis_url, insecure=insecure)
-    found = _with_settings(found, settings)
-    if not insecure and not is_private(found) and not found.credentials():
+    broker = parse(settings.redis_url, insecure=insecure)
+    broker = _with_settings(broker, settings)
+    if not insecure and not is_private(broker) and not broker.credentials():
         raise SetupError(
             f"{VARIABLE} names a server on another machine and no password; set "
             f"HANGTAG_REDIS_PASSWORD_FILE, use a socket, {_OTHERWISE}"
         )
-    found.credentials()
-    for file in filter(None, (found.ca, found.cert, found.key)):
+    broker.credentials()
+    for file in filter(None, (broker.ca, broker.cert, broker.key)):
         check_file(file)
-    return found
+    return broker
 
 
 def parse(url: str, *, insecure: bool = False) -> Address:
@@ -181,15 +181,15 @@ def _socket(parts: SplitResult) -> str:
 
 
 def _parameters(parts: SplitResult) -> dict[str, str]:
-    found = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != SOCKET and {"username", "password"} & found.keys():
+    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme != SOCKET and {"username", "password"} & parameters.keys():
         raise SetupError(
             f"{VARIABLE} has its password in a parameter; write redis://USER:PASSWORD@HOST, "
             "or use HANGTAG_REDIS_PASSWORD_FILE"
         )
-    if parts.scheme != TLS and any(name.startswith("ssl_") for name in found):
+    if parts.scheme != TLS and any(name.startswith("ssl_") for name in parameters):
         raise SetupError(f"{VARIABLE} has parameters for TLS; start it with rediss://")
-    return found
+    return parameters
 
 
 def _verified(given: dict[str, str], insecure: bool) -> bool:
@@ -211,7 +211,7 @@ def _db(given: dict[str, str], parts: SplitResult) -> int:
     return int(text)
 
 
-def _with_settings(found: Address, settings: Settings) -> Address:
+def _with_settings(broker: Address, settings: Settings) -> Address:
     """The address, completed by the settings for its parts. A password may be given only once."""
     configured = {
         "user": settings.redis_user,
@@ -220,24 +220,24 @@ def _with_settings(found: Address, settings: Settings) -> Address:
         "cert": settings.redis_cert,
         "key": settings.redis_key,
     }
-    if found.scheme != TLS and (
-        found.ca or any(configured[name] for name in ("ca", "cert", "key"))
+    if broker.scheme != TLS and (
+        broker.ca or any(configured[name] for name in ("ca", "cert", "key"))
     ):
         raise SetupError(
             f"HANGTAG_REDIS_CA, _CERT and _KEY need TLS; start {VARIABLE} with rediss://"
         )
-    if found.password and configured["password_file"]:
+    if broker.password and configured["password_file"]:
         raise SetupError(
             f"both {VARIABLE} and HANGTAG_REDIS_PASSWORD_FILE set a password; unset one"
         )
-    return msgspec.structs.replace(found, **{k: v for k, v in configured.items() if v})
+    return msgspec.structs.replace(broker, **{k: v for k, v in configured.items() if v})
 
 
-def is_private(found: Address) -> bool:
+def is_private(broker: Address) -> bool:
     """Whether traffic to the server stays on this machine."""
-    if found.scheme == SOCKET or found.host == "localhost":
+    if broker.scheme == SOCKET or broker.host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(found.host).is_loopback
+        return ipaddress.ip_address(broker.host).is_loopback
     except ValueError:
         return False

@@ -109,8 +109,8 @@ def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
         app.send_task(task, args=args, queue=queue, retry=False)
         failpoint("hint.sent")
     except OperationalError as error:  # Celery wraps every server error in it
-        if found := access_error(error):
-            raise found from error
+        if refusal := access_error(error):
+            raise refusal from error
         if isinstance(error.__cause__, RedisError):
             raise error.__cause__ from None
         raise redis.exceptions.ConnectionError(str(error)) from error

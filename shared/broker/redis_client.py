@@ -80,10 +80,10 @@ def _refusals_translated() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        found = access_error(error, handled)
-        if found is None:
+        refusal = access_error(error, handled)
+        if refusal is None:
             raise
-        raise found from error
+        raise refusal from error
 
 
 def check_server(client: redis.Redis) -> None:

@@ -42,8 +42,8 @@ def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
     with client.pipeline(transaction=False) as pipe:
         for key in wanted:
             pipe.type(key)
-        found = [cast(bytes, kind).decode() for kind in pipe.execute()]
-    pairs = zip(wanted.items(), found, strict=True)
+        types = [cast(bytes, kind).decode() for kind in pipe.execute()]
+    pairs = zip(wanted.items(), types, strict=True)
     wrong = [key for (key, kind), actual in pairs if actual not in (kind, "none")]
     if wrong:
         client.delete(*wrong)
@@ -53,11 +53,11 @@ def remove(client: redis.Redis, wanted: Mapping[str, str]) -> list[str]:
 
 def answers(pipe: redis.client.Pipeline) -> list[Any]:
     """The replies of a pipeline; None for a key of the wrong type. Raises every other error."""
-    found: list[Any] = pipe.execute(raise_on_error=False)
-    for answer in found:
+    replies: list[Any] = pipe.execute(raise_on_error=False)
+    for answer in replies:
         if isinstance(answer, Exception) and not _is_foreign(answer):
             raise access_error(answer) or answer
-    return [None if isinstance(answer, Exception) else answer for answer in found]
+    return [None if isinstance(answer, Exception) else answer for answer in replies]
 
 
 def _is_foreign(answer: Exception) -> bool:

@@ -64,26 +64,26 @@ def decode(line: bytes) -> Correction:
         BadMessage: it is not a correction.
     """
     try:
-        found = msgspec.json.decode(line, type=Correction)
+        correction = msgspec.json.decode(line, type=Correction)
     except MISFITS as error:
         if more := _unknown_fields(line):
             raise NewerLine(f"{more[0]!r:.40} is unknown to this version of Hangtag") from error
         raise BadMessage(f"not a correction: {error}") from error
-    if not _SHA256.fullmatch(found.sha256):
+    if not _SHA256.fullmatch(correction.sha256):
         raise BadMessage("not a correction: sha256 is not 64 hexadecimal digits")
-    if not _CRC32.fullmatch(found.crc32):
+    if not _CRC32.fullmatch(correction.crc32):
         raise BadMessage("not a correction: crc32 is not 8 hexadecimal digits")
-    if not found.label and not found.undo:
+    if not correction.label and not correction.undo:
         raise BadMessage("not a correction: label is empty")
-    return found
+    return correction
 
 
 def _unknown_fields(line: bytes) -> list[str]:
     try:
-        found = msgspec.json.decode(line, type=dict[str, Any])
+        fields = msgspec.json.decode(line, type=dict[str, Any])
     except MISFITS:
         return []
-    return sorted(found.keys() - Correction.__struct_fields__)
+    return sorted(fields.keys() - Correction.__struct_fields__)
 
 
 def in_force(corrections: Iterable[Correction]) -> dict[str, Correction]:

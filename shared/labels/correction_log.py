@@ -101,12 +101,14 @@ class Follower:
             lines.append(end)
         else:
             data = data[: len(data) - len(end)]
-        found = [self._line(number, line) for number, line in enumerate(lines, self._lines + 1)]
+        corrections = [
+            self._line(number, line) for number, line in enumerate(lines, self._lines + 1)
+        ]
         self.size += len(data)
-        self._lines += len(found)
+        self._lines += len(corrections)
         self._sha256.update(data)
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        return [one for one in found if one is not None]
+        return [correction for correction in corrections if correction is not None]
 
     def _line(self, number: int, line: bytes) -> Correction | None:
         if not line:  # the end of a line that had none when it was read
@@ -160,7 +162,9 @@ def append(path: Path, corrections: list[Correction], restated: int | None = Non
         size, end = _end(file)
         if restated is not None:
             later = _keys(os.pread(file, max(0, size - restated), restated) + end)
-            corrections = [one for one in corrections if one.sha256 not in later]
+            corrections = [
+                correction for correction in corrections if correction.sha256 not in later
+            ]
         try:
             if not _is_whole(end):
                 os.ftruncate(file, size)

@@ -23,12 +23,12 @@ class DecidedRows:
     @property
     def unproven(self) -> int:
         """The number of decisions in force without rows."""
-        return sum(one.rows is None for one in self.in_force.values())
+        return sum(decision.rows is None for decision in self.in_force.values())
 
     @property
     def taken_back(self) -> list[Correction]:
         """The last line of each picture without a decision in force."""
-        return [one for sha256, one in self._last.items() if sha256 not in self.in_force]
+        return [decision for sha256, decision in self._last.items() if sha256 not in self.in_force]
 
     def add(self, line: Correction) -> set[Content]:
         """Add the next line; returns the contents of the rows that it may have changed."""

@@ -29,7 +29,7 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
     Raises:
         redis.exceptions.RedisError: the server is unreachable.
     """
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for job in cast(list[bytes], client.zrange(keys.JOBS, 0, -1)):
         name_of_job = job.decode(errors="replace")
         data = cast(bytes | None, client.hget(keys.job(name_of_job, "record"), "record"))
@@ -38,8 +38,8 @@ def pinned(client: redis.Redis, name: str) -> dict[int, str]:
         except MISFITS:
             continue  # expired; a resume from its journal restores it
         if pin.name == name:
-            found[pin.version] = f"job {name_of_job} is pinned to it"
-    return found
+            reasons[pin.version] = f"job {name_of_job} is pinned to it"
+    return reasons
 
 
 #: A job whose producer was silent for longer is paused: no hints are sent for the rest of it.
@@ -57,8 +57,8 @@ def outstanding(client: redis.Redis) -> int:
     with client.pipeline(transaction=False) as pipe:
         for job in jobs:
             pipe.hlen(keys.job(job.decode(errors="replace"), "payload"))
-        found = pipe.execute(raise_on_error=False)
-    return sum(n for n in found if isinstance(n, int))  # skips keys of another type
+        lengths = pipe.execute(raise_on_error=False)
+    return sum(n for n in lengths if isinstance(n, int))  # skips keys of another type
 
 
 def memory_share(info: dict[str, int]) -> float:

@@ -195,8 +195,8 @@ def unanswered(store: Path, here: bool | None = None) -> list[Request]:
 
     `here`: True for this machine's stack only, False for the others only.
     """
-    found = (r for r in _unanswered(store) if here in (None, is_here(store, r.id)))
-    return sorted(found, key=lambda request: (request.created, request.id))
+    requests = (r for r in _unanswered(store) if here in (None, is_here(store, r.id)))
+    return sorted(requests, key=lambda request: (request.created, request.id))
 
 
 def replace(path: Path, data: bytes) -> None:

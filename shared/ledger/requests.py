@@ -151,12 +151,12 @@ class RequestLedger:
 
     def open_requests(self) -> list[Request]:
         """Every open request in Redis, without those of another version of Hangtag."""
-        found = []
+        requests = []
         for request_id in self.open():
             with suppress(BadMessage):
                 stored = self.submitted(request_id)
-                found += [stored[0]] if stored else []
-        return found
+                requests += [stored[0]] if stored else []
+        return requests
 
     def submitted(self, request_id: str) -> tuple[Request, bytes | None] | None:
         """An open request and the bytes submitted with it, read atomically; None if not open."""

@@ -134,10 +134,10 @@ def decode_result(data: bytes, count: int) -> BatchResult:
 
 def numbers(kind: str, data: bytes) -> Any:
     """An array of little-endian numbers; `kind` as in the standard library's `array`."""
-    found = array(kind, data)
+    values = array(kind, data)
     if sys.byteorder == "big":
-        found.byteswap()
-    return found
+        values.byteswap()
+    return values
 
 
 def max_result_bytes(k: int) -> int:

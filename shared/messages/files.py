@@ -104,7 +104,9 @@ def filled(known: bytes, reported: bytes) -> bytes:
     if len(known) != len(reported):
         return known
     each = (slice(i, i + DIGEST_BYTES) for i in range(0, len(known), DIGEST_BYTES))
-    return b"".join(reported[one] if known[one] == NO_DIGEST else known[one] for one in each)
+    return b"".join(
+        reported[place] if known[place] == NO_DIGEST else known[place] for place in each
+    )
 
 
 #: The stamp of a missing file.

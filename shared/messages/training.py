@@ -181,10 +181,10 @@ def options() -> dict[str, Option]:
     """The options by field, in the order of the help."""
     hints = get_type_hints(Train, include_extras=True)
     return {
-        field: one
+        field: option
         for field, hint in hints.items()
-        for one in getattr(hint, "__metadata__", ())
-        if isinstance(one, Option)
+        for option in getattr(hint, "__metadata__", ())
+        if isinstance(option, Option)
     }
 
 
@@ -234,8 +234,8 @@ def command(work: Train, but: Collection[str] = ()) -> str:
 
 
 def _words(flag: str, value: Any) -> Iterator[str]:
-    for one in value if isinstance(value, tuple) else [value]:
-        yield from [flag] if one is True else [flag, str(one)]
+    for word in value if isinstance(value, tuple) else [value]:
+        yield from [flag] if word is True else [flag, str(word)]
 
 
 def _others(field: str, row: Recipe) -> str:

@@ -41,12 +41,12 @@ def decode_order(data: bytes) -> Order:
 def decode_thumbnail(data: bytes) -> Thumbnail:
     """The thumbnail in `data`. Raises BadMessage."""
     try:
-        found = msgspec.msgpack.decode(data, type=Thumbnail)
+        thumbnail = msgspec.msgpack.decode(data, type=Thumbnail)
     except MISFITS as error:
         raise BadMessage(f"not a thumbnail: {error}") from error
     # It comes from a process that has read hostile bytes.
-    if found.webp and not (found.webp[:4] == b"RIFF" and found.webp[8:12] == b"WEBP"):
+    if thumbnail.webp and not (thumbnail.webp[:4] == b"RIFF" and thumbnail.webp[8:12] == b"WEBP"):
         raise BadMessage("not a thumbnail: no WebP file")
-    if not (0 <= found.width <= 1 << 14 and 0 <= found.height <= 1 << 14):
+    if not (0 <= thumbnail.width <= 1 << 14 and 0 <= thumbnail.height <= 1 << 14):
         raise BadMessage("not a thumbnail: its size is out of range")
-    return found
+    return thumbnail

@@ -39,12 +39,12 @@ class AliasChange(msgspec.Struct, frozen=True):
 
 def current_aliases(decisions: Iterable[AliasChange]) -> dict[str, int]:
     """Alias -> version after these decisions."""
-    found: dict[str, int] = {}
+    versions: dict[str, int] = {}
     for decision in decisions:
-        found.pop(decision.alias, None)
+        versions.pop(decision.alias, None)
         if decision.action != "remove":
-            found[decision.alias] = decision.version
-    return found
+            versions[decision.alias] = decision.version
+    return versions
 
 
 def decode_history(data: bytes | None) -> list[AliasChange]:
@@ -75,8 +75,8 @@ class AliasLog:
 
     def of_request(self, request: str) -> AliasChange | None:
         """The decision that the request with this mark has made; None for an empty mark."""
-        found = (decision for decision in self.decisions() if decision.request == request)
-        return next(found, None) if request else None
+        decisions = (decision for decision in self.decisions() if decision.request == request)
+        return next(decisions, None) if request else None
 
     def previous(self, alias: str, first: int | None = None) -> int | None:
         """The version before the alias' last promotion that was not rolled back.

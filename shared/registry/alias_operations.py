@@ -68,8 +68,8 @@ def rollback(
 
 def decided(registry: Registry, name: str, request: str) -> Decided | None:
     """A request's decision on an alias of a model; None if there is none, or without a mark."""
-    found = [one for one in registry.history(name) if request and one.request == request]
-    return _decided(registry, name, found[0]) if found else None
+    changes = [change for change in registry.history(name) if request and change.request == request]
+    return _decided(registry, name, changes[0]) if changes else None
 
 
 def _decided(registry: Registry, name: str, now: AliasChange) -> Decided:

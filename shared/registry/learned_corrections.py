@@ -67,15 +67,17 @@ def read(registry: Registry, card: Card) -> list[LearnedDecision]:
 def of_model(registry: Registry, name: str, but: str = "", until: float = math.inf) -> Earlier:
     """The decisions of all versions of a model that were submitted until then; `but` is the mark of
     a request to leave out."""
-    found, unreadable = list[LearnedDecision](), list[str]()
+    decisions, unreadable = list[LearnedDecision](), list[str]()
     for number in registry.versions(name):
         try:
             card = registry.card(name, number)
             if not but or card.request != but:
-                found += [one for one in read(registry, card) if one.submitted <= until]
+                decisions += [
+                    decision for decision in read(registry, card) if decision.submitted <= until
+                ]
         except SetupError as error:
             unreadable.append(str(error))
-    return Earlier(latest(found), unreadable)
+    return Earlier(latest(decisions), unreadable)
 
 
 def latest(decisions: Iterable[LearnedDecision]) -> list[LearnedDecision]:
@@ -83,15 +85,15 @@ def latest(decisions: Iterable[LearnedDecision]) -> list[LearnedDecision]:
 
     A file that was not found for it keeps the path of an earlier decision.
     """
-    found: dict[str, LearnedDecision] = {}
-    for one in sorted(decisions, key=lambda one: one.submitted):
-        before = found.get(one.file.sha256)
-        path = one.file.path or (before.file.path if before else b"")
-        file = msgspec.structs.replace(one.file, path=path)
-        found[one.file.sha256] = msgspec.structs.replace(one, file=file)
-    return [found[sha256] for sha256 in sorted(found)]
+    by_file: dict[str, LearnedDecision] = {}
+    for decision in sorted(decisions, key=lambda decision: decision.submitted):
+        before = by_file.get(decision.file.sha256)
+        path = decision.file.path or (before.file.path if before else b"")
+        file = msgspec.structs.replace(decision.file, path=path)
+        by_file[decision.file.sha256] = msgspec.structs.replace(decision, file=file)
+    return [by_file[sha256] for sha256 in sorted(by_file)]
 
 
 def in_force(decisions: Iterable[LearnedDecision]) -> Iterator[LabelledFile]:
     """The files with a label."""
-    return (one.file for one in decisions if one.file.label)
+    return (decision.file for decision in decisions if decision.file.label)

@@ -103,8 +103,8 @@ def _history(client: redis.Redis, name: str) -> list[AliasChange]:
 
 def _sizes(client: redis.Redis, name: str) -> dict[int, dict[str, int]]:
     """Version -> file name -> bytes."""
-    found = cast(dict[bytes, bytes], client.hgetall(keys.model_sizes(name)))
-    sizes = {int(n): msgspec.json.decode(data, type=dict[str, int]) for n, data in found.items()}
+    encoded = cast(dict[bytes, bytes], client.hgetall(keys.model_sizes(name)))
+    sizes = {int(n): msgspec.json.decode(data, type=dict[str, int]) for n, data in encoded.items()}
     if name == packaged.NAME:
         files = packaged.card().files
         sizes[packaged.VERSION] = {file: len(packaged.read(file)) for file in files}
@@ -138,6 +138,6 @@ def _own(name: str) -> set[str]:
 
 def _copies(client: redis.Redis) -> list[tuple[str, int]]:
     """Name and version of every card in Redis, sorted."""
-    found = (key.decode() for key in client.scan_iter(f"{keys.MODELS}*"))
-    parts = (key.removeprefix(keys.MODELS).rpartition(":") for key in found)
+    names = (key.decode() for key in client.scan_iter(f"{keys.MODELS}*"))
+    parts = (key.removeprefix(keys.MODELS).rpartition(":") for key in names)
     return sorted((name, int(version)) for name, _, version in parts)

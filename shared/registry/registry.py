@@ -39,8 +39,8 @@ class Registry:
 
     def folders(self) -> list[str]:
         """Every model that has or had a version, sorted."""
-        found = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
-        return sorted(found | {packaged.NAME})
+        names = {name for name in version_folder.folders(self.root) if NAME.fullmatch(name)}
+        return sorted(names | {packaged.NAME})
 
     def versions(self, name: str) -> list[int]:
         """The numbers of a model's versions, rising; empty if there is no such model."""
@@ -49,10 +49,10 @@ class Registry:
 
     def existing(self, name: str) -> list[int]:
         """Like `versions`. Raises SetupError if there is none."""
-        found = self.versions(name)
-        if not found:
+        versions = self.versions(name)
+        if not versions:
             raise SetupError(no_model(name, self.names()))
-        return found
+        return versions
 
     def removed(self, name: str) -> list[int]:
         """Numbers that are taken without a version: it was removed, or is being written."""

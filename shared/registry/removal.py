@@ -39,8 +39,12 @@ def remove(
         SetupError: there is no such model or version, or something needs it.
     """
     wanted = ModelName(work.name, work.version, None)
-    found = [number for number in removable(registry, work.name) if work.version in (None, number)]
-    going = found or [registry.resolve(wanted).version]  # raises an error that lists the versions
+    matching = [
+        number for number in removable(registry, work.name) if work.version in (None, number)
+    ]
+    going = matching or [
+        registry.resolve(wanted).version
+    ]  # raises an error that lists the versions
     for version, why in _needed(registry, work, busy, requests):
         if version is None or version in going:
             raise SetupError(why)

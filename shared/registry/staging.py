@@ -45,12 +45,12 @@ def leftovers(registry: Registry, name: str) -> dict[int, int]:
     """Number -> bytes, for numbers that an attempt has left with files for a day or longer."""
     before = time.time() - LEFTOVER_S
     folders = {number: registry.folder(name) / str(number) for number in registry.removed(name)}
-    found = {
+    sizes = {
         number: version_folder.left_bytes(folder, before)
         for number, folder in folders.items()
         if not version_folder.is_half_removed(folder)
     }
-    return {number: size for number, size in found.items() if size}
+    return {number: size for number, size in sizes.items() if size}
 
 
 def discard(registry: Registry, name: str, number: int) -> None:

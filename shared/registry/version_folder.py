@@ -27,14 +27,14 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 def numbers(model: Path) -> list[int]:
     """The versions in a model's folder, rising, without symbolic links and folders without card."""
-    found = (name for name in folders(model) if _VERSION.fullmatch(name))
-    return sorted(int(name) for name in found if _is_file(model / name / CARD))
+    names = (name for name in folders(model) if _VERSION.fullmatch(name))
+    return sorted(int(name) for name in names if _is_file(model / name / CARD))
 
 
 def numbers_without_card(model: Path) -> list[int]:
     """The numbers of folders without a card, rising."""
-    found = (int(name) for name in folders(model) if _VERSION.fullmatch(name))
-    return sorted(set(found) - set(numbers(model)))
+    every = (int(name) for name in folders(model) if _VERSION.fullmatch(name))
+    return sorted(set(every) - set(numbers(model)))
 
 
 def is_half_removed(folder: Path) -> bool:
@@ -120,10 +120,10 @@ def discard(folder: Path) -> None:
 
 def left_bytes(folder: Path, before: float) -> int:
     """Bytes of the files in a folder without a card; 0 if one is newer than `before`."""
-    found = [path.lstat() for path in folder.iterdir()]
-    if any(one.st_mtime >= before for one in found):
+    files = [path.lstat() for path in folder.iterdir()]
+    if any(info.st_mtime >= before for info in files):
         return 0
-    return sum(one.st_size for one in found)
+    return sum(info.st_size for info in files)
 
 
 def read_card(folder: Path) -> Card:

@@ -68,12 +68,12 @@ class FeatureCache:
 
     def trim(self) -> None:
         """Delete packs of all keys above the bound, those first that were not used for longest."""
-        found = []
+        files = []
         for path in self._root.glob(f"*/*{SUFFIX}"):
             with suppress(FileNotFoundError):
-                found.append((path.stat(), path))
-        total = sum(stat.st_size for stat, _ in found)
-        for stat, path in sorted(found, key=lambda one: (one[0].st_mtime, one[1])):
+                files.append((path.stat(), path))
+        total = sum(stat.st_size for stat, _ in files)
+        for stat, path in sorted(files, key=lambda entry: (entry[0].st_mtime, entry[1])):
             if total <= self._max_bytes:
                 return
             path.unlink(missing_ok=True)

@@ -94,7 +94,7 @@ def compute(
         OSError: the cache cannot be written.
     """
     graphs = _Graphs(files)
-    found = _Collected(len(caches))
+    collected = _Collected(len(caches))
     new: list[dict[bytes, bytes]] = [{} for _ in caches]
 
     def store() -> None:
@@ -102,25 +102,25 @@ def compute(
             cache.add(rows)
             rows.clear()
 
-    for one in prefetched(lambda item: _of_file(item, spec, graphs, caches), items, THREADS):
-        if isinstance(one, Bad):
-            on_bad(one)
+    for photo in prefetched(lambda item: _of_file(item, spec, graphs, caches), items, THREADS):
+        if isinstance(photo, Bad):
+            on_bad(photo)
         else:
-            found.add(one)
-            for rows, row, is_new in zip(new, one.rows, one.are_new, strict=True):
+            collected.add(photo)
+            for rows, row, is_new in zip(new, photo.rows, photo.are_new, strict=True):
                 if is_new:
-                    rows[one.digest] = row
+                    rows[photo.digest] = row
         if max(map(len, new)) >= PACK_IMAGES:
             store()
         on_done(1)
     store()
     for digest, item in gone:
         known = [cache.get(digest) for cache in caches]
-        found.add(_Photo(item, digest, [row for row in known if row is not None], []))
+        collected.add(_Photo(item, digest, [row for row in known if row is not None], []))
     for cache in caches:
         cache.mark_used()
     caches[0].trim()
-    return found.columns(graphs.features)
+    return collected.columns(graphs.features)
 
 
 class _Photo(NamedTuple):
@@ -153,7 +153,7 @@ def _views(image: Images) -> tuple[Images, Images]:
 
 
 def _row(image: Images, graphs: _Graphs) -> bytes:
-    features = [one.astype("<f4").tobytes() for one in graphs.run(image)]
+    features = [row.astype("<f4").tobytes() for row in graphs.run(image)]
     return b"".join([content_hashes(image[None]).astype("<u8").tobytes(), *features])
 
 
@@ -184,7 +184,7 @@ class _Collected:
 
     def columns(self, features: int) -> PhotoFeatures:
         plain, *mirrored = (
-            Precisions(*(np.frombuffer(one, "<f4").reshape(-1, features) for one in view))
+            Precisions(*(np.frombuffer(packed, "<f4").reshape(-1, features) for packed in view))
             for view in self._views
         )
         return PhotoFeatures(
@@ -232,5 +232,5 @@ class _Graph:
     def run(self, image: Images) -> Row:
         self._interpreter.set_tensor(self._input, image[None])
         self._interpreter.invoke()
-        found: Row = self._interpreter.get_tensor(self._output)[0]
-        return found
+        features: Row = self._interpreter.get_tensor(self._output)[0]
+        return features

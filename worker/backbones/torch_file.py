@@ -89,7 +89,7 @@ def _load(file: BinaryIO) -> Any:
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
     """The place of a tensor; called by the unpickler with what the file says."""
     numbers = (offset, *shape, *strides)
-    if not isinstance(storage, _Storage) or not all(type(one) is int for one in numbers):
+    if not isinstance(storage, _Storage) or not all(type(number) is int for number in numbers):
         raise NotTensors("a tensor is damaged")
     if min(numbers) < 0 or len(shape) != len(strides):
         raise NotTensors("a tensor is damaged")

@@ -29,10 +29,10 @@ def path(backbone: Backbone) -> Path:
         SetupError: the package is missing.
     """
     try:
-        found = Path(str(metadata.distribution(backbone.package).locate_file(backbone.file)))
+        file = Path(str(metadata.distribution(backbone.package).locate_file(backbone.file)))
     except metadata.PackageNotFoundError:
         raise SetupError(installation.lacks([backbone.package], "train")) from None
-    return found
+    return file
 
 
 def read(backbone: Backbone, file: Path) -> Tensors:

@@ -82,8 +82,8 @@ class DatasetCache:
 
     def digests(self, part: int) -> Digests:
         """The SHA-256 of one part's files."""
-        found = np.fromfile(self.folder / f"{NAMES[part]}.digests", np.uint8)
-        return found.reshape(-1, DIGEST_BYTES)
+        packed = np.fromfile(self.folder / f"{NAMES[part]}.digests", np.uint8)
+        return packed.reshape(-1, DIGEST_BYTES)
 
 
 class CacheBuild:

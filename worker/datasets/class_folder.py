@@ -189,8 +189,8 @@ def _report(
     to_learn: bool,
 ) -> DataReport:
     def counts(part: int) -> tuple[int, ...]:
-        found = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
-        return tuple(found.tolist())
+        images = np.bincount(rows.labels[parts == part], minlength=len(walk.labels))
+        return tuple(images.tolist())
 
     about = notes(walk.labels, rows, parts, walk.skipped, to_learn)
     copies, count = _named_copies(walk, rows)

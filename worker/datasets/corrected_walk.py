@@ -43,43 +43,43 @@ class CorrectedWalk(ClassFolderWalk):
 
     def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
         super().__init__(root)
-        self._files_by_sha256 = {one.sha256: one for one in corrections}
+        self._files_by_sha256 = {correction.sha256: correction for correction in corrections}
         self.lost: list[LostFile] = []  #: of the last pass
-        self._sizes = {one.size for one in corrections}
+        self._sizes = {correction.size for correction in corrections}
         folders = {folder_of(label): label for label in self.labels}
         known, self._own = list(self.labels), len(self.labels)
         self._corrected: dict[str, int] = {}
-        for one in sorted(corrections, key=lambda one: one.label):
+        for correction in sorted(corrections, key=lambda correction: correction.label):
             # `T-shirt/top` of a card is the class folder `T-shirt_top`.
-            label = folders.setdefault(folder_of(one.label), one.label)
+            label = folders.setdefault(folder_of(correction.label), correction.label)
             if label not in known:
                 known.append(label)
-            self._corrected[one.sha256] = known.index(label)
+            self._corrected[correction.sha256] = known.index(label)
         self.labels = tuple(known)
         are_split = any(branch.part != UNDECIDED for branch in self.branches)
         self._elsewhere = TRAINING if are_split else UNDECIDED
 
     def items(self) -> Iterator[Item]:
         """Every file of the folders in their order, then corrected files from elsewhere."""
-        found: set[str] = set()
+        hashes: set[str] = set()
         self.lost = []
         for item in super().items():
             sha256 = self._sha256(item.path)
             if sha256 in self._corrected:
-                found.add(sha256)
+                hashes.add(sha256)
                 yield item._replace(label=self._corrected[sha256])
             else:
                 yield item
-        for sha256, one in self._files_by_sha256.items():
-            if sha256 in found:
+        for sha256, file in self._files_by_sha256.items():
+            if sha256 in hashes:
                 continue
             number = self._corrected.get(sha256)
-            if number is not None and one.path and self._sha256(one.path) == sha256:
-                yield Item(one.path, number, self._elsewhere)
+            if number is not None and file.path and self._sha256(file.path) == sha256:
+                yield Item(file.path, number, self._elsewhere)
                 continue
             self.skipped[LOST] += 1
             if number is not None:
-                item = Item(one.path or GONE, number, self._elsewhere)
+                item = Item(file.path or GONE, number, self._elsewhere)
                 self.lost.append(LostFile(bytes.fromhex(sha256), item))
 
     def drop_empty(self, used: Collection[int]) -> bool:

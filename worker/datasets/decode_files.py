@@ -80,11 +80,17 @@ def decode_all(
     digests, before = bytearray(), 0
     for turn in prefetched(lambda items: _decode(items, spec), _turns(items, spec), THREADS):
         out.write(turn.pixels.data)
-        for one in turn.good:
-            row = (one.item.label, one.item.part, one.file, one.pixels, before + one.number)
+        for image in turn.good:
+            row = (
+                image.item.label,
+                image.item.part,
+                image.file,
+                image.pixels,
+                before + image.number,
+            )
             for column, value in zip(known, row, strict=True):
                 column.append(value)
-            digests += one.digest
+            digests += image.digest
         for bad in turn.bad:
             on_bad(bad)
         on_done(len(turn.good) + len(turn.bad))

@@ -58,18 +58,18 @@ def find(
         return _fashion(spec, wanted)
     walk = open_walk(Path(where), corrections)
     total = sum(1 for _ in walk.items())
-    found: dict[int, FoundImage] = {}
+    images: dict[int, FoundImage] = {}
     # First those that a split by the hash of the file holds out: usually that is all of them.
     for first in (True, False):
         items = prefetched(partial(_looked_at, spec, first), walk.items(), THREADS)
         for number, (path, pixels) in enumerate(items, 1):
             if pixels in wanted:
-                found.setdefault(pixels, FoundImage(path))
-                if len(found) == len(wanted):
-                    return found
+                images.setdefault(pixels, FoundImage(path))
+                if len(images) == len(wanted):
+                    return images
             if number % REPORT_EVERY_FILES == 0:
                 on_progress(number, total)
-    return found
+    return images
 
 
 def find_files(
@@ -87,16 +87,16 @@ def find_files(
         return {}
     walk = open_walk(Path(where), corrections)
     total = sum(1 for _ in walk.items())
-    found: dict[bytes, FoundImage] = {}
+    files: dict[bytes, FoundImage] = {}
     items = prefetched(_digested, walk.items(), THREADS)
     for number, (path, digest) in enumerate(items, 1):
         if digest in wanted:
-            found.setdefault(digest, FoundImage(path))
-            if len(found) == len(wanted):
+            files.setdefault(digest, FoundImage(path))
+            if len(files) == len(wanted):
                 break
         if number % REPORT_EVERY_FILES == 0:
             on_progress(number, total)
-    return found
+    return files
 
 
 def _digested(item: Item) -> tuple[bytes, bytes]:
@@ -123,15 +123,15 @@ def _is_held_out(data: bytes, item: Item) -> bool:
 
 
 def _fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
-    found: dict[int, FoundImage] = {}
+    pictures: dict[int, FoundImage] = {}
     parts: tuple[tuple[fashion_mnist.Split, str], ...] = (("train", "training"), ("test", "test"))
     for part, name in parts:
         images = Examples.of(*fashion_mnist.load(part, download=False)).images
         hashes = content_hashes(~images if spec.invert else images)
         for number in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))).tolist():
             picture = FoundImage(b"", f"{name} image {number}", _png(images[number, ..., 0]))
-            found.setdefault(int(hashes[number]), picture)
-    return found
+            pictures.setdefault(int(hashes[number]), picture)
+    return pictures
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:

@@ -148,7 +148,7 @@ class ClassFolderWalk:
         """Names and whether they are folders, ordered by name; counts skipped entries."""
         try:
             with os.scandir(folder) as entries:
-                found = [entry for entry in entries if not self._skipped(entry)]
+                wanted = [entry for entry in entries if not self._skipped(entry)]
         except OSError as error:
             if folder == self.root:
                 raise SetupError(
@@ -158,7 +158,7 @@ class ClassFolderWalk:
             self.skipped[CLOSED] += 1
             self.closed[folder] = error.strerror or type(error).__name__
             return []
-        return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+        return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in wanted)
 
     def _skipped(self, entry: os.DirEntry[bytes]) -> bool:
         if entry.name.startswith(b"."):

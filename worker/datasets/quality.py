@@ -117,8 +117,8 @@ def _is_ambiguous(groups: Groups, labels: Labels) -> npt.NDArray[np.bool_]:
     highest = np.full(size, -1, np.int64)
     np.minimum.at(lowest, groups, labels)
     np.maximum.at(highest, groups, labels)
-    found: npt.NDArray[np.bool_] = lowest != highest
-    return found
+    differ: npt.NDArray[np.bool_] = lowest != highest
+    return differ
 
 
 def _are(count: int) -> str:
@@ -131,9 +131,9 @@ def _images(count: int) -> str:
 
 def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
     reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED, LOST)
-    found = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
-    if found:
-        yield f"skipped: {', '.join(found)}"
+    counts = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
+    if counts:
+        yield f"skipped: {', '.join(counts)}"
 
 
 class UnreadableFiles:

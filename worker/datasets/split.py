@@ -91,8 +91,8 @@ def _balance(
     wanted = [(HELDOUT, ordered, 1), (TRAINING, ordered[::-1], 2), (TEST, ordered, 1)]
     for part, candidates, least in wanted if with_test else wanted[:2]:
         missing = least - np.count_nonzero(sides[ordered] == part)
-        for one in _spare(sides, candidates, part)[: max(0, missing)]:
-            sides[same == same[one]] = part
+        for image in _spare(sides, candidates, part)[: max(0, missing)]:
+            sides[same == same[image]] = part
 
 
 def _spare(sides: Parts, candidates: npt.NDArray[np.int64], part: int) -> npt.NDArray[np.int64]:

@@ -95,10 +95,10 @@ def _extent(data: bytes, start: int, length: int) -> bytes:
 
 
 def _only(boxes: Sequence[_Box], name: bytes) -> _Box:
-    found = [box for box in boxes if box.name == name]
-    if len(found) != 1:  # of several, libavif might read another one
+    named = [box for box in boxes if box.name == name]
+    if len(named) != 1:  # of several, libavif might read another one
         raise ImageError(Status.UNREADABLE)
-    return found[0]
+    return named[0]
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[_Box]:
@@ -120,13 +120,13 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[_Box]:
 def _av1_items(data: bytes, info: _Box) -> set[int]:
     """The numbers of the items that are AV1 images."""
     wide = data[info.start] > 0
-    found = set()
+    items = set()
     for box in _boxes(data, info.start + 4 + (4 if wide else 2), info.end):
         layout = ">I2x4s" if data[box.start] > 2 else ">H2x4s"
         item, kind = struct.unpack_from(layout, data, box.start + 4)
         if kind == b"av01":
-            found.add(item)
-    return found
+            items.add(item)
+    return items
 
 
 def _places(data: bytes, box: _Box) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:

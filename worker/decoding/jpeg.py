@@ -111,10 +111,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Code, start and end (in bytes) of every segment with content."""
     at = len(_START)
     for _ in range(_MAX_SEGMENTS):
-        found = _CODE.search(data, at + 1)
-        if found is None:
+        marker = _CODE.search(data, at + 1)
+        if marker is None:
             return
-        code, start, at = data[found.start()], found.start() - 1, found.end()
+        code, start, at = data[marker.start()], marker.start() - 1, marker.end()
         if code not in _BARE:
             at += int.from_bytes(data[at : at + 2], "big")
             yield code, start, at

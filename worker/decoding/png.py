@@ -72,7 +72,7 @@ def read(data: bytes) -> Image.Image:
 
 def _chunks(data: memoryview) -> _Chunks:
     """The content of every needed chunk, by name. A file without IEND is damaged."""
-    found: _Chunks = {}
+    chunks: _Chunks = {}
     at = _FIRST_CHUNK
     for _ in range(_MAX_CHUNKS):
         length, name = struct.unpack_from(">I4s", data, at)
@@ -80,9 +80,9 @@ def _chunks(data: memoryview) -> _Chunks:
         if name in _NEEDED:
             if zlib.crc32(data[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
                 break
-            found.setdefault(name, []).append(data[at + 8 : end])
+            chunks.setdefault(name, []).append(data[at + 8 : end])
         if name == b"IEND":
-            return found
+            return chunks
         at = end + 4
     raise ImageError(Status.UNREADABLE)
 

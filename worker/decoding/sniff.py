@@ -17,10 +17,10 @@ def sniff(data: bytes) -> ImageFormat:
         ImageError: `unreadable` if there are too few bytes to detect it, `unsupported` for any
             other format.
     """
-    found = format_of(data[:HEAD_BYTES])
-    if found is None:
+    kind = format_of(data[:HEAD_BYTES])
+    if kind is None:
         raise ImageError(Status.UNREADABLE if _is_truncated(data) else Status.UNSUPPORTED)
-    return found
+    return kind
 
 
 def _is_truncated(data: bytes) -> bool:

@@ -107,12 +107,12 @@ def _names(samples: Samples, suffix: str) -> Iterator[str]:
 
 
 def _present(out: Path) -> set[str]:
-    found: set[str] = set()
+    paths: set[str] = set()
     for label in fashion_mnist.LABELS:
         folder = folder_of(label)
         (out / folder).mkdir(parents=True, exist_ok=True)
-        found.update(f"{folder}/{entry}" for entry in os.listdir(out / folder))
-    return found
+        paths.update(f"{folder}/{entry}" for entry in os.listdir(out / folder))
+    return paths
 
 
 def _put(path: Path, content: bytes) -> None:

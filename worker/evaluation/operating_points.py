@@ -67,8 +67,8 @@ def accepted(
 ) -> npt.NDArray[np.bool_]:
     """Bool [n]: whether the threshold of its label accepts each prediction."""
     limits = np.array([math.inf if limit is None else limit for limit in thresholds])
-    found: npt.NDArray[np.bool_] = confidence >= limits[predicted]
-    return found
+    reached: npt.NDArray[np.bool_] = confidence >= limits[predicted]
+    return reached
 
 
 def _point(
@@ -95,9 +95,9 @@ def _point(
     )
 
 
-def _lowered(found: float | None, higher: float | None) -> float | None:
+def _lowered(threshold: float | None, higher: float | None) -> float | None:
     """A threshold that accepts whatever `higher` accepts. It matters for labels with answers enough
     for the lower precision alone: for the higher one they take the pooled threshold."""
-    if found is None or higher is None:
-        return higher if found is None else found
-    return min(found, higher)
+    if threshold is None or higher is None:
+        return higher if threshold is None else threshold
+    return min(threshold, higher)

@@ -46,15 +46,15 @@ def choose(passes: Passes, labels: Labels) -> SecondPass:
     if passes.mirrored is None or not len(labels):
         return never
     cooling = temperature(always.logits, labels)
-    losses = [log_loss(one.logits / cooling, labels) for one in (never, always)]
+    losses = [log_loss(judged.logits / cooling, labels) for judged in (never, always)]
     loss_allowed = losses[0] - REMAINING * (losses[0] - losses[1])
     right_wanted = _right(always.logits, labels) - TOLERANCE * len(labels)
     gaps = np.sort(margins(passes.first))
     for share in SHARES:
-        found = apply(passes, _margin_of(gaps, share))
-        right, loss = _right(found.logits, labels), log_loss(found.logits / cooling, labels)
+        tried = apply(passes, _margin_of(gaps, share))
+        right, loss = _right(tried.logits, labels), log_loss(tried.logits / cooling, labels)
         if right >= right_wanted and loss <= loss_allowed:
-            return found
+            return tried
     return always
 
 

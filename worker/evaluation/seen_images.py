@@ -45,7 +45,7 @@ def read(registry: Registry, card: Card) -> SeenImages | None:
     if not {LEARNED, HELD_OUT} <= card.files.keys():
         return None
     data = (registry.read(card, name) for name in (LEARNED, HELD_OUT))
-    return SeenImages(*(np.frombuffer(one[: len(one) // 8 * 8], "<u8") for one in data))
+    return SeenImages(*(np.frombuffer(packed[: len(packed) // 8 * 8], "<u8") for packed in data))
 
 
 def count(seen: SeenImages, parts: list[Examples]) -> tuple[int, int]:

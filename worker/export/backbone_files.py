@@ -43,15 +43,15 @@ def backbone_files(backbone: Backbone, folder: Path, on_part: OnPart = unobserve
         OSError: the folder cannot be written.
     """
     own = folder / f"{backbone.name}-{backbone.sha256[:8]}"
-    found = _stored(own)
-    if found is None:
+    files = _stored(own)
+    if files is None:
         atomic_file.make_folder(own)
         made = _converted(backbone, on_part)
         for kind, data in zip((FP32, INT8), made, strict=True):
             replace(own / f"{_hash(data)}.{kind}", data)
-        found = _stored(own) or made
-        _remove_others(own, found)
-    return found
+        files = _stored(own) or made
+        _remove_others(own, files)
+    return files
 
 
 def _stored(folder: Path) -> BackboneFiles | None:

@@ -30,8 +30,8 @@ class PrecisionChoice(NamedTuple):
 def compare(fp32: Logits, int8: Logits, labels: Labels) -> PrecisionTrial:
     """Compare both on the same held-out images: logits [n, classes], true labels int64 [n]."""
     predicted = fp32.argmax(1), int8.argmax(1)
-    right = [(one == labels).astype(np.float64) for one in predicted]
-    losses = [log_losses(one / temperature(one, labels), labels) for one in (fp32, int8)]
+    right = [(logits == labels).astype(np.float64) for logits in predicted]
+    losses = [log_losses(logits / temperature(logits, labels), labels) for logits in (fp32, int8)]
     root = np.sqrt(len(labels))
     return PrecisionTrial(
         count=len(labels),

@@ -98,10 +98,10 @@ def answer_out_of_fold(
     """Answer all photos under these labels [n]; `on_fold` as in `fit_out_of_fold`."""
     alike = groups(photos.fp32, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
-    found = fit_out_of_fold(photos.fp32, labels, classes, parts, alike, on_fold=on_fold)
-    answers = probabilities(found.logits, found.temperature)
-    wrong = wrong_labels(found.logits / np.float32(found.temperature), labels)
-    return Checked(found, parts, alike, answers, wrong)
+    fitted = fit_out_of_fold(photos.fp32, labels, classes, parts, alike, on_fold=on_fold)
+    answers = probabilities(fitted.logits, fitted.temperature)
+    wrong = wrong_labels(fitted.logits / np.float32(fitted.temperature), labels)
+    return Checked(fitted, parts, alike, answers, wrong)
 
 
 def all_photos(folder: PhotoFolder) -> PhotoFeatures:
@@ -128,7 +128,7 @@ def _rows(
     odd: Sequence[bool],
     bad: Sequence[Bad],
 ) -> CheckedRows:
-    found, answers = checked.found, checked.answers
+    fitted, answers = checked.found, checked.answers
     k = min(MAX_LABELS, len(folder.labels))
     best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
     paths = [*photos.paths, *(one.path for one in bad)]
@@ -143,7 +143,7 @@ def _rows(
     labels = [*photos.labels.tolist(), *[0] * len(bad)]
     return CheckedRows(
         root=os.fsencode(work.data),
-        card=encode_card(_card(folder, found, answers, photos)),
+        card=encode_card(_card(folder, fitted, answers, photos)),
         k=k,
         paths=[paths[i] for i in order],
         stamps=[read[i][0] for i in order],
@@ -171,27 +171,27 @@ def _in_test(order: Sequence[int], photos: PhotoFeatures) -> bytes:
 def _like(order: Sequence[int], photos: PhotoFeatures, alike: Groups) -> list[int]:
     """The earlier row that each row is a copy or a near-duplicate of; -1: none."""
     first_of_group, first_of_copies = dict[int, int](), dict[bytes, int]()
-    found = []
+    firsts = []
     for row, i in enumerate(order):
         if i >= len(photos.paths):  # unreadable
-            found.append(-1)
+            firsts.append(-1)
             continue
         near = first_of_group.setdefault(int(alike[i]), row)
         same = first_of_copies.setdefault(photos.digests[i].tobytes(), row)
-        found.append(same if same != row else near if near != row else -1)
-    return found
+        firsts.append(same if same != row else near if near != row else -1)
+    return firsts
 
 
 def _card(
-    folder: PhotoFolder, found: OutOfFold, answers: Probabilities, photos: PhotoFeatures
+    folder: PhotoFolder, fitted: OutOfFold, answers: Probabilities, photos: PhotoFeatures
 ) -> Card:
     """The card of the heads that answered, which are no version."""
     measured = score(answers, photos.labels, folder.labels)
     return msgspec.structs.replace(
         blank_card(MODEL, recipes.find(RECIPE), folder, 0),
-        temperature=found.temperature,
+        temperature=fitted.temperature,
         metrics=Metrics(measured.accuracy, measured.count, measured.loss, measured.ece),
-        heldout_error=found.error,
+        heldout_error=fitted.error,
         folds=fold_count(len(photos.labels)),
         operating_points=operating_points(answers, photos.labels),
         notes="Out of fold: each image is answered by a head that did not learn from it.",

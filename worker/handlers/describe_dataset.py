@@ -50,10 +50,10 @@ def show(context: Context, work: ShowData) -> Reply:
         context.report(Progress(LOADING, step=done, steps=total))
 
     if work.data == FASHION_MNIST:
-        found = fashion(work.index, context.folder)
+        described = fashion(work.index, context.folder)
     else:
-        found = folder(Path(work.data), work.index, context.folder, report)
-    return Reply(found.report, found.files)
+        described = folder(Path(work.data), work.index, context.folder, report)
+    return Reply(described.report, described.files)
 
 
 class Described(NamedTuple):
@@ -94,7 +94,7 @@ def folder(
     counts = sample.count(walk, lambda done: on_files(done, 0))
     total = int(counts.sum())
     sample.check_index(index, total)
-    one, title = _single(walk, index, total)
+    image, title = _single(walk, index, total)
     some = _samples(walk, counts)
     if total > CHECKED_FILES:
         report = _counted(walk, counts, some, TOO_MANY)
@@ -103,7 +103,7 @@ def folder(
             report = _checked(where, scratch, on_files)
         except SetupError as error:  # the counts help to find the reason
             report = _counted(walk, counts, some, f"it cannot be trained on: {error}")
-    return _drawn(report, some.examples, one, title)
+    return _drawn(report, some.examples, image, title)
 
 
 def _samples(walk: folder_layout.ClassFolderWalk, counts: sample.Counts) -> sample.Sample:
@@ -162,11 +162,11 @@ def _below(path: bytes, walk: folder_layout.ClassFolderWalk) -> str:
     return folder_layout.printable(os.path.relpath(path, walk.root))
 
 
-def _drawn(report: DataReport, some: Examples, one: Image, title: str) -> Described:
+def _drawn(report: DataReport, some: Examples, image: Image, title: str) -> Described:
     return Described(
         report,
         {
             GRID: sample_grid.grid(report.labels, some.images, some.labels),
-            SINGLE: sample_grid.single(one, title),
+            SINGLE: sample_grid.single(image, title),
         },
     )

@@ -77,10 +77,10 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     split, parts, notes = measured(
         card, loaded.data, given_parts(where), seen_images.read(context.registry, card)
     )
-    labels = np.concatenate([one.labels for one in parts])
+    labels = np.concatenate([part.labels for part in parts])
     truth = mapped(labels, loaded.data.labels, card.labels)
     model = load_runtime.load(runtimes.DEFAULT.name, card, served)
-    probabilities = _predict(context, model, [one.images for one in parts])
+    probabilities = _predict(context, model, [part.images for part in parts])
     files = {}
     if work.pictures:
         context.stage("drawing")
@@ -128,7 +128,7 @@ def source(card: Card) -> str:
 
 
 def measured(
-    card: Card, found: DataSet, given: Collection[int], known: SeenImages | None = None
+    card: Card, data: DataSet, given: Collection[int], known: SeenImages | None = None
 ) -> MeasuredPart:
     """The test images, else the held-out ones; all if the folder has neither part of its own.
 
@@ -140,17 +140,17 @@ def measured(
     Raises:
         SetupError: there are no images at all.
     """
-    test, held = _some(found.test), _some(found.heldout)
+    test, held = _some(data.test), _some(data.heldout)
     if test and TEST in given:
         return MeasuredPart("test", test, _seen_note(known, test))
     if held and HELDOUT in given:
         return MeasuredPart("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
-    parts = [*_some(found.examples), *held, *test]
+    parts = [*_some(data.examples), *held, *test]
     if not parts:
-        raise SetupError(f"{found.name} has no images to evaluate; name another folder")
+        raise SetupError(f"{data.name} has no images to evaluate; name another folder")
     if known and not any(seen_images.count(known, parts)):
         return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
-    if test and (card.dataset == found.name or _is_origin(known, found.examples, test)):
+    if test and (card.dataset == data.name or _is_origin(known, data.examples, test)):
         return MeasuredPart("test", test, _seen_note(known, test) or (_SET_ASIDE_NOTE,))
     return MeasuredPart("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
 

@@ -165,21 +165,21 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
     def report_progress(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
-    found, report = load.load(work.data, None, spec, context.folder, on_progress=report_progress)
-    if found.heldout is None or not len(found.heldout.labels):
-        raise SetupError(f"{found.name} has too few images to hold any out; add some")
+    data, report = load.load(work.data, None, spec, context.folder, on_progress=report_progress)
+    if data.heldout is None or not len(data.heldout.labels):
+        raise SetupError(f"{data.name} has too few images to hold any out; add some")
 
     def named(examples: Examples) -> Examples:
-        return Examples(examples.images, mapped(examples.labels, found.labels, work.labels))
+        return Examples(examples.images, mapped(examples.labels, data.labels, work.labels))
 
-    test = found.test if found.test is not None and len(found.test.labels) else None
+    test = data.test if data.test is not None and len(data.test.labels) else None
     return Labelled(
-        named(found.heldout),
-        found.heldout_files,
+        named(data.heldout),
+        data.heldout_files,
         None if test is None else named(test),
-        found.examples.images,
+        data.examples.images,
         report,
-        found.gates,
+        data.gates,
     )
 
 

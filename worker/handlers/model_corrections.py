@@ -50,13 +50,16 @@ def of(context: Context, work: Train) -> ModelCorrections:
         return ModelCorrections([], [], 0, [])
     submitted = context.request.created
     given = [
-        LearnedDecision(one, submitted) for one in decode_files(context.input, work.corrections)
+        LearnedDecision(decision, submitted)
+        for decision in decode_files(context.input, work.corrections)
     ]
     earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
     decisions = learned_corrections.latest([*earlier.decisions, *given])
     known = _known_to(context, work, given) if work.trial else decisions
-    new = {one.file.sha256 for one in given}
-    before = [one for one in known if one.file.label and one.file.sha256 not in new]
+    new = {decision.file.sha256 for decision in given}
+    before = [
+        decision for decision in known if decision.file.label and decision.file.sha256 not in new
+    ]
     learned = [] if work.without_corrections else list(learned_corrections.in_force(known))
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
 

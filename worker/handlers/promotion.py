@@ -97,8 +97,8 @@ def _compared(
     if of_new and of_old:
         same_input = old.preprocessing == new.preprocessing
         corrected = _corrected(context, new)
-        if found := quality_gate.paired(of_new, of_old, same_input, corrected):
-            return found
+        if comparison := quality_gate.paired(of_new, of_old, same_input, corrected):
+            return comparison
     if new.folds:  # it is measured on all images, of which no other version holds out the same
         return None
     images = heldout(old.preprocessing)

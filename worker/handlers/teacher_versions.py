@@ -26,8 +26,8 @@ def pinned(context: Context, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     path = context.folder / TEACHERS_FILE
     if not path.exists():
-        found = dict.fromkeys(context.registry.resolve(parse(name)).ref for name in names)
-        replace(path, msgspec.json.encode(list(found)))
+        refs = dict.fromkeys(context.registry.resolve(parse(name)).ref for name in names)
+        replace(path, msgspec.json.encode(list(refs)))
     return msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
 
 

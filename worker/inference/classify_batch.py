@@ -117,9 +117,9 @@ def _result(
     for index, image in enumerate(images):
         if not ledger.mark_image(batch, child.owner, index):
             return None
-        one = Status.CRASHED if index in claim.blamed else image
+        content = Status.CRASHED if index in claim.blamed else image
         with time_limit(child.settings.careful_limit_s), memory_limit(memory):
-            parts.append(_classify_images(record, model, [one]))
+            parts.append(_classify_images(record, model, [content]))
     return join(parts)
 
 

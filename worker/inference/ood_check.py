@@ -19,8 +19,8 @@ def are_outliers(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     flat = _flat(images)
     share = np.count_nonzero(flat > gates.foreground, axis=1) / flat.shape[1]
     size = (share < gates.smallest) | (share > gates.largest)
-    found: NDArray[np.bool_] = size | _border_is_bright(images, gates.border)
-    return found
+    outliers: NDArray[np.bool_] = size | _border_is_bright(images, gates.border)
+    return outliers
 
 
 def _border_is_bright(images: NDArray[np.uint8], limit: int) -> NDArray[np.bool_]:

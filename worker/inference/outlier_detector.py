@@ -51,7 +51,7 @@ class PartDistances(NamedTuple):
     def logs(self, features: Floats) -> Scores:
         """Logarithms of the squared distances, float64 [n, parts]; each row depends on its own."""
         rows = (features - self.mean) * self.scale
-        found = np.empty((len(rows), len(self.widths)))
+        logs = np.empty((len(rows), len(self.widths)))
         start = 0
         for part, width in enumerate(self.widths.tolist()):
             columns = slice(start, start + width)
@@ -60,9 +60,9 @@ class PartDistances(NamedTuple):
             along = np.matmul(mine, self.basis[columns])[:, 0]
             total = np.matmul(mine, mine.transpose(0, 2, 1))[:, 0, 0]
             distance = (along * along * self.gains[part]).sum(1) + total * self.rest[part]
-            found[:, part] = np.log(np.maximum(distance, np.finfo(np.float32).tiny))
+            logs[:, part] = np.log(np.maximum(distance, np.finfo(np.float32).tiny))
             start += width
-        return found
+        return logs
 
 
 class Neighbours(NamedTuple):
@@ -80,8 +80,8 @@ class Neighbours(NamedTuple):
         along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), np.finfo(np.float32).tiny)
         cosines = np.matmul(along, self.known.T)[:, 0]
         place = max(0, cosines.shape[1] - NEIGHBOUR)
-        found: Scores = 1 - np.partition(cosines, place, axis=1)[:, place].astype(np.float64)
-        return found
+        angles: Scores = 1 - np.partition(cosines, place, axis=1)[:, place].astype(np.float64)
+        return angles
 
 
 class OutlierDetector(NamedTuple):
@@ -97,8 +97,8 @@ class OutlierDetector(NamedTuple):
 
     def are_outliers(self, features: Floats) -> npt.NDArray[np.bool_]:
         """Bool [n] for features float32 [n, features]."""
-        found: npt.NDArray[np.bool_] = self.scores(features) > self.threshold
-        return found
+        outliers: npt.NDArray[np.bool_] = self.scores(features) > self.threshold
+        return outliers
 
     def scores(self, features: Floats) -> Scores:
         """float64 [n]."""
@@ -109,8 +109,8 @@ class OutlierDetector(NamedTuple):
 
 def combined(standardized: Scores) -> Scores:
     """One score of standardized ones [n, several]: a smooth maximum."""
-    found: Scores = np.log(np.exp(np.minimum(standardized, LARGEST)).mean(1))
-    return found
+    scores: Scores = np.log(np.exp(np.minimum(standardized, LARGEST)).mean(1))
+    return scores
 
 
 def encode(detector: OutlierDetector) -> bytes:
@@ -132,8 +132,8 @@ def encode(detector: OutlierDetector) -> bytes:
 
 def rounded(values: Floats) -> Floats:
     """As axes and known images are in the file."""
-    found: Floats = values.astype(np.float16).astype(np.float32)
-    return found
+    halves: Floats = values.astype(np.float16).astype(np.float32)
+    return halves
 
 
 def _stored(name: str, values: Floats) -> npt.NDArray[np.floating]:

@@ -92,30 +92,30 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
         return FittedHead(*_choose(work, data, card, self.task.observer.fold))
 
     def export(self, data: PhotoFolder, fitted: FittedHead) -> Served:
-        found = fitted.head.found
-        files, card = _export(self._backbone, data, found.head, fitted.card)
-        return Served(card, files, found.logits)
+        chosen = fitted.head.found
+        files, card = _export(self._backbone, data, chosen.head, fitted.card)
+        return Served(card, files, chosen.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedHead, served: Served) -> BuiltVersion:
-        found, learn = fitted.head.found, data.learn
+        chosen, learn = fitted.head.found, data.learn
         detector = _detector(self._backbone, data, served.card)
         count = len(learn.labels)
-        predictions = probabilities(found.logits, found.temperature)
+        predictions = probabilities(chosen.logits, chosen.temperature)
         card = msgspec.structs.replace(
             served.card,
-            temperature=found.temperature,
-            heldout_error=found.error,
+            temperature=chosen.temperature,
+            heldout_error=chosen.error,
             folds=fold_count(count),
             operating_points=operating_points(predictions, learn.labels),
             dataset_fingerprint=_fingerprint(learn),
             notes=f"A linear head on {self._backbone.name}, fitted to {count} images"
-            f"{' and their mirror images' if found.mirrored else ''}. The "
+            f"{' and their mirror images' if chosen.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
         answered = Answered(predictions, learn.labels, _Photos(learn, card))
         tested = _tested(data.test, fitted.head.test, card)
         assessed = assess_answers(card, [], answered, tested)
-        answers = HeldoutAnswers(learn.contents, learn.labels, found.logits, learn.digests)
+        answers = HeldoutAnswers(learn.contents, learn.labels, chosen.logits, learn.digests)
         records = {
             outlier_detector.FILE: detector,
             heldout_answers.FILE: heldout_answers.encode(answers),
@@ -153,14 +153,14 @@ def _choose(
     def fit(int8: bool) -> _Tried:
         features = folder.learn.int8 if int8 else folder.learn.fp32
         mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
-        found = fit_out_of_fold(
+        fitted = fit_out_of_fold(
             features, folder.learn.labels, len(folder.labels), parts, folder.groups,
             mirrored=mirrored, fit=partial(linear_head.fit, weighted=work.weighted),
             on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
         )  # fmt: skip
         if folder.test is None:
-            return _Tried(found, None)
-        return _Tried(found, found.head.logits(folder.test.int8 if int8 else folder.test.fp32))
+            return _Tried(fitted, None)
+        return _Tried(fitted, fitted.head.logits(folder.test.int8 if int8 else folder.test.fp32))
 
     exact = fit(int8=False)
     if work.precision == "fp32":
@@ -212,10 +212,10 @@ def _check_head(served: Classifier, head: Head, images: Images) -> None:
     Raises:
         SetupError: it does not.
     """
-    found = served.outputs(images)
-    assert found.features is not None
-    expected = head.logits(found.features)
-    difference = np.abs(found.logits - expected).max()
+    outputs = served.outputs(images)
+    assert outputs.features is not None
+    expected = head.logits(outputs.features)
+    difference = np.abs(outputs.logits - expected).max()
     if not difference <= LOGITS_TOLERANCE * np.abs(expected).max():
         raise SetupError(
             f"the exported graph does not apply its head (logits differ by {difference:.1e}); "

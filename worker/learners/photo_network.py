@@ -111,18 +111,18 @@ def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
     Raises:
         SetupError: there are none.
     """
-    found: npt.NDArray[np.bool_]
+    held: npt.NDArray[np.bool_]
     if _is_given(folder):
-        found = folder.learn.parts == HELDOUT
+        held = folder.learn.parts == HELDOUT
     else:
         numbers = digest_numbers(folder.learn)
-        found = folds(folder.groups, numbers, folder.learn.labels) == HELD_FOLD
-    if not found.any():
+        held = folds(folder.groups, numbers, folder.learn.labels) == HELD_FOLD
+    if not held.any():
         raise SetupError(
-            f"none of the {len(found)} photos of {folder.name} is held out; add photos, or use "
+            f"none of the {len(held)} photos of {folder.name} is held out; add photos, or use "
             "--recipe photo-head"
         )
-    return found
+    return held
 
 
 def learned(folder: PhotoFolder, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -133,14 +133,14 @@ def learned(folder: PhotoFolder, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.
     """
     labels = folder.learn.labels
     groups = separated(folder.groups, digest_numbers(folder.learn), labels)
-    found: npt.NDArray[np.bool_] = ~np.isin(groups, groups[held])
-    missing = set(range(len(folder.labels))) - set(labels[found].tolist())
+    learn: npt.NDArray[np.bool_] = ~np.isin(groups, groups[held])
+    missing = set(range(len(folder.labels))) - set(labels[learn].tolist())
     if missing and _is_given(folder):
         raise SetupError(
             f"train/ has no photos of {folder.labels[min(missing)]} but near-duplicates of those "
             "in validation/; add photos of other scenes to train/, or use --recipe photo-head"
         )
-    return found
+    return learn
 
 
 def _is_given(folder: PhotoFolder) -> bool:
@@ -212,5 +212,7 @@ def _pretrained(recipe: Recipe) -> Pretrained | None:
     """The backbone that a version contains."""
     if recipe.network != "fine":
         return None
-    one = table.find(recipe.backbone)
-    return Pretrained(one.name, one.sha256, one.package, one.licence, one.source)
+    backbone = table.find(recipe.backbone)
+    return Pretrained(
+        backbone.name, backbone.sha256, backbone.package, backbone.licence, backbone.source
+    )

@@ -86,7 +86,7 @@ def seconds_per_image(
     assert recipe.size is not None
     few = learn.where(np.arange(len(learn.labels)) < PACE_IMAGES)
     some = Examples(pixels(few, Preprocessing(*recipe.size), scratch), few.labels)
-    one = Examples(some.images[:1], some.labels[:1])
+    single = Examples(some.images[:1], some.labels[:1])
     # The first epoch compiles the network.
-    trained = train(timed(recipe, len(learn.labels)), some, one, classes, seed, build=form.build)
+    trained = train(timed(recipe, len(learn.labels)), some, single, classes, seed, build=form.build)
     return trained.history[1].seconds / len(some.labels)

@@ -51,9 +51,9 @@ def keep_assigned(pool: Any) -> None:
         return
 
     def flushed() -> None:
-        jobs = [one for one in tuple(processes._cache.values()) if one._write_to is not None]
+        jobs = [job for job in tuple(processes._cache.values()) if job._write_to is not None]
         flush()
-        processes._cache.update({one._job: one for one in jobs if not one.ready()})
+        processes._cache.update({job._job: job for job in jobs if not job.ready()})
 
     pool.flush = flushed
 

@@ -34,7 +34,10 @@ def fit(
         centres[label] = rows[labels == label].mean(0)
     rows -= centres[labels]
     solve = _Solver(rows)
-    return [_head(solve(centres.T, one), centres, present, mean, scale) for one in shrinkages]
+    return [
+        _head(solve(centres.T, shrinkage), centres, present, mean, scale)
+        for shrinkage in shrinkages
+    ]
 
 
 def _head(
@@ -67,8 +70,8 @@ class _Solver:
         matrix = share * self._products
         matrix[np.diag_indices_from(matrix)] += ridge
         if not self._few:
-            found: Matrix = np.linalg.solve(matrix, right)
-            return found
+            solution: Matrix = np.linalg.solve(matrix, right)
+            return solution
         # Woodbury's identity.
         inner = np.linalg.solve(matrix, self._rows @ right)
         return (right - share * (self._rows.T @ inner)) / ridge

@@ -48,8 +48,8 @@ class FittedDetector(NamedTuple):
     @property
     def outliers(self) -> npt.NDArray[np.bool_]:
         """Bool [n]: the images least like the others, a share of FALSE_FLAGS and at least one."""
-        found: npt.NDArray[np.bool_] = self.scores >= self.detector.threshold
-        return found
+        outliers: npt.NDArray[np.bool_] = self.scores >= self.detector.threshold
+        return outliers
 
 
 def fit_outlier_detector(features: Features, widths: Sequence[int], folds: Folds) -> FittedDetector:
@@ -125,9 +125,9 @@ def distances(features: Features, widths: Sequence[int]) -> PartDistances:
 def _main_directions(rows: Features, count: int) -> npt.NDArray[np.float32]:
     """Orthogonal directions [features, count] of about the largest variances, largest first."""
     start = np.random.default_rng(0).normal(size=(rows.shape[1], count)).astype(np.float32)
-    found, _ = np.linalg.qr(start)
+    basis, _ = np.linalg.qr(start)
     for _ in range(ROUNDS):
-        found, _ = np.linalg.qr(rows.T @ (rows @ found))
-    _, turn = np.linalg.eigh(np.cov(rows @ found, rowvar=False).reshape(count, count))
-    main: npt.NDArray[np.float32] = (found @ turn[:, ::-1]).astype(np.float32)
+        basis, _ = np.linalg.qr(rows.T @ (rows @ basis))
+    _, turn = np.linalg.eigh(np.cov(rows @ basis, rowvar=False).reshape(count, count))
+    main: npt.NDArray[np.float32] = (basis @ turn[:, ::-1]).astype(np.float32)
     return main

@@ -41,8 +41,8 @@ def folds(groups: Groups, digests: Digests, labels: Labels, count: int = FOLDS) 
     np.minimum.at(keys, parts, digests)
     of_part = (keys % np.uint64(count)).astype(np.int64)
     _spread(of_part, keys, parts, labels, count)
-    found: Folds = of_part[parts]
-    return found
+    of_image: Folds = of_part[parts]
+    return of_image
 
 
 def alike(groups: Groups, labels: Labels) -> list[int]:
@@ -70,21 +70,21 @@ def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count:
     presence = np.zeros((int(labels.max(initial=-1)) + 1, count), np.int64)
     np.add.at(presence, (labels, of_part[parts]), 1)
     steps = range(1, count)
-    fixed = np.array([len(np.unique(parts[labels == one])) < 2 for one in range(len(presence))])
+    fixed = np.array([len(np.unique(parts[labels == label])) < 2 for label in range(len(presence))])
 
     def lonely(present: Presence) -> npt.NDArray[np.int64]:
         return np.flatnonzero((np.count_nonzero(present, axis=1) == 1) & ~fixed)
 
-    while len(found := lonely(presence)):
+    while len(alone := lonely(presence)):
         # By content, not by the number of the class, which depends on the other classes. Equal
         # contents of separated classes move together.
-        for key in np.unique(keys[parts[np.isin(labels, found)]])[::-1]:
+        for key in np.unique(keys[parts[np.isin(labels, alone)]])[::-1]:
             same = keys == key
             here = int(of_part[same][0])
             moved = np.bincount(labels[same[parts]], minlength=len(presence))
             trials = [_moved(presence, moved, here, (here + step) % count) for step in steps]
             remaining = [len(lonely(trial)) for trial in trials]
-            if min(remaining) < len(found):
+            if min(remaining) < len(alone):
                 best = int(np.argmin(remaining))
                 of_part[same], presence = (here + steps[best]) % count, trials[best]
                 break
@@ -94,7 +94,7 @@ def _spread(of_part: Folds, keys: Digests, parts: Groups, labels: Labels, count:
 
 def _moved(presence: Presence, images: npt.NDArray[np.int64], start: int, end: int) -> Presence:
     """The presence with `images`, counted by class, in the fold `end` instead of `start`."""
-    found = presence.copy()
-    found[:, start] -= images
-    found[:, end] += images
-    return found
+    moved = presence.copy()
+    moved[:, start] -= images
+    moved[:, end] += images
+    return moved

@@ -35,8 +35,8 @@ class Head(NamedTuple):
 
     def logits(self, features: Features) -> Logits:
         """float32 [n, classes] of features [n, features]."""
-        found: Logits = features @ self.weights + self.bias
-        return found
+        logits: Logits = features @ self.weights + self.bias
+        return logits
 
 
 def fit(
@@ -89,8 +89,8 @@ def deviation(features: Features) -> npt.NDArray[np.float64]:
     for start in range(0, len(features), BLOCK_IMAGES):
         apart = features[start : start + BLOCK_IMAGES] - mean
         squares += np.square(apart, out=apart).sum(0)
-    found: npt.NDArray[np.float64] = np.sqrt(squares / len(features))
-    return found
+    deviations: npt.NDArray[np.float64] = np.sqrt(squares / len(features))
+    return deviations
 
 
 class _Loss:

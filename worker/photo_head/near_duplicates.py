@@ -96,8 +96,8 @@ class _Links:
         return self._roots(np.arange(len(self._parents)))
 
     def _roots(self, images: npt.NDArray[np.int64]) -> Groups:
-        found = self._parents[images]
-        while ((above := self._parents[found]) != found).any():
-            found = above
-        self._parents[images] = found  # shortens the next search
-        return found
+        roots = self._parents[images]
+        while ((above := self._parents[roots]) != roots).any():
+            roots = above
+        self._parents[images] = roots  # shortens the next search
+        return roots

@@ -78,8 +78,8 @@ class _Images(NamedTuple):
             for number, head in enumerate(self.heads(~out, method, values)):
                 tried[number, out] = head.logits(self.views[0][out])
             self.on_answered()
-        judged = [self._judged(method, *one) for one in zip(values, tried, strict=True)]
-        return min(judged, key=lambda one: one.loss)
+        judged = [self._judged(method, *pair) for pair in zip(values, tried, strict=True)]
+        return min(judged, key=lambda pair: pair.loss)
 
     def _judged(self, method: Method, value: float, logits: Logits) -> _Tried:
         cooling = temperature(logits, self.labels)
@@ -89,9 +89,9 @@ class _Images(NamedTuple):
 
     def cooled_head(self, tried: _Tried) -> Head:
         """The head that learned from all images, with logits of ordinary size."""
-        (found,) = self.heads(np.full(len(self.labels), True), tried.method, [tried.value])
+        (head,) = self.heads(np.full(len(self.labels), True), tried.method, [tried.value])
         cooling = np.float32(tried.temperature)
-        return Head(found.weights / cooling, found.bias / cooling)
+        return Head(head.weights / cooling, head.bias / cooling)
 
 
 def fit_out_of_fold(
@@ -172,8 +172,8 @@ def standard_error(right: npt.NDArray[np.bool_], groups: Groups) -> float:
     If all groups have the same accuracy, the answers show no error. So the least is that of one
     right answer for each group, to which a right and a wrong one are added.
     """
-    found = right.astype(np.float64)
-    sums = np.bincount(np.unique(groups, return_inverse=True)[1], found - found.mean())
+    rights = right.astype(np.float64)
+    sums = np.bincount(np.unique(groups, return_inverse=True)[1], rights - rights.mean())
     count = len(sums)
     least = math.sqrt((count + 1) / count) / (count + 2)
-    return max(least, float(math.sqrt((sums * sums).sum()) / len(found)))
+    return max(least, float(math.sqrt((sums * sums).sum()) / len(rights)))

@@ -40,7 +40,10 @@ def wrong_labels(logits: Logits, labels: Labels) -> WrongLabels:
     lowest, highest, best = SMALLEST, LARGEST, _Fit(-np.inf, 1.0, 0.0, np.empty(0))
     for _ in range(ROUNDS):
         factors = np.geomspace(lowest, highest, STEPS)
-        best = max([best, *(_fit(logits, labels, one) for one in factors)], key=lambda one: one[0])
+        best = max(
+            [best, *(_fit(logits, labels, factor) for factor in factors)],
+            key=lambda factor: factor[0],
+        )
         step = factors[1] / factors[0]
         lowest, highest = best.factor / step, best.factor * step
     other = best.share * _other(best.given, logits.shape[1])
@@ -70,8 +73,8 @@ _TINY = np.finfo(np.float64).tiny
 
 def _other(given: Shares, classes: int) -> Shares:
     """What a wrong label has from the other classes."""
-    found: Shares = (1 - given) / max(classes - 1, 1)
-    return found
+    others: Shares = (1 - given) / max(classes - 1, 1)
+    return others
 
 
 def _share(given: Shares, gain: Shares) -> float:

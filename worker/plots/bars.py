@@ -27,10 +27,10 @@ Row = npt.NDArray[np.floating]  #: [classes]
 
 def colours(row: Row, truth: int) -> list[str]:
     """The colour of each label: predicted but wrong red, true blue, others grey."""
-    found = [OTHER] * len(row)
-    found[int(row.argmax())] = WRONG
-    found[truth] = RIGHT
-    return found
+    colours = [OTHER] * len(row)
+    colours[int(row.argmax())] = WRONG
+    colours[truth] = RIGHT
+    return colours
 
 
 def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:

@@ -53,8 +53,8 @@ def accuracies(probabilities: Probabilities, truth: Labels) -> Floats:
     """float64 [n]: the accuracy of the 1, 2, ... n most confident predictions."""
     order = np.argsort(-probabilities.max(1), kind="stable")
     right = (probabilities.argmax(1) == truth)[order]
-    found: Floats = np.cumsum(right) / np.arange(1, len(right) + 1)
-    return found
+    accuracies: Floats = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return accuracies
 
 
 def _points(axes: Axes, points: Sequence[OperatingPoint]) -> None:

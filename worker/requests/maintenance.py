@@ -116,8 +116,8 @@ class Maintenance(threading.Thread):
                 self._store_one(Workspace(self._store, request_id), request_id)
 
     def _store_one(self, folder: Workspace, request_id: str) -> None:
-        if folder.request() is None and (found := self._requests.submitted(request_id)):
-            folder.store(*found)
+        if folder.request() is None and (submitted := self._requests.submitted(request_id)):
+            folder.store(*submitted)
 
     def _restore(self) -> None:
         """Submit unanswered requests of the store that Redis has lost; take outcomes over."""

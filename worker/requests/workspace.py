@@ -69,11 +69,11 @@ class Workspace:
 
     def files(self, outcome: Outcome) -> dict[str, bytes]:
         """The plots beside an outcome, as far as they still exist."""
-        found = {}
+        contents = {}
         for name in outcome.files:
             with suppress(OSError):
-                found[name] = (self._path / "files" / name).read_bytes()
-        return found
+                contents[name] = (self._path / "files" / name).read_bytes()
+        return contents
 
     def store(self, request: Request, input: bytes | None) -> None:
         """Store a request that waits at a broker, unless one is stored under its id.

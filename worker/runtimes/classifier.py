@@ -56,8 +56,8 @@ def probabilities(logits: Logits, temperature: float) -> Probabilities:
 def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Probabilities float64 [n, classes] of logits [n, classes]."""
     powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    found: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
-    return found
+    shares: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
+    return shares
 
 
 def margins(logits: Logits) -> npt.NDArray[np.float32]:
@@ -65,8 +65,8 @@ def margins(logits: Logits) -> npt.NDArray[np.float32]:
     if logits.shape[1] < 2:
         return np.full(len(logits), np.inf, np.float32)
     largest = np.partition(logits, -2, axis=1)[:, -2:]
-    found: npt.NDArray[np.float32] = largest[:, 1] - largest[:, 0]
-    return found
+    gaps: npt.NDArray[np.float32] = largest[:, 1] - largest[:, 0]
+    return gaps
 
 
 def mirrored(images: Images) -> Images:
@@ -76,5 +76,5 @@ def mirrored(images: Images) -> Images:
 
 def mean(first: Logits, second: Logits) -> Logits:
     """The mean of the logits of both passes, float32 [n, classes]."""
-    found: Logits = (first + second) / np.float32(2)
-    return found
+    logits: Logits = (first + second) / np.float32(2)
+    return logits

@@ -63,16 +63,16 @@ def assess_answers(
     card: Card, history: Sequence[Line], heldout: Answered, test: Answered | None
 ) -> Assessment:
     """The same from predictions. The plots use the test images, or else the held-out images."""
-    found = {"heldout": score(heldout.predictions, heldout.labels, card.labels)}
+    scores = {"heldout": score(heldout.predictions, heldout.labels, card.labels)}
     if test is not None:
-        found["test"] = score(test.predictions, test.labels, card.labels)
+        scores["test"] = score(test.predictions, test.labels, card.labels)
     plotted = heldout if test is None else test
     plots = evaluation_plots.plots(
         card.labels, history, plotted.images, plotted.labels, plotted.predictions
     )
     plots[POINTS] = accepted_accuracy(heldout.predictions, heldout.labels, card.operating_points)
-    text = msgspec.json.format(msgspec.json.encode(found), indent=0)
-    return Assessment(_metrics(found["heldout"], found.get("test")), {EVALUATION: text} | plots)
+    text = msgspec.json.format(msgspec.json.encode(scores), indent=0)
+    return Assessment(_metrics(scores["heldout"], scores.get("test")), {EVALUATION: text} | plots)
 
 
 def _metrics(heldout: Evaluation, test: Evaluation | None) -> Metrics:

@@ -88,38 +88,38 @@ def load(
         gone = _remembered(walk, caches) if remembered else []
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
-        found = photo_features.compute(
+        photos = photo_features.compute(
             walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
     for number in range(len(walk.labels)):
-        mine = (found.labels == number) & (found.parts != TEST)
-        class_folder.check_class(walk, number, len(np.unique(found.contents[mine])))
+        mine = (photos.labels == number) & (photos.parts != TEST)
+        class_folder.check_class(walk, number, len(np.unique(photos.contents[mine])))
     on_part(COMPARING, 0, 0)
     alike = groups(
-        found.fp32,
-        digest_numbers(found),
-        mirrored=None if found.mirrored is None else found.mirrored.fp32,
+        photos.fp32,
+        digest_numbers(photos),
+        mirrored=None if photos.mirrored is None else photos.mirrored.fp32,
     )
-    learn = found.parts != TEST
+    learn = photos.parts != TEST
     return PhotoFolder(
         printable(walk.root.rpartition(b"/")[2]),
         walk.labels,
         spec,
-        found.where(learn),
+        photos.where(learn),
         np.unique(alike[learn], return_inverse=True)[1],
-        found.where(~learn) if not learn.all() else None,
+        photos.where(~learn) if not learn.all() else None,
         files,
-        _report(walk, spec, found, alike, refused, len(gone)),
+        _report(walk, spec, photos, alike, refused, len(gone)),
     )
 
 
 def _remembered(walk: ClassFolderWalk, caches: Sequence[FeatureCache]) -> list[LostFile]:
     """The corrected photos that are gone and whose features every cache has."""
     return [
-        one
-        for one in lost_files(walk)
-        if all(cache.get(one.digest) is not None for cache in caches)
+        lost
+        for lost in lost_files(walk)
+        if all(cache.get(lost.digest) is not None for cache in caches)
     ]
 
 
@@ -129,8 +129,10 @@ def _check_with_lost(
     """Check the classes where corrected photos are lost; those in `gone` are learned from."""
     if not lost_files(walk):
         return
-    labels = [walk.labels[one.item.label] for one in gone]
-    counts = class_folder.without_empty(walk, counts, on_progress, {one.item.label for one in gone})
+    labels = [walk.labels[lost.item.label] for lost in gone]
+    counts = class_folder.without_empty(
+        walk, counts, on_progress, {lost.item.label for lost in gone}
+    )
     for number, label in enumerate(labels):
         item = gone[number].item._replace(label=walk.labels.index(label))
         gone[number] = gone[number]._replace(item=item)
@@ -163,24 +165,24 @@ def digest_numbers(photos: PhotoFeatures) -> Hashes:
 def _report(
     walk: ClassFolderWalk,
     spec: Preprocessing,
-    found: PhotoFeatures,
+    photos: PhotoFeatures,
     alike: Groups,
     refused: UnreadableFiles,
     gone: int,
 ) -> DataReport:
-    parts = np.where(found.parts == TEST, TEST, TRAINING).astype(np.int8)
+    parts = np.where(photos.parts == TEST, TEST, TRAINING).astype(np.int8)
 
     def counts(part: int) -> tuple[int, ...]:
-        every = np.bincount(found.labels[parts == part], minlength=len(walk.labels))
+        every = np.bincount(photos.labels[parts == part], minlength=len(walk.labels))
         return tuple(every.tolist())
 
     groups_ = alike.astype(np.uint64)
-    every = np.arange(len(found.labels))
-    numbers, digests = digest_numbers(found), found.digests
-    rows = DecodedRows(found.labels, found.parts, numbers, groups_, every, digests)
-    learn = found.parts != TEST
-    single = folds.alike(alike[learn], found.labels[learn])
-    named = _duplicates(walk, found, alike)
+    every = np.arange(len(photos.labels))
+    numbers, digests = digest_numbers(photos), photos.digests
+    rows = DecodedRows(photos.labels, photos.parts, numbers, groups_, every, digests)
+    learn = photos.parts != TEST
+    single = folds.alike(alike[learn], photos.labels[learn])
+    named = _duplicates(walk, photos, alike)
     walk.skipped[LOST] -= gone
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
@@ -219,14 +221,16 @@ def _of_lost(gone: int) -> Iterator[str]:
         yield f"{what} gone: learned from by the features that the store has"
 
 
-def _duplicates(walk: ClassFolderWalk, found: PhotoFeatures, alike: Groups) -> list[str]:
+def _duplicates(walk: ClassFolderWalk, photos: PhotoFeatures, alike: Groups) -> list[str]:
     """A line for each image that is nearly the same as an earlier one."""
 
     def path(number: int) -> str:
-        return printable(found.paths[number].removeprefix(walk.root + b"/"))
+        return printable(photos.paths[number].removeprefix(walk.root + b"/"))
 
     _, first = np.unique(alike, return_index=True)
     first_of = first[alike].tolist()
     return [
-        f"{path(number)}: like {path(one)}" for number, one in enumerate(first_of) if one != number
+        f"{path(number)}: like {path(like)}"
+        for number, like in enumerate(first_of)
+        if like != number
     ]

@@ -69,16 +69,16 @@ class Teachers(NamedTuple):
             SetupError: a version has other labels or another input than the data.
         """
         precision = networks.precision_of(recipe)  # exact enough for targets
-        found = [_of_version(version, data, precision) for version in self.versions]
+        teachers = [_of_version(version, data, precision) for version in self.versions]
         for number in range(1, self.by + 1):
             on_teacher(number)
             network = fit(seed + number, state_of_teacher(state, number) if state else None)
             if precision != networks.EXACT:
                 network = _built(recipe, network, precision)
-            found.append(Teacher(f"seed {seed + number}", network))
+            teachers.append(Teacher(f"seed {seed + number}", network))
         if self.by:
             on_teacher(0)
-        return Ensemble(tuple(found)) if found else None
+        return Ensemble(tuple(teachers)) if teachers else None
 
 
 def state_of_teacher(state: Path, number: int) -> Path:
@@ -109,10 +109,10 @@ def in_precision(exact: keras.Model, card: Card, precision: str, probes: Images)
         same = _built(recipe, exact, networks.EXACT, mirror)
     except (SetupError, ValueError):  # other layers
         return exact
-    found, expected = (
-        np.asarray(keras.ops.softmax(networks.logits(one, probes))) for one in (same, exact)
+    actual, expected = (
+        np.asarray(keras.ops.softmax(networks.logits(model, probes))) for model in (same, exact)
     )
-    if not np.abs(found - expected).max() < PROBE_TOLERANCE:
+    if not np.abs(actual - expected).max() < PROBE_TOLERANCE:
         return exact
     return _built(recipe, exact, precision, mirror)
 

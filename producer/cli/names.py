@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
 MODEL_FORM = "NAME[@VERSION|@ALIAS]"
 
 
-class Name(click.ParamType[str]):
+class Name(click.ParamType[str], ABC):
     """A name that is passed on as it is typed. Subclasses yield what it may be, with its help."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value)
 
+    @abstractmethod
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
         """Names and their help."""
-        raise NotImplementedError
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -9,7 +9,7 @@ from producer.inputs.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.locations.row_files import RowFiles
-from producer.present.progress import Progress
+from producer.present.progress import ProgressDisplay
 from producer.stack.stack import BrokerSession
 from shared.settings import Settings
 
@@ -18,7 +18,7 @@ class Attempt(NamedTuple):
     """Settings and limits of one attempt, from the first connection to the last result."""
 
     settings: Settings
-    report: Progress
+    report: ProgressDisplay
     use: BrokerSession
     budget: ErrorBudget = ErrorBudget()
     deadline: float = float("inf")  #: monotonic

@@ -28,7 +28,7 @@ from producer.inputs.skipped import (
 )
 from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
-from producer.journal.records import FrozenBatch, Place
+from producer.journal.records import FrozenBatch, RowPlace
 from producer.locations.row_files import RowFiles
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
@@ -58,7 +58,7 @@ class EarlierRuns(NamedTuple):
 
     last: FrozenBatch | None = None  #: the walk resumes after it
     batches: int = 0  #: repeats included
-    failed: Iterable[tuple[Place, bytes]] = ()  #: the rows to repeat, and their paths
+    failed: Iterable[tuple[RowPlace, bytes]] = ()  #: the rows to repeat, and their paths
     walked: bool = False  #: no other files follow these
     unlisted: Unlisted = Unlisted()  #: folders so far
     skipped: Counts = {}  #: entries so far
@@ -183,7 +183,7 @@ class _File(NamedTuple):
 
     path: bytes  #: as typed
     argument: int  #: the number of the argument, or line of a list, that has it
-    place: Place | None  #: the row that it replaces; None: it has no row yet
+    place: RowPlace | None  #: the row that it replaces; None: it has no row yet
     unlisted: Unlisted
     skipped: Counts
 

@@ -56,8 +56,8 @@ class DispatchLoop:
         self._rate = Rate()
         self._meter = Meter()
         self._count = FileCount(options, job.journal.file_count)
-        self._start_hint, self._own_stack = how_to_start(settings), not settings.redis_url
-        self._older_hint = partial(older_workers, settings)
+        self._how_to_start, self._own_stack = how_to_start(settings), not settings.redis_url
+        self._about_older_workers = partial(older_workers, settings)
         self._intake = ResultIntake(job, attempt.report)
         self._started = time.monotonic()
         self._poll_due = 0.0
@@ -191,7 +191,7 @@ class DispatchLoop:
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":
-            raise SetupError(_deadly(self._pinned.record))
+            raise SetupError(_model_crashes(self._pinned.record))
         self._report_state(early)
 
     def _report_state(self, early: bool) -> None:
@@ -202,10 +202,10 @@ class DispatchLoop:
             full = f"Redis' memory is over {tenths}0 % full"
             self._report.notice(f"{full}; waiting for workers to make room")
         elif not window.workers and not early:
-            self._report.notice(self._older_hint(window.older) or self._start_hint)
+            self._report.notice(self._about_older_workers(window.older) or self._how_to_start)
         else:
             trouble = self._transport.explained(self._queue.trouble())
-            self._report.notice(trouble or self._older_hint(window.older))
+            self._report.notice(trouble or self._about_older_workers(window.older))
 
     def _awaited(self, window: Window) -> str:
         """What the first results wait for."""
@@ -251,7 +251,7 @@ class DispatchLoop:
             self._use.revive()
 
 
-def _deadly(record: JobRecord) -> str:
+def _model_crashes(record: JobRecord) -> str:
     return (
         f"worker processes crash while loading {record.name}@{record.version} ({record.runtime}); "
         "check the workers' logs; run the same command to retry, or choose another --model"

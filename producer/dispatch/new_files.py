@@ -15,7 +15,7 @@ from producer.journal.journal import Journal
 from shared.errors import UsageError
 from shared.messages.files import printable
 
-Place = tuple[int, bytes]  # argument number, path: the order of a walk
+WalkPosition = tuple[int, bytes]  # argument number, path: the order of a walk
 
 
 class NewFiles:
@@ -99,7 +99,7 @@ def _edited(options: JobOptions, how: str) -> str:
     )
 
 
-def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> Iterator[int]:
+def _only_in_first(walk: Iterator[WalkPosition], known: Iterator[WalkPosition]) -> Iterator[int]:
     count = 0
     expected = next(known, None)
     for place in walk:
@@ -112,14 +112,14 @@ def _only_in_first(walk: Iterator[Place], known: Iterator[Place]) -> Iterator[in
         yield count
 
 
-def _until(walk: Iterator[Place], end: Place | None) -> Iterator[Place]:
+def _until(walk: Iterator[WalkPosition], end: WalkPosition | None) -> Iterator[WalkPosition]:
     for place in walk:
         if end is not None and place > end:
             return
         yield place
 
 
-def _known(options: JobOptions, journal: Journal) -> Iterator[Place]:
+def _known(options: JobOptions, journal: Journal) -> Iterator[WalkPosition]:
     """The journal's files; the argument of each is the longest that its path starts with."""
     arguments = {root.rstrip(b"/"): number for number, root in enumerate(options.roots)}
     for names in journal.names():

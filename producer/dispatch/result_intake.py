@@ -5,7 +5,7 @@ from __future__ import annotations
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.job_queue import Result
 from producer.journal.records import StoredResult
-from producer.present.progress import Progress
+from producer.present.progress import ProgressDisplay
 from shared.errors import BadMessage
 from shared.messages.batch import decode_result
 
@@ -13,7 +13,7 @@ from shared.messages.batch import decode_result
 class ResultIntake:
     """Checks the results of one job."""
 
-    def __init__(self, job: OpenJob, report: Progress) -> None:
+    def __init__(self, job: OpenJob, report: ProgressDisplay) -> None:
         self._queue, self._journal, self._report = job.queue, job.journal, report
         self._k, self._labels = job.pinned.record.top_k, len(job.pinned.card.labels)
 

@@ -15,10 +15,10 @@ RUN_NAMES = 1 << 14
 _END = b"\0"
 _TAIL = len(_END + FILE)
 
-Entry = tuple[bytes, bytes]  # name, kind
+ListedEntry = tuple[bytes, bytes]  # name, kind
 
 
-def listing(folder: bytes) -> Iterator[Entry]:
+def listing(folder: bytes) -> Iterator[ListedEntry]:
     """Every entry, in byte order of the full paths. Raises OSError before the first entry."""
     with os.scandir(folder) as entries:
         records = _sorted(map(_record, entries))

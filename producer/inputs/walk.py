@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from producer.inputs import skipped
-from producer.inputs.directory_listing import FILE, FOLDER, LINK, Entry, listing
+from producer.inputs.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.own_files import OwnFiles
 from producer.inputs.reader import holds_image
@@ -78,7 +78,7 @@ class Walk:
             entries = listing(self._options.absolute(folder or b"/"))
         yield from self._within(folder, entries, after)
 
-    def _entries(self, folder: bytes) -> Iterator[Entry] | None:
+    def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
         """The entries of a folder below a root; None if it cannot be listed."""
         try:
             return listing(self._options.absolute(folder))
@@ -90,7 +90,9 @@ class Walk:
                 self._report(folder, error.strerror or str(error))
             return None
 
-    def _within(self, folder: bytes, entries: Iterator[Entry], after: bytes) -> Iterator[bytes]:
+    def _within(
+        self, folder: bytes, entries: Iterator[ListedEntry], after: bytes
+    ) -> Iterator[bytes]:
         # Not recursive: folders may be nested deeper than calls.
         open_folders = [(folder, entries)]
         while open_folders:

@@ -33,7 +33,7 @@ from producer.locations.row_files import RowFiles
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
-from producer.present.progress import Progress, make_progress
+from producer.present.progress import ProgressDisplay, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
@@ -158,7 +158,7 @@ def _work(
     return _End(code, result, _stop(job, code, queue, attempt.report))
 
 
-def _placed(job: Job, code: Exit, report: Progress) -> tuple[Exit, str]:
+def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
     """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
     with _writing(job, report) as progress:
         try:
@@ -178,7 +178,7 @@ def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _stop(job: Job, code: Exit, queue: JobQueue, report: Progress) -> str:
+def _stop(job: Job, code: Exit, queue: JobQueue, report: ProgressDisplay) -> str:
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         queue.finish()
@@ -198,7 +198,7 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, report: Progress, files: RowFiles) -> NewFiles:
+def _new_files(job: Job, report: ProgressDisplay, files: RowFiles) -> NewFiles:
     def notice(count: int) -> None:
         report.notice(appeared(count))
 
@@ -207,7 +207,7 @@ def _new_files(job: Job, report: Progress, files: RowFiles) -> NewFiles:
     return NewFiles(job.options, journal, job.exit_code is not None, notice, files.is_placed)
 
 
-def _count_new(new: NewFiles | None, report: Progress, absent: str) -> None:
+def _count_new(new: NewFiles | None, report: ProgressDisplay, absent: str) -> None:
     if new is None:
         report.notice(f"new files are not counted: {absent}")
     else:
@@ -222,7 +222,7 @@ def _check_start(job: Job, retry_failed: bool) -> None:
         check_not_empty(job.options)
 
 
-def _report_reopened(job: Job, report: Progress) -> None:
+def _report_reopened(job: Job, report: ProgressDisplay) -> None:
     if job.has_started and (count := job.journal.reopened):
         report.notice(
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
@@ -230,14 +230,14 @@ def _report_reopened(job: Job, report: Progress) -> None:
         )
 
 
-def _report_retry(report: Progress, count: int) -> None:
+def _report_retry(report: ProgressDisplay, count: int) -> None:
     if count:
         report.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
     else:
         report.notice("no row has failed so far; there is nothing to retry")
 
 
-def _report_finished(job: Job, report: Progress, retry_failed: bool) -> None:
+def _report_finished(job: Job, report: ProgressDisplay, retry_failed: bool) -> None:
     if not job.output.exists():
         job.table.render()
         report.notice(f"{job.output} was missing; it was written again from its journal")

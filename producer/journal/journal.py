@@ -22,7 +22,7 @@ import msgspec
 from producer.journal import journal_lock, property_table, records, retries, schema
 from producer.journal.batch_reader import BatchReader
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import FrozenBatch, Place, StoredResult, recorded
+from producer.journal.records import FrozenBatch, RowPlace, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
 from shared.errors import Damaged, UsageError
@@ -132,7 +132,7 @@ class Journal(BatchReader, JobProperties):
         with sqlite_errors(self.path):
             return retries.under_way(self._db)
 
-    def failed_rows(self) -> Iterator[tuple[Place, bytes]]:
+    def failed_rows(self) -> Iterator[tuple[RowPlace, bytes]]:
         """(place, path) of every failed row that is to be repeated and is in no new batch, in path
         order, one batch in memory at a time. New repeats may be frozen during the iteration."""
         rows = retries.rows(self._db)

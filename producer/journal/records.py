@@ -36,7 +36,7 @@ class FrozenBatch(msgspec.Struct, frozen=True):
     names: list[bytes]
     stamps: list[Stamp]
     digests: bytes = b""  #: CRC-32 of each file's bytes, little-endian; empty: not known
-    places: list[Place] = []  #: of a repeat: the rows that it replaces, in path order
+    places: list[RowPlace] = []  #: of a repeat: the rows that it replaces, in path order
 
 
 class StoredResult(NamedTuple):
@@ -195,15 +195,15 @@ def _read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[t
 
 
 #: The row of an image in a repeat: the number of the batch, and the index in it.
-Place = tuple[int, int]
+RowPlace = tuple[int, int]
 _PLACE = Struct("<II")
 
 
-def pack(places: Sequence[Place]) -> bytes | None:
+def pack(places: Sequence[RowPlace]) -> bytes | None:
     """Places for the journal; None for none, since a batch's rows are its own."""
     return b"".join(_PLACE.pack(*place) for place in places) or None
 
 
-def unpack(places: bytes) -> list[Place]:
+def unpack(places: bytes) -> list[RowPlace]:
     """The inverse of `pack`."""
     return [(n, index) for n, index in _PLACE.iter_unpack(places)]

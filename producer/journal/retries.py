@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from producer.journal import property_table, records
-from producer.journal.records import FinishedBatch, FrozenBatch, Place, pack, recorded, unpack
+from producer.journal.records import FinishedBatch, FrozenBatch, RowPlace, pack, recorded, unpack
 from producer.rows.batch import read
 from producer.rows.fold import fold, replaced
 from shared.image_status import Status, count_flags
@@ -21,7 +21,7 @@ from shared.messages.files import DIGEST_BYTES, STAMP
 
 #: The property of a job that holds the place of the last failed row that is in a repeat.
 REACHED = "repeated"
-_BEFORE_ALL: Place = (-1, 0)
+_BEFORE_ALL: RowPlace = (-1, 0)
 
 
 def schedule(database: sqlite3.Connection, k: int) -> None:
@@ -48,12 +48,12 @@ def under_way(database: sqlite3.Connection) -> int:
     return int(count)
 
 
-def reached(database: sqlite3.Connection, place: Place) -> None:
+def reached(database: sqlite3.Connection, place: RowPlace) -> None:
     """Record that the failed rows up to this one are in a repeat."""
     property_table.put(database, **{REACHED: pack([place]) or b""})
 
 
-def rows(database: sqlite3.Connection) -> Iterator[tuple[Place, bytes]]:
+def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
     """(place, path) of every failed row that is to be repeated and is in no new batch, in path
     order."""
     after = _after(database)
@@ -109,7 +109,7 @@ def _unknown(count: int, k: int) -> bytes:
     return encode_result(BatchResult(k, statuses, bytes(2 * count * k), bytes(4 * count * k)))
 
 
-def _after(database: sqlite3.Connection) -> Place:
+def _after(database: sqlite3.Connection) -> RowPlace:
     place = property_table.get(database, REACHED)
     return _BEFORE_ALL if place is None else unpack(place)[0]
 
@@ -123,7 +123,7 @@ def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[byt
     return record.n, batch.names, batch.statuses
 
 
-def groups(places: Sequence[Place]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+def groups(places: Sequence[RowPlace]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
     """For each batch: its number, and (index in the repeat, index in the batch) of its images."""
     for n, images in groupby(enumerate(places), key=lambda image: image[1][0]):
         yield n, [(source, place[1]) for source, place in images]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from producer.present.bars import progress_bar
 from producer.present.formatting import duration
-from producer.present.progress import Progress
+from producer.present.progress import ProgressDisplay
 from producer.present.style import dim, failed, name, width
 from shared.throughput import Rate
 
@@ -138,7 +138,7 @@ class Meter:
 class Stages:
     """Counts the items of one stage after the other, and displays those that take a moment."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ProgressDisplay) -> None:
         self._progress = progress
         self.stage("", 0)
 

@@ -35,7 +35,7 @@ class Shown(Protocol):
         """The same for a log."""
 
 
-class Progress(Protocol):
+class ProgressDisplay(Protocol):
     """Displays notices and progress."""
 
     has_figures: bool  #: whether anything but notices is displayed
@@ -133,7 +133,7 @@ class Live(Quiet):
 
 def make_progress(
     quiet: bool = False, stream: TextIO | None = None, after_s: float = 0.0
-) -> Progress:
+) -> ProgressDisplay:
     """The display for standard error, or for this stream; figures are displayed after a moment."""
     if quiet:
         return Quiet(stream)

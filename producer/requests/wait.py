@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from producer.fleet.start_command import trainer_line
 from producer.present.formatting import duration
 from producer.present.outage import PAUSE_S, Outage
-from producer.present.progress import Progress, make_progress
+from producer.present.progress import ProgressDisplay, make_progress
 from producer.requests.client import RequestClient, describe
 from producer.requests.request_meter import RequestMeter
 from producer.stack import stack
@@ -37,7 +37,7 @@ class RequestWaiter:
         settings: Settings,
         client: RequestClient,
         request: Request,
-        progress: Progress,
+        progress: ProgressDisplay,
         *,
         input: bytes | None = None,
         on_view: Callable[[RequestView], None] = lambda view: None,
@@ -149,7 +149,7 @@ class RequestWaiter:
 
 
 @contextmanager
-def watching(request_id: str, quiet: bool, how: str = "") -> Iterator[Progress]:
+def watching(request_id: str, quiet: bool, how: str = "") -> Iterator[ProgressDisplay]:
     """A progress display. Ctrl-C ends the display, not the work, and prints how to follow it; by
     default with `hangtag train`."""
     progress = make_progress(quiet)

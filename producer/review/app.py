@@ -21,7 +21,7 @@ from starlette.routing import Route
 from producer.review.decisions import Refused, Totals
 from producer.review.desk import Desk
 from producer.review.guard import MAX_BODY_BYTES
-from producer.review.views import Kind
+from producer.review.views import ViewKind
 from shared.errors import MISFITS, HangtagError, UsageError
 
 T = TypeVar("T")
@@ -82,13 +82,13 @@ class _Handlers:
     async def rows(self, request: Request) -> Response:
         self._check(request)
         query = request.query_params
-        kind, start = query.get("kind", Kind.DOUBTFUL), _number(query.get("start", "0"))
+        kind, start = query.get("kind", ViewKind.DOUBTFUL), _number(query.get("start", "0"))
         count = min(_number(query.get("count", "100")), MAX_ROWS)
-        if kind not in list(Kind):
+        if kind not in list(ViewKind):
             _no(HTTPStatus.BAD_REQUEST, "there is no such choice of rows")
         label = query.get("label")
         number = None if label is None else _number(label)
-        chosen = (Kind(kind), number, query.get("folder"), query.get("open") == "1")
+        chosen = (ViewKind(kind), number, query.get("folder"), query.get("open") == "1")
         return await _json(lambda: self._desk.rows(*chosen, start, count))
 
     async def picture(self, request: Request) -> Response:

@@ -23,7 +23,7 @@ EARLIEST_CHECK = 2
 Client = tuple[str, int]
 
 
-class Transport(Protocol):
+class Abortable(Protocol):
     """The part of `asyncio.Transport` that is used."""
 
     def abort(self) -> None: ...
@@ -32,7 +32,7 @@ class Transport(Protocol):
 class _Waiting:
     """A connection without the cookie so far."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Abortable) -> None:
         self.transport, self.checks = transport, 0
 
 
@@ -44,7 +44,7 @@ class Connections:
         self._admitted: set[Client] = set()
         self._next: asyncio.TimerHandle | None = None
 
-    def opened(self, client: Client, transport: Transport) -> None:
+    def opened(self, client: Client, transport: Abortable) -> None:
         """Note a new connection."""
         self._waiting[client] = _Waiting(transport)
         if self._next is None:

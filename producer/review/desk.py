@@ -15,7 +15,7 @@ from producer.journal.totals import Withdrawn
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
-from producer.review.views import Kind, View, belongs, counts, positions
+from producer.review.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance
 from producer.rows.row import Row
 from producer.summary import promise
@@ -86,7 +86,7 @@ class Desk:
         self._name, self._thumbnails = output.name, thumbnails
         self._doubtless = acceptance.doubtless(answers.card)
         self._counts = counts(answers, self._doubtless)
-        flagged, doubtful = self._counts[Kind.FLAGGED], self._counts[Kind.DOUBTFUL]
+        flagged, doubtful = self._counts[ViewKind.FLAGGED], self._counts[ViewKind.DOUBTFUL]
         rows = promise.LabelledRows(len(answers), doubtful, flagged)
         self._withdrawn = promise.withdrawn(answers.card, rows, answers.options)
         self._orders: dict[View, array[int]] = {}
@@ -114,7 +114,13 @@ class Desk:
         return msgspec.structs.replace(totals, expected=None, accuracy=None)
 
     def rows(
-        self, kind: Kind, label: int | None, folder: str | None, open_: bool, start: int, count: int
+        self,
+        kind: ViewKind,
+        label: int | None,
+        folder: str | None,
+        open_: bool,
+        start: int,
+        count: int,
     ) -> Rows:
         """A part of a view; `open_` leaves out rows with a decision."""
         name = None if folder is None else self._folders.get(folder, os.fsencode(folder))

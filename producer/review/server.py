@@ -21,7 +21,7 @@ from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions
-from producer.review.views import Kind
+from producer.review.views import ViewKind
 from shared import installation
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
@@ -47,7 +47,7 @@ def serve(
     output: Path,
     *,
     port: int = 0,
-    kind: Kind = Kind.DOUBTFUL,
+    kind: ViewKind = ViewKind.DOUBTFUL,
     label: str = "",
     folder: str = "",
     open_browser: bool = False,

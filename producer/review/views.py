@@ -11,7 +11,7 @@ from producer.review.answers import NO_LABEL, Answers
 from producer.rows.acceptance import Acceptance
 
 
-class Kind(enum.StrEnum):
+class ViewKind(enum.StrEnum):
     """The choices of a page."""
 
     DOUBTFUL = "doubtful"  #: the least confident first
@@ -27,7 +27,7 @@ Choice = Callable[[int], bool]
 class View(NamedTuple):
     """A choice of rows."""
 
-    kind: Kind = Kind.DOUBTFUL
+    kind: ViewKind = ViewKind.DOUBTFUL
     label: int | None = None  #: the model's
     folder: bytes | None = None  #: the name of the folder that the file is in
 
@@ -35,9 +35,9 @@ class View(NamedTuple):
 def positions(answers: Answers, view: View, doubtless: Acceptance) -> array[int]:
     """The positions of a view's rows, in its order."""
     members = filter(belongs(answers, view, doubtless), range(len(answers)))
-    if view.kind is Kind.ALL:
+    if view.kind is ViewKind.ALL:
         return array("I", members)
-    is_confident_first = view.kind is Kind.DISAGREEING
+    is_confident_first = view.kind is ViewKind.DISAGREEING
     return array(
         "I", sorted(members, key=answers.confidences.__getitem__, reverse=is_confident_first)
     )
@@ -51,7 +51,9 @@ def belongs(answers: Answers, view: View, doubtless: Acceptance) -> Choice:
 
 def counts(answers: Answers, doubtless: Acceptance) -> dict[str, int]:
     """The number of rows of each kind."""
-    return {str(kind): sum(map(_CHOSEN[kind](answers, doubtless), _all(answers))) for kind in Kind}
+    return {
+        str(kind): sum(map(_CHOSEN[kind](answers, doubtless), _all(answers))) for kind in ViewKind
+    }
 
 
 def _all(answers: Answers) -> Iterator[int]:
@@ -80,9 +82,9 @@ def _every(_: Answers, __: Acceptance) -> Choice:
     return lambda p: True
 
 
-_CHOSEN: dict[Kind, Callable[[Answers, Acceptance], Choice]] = {
-    Kind.DOUBTFUL: _doubtful,
-    Kind.FLAGGED: _flagged,
-    Kind.DISAGREEING: _disagreeing,
-    Kind.ALL: _every,
+_CHOSEN: dict[ViewKind, Callable[[Answers, Acceptance], Choice]] = {
+    ViewKind.DOUBTFUL: _doubtful,
+    ViewKind.FLAGGED: _flagged,
+    ViewKind.DISAGREEING: _disagreeing,
+    ViewKind.ALL: _every,
 }

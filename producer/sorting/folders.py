@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from producer.sort_log.entry import Entry
-from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
+from producer.sorting.spots import MISSING, NOT_REGULAR, FileStays, Spot
 from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
@@ -54,7 +54,7 @@ class Folders:
         """Where the file came from. With `make` a missing folder is created.
 
         Raises:
-            Stays: its folder is missing, a link, or may not be read.
+            FileStays: its folder is missing, a link, or may not be read.
         """
         source = entry.source if self._reach is None else self._reach(entry.source)
         folder, _, name = source.rpartition(b"/")
@@ -76,7 +76,7 @@ class Folders:
         """
         try:
             folder = self.at(self._out + b"/" + os.fsencode(entry.folder), make=True)
-        except (Stays, OSError) as error:
+        except (FileStays, OSError) as error:
             raise self._refused(entry.folder, error) from error
         return Spot(folder, entry.name)
 
@@ -94,7 +94,7 @@ class Folders:
         """The descriptor of OUT/FOLDER; None if it does not exist. Raises SetupError."""
         try:
             return self.at(self._out + b"/" + os.fsencode(folder))
-        except Stays as error:
+        except FileStays as error:
             if str(error) == MISSING:
                 return None
             raise self._refused(folder, error) from error
@@ -109,7 +109,7 @@ class Folders:
         )
 
     def at(self, path: bytes, make: bool = False) -> int:
-        """The descriptor of a folder. Raises Stays, OSError."""
+        """The descriptor of a folder. Raises FileStays, OSError."""
         if path not in self._open:
             self._open[path] = _opened(path, make)
         return self._open[path]
@@ -137,10 +137,10 @@ def _entered(folder: int, name: bytes, flags: int, make: bool) -> int:
         return os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:
         if not make:
-            raise Stays(MISSING) from None
+            raise FileStays(MISSING) from None
     except OSError as error:
         if error.errno in _LINK:
-            raise Stays(NOT_REGULAR) from None
+            raise FileStays(NOT_REGULAR) from None
         raise
     _make(folder, name)
     return os.open(name, flags, dir_fd=folder)

@@ -13,7 +13,7 @@ from producer.sort_log.log import SortLog
 from producer.sorting import transfer
 from producer.sorting.folders import Folders
 from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
-from producer.sorting.spots import Identity, Spot, Stays, check, link, opened
+from producer.sorting.spots import FileStays, Identity, Spot, check, link, opened
 from shared.errors import SetupError, UsageError
 from shared.labels.class_folders import SORT_LOG
 
@@ -41,7 +41,7 @@ class Placing:
         self._log, self._out, self._planner = log, out, planner
         self._left, self._passed, self._token = left, passed, log.token
         self._placed: list[Entry] = []  #: done, and not marked in the log yet
-        self._refused: list[Entry] = []  #: not done, and still in the log
+        self._left_in_place: list[Entry] = []  #: not done, and still in the log
         self.there = Counter[str]()  #: the number of files by folder that lay there before
 
     def place(self, rows: Sequence[PlannedFile]) -> None:
@@ -70,8 +70,8 @@ class Placing:
 
     def _store(self) -> None:
         self._log.mark(self._placed, State.PLACED)
-        self._log.forget(self._refused)
-        self._placed, self._refused = [], []
+        self._log.forget(self._left_in_place)
+        self._placed, self._left_in_place = [], []
 
     def _act(self, entries: Sequence[Entry], folders: Folders) -> list[tuple[Entry, Identity]]:
         """Do what was planned; returns the files that were copied and are to be removed."""
@@ -82,9 +82,9 @@ class Placing:
                     self._leave(planned, folders.source(planned))
                     continue
                 entry, identity = self._place(planned, folders)
-            except (Stays, OSError) as error:
+            except (FileStays, OSError) as error:
                 self._check_link(planned, error, folders)
-                self._refuse(planned, error)
+                self._count_stay(planned, error)
             else:
                 if identity is None:
                     self._placed.append(entry)
@@ -95,7 +95,7 @@ class Placing:
         return copied
 
     def _leave(self, entry: Entry, source: Spot) -> None:
-        """Count a file that lies in its place, and is not in the log. Raises Stays, OSError."""
+        """Count a file that lies in its place, and is not in the log. Raises FileStays, OSError."""
         with opened(source) as fd:
             check(fd, entry.content)
         self.there[entry.folder] += 1
@@ -110,7 +110,7 @@ class Placing:
 
     def _transfer(self, entry: Entry, source: Spot, place: Spot) -> Identity | None:
         """Copy, link or move; returns the source's identity if it was copied and is to be removed.
-        Raises Stays, OSError."""
+        Raises FileStays, OSError."""
         part = Spot(place.folder, entry.part(self._token))
         match entry.way:
             case Way.LINK:
@@ -129,13 +129,13 @@ class Placing:
                 _check_writable(source)
                 return transfer.copy(source, place, part, entry.content)
 
-    def _refuse(self, entry: Entry, error: Stays | OSError) -> None:
+    def _count_stay(self, entry: Entry, error: FileStays | OSError) -> None:
         if isinstance(error, OSError):
             check_next(entry, error)
         self._left.add(reason(error), entry.shown)
-        self._refused.append(entry)
+        self._left_in_place.append(entry)
 
-    def _check_link(self, entry: Entry, error: Stays | OSError, folders: Folders) -> None:
+    def _check_link(self, entry: Entry, error: FileStays | OSError, folders: Folders) -> None:
         """Raises UsageError if no other file could get a hard link in that folder either."""
         if entry.way is not Way.LINK or not isinstance(error, OSError):
             return
@@ -162,10 +162,10 @@ class Placing:
             aside = entry.aside(self._token)
             try:
                 transfer.remove(source, identity, Spot(source.folder, aside))
-            except (Stays, OSError) as error:
-                with suppress(Stays):  # another process has changed the copy: it stays, too
+            except (FileStays, OSError) as error:
+                with suppress(FileStays):  # another process has changed the copy: it stays, too
                     transfer.remove(place, entry.content, Spot(place.folder, aside))
-                self._refuse(entry, error)
+                self._count_stay(entry, error)
             else:
                 self._placed.append(entry)
 

@@ -16,7 +16,7 @@ from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders
 from producer.sorting.source_folders import SourceFolders, Sources
-from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, Spot, Stays, numbered
+from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spot, numbered
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
 
@@ -136,9 +136,9 @@ class Planner:
         )  # fmt: skip
         try:
             if row.content is None:
-                raise Stays(NEVER_READ)
+                raise FileStays(NEVER_READ)
             inode = _inode(folders.source(draft), row.content.size)
-        except (Stays, OSError) as error:
+        except (FileStays, OSError) as error:
             self._left.add(reason(error), draft.shown)
             return None
         planned = draft._replace(inode=inode)
@@ -166,15 +166,15 @@ class Planner:
 def _inode(spot: Spot, size: int) -> int:
     info = spot.stat()
     if info is None:
-        raise Stays(MISSING)
+        raise FileStays(MISSING)
     if not stat.S_ISREG(info.st_mode):
-        raise Stays(NOT_REGULAR)
+        raise FileStays(NOT_REGULAR)
     if info.st_size != size:
-        raise Stays(CHANGED)
+        raise FileStays(CHANGED)
     return info.st_ino
 
 
-def reason(error: Stays | OSError) -> str:
+def reason(error: FileStays | OSError) -> str:
     """Why a file stays where it is."""
     if isinstance(error, OSError):
         return (error.strerror or type(error).__name__).lower()

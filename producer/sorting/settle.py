@@ -10,7 +10,7 @@ from producer.sort_log.entry import Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting import transfer
 from producer.sorting.folders import Folders, Reach
-from producer.sorting.spots import Spot, Stays, content_at, same_file
+from producer.sorting.spots import FileStays, Spot, content_at, same_file
 from shared.errors import SetupError
 
 
@@ -47,7 +47,7 @@ class _Settling:
         self._entry, self._aside = entry, entry.aside(token)
         self._place = folders.placed(entry)
         self._source: Spot | None = None
-        with suppress(Stays):  # its folder was removed
+        with suppress(FileStays):  # its folder was removed
             self._source = folders.source(entry)
         for spot in (self._source, self._place):
             if spot is None:
@@ -81,7 +81,7 @@ class _Settling:
         if same_file(source, place):  # between `link` and `unlink`
             transfer.unlink(goal)
         elif _was_copied(origin, goal):
-            with suppress(Stays):  # it differs, and both stay
+            with suppress(FileStays):  # it differs, and both stay
                 transfer.remove(goal, origin, Spot(goal.folder, self._aside))
         return not placing
 

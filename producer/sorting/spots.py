@@ -34,7 +34,7 @@ NOT_REGULAR = "replaced by a link, a folder or a special file"
 Identity = tuple[int, int, int, int]
 
 
-class Stays(HangtagError):
+class FileStays(HangtagError):
     """A file that stays where it is; the text is the reason."""
 
 
@@ -123,13 +123,13 @@ def opened(spot: Spot) -> Iterator[int]:
     """A descriptor of a regular file.
 
     Raises:
-        Stays: there is none, or it is a link or a special file.
+        FileStays: there is none, or it is a link or a special file.
         OSError: it cannot be opened.
     """
     fd = _open(spot)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Stays(NOT_REGULAR)
+            raise FileStays(NOT_REGULAR)
         yield fd
     finally:
         os.close(fd)
@@ -138,13 +138,13 @@ def opened(spot: Spot) -> Iterator[int]:
 def _open(spot: Spot) -> int:
     info = spot.stat()
     if info is None:
-        raise Stays(MISSING)
+        raise FileStays(MISSING)
     if not stat.S_ISREG(info.st_mode):
-        raise Stays(NOT_REGULAR)
+        raise FileStays(NOT_REGULAR)
     try:
         return os.open(spot.name, _READ, dir_fd=spot.folder)
     except FileNotFoundError:
-        raise Stays(MISSING) from None
+        raise FileStays(MISSING) from None
 
 
 def identity(info: os.stat_result) -> Identity:
@@ -173,7 +173,7 @@ def content_at(spot: Spot) -> ClassifiedContent | None:
     try:
         with opened(spot) as fd:
             return content_of(fd)
-    except Stays:
+    except FileStays:
         return None
 
 
@@ -184,11 +184,11 @@ def same_bytes(one: Spot, other: Spot) -> bool:
             if os.path.sameopenfile(first, second):
                 return True
             return all(a == b for a, b in zip_longest(chunks(first), chunks(second)))
-    except Stays:
+    except FileStays:
         return False
 
 
 def check(fd: int, wanted: ClassifiedContent) -> None:
-    """Raises Stays if an open file contains anything but `wanted`."""
+    """Raises FileStays if an open file contains anything but `wanted`."""
     if content_of(fd) != wanted:
-        raise Stays(CHANGED)
+        raise FileStays(CHANGED)

@@ -14,9 +14,9 @@ from producer.sort_log.entry import ClassifiedContent
 from producer.sorting.spots import (
     CHANGED,
     MISSING,
+    FileStays,
     Identity,
     Spot,
-    Stays,
     check,
     chunks,
     content_of,
@@ -41,7 +41,7 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
     `part` is written, synced, read again and renamed, so `new` is complete or absent.
 
     Raises:
-        Stays: the file is missing, or contains something else.
+        FileStays: the file is missing, or contains something else.
         FileExistsError: there is something at `new`.
         OSError: the disk is full, or a file cannot be read or written.
     """
@@ -54,7 +54,7 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
             content = content_of(source) if wanted is None else wanted
             check(fd, content)
             if identity(os.fstat(source)) != identity(before):
-                raise Stays(CHANGED)
+                raise FileStays(CHANGED)
             failpoint("sort.part-written")
             rename(part, new)
         except BaseException:
@@ -101,8 +101,8 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> None:
     """Rename a file that contains `wanted`, or anything if that is None.
 
     Raises:
-        Stays: the file is missing, or contains something else, or was changed or replaced meanwhile
-            and is back at `old`.
+        FileStays: the file is missing, or contains something else, or was changed or replaced
+            meanwhile and is back at `old`.
         FileExistsError: there is something at `new`.
         OSError: among others EXDEV, if `new` is on another file system.
     """
@@ -116,14 +116,14 @@ def move(old: Spot, new: Spot, wanted: ClassifiedContent | None) -> None:
         same = after is not None and identity(after) == identity(before)
     if wanted is not None and not same:
         put_back(new, old)
-        raise Stays(CHANGED)
+        raise FileStays(CHANGED)
 
 
 def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
     """Make a hard link to a file that contains `wanted`.
 
     Raises:
-        Stays: the file is missing, contains something else, or was replaced meanwhile.
+        FileStays: the file is missing, contains something else, or was replaced meanwhile.
         FileExistsError: there is something at `new`.
         OSError: among others EXDEV, if `new` is on another file system.
     """
@@ -134,7 +134,7 @@ def make_link(old: Spot, new: Spot, wanted: ClassifiedContent) -> None:
         after = new.stat()
         if after is None or identity(after) != identity(before):
             unlink(new)
-            raise Stays(CHANGED)
+            raise FileStays(CHANGED)
 
 
 def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot) -> None:
@@ -143,18 +143,18 @@ def remove(spot: Spot, wanted: Identity | ClassifiedContent | Spot, aside: Spot)
     removed that takes its name between the check and the removal.
 
     Raises:
-        Stays: it is another file, which has its name again.
+        FileStays: it is another file, which has its name again.
         OSError: it cannot be removed.
     """
     try:
         rename(spot, aside)
     except FileNotFoundError:
-        raise Stays(MISSING) from None
+        raise FileStays(MISSING) from None
     failpoint("sort.aside")
     with _stopping(aside):
         if not _is(aside, wanted):
             put_back(aside, spot)
-            raise Stays(CHANGED)
+            raise FileStays(CHANGED)
         unlink(aside)
 
 
@@ -166,7 +166,7 @@ def _is(spot: Spot, wanted: Identity | ClassifiedContent | Spot) -> bool:
             if isinstance(wanted, ClassifiedContent):
                 return content_of(fd) == wanted
             return identity(os.fstat(fd)) == wanted
-    except Stays:
+    except FileStays:
         return False
 
 

@@ -15,7 +15,7 @@ from producer.sorting import placing, transfer
 from producer.sorting.folders import Folders
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
-from producer.sorting.spots import Identity, Spot, Stays, content_at, same_file
+from producer.sorting.spots import FileStays, Identity, Spot, content_at, same_file
 from shared.messages.files import printable
 
 GONE = "no longer in the folder"
@@ -58,7 +58,7 @@ class Undo:
             for entry in entries:
                 try:
                     rest = self._take_back(entry, folders)
-                except (Stays, OSError) as error:
+                except (FileStays, OSError) as error:
                     self._refuse(entry, error)
                 else:
                     if rest is None:
@@ -77,7 +77,7 @@ class Undo:
         return done
 
     def _take_back(self, entry: Entry, folders: Folders) -> Identity | None:
-        """Take one file back; returns what was copied, to be removed. Raises Stays, OSError."""
+        """Take one file back; returns what was copied, to be removed. Raises FileStays, OSError."""
         place = folders.placed(entry)
         if place is None or place.stat() is None:
             _check(entry.way is not Way.MOVE, GONE)
@@ -98,15 +98,15 @@ class Undo:
         CRC-32, or the same name."""
         try:
             transfer.remove(place, source, self._aside(place, entry))
-        except Stays:
-            raise Stays(SOURCE_GONE) from None
+        except FileStays:
+            raise FileStays(SOURCE_GONE) from None
 
     def _move_back(self, entry: Entry, place: Spot, source: Spot) -> Identity | None:
         try:
             transfer.move(place, source, None)
             return None
         except FileExistsError:
-            raise Stays(TAKEN) from None
+            raise FileStays(TAKEN) from None
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -114,19 +114,19 @@ class Undo:
         try:
             return transfer.copy(place, source, part, None)
         except FileExistsError:
-            raise Stays(TAKEN) from None
+            raise FileStays(TAKEN) from None
 
     def _remove(self, entry: Entry, copied: Identity, folders: Folders) -> bool:
         """Remove what was copied back to the other file system."""
         place = folders.place(entry)
         try:
             transfer.remove(place, copied, self._aside(place, entry))
-        except (Stays, OSError) as error:
+        except (FileStays, OSError) as error:
             self._refuse(entry, error)
             return False
         return True
 
-    def _refuse(self, entry: Entry, error: Stays | OSError) -> None:
+    def _refuse(self, entry: Entry, error: FileStays | OSError) -> None:
         if isinstance(error, OSError):
             check_next(entry, error)
         self._left.add(reason(error), f"{entry.folder}/{printable(entry.name)}")
@@ -137,4 +137,4 @@ class Undo:
 
 def _check(good: bool, why: str) -> None:
     if not good:
-        raise Stays(why)
+        raise FileStays(why)

@@ -57,12 +57,12 @@ class Claim(msgspec.Struct, frozen=True):
     crashes: dict[int, int] = {}  #: image index -> deaths while a careful child worked on it
 
     @property
-    def careful(self) -> bool:
+    def one_by_one(self) -> bool:
         """Whether the batch must be classified one image at a time."""
         return self.deaths >= BLAMING_DEATHS
 
     @property
-    def blamed(self) -> frozenset[int]:
+    def crashed_images(self) -> frozenset[int]:
         """The images that must not be decoded again."""
         return frozenset(i for i, deaths in self.crashes.items() if deaths >= BLAMING_DEATHS)
 

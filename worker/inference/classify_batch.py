@@ -110,14 +110,14 @@ def _result(
     images: list[bytes | Status],
 ) -> BatchResult | None:
     memory = child.settings.child_memory_mb << 20
-    if not claim.careful:
+    if not claim.one_by_one:
         with time_limit(child.settings.batch_limit_s), memory_limit(memory):
             return _classify_images(record, model, images)
     parts = []
     for index, image in enumerate(images):
         if not ledger.mark_image(batch, child.owner, index):
             return None
-        content = Status.CRASHED if index in claim.blamed else image
+        content = Status.CRASHED if index in claim.crashed_images else image
         with time_limit(child.settings.careful_limit_s), memory_limit(memory):
             parts.append(_classify_images(record, model, [content]))
     return join(parts)

@@ -40,7 +40,7 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     from producer.present.formatting import counted
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
-    from producer.review.views import Kind
+    from producer.review.views import ViewKind
 
     def ready(link: str, images: int, unproven: int) -> None:
         click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
@@ -54,7 +54,7 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
     serve(
         table,
         port=port,
-        kind=Kind(rows),
+        kind=ViewKind(rows),
         label=label,
         folder=folder,
         open_browser=open_browser,

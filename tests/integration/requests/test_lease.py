@@ -105,7 +105,11 @@ def test_a_lease_is_renewed_with_the_latest_progress(held: Held) -> None:
 def test_cancelled_work_is_stopped(held: Held) -> None:
     held.requests.cancel(ID)
     assert "cancelled" in held.stopped()
-    for step in (held.lease.check, held.lease.confirm, lambda: held.lease.report(Progress("x"))):
+    for step in (
+        held.lease.check,
+        held.lease.confirm,
+        lambda: held.lease.report(Progress("x")),
+    ):
         with pytest.raises(RequestStopped):
             step()
     assert held.lease.standing is RenewalVerdict.CANCELLED

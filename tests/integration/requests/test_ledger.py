@@ -225,7 +225,10 @@ FURTHER = {
     "images of an evaluation": [Progress("evaluating", step=n, steps=5000) for n in (1024, 2048)],
     "a stage of a training": [Progress("training", 40, 40), Progress("exporting")],
     "a stage of an import": [Progress("loading", step=9, steps=9), Progress("exporting")],
-    "a stage of an evaluation": [Progress("evaluating", step=9, steps=9), Progress("drawing")],
+    "a stage of an evaluation": [
+        Progress("evaluating", step=9, steps=9),
+        Progress("drawing"),
+    ],
     "a stage of a check": [Progress("loading", step=9, steps=9), Progress("checking")],
 }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from producer.journal import property_table
 from producer.journal.journal import Journal
-from producer.journal.records import FrozenBatch, Place, StoredResult
+from producer.journal.records import FrozenBatch, RowPlace, StoredResult
 from producer.journal.totals import JobCounts, load_counts, sums
 from producer.rows import batch as row_batches
 from shared.errors import SetupError
@@ -48,7 +48,7 @@ def recorded(n: int, predictions: list[Row]) -> StoredResult:
     return StoredResult(n, encode_result(encoded), encoded.failed, kinds)
 
 
-def frozen(n: int, count: int, places: list[Place] = [], again: int = 0) -> FrozenBatch:  # noqa: B006
+def frozen(n: int, count: int, places: list[RowPlace] = [], again: int = 0) -> FrozenBatch:  # noqa: B006
     names = [b"%d-%d" % place for place in places or ((n, i) for i in range(count))]
     return FrozenBatch(n, 0, names, [(again, n)] * count, bytes([again] * 4) * count, places)
 
@@ -80,9 +80,9 @@ def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
                 (n, i) for n, b in enumerate(now) for i, row in enumerate(b) if row[0] != "ok"
             }
             assert journal.repeat(K) == len(waiting)
-            under_way: dict[int, list[Place]] = {}
+            under_way: dict[int, list[RowPlace]] = {}
             seen = journal.failed_rows()
-            listed: list[Place] = []
+            listed: list[RowPlace] = []
             while True:
                 if data.draw(st.booleans()):
                     journal.close()

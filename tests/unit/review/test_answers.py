@@ -15,7 +15,7 @@ from producer.review import desk as desks
 from producer.review.answers import Answers
 from producer.review.decisions import Decisions, Refused
 from producer.review.desk import Desk
-from producer.review.views import Kind
+from producer.review.views import ViewKind
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST
@@ -82,18 +82,18 @@ def desk(table: Path) -> Iterator[Desk]:
 
 
 def test_all_rows_are_in_the_order_of_the_table(desk: Desk) -> None:
-    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
     assert [row.row for row in rows] == list(range(1, ROWS + 1))
 
 
 def test_only_some_views_are_kept_in_memory(desk: Desk) -> None:
     for n in range(2 * desks._KEPT_VIEWS):
-        assert desk.rows(Kind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0
+        assert desk.rows(ViewKind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0
     assert len(desk._orders) == desks._KEPT_VIEWS
 
 
 def test_the_picture_of_a_file_that_is_gone_has_a_reason(desk: Desk, table: Path) -> None:
-    row = desk.rows(Kind.ALL, None, None, False, 0, 1).rows[0]
+    row = desk.rows(ViewKind.ALL, None, None, False, 0, 1).rows[0]
     (table.parent / row.path).unlink()
     picture = desk.picture(row.position, 128)
     assert not picture.webp

@@ -22,7 +22,7 @@ from producer.pages.thumbnails import Thumbnails
 from producer.review.answers import Answers
 from producer.review.decisions import MAX_LABELS, Decisions
 from producer.review.desk import Desk
-from producer.review.views import Kind
+from producer.review.views import ViewKind
 from shared.errors import SetupError, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
@@ -74,7 +74,7 @@ class opened:
 def test_totals_are_those_of_the_decisions_in_force(
     table: Path, desk: Desk, made: list[tuple[int, str | None]]
 ) -> None:
-    everything = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    everything = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
     desk.decisions.decide({row.position: None for row in everything})
     expected: dict[int, str] = {}
     for position, label in made:
@@ -82,7 +82,7 @@ def test_totals_are_those_of_the_decisions_in_force(
         expected.pop(position, None)
         if label is not None:
             expected[position] = label
-    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
     assert {row.position: row.decided for row in rows if row.decided} == expected
     decided = [row for row in rows if row.decided]
     totals = desk.decisions.totals()
@@ -98,15 +98,15 @@ def test_totals_are_those_of_the_decisions_in_force(
 
 
 def test_a_view_counts_its_own_rows(desk: Desk) -> None:
-    rows = desk.rows(Kind.ALL, None, None, False, 0, ROWS).rows
+    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
     desk.decisions.decide({rows[0].position: rows[0].guess})
     labels = desk.table().labels
     for label in {row.guess for row in rows}:
         mine = [row for row in rows if row.guess == label]
-        view = desk.rows(Kind.ALL, labels.index(label), None, False, 0, ROWS)
+        view = desk.rows(ViewKind.ALL, labels.index(label), None, False, 0, ROWS)
         left = len(mine) - (label == rows[0].guess)
         assert (view.total, view.left) == (len(mine), left)
-        open_ = desk.rows(Kind.ALL, labels.index(label), None, True, 0, ROWS)
+        open_ = desk.rows(ViewKind.ALL, labels.index(label), None, True, 0, ROWS)
         assert (open_.total, len(open_.rows)) == (left, left)
 
 
@@ -114,7 +114,7 @@ def test_rows_unlike_their_folder_come_most_confident_first(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with opened(plant(tmp_path_factory.mktemp("planted"))) as desk:
-        rows = desk.rows(Kind.DISAGREEING, None, None, False, 0, 500).rows
+        rows = desk.rows(ViewKind.DISAGREEING, None, None, False, 0, 500).rows
     found = [row.confidence for row in rows]
     assert len(found) > 5
     assert found == sorted(found, reverse=True)
@@ -161,7 +161,7 @@ def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
         (tmp_path / "out.csv").unlink()
         finish(options_of(tmp_path, b"shapes"), job_id="testjb02")
         for use in (
-            lambda: desk.rows(Kind.ALL, None, None, False, 0, 4),
+            lambda: desk.rows(ViewKind.ALL, None, None, False, 0, 4),
             lambda: desk.picture(0, 192),
             lambda: desk.decisions.decide({0: "Bag"}),
         ):
@@ -183,7 +183,7 @@ def test_labels_have_a_limit(desk: Desk, table: Path) -> None:
 
 def correction_of(desk: Desk, position: int) -> Correction:
     """The line of a decision about a row."""
-    row = desk.rows(Kind.ALL, None, None, False, position, 1).rows[0]
+    row = desk.rows(ViewKind.ALL, None, None, False, position, 1).rows[0]
     desk.decisions.decide({position: row.guess})
     return correction_log.read(desk.decisions.path)[-1]
 
@@ -320,7 +320,7 @@ def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twi
         log.unlink()
         for use in (
             lambda: desk.decisions.decide({5: "Boot"}),
-            lambda: desk.rows(Kind.ALL, None, None, False, 0, 6),
+            lambda: desk.rows(ViewKind.ALL, None, None, False, 0, 6),
             desk.table,
         ):
             with pytest.raises(SetupError, match="removed or changed"):

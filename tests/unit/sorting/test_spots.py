@@ -13,7 +13,7 @@ from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sorting import spots, transfer
 from producer.sorting.folders import Folders
 from producer.sorting.settle import _was_copied
-from producer.sorting.spots import MISSING, NOT_REGULAR, Spot, Stays
+from producer.sorting.spots import MISSING, NOT_REGULAR, FileStays, Spot
 from shared.errors import SetupError
 
 
@@ -74,7 +74,7 @@ def test_a_pipe_that_takes_a_name_after_its_check_is_no_file(
     (tmp_path / "a.png").unlink()
     os.mkfifo(tmp_path / "a.png")
     monkeypatch.setattr(Spot, "stat", lambda self: found)
-    with pytest.raises(Stays, match=NOT_REGULAR), spots.opened(image):
+    with pytest.raises(FileStays, match=NOT_REGULAR), spots.opened(image):
         pass
 
 
@@ -120,7 +120,7 @@ def test_a_folder_that_is_missing_is_not_the_current_one(
     with Folders(os.fsencode(tmp_path / "out")) as folders:
         assert folders.placed(entry) is None
         assert not folders.taken("Bag", image.name)
-        with pytest.raises(Stays, match=MISSING):
+        with pytest.raises(FileStays, match=MISSING):
             folders.at(os.fsencode(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 

@@ -106,7 +106,7 @@ class World:
             agree(claim.deaths, max(0, self.model.deaths.get(batch, 0)))
             agree(claim.crashes, self.model.crashed.get(batch) or {})
             images = decode_images(claim.payload)
-            child.work = Work(batch, images, claim.careful, claim.blamed)
+            child.work = Work(batch, images, claim.one_by_one, claim.crashed_images)
         return claim
 
     def complete(self, batch: int, owner: str, result: bytes) -> None:

@@ -16,7 +16,7 @@ class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
     module: str  #: that it imports
     package: str  #: that has this module, as pip calls it
     extra: str  #: of Hangtag, which installs it
-    #: Of the server's memory, for all copies, if one is such a file: producers pause at 0.7
+    #: The share of Redis' memory for all copies, if one is such a file: producers pause at 0.7
     #: (producer/dispatch/window.py), so copies alone never stop a job.
     copies_share: float
     about: str = ""  #: in the help

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _GAP = 3
-#: Of a line without its indentation; a terminal has 80 columns.
+#: The characters of a line without its indentation; a terminal has 80 columns.
 _MOST = 76
 
 

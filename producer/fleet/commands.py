@@ -24,7 +24,7 @@ _NEEDS = {
     CheckData: TRAIN_PACKAGES,
     ShowData: DRAW_PACKAGES,
 }
-#: Of a trainer: one for long work, one for other work.
+#: A trainer has one child for long work, one for other work.
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")

@@ -33,7 +33,7 @@ _COLUMNS = (
     Column("failed", least=6, drop=5),
     Column("MB", left=False, drop=4),
 )
-#: Of an older Hangtag than this one; it serves the queue of the jobs that it can do.
+#: A worker of an older Hangtag than this one; it serves the queue of the jobs that it can do.
 OLDER = "older"
 _NAMED = 3  #: workers in a message
 _LATEST_MS = 1 << 43  #: the year 2248; later times are invalid

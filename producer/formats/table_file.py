@@ -36,7 +36,7 @@ PART = "part"
 LIBRARY = "library"
 Count = Callable[[RowBatch], None]
 _WRITE_BUFFER_BYTES = 1 << 20
-#: Of the folder beside a draft.
+#: The ending of the folder beside a draft.
 _PARTS_SUFFIX = ".parts"
 
 

@@ -31,7 +31,7 @@ from producer.rows.decide import Decision
 from shared.errors import SetupError
 
 SHEET, SUMMARY = "rows", "summary"
-#: Of a column, in characters.
+#: The width of a column, in characters.
 _WIDTHS = {Names: 48, Words: 16, Decimals: 12}
 _OPTIONS = {
     "constant_memory": True,
@@ -40,7 +40,7 @@ _OPTIONS = {
     "use_zip64": True,
 }
 _PERCENT = {"num_format": "0.0%"}
-#: Of rows that are as usual, doubtful, failed; light enough for black text.
+#: The grounds of rows that are as usual, doubtful, failed; light enough for black text.
 _COLOURS: tuple[dict[str, str], ...] = ({}, {"bg_color": "#FFF2CC"}, {"bg_color": "#F8CBAD"})
 _DOUBTFUL, _FAILED = 1, 2
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from producer.present.formatting import percent
 
-#: Of the drawings for wide and for narrow screens, whose texts have the same size.
+#: The drawings for wide and for narrow screens, whose texts have the same size.
 WIDTHS = (720, 340)
 HEIGHT = 240
 LEFT, RIGHT, TOP, BOTTOM = 56, 26, 8, 42  #: margins

@@ -12,7 +12,7 @@ from shared.errors import SetupError
 from shared.image_status import Status
 from shared.pipes.thumbnail import Thumbnail
 
-#: Of all pictures of a page, before they become text, which takes a third more.
+#: The bound on all pictures of a page, before they become text, which takes a third more.
 MAX_TOTAL_BYTES = 6_000_000
 PLOT_SIDE_PIXELS = 1400
 MAX_PLOT_BYTES = 200_000

@@ -23,7 +23,7 @@ from shared.pipes.transfer import receive, send
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
-#: Of one encoded thumbnail.
+#: The bound on one encoded thumbnail.
 MAX_BYTES = 6_000
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
 #: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).

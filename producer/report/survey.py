@@ -13,7 +13,7 @@ from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS
 from shared.messages.model_card import Card
 
-#: Of the confidences from 0 to 1, equally wide.
+#: Parts of the confidences from 0 to 1, equally wide.
 BINS = 50
 #: With more labels pairs of labels are not counted: the counts would take too much memory.
 MAX_PAIRED_LABELS = 2_000

@@ -27,7 +27,7 @@ from shared.image_status import BY_CODE, FLAGS
 
 #: Rows of the table of labels; a model may have 65,536 labels.
 MAX_LABELS = 1_000
-#: Of the command that are named.
+#: The folders of a command that are named.
 MAX_FOLDERS = 3
 
 
@@ -108,7 +108,7 @@ def values(
 
 
 def _thresholds(survey: Survey, withdrawn: Withdrawn | None) -> list[tuple[float, str]]:
-    """Of the histogram; none if nothing is promised."""
+    """The lines in the histogram; none if nothing is promised."""
     points = () if withdrawn else survey.points
     return [(p.threshold, f"{p.precision:.0%}") for p in points if p.threshold is not None]
 

@@ -14,7 +14,7 @@ CHECK_S = 1.0
 #: A connection that has not sent the cookie until this check is closed, after 10 s. A browser sends
 #: its first request at once.
 LAST_CHECK = 10
-#: Of more connections without the cookie the oldest are closed.
+#: When there are more connections without the cookie, the oldest are closed.
 MAX_WAITING = 100
 #: From this check on. At its first check the server may not have read its request yet.
 EARLIEST_CHECK = 2

@@ -49,7 +49,7 @@ class Totals(msgspec.Struct, frozen=True):
     #: The number of those that should be right, by the confidence of each; None: nothing is
     #: promised of these rows (producer/summary/promise.py).
     expected: float | None
-    #: Of the whole table, estimated: decisions, and the confidence of all other rows. The share
+    #: An estimate for the whole table: decisions, and the confidence of all other rows. The share
     #: of `right` among the decided rows is no estimate of it, since doubtful rows come first.
     #: None as above.
     accuracy: float | None

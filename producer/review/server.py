@@ -110,7 +110,7 @@ def _run(guard: Guard, listener: socket.socket, connections: Connections) -> Non
 
     from producer.review.connections import watched
 
-    # Of thousands of connections at once those beyond the limit are accepted, too, and refused.
+    # Thousands of connections may come at once: those beyond the limit are accepted and refused.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_FILES)), hard))
     logging.getLogger("asyncio").addFilter(_is_no_full_queue)

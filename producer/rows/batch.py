@@ -34,7 +34,7 @@ class StoredBatch(Protocol):
 
     @property
     def stamps(self) -> bytes:
-        """Of each file, packed; empty: not needed."""
+        """Size and time of each file, packed; empty: not needed."""
 
     @property
     def digests(self) -> bytes:
@@ -123,7 +123,7 @@ class RowBatch:
 
     @cached_property
     def stamps(self) -> list[Stamp]:
-        """Of each file when it was read."""
+        """Size and time of each file when it was read."""
         return [(size, time) for size, time in STAMP.iter_unpack(self._stamps)]
 
     @cached_property

@@ -88,7 +88,7 @@ def source_hash(source: bytes) -> int:
 
 
 def place_hash(folder: str, name: bytes) -> int:
-    """Of a name, equal for those that some file system takes for one."""
+    """The hash of a name, equal for those that some file system takes for one."""
     text = folded(f"{folder}/{os.fsdecode(name)}")
     return source_hash(text.encode(errors="surrogatepass"))
 

@@ -188,7 +188,7 @@ class SortLog(LogFile):
 
 
 def _cells(entry: Entry) -> tuple[object, ...]:
-    """Of COLUMNS, in the types that SQLite returns."""
+    """The values of COLUMNS, in the types that SQLite returns."""
     sorting, row, way, state, *rest = entry[:7]
     return (sorting, row, str(way), int(state), *rest, *entry.content, entry.inode)
 

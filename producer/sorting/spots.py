@@ -45,7 +45,8 @@ class Spot(NamedTuple):
     name: bytes
 
     def stat(self) -> os.stat_result | None:
-        """Of the entry itself, not of a link's target; None if there is none. Raises OSError."""
+        """The state of the entry itself, not of a link's target; None if there is none. Raises
+        OSError."""
         try:
             return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:

@@ -28,7 +28,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 _RESTART = "classify it again with --restart"
-#: Of a moved file, which a restart would not find at its path.
+#: The remedy for a moved file, which a restart would not find at its path.
 _TAKE_BACK = (
     "restore it, or take it back with hangtag sort --undo and classify again with --restart"
 )
@@ -147,7 +147,7 @@ def _there(sealed: SealedJournal) -> Iterator[_File]:
 
 
 def _moved_problem(file: _File, deep: bool, max_bytes: int) -> str:
-    """Of a file that was moved to a disk that may keep less exact times: its content decides."""
+    """The problem of a moved file. A disk may store less exact times, so its content decides."""
     stamp = stamp_of(file.real)
     rounded = (
         stamp != file.stamp and stamp[0] == file.stamp[0] and file.digest not in (b"", NO_DIGEST)

@@ -38,7 +38,7 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crc32: str  #: of the file, in hexadecimal
     at: str  #: ISO 8601, UTC
     undo: bool = False  #: takes the last decision with this key back
-    #: Of the table, counted from 1. Each counts only while the job has this size and CRC-32 of its
+    #: The rows, counted from 1. Each counts only while the job has this size and CRC-32 of its
     #: file. None, of lines of older versions: every row with this size and CRC-32.
     rows: list[Annotated[int, msgspec.Meta(ge=1)]] | None = None
 

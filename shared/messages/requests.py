@@ -174,8 +174,8 @@ class Progress(msgspec.Struct, frozen=True):
     #: The last epochs that this trainer has finished: more than one may end between two polls.
     ended: tuple[EndedEpoch, ...] = ()
     fault: str = ""  #: what the work waits for, in one line that names the fix
-    #: Of the stage, in progress: importing TensorFlow, converting the backbone. Its steps are its
-    #: own, and the next attempt does not begin behind them.
+    #: The part of a stage in progress: importing TensorFlow, converting a backbone. Its steps are
+    #: its own, and the next attempt does not begin behind them.
     part: str = ""
 
 

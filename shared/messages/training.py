@@ -33,7 +33,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     name: str = ""  #: as typed; empty: --FIELD
     form: str = ""  #: of its value, in the help
-    #: Of text: what a shell completes. Of a number: `share` may be typed as a percentage.
+    #: For text, what a shell completes; a number that is a `share` may be typed as a percentage.
     kind: Literal["", "model", "version", "recipe", "share"] = ""
     least: float = float("-inf")  #: of a number that differs from the default
     most: float = float("inf")
@@ -134,7 +134,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             applies=_has_teachers,
         ),
     ] = ()
-    #: Of a network's training; 0: no limit. Of a head: of the trials that follow, together; 0:
+    #: The limit of a network's training; 0: none. For a head, that of all trials that follow; 0:
     #: there are none.
     minutes: Annotated[
         float,

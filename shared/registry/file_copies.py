@@ -28,13 +28,13 @@ WHOLE_BYTES = 16 << 20
 PART_BYTES = 4 << 20
 #: A larger file has no copy.
 PARTS_MAX = 16_384
-#: Of the server's memory, after the file is stored: jobs need the rest.
+#: The share of the server's memory in use after a file is stored: jobs need the rest.
 MEMORY_SHARE_MAX = 0.9
-#: Of the server's memory, for all copies; shared/runtimes.py has those of a runtime's file.
+#: The share for all copies; shared/runtimes.py has those of a runtime's file.
 COPIES_SHARE_MAX = 0.5
 #: A server's allocator rounds a large block up by at most a quarter.
 ALLOCATED = 1.25
-#: Of the parts of an unfinished file.
+#: The parts of an unfinished file expire after this time.
 UNFINISHED_S = 3_600
 #: The parts may expire, or be deleted by another process, before they are listed.
 ATTEMPTS = 3

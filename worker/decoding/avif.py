@@ -22,7 +22,7 @@ from worker.decoding.size_limits import MAX_AVIF_PIXELS, check_pixels
 
 # One thread for each image: the other cores decode other images.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-#: Of names, places and properties. libavif compares each item with all others.
+#: The bounds on names, places and properties. libavif compares each item with all others.
 _MAX_META_BYTES = 1 << 20
 _MAX_BOXES = 10_000
 _IN_FILE, _IN_META = 0, 1

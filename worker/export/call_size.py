@@ -45,7 +45,7 @@ def bounded(card: Card, artifact: bytes) -> Card:
 
 
 def _activation_bytes(card: Card, artifact: bytes) -> int:
-    """Of one image."""
+    """What one image takes."""
     return LiteRT(msgspec.structs.replace(card, call_images=1), artifact).activation_bytes()
 
 

@@ -107,7 +107,7 @@ def judge(
         return GateDecision(False, _other_labels(new, old))
     if compared is None:
         return GateDecision(False, _incomparable(new, old))
-    # Of the same recipe the newer version knows more images, or corrected labels.
+    # A newer version of the same recipe knows more images, or corrected labels.
     if rule == "if-clearly-better" and new.recipe != old.recipe:
         return _decide_clearly(new, old, compared)
     return _decide(new, old, compared)

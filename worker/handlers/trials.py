@@ -19,7 +19,8 @@ from worker.handlers.context import Context
 log = logging.getLogger(__name__)
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
-#: Of a request's id, so that the trials' ids are valid; the last ones hash a longer id.
+#: The characters of a request's id, so that the trials' ids are valid; the last ones hash a
+#: longer id.
 ID_CHARS, HASH_CHARS = 48, 8
 
 

@@ -135,7 +135,7 @@ def _classify_images(
     except Exception as error:  # TensorFlow's lack of memory is no MemoryError
         if not is_out_of_memory(error):
             raise
-        # Of the batch: that of a single image becomes the image's status.
+        # The batch lacks memory; the lack for a single image becomes the image's status.
         raise _needs_more_memory(len(images), error) from error
 
 

@@ -51,7 +51,8 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 CALL_IMAGES = 1
 #: Images on which the files are compared; drawn, so that no photo is decoded for it.
 COMPARED_IMAGES = 4
-#: Of the largest logit. The served graph sums 2,304 products in another order than NumPy: 1e-6.
+#: A share of the largest logit. The served graph sums 2,304 products in another order than NumPy:
+#: 1e-6.
 LOGITS_TOLERANCE = 1e-4
 
 OnFold = Callable[[int, int], None]

@@ -30,7 +30,7 @@ SHARE = 0.8
 MEASURING = 1 / 3
 #: Images of the two epochs whose second is timed.
 PACE_IMAGES = 64
-#: Of the minutes of an epoch, so that another measurement does not refuse those named here.
+#: A factor on the minutes of an epoch, so that another measurement does not refuse these.
 MARGIN = 1.1
 #: The files of the corrections are not known here.
 SAME_LABELS = ", and the same --corrections"

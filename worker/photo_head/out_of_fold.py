@@ -21,7 +21,7 @@ from worker.runtimes.classifier import probabilities
 #: Factors of half the squared weights, largest first. Between them accuracy changes by less than a
 #: point, from 5 images a class to 3,000 in all; smaller ones change nothing.
 PENALTIES = (0.1, 0.01, 0.001)
-#: Of the covariance; the first ones are for a few images of each class.
+#: Shares of the covariance that are replaced; the first ones are for a few images of each class.
 SHRINKAGES = (0.9, 0.7, 0.5, 0.3, 0.15)
 
 Chosen = npt.NDArray[np.bool_]  #: [n], whether an image is learned from

@@ -15,7 +15,7 @@ from worker.evaluation.reliability import Floats, Probabilities
 from worker.plots.style import FAINT, FIRST, SECOND, png_plot
 
 SIZE_INCHES = (6.5, 4.5)
-#: Of fewer predictions the accuracy is mostly chance.
+#: The accuracy of fewer predictions is mostly chance.
 FEWEST_ACCEPTED = 20
 #: Room above and below the accuracies.
 ROOM = 0.01

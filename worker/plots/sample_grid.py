@@ -16,7 +16,7 @@ PANEL_INCHES = 4.0
 TITLE_LENGTH = 60
 #: Weights of red, green and blue in a grey value (ITU-R BT.601), as in Pillow.
 LUMA = np.array([0.299, 0.587, 0.114])
-#: Of the grid.
+#: The grid's rows and columns.
 ROWS = COLUMNS = 5
 GRID_PANEL_INCHES = 1.4
 GRID_GAPS_INCHES = (0.14, 0.28)

@@ -11,9 +11,9 @@ from PIL import Image
 Colours = NDArray[np.uint8]  #: [n, 3], RGB
 Box = tuple[int, int, int, int]  #: left, top, right, bottom in pixels; the last two are exclusive
 
-#: Of 255: nearer colours count as background. Zalando's value: 5 % in RGB.
+#: In levels of 255. Nearer colours count as background. Zalando's value: 5 % in RGB.
 NEAR = 12.75
-#: Of 255: the background is uniform if at least UNIFORM_SHARE of the outermost pixels are within
+#: Likewise. The background is uniform if at least UNIFORM_SHARE of the outermost pixels are within
 #: this distance. A garment that is cut off at one side covers a quarter of them at most.
 UNIFORM = 0.12 * 255
 UNIFORM_SHARE = 0.7

@@ -42,7 +42,8 @@ _SELF, _NEXT = (np.float32(weight / (1 + 2 * math.exp(-0.5))) for weight in (1, 
 #: Factor of the difference to the blurred image, as in ImageMagick's `-sharpen 1x1`. On photographs
 #: simulated from training images 0 costs a point of accuracy; 0.4 to 1.6 make no difference.
 SHARPEN = np.float32(0.83)
-#: Of 255: a garment whose maximum possible difference to the background is smaller is not stretched
+#: In levels of 255. A garment whose greatest possible difference to the background is smaller is
+#: not stretched
 #: to full contrast.
 MIN_DEPTH = 96
 

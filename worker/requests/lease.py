@@ -28,7 +28,7 @@ POLL_S = 0.1
 #: Work that must stop and has not reached its next step within this time is killed. Less than this
 #: machine's stack waits for a trainer (producer/stack/service_group.py).
 GRACE_S = 3.0
-#: Of work that makes way: a step of a large network and its checkpoint may take this long.
+#: Work that makes way has this time: a step of a large network and its checkpoint may take it.
 WAY_GRACE_S = 10.0
 #: Interval between two attempts to reach Redis.
 RETRY_S = 0.5

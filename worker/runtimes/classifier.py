@@ -34,7 +34,7 @@ class Classifier:
         return self.outputs(images).logits
 
     def outputs(self, images: Images) -> Outputs:
-        """Of images uint8 [n, H, W, C]: logits after the second pass, features of the first.
+        """For images uint8 [n, H, W, C]: logits after the second pass, features of the first.
 
         Raises:
             SetupError: the images do not have the shape in the version's card.

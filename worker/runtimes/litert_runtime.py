@@ -60,7 +60,7 @@ class LiteRT:
         return results
 
     def activation_bytes(self) -> int:
-        """Of one image: twice its largest activation, about what a call holds at a time."""
+        """What one image takes: twice its largest activation, about what a call holds at a time."""
         sizes: list[int] = [
             int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
             for tensor in self._interpreter.get_tensor_details()

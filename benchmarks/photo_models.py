@@ -27,7 +27,7 @@ from shared import recipes
 from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.messages.training import Train
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
@@ -40,7 +40,7 @@ from worker.training import photo_folder
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 RECIPES = ("photo-head", "photo-fine", "photo-scratch")
-BACKBONE = table.find("efficientnet-lite0")
+BACKBONE = backbone_table.find("efficientnet-lite0")
 CALL_IMAGES = 16
 COLUMNS = (
     "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE"

@@ -32,7 +32,7 @@ from producer.present.progress import Quiet
 from producer.stack import redis_server
 from producer.stack.socket_gate import is_ready
 from shared.broker.redis_client import connect
-from shared.ledger.batches import BatchLedger
+from shared.ledger.batch_ledger import BatchLedger
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings

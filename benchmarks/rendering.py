@@ -19,11 +19,11 @@ from functools import partial
 from statistics import median
 
 from benchmarks.report.tables import markdown
-from producer.formats.registry import CSV, FORMS
 from producer.formats.table_file import render
+from producer.formats.table_formats import CSV, FORMS
 from producer.journal.records import FinishedBatch
-from producer.rows.batch import AS_CLASSIFIED
 from producer.rows.columns import Table, table_columns
+from producer.rows.row_batch import AS_CLASSIFIED
 from shared.messages.batch import BatchResult, decode_result, encode_result
 from shared.messages.job import JobRecord
 from shared.registry import packaged

@@ -17,7 +17,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     network: Literal["dense", "small_conv", "residual", "head", "fine"]
-    backbone: str = ""  #: as in worker/backbones/table.py; its features find near-duplicates
+    backbone: str = ""  #: as in worker/backbones/; its features find near-duplicates
     learned_blocks: int = 0  #: of a backbone, the last ones, which are trained with the head
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width

@@ -15,7 +15,7 @@ from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.messages.job import served
 from shared.process import parent_id
-from worker.lifecycle import access_check, consumer, first_import, pool, scratch_folder
+from worker.lifecycle import access_check, celery_consumer, first_import, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.stats import ChildReport
@@ -23,7 +23,7 @@ from worker.lifecycle.watchdog import watchdog
 
 settings, broker, events = access_check.configuration()
 app: Celery = make_app(broker, "worker", events)
-app.conf.worker_consumer = consumer.NAME
+app.conf.worker_consumer = celery_consumer.NAME
 _child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
 _parent = ""
 

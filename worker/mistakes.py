@@ -18,8 +18,8 @@ from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
 from shared.messages.model_card import Card, decode_card
 from shared.pipes import mistakes
+from shared.pipes.framing import receive, send
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
-from shared.pipes.transfer import receive, send
 from worker.datasets.find_images import FoundImage, find, find_files
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers

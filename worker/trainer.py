@@ -25,10 +25,10 @@ from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage
 from shared.failpoints import failpoint
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.process import child_id, parent_id
 from shared.registry import packaged
-from worker.lifecycle import access_check, consumer, pool, scratch_folder
+from worker.lifecycle import access_check, celery_consumer, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import HeartbeatThread, start_heartbeat
 from worker.lifecycle.log_once import log_once
 from worker.lifecycle.watchdog import Watchdog, watchdog
@@ -47,7 +47,7 @@ settings, broker, events = access_check.configuration()
 shutdown, long_work = ShutdownNotice(), LongWork()
 app: Celery = make_app(broker, ROLE, events)
 app.conf.update(
-    worker_consumer=consumer.NAME,
+    worker_consumer=celery_consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,
     task_queues=[Queue(keys.TRAIN_QUEUE)],
     worker_max_tasks_per_child=1,
@@ -63,7 +63,7 @@ def train(request: str) -> str:
     """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     gc.set_threshold(GC_THRESHOLD)
-    from worker.requests.consumer import RequestConsumer
+    from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED, MADE_WAY
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"

@@ -50,7 +50,7 @@ class ModelParam(Name):
     name = MODEL_FORM
 
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-        from producer.models.catalog import load_catalog
+        from producer.models.load_catalog import load_catalog
 
         for model in load_catalog(settings).models:
             if "@" not in incomplete:
@@ -68,7 +68,7 @@ class ModelNameParam(Name):
     name = "NAME"
 
     def known(self, settings: Settings, incomplete: str) -> Iterator[tuple[str, str]]:
-        from producer.models.catalog import load_catalog
+        from producer.models.load_catalog import load_catalog
 
         yield from ((model.name, "") for model in load_catalog(settings).models)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from producer.compare.choice import NEITHER, ONLY_A, ONLY_B, UNJUDGED, judgement
 from producer.compare.comparison import Comparison
 from producer.compare.comparison_text import verdict
+from producer.compare.pictured_pairs import NEITHER, ONLY_A, ONLY_B, UNJUDGED, judgement
 from producer.compare.tally import ComparedRows, Tally
 from producer.pages import page, text
 from producer.pages.matrix import Matrix, matrix

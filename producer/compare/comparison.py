@@ -13,7 +13,7 @@ from producer.compare.paired_test import p_value
 from producer.compare.tally import ComparedRows, Tally
 from producer.journal.sealed_journal import SealedJournal
 from producer.rendering.person_labels import labels_now
-from producer.rows.batch import Rules
+from producer.rows.row_batch import Rules
 from shared.errors import UsageError
 from shared.messages.files import printable
 

@@ -16,8 +16,8 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.batch import AS_CLASSIFIED, Rules, batches
 from producer.rows.row import Row
+from producer.rows.row_batch import AS_CLASSIFIED, Rules, batches
 from shared.messages.files import NO_DIGEST
 
 #: The absolute path of a file, and its row.

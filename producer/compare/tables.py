@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from producer.compare.choice import Disagreements
 from producer.compare.compare_page import compare_page
 from producer.compare.comparison import Comparison, compare
+from producer.compare.pictured_pairs import Disagreements
 from producer.jobs.find_job import find_output
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files

@@ -6,7 +6,7 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
 from shared.messages.checked_data import CheckedRows

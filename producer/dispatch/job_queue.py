@@ -18,7 +18,7 @@ from shared.broker import wrong_type
 from shared.broker.celery_app import send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.failpoints import failpoint
-from shared.ledger.batches import LOADING, BatchLedger, BatchState
+from shared.ledger.batch_ledger import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
 from shared.messages.batch import max_result_bytes
 from shared.messages.job import JobRecord, encode_job, generation

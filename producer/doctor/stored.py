@@ -13,8 +13,8 @@ from producer.doctor.finding import Finding, Level
 from producer.fleet import machine_resources
 from producer.journal import job_index
 from producer.journal.snapshot import JobState, check_readable, read_snapshot
-from producer.models.catalog import load_catalog
 from producer.models.default_model import choice
+from producer.models.load_catalog import load_catalog
 from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
 from shared.errors import Damaged, HangtagError

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import compress, repeat
 
 from producer.output.csv_cells import escape, plain_names
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Words
+from producer.rows.row_batch import RowBatch
 
 #: None: it is empty.
 Cell = str | float | None

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from producer.formats.cells import Cell
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Table
+from producer.rows.row_batch import RowBatch
 
 
 class Sink(Protocol):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from producer.formats.cells import Cell
 from producer.formats.jsonl import JsonLines, cells_of
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Table
+from producer.rows.row_batch import RowBatch
 
 _BEGIN, _END, _BETWEEN = "[\n", "]\n", ",\n"
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from producer.formats.cells import Cell, heads, names, texts
 from producer.formats.format import Format, Sink, Unreadable
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Decimals, Names, Table, Words
+from producer.rows.row_batch import RowBatch
 from shared.image_status import Status
 
 #: Rows in memory: with names of 100 bytes 13 MB.

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO
 
 from producer.formats.format import Sink
-from producer.formats.registry import CSV, loaded
+from producer.formats.table_formats import CSV, loaded
 from producer.journal.job_properties import JobProperties
 from producer.output import draft_lock
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
-from producer.rows.batch import Results, RowBatch, batches
 from producer.rows.columns import Table
+from producer.rows.row_batch import Results, RowBatch, batches
 from shared import atomic_file, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint

@@ -16,9 +16,9 @@ from pathlib import Path
 from producer.formats.cells import Cell
 from producer.formats.format import Format, Unreadable
 from producer.output.csv_cells import escape, plain_names
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Names, Table, Words
 from producer.rows.decide import marked
+from producer.rows.row_batch import RowBatch
 
 #: The cells of a column; one text if they are all the same.
 Cells = Sequence[str] | str

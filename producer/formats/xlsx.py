@@ -25,9 +25,9 @@ from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
 from producer.formats.xlsx_summary import LABELS, SHARE, SheetCounts
 from producer.rows.acceptance import doubtless
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Column, Decimals, Names, Table, Words
 from producer.rows.decide import Decision
+from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError
 
 SHEET, SUMMARY = "rows", "summary"

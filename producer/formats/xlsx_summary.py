@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from producer.output.csv_cells import escape
-from producer.rows.batch import RowBatch
 from producer.rows.columns import Table
 from producer.rows.decide import Decision
-from producer.summary.answers import AnswerCounter
+from producer.rows.row_batch import RowBatch
+from producer.summary.answer_counter import AnswerCounter
 from shared.image_status import FLAGS
 
 #: The heads of the columns with labels.

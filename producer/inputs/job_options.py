@@ -30,9 +30,8 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: (producer/rendering/display_options.py). The journal may have more (producer/jobs/pin.py).
     top_k: int = 1
     probabilities: bool = False
-    #: The format of the table, by name (producer/formats/registry.py). The table's path may end
-    #: like that of another one, since earlier
-    #: versions of Hangtag wrote CSV into any.
+    #: The name of the table's format (producer/formats/table_formats.py). The table's path may end
+    #: like that of another one, since earlier versions of Hangtag wrote CSV into any.
     form: str = "csv"
     #: It does not change the table, so a resumed job may have another one.
     transport: str = AUTO

@@ -15,8 +15,8 @@ from producer.dispatch.interrupts import alarm, interrupts
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
-from producer.formats.registry import TooManyRows, check_installed
 from producer.formats.table_file import check_replaceable, is_foreign
+from producer.formats.table_formats import TooManyRows, check_installed
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.file_transport import check_below

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.registry import CSV, check_columns
 from producer.formats.table_file import PART, check_part, sha256_of
+from producer.formats.table_formats import CSV, check_columns
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted

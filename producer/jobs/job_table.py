@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from producer.formats import table_file
-from producer.formats.registry import TooManyRows, check_columns, check_rows, loaded
 from producer.formats.table_file import (
     LIBRARY,
     PART,
@@ -19,6 +18,7 @@ from producer.formats.table_file import (
     is_own_part,
     sha256_of,
 )
+from producer.formats.table_formats import TooManyRows, check_columns, check_rows, loaded
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import AnswerCounts
@@ -33,8 +33,8 @@ from producer.rendering.display_options import (
     stored_display,
 )
 from producer.rendering.named_rows import Hash, name_rows
-from producer.rows.batch import RowBatch
-from producer.summary.answers import AnswerCounter, count_rows
+from producer.rows.row_batch import RowBatch
+from producer.summary.answer_counter import AnswerCounter, count_rows
 from producer.summary.promise import as_promised
 from shared.errors import SetupError
 from shared.labels import correction_log

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from producer.formats import table_file
-from producer.formats.registry import (
+from producer.formats.table_formats import (
     BY_SUFFIX,
     CSV,
     check_columns,
@@ -44,7 +44,7 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.summary.answers import AnswerCounter
+from producer.summary.answer_counter import AnswerCounter
 from producer.summary.promise import as_promised
 from shared.errors import UsageError
 from shared.labels import correction_log

@@ -13,8 +13,8 @@ from itertools import groupby
 
 from producer.journal import property_table, records
 from producer.journal.records import FinishedBatch, FrozenBatch, RowPlace, pack, recorded, unpack
-from producer.rows.batch import read
 from producer.rows.fold import fold, replaced
+from producer.rows.row_batch import read
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, STAMP

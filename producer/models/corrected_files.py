@@ -11,7 +11,7 @@ from producer.journal.snapshot import has_journal
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present.formatting import typed
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside

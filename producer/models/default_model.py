@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.journal.job_index import index_dir
-from producer.models.catalog import load_catalog
+from producer.models.load_catalog import load_catalog
 from shared import atomic_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import click
 
-from producer.models.catalog import check_versions
 from producer.models.corrected_files import corrections_input
+from producer.models.load_catalog import check_versions
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.present.form import Figure, figures, next_commands, paragraphs

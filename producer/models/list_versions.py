@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.models.catalog import Catalog
+from producer.models.load_catalog import Catalog
 from producer.present.formatting import ago, one_line, percent, seconds_of, size
 from producer.present.style import good, name
 from producer.present.text_table import Column, fitted

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 
 from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
-from producer.models.catalog import load_catalog
 from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
+from producer.models.load_catalog import load_catalog
 from producer.present.formatting import near
 from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
@@ -22,8 +22,8 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
 from shared.errors import SetupError, UsageError
 from shared.ledger.jobs import pinned
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_store import unanswered
-from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import NAME, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.models.catalog import Catalog
+from producer.models.load_catalog import Catalog
 from producer.output import image_file
 from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns_of, wrapped

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from producer.models.catalog import check_versions, load_catalog
+from producer.models.load_catalog import check_versions, load_catalog
 from producer.present.formatting import counted, one_line
 from producer.requests.check_data import check_data
 from producer.requests.submit import data_place
-from producer.summary.training import training_lines
+from producer.summary.training_text import training_lines
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, UsageError
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256

@@ -18,8 +18,8 @@ from producer.fleet.machine_resources import cores
 from producer.pages import worker_process
 from shared import installation
 from shared.errors import BadMessage, SetupError
+from shared.pipes.framing import receive, send
 from shared.pipes.thumbnail import Order, Thumbnail, decode_thumbnail, encode
-from shared.pipes.transfer import receive, send
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192

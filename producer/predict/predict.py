@@ -23,8 +23,8 @@ from producer.present.formatting import near
 from producer.present.meter import DISPLAY_AFTER_S
 from producer.present.progress import Quiet, make_progress
 from producer.rows.acceptance import doubtless
-from producer.rows.batch import batches
 from producer.rows.row import Row
+from producer.rows.row_batch import batches
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.files import printable

@@ -11,8 +11,8 @@ import msgspec
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.rendering.person_labels import PersonLabels, too_few
 from producer.rows.acceptance import Acceptance, at_precision, from_confidence
-from producer.rows.batch import Rules
 from producer.rows.columns import CHOICES, COLUMNS, Table, table_columns
+from producer.rows.row_batch import Rules
 from shared.errors import MISFITS, BadMessage, UsageError
 from shared.labels import correction_log
 from shared.messages.model_card import Card

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.rows.batch import Results, batches
+from producer.rows.row_batch import Results, batches
 from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from producer.present.formatting import counted, typed
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside

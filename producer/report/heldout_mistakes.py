@@ -7,8 +7,8 @@ from collections.abc import Callable
 from producer.pages import worker_process
 from shared.errors import BadMessage
 from shared.messages.model_card import Card, encode_card
+from shared.pipes.framing import receive, send
 from shared.pipes.mistakes import Found, Question, decode_reply, encode
-from shared.pipes.transfer import receive, send
 
 #: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
 FILE = "heldout.npz"

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from producer.inputs.reader import read
-from producer.models.catalog import load_catalog
 from producer.models.corrected_files import corrections_input
+from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.matrix import matrix

@@ -13,7 +13,7 @@ from producer.jobs.find_job import find_output
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
-from producer.models.catalog import load_catalog
+from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.pictures import PageImages
@@ -22,9 +22,9 @@ from producer.present.progress import make_progress
 from producer.rendering.display_options import acceptance, stored_display
 from producer.rendering.person_labels import labels_now
 from producer.report import model_part, table_part
-from producer.report.choice import Choice
+from producer.report.displayed_rows import Choice
 from producer.report.survey import Survey
-from producer.rows.batch import Rules, batches
+from producer.rows.row_batch import Rules, batches
 from shared.errors import HangtagError
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName

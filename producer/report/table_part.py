@@ -17,7 +17,7 @@ from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, FileList, Shot, galleries
 from producer.present.formatting import near, typed
 from producer.rendering.display_options import acceptance, stored_display
-from producer.report.choice import Choice
+from producer.report.displayed_rows import Choice
 from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels

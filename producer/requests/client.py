@@ -20,8 +20,8 @@ from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.requests import RequestLedger
 from shared.messages.batch import new_id
 from shared.messages.model_name import NAME
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request

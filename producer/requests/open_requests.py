@@ -18,8 +18,8 @@ from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
 from shared.errors import BadMessage, BrokerAway
 from shared.ledger import request_store
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Request, Work
 from shared.settings import Settings
 

@@ -1,7 +1,7 @@
 """The application behind the page: rows, pictures and decisions, as JSON.
 
-Rows are named by their position (producer/review/answers.py), never by a path. Positions are those
-of one start of the server: a page of an earlier one, at the same port, is refused.
+Rows are named by their position (producer/review/answer_arrays.py), never by a path. Positions are
+those of one start of the server: a page of an earlier one, at the same port, is refused.
 """
 
 from __future__ import annotations

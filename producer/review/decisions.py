@@ -18,7 +18,7 @@ import msgspec
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
 from producer.rendering.named_rows import name_rows
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.rows.row import Row
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status

@@ -13,7 +13,7 @@ import msgspec
 
 from producer.journal.totals import Withdrawn
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answers import NO_LABEL, Answers
+from producer.review.answer_arrays import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
 from producer.review.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance

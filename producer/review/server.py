@@ -19,7 +19,7 @@ from producer.locations import row_files
 from producer.pages.thumbnails import Thumbnails
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import ViewKind
 from shared import installation

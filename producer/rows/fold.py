@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from shared.messages.batch import KINDS, BatchResult
 
 

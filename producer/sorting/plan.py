@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from producer.journal.sealed_journal import SealedJournal
-from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules, batches
 from producer.rows.decide import Decision
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules, batches
 from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders

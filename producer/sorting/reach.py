@@ -15,7 +15,7 @@ import msgspec
 from producer.journal import job_index
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import typed
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from producer.sort_log.log import SortLog
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach

@@ -20,7 +20,7 @@ from shared import keys
 from shared.errors import HangtagError
 from shared.ledger import jobs
 from shared.ledger.jobs import SILENT_S
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings

@@ -12,7 +12,7 @@ from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from producer.verify.align import align
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.formats.format import Format, Unreadable
-from producer.formats.registry import CSV, form_of, loaded
+from producer.formats.table_formats import CSV, form_of, loaded
 from producer.present.formatting import one_line
 from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell

@@ -9,12 +9,12 @@ from typing import IO
 
 from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
-from producer.formats.registry import loaded, named
 from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
+from producer.formats.table_formats import loaded, named
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.rendering.display_options import table_of
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from producer.verify.align import align
 from shared import regular_file
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.registry import no_room
+from producer.formats.table_formats import no_room
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
@@ -17,7 +17,7 @@ from producer.locations import row_files
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rendering.display_options import table_of
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems

@@ -1,5 +1,5 @@
 """The exchange with `python -m worker.mistakes`: a card and its held-out answers in; out comes
-progress, and at the end what the version took for another label (shared/pipes/transfer.py)."""
+progress, and at the end what the version took for another label (shared/pipes/framing.py)."""
 
 from __future__ import annotations
 

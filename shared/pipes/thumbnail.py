@@ -1,5 +1,5 @@
 """The exchange with `python -m worker.thumbnails`: orders in, small pictures out, as MessagePack
-(shared/pipes/transfer.py). The process sends an empty message when it is ready."""
+(shared/pipes/framing.py). The process sends an empty message when it is ready."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.support.jobs.photo_training import Training, train_shapes
 from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -55,7 +55,7 @@ def training(
     shutil.copy(root / COPY[0], root / COPY[1])
     store = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
-        backbone = table.find(short_backbone.NAME)
+        backbone = backbone_table.find(short_backbone.NAME)
         if request.param == SHORT:
             backbone = stack.enter_context(short_backbone.in_table(store))
         server = stack.enter_context(RedisServer(server_binary))

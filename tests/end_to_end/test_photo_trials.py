@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from shared import recipes, runtimes
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.training import Rule, Train

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from shared.errors import SetupError
-from worker.backbones.table import Backbone, Stage
+from worker.backbones.backbone_table import Backbone, Stage
 from worker.backbones.torch_file import Tensors
 
 #: Input of the network: (value - 127) / 128.

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared import installation
 from shared.errors import SetupError
 from worker.backbones import torch_file
-from worker.backbones.table import Backbone
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.torch_file import NotTensors, Tensors
 
 

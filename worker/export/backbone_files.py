@@ -14,8 +14,8 @@ import numpy as np
 
 from shared import atomic_file
 from shared.ledger.request_store import replace
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import BackboneFiles
-from worker.backbones.table import Backbone
 from worker.datasets.examples import Images
 
 #: A file is named by the start of its SHA-256, so a damaged one is not used.

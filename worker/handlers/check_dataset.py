@@ -20,7 +20,7 @@ from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedData
 from shared.messages.requests import CheckData, Progress
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad, read_file
 from worker.datasets.split import TEST
@@ -54,7 +54,7 @@ def check(context: Context, work: CheckData) -> Reply:
         SetupError: the folder cannot be used, or the weights of the backbone are missing.
         RequestStopped: the request was cancelled or taken over.
     """
-    backbone = table.find(recipes.find(RECIPE).backbone)
+    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
     context.stage(LOADING)
     bad: list[Bad] = []
     folder = photo_folder.load(

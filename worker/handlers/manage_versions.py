@@ -8,8 +8,8 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from shared.ledger.jobs import pinned
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_store import unanswered
-from shared.ledger.requests import RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.registry import alias_operations, pruning, removal

@@ -11,7 +11,7 @@ from shared import recipes
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, RequestCancelled, UsageError
 from shared.ledger import cancelled_requests, request_store
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.requests import Request
 from shared.messages.training import Rule, Train
 from worker.handlers.context import Context

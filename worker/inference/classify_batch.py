@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from shared.broker.wrong_type import is_foreign
 from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen, is_out_of_memory
 from shared.image_status import BY_CODE, Status
-from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
+from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digest
 from shared.messages.job import JobRecord, check_hint, decode_job

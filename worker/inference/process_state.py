@@ -12,7 +12,7 @@ from shared import runtimes
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
-from shared.ledger.batches import BatchLedger
+from shared.ledger.batch_ledger import BatchLedger
 from shared.messages import model_card
 from shared.messages.job import JobRecord
 from shared.messages.model_card import Card

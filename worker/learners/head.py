@@ -19,9 +19,9 @@ import numpy.typing as npt
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card, Pretrained
 from shared.messages.training import Train
-from worker.backbones import efficientnet_lite, table, weights
+from worker.backbones import backbone_table, efficientnet_lite, weights
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
-from worker.backbones.table import Backbone
 from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Images
 from worker.decoding.decode import decode
@@ -82,7 +82,7 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
 
     @property
     def _backbone(self) -> Backbone:
-        return table.find(self.task.recipe.backbone)
+        return backbone_table.find(self.task.recipe.backbone)
 
     def data(self) -> PhotoFolder:
         return self.folder

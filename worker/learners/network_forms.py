@@ -8,9 +8,9 @@ from __future__ import annotations
 import keras
 
 from shared.recipes import Recipe
-from worker.backbones import efficientnet_lite, table, weights
+from worker.backbones import backbone_table, efficientnet_lite, weights
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
-from worker.backbones.table import Backbone
 from worker.learners.network import NetworkForm
 from worker.photo_head.linear_head import Head, fit
 from worker.training import networks
@@ -31,7 +31,7 @@ def form_of(recipe: Recipe, learn: PhotoFeatures, classes: int) -> tuple[Network
             width for width, n in zip(recipe.widths, recipe.blocks, strict=True) for _ in range(n)
         ]
         return NetworkForm(None, _tapped, sum(widths)), widths
-    backbone = table.find(recipe.backbone)
+    backbone = backbone_table.find(recipe.backbone)
     (head,) = fit(learn.fp32, learn.labels, classes, [PENALTY])
     return (
         NetworkForm(

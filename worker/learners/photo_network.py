@@ -18,7 +18,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing, Pretrained
 from shared.messages.training import command
 from shared.recipes import Recipe
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import Examples, Images, chunks
 from worker.datasets.load import DataSet
@@ -212,7 +212,7 @@ def _pretrained(recipe: Recipe) -> Pretrained | None:
     """The backbone that a version contains."""
     if recipe.network != "fine":
         return None
-    backbone = table.find(recipe.backbone)
+    backbone = backbone_table.find(recipe.backbone)
     return Pretrained(
         backbone.name, backbone.sha256, backbone.package, backbone.licence, backbone.source
     )

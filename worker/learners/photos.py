@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.datasets import load as datasets
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, Parts
@@ -48,7 +48,7 @@ def load_folder(task: Task, *, remembered: bool) -> PhotoFolder:
     """The photos of a task; `remembered` as in `photo_folder.load`. Raises SetupError."""
     return photo_folder.load(
         Path(task.work.data),
-        table.find(task.recipe.backbone),
+        backbone_table.find(task.recipe.backbone),
         task.store,
         task.work.max_unreadable,
         task.observer.loading,

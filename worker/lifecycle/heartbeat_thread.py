@@ -26,7 +26,7 @@ from shared.broker.redis_client import connect
 from shared.broker.wrong_type import is_foreign
 from shared.errors import BrokerRefuses
 from shared.ledger import heartbeats
-from shared.ledger.batches import BatchLedger
+from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.job import newest
 from shared.process import resident_bytes

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from worker.evaluation.metrics import Counts
-from worker.plots.style import png_plot, shortened
+from worker.plots.plot_style import png_plot, shortened
 
 NAME_LENGTH = 28
 #: With more classes the numbers would not be legible.

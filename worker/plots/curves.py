@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from worker.plots.style import FAINT, FIRST, SECOND, png_plot
+from worker.plots.plot_style import FAINT, FIRST, SECOND, png_plot
 
 SIZE_INCHES = (10.0, 4.0)
 #: With more epochs the dots of a line would merge.

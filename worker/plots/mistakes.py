@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
 from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.style import RIGHT, WRONG, png_plot, shortened
+from worker.plots.plot_style import RIGHT, WRONG, png_plot, shortened
 
 ROWS, COLUMNS = 3, 5
 PANEL_INCHES = 1.5

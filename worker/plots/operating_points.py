@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Labels
 from worker.evaluation.reliability import Floats, Probabilities
-from worker.plots.style import FAINT, FIRST, SECOND, png_plot
+from worker.plots.plot_style import FAINT, FIRST, SECOND, png_plot
 
 SIZE_INCHES = (6.5, 4.5)
 #: The accuracy of fewer predictions is mostly chance.

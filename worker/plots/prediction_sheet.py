@@ -9,9 +9,9 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.bars import bars
 from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.style import RIGHT, WRONG, png_plot, shortened, some
+from worker.plots.plot_style import RIGHT, WRONG, png_plot, shortened, some
+from worker.plots.probability_bars import bars
 
 ROWS, COLUMNS = 5, 3
 PANEL_INCHES = 1.7

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
 from worker.evaluation.reliability import Bins
-from worker.plots.style import FIRST, SECOND, png_plot
+from worker.plots.plot_style import FIRST, SECOND, png_plot
 
 SIZE_INCHES = (6.0, 6.5)
 #: Height of the upper diagram relative to the lower one.

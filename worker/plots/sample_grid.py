@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
 from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.style import png_plot, shortened, some
+from worker.plots.plot_style import png_plot, shortened, some
 
 PANEL_INCHES = 4.0
 TITLE_LENGTH = 60

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from shared.errors import BadMessage, BrokerRefuses
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RenewalVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress
 from worker.handlers.context import RequestPaused, RequestStopped
 from worker.requests.shutdown import ShutdownNotice

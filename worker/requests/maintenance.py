@@ -21,8 +21,8 @@ from shared import keys
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
 from shared.ledger import cancelled_requests, request_store
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Request
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry

@@ -11,7 +11,7 @@ import msgspec
 from shared import installation
 from shared.errors import HangtagError, SetupError, UsageError, is_out_of_memory
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.ledger.requests import MAX_ATTEMPTS
+from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress
 from shared.registry.registry import SAME_COMMAND
 from worker.handlers.context import Reply

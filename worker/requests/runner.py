@@ -14,8 +14,8 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import (
     CheckData,
     Evaluate,

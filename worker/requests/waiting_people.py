@@ -7,7 +7,7 @@ import logging
 from redis.exceptions import RedisError
 
 from shared.errors import BadMessage, BrokerRefuses
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 
 log = logging.getLogger(__name__)
 

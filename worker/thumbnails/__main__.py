@@ -11,8 +11,8 @@ import resource
 import sys
 
 from shared.errors import ImageError
+from shared.pipes.framing import receive, send
 from shared.pipes.thumbnail import Order, Thumbnail, decode_order, encode
-from shared.pipes.transfer import receive, send
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.thumbnails.thumbnail import thumbnail, warm_up
 

@@ -14,9 +14,9 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
 from worker.backbones import feature_key, photo_features
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
-from worker.backbones.table import Backbone
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
 from worker.datasets.corrected_walk import LostFile, lost_files, open_walk

@@ -16,7 +16,7 @@ from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
-from producer.formats.registry import BY_SUFFIX, SUFFIXES, form_of
+from producer.formats.table_formats import BY_SUFFIX, SUFFIXES, form_of
 from producer.inputs.job_options import JobOptions
 from producer.output.output_path import checked_output, default_output
 from producer.present.formatting import show_json, typed
@@ -125,7 +125,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
     from producer.cli.jobs.job_summary import without
-    from producer.jobs.background import start
+    from producer.jobs.background_jobs import start
 
     options = make_options(given)
     make_display(given)
@@ -187,7 +187,7 @@ def _check_model(model: str, output: str) -> None:
     """Raise SetupError for a model that does not exist, where the job of this output has another:
     the typing error counts, not the difference."""
     from producer.journal.snapshot import stored_options
-    from producer.models.catalog import load_catalog
+    from producer.models.load_catalog import load_catalog
 
     try:
         known = stored_options(Path(output))

@@ -50,7 +50,7 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 
     It is finished here if its own producer has ended. JOB is an id or the path of a table.
     """
-    from producer.jobs.background import collect as collect_job
+    from producer.jobs.background_jobs import collect as collect_job
 
     show_summary(collect_job(job, Settings.from_env(), quiet), as_json, quiet)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from producer.formats.registry import no_room
+from producer.formats.table_formats import no_room
 from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary

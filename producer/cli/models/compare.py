@@ -37,7 +37,7 @@ def compare(
     Each version classifies the folder, unless that is done: its table is in the current folder,
     named after the folder and the version. Then as hangtag compare.
     """  # fmt: skip
-    from producer.compare.versions import compare_versions
+    from producer.compare.compare_versions import compare_versions
 
     def report(line: str) -> None:
         if not quiet and not as_json:

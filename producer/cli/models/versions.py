@@ -38,8 +38,8 @@ _why = click.option("--why", type=TextParam(), default="", help="A reason for th
 def list_models(name: str, as_json: bool) -> None:
     """List the versions of all models, or of NAME."""
     from producer.models import list_versions
-    from producer.models.catalog import load_catalog
     from producer.models.default_model import choice
+    from producer.models.load_catalog import load_catalog
 
     settings = Settings.from_env()
     rows = list_versions.rows(load_catalog(settings), name)
@@ -67,8 +67,8 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     It has figures, data, files, and the history of the model's aliases.
     """
     from producer.models import show as version_details
-    from producer.models.catalog import load_catalog
     from producer.models.default_model import default_model
+    from producer.models.load_catalog import load_catalog
     from shared.messages.model_name import parse
 
     settings = Settings.from_env()

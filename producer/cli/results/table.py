@@ -10,7 +10,7 @@ import click
 from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import JOB
-from producer.formats.registry import FORMS, SUFFIXES
+from producer.formats.table_formats import FORMS, SUFFIXES
 
 
 @click.command(

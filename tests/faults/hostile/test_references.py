@@ -14,7 +14,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, Unseen
-from shared.ledger.batches import BatchState
+from shared.ledger.batch_ledger import BatchState
 from shared.messages.batch import encode_images
 from shared.messages.files import Reference, stamp
 from shared.messages.job import JobRecord

@@ -19,8 +19,8 @@ from producer.verify.verify import verify
 from shared import keys
 from shared.errors import Exit
 from shared.ledger import request_store
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import RequestLedger
 from shared.registry.registry import Registry
 from tests.faults.producer.test_failpoints import FEW, PROGRAM, SUSPENDED_S
 from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot

@@ -17,7 +17,7 @@ from producer.journal.totals import JobCounts
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
-from shared.ledger.batches import BatchLedger, BatchState
+from shared.ledger.batch_ledger import BatchLedger, BatchState
 from shared.messages.batch import encode_images
 from shared.messages.job import JobRecord
 from shared.process import child_id

@@ -16,7 +16,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
-from shared.ledger.batches import BatchLedger
+from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN

@@ -16,7 +16,7 @@ from producer.metrics.redis_snapshot import take_snapshot
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
-from shared.ledger.batches import BatchLedger, BatchState, ClaimVerdict
+from shared.ledger.batch_ledger import BatchLedger, BatchState, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for

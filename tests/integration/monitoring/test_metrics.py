@@ -24,7 +24,7 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.requests import Prune, Request
 from shared.throughput import SPAN_S
 from tests.support.images import gallery

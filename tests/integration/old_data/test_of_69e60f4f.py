@@ -22,7 +22,7 @@ from producer.cli.main import hangtag
 from producer.output.csv_cells import unescape
 from shared.errors import Exit
 from shared.ledger import request_store
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.requests import CheckData, Import, Work
 from shared.messages.training import Train
 from shared.registry.mirror_writer import publish

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RequestVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.consumer import RequestConsumer
 from worker.requests.lease import SHUTDOWN, WAY, Lease
 from worker.requests.long_work import LongWork
+from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT, MADE_WAY
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace

@@ -19,8 +19,8 @@ from producer.requests.wait import RequestWaiter
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import cancelled_requests, request_store
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Outcome, Promote, Request, Rollback
 from shared.settings import Settings
 from tests.support.processes.manual_trainer import Hand

@@ -11,8 +11,8 @@ import pytest
 
 from shared import keys
 from shared.broker.redis_client import connect
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestView
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Progress, Prune, Request
 from shared.messages.training import Train
 from tests.support.processes.fleet import wait_for

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.milestones import STAGES
+from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestVerdict
-from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.requests import Import, Outcome, Progress, Request, encode_request
 from shared.messages.training import Train
 from tests.support.processes.fleet import wait_for

@@ -24,8 +24,8 @@ from shared.broker.runtime_paths import runtime_dir, stack_id, stack_name
 from shared.errors import Exit
 from shared.installation import NAME_CHARS
 from shared.ledger import cancelled_requests, request_store
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Prune, Request
 from shared.messages.training import Train

@@ -13,17 +13,17 @@ import pytest
 from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
+from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Work
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.consumer import RequestConsumer
 from worker.requests.lease import Lease
 from worker.requests.maintenance import Maintenance
+from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace

@@ -21,8 +21,8 @@ from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
+from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import MAX_ATTEMPTS, RequestLedger
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote
 from shared.messages.training import Train

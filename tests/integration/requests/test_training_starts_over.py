@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.replies import Trained
 from shared.messages.requests import Request
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.processes.trainers import draw_classes
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.consumer import RequestConsumer
+from worker.requests.request_consumer import RequestConsumer
 from worker.requests.runner import ANSWERED
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace

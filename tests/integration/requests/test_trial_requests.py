@@ -17,7 +17,7 @@ from producer.requests import wait as wait_for_outcome
 from shared import keys, recipes
 from shared.errors import Exit
 from shared.ledger import cancelled_requests, request_store
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import REQUEST_ID, Outcome, Request
 from shared.messages.training import Train

@@ -15,7 +15,7 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from shared.broker.celery_app import make_app
-from shared.ledger import batches
+from shared.ledger import batch_ledger
 from tests.integration.state_machines.batches import guards
 from tests.integration.state_machines.batches.history import History
 from tests.mutants.run import check_noticed, tried
@@ -26,7 +26,7 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 pytestmark = pytest.mark.histories
 
 PRELUDE = "batch/prelude"
-FILES = (PRELUDE, *(f"batch/{name}" for name in batches.SCRIPTS))
+FILES = (PRELUDE, *(f"batch/{name}" for name in batch_ledger.SCRIPTS))
 
 
 @pytest.mark.timeout(3600)
@@ -40,8 +40,8 @@ def test_every_history_ends_with_one_right_result_for_each_batch(server: RedisSe
 def test_some_history_notices_a_script_without_the_guard(
     mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, text in scripts(mutant, PRELUDE, batches.SCRIPTS).items():
-        monkeypatch.setitem(batches.SCRIPTS, name, text)
+    for name, text in scripts(mutant, PRELUDE, batch_ledger.SCRIPTS).items():
+        monkeypatch.setitem(batch_ledger.SCRIPTS, name, text)
     check_some_history_notices()
 
 
@@ -68,6 +68,6 @@ def test_some_history_notices_a_producer_without_the_guard(
 
 def check_some_history_notices() -> None:
     with RedisServer(server_binaries()[0]) as server:
-        for text in batches.SCRIPTS.values():
+        for text in batch_ledger.SCRIPTS.values():
             server.client.script_load(text)  # the mutant is still a valid script
         check_noticed(History, server, make_app(server.url, "producer"))

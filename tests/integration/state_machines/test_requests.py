@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from shared.ledger import requests
+from shared.ledger import request_ledger
 from tests.integration.state_machines.requests import guards
 from tests.integration.state_machines.requests.history import History
 from tests.mutants.run import check_noticed, tried
@@ -21,7 +21,7 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 pytestmark = pytest.mark.histories
 
 PRELUDE = "request/prelude"
-FILES = (PRELUDE, *(f"request/{name}" for name in requests.SCRIPTS))
+FILES = (PRELUDE, *(f"request/{name}" for name in request_ledger.SCRIPTS))
 
 
 @pytest.mark.timeout(1200)
@@ -34,9 +34,9 @@ def test_in_every_history_a_request_has_one_trainer_and_one_end(server: RedisSer
 def test_some_history_notices_a_script_without_the_guard(
     mutant: Mutant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, text in scripts(mutant, PRELUDE, requests.SCRIPTS).items():
-        monkeypatch.setitem(requests.SCRIPTS, name, text)
+    for name, text in scripts(mutant, PRELUDE, request_ledger.SCRIPTS).items():
+        monkeypatch.setitem(request_ledger.SCRIPTS, name, text)
     with RedisServer(server_binaries()[0]) as server:
-        for text in requests.SCRIPTS.values():
+        for text in request_ledger.SCRIPTS.values():
             server.client.script_load(text)  # the mutant is still a valid script
         check_noticed(History, server)

@@ -10,7 +10,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from worker.backbones.table import Backbone
+from worker.backbones.backbone_table import Backbone
 from worker.export.backbone_files import backbone_files
 from worker.training.photo_folder import FOLDER
 

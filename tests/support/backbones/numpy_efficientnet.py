@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.backbones.table import Backbone
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.torch_file import Tensors
 
 Values = npt.NDArray[np.float64]  #: [height, width, channels]

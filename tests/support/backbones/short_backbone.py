@@ -18,8 +18,8 @@ import pytest
 
 from shared import recipes
 from tests.support.backbones import torch_files
-from worker.backbones import table, weights
-from worker.backbones.table import Backbone
+from worker.backbones import backbone_table, weights
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.torch_file import Tensors
 
 NAME = "efficientnet-lite0"
@@ -34,7 +34,7 @@ def in_table(
     folder: Path, stages: int = STAGES, side_pixels: int = SIDE_PIXELS
 ) -> Iterator[Backbone]:
     """Let the table name it within the block, and the recipes of whole networks be as small."""
-    whole = table.find(NAME)
+    whole = backbone_table.find(NAME)
     data = torch_files.encode(_tensors(whole, stages))
     file = folder / "short.pth"
     file.write_bytes(data)
@@ -55,7 +55,7 @@ def in_table(
         recipes.find("photo-scratch"), size=SCRATCH_SIZE, widths=(8, 16), blocks=(1, 1)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(table.BACKBONES, NAME, short)
+        patch.setitem(backbone_table.BACKBONES, NAME, short)
         patch.setitem(recipes.RECIPES, "photo-fine", fine)
         patch.setitem(recipes.RECIPES, "photo-scratch", scratch)
         yield short

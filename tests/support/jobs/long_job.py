@@ -11,7 +11,7 @@ import numpy as np
 import redis
 from PIL import Image
 
-from shared.ledger import batches
+from shared.ledger import batch_ledger
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs import expected_table
 from worker.demo.drawings import silhouette
@@ -86,7 +86,8 @@ class Recorder:
         client.config_set("slowlog-log-slower-than", 0)
         client.config_set("slowlog-max-len", self.ENTRIES_MAX)
         self._scripts = {
-            client.script_load(batches.SCRIPTS[name]).encode(): name for name in (CLAIM, COMPLETE)
+            client.script_load(batch_ledger.SCRIPTS[name]).encode(): name
+            for name in (CLAIM, COMPLETE)
         }
 
     def steps(self) -> list[Step]:

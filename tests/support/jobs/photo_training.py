@@ -13,9 +13,9 @@ from shared.registry.registry import Registry
 from tests.support.backbones import converted
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
+from worker.backbones.backbone_table import Backbone
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
-from worker.backbones.table import Backbone
 from worker.handlers.train import train
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier

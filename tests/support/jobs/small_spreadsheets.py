@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from producer.cli.main import main
-from producer.formats.registry import FORMS
+from producer.formats.table_formats import FORMS
 
 if __name__ == "__main__":
     FORMS["xlsx"] = FORMS["xlsx"]._replace(rows_max=int(sys.argv.pop(1)))

@@ -7,8 +7,8 @@ import msgspec
 from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Metrics
 from shared.messages.replies import DataReport, Decided, Trained
 from shared.messages.requests import Outcome, Progress

@@ -13,8 +13,8 @@ from PIL import Image
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
-from shared.ledger.requests import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Trained

@@ -24,7 +24,7 @@ from producer.predict.predictions import Prediction, Predictions
 from producer.present.meter import bar_line
 from producer.present.style import columns_of
 from producer.requests import request_meter
-from producer.summary.training import training_lines
+from producer.summary.training_text import training_lines
 from shared.image_status import Status
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.model_card import Metrics

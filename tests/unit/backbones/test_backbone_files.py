@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import BackboneFiles
 from worker.export import backbone_files as stored
 
-LITE0 = table.find("efficientnet-lite0")
+LITE0 = backbone_table.find("efficientnet-lite0")
 
 
 class Conversions:
@@ -21,7 +21,7 @@ class Conversions:
         self.files, self.count = files, 0
 
     def __call__(
-        self, backbone: table.Backbone, on_part: Callable[[str, int, int], None]
+        self, backbone: backbone_table.Backbone, on_part: Callable[[str, int, int], None]
     ) -> BackboneFiles:
         self.count += 1
         return self.files

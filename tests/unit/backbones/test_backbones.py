@@ -15,12 +15,12 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from tests.support.backbones import numpy_efficientnet, torch_files
 from tests.support.images import shapes
-from worker.backbones import efficientnet_lite, table, weights
-from worker.backbones.table import BACKBONES, Backbone
+from worker.backbones import backbone_table, efficientnet_lite, weights
+from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.backbones.torch_file import Tensors
 from worker.decoding.decode import decode
 
-LITE0 = table.find("efficientnet-lite0")
+LITE0 = backbone_table.find("efficientnet-lite0")
 #: Single precision, over 50 layers.
 TOLERANCE = 2e-5
 

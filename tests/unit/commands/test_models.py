@@ -19,8 +19,8 @@ from producer.cli.models.models import models
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show
-from producer.models.catalog import Catalog
 from producer.models.import_model import MAX_FILE_BYTES, read_labels
+from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job import JobRecord, encode_job

@@ -18,7 +18,7 @@ from producer.journal.job_properties import ANSWERS
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from shared.errors import Exit

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag as commands
 from producer.inputs.job_options import JobOptions
-from producer.jobs import background
-from producer.jobs.background import POLL_S, start
+from producer.jobs import background_jobs
+from producer.jobs.background_jobs import POLL_S, start
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, is_running, read_snapshot
 from shared.errors import Exit, SetupError, UsageError
@@ -108,9 +108,9 @@ def test_collect_of_a_start_that_failed_elsewhere(
     """A producer in another terminal has no log; an earlier one has left its own."""
     (here / "out.csv.hangtag.log").write_text("hangtag: an earlier error\n")
     job = Job(options_of(here, b"photos"))
-    monkeypatch.setattr(background, "SOON_S", 0.0)
+    monkeypatch.setattr(background_jobs, "SOON_S", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("producer.jobs.background.time.sleep", lambda seconds: job.close())
+        patch.setattr("producer.jobs.background_jobs.time.sleep", lambda seconds: job.close())
         result = CliRunner().invoke(commands, ["collect", "out.csv"])
     assert result.exit_code == Exit.SETUP
     last = result.stderr.splitlines()[-1]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.dispatch.job_queue import JobQueue
 from producer.jobs import classify as command
-from producer.jobs.background import collect
+from producer.jobs.background_jobs import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot

@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.formats.format import Format
-from producer.formats.registry import FORMS, form_of, loaded
 from producer.formats.table_file import LIBRARY
+from producer.formats.table_formats import FORMS, form_of, loaded
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal import schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from shared.messages.model_card import Card
 from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.formats.test_text_format import Row, csv_rows, packed, tables

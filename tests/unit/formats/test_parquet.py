@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from producer.formats import parquet
-from producer.rows.batch import AS_CLASSIFIED, RowBatch
 from producer.rows.columns import Table, table_columns
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
 from shared.image_status import Status
 from tests.unit.formats.test_text_format import JOB, card, packed, written_as
 
@@ -26,7 +26,7 @@ RENDER = """
 import resource, sys
 sys.modules["numpy"] = None
 from producer.formats.parquet import Parquet
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from tests.unit.formats.test_parquet import LONG, TABLE, packed, Status
 result = packed(2, [Status.OK] * 1024, [[(0, 0.5), (1, 0.25)]] * 1024)
 with open(sys.argv[1], "wb") as file:

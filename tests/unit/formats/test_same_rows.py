@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given
 from openpyxl.utils.escape import unescape as unescaped
 
-from producer.formats.registry import FORMS, loaded
+from producer.formats.table_formats import FORMS, loaded
 from producer.output.csv_cells import unescape
-from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
+from producer.rows.row_batch import RowBatch, Rules
 from shared.image_status import Flag, Status
 from shared.messages.model_card import Card
 from tests.unit.formats.test_text_format import (

@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.formats.csv import Csv
-from producer.formats.registry import FORMS, loaded
 from producer.formats.table_file import render, write_table
+from producer.formats.table_formats import FORMS, loaded
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape, plain_names
 from producer.rows.acceptance import Acceptance
-from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.rows.columns import COLUMNS, Column, Table, table_columns
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status

@@ -12,11 +12,11 @@ import msgspec
 import openpyxl
 import pytest
 
-from producer.formats.registry import FORMS
+from producer.formats.table_formats import FORMS
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
-from producer.rows.batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.rows.columns import Table, table_columns
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit, UsageError
 from shared.image_status import Flag, Status

@@ -16,7 +16,7 @@ from producer.journal import property_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, RowPlace, StoredResult
 from producer.journal.totals import JobCounts, load_counts, sums
-from producer.rows import batch as row_batches
+from producer.rows import row_batch as row_batches
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.batch import BatchResult, encode_result

@@ -13,7 +13,7 @@ from shared.messages.training import Train
 from shared.registry import packaged
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
-from worker.backbones import table
+from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.split import UNDECIDED
 from worker.export.head_graph import with_head
@@ -67,7 +67,7 @@ def test_a_head_that_differs_by_a_thousandth_is_refused(size: float, card: Card)
 
 
 SCENES, OF_SCENE = 40, 3
-BACKBONE = table.find("efficientnet-lite0")
+BACKBONE = backbone_table.find("efficientnet-lite0")
 
 
 def _scenes() -> PhotoFolder:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.backbones import short_backbone
 from worker.backbones import efficientnet_lite, weights
-from worker.backbones.table import Backbone
+from worker.backbones.backbone_table import Backbone
 from worker.learners.network_forms import fine_network
 from worker.photo_head.linear_head import Head
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.formats.registry import FORMS
+from producer.formats.table_formats import FORMS
 
 ROOT = Path(__file__).parents[3]
 #: Besides itself, the standard library, and the packages that all use.
@@ -57,7 +57,7 @@ def test_results_are_checked_where_they_arrive_and_read_in_one_file() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "shared.messages.batch":
                 for alias in node.names:
                     readers.get(alias.name, set()).add(str(path.relative_to(ROOT)))
-    intake, rows = "producer/dispatch/result_intake.py", "producer/rows/batch.py"
+    intake, rows = "producer/dispatch/result_intake.py", "producer/rows/row_batch.py"
     assert readers == {"decode_result": {intake, rows}, "numbers": {rows}}
 
 
@@ -163,7 +163,8 @@ serve.main(["{app}", "--concurrency", "1"])
 def test_a_promotion_loads_no_runtime() -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
     assert (
-        loaded_after("import worker.requests.consumer, worker.handlers.manage_versions") & never
+        loaded_after("import worker.requests.request_consumer, worker.handlers.manage_versions")
+        & never
         == set()
     )
 
@@ -171,7 +172,7 @@ def test_a_promotion_loads_no_runtime() -> None:
 def test_a_request_loads_no_tensorflow_before_it_trains() -> None:
     """It takes seconds, for which a request that is refused or cancelled would not end."""
     handlers = "worker.handlers.train, worker.handlers.check_dataset, worker.handlers.evaluate"
-    loaded = loaded_after(f"import worker.requests.consumer, {handlers}")
+    loaded = loaded_after(f"import worker.requests.request_consumer, {handlers}")
     assert loaded & {"producer", "tensorflow", "keras", "matplotlib"} == set()
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from shared.errors import BadMessage
-from shared.ledger import batches, requests
+from shared.ledger import batch_ledger, request_ledger
 from shared.messages.batch import decode_result
 from tests.integration.state_machines.batches import guards as of_batches
 from tests.integration.state_machines.requests import guards as of_requests
@@ -22,7 +22,7 @@ GUARD = re.compile(r"\b(?:if|elseif|while|and|or)\b|[<>]=?|==|~=")
 
 
 def test_every_script_belongs_to_a_ledger_whose_histories_test_its_mutants() -> None:
-    of_each = {"batch": batches.SCRIPTS, "request": requests.SCRIPTS}
+    of_each = {"batch": batch_ledger.SCRIPTS, "request": request_ledger.SCRIPTS}
     names = [f"{kind}/{name}" for kind, all in of_each.items() for name in ("prelude", *all)]
     assert sorted(names) == FILES
 

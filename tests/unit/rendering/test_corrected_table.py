@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.journal.sealed_journal import SealedJournal
 from producer.rendering.person_labels import PersonLabels
-from producer.rows.batch import Rules, batches
+from producer.rows.row_batch import Rules, batches
 from producer.verify.verify import verify
 from shared.labels import correction_log
 from tests.support.images.crc_twins import twin

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.report.choice import (
+from producer.report.displayed_rows import (
     FAILED_ROWS,
     FLAG_ROWS,
     LABEL_ROWS,

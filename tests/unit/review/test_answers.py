@@ -12,7 +12,7 @@ from producer.journal.totals import Withdrawn
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review import desk as desks
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions, Refused
 from producer.review.desk import Desk
 from producer.review.views import ViewKind

@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.app import MAX_ROWS, make
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import MAX_LABELS, Decisions
 from producer.review.desk import Desk
 from producer.review.views import ViewKind

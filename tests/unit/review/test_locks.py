@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from producer.locations.row_files import RowFiles
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of

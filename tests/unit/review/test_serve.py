@@ -9,7 +9,7 @@ import pytest
 
 from producer.locations.row_files import RowFiles
 from producer.review import next_steps
-from producer.review.answers import Answers
+from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.server import _listening, serve
 from shared import installation

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.rows.acceptance import Acceptance, at_precision, doubtless, from_confidence
-from producer.rows.batch import RowBatch
+from producer.rows.row_batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.model_card import Card, OperatingPoint

@@ -11,12 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from producer.journal.records import FinishedBatch
-from producer.rows import batch as rows
+from producer.rows import row_batch as rows
 from producer.rows.acceptance import Acceptance
-from producer.rows.batch import RowBatch, Rules
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.rows.decide import Decision
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.row_batch import RowBatch, Rules
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result

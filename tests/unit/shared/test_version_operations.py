@@ -19,7 +19,7 @@ from shared import file_lock
 from shared.errors import SetupError
 from shared.ledger import request_store
 from shared.ledger.jobs import pinned
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Pruned
 from shared.messages.requests import (

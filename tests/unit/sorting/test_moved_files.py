@@ -18,7 +18,7 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.locations import moved_files, row_files, sorted_into
 from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
-from producer.rows.batch import batches
+from producer.rows.row_batch import batches
 from producer.sort_log.entry import Way
 from producer.sort_log.log_reader import LogReader
 from producer.sorting import sort

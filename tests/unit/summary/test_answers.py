@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from producer.journal.job_properties import decode_answers, encode_answers
 from producer.output.csv_cells import escape
 from producer.rows.acceptance import doubtless
-from producer.rows.batch import AS_CLASSIFIED, RowBatch
 from producer.rows.columns import table_columns
-from producer.summary.answers import AnswerCounter
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
+from producer.summary.answer_counter import AnswerCounter
 from shared.image_status import BY_CODE
 from shared.labels.class_folders import folder_of
 from shared.messages.batch import BatchResult

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.summary.class_figures import Z, few_images_line, interval, per_class, weakest_lines
-from producer.summary.training import training_lines
+from producer.summary.training_text import training_lines
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Decided, Evaluation, Trained
 

@@ -30,11 +30,11 @@ from worker.plots import (
     reliability_diagram,
     sample_grid,
 )
-from worker.plots.bars import VERTICAL_BARS, bars, colours
 from worker.plots.confusion import confusion_matrix
 from worker.plots.mistakes import most_confident
 from worker.plots.panels import Panel, empty_page
-from worker.plots.style import OTHER, RIGHT, WRONG, shortened, some
+from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
+from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 
 from shared.errors import Exit, SetupError
-from shared.ledger.batches import LOADING, ClaimVerdict
+from shared.ledger.batch_ledger import LOADING, ClaimVerdict
 from tests.integration.state_machines.batches.files import GARBAGE, is_poison
 from tests.integration.state_machines.batches.producer import Died, Fuse, Producer
 from tests.integration.state_machines.batches.workers import Child, Work

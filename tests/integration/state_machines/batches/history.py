@@ -16,11 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.exceptions import ConnectionError
 
 from producer.journal.journal import Journal
-from producer.rows import batch as rows
-from producer.rows.batch import RowBatch
+from producer.rows import row_batch as rows
+from producer.rows.row_batch import RowBatch
 from shared import keys
 from shared.image_status import Status
-from shared.ledger.batches import LOADING, ClaimVerdict
+from shared.ledger.batch_ledger import LOADING, ClaimVerdict
 from shared.ledger.heartbeats import FUTURE_MS
 from tests.integration.state_machines.batches.actors import CHILDREN_EACH, PARENTS, Life
 from tests.integration.state_machines.batches.files import POISON, is_poison

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from shared.ledger.batches import LOADING, BatchState, ClaimVerdict
+from shared.ledger.batch_ledger import LOADING, BatchState, ClaimVerdict
 
 DEADLY_LOADS = 3
 #: A heartbeat this much newer than a claim knows whether the child is idle.

@@ -18,7 +18,7 @@ from producer.locations.row_files import RowFiles
 from producer.present.progress import Quiet
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
-from shared.ledger.batches import LOADING, BatchState
+from shared.ledger.batch_ledger import LOADING, BatchState
 from tests.integration.state_machines.batches.files import GARBAGE
 from tests.integration.state_machines.batches.model import LedgerModel
 from tests.integration.state_machines.batches.world import CARD, RECORD, SETTINGS, World

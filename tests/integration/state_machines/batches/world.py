@@ -18,7 +18,7 @@ from shared.broker.redis_client import connect
 from shared.errors import BadMessage
 from shared.image_status import Status
 from shared.ledger import heartbeats
-from shared.ledger.batches import LOADING, BatchLedger, Claim, ClaimVerdict
+from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import encode_images, max_result_bytes
 from shared.messages.files import INLINE

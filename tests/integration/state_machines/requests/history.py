@@ -13,8 +13,8 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
-from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request
 from shared.messages.training import Train
 from tests.integration.state_machines.requests.model import STAGES, place

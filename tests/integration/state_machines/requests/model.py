@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
-from shared.ledger.requests import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress, Request
 
 #: Of the histories, in order.

@@ -11,8 +11,8 @@ from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, UsageError
 from shared.ledger import heartbeats
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestVerdict
-from shared.ledger.requests import RequestLedger
 from shared.messages.requests import Outcome, Progress, Request
 from tests.integration.state_machines.requests.model import Entry, RequestsModel, same
 from tests.mutants.promise import agree, promise

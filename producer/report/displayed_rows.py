@@ -12,9 +12,9 @@ import math
 import zlib
 
 from producer.report.survey import Survey
-from producer.rows.batch import RowBatch
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
+from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, FLAGS
 
 #: Pictures of labels, of confused pairs, of flags: together they bound the size of a page.

@@ -10,7 +10,7 @@ from pathlib import Path
 from producer.compare.tables import Compared, compare_tables
 from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import Summary, classify
-from producer.models.catalog import load_catalog
+from producer.models.load_catalog import load_catalog
 from producer.models.show import find
 from producer.output.output_path import checked_output
 from producer.pages import page

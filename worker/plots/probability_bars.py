@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from worker.plots.panels import Panel, draw_frame
-from worker.plots.style import OTHER, RIGHT, WRONG, shortened
+from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened
 
 #: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
 VERTICAL_BARS, VERTICAL_LENGTH = 12, 17

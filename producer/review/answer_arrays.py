@@ -17,9 +17,9 @@ from pathlib import Path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
-from producer.rows.batch import RowBatch, batches, read
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
+from producer.rows.row_batch import RowBatch, batches, read
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels.correction import Content

@@ -17,7 +17,7 @@ from shared.errors import Exit
 from worker.lifecycle.access_check import note_connected, note_refusal
 
 #: Import path, for the setting `worker_consumer`.
-NAME = "worker.lifecycle.consumer:HintConsumer"
+NAME = "worker.lifecycle.celery_consumer:HintConsumer"
 #: Errors further apart than this have different causes.
 SAME_CAUSE_S = 10.0
 

@@ -11,8 +11,8 @@ from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
 from producer.output.csv_cells import escape
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rows.acceptance import doubtless, doubtless_point
-from producer.rows.batch import Results, RowBatch, batches
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.row_batch import Results, RowBatch, batches
 from shared.image_status import BY_CODE, Status
 from shared.messages.model_card import Card
 

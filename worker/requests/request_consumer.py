@@ -10,7 +10,7 @@ import redis
 
 from shared.broker.runtime_paths import log_path
 from shared.errors import Unavailable
-from shared.ledger.requests import RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.requests import Request
 from shared.registry.registry import Registry
 from shared.settings import Settings

@@ -168,7 +168,7 @@ def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
 
 
 @contextmanager
-def _writing(job: Job, report: Progress) -> Iterator[Stages]:
+def _writing(job: Job, report: ProgressDisplay) -> Iterator[Stages]:
     with closing(Stages(report)) as progress:
         progress.stage("writing the table", job.journal.totals.done)
         yield progress

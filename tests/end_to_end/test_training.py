@@ -19,8 +19,8 @@ from PIL import Image
 from producer.requests.open_requests import OpenRequest
 from producer.stack import stack
 from shared.errors import Exit, SetupError
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.ledger.requests import RequestLedger
 from shared.messages.replies import DataReport, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry

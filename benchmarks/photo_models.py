@@ -28,6 +28,7 @@ from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.messages.training import Train
 from worker.backbones import backbone_table
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
@@ -90,7 +91,9 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
         sample(given.data, root, count, given.seed)
         for name in given.recipes:
             recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
-            folder = photo_folder.load(root, BACKBONE, store, 0.05, lambda done, total: None)
+            folder = photo_folder.load(
+                LabelledData(str(root)), BACKBONE, store, 0.05, lambda done, total: None
+            )
             work = Train("photos", name, "", seed=given.seed, minutes=given.minutes)
             if recipe.network == "head":
                 made = HeadOfPhotos(Task(work, recipe), folder).build()

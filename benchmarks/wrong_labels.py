@@ -25,6 +25,7 @@ from producer.dataset_check.findings import LISTED
 from shared import recipes
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.corrected_walk import LabelledData
 from worker.handlers.check_dataset import RECIPE, Checked, all_photos, answer_out_of_fold
 from worker.photo_head.linear_head import Labels
 from worker.training import photo_folder
@@ -70,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rows(data: Path, store: Path, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
-    folder = photo_folder.load(data, backbone, store, 1.0, lambda *_: None, mirrored=False)
+    folder = photo_folder.load(
+        LabelledData(str(data)), backbone, store, 1.0, lambda *_: None, mirrored=False
+    )
     photos, classes = all_photos(folder), len(folder.labels)
     clean = answer_out_of_fold(photos, photos.labels, classes)
     none = np.zeros(len(photos.labels), bool)

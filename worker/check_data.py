@@ -7,7 +7,6 @@ it hashes the files whose size occurs in one.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -15,7 +14,7 @@ from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.pipes.data_check import DataQuestion, DataVerdict
 from worker.datasets.class_folder import check_files, count_files, without_empty
-from worker.datasets.corrected_walk import open_walk
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.sample import check_index
 
 
@@ -32,7 +31,7 @@ def verdict(question: DataQuestion) -> DataVerdict:
         correction for correction in decode_files(data, input_sha256(data)) if correction.label
     ]
     try:
-        walk = open_walk(Path(question.folder), corrections)
+        walk = LabelledData(question.folder, corrections).walk()
         counts = without_empty(walk, count_files(walk, _ignored), _ignored)
         if question.purpose == "show":
             check_index(question.index, sum(counts.values()))

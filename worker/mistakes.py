@@ -20,6 +20,7 @@ from shared.messages.model_card import Card, decode_card
 from shared.pipes import mistakes
 from shared.pipes.framing import receive, send
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.find_images import FoundImage, find, find_files
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -93,14 +94,14 @@ def _images(
 ) -> tuple[dict[int, FoundImage], str]:
     """These held-out images, by their place in the record, and why some are not there."""
     try:
-        where = source(card)
+        data = LabelledData(source(card), corrections)
         if answers.files is not None:
             digests = {i: answers.files[i].tobytes() for i in chosen}
-            by_digest = find_files(where, corrections, set(digests.values()), searched)
+            by_digest = find_files(data, set(digests.values()), searched)
             images = {i: by_digest[key] for i, key in digests.items() if key in by_digest}
         else:
             hashes = {i: int(answers.images[i]) for i in chosen}
-            by_hash = find(where, corrections, card.preprocessing, set(hashes.values()), searched)
+            by_hash = find(data, card.preprocessing, set(hashes.values()), searched)
             images = {i: by_hash[key] for i, key in hashes.items() if key in by_hash}
     except SetupError as error:
         return {}, str(error)

@@ -19,6 +19,7 @@ from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import version_folder
 from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
 from worker.learners.learner import BuiltVersion, Observer, Task
 from worker.learners.network import Network
 from worker.training.epoch import Epoch
@@ -64,7 +65,7 @@ class _Printed(Observer):
 
 def fashion_data() -> load.DataSet:
     """Fashion-MNIST. Raises SetupError if it is not available."""
-    return load.load(FASHION_MNIST, None, None, Path()).data  # uses no folder
+    return load.load(LabelledData(FASHION_MNIST), None, None, Path()).data  # uses no folder
 
 
 def write(made: BuiltVersion, folder: Path) -> Card:

@@ -15,6 +15,7 @@ from shared import recipes, runtimes
 from shared.messages.training import Train
 from tests.support.images import shapes
 from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.load import Loaded
 from worker.decoding.decode import decode
 from worker.learners.learner import BuiltVersion, Task
@@ -46,7 +47,9 @@ def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         shapes.write(root, shape, IMAGES_OF_CLASS)
     _break(root)
     recipe = recipes.find(request.param).lasting(EPOCHS[request.param])
-    loaded = load.load(str(root), recipe.size, None, tmp_path_factory.mktemp("scratch"))
+    loaded = load.load(
+        LabelledData(str(root)), recipe.size, None, tmp_path_factory.mktemp("scratch")
+    )
     task = Task(Train("shapes", recipe.name, ""), recipe)
     return Training(loaded, Network(task, loaded.data).build())
 

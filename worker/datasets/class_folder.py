@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -14,12 +14,11 @@ import numpy as np
 
 from shared.errors import SetupError
 from shared.labels.class_folders import problem
-from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.datasets import quality, split
 from worker.datasets.cache import CacheBuild, DatasetCache
-from worker.datasets.corrected_walk import CorrectedWalk, open_walk
+from worker.datasets.corrected_walk import CorrectedWalk, LabelledData
 from worker.datasets.decode_files import DecodedRows, decode_all
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits, printable
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
@@ -35,16 +34,15 @@ Counts = Counter[tuple[int, int]]  #: (label, part) -> files
 
 
 def store(
-    root: Path,
+    data: LabelledData,
     spec: Preprocessing,
     scratch: Path,
     max_unreadable: float,
     on_progress: Progress,
     *,
     to_learn: bool,
-    corrections: Sequence[LabelledFile] = (),
 ) -> tuple[DatasetCache, DataReport]:
-    """The data set of the class folders under `root`, as corrected, cached in `scratch`.
+    """The data set of class folders, as corrected, cached in `scratch`.
 
     `to_learn`: it must suffice for training; otherwise one readable image is enough.
 
@@ -52,12 +50,13 @@ def store(
         SetupError: there is no such data set, or too many of its files are not images.
     """
     shape = (spec.height, spec.width, spec.channels)
-    key = os.fsencode(root) + msgspec.json.encode([spec, to_learn, corrections, FORMAT])
+    root = os.fsencode(Path(data.where))
+    key = root + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT])
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
     if cached is not None:
         return stored, cached
-    walk = open_walk(root, corrections)
+    walk = data.walk()
     counts = without_empty(walk, count_files(walk, on_progress), on_progress)
     check_files(walk, counts, to_learn)
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))

@@ -121,6 +121,13 @@ def lost_files(walk: ClassFolderWalk) -> list[LostFile]:
     return walk.lost if isinstance(walk, CorrectedWalk) else []
 
 
-def open_walk(root: Path, corrections: Sequence[LabelledFile]) -> ClassFolderWalk:
-    """The walk of a folder, with corrections or without."""
-    return CorrectedWalk(root, corrections) if corrections else ClassFolderWalk(root)
+class LabelledData(NamedTuple):
+    """Data, and the labels that people gave to some of their files."""
+
+    where: str  #: FASHION_MNIST, or an absolute folder on this machine
+    corrections: Sequence[LabelledFile] = ()
+
+    def walk(self) -> ClassFolderWalk:
+        """The walk of a folder, as corrected. Raises as `CorrectedWalk`."""
+        root = Path(self.where)
+        return CorrectedWalk(root, self.corrections) if self.corrections else ClassFolderWalk(root)

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +14,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from shared.errors import ImageError
-from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist
-from worker.datasets.corrected_walk import open_walk
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import Item
@@ -39,24 +37,22 @@ class FoundImage(NamedTuple):
 
 
 def find(
-    where: str,
-    corrections: Sequence[LabelledFile],
+    data: LabelledData,
     spec: Preprocessing,
     wanted: set[int],
     on_progress: Progress,
 ) -> dict[int, FoundImage]:
-    """The images with these hashes, by hash, as far as they are there. `where` is FASHION_MNIST or
-    a folder, to which the corrected files belong that lie elsewhere; `on_progress` gets the files
-    done and their number.
+    """The images with these hashes, by hash, as far as they are there. To the data belong the
+    corrected files that lie elsewhere; `on_progress` gets the files done and their number.
 
     Raises:
         SetupError: the data are not on this machine, or are no data set.
     """
     if not wanted:
         return {}
-    if where == FASHION_MNIST:
+    if data.where == FASHION_MNIST:
         return _fashion(spec, wanted)
-    walk = open_walk(Path(where), corrections)
+    walk = data.walk()
     total = sum(1 for _ in walk.items())
     images: dict[int, FoundImage] = {}
     # First those that a split by the hash of the file holds out: usually that is all of them.
@@ -73,10 +69,7 @@ def find(
 
 
 def find_files(
-    where: str,
-    corrections: Sequence[LabelledFile],
-    wanted: set[bytes],
-    on_progress: Progress,
+    data: LabelledData, wanted: set[bytes], on_progress: Progress
 ) -> dict[bytes, FoundImage]:
     """The images of a folder, with corrections, whose files have these SHA-256, by digest.
 
@@ -85,7 +78,7 @@ def find_files(
     """
     if not wanted:
         return {}
-    walk = open_walk(Path(where), corrections)
+    walk = data.walk()
     total = sum(1 for _ in walk.items())
     files: dict[bytes, FoundImage] = {}
     items = prefetched(_digested, walk.items(), THREADS)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from shared.errors import SetupError
-from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Gates, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import class_folder, fashion_mnist
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out
 
@@ -42,16 +42,15 @@ class Loaded(NamedTuple):
 
 
 def load(
-    where: str,
+    data: LabelledData,
     size: tuple[int, int, int] | None,
     spec: Preprocessing | None,
     scratch: Path,
     *,
     max_unreadable: float = 0.05,
-    corrections: Sequence[LabelledFile] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
-    """The data set `where`: FASHION_MNIST, or an absolute folder on this machine.
+    """The images of these data, with their labels.
 
     For training, pass the recipe's image `size` (height, width, channels); for evaluation, the
     `spec` of a version's card. Folders are decoded into files in `scratch`; a second call with
@@ -60,8 +59,8 @@ def load(
     Raises:
         SetupError: the data are missing or insufficient; the message names the fix.
     """
-    if where == FASHION_MNIST:
-        if corrections:
+    if data.where == FASHION_MNIST:
+        if data.corrections:
             raise SetupError(f"{FASHION_NAME} has no files to correct; name a folder")
         return _fashion(spec)
     if spec is None:
@@ -71,15 +70,14 @@ def load(
             )
         spec = Preprocessing(*size)
     stored, report = class_folder.store(
-        Path(where),
+        data,
         spec,
         scratch,
         max_unreadable,
         on_progress,
         to_learn=size is not None,
-        corrections=corrections,
     )
-    data = DataSet(
+    found = DataSet(
         name=report.name,
         labels=report.labels,
         examples=stored.examples(TRAINING, report.shape),
@@ -88,7 +86,7 @@ def load(
         heldout=stored.examples(HELDOUT, report.shape),
         heldout_files=stored.digests(HELDOUT),
     )
-    return Loaded(data, report)
+    return Loaded(found, report)
 
 
 def _fashion(spec: Preprocessing | None) -> Loaded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +21,7 @@ from shared.messages.replies import CheckedData
 from shared.messages.requests import CheckData, Progress
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
 from worker.datasets.split import TEST
 from worker.evaluation.metrics import score
@@ -58,12 +58,11 @@ def check(context: Context, work: CheckData) -> Reply:
     context.stage(LOADING)
     bad: list[Bad] = []
     folder = photo_folder.load(
-        Path(work.data),
+        LabelledData(work.data, context.corrections),
         backbone,
         context.registry.root,
         work.max_unreadable,
         lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
-        context.corrections,
         bad.append,
         mirrored=False,
         on_part=context.loading_part,

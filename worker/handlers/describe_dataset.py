@@ -17,6 +17,7 @@ from shared.messages.replies import DataReport
 from shared.messages.requests import Progress, ShowData
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, folder_layout, load, sample
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 from worker.handlers.context import LOADING, Context, Reply
@@ -72,7 +73,7 @@ def fashion(index: int, scratch: Path) -> Described:
     """
     learn = Examples.of(*fashion_mnist.load("train"))
     sample.check_index(index, len(learn.labels))
-    report = load.load(FASHION_MNIST, None, None, scratch).report
+    report = load.load(LabelledData(FASHION_MNIST), None, None, scratch).report
     title = f"{report.labels[learn.labels[index]]} (training image {index})"
     return _drawn(report, learn, learn.images[index], title)
 
@@ -132,7 +133,7 @@ def _single(walk: folder_layout.ClassFolderWalk, index: int, total: int) -> tupl
 def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -> DataReport:
     """The report as in a training, with every unreadable file."""
     return load.load(
-        str(where), SIZE, None, scratch, max_unreadable=1.0, on_progress=on_files
+        LabelledData(str(where)), SIZE, None, scratch, max_unreadable=1.0, on_progress=on_files
     ).report
 
 

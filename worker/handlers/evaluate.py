@@ -20,6 +20,7 @@ from shared.messages.replies import Evaluated
 from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples, Labels
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import DataSet
@@ -66,12 +67,11 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     context.stage(LOADING)
     corrections, corrected = model_corrections.to_measure(context, card, where)
     loaded = load.load(
-        where,
+        LabelledData(where, corrections),
         None,
         card.preprocessing,
         context.folder,
         max_unreadable=work.max_unreadable,
-        corrections=corrections,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
     split, parts, notes = measured(

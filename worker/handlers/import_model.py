@@ -18,6 +18,7 @@ from shared.messages.training import FASHION_MNIST
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.datasets import fashion_mnist, load
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples, Images
 from worker.evaluation import heldout_answers
 from worker.export import keras_import
@@ -165,7 +166,8 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
     def report_progress(done: int, total: int) -> None:
         context.report(Progress(LOADING, step=done, steps=total))
 
-    data, report = load.load(work.data, None, spec, context.folder, on_progress=report_progress)
+    labelled = LabelledData(work.data)
+    data, report = load.load(labelled, None, spec, context.folder, on_progress=report_progress)
     if data.heldout is None or not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")
 

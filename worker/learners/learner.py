@@ -19,6 +19,7 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from shared.recipes import Recipe
+from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:  # they import TensorFlow
     from worker.datasets.examples import Examples
@@ -70,6 +71,11 @@ class Task(NamedTuple):
     corrections: Sequence[LabelledFile] = ()
     teachers: Callable[[], Teachers] | None = None  #: read before the training; None: no teachers
     observer: Observer = Observer()
+
+    @property
+    def data(self) -> LabelledData:
+        """What is learned from."""
+        return LabelledData(self.work.data, self.corrections)
 
     @property
     def folder(self) -> Path:

@@ -163,12 +163,11 @@ class Network(Learner[Parts, Fitted]):
 
 def _loaded(task: Task, size: tuple[int, int, int] | None, spec: Preprocessing | None) -> Loaded:
     return datasets.load(
-        task.work.data,
+        task.data,
         size,
         spec,
         task.folder,
         max_unreadable=task.work.max_unreadable,
-        corrections=task.corrections,
         on_progress=task.observer.loading,
     )
 

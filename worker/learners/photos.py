@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from worker.backbones import backbone_table
@@ -33,12 +31,7 @@ def held_out_by_folder(task: Task, parts: Parts, spec: Preprocessing) -> Example
         return None
     try:
         return datasets.load(
-            task.work.data,
-            None,
-            spec,
-            task.folder,
-            max_unreadable=task.work.max_unreadable,
-            corrections=task.corrections,
+            task.data, None, spec, task.folder, max_unreadable=task.work.max_unreadable
         ).data.heldout
     except SetupError:
         return None
@@ -47,12 +40,11 @@ def held_out_by_folder(task: Task, parts: Parts, spec: Preprocessing) -> Example
 def load_folder(task: Task, *, remembered: bool) -> PhotoFolder:
     """The photos of a task; `remembered` as in `photo_folder.load`. Raises SetupError."""
     return photo_folder.load(
-        Path(task.work.data),
+        task.data,
         backbone_table.find(task.recipe.backbone),
         task.store,
         task.work.max_unreadable,
         task.observer.loading,
-        task.corrections,
         remembered=remembered,
         on_part=task.observer.part,
     )

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import atomic_file
-from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
@@ -19,7 +18,7 @@ from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
-from worker.datasets.corrected_walk import LostFile, lost_files, open_walk
+from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
 from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import LOST, ClassFolderWalk, printable
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
@@ -53,19 +52,18 @@ class PhotoFolder(NamedTuple):
 
 
 def load(
-    root: Path,
+    data: LabelledData,
     backbone: Backbone,
     store: Path,
     max_unreadable: float,
     on_progress: Progress,
-    corrections: Sequence[LabelledFile] = (),
     on_bad: Callable[[Bad], None] = lambda bad: None,
     *,
     mirrored: bool = True,
     remembered: bool = False,
     on_part: OnPart = unobserved,
 ) -> PhotoFolder:
-    """The photos below `root`, as corrected; features that `store` has are not computed again.
+    """The photos of a folder, as corrected; features that `store` has are not computed again.
 
     `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
     `remembered`: also corrected photos that are gone, if `store` has their features. `on_part` gets
@@ -75,7 +73,7 @@ def load(
         SetupError: there is no such data set, too many of its files are not images, the weights of
             the backbone are missing, or the store cannot be written.
     """
-    walk = open_walk(root, corrections)
+    walk = data.walk()
     counts = class_folder.count_files(walk, on_progress)
     if not lost_files(walk):  # else the store may have the features of some
         class_folder.check_files(walk, counts, to_learn=True)

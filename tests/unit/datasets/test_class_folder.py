@@ -26,6 +26,7 @@ from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
 from worker.datasets.class_folder import check_files, count_files
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import Loaded
@@ -49,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 def _load(root: Path, recipe: Recipe = PHOTO, **options: float) -> Loaded:
     scratch = root.parent / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
-    return load.load(str(root), recipe.size, None, scratch, **options)  # type: ignore[arg-type]
+    return load.load(LabelledData(str(root)), recipe.size, None, scratch, **options)  # type: ignore[arg-type]
 
 
 def _seen(loaded: Loaded) -> dict[str, set[bytes]]:
@@ -92,7 +93,7 @@ def test_a_recipe_determines_size_and_mode_of_the_images(root: Path) -> None:
     assert grey.examples.images.shape[1:] == (28, 28, 1)
     assert grey.preprocessing == Preprocessing(28, 28, 1)
     with pytest.raises(SetupError, match="another"):
-        load.load(str(root), None, None, root.parent)
+        load.load(LabelledData(str(root)), None, None, root.parent)
 
 
 def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
@@ -161,7 +162,7 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
 
 def test_a_correction_that_is_in_no_file_is_counted(root: Path) -> None:
     lost = LabelledFile(hashlib.sha256(b"moved").hexdigest(), 5, "dog", bytes(root / "inbox/1.png"))
-    loaded = load.load(str(root), PHOTO.size, None, root.parent / "scratch", corrections=[lost])
+    loaded = load.load(LabelledData(str(root), [lost]), PHOTO.size, None, root.parent / "scratch")
     assert loaded.report.notes == ("skipped: 1 (corrected files that were not found)",)
 
 
@@ -403,7 +404,7 @@ def test_a_new_label_of_few_corrections_is_an_error_about_them(root: Path) -> No
         data = (root / "cat" / name).read_bytes()
         given.append(LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "fox", b""))
     with pytest.raises(SetupError) as error:
-        load.load(str(root), PHOTO.size, None, root.parent / "scratch", corrections=given)
+        load.load(LabelledData(str(root), given), PHOTO.size, None, root.parent / "scratch")
     assert str(error.value) == (
         "class fox has 2 images to learn from; a class needs 4 different ones: give more images "
         "this label in hangtag review, undo it there, or leave earlier corrections out with "
@@ -426,9 +427,9 @@ def test_imbalance_is_reported_with_its_fix(root: Path) -> None:
 
 def test_a_second_load_does_not_need_the_folder(root: Path) -> None:
     scratch = root.parent / "scratch"
-    first = load.load(str(root), PHOTO.size, None, scratch)
+    first = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
     shutil.rmtree(root)
-    second = load.load(str(root), PHOTO.size, None, scratch)
+    second = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
     assert second.report == first.report
     assert second.data.examples.fingerprint() == first.data.examples.fingerprint()
 
@@ -439,15 +440,17 @@ def test_a_stopped_load_leaves_nothing_and_is_restarted(root: Path) -> None:
 
     scratch = root.parent / "scratch"
     with pytest.raises(Stop):
-        load.load(str(root), PHOTO.size, None, scratch, on_progress=stop)
+        load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=stop)
     assert not [path for path in scratch.rglob("*") if path.is_file()]
     # A killed load leaves files, but not the one that records their completion.
-    whole = load.load(str(root), PHOTO.size, None, scratch).data.examples.fingerprint()
+    whole = load.load(
+        LabelledData(str(root)), PHOTO.size, None, scratch
+    ).data.examples.fingerprint()
     [about] = scratch.rglob("about.json")
     about.unlink()
     [pixels] = scratch.rglob("training.pixels")
     pixels.write_bytes(b"")
-    again = load.load(str(root), PHOTO.size, None, scratch)
+    again = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
     assert again.data.examples.fingerprint() == whole
 
 
@@ -463,7 +466,7 @@ def test_a_suspended_attempt_does_not_damage_its_successor(root: Path) -> None:
 
     def first() -> None:
         with suppress(Stop):
-            load.load(str(root), PHOTO.size, None, scratch, on_progress=suspends)
+            load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=suspends)
         gone.set()
 
     def resumes(done: int, total: int) -> None:
@@ -473,11 +476,11 @@ def test_a_suspended_attempt_does_not_damage_its_successor(root: Path) -> None:
     thread = threading.Thread(target=first)
     thread.start()
     assert suspended.wait(30)
-    loaded = load.load(str(root), PHOTO.size, None, scratch, on_progress=resumes)
+    loaded = load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=resumes)
     thread.join()
     assert _total(loaded) == 80
     assert len(list(scratch.iterdir())) == 1
-    assert load.load(str(root), PHOTO.size, None, scratch).report == loaded.report
+    assert load.load(LabelledData(str(root)), PHOTO.size, None, scratch).report == loaded.report
 
 
 def test_an_attempt_that_ends_second_does_not_replace_the_files(root: Path) -> None:
@@ -486,9 +489,9 @@ def test_an_attempt_that_ends_second_does_not_replace_the_files(root: Path) -> N
 
     def overtaken(done: int, total: int) -> None:
         if not done_before:
-            done_before.append(load.load(str(root), PHOTO.size, None, scratch))
+            done_before.append(load.load(LabelledData(str(root)), PHOTO.size, None, scratch))
 
-    late = load.load(str(root), PHOTO.size, None, scratch, on_progress=overtaken)
+    late = load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=overtaken)
     [folder] = scratch.iterdir()
     [early] = done_before
     assert late.report == early.report
@@ -506,7 +509,7 @@ def test_an_empty_folder_beside_the_splits_is_ignored(tmp_path: Path) -> None:
 
 def test_progress_ends_with_all_files(root: Path) -> None:
     reported: list[tuple[int, int]] = []
-    load.load(str(root), PHOTO.size, None, root.parent / "scratch",
+    load.load(LabelledData(str(root)), PHOTO.size, None, root.parent / "scratch",
               on_progress=lambda done, total: reported.append((done, total)))  # fmt: skip
     assert reported[-1] == (80, 80)
     assert all(one[0] < two[0] for one, two in pairwise(reported))
@@ -515,7 +518,7 @@ def test_progress_ends_with_all_files(root: Path) -> None:
 def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:
     fill(tmp_path / "root" / "test" / "cat", 2)
     spec = Preprocessing(10, 12, 3)
-    loaded = load.load(str(tmp_path / "root"), None, spec, tmp_path / "scratch")
+    loaded = load.load(LabelledData(str(tmp_path / "root")), None, spec, tmp_path / "scratch")
     assert loaded.report.test == (2,)
     assert loaded.data.test is not None
     assert loaded.data.test.images.shape == (2, 10, 12, 3)
@@ -524,7 +527,9 @@ def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:
 
 def test_a_folder_is_split_into_the_same_parts_for_an_evaluation(root: Path) -> None:
     learned = _seen(_load(root))
-    measured = load.load(str(root), None, Preprocessing(96, 96, 3), root.parent / "scratch")
+    measured = load.load(
+        LabelledData(str(root)), None, Preprocessing(96, 96, 3), root.parent / "scratch"
+    )
     assert _seen(measured) == learned
     assert not measured.report.notes
 
@@ -545,12 +550,13 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from worker.datasets import load
 from worker.datasets.class_folder import check_files, count_files
+from worker.datasets.corrected_walk import LabelledData
 from shared.recipes import RECIPES
 try:
     recipe = sys.argv[3:]
     size = RECIPES[recipe[0]].size if recipe else None
     spec = None if recipe else Preprocessing(28, 28, 3)
-    load.load(sys.argv[1], size, spec, Path(sys.argv[2]))
+    load.load(LabelledData(sys.argv[1]), size, spec, Path(sys.argv[2]))
 except SetupError as error:
     print(error)
 """

@@ -16,7 +16,7 @@ from shared.labels.labelled_files import (
     encode_files,
     input_sha256,
 )
-from worker.datasets.corrected_walk import open_walk
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.folder_layout import LOST
 from worker.datasets.split import TEST, TRAINING, UNDECIDED
 
@@ -34,7 +34,7 @@ def write(path: Path, content: bytes) -> Path:
 
 def labelled(root: Path, *corrections: LabelledFile) -> dict[str, tuple[str, int]]:
     """Label and part by the path below the parent of `root`."""
-    walk = open_walk(root, corrections)
+    walk = LabelledData(str(root), corrections).walk()
     return {
         str(Path(item.path.decode()).relative_to(root.parent)): (walk.labels[item.label], item.part)
         for item in walk.items()
@@ -68,12 +68,12 @@ def test_a_file_in_no_class_folder_is_added_once(photos: Path) -> None:
     inside = correction(b"one", "cat", photos / "cat/1.png")
     found = labelled(photos, correction(b"four", "dog", outside), inside)
     assert found["inbox/4.jpg"] == ("dog", UNDECIDED)
-    walk = open_walk(photos, [correction(b"four", "dog", outside), inside])
+    walk = LabelledData(str(photos), [correction(b"four", "dog", outside), inside]).walk()
     assert len(list(walk.items())) == len(found) == 4
 
 
 def test_a_new_label_is_a_new_class(photos: Path) -> None:
-    walk = open_walk(photos, [correction(b"two", "bird")])
+    walk = LabelledData(str(photos), [correction(b"two", "bird")]).walk()
     assert walk.labels == ("cat", "dog", "bird")
 
 
@@ -98,7 +98,9 @@ def test_files_stay_in_their_part(tmp_path: Path) -> None:
 
 def test_a_file_with_other_content_is_not_the_corrected_one(photos: Path) -> None:
     write(photos.parent / "inbox/4.jpg", b"five")
-    walk = open_walk(photos, [correction(b"four", "dog", photos.parent / "inbox/4.jpg")])
+    walk = LabelledData(
+        str(photos), [correction(b"four", "dog", photos.parent / "inbox/4.jpg")]
+    ).walk()
     assert [item.path for item in walk.items() if b"inbox" in item.path] == []
     assert walk.skipped[LOST] == 1
 

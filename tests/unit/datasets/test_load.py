@@ -13,6 +13,7 @@ from shared.messages.training import FASHION_MNIST
 from shared.recipes import RECIPES
 from tests.support.images.class_folders import write
 from worker.datasets import fashion_mnist, load
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
 
@@ -30,7 +31,7 @@ def _fashion(scratch: Path, spec: Preprocessing | None = None) -> Loaded:
         fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    return load.load(FASHION_MNIST, RECIPES["fast"].size, spec, scratch)
+    return load.load(LabelledData(FASHION_MNIST), RECIPES["fast"].size, spec, scratch)
 
 
 def test_fashion_mnist_is_split_as_for_every_published_version(fashion: Loaded) -> None:
@@ -71,7 +72,7 @@ def test_a_class_folder_of_fashion_mnist_has_the_same_pixels(
     for number in chosen:
         write(tmp_path / "root" / f"{test.labels[number]}/{number}.png", test.images[number])
     loaded = load.load(
-        str(tmp_path / "root"), RECIPES["fast"].size, None, tmp_path / "scratch"
+        LabelledData(str(tmp_path / "root")), RECIPES["fast"].size, None, tmp_path / "scratch"
     ).data
     parts = [loaded.examples, loaded.heldout, loaded.test]
     assert _pairs(written) == sorted(pair for part in parts if part for pair in _pairs(part))

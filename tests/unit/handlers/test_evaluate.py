@@ -15,6 +15,7 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.class_folders import fill
 from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import seen_images
 from worker.evaluation.seen_images import SeenImages
@@ -24,7 +25,9 @@ CARD = packaged.card()
 
 
 def _loaded(root: Path) -> load.DataSet:
-    return load.load(str(root), None, CARD.preprocessing, root.parent / "scratch").data
+    return load.load(
+        LabelledData(str(root)), None, CARD.preprocessing, root.parent / "scratch"
+    ).data
 
 
 def _measured(

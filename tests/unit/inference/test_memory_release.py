@@ -26,6 +26,7 @@ import sys, threading, time
 from pathlib import Path
 import msgspec
 from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
 from shared import recipes
 from worker.training.fit import train
 
@@ -46,7 +47,7 @@ recipe = msgspec.structs.replace(
 )
 for root in sys.argv[2:]:
     peak = 0
-    found = load.load(root, recipe.size, None, Path(root + "-scratch")).data
+    found = load.load(LabelledData(root), recipe.size, None, Path(root + "-scratch")).data
     train(recipe, found.examples, found.heldout, len(found.labels), 1)
     parts = (found.examples, found.heldout, found.test)
     print(peak, sum(part.images.nbytes for part in parts) / 1e6)

@@ -26,6 +26,7 @@ from tests.support.images.encoders import save
 from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
 from worker.datasets import find_images
+from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Examples
 from worker.datasets.find_images import find, find_files
@@ -176,11 +177,11 @@ def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
     paths = folder(tmp_path / "pets")
     hashes = [int(content_hashes(decode(path.read_bytes(), SPEC)[np.newaxis])[0]) for path in paths]
     wanted = set(hashes[::3])
-    found = find(str(tmp_path / "pets"), (), SPEC, wanted, lambda done, total: None)
+    found = find(LabelledData(str(tmp_path / "pets")), SPEC, wanted, lambda done, total: None)
     assert {number: Path(os.fsdecode(image.path)) for number, image in found.items()} == dict(
         zip(hashes[::3], paths[::3], strict=True)
     )
-    assert find(str(tmp_path / "pets"), (), SPEC, {1, 2}, lambda done, total: None) == {}
+    assert find(LabelledData(str(tmp_path / "pets")), SPEC, {1, 2}, lambda done, total: None) == {}
 
 
 def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +193,8 @@ def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.M
         return read_file(path)
 
     monkeypatch.setattr(find_images, "read_file", reading)
-    assert find(str(tmp_path / "pets"), (), SPEC, set(), lambda done, total: None) == {}
-    assert find_files(str(tmp_path / "pets"), (), set(), lambda done, total: None) == {}
+    assert find(LabelledData(str(tmp_path / "pets")), SPEC, set(), lambda done, total: None) == {}
+    assert find_files(LabelledData(str(tmp_path / "pets")), set(), lambda done, total: None) == {}
     assert not read
 
 

@@ -11,6 +11,7 @@ from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import DataReport
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
+from worker.datasets.corrected_walk import LabelledData
 from worker.export import backbone_files
 from worker.training import photo_folder
 
@@ -40,7 +41,12 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     with short_backbone.in_table(folder) as backbone:
         converted.put(backbone, folder)
         return photo_folder.load(
-            root, backbone, folder, 0.5, lambda done, total: None, given, mirrored=False
+            LabelledData(str(root), given),
+            backbone,
+            folder,
+            0.5,
+            lambda done, total: None,
+            mirrored=False,
         ).report
 
 
@@ -58,7 +64,7 @@ def test_what_takes_its_time_before_the_photos_is_named_and_counted(
 
     def load() -> None:
         photo_folder.load(
-            tmp_path / "photos", backbone, tmp_path / "store", 0.5,
+            LabelledData(str(tmp_path / "photos")), backbone, tmp_path / "store", 0.5,
             lambda done, total: parts.append(("", done, total)),
             mirrored=False, on_part=lambda *one: parts.append(one),
         )  # fmt: skip

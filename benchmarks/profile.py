@@ -21,7 +21,7 @@ from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.dispatch import batcher, loop, result_intake
+from producer.dispatch import batcher, loop
 from producer.dispatch.job_queue import JobQueue, Result
 from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
@@ -49,7 +49,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "hint", "hint"),
     (JobQueue, "results", "redis: results"),
     (JobQueue, "trim", "redis: trim"),
-    (result_intake, "decode_result", "check results"),
+    (loop, "decode_result", "check results"),
     (loop.DispatchLoop, "_poll", "poll ledger and workers"),
     (job.Job, "write_table", "render the table"),
 )

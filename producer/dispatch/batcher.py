@@ -53,6 +53,17 @@ class Batch(msgspec.Struct, frozen=True):
     skipped: Counts = {}  #: entries that the walk skipped up to its last file
 
 
+class BatchLimits(NamedTuple):
+    """What bounds the images of a batch."""
+
+    share: float = 1.0  #: of the usual number
+    pieces: int = 1  #: the files that are left at the end are divided by it
+    images: int = MAX_BATCH_IMAGES
+
+
+UNLIMITED = BatchLimits()
+
+
 class EarlierRuns(NamedTuple):
     """What the journal of a job has from its earlier runs."""
 
@@ -97,16 +108,10 @@ class Batcher:
         )
         self.exhausted = False
 
-    def next(
-        self, share: float = 1.0, pieces: int = 1, most_images: int = MAX_BATCH_IMAGES
-    ) -> Batch | None:
-        """The next batch, or None (and `exhausted`) when there are no more files.
-
-        `share` bounds its number of images, as a share of the usual number; `most_images` does so
-        as well. The files that are left at the end are divided by `pieces`.
-        """
-        self._images_now = min(most_images, max(1, math.ceil(share * self._images_max)))
-        self._pieces = pieces
+    def next(self, most: BatchLimits = UNLIMITED) -> Batch | None:
+        """The next batch, or None (and `exhausted`) when there are no more files."""
+        self._images_now = min(most.images, max(1, math.ceil(most.share * self._images_max)))
+        self._pieces = most.pieces
         batch = next(self._formed, None)
         self.exhausted = batch is None
         if batch is None:

@@ -6,28 +6,27 @@ Each turn commits results and new batches to the journal before Redis, which may
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.batch_feed import BatchFeed
-from producer.dispatch.batcher import passed_over, resumed
+from producer.dispatch.batcher import Batch, passed_over, resumed
 from producer.dispatch.file_count import FileCount
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
-from producer.dispatch.job_queue import PublishedProgress
+from producer.dispatch.job_queue import PublishedProgress, Result
+from producer.dispatch.loop_display import LoopDisplay
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
-from producer.dispatch.result_intake import ResultIntake
-from producer.dispatch.window import Window
-from producer.fleet.workers import how_to_start, older_workers
+from producer.dispatch.send_limits import SendLimits
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
-from producer.present.meter import Meter
+from producer.journal.records import StoredResult
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
-from shared.errors import Exit, SetupError
+from shared.errors import BadMessage, Exit, SetupError
+from shared.messages.batch import decode_result
 from shared.messages.job import JobRecord, generation
 from shared.throughput import Rate
 
@@ -52,13 +51,10 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport, row_files)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._feed = BatchFeed(self._batches, generation(job.pinned.record))
+        self._limits = SendLimits(generation(job.pinned.record))
         self._rate = Rate()
-        self._meter = Meter()
         self._count = FileCount(options, job.journal.file_count)
-        self._how_to_start, self._own_stack = how_to_start(settings), not settings.redis_url
-        self._about_older_workers = partial(older_workers, settings)
-        self._intake = ResultIntake(job, attempt.report)
+        self._display = LoopDisplay(attempt)
         self._started = time.monotonic()
         self._poll_due = 0.0
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
@@ -136,23 +132,23 @@ class DispatchLoop:
         if time.monotonic() >= self._poll_due:
             with self._waits.waiting():
                 self._poll()
-        room = self._feed.room(self._reconciler.under_way)
+        room = 0 if self._batches.exhausted else self._limits.room(self._reconciler.under_way)
         self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
         with self._waits.waiting():
             results = self._queue.results(block_ms)
-        good = [r for result in results if (r := self._intake.checked(result)) is not None]
-        for recorded in good:
-            self._reconciler.finished(recorded.n)
-            self._transport.finished(recorded.n)
-        batches = self._feed.next(self._reconciler.under_way) if fill else []
+        good = [stored for result in results if (stored := self._checked(result)) is not None]
+        for stored in good:
+            self._reconciler.finished(stored.n)
+            self._transport.finished(stored.n)
+        batches = list(self._next_batches()) if fill else []
         if good or batches:
             also = {**passed_over(batches), **self._count.unstored()}
             self._journal.commit([batch.frozen for batch in batches], good, **also)
         if good:
-            self._feed.finished(self._journal.totals.done)
+            self._limits.finished(self._journal.totals.done)
         # They count as under way even if the server fails: `complete` relies on it.
         for batch in batches:
             self._reconciler.offered(batch.frozen.n)
@@ -162,6 +158,31 @@ class DispatchLoop:
             self._queue.trim(results)
             self._queue.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report_progress()
+
+    def _checked(self, result: Result) -> StoredResult | None:
+        """The result for the journal; None if its batch is not open, or if it is invalid: then its
+        batch is repeated."""
+        count = self._journal.open_count(result.batch)
+        if count is None:
+            return None
+        record, card, _ = self._pinned
+        try:
+            decoded = decode_result(result.data, count).check_labels(record.top_k, len(card.labels))
+            return StoredResult.of(result.batch, result.data, decoded)
+        except BadMessage as error:
+            again = f"batch {result.batch} has an invalid result; repeating it"
+            self._report.notice(f"{again}: {error}")
+            self._queue.forget(result.batch)
+            return None
+
+    def _next_batches(self) -> Iterator[Batch]:
+        """The batches to offer in this turn."""
+        for most in self._limits.of_turn(self._reconciler.under_way):
+            batch = self._batches.next(most)
+            if batch is None:
+                return
+            self._limits.sent(len(batch.blob))
+            yield batch
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
@@ -186,39 +207,19 @@ class DispatchLoop:
                 "the same command starts the job over"
             )
         # Before the reconciler: the server may refuse its batch, yet accept smaller ones.
-        self._feed.measure(self._queue.client)
-        state = self._reconciler.poll(self._feed.window.workers)
+        self._limits.measure(self._queue.client)
+        state = self._reconciler.poll(self._limits.window.workers)
         if state == "cancelled":
             self._stop = Exit.CANCELLED
         elif state == "deadly":
             raise SetupError(_model_crashes(self._pinned.record))
-        self._report_state(early)
-
-    def _report_state(self, early: bool) -> None:
-        window = self._feed.window
-        self._meter.awaits(self._awaited(window))
-        if window.full:
-            tenths = int(10 * window.memory_share)  # a line for each percent is too many
-            full = f"Redis' memory is over {tenths}0 % full"
-            self._report.notice(f"{full}; waiting for workers to make room")
-        elif not window.workers and not early:
-            self._report.notice(self._about_older_workers(window.older) or self._how_to_start)
-        else:
-            trouble = self._transport.explained(self._queue.trouble())
-            self._report.notice(trouble or self._about_older_workers(window.older))
-
-    def _awaited(self, window: Window) -> str:
-        """What the first results wait for."""
-        if window.workers:
-            return "waiting for the first results"
-        return "starting this machine's workers" if self._own_stack else "waiting for a worker"
+        trouble = self._transport.explained(self._queue.trouble())
+        self._display.state(self._limits.window, trouble, early)
 
     def _report_progress(self) -> None:
         if self._report.has_figures:
             self._count.advance()
-        totals = self._journal.totals
-        self._meter.note(totals.done, self._total, totals.found, totals.failed)
-        self._report.show(self._meter)
+        self._display.progress(self._journal.totals, self._total)
 
     @property
     def _total(self) -> int | None:

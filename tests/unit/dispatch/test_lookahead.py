@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.dispatch import batcher
-from producer.dispatch.batcher import Batcher
+from producer.dispatch.batcher import Batcher, BatchLimits
 from producer.dispatch.window import share
 from producer.inputs import lookahead
 from producer.inputs.lookahead import Lookahead
@@ -35,7 +35,7 @@ def sizes(count: int, slots: int) -> list[int]:
     pieces, part = share(slots, 1)
     with image_files([bytes(PHOTO_BYTES)] * count) as options:
         batches = Batcher(options, Settings(batch_bytes=BATCH_BYTES))
-        found = iter(lambda: batches.next(part, pieces), None)
+        found = iter(lambda: batches.next(BatchLimits(part, pieces)), None)
         return [len(decode_images(batch.blob)) for batch in found]
 
 
@@ -91,5 +91,5 @@ def test_an_error_is_raised_after_the_items_before_it() -> None:
 def test_small_images_are_not_divided_into_tiny_messages() -> None:
     with image_files([b"x"] * 200) as options:
         batches = Batcher(options, Settings())
-        found = iter(lambda: batches.next(1.0, 32), None)
+        found = iter(lambda: batches.next(BatchLimits(pieces=32)), None)
         assert [len(batch.frozen.names) for batch in found] == [64, 64, 64, 8]

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batcher
+from producer.dispatch.batcher import Batcher, BatchLimits
 from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_SLOT, BATCHES_UNSEEN, share
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import image_files
@@ -39,7 +39,7 @@ def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
         batches = Batcher(options, Settings(batch_images=most))
         sizes, names = [], []
         for one in shares:
-            if (batch := batches.next(one)) is None:
+            if (batch := batches.next(BatchLimits(one))) is None:
                 break
             sizes.append(len(batch.frozen.names))
             names += batch.frozen.names

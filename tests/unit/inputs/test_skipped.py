@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import passed_over, resumed
+from producer.dispatch.batcher import BatchLimits, passed_over, resumed
 from producer.inputs.skipped import decode_skipped
 from producer.journal.journal import Journal
 from producer.verify.verify import verify
@@ -32,7 +32,7 @@ def test_an_interrupted_job_counts_each_skipped_file_once(
             with closing(Journal(path)) as journal:
                 batches = resumed(given_, settings, journal)
                 for _ in range(most):
-                    if (batch := batches.next(1.0, pieces)) is None:
+                    if (batch := batches.next(BatchLimits(pieces=pieces))) is None:
                         break
                     journal.commit([batch.frozen], (), **passed_over([batch]))
                 skipped = batches.skipped

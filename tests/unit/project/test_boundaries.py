@@ -57,7 +57,7 @@ def test_results_are_checked_where_they_arrive_and_read_in_one_file() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "shared.messages.batch":
                 for alias in node.names:
                     readers.get(alias.name, set()).add(str(path.relative_to(ROOT)))
-    intake, rows = "producer/dispatch/result_intake.py", "producer/rows/row_batch.py"
+    intake, rows = "producer/dispatch/loop.py", "producer/rows/row_batch.py"
     assert readers == {"decode_result": {intake, rows}, "numbers": {rows}}
 
 

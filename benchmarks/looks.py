@@ -151,7 +151,7 @@ def plant(folder: Path, output: Path, files: Sequence[File], rows: int, seed: in
             result = made_up(chance, [file.label for _, file in some])
             failed = count - result.statuses.count(Status.OK.code)
             job.journal.commit([frozen], [StoredResult(n, encode_result(result), failed)])
-        job.finish(Exit.SOME_FAILED, job.write_table())
+        job.finish(Exit.SOME_FAILED, job.table.write_table())
 
 
 def made_up(chance: random.Random, labels: Sequence[int]) -> BatchResult:

@@ -26,7 +26,7 @@ from producer.dispatch.job_queue import JobQueue, Result
 from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
-from producer.jobs import classify, job
+from producer.jobs import classify, job_table
 from producer.journal import journal
 from producer.present.progress import Quiet
 from producer.stack import redis_server
@@ -51,7 +51,7 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "trim", "redis: trim"),
     (loop, "decode_result", "check results"),
     (loop.DispatchLoop, "_poll", "poll ledger and workers"),
-    (job.Job, "write_table", "render the table"),
+    (job_table.JobTable, "write_table", "render the table"),
 )
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (BatchLedger, "claim", "claim"),

@@ -91,7 +91,7 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
             job.journal.commit([frozen], [StoredResult.of(n, encode_result(result), result)])
         job.table.name_rows(RowFiles(options).sha256)
         failed = job.journal.totals.failed
-        job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.write_table())
+        job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.table.write_table())
 
 
 def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[FrozenBatch, BatchResult]:

@@ -162,7 +162,7 @@ def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
     """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
     with _writing(job, report) as progress:
         try:
-            return code, job.write_table(progress.passed)
+            return code, job.table.write_table(passed=progress.passed)
         except TooManyRows:  # the summary says so
             return Exit.SETUP, ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -151,10 +150,6 @@ class Job:
             set_model(self.record.id, self.card.ref)
             self.journal.put(**{WALKED: b"1"})
         return self.journal.repeat(self.record.top_k) if self.journal.totals.failed else 0
-
-    def write_table(self, passed: Callable[[int], None] = lambda rows: None) -> str:
-        """Write the table; return its SHA-256. Raises as `JobTable.write_table`."""
-        return self.table.write_table(passed=passed)
 
     def store_attempt(self, budget: ErrorBudget) -> None:
         """Store the state that holds if this process dies, the budget that `collect` uses, and the

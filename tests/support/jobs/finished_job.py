@@ -83,7 +83,7 @@ def finish(
                 return
             _record(job, batch.frozen.n, answer(decode_images(batch.blob)))
         job.table.name_rows(files.sha256)
-        job.finish(Exit.OK, job.write_table())
+        job.finish(Exit.OK, job.table.write_table())
 
 
 def _record(job: Job, n: int, result: BatchResult) -> None:

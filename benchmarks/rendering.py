@@ -20,7 +20,7 @@ from statistics import median
 
 from benchmarks.report.tables import markdown
 from producer.formats.table_file import render
-from producer.formats.table_formats import CSV, FORMS
+from producer.formats.table_formats import CSV, FORMATS
 from producer.journal.records import FinishedBatch
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED
@@ -135,7 +135,7 @@ def compare(rows: int) -> None:
     if new.pieces != old.pieces:
         raise SystemExit("the rows differ from those of 69e60f4f")
     cells = []
-    for form in FORMS:
+    for form in FORMATS:
         (s, ratio), (memory, size) = measured(journal, form), used(rows, form)
         mb = (f"{count / 1e6:,.0f}" for count in (memory, size))
         cells.append((form, f"{s:.2f}", f"{ratio:.2f}", *mb))
@@ -145,7 +145,7 @@ def compare(rows: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--form", choices=FORMS, help="print its memory and size alone")
+    parser.add_argument("--form", choices=FORMATS, help="print its memory and size alone")
     given = parser.parse_args(arguments)
     if given.form:
         alone(given.rows, given.form)

@@ -1,4 +1,7 @@
-"""The forms of a table: a row for each, by name. The rows and their cells are the same in all."""
+"""The formats of a table: a row for each, by name. A table has the same rows and cells in all.
+
+A **form** is the name of a format, as jobs store it.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ ROOMY = ".parquet"
 _ENDLESS = 1 << 62
 
 
-class Form(NamedTuple):
-    """A form, of which nothing is imported until it is needed."""
+class FormatRow(NamedTuple):
+    """A format, of which nothing is imported until it is needed."""
 
     name: str
     suffixes: Sequence[str]
@@ -72,11 +75,11 @@ def _xlsx() -> type[Format]:
 
 
 _ROWS = (
-    Form(CSV, (".csv",), _csv),
-    Form("tsv", (".tsv",), _tsv),
-    Form("jsonl", (".jsonl", ".ndjson"), _jsonl),
-    Form("json", (".json",), _json),
-    Form(
+    FormatRow(CSV, (".csv",), _csv),
+    FormatRow("tsv", (".tsv",), _tsv),
+    FormatRow("jsonl", (".jsonl", ".ndjson"), _jsonl),
+    FormatRow("json", (".json",), _json),
+    FormatRow(
         "xlsx",
         (".xlsx",),
         _xlsx,
@@ -86,37 +89,37 @@ _ROWS = (
         rows_max=(1 << 20) - 1,  # and the header
         columns_max=1 << 14,
     ),
-    Form("parquet", (".parquet",), _parquet, {"pyarrow": "pyarrow"}, "parquet", is_text=False),
+    FormatRow("parquet", (".parquet",), _parquet, {"pyarrow": "pyarrow"}, "parquet", is_text=False),
 )
-FORMS = {form.name: form for form in _ROWS}
+FORMATS = {form.name: form for form in _ROWS}
 #: For a help text.
 SUFFIXES = " ".join(form.suffixes[0] for form in _ROWS)
 BY_SUFFIX = {suffix: form for form in _ROWS for suffix in form.suffixes}
 
 
-def form_of(path: str) -> str:
+def format_of(path: str) -> str:
     """The form that a file's name ends in; CSV for any other name."""
     form = BY_SUFFIX.get(os.path.splitext(path)[1].lower())
     return CSV if form is None else form.name
 
 
-def named(form: str) -> Form:
-    """A form by its name. Raises SetupError for one that only a newer Hangtag has."""
-    if form not in FORMS:
+def row_of(form: str) -> FormatRow:
+    """A format by its name. Raises SetupError for one that only a newer Hangtag has."""
+    if form not in FORMATS:
         raise SetupError(f"this Hangtag has no form {form!r:.40} of a table; update it")
-    return FORMS[form]
+    return FORMATS[form]
 
 
 def check_installed(form: str) -> None:
     """Raise SetupError if a form needs what is not installed."""
-    row = named(form)
+    row = row_of(form)
     if lack := installation.missing(row.packages, row.extra):
         raise SetupError(f"a table in the form {form}: {lack}")
 
 
 def check_columns(form: str, table: Table) -> None:
     """Raise UsageError for a table with more columns than a form has."""
-    row, count = named(form), len(table.columns)
+    row, count = row_of(form), len(table.columns)
     if count > row.columns_max:
         raise UsageError(
             f"the table has {count:,} columns, and {form} at most {row.columns_max:,}; choose "
@@ -131,7 +134,7 @@ class TooManyRows(SetupError):
 def check_rows(form: str, rows: int, source: Path, target: Path | None = None) -> None:
     """Raise TooManyRows if the rows of the job of the table `source` do not fit into a form.
     `target` is another file that they would be written to."""
-    if rows > named(form).rows_max:
+    if rows > row_of(form).rows_max:
         raise TooManyRows(no_room(form, rows, source, target))
 
 
@@ -140,7 +143,7 @@ def no_room(form: str, rows: int, source: Path, target: Path | None = None) -> s
     file = target or source
     other = near(str(file.with_suffix(ROOMY)))
     command = typed(["hangtag", "table", near(str(source)), "-o", other])
-    most = named(form).rows_max
+    most = row_of(form).rows_max
     return (
         f"{near(str(file))} is not written: {rows:,} rows are more than the {most:,} of {form}; "
         f"write them to another form with: {command}"
@@ -150,4 +153,4 @@ def no_room(form: str, rows: int, source: Path, target: Path | None = None) -> s
 def loaded(form: str) -> type[Format]:
     """What writes and reads a form. Raises SetupError if it needs what is not installed."""
     check_installed(form)
-    return named(form).load()
+    return row_of(form).load()

@@ -18,8 +18,8 @@ from producer.formats.table_formats import (
     check_columns,
     check_installed,
     check_rows,
-    form_of,
-    named,
+    format_of,
+    row_of,
 )
 from producer.jobs.find_job import find_output
 from producer.jobs.job import Job
@@ -163,11 +163,11 @@ def _checked(target: CopyTarget) -> tuple[Path | None, str]:
         UsageError: the path cannot be written, or a terminal cannot show the form.
         SetupError: what the form needs is not installed.
     """
-    form = target.form or (CSV if target.output == STDOUT else form_of(target.output))
+    form = target.form or (CSV if target.output == STDOUT else format_of(target.output))
     check_installed(form)
     if target.output != STDOUT:
         return _checked_file(target), form
-    if not named(form).is_text and sys.stdout.isatty():
+    if not row_of(form).is_text and sys.stdout.isatty():
         raise UsageError(f"a terminal cannot show {form}; write it to a file with: -o FILE.{form}")
     return None, form
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.formats.format import Format, Unreadable
-from producer.formats.table_formats import CSV, form_of, loaded
+from producer.formats.table_formats import CSV, format_of, loaded
 from producer.present.formatting import one_line
 from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
 from producer.verify.check_rows import display_cell
@@ -37,7 +37,7 @@ def _form_of(output: Path) -> str:
     """The form that the name says, or CSV, which earlier versions of Hangtag wrote into any."""
     with output.open("rb") as file:
         is_csv = file.read(len(_CSV)) == _CSV
-    return CSV if is_csv else form_of(output.name)
+    return CSV if is_csv else format_of(output.name)
 
 
 def _texts(output: Path, form: type[Format]) -> Iterator[list[str]]:

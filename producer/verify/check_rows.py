@@ -10,7 +10,7 @@ from typing import IO
 from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
 from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
-from producer.formats.table_formats import loaded, named
+from producer.formats.table_formats import loaded, row_of
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.rendering.display_options import table_of
@@ -41,7 +41,7 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         differs = True
         yield problem
     if not differs and not same:
-        what = ": line ends, quotes or encoding" if named(sealed.options.form).is_text else ""
+        what = ": line ends, quotes or encoding" if row_of(sealed.options.form).is_text else ""
         yield f"{output}: its rows are right, but its bytes differ{what}"
 
 

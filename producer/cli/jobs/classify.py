@@ -16,7 +16,7 @@ from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
-from producer.formats.table_formats import BY_SUFFIX, SUFFIXES, form_of
+from producer.formats.table_formats import BY_SUFFIX, SUFFIXES, format_of
 from producer.inputs.job_options import JobOptions
 from producer.output.output_path import checked_output, default_output
 from producer.present.formatting import show_json, typed
@@ -175,7 +175,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         glob=given["glob"],
         list_file=list_file,
         model=model,
-        form=form_of(output),
+        form=format_of(output),
         runtime=given["runtime"],
         top_k=given["top_k"] or 1,
         probabilities=bool(given["probabilities"]),

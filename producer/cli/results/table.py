@@ -10,7 +10,7 @@ import click
 from producer.cli.display import display_options, make_display
 from producer.cli.examples import examples
 from producer.cli.names import JOB
-from producer.formats.table_formats import FORMS, SUFFIXES
+from producer.formats.table_formats import FORMATS, SUFFIXES
 
 
 @click.command(
@@ -31,7 +31,7 @@ from producer.formats.table_formats import FORMS, SUFFIXES
 )
 @click.option(
     "--form",
-    type=click.Choice(list(FORMS)),
+    type=click.Choice(list(FORMATS)),
     default=None,
     help="The form of -o, if its name does not say it.",
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from producer.cli.main import main
-from producer.formats.table_formats import FORMS
+from producer.formats.table_formats import FORMATS
 
 if __name__ == "__main__":
-    FORMS["xlsx"] = FORMS["xlsx"]._replace(rows_max=int(sys.argv.pop(1)))
+    FORMATS["xlsx"] = FORMATS["xlsx"]._replace(rows_max=int(sys.argv.pop(1)))
     main()

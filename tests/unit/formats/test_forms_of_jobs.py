@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.formats.format import Format
 from producer.formats.table_file import LIBRARY
-from producer.formats.table_formats import FORMS, form_of, loaded
+from producer.formats.table_formats import FORMATS, format_of, loaded
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal import schema
@@ -45,8 +45,10 @@ BESIDE_ROWS: dict[str, Callable[[bytes], int]] = {
     "parquet": lambda data: data.rindex(b"parquet-cpp"),
     "xlsx": lambda data: 10,
 }
-every_form = pytest.mark.parametrize("form", FORMS)
-of_a_library = pytest.mark.parametrize("form", [row.name for row in FORMS.values() if row.packages])
+every_form = pytest.mark.parametrize("form", FORMATS)
+of_a_library = pytest.mark.parametrize(
+    "form", [row.name for row in FORMATS.values() if row.packages]
+)
 
 
 def plant(folder: Path) -> None:
@@ -57,7 +59,7 @@ def plant(folder: Path) -> None:
 
 
 def options(folder: Path, name: str, form: str = "", **more: object) -> JobOptions:
-    made = options_of(folder, b"photos", form=form or form_of(name), **more)
+    made = options_of(folder, b"photos", form=form or format_of(name), **more)
     return msgspec.structs.replace(made, output=str(folder / name))
 
 
@@ -269,7 +271,7 @@ def test_what_a_form_needs_is_named_with_the_command_that_installs_it_before_any
 ) -> None:
     finish(options(folder, "out.csv"))
     before = sorted(folder.iterdir())
-    for package in FORMS[form].packages:
+    for package in FORMATS[form].packages:
         monkeypatch.setitem(sys.modules, package, None)  # as if it was not installed
     for command in (
         ("classify", "photos", "-o", f"other.{form}"),

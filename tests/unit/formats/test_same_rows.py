@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from openpyxl.utils.escape import unescape as unescaped
 
-from producer.formats.table_formats import FORMS, loaded
+from producer.formats.table_formats import FORMATS, loaded
 from producer.output.csv_cells import unescape
 from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
 from producer.rows.row_batch import RowBatch, Rules
@@ -96,7 +96,7 @@ def shown(cell: object) -> str:
 
 
 def test_every_form_has_a_foreign_reader() -> None:
-    assert {form for form, _ in READERS} == set(FORMS)
+    assert {form for form, _ in READERS} == set(FORMATS)
 
 
 @given(tables(), displays())
@@ -138,7 +138,7 @@ def test_every_reader_finds_what_a_worker_measured(tmp_path: Path) -> None:
         assert not any("." in code for code in codes if isinstance(code, str))
 
 
-@pytest.mark.parametrize("form", [form.name for form in FORMS.values() if not form.is_text])
+@pytest.mark.parametrize("form", [form.name for form in FORMATS.values() if not form.is_text])
 def test_a_form_that_is_no_text_has_unrounded_numbers(form: str, tmp_path: Path) -> None:
     values = array("f", [0.1, 1 / 3, 0.99999994, 1.0, 1e-9, 0.0])
     batch = RowBatch(

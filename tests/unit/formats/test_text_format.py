@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from producer.formats.csv import Csv
 from producer.formats.table_file import render, write_table
-from producer.formats.table_formats import FORMS, loaded
+from producer.formats.table_formats import FORMATS, loaded
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.output.csv_cells import escape, plain_names
@@ -37,7 +37,7 @@ paths = names.filter(lambda name: name and b"\0" not in name)
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
 Prediction = list[tuple[int, float]]  # (label, probability), most probable first
 JOB = JobRecord("testjb01", "model", 3, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
-TEXTS = [form.name for form in FORMS.values() if form.is_text]
+TEXTS = [form.name for form in FORMATS.values() if form.is_text]
 Row = tuple[bytes, Status, Prediction, Flag]
 
 

@@ -12,7 +12,7 @@ import msgspec
 import openpyxl
 import pytest
 
-from producer.formats.table_formats import FORMS
+from producer.formats.table_formats import FORMATS
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.rows.columns import Table, table_columns
@@ -105,7 +105,7 @@ def test_too_many_columns_are_refused_before_work_starts(
     monkeypatch.chdir(tmp_path)
     plant(tmp_path)
     finish(options(tmp_path, "out.csv"))
-    monkeypatch.setitem(FORMS, "xlsx", FORMS["xlsx"]._replace(columns_max=6))
+    monkeypatch.setitem(FORMATS, "xlsx", FORMATS["xlsx"]._replace(columns_max=6))
     before = sorted(tmp_path.iterdir())
     refused = run("table", "out.csv", "-o", "out.xlsx", code=Exit.USAGE)
     assert "the table has 7 columns, and xlsx at most 6; choose --columns" in refused.stderr
@@ -116,10 +116,10 @@ def test_too_many_columns_are_refused_before_work_starts(
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder with one image more than a sheet has rows."""
-    assert FORMS["xlsx"].rows_max == 1_048_575
+    assert FORMATS["xlsx"].rows_max == 1_048_575
     monkeypatch.chdir(tmp_path)
     plant(tmp_path)
-    monkeypatch.setitem(FORMS, "xlsx", FORMS["xlsx"]._replace(rows_max=FILES - 1))
+    monkeypatch.setitem(FORMATS, "xlsx", FORMATS["xlsx"]._replace(rows_max=FILES - 1))
     return tmp_path
 
 
@@ -154,7 +154,7 @@ def test_what_a_killed_rendering_left_is_replaced_and_a_link_is_not_followed(
 def test_a_job_with_too_many_columns_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FORMS, "xlsx", FORMS["xlsx"]._replace(columns_max=16))
+    monkeypatch.setitem(FORMATS, "xlsx", FORMATS["xlsx"]._replace(columns_max=16))
     plant(tmp_path)
     wide, version = options(tmp_path, "out.xlsx", probabilities=True), packaged.card()
     record = msgspec.structs.replace(JOB, top_k=len(version.labels))

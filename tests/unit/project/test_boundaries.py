@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.formats.table_formats import FORMS
+from producer.formats.table_formats import FORMATS
 
 ROOT = Path(__file__).parents[3]
 #: Besides itself, the standard library, and the packages that all use.
@@ -75,9 +75,9 @@ def test_a_package_has_only_allowed_imports(package: str) -> None:
 
 
 def test_what_a_form_of_a_table_needs_is_imported_by_its_module_alone() -> None:
-    libraries = {name for form in FORMS.values() for name in form.packages}
+    libraries = {name for form in FORMATS.values() for name in form.packages}
     users = {path.stem for path in modules("producer") if imported(path) & libraries}
-    assert users == {form.name for form in FORMS.values() if form.packages}
+    assert users == {form.name for form in FORMATS.values() if form.packages}
 
 
 def test_one_module_of_the_producer_draws_at_most() -> None:

@@ -22,12 +22,12 @@ REMOVING = "removing"
 
 
 def promote(context: Context, work: Promote) -> Reply:
-    """A Decided. Raises SetupError, RequestStopped."""
+    """Reply with a `Decided`. Raises SetupError, RequestStopped."""
     return _moved(context, alias_operations.promote, work)
 
 
 def rollback(context: Context, work: Rollback) -> Reply:
-    """A Decided. Raises SetupError, RequestStopped."""
+    """Reply with a `Decided`. Raises SetupError, RequestStopped."""
     return _moved(context, alias_operations.rollback, work)
 
 

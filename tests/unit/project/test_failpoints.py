@@ -176,6 +176,7 @@ ALONE = {
     "worker/check_data.py:main": "a verdict on a pipe",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",
     "worker/plots/plot_style.py:_encode": "a plot in memory",
+    "worker/plots/plot_style.py:_laid_out": "a plot in memory",
     "worker/thumbnails/thumbnail.py:_encoded": "a picture in memory",
     "worker/thumbnails/thumbnail.py:warm_up": "pictures in memory",
     "worker/datasets/find_images.py:_png": "a picture in memory",

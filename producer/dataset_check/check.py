@@ -16,7 +16,7 @@ from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
-from producer.present.formatting import counted, typed
+from producer.present.formatting import counted, percent, typed
 from producer.requests.check_data import check_data
 from producer.requests.client import make_request, user_name
 from producer.requests.open_requests import ELSEWHERE, open_requests
@@ -144,11 +144,11 @@ def _suspect(findings: Findings, row: int, labels: Sequence[str]) -> Suspect:
 
 def lines(checked: DatasetCheck, folder: str, corrections: Sequence[Path] = ()) -> Iterator[str]:
     """The answer as lines of text, with the next commands; `corrections` were used already."""
-    data, error = checked.data, f"± {checked.error:.1%}"
+    data, error = checked.data, f"± {percent(checked.error)}"
     total = sum(data.training) + sum(data.test)
     yield (
         f"{counted(total, 'image')} in {len(data.labels)} classes; each answered by a model "
-        f"that did not learn from it: {checked.accuracy:.1%} ({error}) as their folders"
+        f"that did not learn from it: {percent(checked.accuracy)} ({error}) as their folders"
     )
     yield from _suspects(checked)
     if checked.copies or checked.near_duplicates:
@@ -171,12 +171,12 @@ def _suspects(checked: DatasetCheck) -> Iterator[str]:
     """The labels that are probably wrong, and the number of the other disagreements."""
     others = checked.disagreeing - checked.suspects
     if checked.suspects:
-        labels, share = counted(checked.suspects, "label"), f"{checked.expected_wrong:.0%}"
+        labels, share = counted(checked.suspects, "label"), percent(checked.expected_wrong, 0)
         yield f"{labels} probably wrong, {share} of them in truth, the most certain first:"
     else:
         yield "no label is probably wrong"
     for suspect in checked.first_suspects[:SHOWN]:
-        guess = f"more like {suspect.guess} (wrong: {suspect.wrong:.0%})"
+        guess = f"more like {suspect.guess} (wrong: {percent(suspect.wrong, 0)})"
         yield f"  {suspect.path}: {suspect.label}? {guess}"
     if checked.suspects > SHOWN:
         yield f"  ... and {checked.suspects - SHOWN:,} more on the page"

@@ -143,8 +143,8 @@ def _graph(card: Card) -> str:
     text = f"{card.precision}, {counted(card.call_images, 'image')} at a time"
     trial = card.precision_trial
     if trial is not None:
-        both = f"fp32 {trial.fp32_accuracy:.2%}, int8 {trial.int8_accuracy:.2%}"
-        text += f"; {both}, {trial.differ:.2%} of the labels differ"
+        both = f"fp32 {percent(trial.fp32_accuracy, 2)}, int8 {percent(trial.int8_accuracy, 2)}"
+        text += f"; {both}, {percent(trial.differ, 2)} of the labels differ"
     return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
 
 
@@ -155,7 +155,7 @@ def _second_pass(card: Card) -> str:
         return "mirrored, for every image"
     return (
         f"mirrored, if the two best labels are closer than {card.second_pass_margin:.2f} logits: "
-        f"{card.second_pass_share:.1%} of the held-out images"
+        f"{percent(card.second_pass_share)} of the held-out images"
     )
 
 
@@ -164,7 +164,7 @@ def _operating_points(card: Card) -> list[tuple[str, ...]]:
         (
             percent(point.precision, 0),
             "-" if point.threshold is None else f"{point.threshold:.4f}",
-            f"{point.accepted:.1%}",
+            percent(point.accepted),
             percent(point.reached) if point.accepted else "-",
             ", ".join(
                 one_line(label)

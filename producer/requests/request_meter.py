@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.present.formatting import duration
+from producer.present.formatting import duration, percent
 from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
 from producer.present.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
@@ -152,9 +152,9 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
     if progress.loss is not None:
         parts.append(f"loss {progress.loss:.4f}")
     if progress.accuracy is not None:
-        parts.append(f"train accuracy {progress.accuracy:.2%}")
+        parts.append(f"train accuracy {percent(progress.accuracy, 2)}")
     if heldout_accuracy is not None:
-        parts.append(f"held-out accuracy {heldout_accuracy:.2%}")
+        parts.append(f"held-out accuracy {percent(heldout_accuracy, 2)}")
     if progress.rate:
         parts.append(f"{progress.rate:,.0f} images/s")
     if progress.left_s:
@@ -184,7 +184,7 @@ def _quality(now: Progress) -> list[str]:
     if now.loss is not None:
         quality.append(f"loss {now.loss:.3f}")
     if now.accuracy is not None:
-        quality.append(f"train {now.accuracy:.1%}")
+        quality.append(f"train {percent(now.accuracy)}")
     if now.heldout_accuracy is not None:
-        quality.append(f"held-out {now.heldout_accuracy:.1%}")
+        quality.append(f"held-out {percent(now.heldout_accuracy)}")
     return quality

@@ -7,7 +7,6 @@ of its own. What does not grow with the job has the same peak in both columns.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
 from benchmarks.measure import local_stack
-from benchmarks.measure.command import run
+from benchmarks.measure.command import classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.figures import MB
 from benchmarks.report.tables import markdown
@@ -85,10 +84,9 @@ def _peaks(command: str, count: int, runtime: Path, act: Callable[[], None]) -> 
 
 def classify(folder: Path, network: Network, env: Mapping[str, str]) -> None:
     """Classify the photographs; their table has a row for each."""
-    python = [sys.executable, "-m", "benchmarks.contenders.traced_classify"]
-    command = ["classify", folder.name, "-o", f"{folder.name}.csv", "--model", network.model]
-    options = ["--restart", "--quiet", "--json"]
-    done = run([*python, *command, *options], {**env, TRACE: str(DATA / "trace.json")})
+    output = DATA / f"{folder.name}.csv"
+    command = classify_command(folder.name, output, network.model, "--restart")
+    done = run(command, {**env, TRACE: str(DATA / "trace.json")})
     if done.report["failed"]:
         raise AssertionError(f"{done.report['failed']} photographs have no label")
 

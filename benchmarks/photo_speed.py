@@ -21,7 +21,7 @@ from benchmarks.contenders.keras_dataset import PHOTO_WAYS
 from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
 from benchmarks.measure import local_stack
-from benchmarks.measure.command import Failed, run
+from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
 from benchmarks.report.figures import MB
@@ -84,9 +84,9 @@ class Scene(NamedTuple):
             jit = ["--jit"] if keras["jit"] else []
             own = [str(self.network.folder), "--batch", str(keras["batch"]), *jit]
             return [*python, "benchmarks.contenders.keras_dataset", *files, *own]
-        traced = "benchmarks.contenders.traced_classify"
-        own = [self.network.model, "--transport", way, "--quiet", "--json", "--restart"]
-        return [*python, traced, "classify", *files, *own]
+        options = ("--transport", way, "--restart")
+        model = self.network.model
+        return classify_command(self.folder.name, self.output(way), model, *options)
 
     def output(self, way: str) -> Path:
         """The table of a way."""

@@ -18,7 +18,7 @@ import msgspec
 from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, TRACE, environment, runtime_folder
 from benchmarks.measure import local_stack
-from benchmarks.measure.command import Failed, run
+from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
 from benchmarks.report.results import middle
@@ -84,11 +84,8 @@ def turns(runtime: Path, network: Network, folders: list[Path], repeats: int) ->
 
 def _turn(runtime: Path, network: Network, folder: Path, transport: str, repeat: int) -> Turn:
     output, trace = _output(folder, transport), DATA / "trace.json"
-    command = [
-        *(sys.executable, "-m", "benchmarks.contenders.traced_classify", "classify", folder.name),
-        *("-o", output.name, "--model", network.model, "--transport", transport),
-        *("--quiet", "--json", "--restart"),
-    ]
+    options = ("--transport", transport, "--restart")
+    command = classify_command(folder.name, output, network.model, *options)
     with Watch(str(runtime)) as watch:
         done = run(command, {**environment(runtime), TRACE: str(trace)})
     if UNSEEN in log_path(Settings(runtime_dir=str(runtime))).read_text(errors="replace"):

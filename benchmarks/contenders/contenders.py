@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.environment.paths import DATA, TRACE, environment
 from benchmarks.measure import local_stack
-from benchmarks.measure.command import Done, run
+from benchmarks.measure.command import Done, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.results import Contender, Measured
 from benchmarks.workloads.images import Workload
@@ -76,11 +76,8 @@ class Contenders:
         output, trace = table("hangtag", network, load), DATA / "trace.json"
         for left in (trace, *output.parent.glob(f"{output.name}*")):
             left.unlink(missing_ok=True)
-        command = ["classify", load.folder, "-o", output.name, "--model", network.model]
-        done, watch = self._watched(
-            [*_PYTHON, "benchmarks.contenders.traced_classify", *command, "--quiet", "--json"],
-            {TRACE: str(trace)},
-        )
+        command = classify_command(load.folder, output, network.model)
+        done, watch = self._watched(command, {TRACE: str(trace)})
         times = json.loads(trace.read_bytes())
         span = times["last_s"] - times["first_s"]
         self.server = local_stack.server_version(self._runtime)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -29,6 +30,12 @@ class Done(NamedTuple):
     whole_s: float  #: from before its start until after its end
     cpu_s: float  #: its own and that of the children it waited for
     report: dict[str, Any]  #: the last line of its output, which is JSON
+
+
+def classify_command(folder: str, output: Path, model: str, *options: str) -> list[str]:
+    """`hangtag classify` in DATA, which also records when its first and last results came."""
+    program = [sys.executable, "-m", "benchmarks.contenders.traced_classify", "classify", folder]
+    return [*program, "-o", output.name, "--model", model, *options, "--quiet", "--json"]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: Path = DATA) -> Done:

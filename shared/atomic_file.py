@@ -26,14 +26,19 @@ def created(path: Path, buffering: int = -1) -> Iterator[IO[bytes]]:
 
     An existing file at `path` is unlinked, not overwritten, since it may be a symbolic link.
     """
-    path.unlink(missing_ok=True)
-    with open(path, "xb", buffering=buffering) as file:
+    with create(path, buffering) as file:
         try:
             yield file
             sync(file)
         except BaseException:
-            _remove(path)
+            remove(path)
             raise
+
+
+def create(path: Path, buffering: int = -1) -> IO[bytes]:
+    """Open a new file, in the place of what is there."""
+    path.unlink(missing_ok=True)
+    return open(path, "xb", buffering=buffering)
 
 
 def place(part: Path, path: Path) -> None:
@@ -41,7 +46,7 @@ def place(part: Path, path: Path) -> None:
     try:
         part.replace(path)
     except OSError:
-        _remove(part)
+        remove(part)
         raise
     sync_folder(path.parent)
 
@@ -86,7 +91,8 @@ def sync_names(folder: int) -> None:
             raise
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file that was not placed, if that is possible."""
     with suppress(OSError):
         path.unlink(missing_ok=True)  # frees space on a full disk
 

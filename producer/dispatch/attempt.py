@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from producer.dispatch.job_queue import JobQueue
+from producer.formats.growing_table import GrowingTable
 from producer.inputs.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
@@ -31,3 +32,4 @@ class OpenJob(NamedTuple):
     journal: Journal
     queue: JobQueue
     row_files: RowFiles  #: where failed rows and lost batches are read again
+    table: GrowingTable | None = None  #: the rows that are written meanwhile, if any

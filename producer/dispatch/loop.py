@@ -22,7 +22,7 @@ from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.send_limits import SendLimits
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
-from producer.journal.records import StoredResult
+from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, Exit, SetupError
@@ -36,7 +36,7 @@ POLL_EVERY_S = 1.0
 POLL_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
-#: The time in each turn for counting new files.
+#: The time in each turn for counting new files, and that for writing rows.
 SLICE_S = 0.02
 
 
@@ -45,7 +45,7 @@ class DispatchLoop:
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
         settings, self._report, self._use, self._budget, self._deadline = attempt
-        self._pinned, self._journal, self._queue, row_files = job
+        self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
         self._batches = resumed(options, settings, job.journal, self._transport, row_files)
@@ -134,6 +134,8 @@ class DispatchLoop:
                 self._poll()
         room = 0 if self._batches.exhausted else self._limits.room(self._reconciler.under_way)
         self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
+        if self._table is not None:
+            self._table.advance(SLICE_S)  # now that the workers have batches
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
@@ -146,7 +148,7 @@ class DispatchLoop:
         batches = list(self._next_batches()) if fill else []
         if good or batches:
             also = {**passed_over(batches), **self._count.unstored()}
-            self._journal.commit([batch.frozen for batch in batches], good, **also)
+            self._commit([batch.frozen for batch in batches], good, also)
         if good:
             self._limits.finished(self._journal.totals.done)
         # They count as under way even if the server fails: `complete` relies on it.
@@ -183,6 +185,21 @@ class DispatchLoop:
                 return
             self._limits.sent(len(batch.blob))
             yield batch
+
+    def _commit(
+        self, frozen: list[FrozenBatch], results: list[StoredResult], also: dict[str, bytes]
+    ) -> None:
+        try:
+            self._journal.commit(frozen, results, **also)
+        except SetupError:
+            if not self._free_disk():
+                raise
+            self._journal.commit(frozen, results, **also)
+
+    def _free_disk(self) -> bool:
+        """Remove the rows that are written so far, since they may fill a disk that is needed now.
+        Returns whether there were any."""
+        return self._table is not None and self._table.give_up()
 
     def _stack_ended(self) -> bool:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
@@ -232,6 +249,7 @@ class DispatchLoop:
     def _refused(self, why: str) -> None:
         self._outage.over()
         self._report.notice(f"{why}; waiting until there is room")
+        self._free_disk()  # the server may write to it
         self._report_progress()
         # A full server still accepts reads, which make room, and renewals of keys.
         with suppress(RedisError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Parquet(Format):
     """Compressed with zstd; names and numbers as they are, words as dictionaries."""
 
     digits = ".9g"  # exactly a float32
+    _writer: Any = None
 
     def begin(self, table: Table) -> None:
         self._columns = table.columns
@@ -67,6 +69,12 @@ class Parquet(Format):
         if self._rows:
             self._flush()
         self._writer.close()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            with suppress(OSError):
+                self._writer.close()
+            self._writer.is_open = False  # else it writes when it is collected
 
     def _flush(self) -> None:
         self._writer.write_table(pa.Table.from_batches(self._batches), row_group_size=self._rows)

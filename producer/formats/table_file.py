@@ -12,19 +12,17 @@ import os
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO
 
 from producer.formats.format import Sink
+from producer.formats.table_draft import TableDraft
 from producer.formats.table_formats import CSV, loaded
 from producer.journal.job_properties import JobProperties
-from producer.output import draft_lock
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
 from producer.rows.columns import Table
 from producer.rows.row_batch import Results, RowBatch, batches
-from shared import atomic_file, regular_file
+from shared import regular_file
 from shared.errors import SetupError, UsageError
-from shared.failpoints import failpoint
 
 #: The property of a job with the digest of a table that is about to be placed.
 PLACING = "placing"
@@ -35,23 +33,6 @@ PART = "part"
 #: their versions; empty or missing: nothing does.
 LIBRARY = "library"
 Count = Callable[[RowBatch], None]
-_WRITE_BUFFER_BYTES = 1 << 20
-#: The ending of the folder beside a draft.
-_PARTS_SUFFIX = ".parts"
-
-
-class _Hashed:
-    """Appends to a file, and digests what it appends."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.sha256 = file, hashlib.sha256()
-
-    def write(self, data: bytes, /) -> int:
-        self.sha256.update(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        """The file is synced as a whole."""
 
 
 def render(
@@ -89,20 +70,12 @@ def write_table(
         UsageError: another process is writing the same output.
         SetupError: the disk is full or the folder read-only; the journal is intact.
     """
-    draft = draft_lock.draft_of(output)
-    with atomic_file.writing(output, "fix this and run the same command again"):
-        draft_lock.check_unused(output)
-        with atomic_file.created(draft, _WRITE_BUFFER_BYTES) as file:
-            draft_lock.take(file)  # until the draft is in place
-            hashed = _Hashed(file)
-            render(journal, table, form, hashed, count, Path(f"{draft}{_PARTS_SUFFIX}"))
-            sha256 = hashed.sha256.hexdigest()
-            atomic_file.sync(file)
-            failpoint("table.written")
-            placing(sha256)
-            atomic_file.place(draft, output)
-            failpoint("table.placed")
-    return sha256
+    with closing(TableDraft(table, output, form)) as draft:
+        for stored in journal.finished_batches():
+            batch = draft.add(stored)
+            if count is not None:
+                count(batch)
+        return draft.place(placing)
 
 
 def sha256_of(output: Path) -> str:

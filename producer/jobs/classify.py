@@ -135,7 +135,8 @@ def _work(
     if retry_failed:
         _report_retry(attempt.report, job.repeat_failed())
     before = job.journal.totals.done
-    run = DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, files), new)
+    opened = OpenJob(job.pinned, job.journal, queue, files, job.table.growing)
+    run = DispatchLoop(attempt, opened, new)
     job.store_attempt(attempt.budget)
     try:
         with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):

@@ -7,6 +7,7 @@ repeated, and until the journal is emptied the job can be resumed.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
+from producer.output.draft_lock import draft_of, parts_of
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import counted, typed
 from shared import atomic_file
@@ -93,14 +95,17 @@ def _remove_files(output: Path, lock: int) -> None:
         if is_own_part(properties(output), part):  # before the journal loses its digest
             _remove(part)
         journal_lock.empty(journal, lock)
-        drafts = (Path(f"{path}{atomic_file.DRAFT_SUFFIX}") for path in (output, part))
-        for path in (Path(f"{journal}.log"), *drafts, journal):
+        drafts = [draft_of(path) for path in (output, part)]
+        for path in (Path(f"{journal}.log"), *drafts, *map(parts_of, drafts), journal):
             _remove(path)
         atomic_file.sync_folder(journal.parent)
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
     failpoint("forget.file-removed")
 
 

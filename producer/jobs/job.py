@@ -201,7 +201,9 @@ class Job:
         return code
 
     def close(self) -> None:
-        """Close the journal; remove that of a job that never started."""
+        """Close the journal; remove that of a job that never started, and a table that has not all
+        of its rows."""
+        self.table.growing.give_up()
         self.journal.close(remove=not self._earlier and not self.has_started)
 
     def _id_of_old(self) -> set[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
-from producer.formats import table_file
+from producer.formats.growing_table import CountedDraft, GrowingTable
 from producer.formats.table_file import (
     LIBRARY,
     PART,
@@ -33,8 +33,7 @@ from producer.rendering.display_options import (
     stored_display,
 )
 from producer.rendering.named_rows import Hash, name_rows
-from producer.rows.row_batch import RowBatch
-from producer.summary.answer_counter import AnswerCounter, count_rows
+from producer.summary.answer_counter import count_rows
 from producer.summary.promise import as_promised
 from shared.errors import SetupError
 from shared.labels import correction_log
@@ -54,6 +53,8 @@ class JobTable:
         self.display = given or DisplayOptions()
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
         self._library = ""  #: that it was written with
+        #: The rows that are written while the job runs.
+        self.growing = GrowingTable(journal, lambda: self._draft(output))
 
     def resume(self, finished: bool) -> None:
         """Complete the options with those of the journal. Those of an unfinished job are stored.
@@ -117,7 +118,7 @@ class JobTable:
                 own[TABLE] = before
             self._journal.put(**own)
 
-        return self._write(self._output, placing, passed)
+        return self._write(self.growing.taken(self.display), placing, passed)
 
     def _check_rows(self) -> None:
         """Raises TooManyRows; the results are counted all the same."""
@@ -156,7 +157,8 @@ class JobTable:
         except TooManyRows as error:
             notice(str(error))
             return ""
-        self._write(part, placing, passed)
+        self.growing.give_up()
+        self._write(self._draft(part), placing, passed)
         self._journal.put(**self.counted())
         return str(part)
 
@@ -176,28 +178,21 @@ class JobTable:
 
     def _write(
         self,
-        output: Path,
+        draft: CountedDraft,
         placing: Callable[[str], None],
         passed: Callable[[int], None],
     ) -> str:
-        counter = AnswerCounter(self._pinned().card, self.display)
-        table = make_table(self._pinned(), self.display)
-
-        def count(batch: RowBatch) -> None:
-            counter.add(batch)
-            passed(len(batch))
-
-        sha256 = table_file.write_table(
-            self._journal,
-            table,
-            output,
-            self.form,
-            count=count,
-            placing=placing,
-        )
+        with closing(draft):
+            passed(draft.rows)
+            for stored in self._journal.finished_batches(draft.last):
+                passed(draft.add(stored))
+            sha256 = draft.place(placing)
         self._library = loaded(self.form).library()
-        self._answers = counter.counted()
+        self._answers = draft.counted()
         return sha256
+
+    def _draft(self, output: Path) -> CountedDraft:
+        return CountedDraft(self._pinned(), self.display, output)
 
     def render(
         self, force: bool = False, passed: Callable[[int], None] = lambda rows: None

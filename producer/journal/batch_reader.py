@@ -11,8 +11,10 @@ from producer.journal.records import FinishedBatch, FrozenBatch
 from producer.journal.sqlite_errors import sqlite_errors
 from shared.errors import SetupError
 
-#: Selects the batches that the rows of a table are read from, in order.
-FINISHED = "WHERE failed IS NOT NULL AND places IS NULL ORDER BY n"
+#: Selects the batches that the rows of a table are read from, in order, after one of them.
+FINISHED = "WHERE n > ? AND failed IS NOT NULL AND places IS NULL ORDER BY n"
+_FOLLOWING = "WHERE n > ? AND places IS NULL ORDER BY n"
+BEFORE_ALL = -1
 
 
 class BatchReader:
@@ -48,10 +50,19 @@ class BatchReader:
             ).fetchone()
         return None if row is None else int(row[0])
 
-    def finished_batches(self) -> Iterator[FinishedBatch]:
-        """Every finished batch, in order, one in memory at a time."""
+    def finished_batches(self, after: int = BEFORE_ALL) -> Iterator[FinishedBatch]:
+        """Every finished batch after this one, in order, one in memory at a time."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, FINISHED):
+            for record in records.read(self._db, FINISHED, after):
+                yield record.finished()
+
+    def final_batches(self, after: int) -> Iterator[FinishedBatch]:
+        """The finished batches that follow this one without a gap, up to the first one of which a
+        row is being repeated: their rows stay as they are while this process has the journal."""
+        with sqlite_errors(self.path):
+            for record in records.read(self._db, _FOLLOWING, after):
+                if record.failed is None or record.again:
+                    return
                 yield record.finished()
 
     def names(self) -> Iterator[list[bytes]]:

@@ -61,6 +61,7 @@ class FinishedBatch(NamedTuple):
     stamps: bytes
     digests: bytes  #: CRC-32 of each file's bytes, little-endian; empty if unknown
     result: bytes
+    n: int = -1  #: its number; -1: it is in no journal
 
 
 class Record(NamedTuple):
@@ -80,7 +81,7 @@ class Record(NamedTuple):
 
     def finished(self) -> FinishedBatch:
         """The batch, which must have a result."""
-        return FinishedBatch(self.names, self.stamps, self.digests, blob(self.result))
+        return FinishedBatch(self.names, self.stamps, self.digests, blob(self.result), self.n)
 
     @property
     def files_crc(self) -> int:

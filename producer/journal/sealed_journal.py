@@ -12,7 +12,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
-from producer.journal.batch_reader import FINISHED, BatchReader
+from producer.journal.batch_reader import BEFORE_ALL, FINISHED, BatchReader
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.records import FinishedBatch
@@ -113,18 +113,19 @@ class SealedJournal(BatchReader, JobProperties):
             (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
         return max(0, os.fstat(self._lock).st_size - int(pages) * int(page_bytes))
 
-    def finished_batches(self) -> Iterator[FinishedBatch]:
+    def finished_batches(self, after: int = BEFORE_ALL) -> Iterator[FinishedBatch]:
         with sqlite_errors(self.path):
             if self.finished and sums(self._db) != load_counts(self._properties):
                 raise sqlite3.DatabaseError("batches are missing")
-        for batch in super().finished_batches():
+        for batch in super().finished_batches(after):
             yield batch
             self.passed(batch.names.count(b"\0") + 1)
 
     def numbers(self) -> list[int]:
         """The numbers of the batches of `finished_batches`, in order."""
         with sqlite_errors(self.path):
-            return [n for (n,) in self._db.execute(f"SELECT n FROM batch {FINISHED}")]
+            rows = self._db.execute(f"SELECT n FROM batch {FINISHED}", (BEFORE_ALL,))
+            return [n for (n,) in rows]
 
     def finished_batch(self, n: int) -> FinishedBatch:
         """One of `finished_batches`. Raises SetupError if it is damaged or missing."""

@@ -18,6 +18,11 @@ def draft_of(output: Path) -> Path:
     return Path(f"{output}{atomic_file.DRAFT_SUFFIX}")
 
 
+def parts_of(draft: Path) -> Path:
+    """The folder beside a draft, for what a form cannot write at once."""
+    return Path(f"{draft}.parts")
+
+
 def check_unused(output: Path) -> None:
     """Check that no living process writes the draft. Raises UsageError."""
     with suppress(OSError), open(draft_of(output), "rb", opener=regular_file.open_fd) as file:

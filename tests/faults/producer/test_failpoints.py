@@ -37,6 +37,7 @@ PASSAGES: dict[str, tuple[int, ...]] = {
     "queue.images-put": (1, 3),
     "hint.sent": (1, 3),
     "queue.trimmed": (1, 2),
+    "table.started": (1,),
     "table.written": (1,),
     "table.placed": (1,),
     "queue.left": (1,),

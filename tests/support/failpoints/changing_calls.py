@@ -18,7 +18,7 @@ _ANY = {
 }  # fmt: skip
 #: Functions of these modules that change something; other objects have methods of these names.
 MODULES = {
-    "atomic_file": {"created", "make_folder", "place"},
+    "atomic_file": {"create", "created", "make_folder", "place"},
     "os": {"chown", "remove", "removedirs", "renames", "replace", "system", "utime"},
     "shutil": {"copy", "copy2", "copytree", "move", "unpack_archive"},
     "subprocess": {"call", "check_call", "check_output", "run"},

@@ -51,42 +51,52 @@ def finish(
     job = Job(options, restart)
     with closing(job), row_files.of_table(job.output, job.options) as files:
         if not job.has_started:
-            card = packaged.card()
-            record = JobRecord(
-                job_id,
-                card.name,
-                card.version,
-                card_sha256(card),
-                "litert",
-                kept or options.top_k,
-                "out.csv",
-                "host",
-                0.0,
-            )
-            if restart:
-                job.start(Pinned(record, card, options))
-            else:
-                job.journal.put(
-                    record=encode_job(record),
-                    card=encode_card(card),
-                    options=encode_options(as_started(options)),
-                )
+            start(job, options, job_id, kept, restart)
         if retry_failed:
             job.repeat_failed()
         for n in job.journal.open_batches():
-            _record(job, n, answer(read_batch_again(files, job.journal.batch(n))))
+            record(job, n, answer(read_batch_again(files, job.journal.batch(n))))
+            job.table.growing.advance(0)
         settings = Settings(batch_images=batch_images)
         batches = resumed(job.options, settings, job.journal, row_files=files)
         while (batch := batches.next()) is not None:
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:
                 return
-            _record(job, batch.frozen.n, answer(decode_images(batch.blob)))
+            record(job, batch.frozen.n, answer(decode_images(batch.blob)))
+            job.table.growing.advance(0)
         job.table.name_rows(files.sha256)
         job.finish(Exit.OK, job.table.write_table())
 
 
-def _record(job: Job, n: int, result: BatchResult) -> None:
+def start(
+    job: Job, options: JobOptions, job_id: str = ID, kept: int = 0, restart: bool = False
+) -> None:
+    """Start a job with the packaged version."""
+    card = packaged.card()
+    record = JobRecord(
+        job_id,
+        card.name,
+        card.version,
+        card_sha256(card),
+        "litert",
+        kept or options.top_k,
+        "out.csv",
+        "host",
+        0.0,
+    )
+    if restart:
+        job.start(Pinned(record, card, options))
+        return
+    job.journal.put(
+        record=encode_job(record),
+        card=encode_card(card),
+        options=encode_options(as_started(options)),
+    )
+
+
+def record(job: Job, n: int, result: BatchResult) -> None:
+    """Store the result of a batch."""
     flagged = count_flags(result.flags)
     stored = StoredResult(n, encode_result(result), result.failed, flagged)
     job.journal.commit(results=[stored])

@@ -45,6 +45,7 @@ def test_a_forgotten_job_leaves_its_table_and_nothing_else(table: Path, typed: s
         *(".hangtag.log", ".hangtag-wal", ".hangtag-shm"),
     ):
         Path(f"{table}{extra}").touch()
+    Path(f"{table}.hangtag-draft.parts").mkdir()
     result = run(typed, "--yes")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"job {ID} is forgotten; {table} stays\n"

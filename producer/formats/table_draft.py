@@ -1,0 +1,95 @@
+"""A table while it is written: its file beside its place, which gets one batch after the other.
+
+A job opens it as soon as its first rows are there, so its batches may come over a long time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from pathlib import Path
+from typing import IO
+
+from producer.formats.table_formats import loaded
+from producer.output import draft_lock
+from producer.rows.columns import Table
+from producer.rows.row_batch import RowBatch, StoredBatch, read
+from shared import atomic_file
+from shared.failpoints import failpoint
+
+_WRITE_BUFFER_BYTES = 1 << 20
+
+
+class TableDraft:
+    """The draft of one output. It is removed by `close`, unless it was placed.
+
+    Every method raises SetupError if the disk is full or the folder read-only.
+    """
+
+    def __init__(self, table: Table, output: Path, form: str) -> None:
+        """Raises UsageError if another process is writing the same output."""
+        self._output, self._rules = output, table.rules
+        self._rows = 0
+        with self._errors(), ExitStack() as opened:
+            draft_lock.check_unused(output)
+            self._path = draft_lock.draft_of(output)
+            self._file = atomic_file.create(self._path, _WRITE_BUFFER_BYTES)
+            opened.callback(_close, self._file)
+            draft_lock.take(self._file)  # until the draft is in place
+            self._removal = ExitStack()
+            self._removal.callback(atomic_file.remove, self._path)
+            opened.enter_context(self._removal)
+            failpoint("table.started")
+            self._sink, parts = _Hashed(self._file), draft_lock.parts_of(self._path)
+            self._writer = opened.enter_context(closing(loaded(form)(self._sink, parts)))
+            self._writer.begin(table)
+            self._opened = opened.pop_all()
+
+    def add(self, stored: StoredBatch) -> RowBatch:
+        """Append the rows of the batch that follows."""
+        batch = read(stored, self._rows + 1, self._rules)
+        with self._errors():
+            self._writer.write(batch)
+        self._rows += len(batch)
+        return batch
+
+    def place(self, placing: Callable[[str], None]) -> str:
+        """Complete the table, and replace the output atomically. Returns the SHA-256 of the table,
+        in hexadecimal, which `placing` gets before the output is replaced."""
+        with self._errors():
+            self._writer.end()
+            sha256 = self._sink.sha256.hexdigest()
+            atomic_file.sync(self._file)
+            failpoint("table.written")
+            placing(sha256)
+            atomic_file.place(self._path, self._output)
+            self._removal.pop_all()  # another process may write the next draft
+            failpoint("table.placed")
+        return sha256
+
+    def close(self) -> None:
+        """Release the draft."""
+        self._opened.close()
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return atomic_file.writing(self._output, "fix this and run the same command again")
+
+
+class _Hashed:
+    """Appends to a file, and digests what it appends."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes, /) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """The file is synced as a whole."""
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # a full disk may lack room for what is still in memory
+        file.close()

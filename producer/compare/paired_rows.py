@@ -62,7 +62,7 @@ class _AbsolutePaths:
 
 def paired(a: Iterator[KeyedRow], b: Iterator[KeyedRow]) -> Iterator[Pair]:
     """Every row of both tables once: pairs, and at the end the rows without a partner."""
-    waiting = _Waiting()
+    waiting = _Unpaired()
     try:
         left, right = next(a, None), next(b, None)
         while left is not None and right is not None:
@@ -86,7 +86,7 @@ def paired(a: Iterator[KeyedRow], b: Iterator[KeyedRow]) -> Iterator[Pair]:
         waiting.close()
 
 
-class _Waiting:
+class _Unpaired:
     """Rows that have not met their partner, on disk if they are many."""
 
     def __init__(self) -> None:

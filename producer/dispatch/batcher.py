@@ -120,21 +120,21 @@ class Batcher:
             self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
 
-    def _failed_files(self, before: EarlierRuns) -> Iterator[_File]:
+    def _failed_files(self, before: EarlierRuns) -> Iterator[_BatchFile]:
         for place, path in before.failed:
-            yield _File(path, 0, place, self._closed, self._walk.skipped)
+            yield _BatchFile(path, 0, place, self._closed, self._walk.skipped)
 
-    def _walked_files(self, before: EarlierRuns) -> Iterator[_File]:
+    def _walked_files(self, before: EarlierRuns) -> Iterator[_BatchFile]:
         if before.walked:
             return
         after = None if before.last is None else (before.last.argument, before.last.names[-1])
         for argument, path in self._walk.paths(after):
-            yield _File(path, argument, None, self._closed, self._walk.skipped)
+            yield _BatchFile(path, argument, None, self._closed, self._walk.skipped)
 
-    def _form(self, files: Iterator[_File], read_file: Read) -> Iterator[Batch]:
+    def _form(self, files: Iterator[_BatchFile], read_file: Read) -> Iterator[Batch]:
         """Batches of the files, in their order."""
         upcoming = Lookahead(files)
-        taken: list[_File] = []
+        taken: list[_BatchFile] = []
         images: list[Image] = []
         stamps: list[Stamp] = []
         size, cwd_slash = 0, self._cwd_slash
@@ -156,7 +156,7 @@ class Batcher:
         if taken:
             yield self._batch(taken, images, stamps)
 
-    def _last_images(self, upcoming: Lookahead[_File], taken: int = 0) -> int:
+    def _last_images(self, upcoming: Lookahead[_BatchFile], taken: int = 0) -> int:
         """The size of the next batch if the end of the files is near, or else the usual one.
         `taken` files of it are no longer in `upcoming`."""
         if self._pieces > 1:
@@ -164,7 +164,7 @@ class Batcher:
         left = upcoming.left
         return self._images_max if left is None else math.ceil((left + taken) / self._pieces)
 
-    def _batch(self, files: list[_File], images: list[Image], stamps: list[Stamp]) -> Batch:
+    def _batch(self, files: list[_BatchFile], images: list[Image], stamps: list[Stamp]) -> Batch:
         last, n = files[-1], self._n
         self._n += 1
         contents = [image for image in images if not isinstance(image, Reference)]
@@ -183,7 +183,7 @@ class Batcher:
         self._closed = self._closed.and_one(printable(folder), why)
 
 
-class _File(NamedTuple):
+class _BatchFile(NamedTuple):
     """A file of a batch, and the folders and entries that the walk passed over before it."""
 
     path: bytes  #: as typed

@@ -19,7 +19,7 @@ from shared.errors import SetupError
 START_AFTER_S = 2.0
 #: The time in each turn.
 SLICE_S = 0.005
-#: Files between two looks at the clock.
+#: Files between two readings of the clock.
 _STEP_FILES = 256
 
 

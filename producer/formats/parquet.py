@@ -43,7 +43,7 @@ class Parquet(Format):
             _Dictionary(column) if isinstance(column, Words) else None for column in table.columns
         ]
         self._writer = pq.ParquetWriter(
-            _File(self._sink),
+            _SinkFile(self._sink),
             self._schema,
             compression="zstd",
             use_dictionary=[name for name, kind in fields if kind == _WORD],
@@ -95,7 +95,7 @@ class Parquet(Format):
         return f"pyarrow {pa.__version__}"
 
 
-class _File:
+class _SinkFile:
     """A sink as a file that pyarrow writes."""
 
     closed = False

@@ -48,7 +48,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def as_started(options: JobOptions) -> JobOptions:
-    """The options of a job that starts now: they tell the files among the roots."""
+    """The options of a job that starts now: they name the files among the roots."""
     real = map(options.absolute, options.roots)
     files = tuple(number for number, path in enumerate(real) if os.path.isfile(path))
     return msgspec.structs.replace(options, file_roots=files)

@@ -103,25 +103,25 @@ def _cancel_running(output: Path, view: JobView, settings: Settings) -> None:
         time.sleep(_RETRY_S)
 
 
-class _Answer(NamedTuple):
+class _CancelReply(NamedTuple):
     """The answer of all brokers."""
 
     known: bool  #: whether one knew the job, and has cancelled it
     away: BrokerAway | None  #: the error of one that did not answer, if none knew the job
 
 
-def _cancel_in_redis(job: str, settings: Settings) -> _Answer:
+def _cancel_in_redis(job: str, settings: Settings) -> _CancelReply:
     """Cancel a job at the broker that knows it. Raises BrokerAway if none answers."""
     asked, away = brokers(settings), list[BrokerAway]()
     for broker in asked:
         try:
             if _cancel_at(job, broker):
-                return _Answer(True, None)
+                return _CancelReply(True, None)
         except BrokerAway as error:  # a killed server leaves its socket
             away.append(error)
     if len(away) == len(asked):
         raise away[0]
-    return _Answer(False, away[0] if away else None)
+    return _CancelReply(False, away[0] if away else None)
 
 
 def brokers(settings: Settings) -> list[Settings]:

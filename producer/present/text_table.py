@@ -39,8 +39,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | 
     ]
     shown = list(range(len(columns)))
     if room is not None:
-        told = [i for i, c in enumerate(columns) if not c.drop or any(r[i] != NONE for r in rows)]
-        shown = _shown(columns, sizes, told, room)
+        filled = [i for i, c in enumerate(columns) if not c.drop or any(r[i] != NONE for r in rows)]
+        shown = _shown(columns, sizes, filled, room)
         _shorten(columns, sizes, shown, room)
     heads = [column._replace(style=dim) for column in columns]
     return [
@@ -61,10 +61,10 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection
 
 
 def _shown(
-    columns: Sequence[Column], sizes: Sequence[int], told: list[int], room: int
+    columns: Sequence[Column], sizes: Sequence[int], filled: list[int], room: int
 ) -> list[int]:
-    """The columns of `told` that remain, so that the table fits with all at their least width."""
-    shown = list(told)
+    """The columns of `filled` that remain, so that the table fits with all at their least width."""
+    shown = list(filled)
     least = [min(size, c.least or size) for c, size in zip(columns, sizes, strict=True)]
     while _total(least, shown) > room:
         droppable = [i for i in shown if columns[i].drop]

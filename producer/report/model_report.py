@@ -99,7 +99,7 @@ def _write(
     return WrittenVersion(str(output), card.ref, len(shots), size, tuple(notices))
 
 
-class _Answer(NamedTuple):
+class _MistakesReply(NamedTuple):
     found: Found | None
     why: str  #: there is nothing
 
@@ -110,17 +110,17 @@ def _mistakes(
     corrections: bytes | None,
     missing: bool,
     progress: Stages,
-) -> _Answer:
+) -> _MistakesReply:
     if heldout_mistakes.FILE not in card.files:
-        return _Answer(None, f"{card.ref} has no record of held-out images, so no mistakes.")
+        return _MistakesReply(None, f"{card.ref} has no record of held-out images, so no mistakes.")
     if missing:
-        return _Answer(None, "")
+        return _MistakesReply(None, "")
     progress.stage("searching the data", 0)
     try:
         answers = read_file(heldout_mistakes.FILE)
-        return _Answer(find_mistakes(card, answers, corrections, progress.reached), "")
+        return _MistakesReply(find_mistakes(card, answers, corrections, progress.reached), "")
     except HangtagError as error:
-        return _Answer(None, str(error))
+        return _MistakesReply(None, str(error))
 
 
 def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) -> list[Shot]:

@@ -29,7 +29,7 @@ class Abortable(Protocol):
     def abort(self) -> None: ...
 
 
-class _Waiting:
+class _WithoutCookie:
     """A connection without the cookie so far."""
 
     def __init__(self, transport: Abortable) -> None:
@@ -40,13 +40,13 @@ class Connections:
     """Open connections by their client; for one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Client, _Waiting] = {}  #: the oldest first
+        self._waiting: dict[Client, _WithoutCookie] = {}  #: the oldest first
         self._admitted: set[Client] = set()
         self._next: asyncio.TimerHandle | None = None
 
     def opened(self, client: Client, transport: Abortable) -> None:
         """Note a new connection."""
-        self._waiting[client] = _Waiting(transport)
+        self._waiting[client] = _WithoutCookie(transport)
         if self._next is None:
             self._check_later()
 

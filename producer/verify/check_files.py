@@ -19,7 +19,7 @@ from shared.image_status import BY_CODE, Status
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
 
 
-class _File(msgspec.Struct, frozen=True):
+class _ClassifiedFile(msgspec.Struct, frozen=True):
     name: bytes  #: as in the table
     real: bytes
     stamp: Stamp
@@ -68,8 +68,12 @@ def file_problems(
 
 
 def _not_moved(
-    files: Iterator[_File], row_files: RowFiles, options: JobOptions, deep: bool, closed: _Closed
-) -> Iterator[_File]:
+    files: Iterator[_ClassifiedFile],
+    row_files: RowFiles,
+    options: JobOptions,
+    deep: bool,
+    closed: _Closed,
+) -> Iterator[_ClassifiedFile]:
     """The files that are at their paths; the others are checked where they are."""
     for file in files:
         path = row_files.moved_to(file.name)
@@ -135,18 +139,18 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
         closed.report(str(error))
 
 
-def _there(sealed: SealedJournal) -> Iterator[_File]:
+def _there(sealed: SealedJournal) -> Iterator[_ClassifiedFile]:
     """The job's files, except those that are missing and whose rows say so."""
     for batch in batches(sealed):
         each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
         for name, stamp, known, code in each:
-            file = _File(name, sealed.options.absolute(name), stamp, known, BY_CODE[code])
+            file = _ClassifiedFile(name, sealed.options.absolute(name), stamp, known, BY_CODE[code])
             gone = file.status in (Status.MISSING, Status.CHANGED)
             if not gone or not is_missing(file.real):
                 yield file
 
 
-def _moved_problem(file: _File, deep: bool, max_bytes: int) -> str:
+def _moved_problem(file: _ClassifiedFile, deep: bool, max_bytes: int) -> str:
     """The problem of a moved file. A disk may store less exact times, so its content decides."""
     stamp = stamp_of(file.real)
     rounded = (
@@ -157,7 +161,7 @@ def _moved_problem(file: _File, deep: bool, max_bytes: int) -> str:
     return _problem(file, deep, max_bytes, _TAKE_BACK)
 
 
-def _problem(file: _File, deep: bool, max_bytes: int, restart: str = _RESTART) -> str:
+def _problem(file: _ClassifiedFile, deep: bool, max_bytes: int, restart: str = _RESTART) -> str:
     """`restart` is the remedy for a file that has a label."""
     if file.status is Status.CHANGED:
         return ""  # its row says so

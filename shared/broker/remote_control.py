@@ -44,7 +44,7 @@ ANSWER_TTL_MS = 30_000
 _Id = Annotated[str, Meta(max_length=36, pattern=r"\A[0-9a-f-]{36}\Z")]
 
 
-class _Answer(msgspec.Struct):
+class _ReplyAddress(msgspec.Struct):
     """The destination of the reply; its exchange is fixed."""
 
     routing_key: _Id
@@ -56,21 +56,21 @@ class _Command(msgspec.Struct):
     pattern: None = None  #: a regular expression may run for years
     matcher: None = None
     ticket: _Id | None = None
-    reply_to: _Answer | None = None
+    reply_to: _ReplyAddress | None = None
 
 
-class _Properties(msgspec.Struct):
+class _CommandProperties(msgspec.Struct):
     body_encoding: Literal["base64"]
 
 
-class _Headers(msgspec.Struct):
+class _CommandHeaders(msgspec.Struct):
     compression: None = None
 
 
-class _Message(msgspec.Struct):
+class _CommandMessage(msgspec.Struct):
     body: str
-    properties: _Properties
-    headers: _Headers
+    properties: _CommandProperties
+    headers: _CommandHeaders
     kind: Literal["application/json"] = msgspec.field(name="content-type")
     encoding: Literal["utf-8"] = msgspec.field(name="content-encoding")
 
@@ -106,7 +106,7 @@ def sanitized(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_COMMAND_BYTES:
         raise BadMessage(f"it has {len(raw)} bytes, more than {MAX_COMMAND_BYTES}")
     try:
-        message = msgspec.json.decode(raw, type=_Message)
+        message = msgspec.json.decode(raw, type=_CommandMessage)
         body = base64.b64decode(message.body, validate=True)
         command = msgspec.json.decode(body, type=_Command)
     except (*MISFITS, binascii.Error, ValueError) as error:

@@ -56,7 +56,7 @@ DOWNLOAD_TIMEOUT_S = 30.0
 DOWNLOAD_LIMIT_BYTES = 64 << 20
 
 
-class _File(NamedTuple):
+class _DataFile(NamedTuple):
     """Size and sha256 are of the uncompressed content: Debian compresses it differently."""
 
     name: str
@@ -65,15 +65,15 @@ class _File(NamedTuple):
     sha256: str
 
 
-_FILES: dict[Split, tuple[_File, _File]] = {
+_FILES: dict[Split, tuple[_DataFile, _DataFile]] = {
     "train": (
-        _File(
+        _DataFile(
             "train-images-idx3-ubyte.gz",
             16,
             47_040_016,
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         ),
-        _File(
+        _DataFile(
             "train-labels-idx1-ubyte.gz",
             8,
             60_008,
@@ -81,13 +81,13 @@ _FILES: dict[Split, tuple[_File, _File]] = {
         ),
     ),
     "test": (
-        _File(
+        _DataFile(
             "t10k-images-idx3-ubyte.gz",
             16,
             7_840_016,
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         ),
-        _File(
+        _DataFile(
             "t10k-labels-idx1-ubyte.gz",
             8,
             10_008,
@@ -126,7 +126,7 @@ def keras_folder() -> Path:
     return Path(home) / "datasets" / "fashion-mnist"
 
 
-def _values(file: _File, download: bool) -> Bytes:
+def _values(file: _DataFile, download: bool) -> Bytes:
     content = _cached(file)
     if content is None and download:
         content = _download(file)
@@ -135,7 +135,7 @@ def _values(file: _File, download: bool) -> Bytes:
     return np.frombuffer(content, np.uint8, offset=file.header_bytes)
 
 
-def _cached(file: _File) -> bytes | None:
+def _cached(file: _DataFile) -> bytes | None:
     for folder in (keras_folder(), DEBIAN_FOLDER):
         try:
             with open(folder / file.name, "rb") as stream:
@@ -147,7 +147,7 @@ def _cached(file: _File) -> bytes | None:
     return None
 
 
-def _content(stream: BinaryIO, file: _File) -> bytes | None:
+def _content(stream: BinaryIO, file: _DataFile) -> bytes | None:
     """The uncompressed content, or None if it is damaged."""
     try:
         with gzip.open(stream) as inside:
@@ -157,7 +157,7 @@ def _content(stream: BinaryIO, file: _File) -> bytes | None:
     return content if hashlib.sha256(content).hexdigest() == file.sha256 else None
 
 
-def _download(file: _File) -> bytes | None:
+def _download(file: _DataFile) -> bytes | None:
     """Download the content and store it in Keras' cache, where its name appears when complete."""
     try:
         with urllib.request.urlopen(BASE_URL + file.name, timeout=DOWNLOAD_TIMEOUT_S) as response:

@@ -41,7 +41,7 @@ _STDERR = 2
 _one_at_a_time = threading.Lock()
 
 
-class _Form(NamedTuple):
+class _Encoding(NamedTuple):
     """The layout of numbers in the classic and the big form."""
 
     link: int  #: offset in bytes of the link to the first list of tags
@@ -50,8 +50,8 @@ class _Form(NamedTuple):
     offset: str
 
 
-_CLASSIC = _Form(4, "H", "HHI4x", "I")
-_BIG = _Form(8, "Q", "HHQ8x", "Q")
+_CLASSIC = _Encoding(4, "H", "HHI4x", "I")
+_BIG = _Encoding(8, "Q", "HHQ8x", "Q")
 
 
 class _Tag(NamedTuple):
@@ -87,7 +87,7 @@ def read(data: bytes) -> DecodedImage:
     return DecodedImage(image, orientation, image.size)
 
 
-def _tags(data: bytes, order: str, form: _Form) -> dict[int, _Tag]:
+def _tags(data: bytes, order: str, form: _Encoding) -> dict[int, _Tag]:
     """The first list of tags, by number. Of several with the same number, the first is used."""
     (start,) = struct.unpack_from(order + form.offset, data, form.link)
     (count,) = struct.unpack_from(order + form.length, data, start)

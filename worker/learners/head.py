@@ -58,7 +58,7 @@ LOGITS_TOLERANCE = 1e-4
 OnFold = Callable[[int, int], None]
 
 
-class _Tried(NamedTuple):
+class _TriedPrecision(NamedTuple):
     """The head of one precision."""
 
     found: OutOfFold
@@ -68,7 +68,7 @@ class _Tried(NamedTuple):
 class FittedHead(NamedTuple):
     """The head of the precision that is served, and the card with this choice."""
 
-    head: _Tried
+    head: _TriedPrecision
     card: Card
 
 
@@ -146,12 +146,12 @@ def _choose(
     folder: PhotoFolder,
     card: Card,
     on_fold: OnFold = lambda done, total: None,
-) -> tuple[_Tried, Card]:
+) -> tuple[_TriedPrecision, Card]:
     """The head of the precision that is served."""
     parts = _folds(folder)
     precisions = 1 if work.precision == "fp32" else 2
 
-    def fit(int8: bool) -> _Tried:
+    def fit(int8: bool) -> _TriedPrecision:
         features = folder.learn.int8 if int8 else folder.learn.fp32
         mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
         fitted = fit_out_of_fold(
@@ -160,8 +160,10 @@ def _choose(
             on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
         )  # fmt: skip
         if folder.test is None:
-            return _Tried(fitted, None)
-        return _Tried(fitted, fitted.head.logits(folder.test.int8 if int8 else folder.test.fp32))
+            return _TriedPrecision(fitted, None)
+        return _TriedPrecision(
+            fitted, fitted.head.logits(folder.test.int8 if int8 else folder.test.fp32)
+        )
 
     exact = fit(int8=False)
     if work.precision == "fp32":

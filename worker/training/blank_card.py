@@ -10,7 +10,7 @@ from shared.messages.model_card import Card, Metrics, Preprocessing
 from shared.recipes import Recipe
 
 
-class LabelledData(Protocol):
+class CardData(Protocol):
     """What a card states of its data."""
 
     @property
@@ -21,7 +21,7 @@ class LabelledData(Protocol):
     def preprocessing(self) -> Preprocessing: ...
 
 
-def blank_card(name: str, recipe: Recipe, data: LabelledData, seed: int) -> Card:
+def blank_card(name: str, recipe: Recipe, data: CardData, seed: int) -> Card:
     """The card before anything is exported or measured."""
     return Card(
         name=name,

@@ -20,7 +20,8 @@ from tests.support.jobs import expected_table
 from tests.support.jobs.claims import catch
 from tests.support.jobs.photo_training import Training, train_shapes
 from tests.support.jobs.version_swaps import Swaps
-from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer
+from tests.support.processes import in_process
+from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import backbone_table
 from worker.datasets.split import content_hashes
@@ -185,17 +186,17 @@ def test_the_table_has_the_same_bytes_with_one_worker_with_two_and_after_a_kill(
     assert b"new/noise.png" in expected.partition(b",unlike_training,")[0]
 
     first = workers.worker(1)
-    assert _table(_classify(workers, tmp_path, "one.csv")) == expected
+    assert _table(workers, tmp_path, "one.csv") == expected
     workers.worker(1)
-    assert _table(_classify(workers, tmp_path, "two.csv")) == expected
-    killed = _classify(workers, tmp_path, "killed.csv")
+    assert _table(workers, tmp_path, "two.csv") == expected
+    killed = workers.producer(*_classify("killed.csv"), cwd=tmp_path)
     catch(workers.client, first.children)
     first.kill()
     view = killed.view
     assert view is not None
     assert view.done < len(paths)
     assert killed.interrupt() == Exit.INTERRUPTED
-    assert _table(_classify(workers, tmp_path, "killed.csv")) == expected
+    assert _table(workers, tmp_path, "killed.csv") == expected
 
 
 def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
@@ -214,13 +215,14 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
     assert worker.children == children
 
 
-def _classify(workers: Fleet, cwd: Path, output: str) -> Producer:
-    return workers.producer("classify", "new", "-o", output, "--model", "shapes@1", cwd=cwd)
+def _classify(output: str) -> tuple[str, ...]:
+    return ("classify", "new", "-o", output, "--model", "shapes@1")
 
 
-def _table(producer: Producer) -> bytes:
-    assert producer.wait() == Exit.SOME_FAILED, producer.story
-    return producer.output.read_bytes()
+def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
+    command = in_process.run(workers, *_classify(output), cwd=cwd)
+    assert command.code == Exit.SOME_FAILED, command.story
+    return (cwd / output).read_bytes()
 
 
 @pytest.mark.parametrize(

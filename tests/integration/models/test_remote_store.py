@@ -19,6 +19,7 @@ from shared.messages import model_card
 from shared.messages.job import JobRecord
 from shared.messages.replies import Evaluated, Pruned, Trained
 from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry.catalog import CatalogModel
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.images import hostile_keras_archives
@@ -26,32 +27,37 @@ from tests.support.images.drawn_folders import draw
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
-NAME = "shoes"
+#: A model of each test, in one store: a trainer takes a second of a core to start.
+SHOWN, MOVED, DELETED = MODELS = ("shoes", "boots", "sandals")
 FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store with four versions of NAME, on the trainer's machine."""
-    for seed in range(4):
-        card = msgspec.structs.replace(packaged.card(), name=NAME, seed=seed, files={})
-        Registry(tmp_path / "store").publish(card, FILES)
-    return tmp_path / "store"
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with four versions of each model, on the trainer's machine."""
+    registry = Registry(tmp_path_factory.mktemp("owner") / "store")
+    for name in MODELS:
+        for seed in range(4):
+            card = msgspec.structs.replace(packaged.card(), name=name, seed=seed, files={})
+            registry.publish(card, FILES)
+    return registry.root
 
 
-@pytest.fixture
-def fleet(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    """A configured broker; the local store is empty."""
-    monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
-    with Fleet(server, HANGTAG_HEARTBEAT_S="0.5", HANGTAG_HEARTBEAT_TTL_S="4") as fleet:
+@pytest.fixture(scope="module")
+def owned(server_binary: Path, store: Path) -> Iterator[Fleet]:
+    """A broker, with the trainer that owns the store."""
+    times = {"HANGTAG_HEARTBEAT_S": "0.5", "HANGTAG_HEARTBEAT_TTL_S": "4"}
+    with RedisServer(server_binary) as server, Fleet(server, **times) as fleet:
+        fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(store))
+        mirror_writer.publish(fleet.client, Registry(store))
         yield fleet
 
 
 @pytest.fixture
-def trainer(fleet: Fleet, store: Path) -> None:
-    """The trainer that owns the store, ready."""
-    fleet.worker(1, "worker.trainer", HANGTAG_STORE=str(store))
-    mirror_writer.publish(fleet.client, Registry(store))
+def fleet(owned: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    """A configured broker; the local store is empty."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", owned.server.url)
+    return owned
 
 
 def succeed(*arguments: str) -> str:
@@ -64,11 +70,11 @@ def test_list_and_show_display_the_same_from_redis_and_store(
     fleet: Fleet, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry(store)
-    registry.promote(NAME, 3, who="ann", why="better")
+    registry.promote(SHOWN, 3, who="ann", why="better")
     mirror_writer.publish(fleet.client, registry)
-    commands = (["list"], ["list", NAME, "--json"], ["show", NAME], ["show", "shoes@2", "--json"])
+    commands = (["list"], ["list", SHOWN, "--json"], ["show", SHOWN], ["show", "shoes@2", "--json"])
     elsewhere = [succeed(*command) for command in commands]
-    succeed("show", NAME, "--pictures", str(tmp_path / "pictures"))
+    succeed("show", SHOWN, "--pictures", str(tmp_path / "pictures"))
     assert (tmp_path / "pictures/samples.png").read_bytes() == FILES["samples.png"]
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_STORE", str(store))
@@ -85,66 +91,61 @@ def test_an_unreachable_broker_is_reported_in_one_line(
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.usefixtures("trainer")
 def test_the_owner_moves_aliases_and_all_see_it_at_once(fleet: Fleet, store: Path) -> None:
     registry = Registry(store)
-    succeed("promote", "shoes@2", "--why", "better")
-    assert (
-        mirror_reader.load_catalog(fleet.client)[1].aliases
-        == registry.aliases(NAME)
-        == {"production": 2}
-    )
-    last = registry.history(NAME)[-1]
+    succeed("promote", f"{MOVED}@2", "--why", "better")
+    assert mirrored(fleet, MOVED).aliases == registry.aliases(MOVED) == {"production": 2}
+    last = registry.history(MOVED)[-1]
     assert (last.why, bool(last.who), bool(last.request)) == ("better", True, True)
-    succeed("rollback", NAME)
-    assert (
-        mirror_reader.load_catalog(fleet.client)[1].aliases
-        == registry.aliases(NAME)
-        == {"production": 1}
-    )
-    busy(fleet, version=3)
+    succeed("rollback", MOVED)
+    assert mirrored(fleet, MOVED).aliases == registry.aliases(MOVED) == {"production": 1}
+    pin(fleet, "pnnedj42", MOVED, version=3)
     pruned = msgspec.json.decode(
-        succeed("prune", NAME, "--keep", "0", "--json", "--yes"), type=Pruned
+        succeed("prune", MOVED, "--keep", "0", "--json", "--yes"), type=Pruned
     )
     assert pruned.removed == (2, 4)
     assert "job pnnedj42 is pinned to it" in pruned.kept[3]
-    assert registry.versions(NAME) == [1, 3]
-    assert [v.card.version for v in mirror_reader.load_catalog(fleet.client)[1].versions] == [1, 3]
-    result = CliRunner().invoke(hangtag, ["models", "promote", "shoes@2"])
+    assert registry.versions(MOVED) == [1, 3]
+    assert [v.card.version for v in mirrored(fleet, MOVED).versions] == [1, 3]
+    result = CliRunner().invoke(hangtag, ["models", "promote", f"{MOVED}@2"])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there is no version shoes@2" in result.stderr
+    assert f"there is no version {MOVED}@2" in result.stderr
 
 
-@pytest.mark.usefixtures("trainer")
 def test_the_owner_deletes_a_version_and_a_model_unless_a_job_needs_it(
     fleet: Fleet, store: Path
 ) -> None:
-    busy(fleet, version=3)
-    for target in ("shoes@3", "shoes"):
+    pin(fleet, "pnnedj43", DELETED, version=3)
+    for target in (f"{DELETED}@3", DELETED):
         result = CliRunner().invoke(hangtag, ["models", "rm", target, "--yes"])
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "job pnnedj42 is pinned to it" in result.stderr
-    assert Registry(store).versions(NAME) == [1, 2, 3, 4]
-    succeed("rm", "shoes@4", "--yes")
-    fleet.client.zrem(keys.JOBS, "pnnedj42")
-    removed = msgspec.json.decode(succeed("rm", "shoes", "--yes", "--json"), type=Pruned)
+        assert "job pnnedj43 is pinned to it" in result.stderr
+    assert Registry(store).versions(DELETED) == [1, 2, 3, 4]
+    succeed("rm", f"{DELETED}@4", "--yes")
+    fleet.client.zrem(keys.JOBS, "pnnedj43")
+    removed = msgspec.json.decode(succeed("rm", DELETED, "--yes", "--json"), type=Pruned)
     assert removed.removed == (1, 2, 3)
-    assert Registry(store).names() == ["fashion-mnist"]
-    assert [m.name for m in mirror_reader.load_catalog(fleet.client)] == ["fashion-mnist"]
+    assert DELETED not in Registry(store).names()
+    assert DELETED not in [model.name for model in mirror_reader.load_catalog(fleet.client)]
 
 
-def busy(fleet: Fleet, version: int) -> None:
+def mirrored(fleet: Fleet, name: str) -> CatalogModel:
+    """A model as Redis has it."""
+    (found,) = [one for one in mirror_reader.load_catalog(fleet.client) if one.name == name]
+    return found
+
+
+def pin(fleet: Fleet, job: str, name: str, version: int) -> None:
     """A job of another machine, as its producer registers it."""
-    card = mirror_reader.load_card(fleet.client, NAME, version)
+    card = mirror_reader.load_card(fleet.client, name, version)
     sha256 = model_card.card_sha256(card)
-    record = JobRecord("pnnedj42", NAME, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
+    record = JobRecord(job, name, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")
     queue = JobQueue(fleet.client, app, record, Settings())
     queue.touch(PublishedProgress(JobCounts(1)))
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.usefixtures("trainer")
 def test_an_import_and_its_evaluation_run_on_the_owners_machine(
     fleet: Fleet, store: Path, tmp_path: Path
 ) -> None:

@@ -91,6 +91,14 @@ def data(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return unpacked
 
 
+@pytest.fixture(scope="module")
+def workers(server_binary: Path) -> Iterator[Fleet]:
+    """A broker with a worker, for tests that classify."""
+    with RedisServer(server_binary) as server, Fleet(server) as fleet:
+        fleet.worker(concurrency=1)
+        yield fleet
+
+
 def run(*arguments: str, code: Exit = Exit.OK) -> Result:
     result = CliRunner().invoke(hangtag, arguments)
     assert result.exit_code == code, (arguments, result.output)
@@ -151,13 +159,11 @@ def test_the_table_of_a_data_check_can_be_read(data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["half", "budget"])
 def test_an_unfinished_job_resumes_to_the_table_of_a_finished_one(
-    data: Path, server: RedisServer, name: str
+    data: Path, workers: Fleet, name: str
 ) -> None:
     with put_back(data, f"{name}.csv*"):
-        with Fleet(server) as fleet:
-            fleet.worker(concurrency=1)
-            command = in_process.run(fleet, "classify", "garments", "-o", f"{name}.csv", cwd=data)
-            assert command.code == Exit.SOME_FAILED, command.story
+        command = in_process.run(workers, "classify", "garments", "-o", f"{name}.csv", cwd=data)
+        assert command.code == Exit.SOME_FAILED, command.story
         check_rows(rows(data / f"{name}.csv"), rows(data / "finished.csv"))
         run("verify", f"{name}.csv")
 
@@ -192,14 +198,12 @@ def test_a_version_of_each_recipe_classifies_the_same_rows(data: Path, name: str
 
 
 def test_a_version_is_served_to_workers_and_classifies_the_same_rows(
-    data: Path, server: RedisServer
+    data: Path, workers: Fleet
 ) -> None:
-    with Fleet(server) as fleet:
-        publish(server.client, Registry(data / MODELS_SERVED))
-        fleet.worker(concurrency=1)
-        options = ("-o", "served.csv", "--model", "tutorial")
-        producer = fleet.producer("classify", "garments", *options, cwd=data)
-        assert producer.wait() == Exit.SOME_FAILED, producer.story
+    publish(workers.client, Registry(data / MODELS_SERVED))
+    options = ("-o", "served.csv", "--model", "tutorial")
+    command = in_process.run(workers, "classify", "garments", *options, cwd=data)
+    assert command.code == Exit.SOME_FAILED, command.story
     check_rows(rows(data / "served.csv"), rows(data / "by-tutorial.csv"))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "swap"
 #: Random images on which the export compares the runtimes.
 _COMPARED_IMAGES = 64
-CALL_IMAGES = 32
+CALL_IMAGES = 64
 
 
 def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Version:

@@ -30,6 +30,8 @@ from worker.runtimes.tensorflow_runtime import load_model
 
 #: Below and around the size of a call, and several calls.
 SIZES = [1, 2, 16, 63, 64, 65, 256]
+#: Images for calls of other sizes: two of the largest one, the second not full.
+CALLED = 100
 #: The memory of a worker's child before it has decoded anything; 120 MB is promised with images.
 CHILD_MEMORY_MB = 100
 
@@ -112,8 +114,8 @@ def test_the_packaged_version_gives_the_same_bits_in_calls_of_any_size(
     card = msgspec.structs.replace(card, call_images=call)
     graph = LiteRT(card, packaged.read("model.tflite"), threads)
     graph._same_bits = graph._same_bits and not padded
-    predicted = Classifier(card, graph).predict(images[:250])
-    assert predicted.tobytes() == whole["litert"][:250].tobytes()
+    predicted = Classifier(card, graph).predict(images[:CALLED])
+    assert predicted.tobytes() == whole["litert"][:CALLED].tobytes()
 
 
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])

@@ -38,7 +38,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     copy = shapes.encoded(shapes.draw("circle", 1), "BMP")
     given = [_corrected(outside / "copy.bmp", copy), _corrected(outside / "bad.jpg", b"no photo")]
     folder = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(folder) as backbone:
+    with short_backbone.in_table(folder, stages=2, side_pixels=64) as backbone:
         converted.put(backbone, folder)
         return photo_folder.load(
             LabelledData(str(root), given),

@@ -83,12 +83,13 @@ def make(
 
 
 GREY = (28, 28, 1)
+PHOTOS = "colour, not square"
 PANEL = Panel(0.0, 0.0, 1.7, 1.7)
 CASES = {
     "two long names, one epoch": make((LONG.format(1), LONG.format(2)), 1, GREY),
     "ten": make(tuple(f"class {i}" for i in range(10)), 24, GREY),
     "forty long names": make(tuple(LONG.format(i) for i in range(40)), 200, GREY, 6.0),
-    "colour, not square": make(("daisy", "rose", "tulip"), 3, (48, 96, 3), 0.5),
+    PHOTOS: make(("daisy", "rose", "tulip"), 3, (48, 96, 3), 0.5),
     "no mistakes, no history": make(("a", "b"), 0, GREY, 1000.0),
 }
 
@@ -132,10 +133,10 @@ def test_no_caption_overlaps_another_panel(case: Case) -> None:
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
-        assert evaluation_plots.plots(*CASES["ten"]) == drawn("ten")
+        assert evaluation_plots.plots(*CASES[PHOTOS]) == drawn(PHOTOS)
 
 
-@pytest.mark.parametrize("case", ["ten", "colour, not square"])
+@pytest.mark.parametrize("case", ["ten", PHOTOS])
 def test_among_images_paper_and_bars_keep_their_colours(case: str) -> None:
     image = Image.open(io.BytesIO(drawn(case)["samples.png"])).convert("RGB")
     counts = {colour: count for count, colour in image.getcolors(1 << 24) or []}

@@ -14,7 +14,7 @@ from producer.locations.row_files import RowFiles
 from producer.pages import page as pages
 from producer.pages import text
 from producer.pages.pictures import PageImages, Picture
-from producer.pages.shots import Answer, FileList, Group, Shot
+from producer.pages.shots import FileList, Group, Shot, shot_of
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from shared.messages.model_card import Card
@@ -127,18 +127,8 @@ def _shots(
 
     def shot(index: int) -> Shot:
         row = findings.batch.row(index, TOP_LABELS)
-        labels = [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)]
-        return Shot(
-            _path(findings, index),
-            text.file_name(row.name),
-            pictures[index],
-            (truths[index], row.label),
-            [Answer(*labels[0], right=truths[index] == row.label)],
-            (row.number,),
-            labels,
-            names[truths[index]],
-            flag=str(row.flag),
-        )
+        image = shot_of(row, names, truths[index], pictures[index])
+        return image._replace(path=_path(findings, index))
 
     return shot
 

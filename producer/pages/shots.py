@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from producer.pages import text
 from producer.pages.pictures import Picture
+from producer.rows.row import Row
 
 
 class Answer(NamedTuple):
@@ -59,6 +61,22 @@ class Shot(NamedTuple):
             if answer.table and answer.right
         ]
         return " ".join(["shot", *(kind for kind, holds in kinds.items() if holds), *only])
+
+
+def shot_of(row: Row, names: Sequence[str], truth: int | None, picture: Picture) -> Shot:
+    """The image of a row, whose folder is named after the label `truth`."""
+    labels = row.named(names)
+    return Shot(
+        text.path(row.name),
+        text.file_name(row.name),
+        picture,
+        (truth, row.label),
+        [Answer(*labels[0], right=truth == row.label)],
+        (row.number,),
+        labels,
+        "" if truth is None else names[truth],
+        flag=str(row.flag),
+    )
 
 
 class Group(NamedTuple):

@@ -44,8 +44,7 @@ def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) ->
     path = row.name.decode(errors="backslashreplace")
     if row.has_failed:
         return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
-    by_label = {labels[i]: p for i, p in zip(row.labels, row.confidences, strict=True)}
-    label = next(iter(by_label))
+    by_label = dict(row.named(labels))
+    label, confidence = next(iter(by_label.items()))
     doubtful = not rule.accepts(row.label, row.confidence, bool(row.flag))
-    confidence = by_label[label]
     return Prediction(path, label, confidence, row.status, "", row.flag, by_label, truth, doubtful)

@@ -14,7 +14,7 @@ from producer.pages import text
 from producer.pages.histogram import histograms
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
-from producer.pages.shots import Answer, FileList, Shot, galleries
+from producer.pages.shots import FileList, Shot, galleries, shot_of
 from producer.present.formatting import near, typed
 from producer.rendering.display_options import acceptance, stored_display
 from producer.report.displayed_rows import Choice
@@ -142,24 +142,12 @@ def _folders(options: JobOptions) -> str:
 
 
 def _accepted(rule: Acceptance, row: Row) -> bool:
-    return rule.accepts(row.labels[0], row.confidences[0], bool(row.flag))
+    return rule.accepts(row.label, row.confidence, bool(row.flag))
 
 
 def _shot(row: Row, truth: int | None, names: list[str], doubtful: bool, picture: Picture) -> Shot:
-    labels = [(names[i], p) for i, p in zip(row.labels, row.confidences, strict=True)]
-    return Shot(
-        text.path(row.name),
-        text.file_name(row.name),
-        picture,
-        (truth, row.labels[0]),
-        [Answer(*labels[0], right=truth == row.labels[0])],
-        (row.number,),
-        labels,
-        "" if truth is None else names[truth],
-        flag=str(row.flag),
-        doubtful=doubtful,
-        person=_person(row, names),
-    )
+    image = shot_of(row, names, truth, picture)
+    return image._replace(doubtful=doubtful, person=_person(row, names))
 
 
 def _confused(survey: Survey) -> list[int]:

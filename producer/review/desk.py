@@ -160,10 +160,7 @@ class Desk:
             printable(row.name),
             labels[row.label],
             row.confidence,
-            [
-                (labels[label], confidence)
-                for label, confidence in zip(row.labels[1:], row.confidences[1:], strict=True)
-            ],
+            row.named(labels)[1:],
             row.flag,
             "" if folder == NO_LABEL else labels[folder],
             decided,

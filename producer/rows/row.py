@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from shared.image_status import Flag, Status
@@ -33,3 +34,7 @@ class Row(NamedTuple):
     @property
     def confidence(self) -> float:
         return self.confidences[0]
+
+    def named(self, names: Sequence[str]) -> list[tuple[str, float]]:
+        """Its labels by name with their confidences, the most probable first."""
+        return [(names[i], p) for i, p in zip(self.labels, self.confidences, strict=True)]

@@ -36,6 +36,8 @@ from shared.settings import Settings
 MAX_IMAGES = 1_000
 #: The output that `hangtag status` lists while it runs.
 NAME = "(predict)"
+#: Where TMPDIR has bytes that are not UTF-8.
+_TMP = "/tmp"
 
 
 def predict(
@@ -54,7 +56,7 @@ def predict(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
-    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+    with _temporary_folder() as folder:
         options = JobOptions(
             tuple(_current(images)),
             os.getcwdb(),
@@ -78,6 +80,13 @@ def predict(
             for row, true in zip(rows, of_each, strict=True)
         ],
         tuple(row.name for row in rows),
+    )
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    place = tempfile.gettempdir()  # a job's path is stored as text
+    return tempfile.TemporaryDirectory(
+        prefix="hangtag-", dir=place if place.isprintable() else _TMP
     )
 
 

@@ -95,7 +95,7 @@ def test_images_and_the_rows_of_a_table_are_counted_when_they_take_long(
 def test_nothing_is_left_in_redis_or_on_disk(
     fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path
 ) -> None:
-    state, temporary = tmp_path / "state", tmp_path / "temporary"
+    state, temporary = tmp_path / "state", tmp_path / os.fsdecode(b"not UTF-8 \xff")
     temporary.mkdir()
     places = {"XDG_STATE_HOME": str(state), "TMPDIR": str(temporary)}
     before = set(os.listdir(images.cwd))

@@ -27,17 +27,6 @@ class Status(enum.StrEnum):
         """The fixed text of the table's `error` column; empty for `ok`."""
         return _SENTENCES[self]
 
-    @classmethod
-    def from_code(cls, code: int) -> Status:
-        """The status with this wire code.
-
-        Raises:
-            ValueError: no status has it.
-        """
-        if not 0 <= code < len(BY_CODE):
-            raise ValueError(f"no status has the code {code}")
-        return BY_CODE[code]
-
 
 BY_CODE = tuple(Status)
 _STATUS_CODES = {status: code for code, status in enumerate(BY_CODE)}

@@ -220,15 +220,8 @@ def test_foreign_json_is_a_bad_message(decode: Callable[[bytes], object], data: 
 
 
 def test_every_status_has_its_code_and_all_but_ok_a_sentence() -> None:
-    assert [Status.from_code(status.code) for status in Status] == list(Status)
+    assert [BY_CODE[status.code] for status in Status] == list(Status)
     assert [status for status in Status if not status.sentence] == [Status.OK]
     assert [str(status) for status in Status] == [
         "ok", "unreadable", "unsupported", "too_large", "missing", "changed", "crashed",
     ]  # fmt: skip
-
-
-@given(st.integers())
-def test_a_code_without_a_status_is_an_error(code: int) -> None:
-    if not 0 <= code < len(BY_CODE):
-        with pytest.raises(ValueError, match="no status"):
-            Status.from_code(code)

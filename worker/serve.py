@@ -7,6 +7,7 @@ each worker, and each of its children, 8 to 15 MB and 0.2 s. Celery's worker its
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import logging
 import sys
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal ends it. Returns the worker's exit code."""
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", message=AS_ROOT)
+    gc.disable()  # imports make 90,000 objects that stay: searches are a tenth of the start
     app: Celery = importlib.import_module(options.app).app
     _log_when_ready(broker_url(Settings.from_env()))
     worker = app.Worker(
@@ -50,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         without_mingle=True,
         without_heartbeat=not options.events,
     )
-    worker.start()
+    gc.freeze()  # neither this process nor its children search these objects from now on
+    gc.enable()
+    try:
+        worker.start()
+    finally:
+        gc.freeze()  # or Python searches everything once more, for 0.08 s
     return int(worker.exitcode or 0)
 
 

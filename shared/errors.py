@@ -178,7 +178,7 @@ def _similar(name: str, known: list[str]) -> list[str]:
     which = name.rpartition("@")[2]
     if which.isdigit():
         return []  # another number is another version, not a misspelled one
-    ends = {one.rpartition("@")[2]: one for one in known}
+    ends = {full.rpartition("@")[2]: full for full in known}
     return [ends[end] for end in get_close_matches(which, ends, _PROPOSED)]
 
 

@@ -35,12 +35,12 @@ class BothLabels:
         as_in_b = {key(label): label for label in reversed((*labels_b, *labels_a))}
         #: Folders may be named as either model has it.
         self._folders = [
-            FolderLabels([names[one] for one in number]) for names in (as_in_a, as_in_b)
+            FolderLabels([names[own] for own in number]) for names in (as_in_a, as_in_b)
         ]
         self.of_given = {label: number.setdefault(key(label), len(number)) for label in given}
         as_given = {key(label): label for label in given}
         #: As the first model has them.
-        self.labels = [as_in_a.get(one) or as_given[one] for one in number]
+        self.labels = [as_in_a.get(own) or as_given[own] for own in number]
 
     def of_folder(self, path: bytes) -> int | None:
         """The index of the label that a file's own folder is named like."""

@@ -93,14 +93,14 @@ def _figure(
     gap = LEAST_GAP_INCHES / 2 + max(LEAST_GAP_INCHES / 2, longest * GAP_INCHES_PER_LETTER)
     figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap / PANEL_INCHES, wspace=0.12)
-    for i, (image, found) in enumerate(zip(images, predictions, strict=True)):
+    for i, (image, prediction) in enumerate(zip(images, predictions, strict=True)):
         left, right = (figure.add_subplot(rows, 2 * beside, 2 * i + n) for n in (1, 2))
-        left.set_title(_shortened(os.path.basename(found.path)), fontsize=8, color=OTHER)
+        left.set_title(_shortened(os.path.basename(prediction.path)), fontsize=8, color=OTHER)
         left.set(xticks=[], yticks=[])
         _draw_image(left, image)
-        if found.status is Status.OK:
-            left.set_xlabel(_caption(found), color=_colour(found))
-            _bars(right, found, labels)
+        if prediction.status is Status.OK:
+            left.set_xlabel(_caption(prediction), color=_colour(prediction))
+            _bars(right, prediction, labels)
         else:
             right.remove()
     return figure
@@ -120,27 +120,27 @@ def _write_message(axes: Axes, text: str) -> None:
     axes.set_box_aspect(1)
 
 
-def _caption(found: Prediction) -> str:
-    predicted = f"{_shortened(found.label)} {found.confidence:.0%}"
-    true = f"({_shortened(found.truth)})" if found.truth else ""
-    return "\n".join(line for line in (predicted, true, found.flag) if line)
+def _caption(prediction: Prediction) -> str:
+    predicted = f"{_shortened(prediction.label)} {prediction.confidence:.0%}"
+    true = f"({_shortened(prediction.truth)})" if prediction.truth else ""
+    return "\n".join(line for line in (predicted, true, prediction.flag) if line)
 
 
-def _colour(found: Prediction) -> str:
-    if not found.truth:
+def _colour(prediction: Prediction) -> str:
+    if not prediction.truth:
         return UNJUDGED
-    return RIGHT if found.truth == found.label else WRONG
+    return RIGHT if prediction.truth == prediction.label else WRONG
 
 
-def _bars(axes: Axes, found: Prediction, labels: Sequence[str]) -> None:
+def _bars(axes: Axes, prediction: Prediction, labels: Sequence[str]) -> None:
     names = list(labels)
     if len(names) > STANDING_LABELS:
-        names = list(found.probabilities)[:STANDING_LABELS]
-        if found.truth and found.truth not in names:
-            names[-1] = found.truth
-    colours = [_bar_colour(found, name) for name in names]
+        names = list(prediction.probabilities)[:STANDING_LABELS]
+        if prediction.truth and prediction.truth not in names:
+            names[-1] = prediction.truth
+    colours = [_bar_colour(prediction, name) for name in names]
     places = range(len(names))
-    axes.bar(places, [found.probabilities[name] for name in names], color=colours)
+    axes.bar(places, [prediction.probabilities[name] for name in names], color=colours)
     ticks = [_shortened(name) for name in names]
     axes.set_xticks(places, ticks, rotation=45, ha="right", fontsize=8)
     axes.tick_params(axis="x", length=2, pad=1)
@@ -148,10 +148,10 @@ def _bars(axes: Axes, found: Prediction, labels: Sequence[str]) -> None:
     axes.set_box_aspect(1)
 
 
-def _bar_colour(found: Prediction, name: str) -> str:
-    if name == found.truth:
+def _bar_colour(prediction: Prediction, name: str) -> str:
+    if name == prediction.truth:
         return RIGHT
-    return _colour(found) if name == found.label else OTHER
+    return _colour(prediction) if name == prediction.label else OTHER
 
 
 def _shortened(text: str) -> str:

@@ -47,7 +47,7 @@ def _same(path: Path, image: bytes) -> bool:
         return False
 
 
-def draw(path: Path, found: Predictions) -> None:
+def draw(path: Path, predictions: Predictions) -> None:
     """Draw each image beside its probabilities.
 
     Raises:
@@ -56,5 +56,5 @@ def draw(path: Path, found: Predictions) -> None:
     """
     from producer.predict.plot import plot
 
-    _check_inputs(path, found.paths)
-    image_file.write(path, plot(found.paths, found.images, found.labels))
+    _check_inputs(path, predictions.paths)
+    image_file.write(path, plot(predictions.paths, predictions.images, predictions.labels))

@@ -28,10 +28,10 @@ class Counts(msgspec.Struct, frozen=True):
     right: int
 
 
-def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
+def lines(predictions: Predictions, top: int, encoding: str) -> Iterator[str]:
     """All predictions, for a terminal with this encoding."""
     blocks = has_blocks(encoding)
-    for image in found.images:
+    for image in predictions.images:
         yield _headline(image)
         some = _best(image, top)
         width = max((len(_line(label)) for label, _ in some), default=0)
@@ -39,35 +39,35 @@ def lines(found: Predictions, top: int, encoding: str) -> Iterator[str]:
             yield f"  {_line(label):{width}}  {p:7.2%}  {bar(p, blocks)}".rstrip()
 
 
-def as_json(found: Predictions, top: int) -> str:
+def as_json(predictions: Predictions, top: int) -> str:
     """All predictions, for programs."""
     images = [
         {**msgspec.structs.asdict(image), "probabilities": dict(_best(image, top))}
-        for image in found.images
+        for image in predictions.images
     ]
-    answer = {"model": found.model, "images": images, "summary": _counts(found)}
+    answer = {"model": predictions.model, "images": images, "summary": _counts(predictions)}
     return msgspec.json.encode(answer).decode()
 
 
-def summary(found: Predictions, encoding: str | None = None) -> list[str]:
+def summary(predictions: Predictions, encoding: str | None = None) -> list[str]:
     """Labels of several images as bars, and one line with their numbers, for standard error."""
-    all_ = _counts(found)
+    all_ = _counts(predictions)
     bars = [LabelBar(label, n, all_.doubtful.get(label, 0)) for label, n in all_.labels.items()]
-    numbers = [counted(len(found.images), "image"), _failures(found.failed)]
+    numbers = [counted(len(predictions.images), "image"), _failures(predictions.failed)]
     if all_.doubtful:
         numbers.append(doubtful(f"{sum(all_.doubtful.values()):,} doubtful"))
     if all_.judged:
         numbers.append(f"{all_.right} of {all_.judged} right")
     enough = sum(all_.labels.values()) >= BARS_FROM
     shown = label_bars(bars, has_blocks(encoding)) if enough else []
-    return paragraphs(shown and ["", *shown], [", ".join([*numbers, found.model])])
+    return paragraphs(shown and ["", *shown], [", ".join([*numbers, predictions.model])])
 
 
-def _counts(found: Predictions) -> Counts:
-    labelled = [image for image in found.images if image.status is Status.OK]
+def _counts(predictions: Predictions) -> Counts:
+    labelled = [image for image in predictions.images if image.status is Status.OK]
     judged = [image.truth == image.label for image in labelled if image.truth]
     return Counts(
-        found.failed,
+        predictions.failed,
         Counter(image.label for image in labelled),
         Counter(image.label for image in labelled if image.doubtful),
         len(judged),

@@ -68,7 +68,7 @@ class Undo:
                 self._passed()
             folders.sync()
             if copied:
-                done += [one for one, rest in copied if self._remove(one, rest, folders)]
+                done += [moved for moved, rest in copied if self._remove(moved, rest, folders)]
                 folders.sync()
         kept = {entry.key for entry in entries} - {entry.key for entry in done}
         with self._log.transaction():

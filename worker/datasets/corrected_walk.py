@@ -110,10 +110,10 @@ class CorrectedWalk(ClassFolderWalk):
 
 def found_here(root: Path, corrections: Sequence[LabelledFile]) -> list[LabelledFile]:
     """The corrections of files that lie in the class folders under `root`. Raises SetupError."""
-    walk = CorrectedWalk(root, [structs.replace(one, path=b"") for one in corrections])
+    walk = CorrectedWalk(root, [structs.replace(file, path=b"") for file in corrections])
     deque(walk.items(), maxlen=0)
-    lost = {one.digest.hex() for one in walk.lost}
-    return [one for one in corrections if one.sha256 not in lost]
+    lost = {file.digest.hex() for file in walk.lost}
+    return [file for file in corrections if file.sha256 not in lost]
 
 
 def lost_files(walk: ClassFolderWalk) -> list[LostFile]:

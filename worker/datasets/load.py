@@ -77,7 +77,7 @@ def load(
         on_progress,
         to_learn=size is not None,
     )
-    found = DataSet(
+    dataset = DataSet(
         name=report.name,
         labels=report.labels,
         examples=stored.examples(TRAINING, report.shape),
@@ -86,7 +86,7 @@ def load(
         heldout=stored.examples(HELDOUT, report.shape),
         heldout_files=stored.digests(HELDOUT),
     )
-    return Loaded(found, report)
+    return Loaded(dataset, report)
 
 
 def _fashion(spec: Preprocessing | None) -> Loaded:

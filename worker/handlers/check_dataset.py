@@ -130,11 +130,11 @@ def _rows(
     fitted, answers = checked.found, checked.answers
     k = min(MAX_LABELS, len(folder.labels))
     best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
-    paths = [*photos.paths, *(one.path for one in bad)]
+    paths = [*photos.paths, *(failure.path for failure in bad)]
     order = sorted(range(len(paths)), key=paths.__getitem__)
     count = len(photos.paths)
-    codes = [Status.OK.code] * count + [one.status.code for one in bad]
-    flags = [Flag.UNLIKE_TRAINING.code if one else 0 for one in odd] + [0] * len(bad)
+    codes = [Status.OK.code] * count + [failure.status.code for failure in bad]
+    flags = [Flag.UNLIKE_TRAINING.code if is_odd else 0 for is_odd in odd] + [0] * len(bad)
     read = [_file(path) for path in paths]
     blank = np.zeros((len(bad), k))
     given = [*answers[np.arange(count), photos.labels].tolist(), *[0.0] * len(bad)]

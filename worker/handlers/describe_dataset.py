@@ -121,7 +121,7 @@ def _samples(walk: folder_layout.ClassFolderWalk, counts: sample.Counts) -> samp
 def _single(walk: folder_layout.ClassFolderWalk, index: int, total: int) -> tuple[Image, str]:
     """The image with this index, or the next that can be decoded, and its title."""
     near = sample.sample(walk, range(index, min(index + LOOK_AHEAD_FILES, total)), SPEC)
-    bad = {one.path for one in near.bad}
+    bad = {failure.path for failure in near.bad}
     good = [item for item in near.items if item.path not in bad]
     if not good:
         path, why = _below(near.bad[0].path, walk), near.bad[0].status.sentence

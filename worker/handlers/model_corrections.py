@@ -79,11 +79,11 @@ def to_measure(
     if where == FASHION_MNIST:
         return given, ()
     earlier = learned_corrections.of_model(context.registry, card.name)
-    labels, new = set(map(folder_of, card.labels)), {one.sha256 for one in given}
+    labels, new = set(map(folder_of, card.labels)), {decision.sha256 for decision in given}
     known = [
-        one
-        for one in learned_corrections.in_force(earlier.decisions)
-        if one.sha256 not in new and folder_of(one.label) in labels
+        decision
+        for decision in learned_corrections.in_force(earlier.decisions)
+        if decision.sha256 not in new and folder_of(decision.label) in labels
     ]
     here = found_here(Path(where), known) if known else []
     notes = [f"earlier corrections are missing: {line}" for line in earlier.unreadable]

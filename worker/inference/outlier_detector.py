@@ -125,7 +125,7 @@ def encode(detector: OutlierDetector) -> bytes:
         spans=detector.spans,
         threshold=np.float64(detector.threshold),
         **detector.distances._asdict(),
-        **{name: _stored(name, one) for name, one in detector.neighbours._asdict().items()},
+        **{name: _stored(name, array) for name, array in detector.neighbours._asdict().items()},
     )
     return file.getvalue()
 

@@ -18,6 +18,7 @@ from hypothesis import settings
 from producer.pages import thumbnails
 from shared.broker import runtime_paths
 from tests.support import random_seed
+from tests.support.processes import copied_processes
 from tests.support.servers import server_choice
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
@@ -59,6 +60,16 @@ def _leave_the_users_state() -> None:
 
 
 _leave_the_users_state()
+
+
+#: Kinds of tests whose commands and workers may be copies; those of faults start each one.
+COPIED = {"end_to_end", "browser", "integration", "unit"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A command takes 0.3 s of a core to start, a copy 0.02 s. The fixtures come later."""
+    copied_processes.enabled = Path(item.nodeid).parts[1] in COPIED
 
 
 def pytest_report_header() -> str:

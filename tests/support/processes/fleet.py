@@ -20,7 +20,8 @@ import redis
 
 from producer.journal.snapshot import JobView, read_snapshot
 from shared.ledger import heartbeats
-from tests.support.processes import leftover_processes, procfs
+from tests.support.processes import copied_processes, leftover_processes, procfs
+from tests.support.processes.copied_processes import CopiedProcess
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
 T = TypeVar("T")
@@ -79,9 +80,18 @@ class Process:
         self._out, self._log = files / "out", files / "log"
         self._command = command
         with self._out.open("wb") as out, self._log.open("wb") as log:
-            self._popen = subprocess.Popen(
-                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log
-            )
+            self._popen = self._started(cwd, env, out.fileno(), log.fileno())
+
+    def _started(
+        self, cwd: Path, env: dict[str, str], out: int, log: int
+    ) -> subprocess.Popen[bytes] | CopiedProcess:
+        *python, program = self._command[:3]
+        if python == [sys.executable, "-m"] and copied_processes.suits(program, env):
+            arguments = self._command[3:]
+            return copied_processes.start(program, arguments, cwd, env, out, log)
+        return subprocess.Popen(
+            self._command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log
+        )
 
     @property
     def pid(self) -> int:

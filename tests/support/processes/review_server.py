@@ -7,12 +7,14 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
+
+ENDS_WITHIN_S = 20.0
 LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=(\S+?)#")
 
 
@@ -22,26 +24,27 @@ class Review:
     def __init__(
         self,
         table: Path,
-        program: Sequence[str] = ("producer.cli",),
+        program: Sequence[str] = PRODUCT_PROGRAM,
         options: Sequence[str] = (),
         **environment: str,
     ) -> None:
-        command = [sys.executable, "-m", *program, "review", str(table), *options]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | environment,
-        )  # fmt: skip
+        arguments = ("review", str(table), *options)
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        self._files = tempfile.TemporaryDirectory(prefix="ht-review-")
+        self.process = Producer(arguments, Path.cwd(), env, Path(self._files.name, "0"), program)
         #: What it wrote to standard error, and after the link to standard output, at its end.
         self.errors = self.output = ""
-        assert self.process.stdout is not None
-        lines = [self.process.stdout.readline() for _ in range(2)]
-        found = LINK.search(lines[1])
-        assert found is not None, (lines, self.process.stderr and self.process.stderr.read())
+        found = wait_for("the link", self._link)
         self.host, self.port, self.token = found[1], int(found[2]), found[3]
         status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
         assert status == 303
         self.cookie = headers["set-cookie"].partition(";")[0]
         self.id = self.json("GET", "/table")["review"]
+
+    def _link(self) -> re.Match[str] | None:
+        found = LINK.search(self.process.out)
+        assert found or self.process.running, self.process.story
+        return found
 
     def ask(
         self, method: str, path: str, body: Any = None, *, cookie: str | None = None, **headers: str
@@ -73,10 +76,12 @@ class Review:
     def decide(self, *decisions: tuple[int, str | None]) -> Any:
         return self.json("POST", self.of("/decisions"), {"decisions": decisions})
 
-    def end(self, how: int = signal.SIGINT) -> int:
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it with a signal; returns its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        if self.process.stderr is not None and not self.process.stderr.closed:
-            self.output, self.errors = self.process.communicate(timeout=20)
-        return self.process.returncode
+        if os.path.exists(self._files.name):
+            self.process.signal(how)
+            self._code = self.process.wait(ENDS_WITHIN_S)
+            self.output = self.process.out.partition("#")[2].partition("\n")[2]
+            self.errors = self.process.log
+            self._files.cleanup()
+        return self._code

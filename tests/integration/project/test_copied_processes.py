@@ -1,0 +1,61 @@
+"""A copied process is like one that Python starts: its output, folder, exit code and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.processes import copied_processes
+from tests.support.processes.fleet import Fleet, Producer
+from tests.support.servers.redis_server import RedisServer
+
+#: They fail; the first one reads its folder, its environment and the server before.
+COMMANDS = (("classify", "missing", "-o", "out.csv"), ("nonsense",))
+
+
+def started(fleet: Fleet, cwd: Path, copied: bool, *arguments: str) -> Producer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copied_processes, "enabled", copied)
+        return fleet.producer(*arguments, cwd=cwd)
+
+
+def is_copy(command: Producer) -> bool:
+    return isinstance(command._popen, copied_processes.CopiedProcess)
+
+
+def test_it_prints_and_returns_the_same(server: RedisServer, tmp_path: Path) -> None:
+    with Fleet(server) as fleet:
+        for words in COMMANDS:
+            copy, other = (started(fleet, tmp_path, copied, *words) for copied in (True, False))
+            assert (is_copy(copy), is_copy(other)) == (True, False)
+            assert copy.wait() == other.wait(), copy.story
+            assert (copy.out, copy.log) == (other.out, other.log)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_it_ends_by_a_signal(
+    server: RedisServer, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with Fleet(server) as fleet:
+        command = started(fleet, tmp_path, True, "train", "--data", "fashion-mnist")
+        command.wait_for_log("no trainer is alive")
+        assert command.running
+        command.signal(number)
+        assert command.wait() == code, command.story
+        assert not command.running
+
+
+def test_other_variables_of_python_need_another_interpreter() -> None:
+    usual = {**os.environ, "PYTHONPATH": str(copied_processes.ROOT)}
+    for program in (copied_processes.COMMAND, copied_processes.WORKER):
+        assert copied_processes.suits(program, usual)
+    assert not copied_processes.suits("worker.health", usual)
+    for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD"):
+        changed = {**usual, name: "/elsewhere"}
+        assert not copied_processes.suits(copied_processes.COMMAND, changed)

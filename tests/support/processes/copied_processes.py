@@ -1,0 +1,228 @@
+"""`hangtag` commands and workers that start in a fraction of the time: each is a copy (fork) of a
+process that has imported their modules and nothing else.
+
+It is a process of its own, with its own environment, folder, streams and signals. /proc displays
+the command line and the environment of the process that it is a copy of. Tests of faults and
+benchmarks start each process, and so does a test that gives Python or a library other variables.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+import producer
+import worker.lifecycle
+
+ROOT = Path(__file__).parents[3]
+COMMAND, WORKER = "producer.cli", "worker.serve"
+#: They import large libraries for a few commands.
+_LEFT_OUT = ("producer.predict.plot", "producer.formats.parquet", "producer.formats.xlsx")
+_MESSAGE_BYTES = 1 << 18
+_FDS = 3  #: the output, the errors, and where the end is reported
+#: Read when Python or a library starts.
+_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "TZ")
+enabled = False
+#: By the process that started it, since a fork of pytest has its own, and by their program.
+_sources: dict[tuple[int, str], _Source] = {}
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a copy has to do."""
+
+    arguments: list[str]
+    cwd: str
+    environment: dict[str, str]
+
+
+class CopiedProcess:
+    """To be used like subprocess.Popen."""
+
+    def __init__(self, pid: int, report: int) -> None:
+        self.pid, self._report = pid, report
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code. Raises subprocess.TimeoutExpired."""
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._report], [], [], timeout)[0]:
+            self.returncode = os.waitstatus_to_exitcode(int(os.read(self._report, 16) or b"9"))
+            os.close(self._report)
+        return self.returncode
+
+
+def suits(program: str, environment: Mapping[str, str]) -> bool:
+    """Whether programs are copied, and this one with this environment has the same interpreter and
+    modules."""
+    alike = _at_start(environment) == _at_start(_own_environment())
+    return enabled and program in (COMMAND, WORKER) and alike
+
+
+def start(
+    program: str,
+    arguments: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    output: int,
+    errors: int,
+) -> CopiedProcess:
+    """Start a program whose standard output and errors go to these file descriptors."""
+    key = os.getpid(), program
+    if key not in _sources:
+        _sources[key] = _Source(program)
+    return _sources[key].start(Order(list(arguments), str(cwd), dict(environment)), output, errors)
+
+
+class _Source:
+    """The process that is copied."""
+
+    def __init__(self, program: str) -> None:
+        self._started_by = os.getpid()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, program, str(theirs.fileno())],
+                cwd=ROOT, env=_own_environment(), pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        atexit.register(self.end)
+
+    def start(self, order: Order, output: int, errors: int) -> CopiedProcess:
+        report, theirs = os.pipe()
+        try:
+            socket.send_fds(
+                self._channel, [msgspec.msgpack.encode(order)], [output, errors, theirs]
+            )
+        finally:
+            os.close(theirs)
+        return CopiedProcess(int(self._channel.recv(16)), report)
+
+    def end(self) -> None:
+        if self._started_by == os.getpid():
+            self._channel.close()
+            self._process.kill()
+            self._process.wait()
+
+
+def _own_environment() -> dict[str, str]:
+    """That of the process that is copied: as of a process of a fleet, without its settings."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
+    places = os.pathsep.join([str(ROOT), inherited.get("PYTHONPATH", "")])
+    return inherited | {"PYTHONPATH": places}
+
+
+def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {k: v for k, v in environment.items() if k.startswith(_AT_START)}
+    places = dict.fromkeys(found.pop("PYTHONPATH", "").split(os.pathsep))
+    return found | {"PYTHONPATH": os.pathsep.join(one for one in places if one)}
+
+
+def _import_commands() -> None:
+    """Commands import most modules when they need them, so all are imported."""
+    for module in pkgutil.walk_packages(producer.__path__, "producer."):
+        if module.name not in _LEFT_OUT and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def _import_workers() -> None:
+    """Most that a worker's parent imports; the application reads the settings when imported."""
+    for name in ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"):
+        importlib.import_module(name)
+    for module in pkgutil.iter_modules(worker.lifecycle.__path__, "worker.lifecycle."):
+        importlib.import_module(module.name)
+
+
+def _copied(channel: socket.socket) -> Order | None:
+    """Starts copies until the test's process ends. In a copy, returns what it has to run."""
+    running: dict[int, tuple[int, int]] = {}  # of its process: pid and where its end is reported
+    while True:
+        for fd in select.select([channel.fileno(), *running], [], [])[0]:
+            if fd in running:
+                _report_end(fd, *running.pop(fd))
+                continue
+            message, fds, *_ = socket.recv_fds(channel, _MESSAGE_BYTES, _FDS)
+            if not message:
+                return None
+            pid = os.fork()
+            if not pid:
+                channel.close()
+                for process, (_, report) in running.items():
+                    os.close(process)
+                    os.close(report)
+                return _become(msgspec.msgpack.decode(message, type=Order), *fds)
+            channel.send(str(pid).encode())
+            *streams, report = fds
+            for stream in streams:
+                os.close(stream)
+            running[os.pidfd_open(pid)] = pid, report
+
+
+def _report_end(process: int, pid: int, report: int) -> None:
+    os.close(process)
+    with contextlib.suppress(BrokenPipeError):  # the test has forgotten it
+        os.write(report, str(os.waitpid(pid, 0)[1]).encode())
+    os.close(report)
+
+
+def _become(order: Order, output: int, errors: int, report: int) -> Order:
+    """Have the environment, folder and streams of the order."""
+    os.close(report)
+    for fd, standard in ((output, 1), (errors, 2)):
+        os.dup2(fd, standard)
+        os.close(fd)
+    os.chdir(order.cwd)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    return order
+
+
+def _run(program: str, order: Order) -> NoReturn:
+    sys.path[0] = order.cwd  # as `python -m` has it
+    sys.argv[1:] = order.arguments
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+def main() -> None:
+    """Be copied until the other end of the socket is closed."""
+    program, channel = sys.argv[1:]
+    _import_commands() if program == COMMAND else _import_workers()
+    gc.freeze()  # a search for garbage would copy the memory of every object
+    if order := _copied(socket.socket(fileno=int(channel))):
+        _run(program, order)
+
+
+if __name__ == "__main__":
+    main()

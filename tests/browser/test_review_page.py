@@ -16,7 +16,7 @@ from shared.labels.correction import Correction, in_force
 from tests.browser.test_pages import shapes
 from tests.support.jobs import planted_journal
 from tests.support.pages.planted import LABELS, plant
-from tests.support.pages.visit import WIDE, serious_findings
+from tests.support.pages.visit import WIDE, serious_findings, tab
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
@@ -55,21 +55,13 @@ def opened(
     """The page; at the end its console has only errors that start with one of `errors`, and nothing
     was fetched from elsewhere."""
     origin = f"http://{review.host}:{review.port}/"
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-    )
-    page, seen = context.new_page(), list[str]()
-    page.on("console", lambda message: seen.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: seen.append(f"error: {error}"))
-    page.on("request", lambda request: seen.append(request.url))
-    page.goto(f"{origin}?token={review.token}")
-    page.wait_for_selector(".tile")
-    try:
+    with tab(browser, width, dark) as (page, seen):
+        page.goto(f"{origin}?token={review.token}")
+        page.wait_for_selector(".tile")
         yield page
         assert page.evaluate("typeof hacked") == "undefined"
-        assert [one for one in seen if not one.startswith((origin, *errors))] == []
-    finally:
-        context.close()
+        expected = (f"request: {origin}", *errors)
+        assert [one for one in seen if not one.startswith(expected)] == []
 
 
 def press(page: Page, keys: list[str]) -> None:

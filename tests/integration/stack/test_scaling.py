@@ -12,27 +12,21 @@ import pytest
 
 from producer.stack import stack
 from producer.stack.stack import Stack
+from shared.errors import Exit
 from tests.support.jobs.claims import Held, catch
 from tests.support.jobs.long_job import LongJob, Recorder
-from tests.support.processes import local_stack, procfs
-from tests.support.processes.fleet import ROOT, Producer, wait_for
+from tests.support.processes import in_process, local_stack, procfs
+from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
 from tests.support.processes.local_stack import Place
 
-IMAGES = 2_000
-#: Enough to hold at most two busy children.
-FEWER_IMAGES = 960
-BATCH = 32
+#: Thirty batches, of which a test holds six at most.
+IMAGES, BATCH = 960, 32
 LONGER_THAN_A_HEARTBEAT_S = 5.0
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
     return LongJob(tmp_path_factory.mktemp("job"), IMAGES)
-
-
-@pytest.fixture(scope="module")
-def shorter(tmp_path_factory: pytest.TempPathFactory) -> LongJob:
-    return LongJob(tmp_path_factory.mktemp("shorter"), FEWER_IMAGES)
 
 
 @pytest.fixture
@@ -46,25 +40,26 @@ class Scene:
     def __init__(self, place: Place, folder: Path) -> None:
         self.place, self.folder = place, folder
         self.output = folder / "out.csv"
-        self._count = 0
 
-    def hangtag(self, *arguments: str, cwd: Path = ROOT) -> Producer:
-        self._count += 1
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a command that uses the stack."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
-        env = {**inherited, "PYTHONPATH": str(ROOT), **self.place.environment}
-        env["HANGTAG_BATCH_IMAGES"] = str(BATCH)
-        files = self.folder / str(self._count)
-        return Producer(arguments, cwd, env, files, ("producer.cli",))
+        ours = {"PYTHONPATH": str(ROOT), "HANGTAG_BATCH_IMAGES": str(BATCH)}
+        return {**inherited, **self.place.environment, **ours}
 
     def up(self, workers: str) -> Stack:
         """Run `hangtag up --workers ...`; return its output."""
-        command = self.hangtag("up", "--workers", workers, "--json")
-        assert command.wait() == 0, command.story
+        arguments = ("up", "--workers", workers, "--json")
+        command = in_process.run_with(self.environment, *arguments, cwd=ROOT)
+        assert command.code == Exit.OK, command.story
         return msgspec.json.decode(command.out, type=Stack)
 
     def classify(self, job: LongJob) -> Producer:
         """Start the job."""
-        return self.hangtag("classify", "pictures", "-o", str(self.output), cwd=job.cwd)
+        arguments = ("classify", "pictures", "-o", str(self.output))
+        files = self.folder / "producer"
+        return Producer(arguments, job.cwd, self.environment, files, PRODUCT_PROGRAM)
 
     def check_finished(self, producer: Producer, job: LongJob) -> None:
         """Check that the job succeeded and wrote the expected bytes."""
@@ -72,7 +67,8 @@ class Scene:
         assert self.output.read_bytes() == job.table
 
     def catch(self, *caught: Held) -> Held:
-        """Suspend another busy child of the newest worker."""
+        """Suspend another busy child of the newest worker; the rest of them wait until it is, so
+        that they leave work for it."""
 
         def newest() -> list[int]:
             # By its heartbeat: a worker that starts has another child, which tries its imports.
@@ -81,7 +77,14 @@ class Scene:
             pids = [int(child.partition(":")[0]) for child in found]
             return [pid for pid in pids if pid not in {held.child for held in caught}]
 
-        return catch(self.place.client(), wait_for("children", newest))
+        pid, *others = wait_for("children", newest)
+        for other in others:
+            procfs.stop(other)
+        try:
+            return catch(self.place.client(), [pid])
+        finally:
+            for other in others:
+                procfs.go_on(other)
 
     def wait_for_worker(self, children: int) -> None:
         """Wait for a worker with this number of children; others may be ending."""
@@ -116,9 +119,9 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
     scene.wait_for_children(1)
     recorder = Recorder(scene.place.client())
     producer = scene.classify(job)
-    producer.wait_until_done(100)
+    producer.wait_until_done(1)
     held = [scene.catch()]
-    for workers, caught in ((4, 4), (2, 1)):
+    for workers, caught in ((3, 3), (2, 1)):
         found = scene.up(str(workers))
         assert (found.floor, found.ceiling) == (workers, workers)
         scene.wait_for_worker(workers)
@@ -137,23 +140,23 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
 
 
 def test_the_last_of_several_quick_calls_counts(scene: Scene) -> None:
-    scene.up("2")
-    scene.wait_for_children(2)
-    for workers in (1, 5, 2, 7):
+    scene.up("1")
+    scene.wait_for_children(1)
+    for workers in (2, 1, 3, 2):
         stack.up(scene.place.settings, workers)
         time.sleep(0.2)
-    scene.wait_for_children(7)
-    assert stack.describe(scene.place.settings).now == 7
+    scene.wait_for_children(2)
+    assert stack.describe(scene.place.settings).now == 2
     scene.place.assert_one_of_each()
 
 
 def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_number(
-    scene: Scene, shorter: LongJob
+    scene: Scene, job: LongJob
 ) -> None:
     scene.up("1")
     scene.wait_for_children(1)
-    producer = scene.classify(shorter)
-    producer.wait_until_done(100)
+    producer = scene.classify(job)
+    producer.wait_until_done(1)
     scene.catch()
     scene.up("3")
     wait_for("two workers", lambda: len(scene.place.parents("worker")) == 2)
@@ -161,20 +164,20 @@ def test_a_supervisor_killed_while_scaling_is_replaced_and_reaches_the_new_numbe
     scene.place.killed("supervisor")
     procfs.wait_for_end(before)
     scene.wait_for_children(3)  # the producer has started the stack again
-    scene.check_finished(producer, shorter)
+    scene.check_finished(producer, job)
 
 
-def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, shorter: LongJob) -> None:
+def test_the_number_follows_the_backlog_between_its_bounds(scene: Scene, job: LongJob) -> None:
     found = scene.up("auto:0-3")
     assert (found.floor, found.ceiling, found.now) == (0, 3, 0)
     time.sleep(2)
     assert scene.place.parents("worker") == []
-    producer = scene.classify(shorter)
+    producer = scene.classify(job)
     held = scene.catch()
     other = scene.catch(held)  # the backlog of four batches requests two children
     scene.wait_for_worker(3)
     for one in (held, other):
         procfs.go_on(one.child)
-    scene.check_finished(producer, shorter)
+    scene.check_finished(producer, job)
     wait_for("no worker", lambda: not scene.place.parents("worker"))
     assert stack.describe(scene.place.settings).now == 0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from producer import demo
 from shared.errors import Exit
 from shared.installation import TRAIN_PACKAGES
 from tests.support.processes import in_process, local_stack
+from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import Place
 
@@ -23,7 +23,9 @@ IMAGES = 200
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    yield from local_stack.new()
+    for new in local_stack.new():
+        new.request_one_process()
+        yield new
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +41,12 @@ def shown(place: Place, here: Path) -> list[str]:
 
 def run(place: Place, here: Path) -> list[str]:
     """What a demo prints on standard output, with that of the commands that it starts."""
-    done = subprocess.run(
-        [sys.executable, "-m", "producer.cli", "demo", "--count", str(IMAGES)],
-        cwd=here,
-        env=environment(place, here),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    env = {**environment(place, here), "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ("demo", "--count", str(IMAGES))
+        done = Producer(arguments, here, env, Path(folder, "streams"), PRODUCT_PROGRAM)
+        assert done.wait() == Exit.OK, done.story
+        return done.out.splitlines()
 
 
 def works(place: Place, here: Path, arguments: list[str]) -> Done:

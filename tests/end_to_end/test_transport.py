@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,12 @@ import pytest
 from producer.stack import stack
 from producer.verify.verify import verify
 from shared.broker.runtime_paths import log_path
+from shared.errors import Exit
 from shared.messages.files import UNSEEN
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.processes import local_stack
-from tests.support.processes.fleet import ROOT, wait_for
+from tests.support.processes import in_process, local_stack
+from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import Place
 
 #: With fewer, the scripts and heartbeats would count more than the messages.
@@ -58,20 +57,17 @@ def test_workers_of_this_machine_open_the_files_themselves(
     stack.up(place.settings, 1)
     wait_for("one child", lambda: place.children() == 1)
     output = tmp_path / "out.csv"
-    env = {**os.environ, **place.environment, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, **place.environment}
     if root:
         env["HANGTAG_ROOT"] = str(found.cwd)
-    command = [sys.executable, "-m", "producer.cli", "classify", FOLDER, "-o", str(output)]
+    command = ("classify", FOLDER, "-o", str(output), *options)
     before = _received(place)
-    done = subprocess.run(
-        [*command, *options],
-        cwd=found.cwd, env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = in_process.run_with(env, *command, cwd=found.cwd)
+    assert done.code == Exit.OK, done.story
     assert output.read_bytes() == found.table
     sizes = sum((found.cwd / path).stat().st_size for path in found.paths)
     assert _received(place) - before < sizes / 2
-    assert UNSEEN not in done.stderr
+    assert UNSEEN not in done.log
     assert UNSEEN not in log_path(place.settings).read_text()
     proof = verify(output, deep=True)
     assert proof.proven

@@ -166,6 +166,7 @@ def test_the_probes_of_worker_and_trainer_report_their_state(
         probes = ("startupProbe", "livenessProbe", "readinessProbe")
         assert not any(map(well, probes))
         part = fleet.producer(*one.container["args"], cwd=tmp_path, **env)
+        part.wait_for_log("Ctrl-C")  # a poll of a probe starts a process
         wait_for("readiness", lambda: well("readinessProbe"))
         assert all(map(well, probes))
         running.kill()  # an outage of Redis must not restart the container

@@ -155,22 +155,24 @@ def test_a_killed_worker_is_removed_and_its_images_still_count(
     assert [beat.pid for beat in workers(fleet)] == [other.pid]
 
 
+def beat(fleet: Fleet, start_ms: int, images: int = 0, missing: int = 0) -> None:
+    """A heartbeat of a worker of one process."""
+    now_ms = heartbeats.server_ms(fleet.client)
+    heartbeats.beat(
+        fleet.client,
+        Heartbeat(
+            "a:1:1", "host", 1, keys.CLASSIFY_QUEUE, ["5:6"], [], images, 0.0, 0,
+            now_ms, start_ms, {"missing": missing},
+        ),
+        ttl_s=60,
+    )  # fmt: skip
+
+
 def test_a_restarted_endpoint_counts_what_comes_after_its_start(fleet: Fleet) -> None:
     start_ms = heartbeats.server_ms(fleet.client)
-
-    def beat(images: int, missing: int) -> None:
-        heartbeats.beat(
-            fleet.client,
-            Heartbeat(
-                "a:1:1", "host", 1, keys.CLASSIFY_QUEUE, ["5:6"], [], images, 0.0, 0,
-                heartbeats.server_ms(fleet.client), start_ms, {"missing": missing},
-            ),
-            ttl_s=60,
-        )  # fmt: skip
-
-    beat(1_000, 7)
+    beat(fleet, start_ms, 1_000, 7)
     endpoint = Endpoint(fleet)
-    beat(1_100, 8)
+    beat(fleet, start_ms, 1_100, 8)
     scrape = endpoint.scrape()
     assert scrape["hangtag_images_total"] == 100
     assert scrape.by("hangtag_failures_total") == {"missing": 1}
@@ -188,7 +190,7 @@ def test_the_backlog_and_its_age_are_reported_without_workers(
     waited_s = "hangtag_oldest_batch_age_seconds"
     assert later[waited_s] > first[waited_s] + 1
     assert later[waited_s] < 60
-    fleet.worker(2)
+    fleet.worker(1)
     assert job.wait() == Exit.SOME_FAILED, job.story
     done = endpoint.wait_for("the end", batches_outstanding=0)
     assert done[waited_s] == 0
@@ -298,7 +300,7 @@ def test_a_connection_with_no_or_invalid_data_blocks_no_scrape(
 
 def test_foreign_keys_hide_no_other_figure(fleet: Fleet) -> None:
     endpoint = Endpoint(fleet)
-    fleet.worker(1)
+    beat(fleet, heartbeats.server_ms(fleet.client))
     for key in (keys.JOBS, keys.REQUESTS, keys.model_aliases("m"), keys.worker("x")):
         fleet.client.set(key, b"\xff")
     fleet.client.zadd(keys.WORKERS, {b"x": 1, b"\xfe": 1})
@@ -348,7 +350,9 @@ def test_an_unusable_address_is_reported_in_one_line(idle: tuple[Fleet, Endpoint
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    yield from local_stack.new()
+    for new in local_stack.new():
+        new.request_one_process()
+        yield new
 
 
 def test_it_monitors_this_machines_stack_without_keeping_it_up(

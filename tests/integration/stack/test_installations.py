@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -55,10 +56,14 @@ def up(installation: Installation, place: Place) -> stack.Stack:
     return msgspec.json.decode(done.stdout, type=stack.Stack)
 
 
-def down(installation: Installation, place: Place) -> str:
-    done = installation.hangtag("down", env=place.environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@contextmanager
+def running(installation: Installation, place: Place) -> Iterator[stack.Stack]:
+    """The same, within the block."""
+    theirs = up(installation, place)
+    try:
+        yield theirs
+    finally:
+        stack.down(stack_of(place, theirs))
 
 
 def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> None:
@@ -75,7 +80,8 @@ def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> 
         assert str(bare.python.parent.parent) in output
         assert up(bare, place).pid == theirs.pid, "the other installation's stack was ended"
     finally:
-        down(bare, place)
+        ended = bare.hangtag("down", env=place.environment)
+        assert ended.returncode == 0, ended.stderr
     assert not place.processes()
 
 
@@ -84,8 +90,7 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
 ) -> None:
     for number, label in enumerate(("bag", "shoe")):
         class_folders.fill(tmp_path / label, PHOTOS_OF_CLASS, 100 * number)
-    up(bare, place)
-    try:
+    with running(bare, place):
         work = Train("mine", "tutorial", str(tmp_path), epochs=1)
         submit(place.settings, make_request(work, "r1"), wait=False)
         listed = bare.hangtag("train", "--list", "--json", env=place.environment)
@@ -95,15 +100,13 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
         assert msgspec.json.decode(followed.stdout, type=Trained).model == "mine@1"
         assert request_store.owner(place.settings.store_path, "r1") == stack_id(place.settings)
         assert list(Registry(place.settings.store_path).versions("mine")) == [1]
-    finally:
-        down(bare, place)
 
 
-@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("beside_ours", [False, True])
 def test_an_installation_that_cannot_train_refuses_at_once(
-    place: Place, bare: Installation, running: bool
+    place: Place, bare: Installation, beside_ours: bool
 ) -> None:
-    if running:
+    if beside_ours:
         stack.up(place.settings, 1, floor=0)
     done = bare.hangtag("train", "--data", "fashion-mnist", "--detach", env=place.environment)
     assert (done.returncode, done.stdout) == (1, "")
@@ -118,8 +121,7 @@ def test_a_version_can_be_evaluated_without_matplotlib(
 ) -> None:
     data = drawn_folders.draw(tmp_path / "drawn", LABELS, IMAGES_PER_CLASS)
     command = ("models", "evaluate", "fashion-mnist", "--data", str(data), "--quiet", "--json")
-    up(bare, place)
-    try:
+    with running(bare, place):
         done = bare.hangtag(*command, env=place.environment)
         assert done.returncode == 0, done.stderr
         found = msgspec.json.decode(done.stdout, type=Evaluated)
@@ -131,8 +133,6 @@ def test_a_version_can_be_evaluated_without_matplotlib(
         assert "matplotlib is missing" in line
         stored = list((place.settings.store_path / request_store.FOLDER).glob("*/request.json"))
         assert len(stored) == 1, "the second was queued"
-    finally:
-        down(bare, place)
 
 
 def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it(
@@ -140,8 +140,7 @@ def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it
 ) -> None:
     store = place.settings.store_path
     request_store.keep(store, make_request(Train("mine", "nope"), "t1"), None, "0" * NAME_CHARS)
-    theirs = stack_of(place, up(bare, place))
-    try:
+    with running(bare, place) as theirs:
         refused = bare.hangtag("train", "--follow", "t1", env=place.environment)
         assert refused.returncode == 1
         assert "keras" in refused.stderr
@@ -149,9 +148,7 @@ def test_a_request_whose_installation_has_ended_is_adopted_by_one_that_can_do_it
         stack.up(place.settings, 1, floor=0)
         wait_for("its outcome", lambda: request_store.outcome(store, "t1"), 100)
         assert request_store.owner(store, "t1") == stack_id(place.settings)
-        assert not other_stacks.mine(theirs)
-    finally:
-        down(bare, place)
+        assert not other_stacks.mine(stack_of(place, theirs))
 
 
 def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
@@ -171,7 +168,8 @@ def test_a_job_on_the_stack_of_another_installation_can_be_cancelled(
         wait_for("the end of its producer", lambda: _state(output) is JobState.CANCELLED)
         assert not output.exists()
     finally:
-        down(bare, place)
+        for other in other_stacks.others(place.settings):
+            stack.down(other)
 
 
 def leave_dead_socket(place: Place) -> None:

@@ -38,18 +38,17 @@ from shared.registry.registry import Registry
 from tests.faults.apps.racing_producer import START_S as HASTY_START_S
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER
-from tests.support.processes import local_stack, procfs
-from tests.support.processes.fleet import ROOT, Fleet, wait_for
+from tests.support.processes import in_process, local_stack, procfs
+from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Fleet, Producer, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer, server_binaries
 
-HANGTAG = [sys.executable, "-m", "producer.cli"]
 ENSURE = "from producer.stack import stack; from shared.settings import Settings; "
 ENSURE += "stack.ensure(Settings.from_env())"
 
 
-#: Empty files in batches of 16: seconds of work.
-JOB_FILES = 2_000
+#: Empty files in batches of 16: a second of work.
+JOB_FILES = 1_000
 #: The idle check runs once a second, so some of these commands find the stack ended.
 COMMANDS_MAX = 15
 
@@ -57,7 +56,9 @@ COMMANDS_MAX = 15
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder without a stack; all processes started in it are ended afterwards."""
-    yield from local_stack.new()
+    for new in local_stack.new():
+        new.request_one_process()
+        yield new
 
 
 @pytest.fixture
@@ -331,22 +332,19 @@ def test_down_names_the_jobs_whose_producers_live_and_force_ends_the_stack_under
     stack.up(place.settings, 1)
     wait_for("a worker", place.alive)
     everything = place.processes()
-    job = subprocess.Popen(
-        [*HANGTAG, "classify", "photos", "-o", "out.csv"],
-        cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    view = wait_for("a job", lambda: read_snapshot(tmp_path / "out.csv"))
-    refused = _hangtag("down", env=env)
-    assert refused.returncode == Exit.SETUP
-    (line,) = refused.stderr.splitlines()
+    job = _job(tmp_path, env, "out.csv", "first")
+    wait_for("its key", lambda: _jobs(place))
+    view = wait_for("a job", lambda: job.view)
+    refused = in_process.run_with(env, "down", cwd=ROOT)
+    assert refused.code == Exit.SETUP
+    (line,) = refused.log.splitlines()
     assert all(words in line for words in (view.job, "out.csv", "hangtag cancel", "--force")), line
     assert set(everything) <= set(place.processes())
-    assert job.poll() is None, "it ended too soon"
-    assert _hangtag("down", "--force", env=env).returncode == 0
-    _, log = job.communicate(timeout=30)
-    assert job.returncode == Exit.INTERRUPTED, log
-    assert "resume it with" in log
-    assert not re.search("Redis has been unreachable|hangtag up", log), log
+    assert job.running, "it ended too soon"
+    assert in_process.run_with(env, "down", "--force", cwd=ROOT).code == Exit.OK
+    assert job.wait(30) == Exit.INTERRUPTED, job.story
+    assert "resume it with" in job.log
+    assert not re.search("Redis has been unreachable|hangtag up", job.log), job.story
     time.sleep(1.5)
     assert place.processes() == []
     paused = read_snapshot(tmp_path / "out.csv")
@@ -360,15 +358,11 @@ def _check_that_a_job_outlives_the_stacks_folder(
     place: Place, cwd: Path, env: dict[str, str]
 ) -> None:
     """Also if `hangtag down` was used there before: nothing says so of the job's own stack."""
-    job = subprocess.Popen(
-        [*HANGTAG, "classify", "photos", "-o", "out.csv"],
-        cwd=cwd, env=env, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    job = _job(cwd, env, "out.csv", "second")
     wait_for("its key", lambda: _jobs(place))
     shutil.rmtree(stack_dir(place.settings))
-    _, log = job.communicate(timeout=60)
-    assert job.returncode == Exit.SOME_FAILED, log
-    assert "hangtag down" not in log
+    assert job.wait(60) == Exit.SOME_FAILED, job.story
+    assert "hangtag down" not in job.log
     assert len((cwd / "out.csv").read_text().splitlines()) == JOB_FILES + 1
 
 
@@ -383,35 +377,33 @@ def _jobs(place: Place) -> int:
 def _check_that_a_killed_producer_does_not_hold_the_stack(
     place: Place, cwd: Path, env: dict[str, str]
 ) -> None:
-    job = subprocess.Popen([*HANGTAG, "classify", "photos", "-o", "o.csv"], cwd=cwd, env=env)
-    wait_for("a job", lambda: read_snapshot(cwd / "o.csv"))
+    job = _job(cwd, env, "o.csv", "third")
+    wait_for("a job", lambda: job.view)
     with place.client() as client:
         wait_for("its key", lambda: client.zcard(keys.JOBS))
     job.kill()
-    job.wait()
-    assert _hangtag("down", env=env).returncode == 0
+    assert in_process.run_with(env, "down", cwd=ROOT).code == Exit.OK
     assert place.processes() == []
 
 
+def _job(cwd: Path, env: dict[str, str], table: str, streams: str) -> Producer:
+    """A job of the folder `photos`; its standard streams are in the folder `streams`."""
+    arguments = ("classify", "photos", "-o", table)
+    return Producer(arguments, cwd, env, cwd / streams, PRODUCT_PROGRAM)
+
+
 def test_a_worker_without_a_broker_reports_whether_the_stack_has_one(
-    place: Place, running: Place
+    place: Place, running: Place, tmp_path: Path
 ) -> None:
     for chosen, runs in ((place, False), (running, True)):
         env = {**os.environ, **chosen.environment, "PYTHONPATH": str(ROOT)}
-        worker = _hangtag("worker", "--concurrency", "3", env=env)
-        assert worker.returncode == Exit.SETUP
-        (line,) = worker.stderr.splitlines()
+        arguments = ("worker", "--concurrency", "3")
+        worker = Producer(arguments, ROOT, env, tmp_path / str(runs), PRODUCT_PROGRAM)
+        assert worker.wait() == Exit.SETUP
+        (line,) = worker.log.splitlines()
         assert "HANGTAG_REDIS_URL" in line
         assert "hangtag up --workers 3" in line
         assert ("its worker" in line) == runs
-
-
-def _hangtag(
-    *arguments: str, env: dict[str, str], cwd: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*HANGTAG, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
 
 
 def test_an_idle_stack_ends(place: Place) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +23,9 @@ from producer.journal.snapshot import JobState, is_running, read_snapshot
 from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, finish, options_of
-from tests.support.processes.fleet import PATIENCE_S, ROOT
+from tests.support.processes import in_process
+from tests.support.processes.fleet import PATIENCE_S, PRODUCT_PROGRAM, ROOT, Producer
+from tests.support.processes.in_process import Done
 
 
 @pytest.fixture(autouse=True)
@@ -86,20 +86,17 @@ def test_a_job_that_runs_already_is_refused(here: Path) -> None:
 def test_an_interrupt_names_the_command_that_follows_the_start(
     here: Path, hanging: socket.socket
 ) -> None:
-    command = submit("photos")
+    command = hangtag(here, "submit", "-o", "out.csv", "photos")
     connection, _ = hanging.accept()
     with connection:
-        command.send_signal(signal.SIGINT)
-        _, said = command.communicate()
-        assert command.returncode == Exit.INTERRUPTED, said
-        assert f"hangtag collect {here}/out.csv" in said
-        collect = hangtag("collect", "out.csv")
-        assert collect.stderr is not None
-        assert "has not started yet" in collect.stderr.readline()
+        command.signal(signal.SIGINT)
+        assert command.wait() == Exit.INTERRUPTED, command.story
+        assert f"hangtag collect {here}/out.csv" in command.log
+        collect = hangtag(here, "collect", "out.csv")
+        collect.wait_for_log("has not started yet")
         hanging.close()
-    _, said = collect.communicate()
-    assert collect.returncode == Exit.SETUP
-    assert "Redis at redis://127.0.0.1" in said
+    assert collect.wait() == Exit.SETUP, collect.story
+    assert "Redis at redis://127.0.0.1" in collect.log
 
 
 def test_collect_of_a_start_that_failed_elsewhere(
@@ -140,11 +137,10 @@ def test_a_path_is_no_restart(here: Path) -> None:
         begin(options, "--", "--restart")
 
 
-def test_a_folder_with_the_name_of_an_option_is_passed_on() -> None:
-    command = submit("--", "--json")
-    _, said = command.communicate()
-    assert command.returncode == Exit.SETUP
-    assert "does not answer" in said
+def test_a_folder_with_the_name_of_an_option_is_passed_on(here: Path) -> None:
+    done = run(here, "submit", "-o", "out.csv", "--", "--json")
+    assert done.code == Exit.SETUP, done.story
+    assert "does not answer" in done.log
 
 
 @pytest.mark.parametrize("module", ["redis", "queue"])
@@ -158,10 +154,9 @@ def test_no_module_of_the_current_folder_is_run(here: Path, module: str) -> None
 def test_a_retry_of_a_job_that_never_started_is_refused(here: Path) -> None:
     before = sorted(os.listdir(here))
     for command in ("classify", "submit"):
-        refused = hangtag(command, "photos", "-o", "out.csv", "--retry-failed")
-        _, said = refused.communicate()
-        assert refused.returncode == Exit.USAGE, said
-        assert "out.csv has no job yet; start it without --retry-failed" in said
+        refused = run(here, command, "photos", "-o", "out.csv", "--retry-failed")
+        assert refused.code == Exit.USAGE, refused.story
+        assert "out.csv has no job yet; start it without --retry-failed" in refused.log
     assert sorted(os.listdir(here)) == before
 
 
@@ -172,10 +167,9 @@ def test_a_refused_start_leaves_no_log(here: Path, earlier: bool) -> None:
     (here / "out.csv").write_text("mine")
     if earlier:
         log.write_text("hangtag: an earlier error\n")
-    refused = submit("photos")
-    _, said = refused.communicate()
-    assert refused.returncode == Exit.USAGE, said
-    assert "out.csv exists" in said
+    refused = run(here, "submit", "-o", "out.csv", "photos")
+    assert refused.code == Exit.USAGE, refused.story
+    assert "out.csv exists" in refused.log
     assert log.exists() == earlier
 
 
@@ -212,10 +206,10 @@ def begin(options: JobOptions, *arguments: str, restart: bool = False) -> str:
     return start(options, ["-o", "out.csv", *arguments], Settings.from_env(), restart)
 
 
-def submit(*arguments: str) -> subprocess.Popen[str]:
-    return hangtag("submit", "-o", "out.csv", *arguments)
+def run(here: Path, *arguments: str) -> Done:
+    return in_process.run_with(dict(os.environ), *arguments, cwd=here)
 
 
-def hangtag(*arguments: str) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "producer.cli", *arguments]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+def hangtag(here: Path, *arguments: str) -> Producer:
+    streams = here / f"{arguments[0]}-streams"
+    return Producer(arguments, here, dict(os.environ), streams, PRODUCT_PROGRAM)

@@ -1,4 +1,5 @@
-"""A table while it is written: its file beside its place, which gets one batch after the other.
+"""A table while it is written: its file beside its place, which gets one batch after the other, and
+the counts of its rows.
 
 A job opens it as soon as its first rows are there, so its batches may come over a long time.
 """
@@ -12,12 +13,17 @@ from pathlib import Path
 from typing import IO
 
 from producer.formats.table_formats import loaded
+from producer.journal.batch_reader import BEFORE_ALL, BatchReader
+from producer.journal.records import FinishedBatch
 from producer.output import draft_lock
+from producer.rendering.display_options import DisplayOptions
 from producer.rows.columns import Table
-from producer.rows.row_batch import RowBatch, StoredBatch, read
+from producer.rows.row_batch import read
+from producer.summary.answer_counter import AnswerCounter
 from shared import atomic_file
 from shared.failpoints import failpoint
 
+AS_BY_DEFAULT = DisplayOptions()
 _WRITE_BUFFER_BYTES = 1 << 20
 
 
@@ -27,10 +33,15 @@ class TableDraft:
     Every method raises SetupError if the disk is full or the folder read-only.
     """
 
-    def __init__(self, table: Table, output: Path, form: str) -> None:
-        """Raises UsageError if another process is writing the same output."""
-        self._output, self._rules = output, table.rules
+    def __init__(
+        self, table: Table, output: Path, form: str, display: DisplayOptions = AS_BY_DEFAULT
+    ) -> None:
+        """`display` has the options of the table. Raises UsageError if another process is writing
+        the same output."""
+        self.display, self._output, self._rules = display, output, table.rules
+        self.counter = AnswerCounter(table.card, display)
         self._rows = 0
+        self.last = BEFORE_ALL  #: the number of the last batch
         with self._errors(), ExitStack() as opened:
             draft_lock.check_unused(output)
             self._path = draft_lock.draft_of(output)
@@ -46,17 +57,27 @@ class TableDraft:
             self._writer.begin(table)
             self._opened = opened.pop_all()
 
-    def add(self, stored: StoredBatch) -> RowBatch:
-        """Append the rows of the batch that follows."""
+    def add(self, stored: FinishedBatch) -> int:
+        """Append the rows of the batch that follows; returns their number."""
         batch = read(stored, self._rows + 1, self._rules)
         with self._errors():
             self._writer.write(batch)
-        self._rows += len(batch)
-        return batch
+        self.counter.add(batch)
+        self.last, self._rows = stored.n, self._rows + len(batch)
+        return len(batch)
 
-    def place(self, placing: Callable[[str], None]) -> str:
-        """Complete the table, and replace the output atomically. Returns the SHA-256 of the table,
-        in hexadecimal, which `placing` gets before the output is replaced."""
+    def complete(
+        self,
+        journal: BatchReader,
+        placing: Callable[[str], None] = lambda sha256: None,
+        passed: Callable[[int], None] = lambda rows: None,
+    ) -> str:
+        """Append the batches that follow, and replace the output atomically. Returns the SHA-256 of
+        the table, in hexadecimal, which `placing` gets before the output is replaced. `passed` gets
+        the number of rows of each batch."""
+        passed(self._rows)
+        for stored in journal.finished_batches(self.last):
+            passed(self.add(stored))
         with self._errors():
             self._writer.end()
             sha256 = self._sink.sha256.hexdigest()

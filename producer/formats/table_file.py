@@ -14,8 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from producer.formats.format import Sink
-from producer.formats.table_draft import TableDraft
-from producer.formats.table_formats import CSV, loaded
+from producer.formats.table_formats import loaded
 from producer.journal.job_properties import JobProperties
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
@@ -52,30 +51,6 @@ def render(
             if count is not None:
                 count(batch)
         writer.end()
-
-
-def write_table(
-    journal: Results,
-    table: Table,
-    output: Path,
-    form: str = CSV,
-    count: Count | None = None,
-    placing: Callable[[str], None] = lambda sha256: None,
-) -> str:
-    """Write the rows of every finished batch, and replace the output atomically. Returns the
-    SHA-256 of the table, in hexadecimal, which `placing` gets before the output is replaced.
-    `count` gets each batch.
-
-    Raises:
-        UsageError: another process is writing the same output.
-        SetupError: the disk is full or the folder read-only; the journal is intact.
-    """
-    with closing(TableDraft(table, output, form)) as draft:
-        for stored in journal.finished_batches():
-            batch = draft.add(stored)
-            if count is not None:
-                count(batch)
-        return draft.place(placing)
 
 
 def sha256_of(output: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from producer.formats.growing_table import CountedDraft, GrowingTable
+from producer.formats.growing_table import GrowingTable
+from producer.formats.table_draft import TableDraft
 from producer.formats.table_file import (
     LIBRARY,
     PART,
@@ -178,21 +179,19 @@ class JobTable:
 
     def _write(
         self,
-        draft: CountedDraft,
+        draft: TableDraft,
         placing: Callable[[str], None],
         passed: Callable[[int], None],
     ) -> str:
         with closing(draft):
-            passed(draft.rows)
-            for stored in self._journal.finished_batches(draft.last):
-                passed(draft.add(stored))
-            sha256 = draft.place(placing)
+            sha256 = draft.complete(self._journal, placing, passed)
         self._library = loaded(self.form).library()
-        self._answers = draft.counted()
+        self._answers = draft.counter.counted()
         return sha256
 
-    def _draft(self, output: Path) -> CountedDraft:
-        return CountedDraft(self._pinned(), self.display, output)
+    def _draft(self, output: Path) -> TableDraft:
+        table = make_table(self._pinned(), self.display)
+        return TableDraft(table, output, self.form, self.display)
 
     def render(
         self, force: bool = False, passed: Callable[[int], None] = lambda rows: None

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from producer.formats import table_file
+from producer.formats.table_draft import TableDraft
+from producer.formats.table_file import render
 from producer.formats.table_formats import (
     BY_SUFFIX,
     CSV,
@@ -135,9 +136,11 @@ def render_copy(
         check_rows(form, sealed.count, source, output)
         counter = AnswerCounter(sealed.card, shown)
         if output is None:
-            table_file.render(sealed, table, form, _StandardOutput(), counter.add)
+            render(sealed, table, form, _StandardOutput(), counter.add)
         else:
-            table_file.write_table(sealed, table, output, form, counter.add)
+            with closing(TableDraft(table, output, form, shown)) as draft:
+                draft.complete(sealed)
+            counter = draft.counter
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(
             sealed.record.id, str(output or STDOUT), sealed.card.ref, answers.rows,

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.dispatch.batcher import read_batch_again, resumed
-from producer.formats.table_file import write_table
 from producer.formats.table_formats import FORMATS
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
@@ -42,6 +41,7 @@ from tests.support.jobs.finished_job import (
 from tests.support.jobs.image_blobs import decode_images
 from tests.support.machine.small_disk import mounted
 from tests.unit.formats.test_crash_safety import killed_at, passages
+from tests.unit.formats.test_text_format import write_table
 
 FILES, BATCH, UNDER_WAY = 14, 2, 4
 LABELS = ("Bag", "a coat, long")

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.formats.csv import Csv
-from producer.formats.table_file import render, write_table
+from producer.formats.table_draft import TableDraft
+from producer.formats.table_file import render
 from producer.formats.table_formats import FORMATS, loaded
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
@@ -57,6 +58,12 @@ def written_as(form: str, table: Table, batches: Sequence[RowBatch]) -> bytes:
             writer.write(batch)
         writer.end()
     return sink.getvalue()
+
+
+def write_table(journal: Journal, table: Table, output: Path, form: str = "csv") -> None:
+    """Write the table of a journal into a file."""
+    with closing(TableDraft(table, output, form)) as draft:
+        draft.complete(journal)
 
 
 def csv_of(journal: Journal, table: Table) -> bytes:

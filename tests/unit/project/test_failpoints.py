@@ -80,7 +80,7 @@ WITHOUT = {
         "producer/report/heldout_mistakes.py",
         "shared/pipes/framing.py",
     },
-    "the forms of a table: they write to its draft, and `write_table` has points": {
+    "the forms of a table: they write to its draft, and `complete` has points": {
         "producer/formats/json.py",
         "producer/formats/parquet.py",
         "producer/formats/text_format.py",
@@ -129,7 +129,7 @@ ALONE = {
     "worker/datasets/class_folder.py:_decode": "a part of what `stored` places when it is whole",
     "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/decoding/tiff.py:_redirect_stderr_to_null": "this process' own standard error",
-    "producer/formats/table_file.py:render": "writes to a draft, and `write_table` has points",
+    "producer/formats/table_file.py:render": "writes to a draft, and `complete` has points",
     "producer/formats/table_draft.py:add": "the same",
     "producer/formats/table_draft.py:write": "the same",
     "producer/demo.py:demo": "the same command starts over",

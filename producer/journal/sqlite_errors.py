@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from struct import error as StructError
 
-from shared.errors import Damaged, SetupError
+from shared.errors import Damaged, SetupError, bounded
 
 #: SQLite's codes for a damaged file. Text and numbers that cannot be decoded count as damage, too.
 _DAMAGE = {
@@ -37,7 +37,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError, StructError) as error:
         # Quoted content of a damaged file may have any character.
-        text = "".join(c if c.isprintable() else "?" for c in str(error))
+        text = bounded(str(error))
         if _is_damage(error):
             raise Damaged(f"{path}: {text}; start over with --restart") from error
         fix = _FIXES.get(_code(error) & 0xFF, "free space, run again")

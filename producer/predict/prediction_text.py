@@ -10,7 +10,7 @@ import msgspec
 from producer.predict.predictions import Prediction, Predictions
 from producer.present.bars import bar
 from producer.present.form import LabelBar, label_bars, paragraphs
-from producer.present.formatting import counted
+from producer.present.formatting import counted, one_line
 from producer.present.style import dim, doubtful, failed, good, has_blocks
 from shared.image_status import Status
 
@@ -34,9 +34,9 @@ def lines(predictions: Predictions, top: int, encoding: str) -> Iterator[str]:
     for image in predictions.images:
         yield _headline(image)
         some = _best(image, top)
-        width = max((len(_line(label)) for label, _ in some), default=0)
+        width = max((len(one_line(label)) for label, _ in some), default=0)
         for label, p in some:
-            yield f"  {_line(label):{width}}  {p:7.2%}  {bar(p, blocks)}".rstrip()
+            yield f"  {one_line(label):{width}}  {p:7.2%}  {bar(p, blocks)}".rstrip()
 
 
 def as_json(predictions: Predictions, top: int) -> str:
@@ -85,12 +85,12 @@ def _best(image: Prediction, top: int) -> list[tuple[str, float]]:
 
 
 def _headline(image: Prediction) -> str:
-    path = _line(image.path)
+    path = one_line(image.path)
     if image.status is not Status.OK:
         return f"{dim(path)}: {failed(str(image.status))}. {image.error}"
     remarks = "".join(f", {remark}" for remark in _remarks(image))
     style = doubtful if image.doubtful else good
-    return f"{dim(path)}: {style(_line(image.label), bold=True)} {image.confidence:.2%}{remarks}"
+    return f"{dim(path)}: {style(one_line(image.label), bold=True)} {image.confidence:.2%}{remarks}"
 
 
 def _remarks(image: Prediction) -> Iterator[str]:
@@ -99,9 +99,4 @@ def _remarks(image: Prediction) -> Iterator[str]:
     elif image.doubtful:
         yield doubtful("doubtful")
     if image.truth:
-        yield "right" if image.truth == image.label else f"wrong: it is {_line(image.truth)}"
-
-
-def _line(text: str) -> str:
-    """Text without terminal control characters."""
-    return text if text.isprintable() else ascii(text)
+        yield "right" if image.truth == image.label else f"wrong: it is {one_line(image.truth)}"

@@ -27,7 +27,7 @@ from producer.sort_log.log_tables import (
     seal,
 )
 from shared import regular_file
-from shared.errors import SetupError
+from shared.errors import SetupError, bounded
 
 _MAGIC = b"SQLite format 3\0"
 #: The header's two version numbers while there is no write-ahead log.
@@ -64,7 +64,7 @@ def log_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite quotes what it reads
-        text = "".join(c if c.isprintable() else "?" for c in str(error))
+        text = bounded(str(error))
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _OF_DISK:
             fix = "no file is lost: free space or repair the disk, and run the same command again"
         else:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from shared.errors import SetupError
 from shared.image_formats import is_decoded_kind, is_other_kind
 from shared.labels.class_folders import SORT_LOG, is_reserved
+from shared.messages.files import printable
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 SPLITS = {
@@ -187,12 +188,6 @@ def closed_splits(walk: ClassFolderWalk) -> list[bytes]:
         for folder, slash, name in at_root
         if folder == walk.root and name.lower() in SPLITS
     ]
-
-
-def printable(path: bytes) -> str:
-    """A path as one printable line, whatever its bytes."""
-    text = path.decode(errors="backslashreplace")
-    return text if text.isprintable() and text else ascii(text)
 
 
 def _label(name: bytes) -> str:

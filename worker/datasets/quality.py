@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
+from shared.messages.files import printable
 from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.examples import Labels
 from worker.datasets.folder_layout import (
@@ -19,7 +20,6 @@ from worker.datasets.folder_layout import (
     OTHER,
     OTHER_KINDS,
     UNLABELLED,
-    printable,
 )
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
 

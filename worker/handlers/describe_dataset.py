@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from shared import recipes
 from shared.errors import SetupError, UsageError
+from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.requests import Progress, ShowData
@@ -160,7 +161,7 @@ def _counted(
 
 
 def _below(path: bytes, walk: folder_layout.ClassFolderWalk) -> str:
-    return folder_layout.printable(os.path.relpath(path, walk.root))
+    return printable(os.path.relpath(path, walk.root))
 
 
 def _drawn(report: DataReport, some: Examples, image: Image, title: str) -> Described:

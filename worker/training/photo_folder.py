@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import atomic_file
+from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
@@ -20,7 +21,7 @@ from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
 from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
 from worker.datasets.decode_files import Bad, DecodedRows
-from worker.datasets.folder_layout import LOST, ClassFolderWalk, printable
+from worker.datasets.folder_layout import LOST, ClassFolderWalk
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
 from worker.export.backbone_files import OnPart, backbone_files, unobserved

@@ -84,7 +84,7 @@ def _brands(head: bytes) -> list[bytes]:
 
 def has_image_ending(path: bytes) -> bool:
     """Whether a file's name ends like that of an image, decoded or not."""
-    return _ending(path) in _ALL
+    return path.rpartition(b".")[2].lower() in _ALL  # likewise
 
 
 def is_decoded_kind(path: bytes) -> bool:
@@ -94,7 +94,7 @@ def is_decoded_kind(path: bytes) -> bool:
 
 def is_other_kind(path: bytes) -> bool:
     """Whether a file's name ends like that of an image that is not decoded."""
-    return _ending(path) in _OTHERS
+    return path.rpartition(b".")[2].lower() in _OTHERS  # of every file: no further call
 
 
 def _ending(path: bytes) -> bytes:

@@ -32,7 +32,7 @@ from producer.journal.records import FrozenBatch, RowPlace
 from producer.locations.row_files import RowFiles
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
-from shared.messages.files import Reference, Stamp, digest, printable
+from shared.messages.files import Reference, Stamp, digests, printable
 from shared.settings import Settings
 
 Image = bytes | Reference | Status
@@ -174,7 +174,7 @@ class Batcher:
             last.argument,
             [file.path for file in files],
             stamps,
-            b"" if refers else b"".join(map(digest, contents)),
+            b"" if refers else digests(contents),
             [file.place for file in files if file.place is not None],
         )
         return Batch(frozen, encode_images(images), refers, last.unlisted, last.skipped)
@@ -183,7 +183,7 @@ class Batcher:
         self._closed = self._closed.and_one(printable(folder), why)
 
 
-class _BatchFile(NamedTuple):
+class _BatchFile(msgspec.Struct, gc=False):  # made in a third of a NamedTuple's time
     """A file of a batch, and the folders and entries that the walk passed over before it."""
 
     path: bytes  #: as typed

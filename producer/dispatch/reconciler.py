@@ -13,7 +13,7 @@ from producer.inputs.file_transport import Transport
 from shared.broker.access_errors import write_refusal
 from shared.ledger.batch_ledger import BatchState
 from shared.messages.batch import encode_images
-from shared.messages.files import digest, filled
+from shared.messages.files import digests, filled
 
 
 class Reconciler:
@@ -115,9 +115,9 @@ class Reconciler:
         frozen = self._journal.batch(n)
         images = read_batch_again(self._row_files, frozen)
         # A worker returns digests only of the files that it opens itself.
-        digests = filled(frozen.digests, b"".join(map(digest, images)))
-        if digests != frozen.digests:
-            self._journal.note_digests(n, digests)
+        known = filled(frozen.digests, digests(images))
+        if known != frozen.digests:
+            self._journal.note_digests(n, known)
         self._queue.offer([(n, encode_images(images))])
 
     def _hint(self, n: int) -> None:

@@ -25,23 +25,25 @@ class Lookahead(Generic[T]):
     @property
     def left(self) -> int | None:
         """The number of items that are left; None if their end is not known yet."""
-        self._read()
+        self._read(min(self.ahead, AHEAD_MAX))
         return len(self._held) if self._ended else None
 
     def __iter__(self) -> Iterator[T]:
         return self
 
     def __next__(self) -> T:
-        self._read()
+        """Only `left` reads further, so that most items cost little."""
+        if not self._held:
+            self._read(1)
         if self._held:
             return self._held.popleft()
         if self._error is not None:
             raise self._error
         raise StopIteration
 
-    def _read(self) -> None:
+    def _read(self, ahead: int) -> None:
         """Read in advance. An error of the iterator is raised after the items before it."""
-        while not self._ended and len(self._held) < min(self.ahead, AHEAD_MAX):
+        while not self._ended and len(self._held) < ahead:
             try:
                 self._held.append(next(self._items))
             except StopIteration:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
-from typing import TypeVar
 
 from shared.image_formats import HEAD_BYTES, is_image, is_misnamed, is_other_kind
 from shared.image_status import Status
@@ -20,29 +18,21 @@ from shared.messages.files import NO_STAMP, Stamp, read_whole, stamp
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 
-T = TypeVar("T")
+#: As `below_bytes`: every file is smaller.
+_ALL = 1 << 62
 
 
 def read(path: bytes, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes | Status, Stamp]:
     """A file's bytes and stamp; a status instead of bytes if it cannot be read."""
-    return _opened(path, lambda fd, info: _content(path, fd, info, max_bytes))
+    content, found = read_small(path, _ALL, max_bytes)
+    assert content is not None
+    return content, found
 
 
 def read_small(
     path: bytes, below_bytes: int, max_bytes: int = MAX_FILE_BYTES
 ) -> tuple[bytes | Status | None, Stamp]:
     """As `read`; None instead of the bytes of a file that is not smaller than `below_bytes`."""
-
-    def use(fd: int, info: os.stat_result) -> bytes | Status | None:
-        refusal = _refusal(path, fd, info, max_bytes)
-        if refusal is not None or info.st_size >= below_bytes:
-            return refusal
-        return read_whole(fd, info.st_size)
-
-    return _opened(path, use)
-
-
-def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | Status, Stamp]:
     try:
         fd = os.open(path, _FLAGS)
     except OSError as error:
@@ -51,7 +41,10 @@ def _opened(path: bytes, use: Callable[[int, os.stat_result], T]) -> tuple[T | S
         return Status.MISSING, NO_STAMP
     try:
         info = os.fstat(fd)
-        return use(fd, info), stamp(info)
+        content: bytes | Status | None = _refusal(path, fd, info, max_bytes)
+        if content is None and info.st_size < below_bytes:
+            content = read_whole(fd, info.st_size)
+        return content, stamp(info)
     except OSError:
         return Status.UNREADABLE, NO_STAMP
     finally:
@@ -87,12 +80,16 @@ def read_again(path: bytes, before: Stamp, max_bytes: int = MAX_FILE_BYTES) -> b
 
 def holds_image(path: bytes) -> bool:
     """Whether a file without an ending starts like an image; False if it cannot be read."""
-    is_one, _ = _opened(path, lambda fd, _: is_image(os.pread(fd, HEAD_BYTES, 0)))
-    return is_one is True
-
-
-def _content(path: bytes, fd: int, info: os.stat_result, max_bytes: int) -> bytes | Status:
-    return _refusal(path, fd, info, max_bytes) or read_whole(fd, info.st_size)
+    try:
+        fd = os.open(path, _FLAGS)
+    except (OSError, ValueError):  # a NUL byte, as in `read`
+        return False
+    try:
+        return is_image(os.pread(fd, HEAD_BYTES, 0))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _refusal(path: bytes, fd: int, info: os.stat_result, max_bytes: int) -> Status | None:

@@ -20,7 +20,7 @@ import msgspec
 from producer.journal.sqlite_errors import blob, checksum
 from shared.image_status import Flagged, count_flags
 from shared.messages.batch import BatchResult
-from shared.messages.files import STAMP, Stamp
+from shared.messages.files import STAMP, Stamp, pack_stamps
 
 _COLUMNS = (
     "n, argument, count, names, stamps, digests, places, failed, flagged, again, result,"
@@ -113,7 +113,7 @@ def recorded(batch: FrozenBatch) -> Record:
         batch.argument,
         len(batch.names),
         b"\0".join(batch.names),
-        b"".join(STAMP.pack(*stamp) for stamp in batch.stamps),
+        pack_stamps(batch.stamps),
         batch.digests,
         pack(batch.places),
     )

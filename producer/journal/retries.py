@@ -17,7 +17,7 @@ from producer.rows.fold import fold, replaced
 from producer.rows.row_batch import read
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
-from shared.messages.files import DIGEST_BYTES, STAMP
+from shared.messages.files import DIGEST_BYTES, STAMP, pack_stamps
 
 #: The property of a job that holds the place of the last failed row that is in a repeat.
 REACHED = "repeated"
@@ -70,7 +70,7 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
 def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
     """Store a repeat's results in the batches of its rows. Of the repeat only its number stays."""
     new = read(FinishedBatch(b"\0".join(repeat.names), b"", b"", result))
-    stamps = b"".join(STAMP.pack(*stamp) for stamp in repeat.stamps)
+    stamps = pack_stamps(repeat.stamps)
     for target, images in groups(repeat.places):
         old = records.one(database, target)
         folded = fold(read(old.finished()), new, images)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import zlib
+from collections.abc import Sequence
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
@@ -35,6 +38,11 @@ Stamp = tuple[int, int]
 def stamp(info: os.stat_result) -> Stamp:
     """The size and time that show whether a file has changed."""
     return info.st_size, info.st_mtime_ns & _MTIME_MASK
+
+
+def pack_stamps(stamps: Sequence[Stamp]) -> bytes:
+    """Stamps, one after the other."""
+    return struct.pack(f"<{2 * len(stamps)}q", *chain.from_iterable(stamps))
 
 
 def read_whole(fd: int, size: int) -> bytes:
@@ -92,6 +100,12 @@ def digest(content: bytes | Status) -> bytes:
     if not isinstance(content, bytes):
         return NO_DIGEST
     return zlib.crc32(content).to_bytes(DIGEST_BYTES, "little")
+
+
+def digests(contents: Sequence[bytes | Status]) -> bytes:
+    """The digests of files, one after the other."""
+    each = (zlib.crc32(one) if isinstance(one, bytes) else 0 for one in contents)
+    return struct.pack(f"<{len(contents)}I", *each)
 
 
 def filled(known: bytes, reported: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -62,19 +62,29 @@ def decode_into(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Fla
     Raises:
         ImageError: as `decode`; the content of `out` is then undefined.
     """
-    flag = Flag.NONE
-    if not _decode_fast(data, spec, out):
-        flag = _decode_any(data, spec, out)
+    if not decode_fast([data], spec, out[np.newaxis]):
+        return Flag.NONE
+    flag = _decode_any(data, spec, out)
     if spec.invert:
         np.invert(out, out=out)
     return flag
 
 
-def _decode_fast(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> bool:
-    """Whether the hot path has filled `out` and no conversion is needed."""
-    if spec.channels != 1 or not fast_png.read(data, out):
-        return False
-    return spec.convert == "letterbox" or garment.in_form(out)
+def decode_fast(
+    files: Sequence[bytes | Status], spec: Preprocessing, out: NDArray[np.uint8]
+) -> list[int]:
+    """Decode files into `out`, uint8 [n, height, width, channels], by the hot path. Returns the
+    indices of the others, of which `out` is undefined; `decode_into` decodes each."""
+    if spec.channels != 1:
+        return list(range(len(files)))
+    others = set(fast_png.read_all(files, out))
+    if spec.convert != "letterbox":
+        others.update(
+            i for i in range(len(files)) if i not in others and not garment.in_form(out[i])
+        )
+    if spec.invert:
+        np.invert(out, out=out)
+    return sorted(others)
 
 
 def _decode_any(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:

@@ -16,7 +16,7 @@ from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen, is_out_
 from shared.image_status import BY_CODE, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
-from shared.messages.files import Reference, digest
+from shared.messages.files import Reference, digests
 from shared.messages.job import JobRecord, check_hint, decode_job
 from worker.inference.model_cache import LoadedModel
 from worker.inference.predictions import decode_batch, join, top_k, with_outliers
@@ -77,7 +77,7 @@ def _work(child: ProcessState, ledger: BatchLedger, batch: int) -> BatchResult |
     if result is None:
         return None
     if any(isinstance(image, Reference) for image in payload):
-        result = msgspec.structs.replace(result, digests=b"".join(map(digest, images)))
+        result = msgspec.structs.replace(result, digests=digests(images))
     data = encode_result(result)
     _retry(child, "a result", lambda: ledger.complete(batch, child.owner, data))
     return result

@@ -36,7 +36,8 @@ def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
     spec = card.preprocessing
     batch = np.zeros((len(images), spec.height, spec.width, spec.channels), np.uint8)
     codes, flags = bytearray(len(images)), bytearray(len(images))
-    for i, image in enumerate(images):
+    for i in decode.decode_fast(images, spec, batch):
+        image = images[i]
         try:
             if isinstance(image, Status):
                 raise ImageError(image)

@@ -26,6 +26,10 @@ from worker.demo.images import encoded
 
 Wide = NDArray[np.int64]
 GREY = Preprocessing(28, 28, 1)
+INVERTED, GARMENT = (
+    Preprocessing(28, 28, 1, invert=True),
+    Preprocessing(28, 28, 1, convert="garment"),
+)
 EIGHT_BITS = st.integers(0, 255)
 IMAGES = arrays(np.uint8, (28, 28), elements=EIGHT_BITS, fill=EIGHT_BITS)
 
@@ -131,3 +135,30 @@ def _paeth(left: Wide, up: Wide, corner: Wide) -> Wide:
     distances = np.stack([np.abs(left + up - corner - near) for near in (left, up, corner)])
     nearest: Wide = np.choose(distances.argmin(axis=0), [left, up, corner])
     return nearest
+
+
+@pytest.mark.parametrize("spec", [GREY, INVERTED, GARMENT])
+def test_files_that_are_decoded_together_have_the_pixels_of_each_alone(spec: Preprocessing) -> None:
+    files: list[bytes | Status] = [
+        encoded(garment()), Status.MISSING, b"damaged", encoded(np.full((28, 28), 90, np.uint8)),
+        encoded(np.full((40, 30), 7, np.uint8)), encoded(garment()),
+    ]  # fmt: skip
+    out = np.zeros((len(files), 28, 28, 1), np.uint8)
+    others = decoding.decode_fast(files, spec, out)
+    assert {1, 2, 4} <= set(others) < set(range(len(files)))
+    for i, data in enumerate(files):
+        if i not in others:
+            assert isinstance(data, bytes)
+            assert np.array_equal(out[i], decode(data, spec))
+
+
+def test_without_pillows_own_decoder_the_general_path_decodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fast_png, "_pages", fast_png._Pages())
+    expected = decode(encoded(garment()), GREY)
+    monkeypatch.setattr(fast_png, "_pages", fast_png._Pages())
+    monkeypatch.delattr("PIL.Image.core.zip_decoder")
+    assert not fast_png.read(encoded(garment()), np.empty((28, 28, 1), np.uint8))
+    monkeypatch.undo()
+    assert np.array_equal(decode(encoded(garment()), GREY), expected)

@@ -110,13 +110,14 @@ def test_a_worse_model_is_published_and_not_promoted_over_the_shipped_one(
 
 
 class Resumed(NamedTuple):
-    """A training that lost its follower, then its stack, and goes on."""
+    """A training that lost its follower, then its stack, and goes on; another one waits for it."""
 
     left: Producer  #: the command that was interrupted
     code: int  #: of it
     survivors: list[int]  #: trainers after that
     paused: list[OpenRequest]  #: what is listed without a stack
     follower: Producer  #: the command that follows it now
+    waiting: Producer  #: a training from a folder, by a published version and a network of its own
 
 
 @pytest.fixture(scope="module")
@@ -133,21 +134,15 @@ def resumed(commands: Commands) -> Resumed:
     listed = commands.done("train", "--list", "--json").out
     paused = msgspec.json.decode(listed, type=list[OpenRequest])
     follower = commands.hangtag("train", "--follow", LONG)
-    follower.wait_for_log(f"of {EPOCHS}, loss")
-    return Resumed(command, code, survivors, paused, follower)
-
-
-@pytest.fixture(scope="module")
-def waiting(commands: Commands, resumed: Resumed) -> Producer:
-    """A training from a folder, by a published version and by a network of its own, that waits
-    for the first."""
+    wait_for("its turn", lambda: commands.state(LONG) is RequestState.RUNNING)
     teacher = old_version.publish(commands.registry, "garments", trainers.LABELS)
-    command = commands.hangtag(
+    waiting = commands.hangtag(
         "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
         "--seed", "4", "--teacher", teacher.ref, "--teach-by", "1", "--json", "--request-id", NEXT,
     )  # fmt: skip
     wait_for("the next", lambda: commands.state(NEXT) is RequestState.WAITING)
-    return command
+    follower.wait_for_log(f"of {EPOCHS}, loss")
+    return Resumed(command, code, survivors, paused, follower, waiting)
 
 
 class Ended(NamedTuple):
@@ -159,10 +154,10 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ended(commands: Commands, resumed: Resumed, waiting: Producer) -> Ended:
+def ended(commands: Commands, resumed: Resumed) -> Ended:
     cancelled = commands.done("train", "--cancel", LONG)
-    assert waiting.wait() == Exit.OK, waiting.story
-    trained = msgspec.json.decode(waiting.out, type=Trained)
+    assert resumed.waiting.wait() == Exit.OK, resumed.waiting.story
+    trained = msgspec.json.decode(resumed.waiting.out, type=Trained)
     return Ended(cancelled, resumed.follower, trained)
 
 
@@ -177,15 +172,15 @@ def test_a_training_outlives_ctrl_c_and_the_stack(resumed: Resumed) -> None:
 
 
 def test_data_are_displayed_while_a_training_runs_and_the_next_training_waits_for_it(
-    commands: Commands, waiting: Producer
+    commands: Commands, resumed: Resumed
 ) -> None:
     shown = commands.done("dataset", "show", "--data", "photos", "-o", "plots").out
     assert "sandal" in shown
     assert (commands.place.folder / "plots/grid.png").exists()
     assert commands.state(LONG) is RequestState.RUNNING
     assert commands.state(NEXT) is RequestState.WAITING
-    waiting.wait_for_log("waiting: train endless (tutorial) is running")
-    assert f"(request {LONG})" in waiting.log
+    resumed.waiting.wait_for_log("waiting: train endless (tutorial) is running")
+    assert f"(request {LONG})" in resumed.waiting.log
 
 
 def test_a_cancelled_training_ends_unpublished_and_the_next_one_has_its_turn(

@@ -26,11 +26,13 @@ from worker.evaluation.reliability import reliability
 from worker.plots import (
     evaluation_plots,
     mistakes,
+    plot_style,
     prediction_sheet,
     reliability_diagram,
     sample_grid,
 )
 from worker.plots.confusion import confusion_matrix
+from worker.plots.curves import curves
 from worker.plots.mistakes import most_confident
 from worker.plots.panels import Panel, empty_page
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
@@ -134,6 +136,18 @@ def test_no_caption_overlaps_another_panel(case: Case) -> None:
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 30, "savefig.dpi": 30}):
         assert evaluation_plots.plots(*CASES[PHOTOS]) == drawn(PHOTOS)
+
+
+def test_a_plot_is_laid_out_once_as_matplotlib_does_twice() -> None:
+    history, expected = CASES["ten"].history, io.BytesIO()
+    with matplotlib.rc_context(plot_style._changed()):
+        undecorated(curves)(history).savefig(
+            expected, format="png", bbox_inches="tight", pad_inches=plot_style.MARGIN_INCHES
+        )
+    whole = np.asarray(Image.open(expected).convert("L"), int)
+    found = np.asarray(Image.open(io.BytesIO(drawn("ten")["curves.png"])).convert("L"), int)
+    assert found.shape == whole.shape
+    assert np.abs(found - whole).mean() < 1  # of 255: the file has a palette
 
 
 @pytest.mark.parametrize("case", ["ten", PHOTOS])

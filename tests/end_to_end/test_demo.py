@@ -18,7 +18,7 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import Place
 
-IMAGES = 200
+IMAGES = 100
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared import keys
+from shared.errors import Exit
 from shared.process import resident_bytes
 from shared.registry import mirror_writer
 from shared.registry.registry import Registry
@@ -17,7 +18,7 @@ from tests.support.images.gallery import Gallery
 from tests.support.jobs import expected_table, model_versions
 from tests.support.jobs.claims import catch
 from tests.support.jobs.version_swaps import Swaps
-from tests.support.processes import procfs
+from tests.support.processes import in_process, procfs
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, Worker, wait_for
 from tests.support.servers.redis_server import RedisServer
 
@@ -61,7 +62,10 @@ def test_a_running_job_keeps_its_version_and_the_next_has_the_new_one(
     assert {order[0], order[-1]} == {old.card.ref}
     assert set(order) == {old.card.ref, new.card.ref}
     assert worker.log.count(" (litert) is loaded") == 2
-    finish(start(workers, images, tmp_path / "b.csv", paths[:1]), table_of_first(short))
+    after = tmp_path / "after.csv"
+    done = in_process.run(workers, *classify(after, paths[:1]), cwd=images.cwd)
+    assert done.code == Exit.OK, done.story
+    assert after.read_bytes() == table_of_first(short)
     worker.wait_for_log(f"{old.card.ref} (litert) is evicted")
     assert worker.children == children
 
@@ -84,18 +88,15 @@ def test_after_ten_swaps_a_child_is_as_large_as_after_one(
 
 
 def start(workers: Fleet, images: Gallery, output: Path, paths: list[str]) -> Producer:
+    return workers.producer(*classify(output, paths), cwd=images.cwd)
+
+
+def classify(output: Path, paths: list[str]) -> tuple[str, ...]:
+    """The arguments of a job of these images."""
     listed = output.with_suffix(".txt")
     listed.write_text("".join(f"{path}\n" for path in paths))
-    arguments = (
-        "classify",
-        "--list",
-        str(listed),
-        "-o",
-        str(output),
-        "--model",
-        model_versions.NAME,
-    )
-    return workers.producer(*arguments, cwd=images.cwd)
+    options = ("-o", str(output), "--model", model_versions.NAME)
+    return ("classify", "--list", str(listed), *options)
 
 
 def promote(workers: Fleet, registry: Registry, version: expected_table.Version) -> None:

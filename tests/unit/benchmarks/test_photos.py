@@ -17,7 +17,7 @@ from tests.support.jobs import accuracy
 from worker.preprocessing.orientation import UPRIGHT, orientation_of
 
 #: The first images of the benchmark's own sample. Each photograph takes 20 ms to make.
-FEW = 150
+FEW = 75
 #: Near chance (0.1): the reason for the conversion.
 UNTREATED = 0.35
 

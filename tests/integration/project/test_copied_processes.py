@@ -29,8 +29,10 @@ def is_copy(command: Producer) -> bool:
 
 def test_it_prints_and_returns_the_same(server: RedisServer, tmp_path: Path) -> None:
     with Fleet(server) as fleet:
+        cwd = tmp_path / os.fsdecode(b"\xff")
+        cwd.mkdir()
         for words in COMMANDS:
-            copy, other = (started(fleet, tmp_path, copied, *words) for copied in (True, False))
+            copy, other = (started(fleet, cwd, copied, *words) for copied in (True, False))
             assert (is_copy(copy), is_copy(other)) == (True, False)
             assert copy.wait() == other.wait(), copy.story
             assert (copy.out, copy.log) == (other.out, other.log)

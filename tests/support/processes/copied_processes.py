@@ -43,11 +43,11 @@ _sources: dict[tuple[int, str], _Source] = {}
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a copy has to do."""
+    """What a copy has to do, in bytes: nothing of it need be UTF-8."""
 
-    arguments: list[str]
-    cwd: str
-    environment: dict[str, str]
+    arguments: list[bytes]
+    cwd: bytes
+    environment: dict[bytes, bytes]
 
 
 class CopiedProcess:
@@ -102,7 +102,9 @@ def start(
     key = os.getpid(), program
     if key not in _sources:
         _sources[key] = _Source(program)
-    return _sources[key].start(Order(list(arguments), str(cwd), dict(environment)), output, errors)
+    encoded = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+    order = Order([os.fsencode(word) for word in arguments], os.fsencode(cwd), encoded)
+    return _sources[key].start(order, output, errors)
 
 
 class _Source:
@@ -203,14 +205,14 @@ def _become(order: Order, output: int, errors: int, report: int) -> Order:
         os.dup2(fd, standard)
         os.close(fd)
     os.chdir(order.cwd)
-    os.environ.clear()
-    os.environ.update(order.environment)
+    os.environb.clear()
+    os.environb.update(order.environment)
     return order
 
 
 def _run(program: str, order: Order) -> NoReturn:
-    sys.path[0] = order.cwd  # as `python -m` has it
-    sys.argv[1:] = order.arguments
+    sys.path[0] = os.fsdecode(order.cwd)  # as `python -m` has it
+    sys.argv[1:] = map(os.fsdecode, order.arguments)
     runpy.run_module(program, run_name="__main__", alter_sys=True)
     sys.exit()
 

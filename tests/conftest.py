@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from producer.pages import thumbnails
+from shared import garbage
 from shared.broker import runtime_paths
 from tests.support import random_seed
 from tests.support.processes import copied_processes
@@ -41,9 +42,6 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-#: New objects between two searches for garbage, as in the product (producer/cli/main.py): imports
-#: and models make many objects that stay.
-GC_THRESHOLD = 50_000
 #: A process that has been killed ends within this time, also on a busy machine.
 REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
@@ -60,6 +58,7 @@ def _leave_the_users_state() -> None:
 
 
 _leave_the_users_state()
+garbage.skip_last_search()
 
 
 #: Kinds of tests whose commands and workers may be copies; those of faults start each one.
@@ -158,7 +157,7 @@ def pytest_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(GC_THRESHOLD)
+        garbage.search_seldom()  # as in the product
         gc.enable()
 
 

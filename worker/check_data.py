@@ -10,6 +10,7 @@ import sys
 
 import msgspec
 
+from shared import garbage
 from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.pipes.data_check import DataQuestion, DataVerdict
@@ -20,6 +21,7 @@ from worker.datasets.sample import check_index
 
 def main() -> None:
     """Answer one question."""
+    garbage.skip_last_search()
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=DataQuestion)
     sys.stdout.buffer.write(msgspec.json.encode(verdict(question)))
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from shared import garbage
 from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
 from shared.messages.model_card import Card, decode_card
@@ -37,6 +38,7 @@ Progress = Callable[[int, int], None]
 
 def main() -> None:
     """Answer one question."""
+    garbage.skip_last_search()
     question = mistakes.decode_question(receive(sys.stdin.buffer) or b"")
 
     def searched(done: int, total: int) -> None:

@@ -7,7 +7,6 @@ runs at a time; the second process does other work meanwhile.
 
 from __future__ import annotations
 
-import gc
 import os
 from contextlib import suppress
 from typing import Any
@@ -19,7 +18,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared import keys
+from shared import garbage, keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
@@ -40,9 +39,6 @@ from worker.requests.shutdown import ShutdownNotice
 ROLE = "trainer"
 #: A training that takes longer counts as hung.
 LIMIT_S = 24 * 3600
-#: New objects between two searches for garbage. TensorFlow's modules make 300,000 that stay: with
-#: Python's 700, a twentieth of the time in which it is imported goes into searches.
-GC_THRESHOLD = 50_000
 settings, broker, events = access_check.configuration()
 shutdown, long_work = ShutdownNotice(), LongWork()
 app: Celery = make_app(broker, ROLE, events)
@@ -62,7 +58,7 @@ worker_shutting_down.connect(shutdown.send)
 def train(request: str) -> str:
     """The task that a hint starts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    gc.set_threshold(GC_THRESHOLD)
+    garbage.search_seldom()
     from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED, MADE_WAY
 

@@ -24,7 +24,7 @@ from producer.stack.desired_state import Desired
 from producer.stack.service_group import Services, end_leftovers
 from producer.stack.socket_gate import SocketGate, is_ready
 from producer.stack.store_lock import StoreLock
-from shared import file_lock
+from shared import file_lock, garbage
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
 from shared.settings import Settings
@@ -181,6 +181,7 @@ def main() -> None:
     # A cleaner of old files in /tmp passes over a locked folder (tmpfiles.d(5)).
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     mine.sign(managed_process("supervisor", os.getpid()))
+    garbage.skip_last_search()
     logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
     try:
         Supervisor(settings, folder, mine).run()

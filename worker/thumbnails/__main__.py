@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 import sys
 
+from shared import garbage
 from shared.errors import ImageError
 from shared.pipes.framing import receive, send
 from shared.pipes.thumbnail import Order, Thumbnail, decode_order, encode
@@ -24,6 +25,7 @@ TIME_LIMIT_S = 15.0
 
 def main() -> None:
     """Serve until the input ends."""
+    garbage.skip_last_search()
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     warm_up()  # before files are out of reach
     with memory_limit(MEMORY_BYTES):

@@ -168,6 +168,20 @@ serve.main(["{app}", "--concurrency", "1"])
     return loaded_and_printed(program)
 
 
+@pytest.mark.parametrize("module", ["worker.health", "worker.thumbnails"])
+def test_a_short_process_ends_without_a_search_for_garbage(module: str) -> None:
+    """It is a fifth of its time."""
+    program = f"""
+import atexit, gc, runpy
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+runpy.run_module("{module}", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT
+    )
+    assert done.stdout.endswith(b"True\n"), done
+
+
 PARENTS = pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
 
 

@@ -25,7 +25,7 @@ from producer.journal.records import FinishedBatch
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED
 from shared.messages.batch import BatchResult, decode_result, encode_result
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.registry import packaged
 from tests.support.jobs.frozen_table import FrozenTable
 

@@ -22,7 +22,7 @@ JOB_PARTS = (
 
 
 def classify_queue(generation: int) -> str:
-    """The queue of jobs that need workers of this generation (shared/messages/job.py)."""
+    """The queue of jobs that need workers of this generation (shared/messages/job_record.py)."""
     return CLASSIFY_QUEUE if generation == 1 else f"{CLASSIFY_QUEUE}:{generation}"
 
 

@@ -13,7 +13,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
-from shared.messages.job import served
+from shared.messages.job_record import served
 from shared.process import parent_id
 from worker.lifecycle import access_check, celery_consumer, first_import, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import start_heartbeat

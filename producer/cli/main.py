@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.groups import GroupedCommands
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import garbage

@@ -24,7 +24,7 @@ from shared.errors import Exit, UsageError
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.checked_data import CheckedRows
 from shared.messages.files import DIGEST_BYTES
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, card_sha256
 
 BATCH_ROWS = 2048

@@ -21,7 +21,7 @@ from shared.failpoints import failpoint
 from shared.ledger.batch_ledger import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
 from shared.messages.batch import max_result_bytes
-from shared.messages.job import JobRecord, encode_job, generation
+from shared.messages.job_record import JobRecord, encode_job, generation
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)

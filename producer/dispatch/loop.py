@@ -27,7 +27,7 @@ from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, Exit, SetupError
 from shared.messages.batch import decode_result
-from shared.messages.job import JobRecord, generation
+from shared.messages.job_record import JobRecord, generation
 from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.

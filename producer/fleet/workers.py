@@ -18,7 +18,7 @@ from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.job import newest
+from shared.messages.job_record import newest
 from shared.settings import Settings
 
 _COLUMNS = (

@@ -34,7 +34,7 @@ from producer.rendering.display_options import (
     make_table,
 )
 from shared.errors import Exit, HangtagError, SetupError, UsageError
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
 from shared.process import child_id, machine_id
 

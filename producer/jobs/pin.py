@@ -14,7 +14,7 @@ from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import Pinned
 from shared.messages import model_card
 from shared.messages.batch import new_id
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_name import parse
 from shared.registry import mirror_reader
 

@@ -62,10 +62,10 @@ def serve(
     """
     if lack := installation.missing(PACKAGES, "review"):
         raise SetupError(f"the review page cannot be served: {lack}")
-    from producer.review.app import make
     from producer.review.connections import Connections
     from producer.review.desk import Asset, Desk
     from producer.review.guard import Guard
+    from producer.review.web_app import make
 
     answers = _read_answers(output)
     if label and label not in answers.card.labels:

@@ -16,7 +16,7 @@ from producer.rows.acceptance import UNKNOWN
 from producer.rows.decide import Decision, marked, without
 from producer.rows.row_batch import RowBatch, Rules
 from shared.image_status import BY_CODE, FLAGS
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 
 PATH = "path"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from producer.fleet import commands
 from producer.present.formatting import one_line
-from producer.processes import lock, log_file
+from producer.processes import lock, process_log
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
 from producer.stack.socket_gate import is_ready
@@ -75,7 +75,7 @@ def _start_supervisor(settings: Settings, folder: Path) -> int:
     commands.check_installed()
     _ = settings.events  # an invalid setting is reported here, not in the log
     path = folder / LOG_NAME
-    log_file.bound(path)
+    process_log.bound(path)
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
     (folder / STORE_FILE).write_bytes(os.fsencode(settings.store_path.absolute()))
     with path.open("ab") as log:

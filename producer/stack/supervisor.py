@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from producer.processes import lock, log_file
+from producer.processes import lock, process_log
 from producer.processes.process_handle import ManagedProcess, forget_roster, managed_process
 from producer.stack import desired_state
 from producer.stack.autoscaler import Autoscaler
@@ -87,7 +87,7 @@ class Supervisor:
         if self._lock.lost:
             self._ending = True  # the folder was removed; another stack may be there by now
             return
-        log_file.bound(self._folder / LOG_NAME)
+        process_log.bound(self._folder / LOG_NAME)
         wanted = desired_state.load(self._folder)
         bounds = wanted.bounds(self._settings)
         children = self._autoscaler.children(bounds, self._backlog)

@@ -20,7 +20,7 @@ from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
 from shared.failpoints import failpoint
-from shared.messages.job import served
+from shared.messages.job_record import served
 
 _AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with the first connection
 

@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.messages.job import check_hint, served
+from shared.messages.job_record import check_hint, served
 from shared.messages.requests import check_request_id
 
 CLASSIFY_TASK = "hangtag.classify"

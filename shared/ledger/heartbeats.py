@@ -44,7 +44,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: a batch that two workers did counts for both.
     failures: dict[str, Count]
     idle: list[str] = []  #: of the children, those without a hint
-    generation: Count = 1  #: of the jobs that it can do (shared/messages/job.py)
+    generation: Count = 1  #: of the jobs that it can do (shared/messages/job_record.py)
 
     @property
     def name(self) -> str:

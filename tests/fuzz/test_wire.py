@@ -29,7 +29,7 @@ from shared.messages.batch import (
     encode_result,
 )
 from shared.messages.files import Reference
-from shared.messages.job import JOB_ID, MAX_BATCHES, JobRecord, decode_job, encode_job
+from shared.messages.job_record import JOB_ID, MAX_BATCHES, JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card, encode_card
 from shared.messages.requests import Evaluate, Import, Request, decode_request, encode_request
 from shared.messages.training import Train

@@ -17,7 +17,7 @@ from shared.image_status import BY_CODE, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
 from shared.messages.files import Reference, digests
-from shared.messages.job import JobRecord, check_hint, decode_job
+from shared.messages.job_record import JobRecord, check_hint, decode_job
 from worker.inference.model_cache import LoadedModel
 from worker.inference.predictions import decode_batch, join, top_k, with_outliers
 from worker.inference.process_state import ProcessState

@@ -14,7 +14,7 @@ from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger.batch_ledger import BatchLedger
 from shared.messages import model_card
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry import mirror_reader

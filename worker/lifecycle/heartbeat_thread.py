@@ -28,7 +28,7 @@ from shared.errors import BrokerRefuses
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.job import newest
+from shared.messages.job_record import newest
 from shared.process import resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate

@@ -15,7 +15,7 @@ from shared.errors import ImageError
 from shared.pipes.framing import receive, send
 from shared.pipes.thumbnail import Order, Thumbnail, decode_order, encode
 from worker.inference.resource_limits import memory_limit, time_limit
-from worker.thumbnails.thumbnail import thumbnail, warm_up
+from worker.thumbnails.small_picture import thumbnail, warm_up
 
 #: One image takes at most 0.8 GB (worker/decoding/size_limits.py).
 MEMORY_BYTES = 1536 << 20

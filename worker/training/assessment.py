@@ -16,7 +16,7 @@ from worker.datasets.examples import Examples, ImageRows, Labels
 from worker.evaluation.metrics import score
 from worker.plots import evaluation_plots
 from worker.plots.curves import Line
-from worker.plots.operating_points import accepted_accuracy
+from worker.plots.operating_points_plot import accepted_accuracy
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Logits, Probabilities

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from producer.cli.command_examples import examples
 from producer.cli.display import display_options, make_display
-from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam

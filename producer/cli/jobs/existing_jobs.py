@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from producer.cli.command_examples import examples
 from producer.cli.confirm import confirm, yes_option
-from producer.cli.examples import examples
 from producer.cli.jobs.classify import show_summary
 from producer.cli.names import JOB
 from producer.cli.options import quiet_option

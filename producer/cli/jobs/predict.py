@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option, report_drawn
 from shared.errors import Exit

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 
 
 @click.command(

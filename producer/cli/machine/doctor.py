@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.options import json_option, print_answer
 from shared.errors import Exit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from shared.settings import Settings
 
 PORT = 9808

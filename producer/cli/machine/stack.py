@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.params import FORM, HELP, Wanted, WorkersParam
 from producer.present.formatting import show_json
 from shared.errors import SetupError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.params import CHILDREN_MAX
 from producer.cli.watching import show_lines, watch_option
 from shared.errors import UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.results.compare import page_options, show_comparison
 from shared.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.names import MODEL_NAME
 from producer.cli.options import (
     json_option,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
 from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import json_option, quiet_option
 from shared.settings import Settings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from producer.cli.command_examples import examples
 from producer.cli.confirm import confirm, yes_option
-from producer.cli.examples import examples
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
 from producer.cli.options import (
     force_option,

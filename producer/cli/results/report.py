@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from producer.cli.examples import examples
+from producer.cli.command_examples import examples
 from producer.cli.names import JOB
 from producer.cli.options import json_option, quiet_option
 from shared.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from producer.cli.command_examples import examples
 from producer.cli.display import display_options, make_display
-from producer.cli.examples import examples
 from producer.cli.names import JOB
 from producer.formats.table_formats import FORMATS, SUFFIXES
 

@@ -17,7 +17,7 @@ from shared.errors import BadMessage, Unseen
 from shared.ledger.batch_ledger import BatchState
 from shared.messages.batch import encode_images
 from shared.messages.files import Reference, stamp
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.registry import packaged
 from shared.settings import Settings
 from tests.support.images import gallery

@@ -19,7 +19,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger.batch_ledger import BatchLedger, BatchState
 from shared.messages.batch import encode_images
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.process import child_id
 from shared.registry import packaged
 from shared.settings import Settings

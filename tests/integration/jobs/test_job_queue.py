@@ -20,7 +20,7 @@ from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.settings import Settings
 from tests.support.jobs.newer_record import GENERATION, NewerRecord, newer
 from tests.support.servers.redis_server import RedisServer

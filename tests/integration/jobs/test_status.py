@@ -11,7 +11,7 @@ import pytest
 from producer.jobs import status
 from shared import keys
 from shared.ledger import heartbeats
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 

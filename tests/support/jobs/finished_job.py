@@ -18,7 +18,7 @@ from producer.locations import row_files
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from shared.settings import Settings

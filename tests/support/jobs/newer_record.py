@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from shared.messages import job
-from shared.messages.job import JobRecord
+from shared.messages import job_record
+from shared.messages.job_record import JobRecord
 
 GENERATION = 2
 
@@ -21,5 +21,8 @@ class NewerRecord(JobRecord, frozen=True, forbid_unknown_fields=True):
 @contextmanager
 def newer() -> Iterator[None]:
     """Hangtag as it will be with this field, in what is imported in the block."""
-    with patch.object(job, "JobRecord", NewerRecord), patch.dict(job.SINCE, columns=GENERATION):
+    with (
+        patch.object(job_record, "JobRecord", NewerRecord),
+        patch.dict(job_record.SINCE, columns=GENERATION),
+    ):
         yield

@@ -16,7 +16,7 @@ from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.files import NO_STAMP, digest
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, card_sha256, encode_card
 from shared.registry import packaged
 

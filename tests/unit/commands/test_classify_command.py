@@ -24,7 +24,7 @@ from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.totals import AnswerCounts, Failures
 from producer.output.output_path import default_output
 from shared.errors import Exit, UsageError
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
 from tests.support.jobs.finished_job import finish, options_of

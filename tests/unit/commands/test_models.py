@@ -23,7 +23,7 @@ from producer.models.import_model import MAX_FILE_BYTES, read_labels
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
 from shared.registry import packaged
 from shared.registry.registry import Registry

@@ -22,7 +22,7 @@ from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import card_sha256
 from shared.registry import packaged
 from tests.support.jobs.finished_job import ID, finish, options_of

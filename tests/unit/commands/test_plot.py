@@ -22,7 +22,7 @@ from shared.pipes.thumbnail import Order
 from tests.support.images.decompression_bombs import bombs
 from tests.support.images.image_zoo import garment, variants
 from worker.demo.images import encoded
-from worker.thumbnails.thumbnail import thumbnail
+from worker.thumbnails.small_picture import thumbnail
 
 LABELS = ("Bag", "Coat", "Trouser")
 IMAGE = thumbnail(Order(encoded(garment()), plot.SIDE_PIXELS, plot.MAX_BYTES))

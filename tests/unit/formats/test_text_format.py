@@ -29,7 +29,7 @@ from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
 from tests.unit.output.test_csv_cells import names
 

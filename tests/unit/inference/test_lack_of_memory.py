@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from shared.errors import SetupError
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.registry import packaged
 from worker.inference.classify_batch import _classify_images
 from worker.inference.model_cache import LoadedModel

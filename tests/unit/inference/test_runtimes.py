@@ -18,7 +18,7 @@ import pytest
 
 from shared import runtimes
 from shared.errors import SetupError
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert

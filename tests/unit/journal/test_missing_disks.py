@@ -19,7 +19,7 @@ from producer.journal.job_index import MISSING_S, SEEN_S, IndexedJob, entries, i
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from shared.errors import Exit
-from shared.messages.job import JobRecord
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import card_sha256
 from shared.process import machine_id
 from shared.registry import packaged

@@ -15,7 +15,7 @@ from producer.journal.snapshot import JobState, JobView, read_snapshot
 from producer.journal.totals import JobCounts
 from shared.errors import Damaged, Exit, SetupError
 from shared.image_status import FLAGS
-from shared.messages.job import JobRecord, encode_job
+from shared.messages.job_record import JobRecord, encode_job
 
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)
 NAME_BYTES, IMAGES = 90, 1_000

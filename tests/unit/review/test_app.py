@@ -16,10 +16,10 @@ from starlette.types import Message
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
-from producer.review.app import MAX_ROWS, make
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from producer.review.guard import MAX_BODY_BYTES
+from producer.review.web_app import MAX_ROWS, make
 from shared.labels import correction_log
 from tests.support.jobs.finished_job import finish, options_of
 

@@ -19,7 +19,7 @@ from shared.messages.batch import (
     encode_images,
     encode_result,
 )
-from shared.messages.job import JobRecord, decode_job, encode_job
+from shared.messages.job_record import JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card
 from shared.runtimes import RUNTIMES
 from tests.support.jobs.image_blobs import decode_images

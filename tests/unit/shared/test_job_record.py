@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from shared import keys
-from shared.messages import job
-from shared.messages.job import JobRecord, decode_job, encode_job, generation, newest, served
+from shared.messages import job_record
+from shared.messages.job_record import JobRecord, decode_job, encode_job, generation, newest, served
 from tests.support.jobs.newer_record import GENERATION, NewerRecord, newer
 
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 3, "out.csv", "host", 0.5)
@@ -53,6 +53,6 @@ def test_a_job_that_needs_a_later_field_is_for_workers_that_know_it() -> None:
 def test_each_field_that_the_first_workers_do_not_know_states_its_generation() -> None:
     """Without it, older workers would get the job's batches, and release them without end."""
     later = JobRecord.__struct_fields__[len(FirstRecord.__struct_fields__) :]
-    assert set(later) == set(job.SINCE)
+    assert set(later) == set(job_record.SINCE)
     assert len(JobRecord.__struct_defaults__) == len(later)
-    assert sorted({1, *job.SINCE.values()}) == list(range(1, newest() + 1))
+    assert sorted({1, *job_record.SINCE.values()}) == list(range(1, newest() + 1))

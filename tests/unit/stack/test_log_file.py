@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from producer.processes import log_file
+from producer.processes import process_log
 
 WRITERS, LINES = 3, 30_000
 #: Of each writer between two looks at the log: 70 kB. Slow looks do not let the log grow.
@@ -47,15 +47,15 @@ def test_it_is_bounded_while_several_processes_write_to_it(tmp_path: Path) -> No
                 waiting -= {writer for writer in waiting if _has_written(writer)}
                 before = path.stat().st_size
                 longest = max(longest, before)
-                log_file.bound(path)
+                process_log.bound(path)
                 cuts += path.stat().st_size < before
         for writer in writers:
             writer.communicate()
     older = tmp_path / "stack.log.1"
     total = WRITERS * LINES * len(f"0 {0:06} {'x' * 60}\n")
     assert cuts >= 2
-    assert longest < 2 * log_file.MAX_BYTES < total
-    assert older.stat().st_size < 2 * log_file.MAX_BYTES
+    assert longest < 2 * process_log.MAX_BYTES < total
+    assert older.stat().st_size < 2 * process_log.MAX_BYTES
     data = path.read_bytes()
     assert b"\0" not in data
     lines = data.decode().splitlines()
@@ -74,8 +74,8 @@ def _has_written(writer: subprocess.Popen[bytes]) -> bool:
 
 def test_a_short_or_absent_log_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "stack.log"
-    log_file.bound(path)
+    process_log.bound(path)
     path.write_text("short")
-    log_file.bound(path)
+    process_log.bound(path)
     assert [one.name for one in tmp_path.iterdir()] == ["stack.log"]
     assert path.read_text() == "short"

@@ -53,8 +53,7 @@ class BatchReader:
     def finished_batches(self, after: int = BEFORE_ALL) -> Iterator[FinishedBatch]:
         """Every finished batch after this one, in order, one in memory at a time."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, FINISHED, after):
-                yield record.finished()
+            yield from records.finished(self._db, FINISHED, after)
 
     def final_batches(self, after: int) -> Iterator[FinishedBatch]:
         """The finished batches that follow this one without a gap, up to the first one of which a

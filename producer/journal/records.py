@@ -167,6 +167,12 @@ def one(database: sqlite3.Connection, n: int) -> Record:
     return record
 
 
+def finished(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[FinishedBatch]:
+    """The batches that an SQL clause selects, which must have results, one in memory at a time."""
+    for record in read(database, clause, *values):
+        yield record.finished()
+
+
 def read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[Record]:
     """The records that an SQL clause selects, one in memory at a time."""
     for record, good in _read(database, clause, *values):

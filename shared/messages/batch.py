@@ -23,7 +23,7 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 from shared.image_status import BY_CODE, FLAGS, Status
-from shared.messages.files import DIGEST_BYTES, Reference, unpack
+from shared.messages.files import Reference, unpack
 
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # without similar ones
 _ID_LENGTH = 8
@@ -74,7 +74,7 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
 
     def width(self, column: str) -> int:
         """The bytes that a column has for each image."""
-        return array(KINDS[column]).itemsize * (self.k if column in _OF_LABELS else 1)
+        return _width(column, self.k)
 
     def column(self, name: str) -> bytes:
         """A column with values for each image."""
@@ -119,6 +119,10 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
         return self
 
 
+def _width(column: str, k: int) -> int:
+    return array(KINDS[column]).itemsize * (k if column in _OF_LABELS else 1)
+
+
 def encode_result(result: BatchResult) -> bytes:
     """The result as MessagePack."""
     return msgspec.msgpack.encode(result)
@@ -143,7 +147,7 @@ def numbers(kind: str, data: bytes) -> Any:
 def max_result_bytes(k: int) -> int:
     """The size of the largest result with `k` labels for each image."""
     headers = 64  # of MessagePack: one for each field
-    return headers + MAX_BATCH_IMAGES * (1 + 2 * k + 4 * k + 1 + DIGEST_BYTES)
+    return headers + MAX_BATCH_IMAGES * sum(_width(column, k) for column in KINDS)
 
 
 def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:

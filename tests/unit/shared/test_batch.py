@@ -14,6 +14,7 @@ from shared.errors import BadMessage
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.ledger import heartbeats
 from shared.messages.batch import (
+    KINDS,
     BatchResult,
     decode_result,
     encode_images,
@@ -124,6 +125,10 @@ def test_a_blob_with_an_unknown_status_or_an_absurd_count_is_a_bad_message(
 ) -> None:
     with pytest.raises(BadMessage):
         decode_images(struct.pack(f"<{len(words)}I", *words))
+
+
+def test_every_column_of_a_result_has_a_kind() -> None:
+    assert BatchResult.__struct_fields__ == ("k", *KINDS)
 
 
 @given(st.data(), results())

@@ -23,6 +23,7 @@ from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
 from producer.dispatch import batcher, loop
 from producer.dispatch.job_queue import JobQueue, Result
+from producer.formats import growing_table
 from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import Walk
@@ -51,7 +52,8 @@ PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (JobQueue, "trim", "redis: trim"),
     (loop, "decode_result", "check results"),
     (loop.DispatchLoop, "_poll", "poll ledger and workers"),
-    (job_table.JobTable, "write_table", "render the table"),
+    (growing_table.GrowingTable, "advance", "rows beside the work"),
+    (job_table.JobTable, "write_table", "rows at the end, table"),
 )
 CHILD_STEPS: tuple[tuple[Any, str, str], ...] = (
     (BatchLedger, "claim", "claim"),

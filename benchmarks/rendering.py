@@ -1,8 +1,9 @@
 """`python -m benchmarks.rendering`: processor time of the rows of a table, beside that of 69e60f4f.
 
-Results of the packaged version's size are rendered from the bytes of a journal to those of a file,
-in one process and in turns; the median of the ratios leaves out what else the machine does. Memory
-is the greatest of a process that renders one form of batches that it makes one after the other.
+Results of the packaged version's size, with as many labels for an image as a job keeps, are
+rendered from the bytes of a journal to those of a file, in one process and in turns; the median of
+the ratios leaves out what else the machine does. Memory is the greatest of a process that renders
+one form of batches that it makes one after the other.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import median
 from benchmarks.report.tables import markdown
 from producer.formats.table_file import render
 from producer.formats.table_formats import CSV, FORMATS
+from producer.inputs.job_options import KEPT_LABELS
 from producer.journal.records import FinishedBatch
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED
@@ -32,7 +34,7 @@ from tests.support.jobs.frozen_table import FrozenTable
 ROWS, BATCH_ROWS, REPEATS = 1_000_000, 1_024, 5
 #: Of a form that is rendered once.
 SLOW_S = 10.0
-JOB = JobRecord("benchmrk", "fashion-mnist", 0, "0" * 64, "litert", 1, "out", "host", 0.0)
+JOB = JobRecord("benchmrk", "fashion-mnist", 0, "0" * 64, "litert", KEPT_LABELS, "out", "host", 0.0)
 
 
 class Journal:
@@ -55,9 +57,12 @@ def _batch(chance: random.Random, n: int, labels: int) -> FinishedBatch:
     """Most rows are confident, as on images like those that the model has learned from."""
     numbers = range(n * BATCH_ROWS, (n + 1) * BATCH_ROWS)
     names = b"\0".join(b"photos/%03d/img_%07d.png" % (n, i) for i in numbers)
-    confidences = array("f", (min(1.0, max(0.2, chance.betavariate(8, 0.4))) for _ in numbers))
-    found = array("H", (chance.randrange(labels) for _ in numbers))
-    result = BatchResult(1, bytes(BATCH_ROWS), found.tobytes(), confidences.tobytes())
+    found, confidences = array("H"), array("f")
+    for _ in numbers:
+        best = min(1.0, max(0.4, chance.betavariate(8, 0.4)))
+        found.extend(chance.sample(range(labels), KEPT_LABELS))
+        confidences.extend((best, 0.7 * (1 - best), 0.2 * (1 - best)))
+    result = BatchResult(KEPT_LABELS, bytes(BATCH_ROWS), found.tobytes(), confidences.tobytes())
     return FinishedBatch(names, b"", b"", encode_result(result))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import KEPT_LABELS, JobOptions
 from producer.inputs.walk import Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
@@ -116,7 +116,7 @@ def load(folder: Path, card: Card) -> Answer:
         outputs = model.outputs(batch.images)
         if detector is not None and outputs.features is not None:
             batch = with_outliers(detector, outputs.features, batch)
-        return top_k(model.probabilities(outputs), batch, 1)
+        return top_k(model.probabilities(outputs), batch, KEPT_LABELS)
 
     return answer
 

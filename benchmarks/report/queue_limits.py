@@ -13,6 +13,7 @@ from benchmarks.measure.queue_run import PRODUCER, SERVER, Run
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
+from producer.inputs.job_options import KEPT_LABELS
 
 #: Minimum of the producer's measured processor time, which has a resolution of 10 ms.
 LEAST_S = 1.0
@@ -102,6 +103,6 @@ def child_rate(network: Network) -> float:
     for _ in range(_REPEATS):
         started = time.process_time()
         batch = decode_batch(card, files)
-        top_k(model.predict(batch.images), batch, 1)
+        top_k(model.predict(batch.images), batch, KEPT_LABELS)
         best = max(best, len(files) / (time.process_time() - started))
     return best

@@ -12,6 +12,10 @@ from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import AUTO
 from shared.messages.model_name import parse
 
+#: The labels of each image that a journal has at least, so that second and third guesses can be
+#: displayed later, without classifying again.
+KEPT_LABELS = 3
+
 
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that determines the answers, and the transport of files, which does not.
@@ -27,7 +31,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""  #: as typed; resolved once, when the job starts
     runtime: str = runtimes.DEFAULT.name
     #: The labels of each image that the table displays unless asked for others
-    #: (producer/rendering/display_options.py). The journal may have more (producer/jobs/pin.py).
+    #: (producer/rendering/display_options.py). The journal may have more.
     top_k: int = 1
     probabilities: bool = False
     #: The name of the table's format (producer/formats/table_formats.py). The table's path may end

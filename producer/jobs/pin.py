@@ -10,17 +10,13 @@ import msgspec
 import redis
 
 from producer.dispatch.window import file_limit
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import KEPT_LABELS, JobOptions
 from producer.journal.job_properties import Pinned
 from shared.messages import model_card
 from shared.messages.batch import new_id
 from shared.messages.job_record import JobRecord
 from shared.messages.model_name import parse
 from shared.registry import mirror_reader
-
-#: The labels of each image that a journal has at least, so that second and third guesses can be
-#: displayed later, without classifying again.
-KEPT_LABELS = 3
 
 
 def pin(client: redis.Redis, options: JobOptions) -> Pinned:

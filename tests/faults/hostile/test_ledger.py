@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import redis
 
-from producer.jobs.pin import KEPT_LABELS
+from producer.inputs.job_options import KEPT_LABELS
 from shared import keys
 from shared.ledger import heartbeats
 from shared.messages.batch import BatchResult, encode_result

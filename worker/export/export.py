@@ -31,6 +31,9 @@ from worker.runtimes.runtime import Graph, Logits, Probabilities
 
 log = logging.getLogger(__name__)
 KERAS, TFLITE = TENSORFLOW.artifact, LITERT.artifact
+#: What is displayed of an export.
+CONVERTING, CONVERTING_INT8 = "converting the network", "converting it to int8"
+COMPARING = "comparing the runtimes"
 #: Two runtimes round differently; a larger difference is an error.
 PROBABILITY_TOLERANCE = 1e-4
 #: Two probabilities that each differ by the tolerance may swap their order.
@@ -57,20 +60,25 @@ def export(
     *,
     requested: precision.Requested = "auto",
     mirror: bool = False,
+    on_part: Callable[[str], None] = lambda name: None,
 ) -> Served:
     """Export, choose precision, second pass and call size, and calibrate.
 
     `calibration` are training images for the ranges of int8; `mirror` permits a second pass.
+    `on_part` gets what is done next, and may raise to stop.
 
     Raises:
         SetupError: the two runtimes do not agree, or int8 was requested and cannot be exported.
     """
+    on_part(CONVERTING)
     card, converter = _plain(card), _Converter(network)
     files, fp32 = _fp32(network, converter, card, held.images)
+    on_part(COMPARING)
     tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
     if requested == "fp32":
         choice = precision.PrecisionChoice("fp32", precision.REQUESTED)
         return _served(card, files, choice, tried, held)
+    on_part(CONVERTING_INT8)
     try:
         data = converter.tflite(lambda graph: convert.int8_file(graph, calibration))
         int8 = second_pass.choose(_passes(_graph(card, data), held.images, mirror), held.labels)

@@ -21,7 +21,7 @@ class ProgressReporter(Observer):
     """Reports the progress of a training."""
 
     def __init__(self, report: Callable[[Progress], None]) -> None:
-        self._report = report
+        self._report, self._stage = report, LOADING
         self._images = self._epochs = self._teach_by = self._versions = 0
         self._teacher = 0  #: in training, 0 for the version itself
         self._heldout_accuracy: float | None = None
@@ -32,8 +32,17 @@ class ProgressReporter(Observer):
     def loading(self, done: int, total: int) -> None:
         self._report(Progress(LOADING, step=done, steps=total))
 
-    def part(self, name: str, done: int, total: int) -> None:
-        self._report(Progress(LOADING, part=name, step=done, steps=total))
+    def part(self, name: str, done: int = 0, total: int = 0) -> None:
+        self._report(
+            Progress(
+                self._stage,
+                part=name,
+                step=done,
+                steps=total,
+                heldout_accuracy=self._heldout_accuracy,
+                ended=self._ended,
+            )
+        )
 
     def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
         self._images, self._epochs = images, epochs
@@ -44,7 +53,7 @@ class ProgressReporter(Observer):
 
     def stage(self, name: str) -> None:
         """Report the start of a stage; the accuracy of the last epoch stays visible."""
-        heldout = self._heldout_accuracy
+        self._stage, heldout = name, self._heldout_accuracy
         self._report(Progress(name, heldout_accuracy=heldout, ended=self._ended))
         self._folds = FoldReporter(self._report, name)
 

@@ -30,7 +30,14 @@ from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export import convert, precision
 from worker.export.backbone_files import calibration_images
-from worker.export.export import KERAS, TFLITE, Served, check_agreement, predict_in_keras
+from worker.export.export import (
+    COMPARING,
+    KERAS,
+    TFLITE,
+    Served,
+    check_agreement,
+    predict_in_keras,
+)
 from worker.export.head_graph import keras_with_head, with_head
 from worker.inference import outlier_detector
 from worker.learners.learner import BuiltVersion, Task
@@ -56,6 +63,9 @@ COMPARED_IMAGES = 4
 LOGITS_TOLERANCE = 1e-4
 
 OnFold = Callable[[int, int], None]
+#: The part of the training after the folds.
+FITTING_ALL = "fitting to all photos"
+BUILDING = "building the network"
 
 
 class _TriedPrecision(NamedTuple):
@@ -90,11 +100,14 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
     def fit(self, data: PhotoFolder) -> FittedHead:
         work = self.task.work
         card = blank_card(work.name, self.task.recipe, data, work.seed)
-        return FittedHead(*_choose(work, data, card, self.task.observer.fold))
+        observer = self.task.observer
+        return FittedHead(
+            *_choose(work, data, card, observer.fold, lambda: observer.part(FITTING_ALL))
+        )
 
     def export(self, data: PhotoFolder, fitted: FittedHead) -> Served:
-        chosen = fitted.head.found
-        files, card = _export(self._backbone, data, chosen.head, fitted.card)
+        chosen, part = fitted.head.found, self.task.observer.part
+        files, card = _export(self._backbone, data, chosen.head, fitted.card, part)
         return Served(card, files, chosen.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedHead, served: Served) -> BuiltVersion:
@@ -146,6 +159,7 @@ def _choose(
     folder: PhotoFolder,
     card: Card,
     on_fold: OnFold = lambda done, total: None,
+    on_last: Callable[[], None] = lambda: None,
 ) -> tuple[_TriedPrecision, Card]:
     """The head of the precision that is served."""
     parts = _folds(folder)
@@ -158,6 +172,7 @@ def _choose(
             features, folder.learn.labels, len(folder.labels), parts, folder.groups,
             mirrored=mirrored, fit=partial(linear_head.fit, weighted=work.weighted),
             on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
+            on_last=on_last,
         )  # fmt: skip
         if folder.test is None:
             return _TriedPrecision(fitted, None)
@@ -179,9 +194,14 @@ def _choose(
 
 
 def _export(
-    backbone: Backbone, folder: PhotoFolder, head: Head, card: Card
+    backbone: Backbone,
+    folder: PhotoFolder,
+    head: Head,
+    card: Card,
+    on_part: Callable[[str], None] = lambda name: None,
 ) -> tuple[dict[str, bytes], Card]:
     """The files that runtimes load, which agree, and the card with their form."""
+    on_part(BUILDING)
     network = keras_with_head(
         efficientnet_lite.build(backbone, weights.load(backbone)), head.weights, head.bias
     )
@@ -200,6 +220,7 @@ def _export(
     if card.precision == "int8":
         served = with_head(folder.files.int8, head.weights, head.bias)
     files = {KERAS: convert.keras_file(network), TFLITE: served}
+    on_part(COMPARING)
     images = calibration_images(backbone.size_pixels)[:COMPARED_IMAGES]
     check_agreement(
         load_runtime.load_default(card, {TFLITE: exact}).predict(images),

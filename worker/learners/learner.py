@@ -38,8 +38,8 @@ class Observer:
     def loading(self, done: int, total: int) -> None:
         """Files that are read."""
 
-    def part(self, name: str, done: int, total: int) -> None:
-        """A part of the loading, with its own steps."""
+    def part(self, name: str, done: int = 0, total: int = 0) -> None:
+        """A part of the stage, with its own steps, or without any."""
 
     def stage(self, name: str) -> None:
         """The start of a stage."""

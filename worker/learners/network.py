@@ -131,6 +131,7 @@ class Network(Learner[Parts, Fitted]):
             calibration_images(data.learn.images),
             requested=work.precision,
             mirror=recipe.mirror,
+            on_part=self.task.observer.part,
         )
 
     def measure(self, data: Parts, fitted: Fitted, served: Served) -> BuiltVersion:

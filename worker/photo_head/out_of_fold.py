@@ -106,6 +106,7 @@ def fit_out_of_fold(
     mirrored: Features | None = None,
     fit: Callable[..., list[Head]] = linear_head.fit,
     on_fold: Callable[[int, int], None] = lambda done, total: None,
+    on_last: Callable[[], None] = lambda: None,
 ) -> OutOfFold:
     """Choose a head by the loss of its answers out of fold, then learn from all images.
 
@@ -115,7 +116,7 @@ def fit_out_of_fold(
     [n, features] are the features of the mirror images. They are learned from as well if that
     lowers the loss of softmax regression; answers are always to the images as they are. `fit` is
     that regression. `on_fold` gets the number of folds that are answered, those of all methods, and
-    may raise to stop.
+    `on_last` is called before the head learns from all images; both may raise to stop.
     """
 
     def regression(rows: Features, labels: Labels, values: Sequence[float]) -> list[Head]:
@@ -134,6 +135,7 @@ def fit_out_of_fold(
         if augmented.loss < first.loss:
             images, first = more, augmented
     second = images.best(analysis, shrinkages) if shrinkages else None
+    on_last()
     head, logits, values = _combined(images, first, second)
     cooling = temperature(logits, labels)
     right = logits.argmax(1) == labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -20,7 +20,16 @@ from shared.registry import packaged
 from worker.datasets.examples import Examples, Images
 from worker.evaluation.metrics import score
 from worker.export import call_size, precision
-from worker.export.export import Served, _passes, check_agreement, export, export_unlabelled
+from worker.export.export import (
+    COMPARING,
+    CONVERTING,
+    CONVERTING_INT8,
+    Served,
+    _passes,
+    check_agreement,
+    export,
+    export_unlabelled,
+)
 from worker.runtimes import load_runtime
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Outputs
@@ -59,12 +68,20 @@ def network(loud: float = 1.0) -> keras.Model:
     return model
 
 
-def exported(card: Card, held: Examples, wish: precision.Requested, loud: float = 1.0) -> Served:
-    return export(network(loud), card, held, held.images[:100], requested=wish)
+def exported(
+    card: Card,
+    held: Examples,
+    wish: precision.Requested,
+    loud: float = 1.0,
+    on_part: Callable[[str], None] = lambda name: None,
+) -> Served:
+    return export(network(loud), card, held, held.images[:100], requested=wish, on_part=on_part)
 
 
 def test_int8_is_served_if_it_costs_no_accuracy(card: Card, held: Examples) -> None:
-    served = exported(card, held, "auto")
+    parts: list[str] = []
+    served = exported(card, held, "auto", on_part=parts.append)
+    assert parts == [CONVERTING, COMPARING, CONVERTING_INT8]
     trial = served.card.precision_trial
     assert trial is not None
     assert served.card.precision == "int8"

@@ -48,6 +48,20 @@ def test_the_folds_of_a_head_have_a_time_left_and_raise_what_the_request_has_rea
     assert reached == sorted(set(reached))
 
 
+def test_a_part_belongs_to_its_stage_and_leaves_the_accuracy() -> None:
+    reported: list[Progress] = []
+    reporter = ProgressReporter(reported.append)
+    reporter.part("importing", 1, 2)
+    reporter.epoch(Epoch(1, 0.5, 0.8, 0.4, 0.9, 1.0))
+    for stage in ("training", "exporting"):
+        reporter.stage(stage)
+        reporter.part("part")
+        now = reported[-1]
+        assert (now.stage, now.part, now.steps, now.heldout_accuracy) == (stage, "part", 0, 0.9)
+        assert len(now.ended) == 1
+    assert (reported[0].stage, reported[0].step, reported[0].steps) == ("loading", 1, 2)
+
+
 def test_a_part_that_stores_nothing_raises_nothing_however_far_it_counts() -> None:
     part = Progress("loading", part="converting the backbone", step=1, steps=2)
     assert milestone(part) == milestone(Progress("loading"))

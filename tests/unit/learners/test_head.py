@@ -99,14 +99,20 @@ def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: 
 
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
 def test_the_folds_of_all_precisions_are_counted_together(precision: Requested, card: Card) -> None:
-    reported: list[tuple[int, int]] = []
+    reported, last_after = list[tuple[int, int]](), list[int]()
     folder = _scenes()
     _choose(
-        Train("x", "photo", precision=precision), folder, card, lambda *one: reported.append(one)
+        Train("x", "photo", precision=precision),
+        folder,
+        card,
+        lambda *one: reported.append(one),
+        lambda: last_after.append(len(reported)),
     )
     methods, precisions = 2, 1 if precision == "fp32" else 2
-    total = fold_count(len(folder.learn.labels)) * methods * precisions
-    assert reported == [(done, total) for done in range(1, total + 1)]
+    own = fold_count(len(folder.learn.labels)) * methods
+    assert reported == [(n, own * precisions) for n in range(1, own * precisions + 1)]
+    # The fit to all photos is a part of its own.
+    assert last_after == [own * (n + 1) for n in range(precisions)]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -29,12 +29,35 @@ THIRD_VARIABLE = "HANGTAG_TEST_THIRD"
 THIRDS = ("0", "1", "2")
 
 
+#: Modules that take minutes start first, and those whose fixtures are cheap beside that are split
+#: into parts, which run side by side: the longest would otherwise outlast all others.
+LONG = {
+    "tests/faults/trainer/test_failpoints.py": 6,
+    "tests/faults/server/test_memory_flat.py": 1,
+    "tests/faults/producer/test_failpoints.py": 2,
+    "tests/faults/producer/test_failpoints_of_commands.py": 2,
+    "tests/faults/worker/test_failpoints.py": 2,
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """One module at a time in each process, as `--dist loadscope`, or a part of one."""
+    from tests.support.module_parts import ModuleParts
+
+    return ModuleParts(config, log, LONG) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--third", help="0, 1 or 2: only this third of the crash points' cases")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the crash points of the other two thirds."""
+    """Long modules first, and leave out the crash points of the other two thirds."""
+    order = [str(Path(__file__).parents[2] / module) for module in LONG]
+    items.sort(
+        key=lambda one: order.index(path) if (path := str(one.path)) in order else len(order)
+    )
     # `pytest tests` loads this file after it has parsed its options.
     third = config.getoption("--third", None) or os.environ.get(THIRD_VARIABLE, "")
     if not third:

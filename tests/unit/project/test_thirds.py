@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import THIRD_VARIABLE, THIRDS
+from tests.faults.conftest import LONG, THIRD_VARIABLE, THIRDS
+from tests.support.module_parts import parts_of
 from tests.support.processes.fleet import ROOT
 
 SUITES = sorted(str(path) for path in (ROOT / "tests" / "faults").glob("*/test_failpoints*.py"))
@@ -49,6 +51,23 @@ def test_each_case_is_in_exactly_one_third(collected: list[list[str] | None]) ->
     assert set.union(*own) == of_points
     assert sum(map(len, own)) == len(of_points)
     assert all(len(of_points) / 4 < len(names) < len(of_points) / 2.4 for names in own)
+
+
+def test_long_modules_come_first_and_run_in_parts(collected: list[list[str] | None]) -> None:
+    names = collected[1] or []
+    parts = parts_of(names, LONG)
+    first = list(dict.fromkeys(name.partition("::")[0] for name in names))
+    assert [module for module in LONG if module in first] == first[: -len(set(first) - set(LONG))]
+    for module in first:
+        own = [parts[name] for name in names if name.startswith(f"{module}::")]
+        assert own == sorted(own), "a part is not one piece of its module"
+        sizes = Counter(own).values()
+        assert len(sizes) == LONG.get(module, 1)
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_every_long_module_exists() -> None:
+    assert [module for module in LONG if not (ROOT / module).is_file()] == []
 
 
 def _anywhere(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery.signals import worker_process_init
 
+from tests.faults.apps import late_pool_check
 from worker import app as _product
 from worker.app import app
 from worker.lifecycle.heartbeat_thread import running
@@ -22,6 +23,9 @@ _hint = product._hint
 def _with_import(*hint: Any) -> None:
     importlib.import_module(MODULE)
     _hint(*hint)
+
+
+late_pool_check.put_off()
 
 
 @worker_process_init.connect

@@ -10,16 +10,14 @@ import importlib
 import time
 from typing import Any
 
-from celery.concurrency.asynpool import AsynPool
 from celery.signals import worker_process_init
 
+from tests.faults.apps import late_pool_check
 from worker.app import app
 
-#: Celery's own interval for replacing dead children, 5 s: Hangtag's is the one that counts.
-_pool: Any = AsynPool
-_pool.timers = property(lambda self: {self.maintain_pool: 3600.0})
 #: Per message, like a model that takes 2.5 ms for each of 16 images.
 PACE_S = 0.04
+late_pool_check.put_off()
 
 
 @worker_process_init.connect

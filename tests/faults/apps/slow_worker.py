@@ -10,10 +10,12 @@ from typing import Any
 
 from celery.signals import worker_process_init
 
+from tests.faults.apps import late_pool_check
 from worker.app import app
 
 #: Celery's own limit is 4 s, and applies to every child but the first.
 READY_AFTER_S = 6.0
+late_pool_check.put_off()
 
 
 @worker_process_init.connect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -200,7 +201,6 @@ def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
 def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     trials = ("r1-fine", "r1-scratch")
     printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))
-    assert "2 trainings of whole networks follow; a clearly better one" in printed
     assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
     assert "follow" not in "\n".join(summary(ANSWER, {}))
     found = msgspec.structs.replace(ANSWER, trials=trials, trials_promote="never")
@@ -622,5 +622,6 @@ def test_an_unreadable_folder_is_named_before_anything_is_queued(here: Path) -> 
     (here / "photos").chmod(0o700)
     assert (done.returncode, done.stdout) == (Exit.SETUP, "")
     (line,) = done.stderr.splitlines()
-    assert f"{here}/photos cannot be read (Permission denied)" in line
+    assert f"{here}/photos" in line
+    assert os.strerror(errno.EACCES) in line
     assert not (here / "store").exists()

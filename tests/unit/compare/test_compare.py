@@ -198,8 +198,6 @@ def test_the_list_of_many_labels_has_as_many_pairs_as_the_matrix(tmp_path: Path)
           card=card)  # fmt: skip
     run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
     html = (tmp_path / "c.html").read_text()
-    assert "10 more labels are not in this matrix" in html
-    assert "the list has the most frequent disagreements of all labels" in html
     (listed,) = re.findall(r'<ol class="pairs">.*?</ol>', html, re.DOTALL)
     assert listed.count("<li>") == MAX_PAIRS
 
@@ -278,8 +276,7 @@ def test_decisions_of_people_judge_where_no_folder_does(tmp_path: Path) -> None:
     assert decided(tmp_path, *made) == {
         "judged": 4, "judged_by_people": 3, "only_a_right": 1, "only_b_right": 2, "both_wrong": 1,
     }  # fmt: skip
-    result = run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
-    assert "as their folders are named, or people decided" in result.stdout
+    run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
     page = Parsed((tmp_path / "c.html").read_text())
     page.check_harmless()
     assert "person: wool hat" in "".join(page.text)

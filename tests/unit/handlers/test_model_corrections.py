@@ -115,7 +115,7 @@ def test_left_out_corrections_come_back_in_the_next_training(tmp_path: Path) -> 
     model.train(_file("a", "cat"))
     without = model.train(without=True)
     assert (without.files, without.earlier) == ([], 1)
-    assert "1 corrected label of earlier trainings left out" in _said(without)
+    assert "--without-corrections" not in _said(without)
     first, second = model.registry.versions("mine")
     model.registry.promote("mine", second, who="tester", why="")
     model.registry.remove("mine", first)

@@ -162,10 +162,12 @@ def test_the_runtime_folder_does_not_depend_on_the_login(monkeypatch: pytest.Mon
 
 def test_a_runtime_folder_that_another_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    runtime_dir(Settings()).symlink_to(tmp_path / "folder")
+    runtime = runtime_dir(Settings())
+    runtime.symlink_to(tmp_path / "folder")
     result = CliRunner().invoke(hangtag, ["workers"], env={"HANGTAG_RUNTIME_DIR": ""})
     assert result.exit_code == Exit.SETUP
-    assert "is not a folder of this user; set HANGTAG_RUNTIME_DIR" in result.stderr
+    assert str(runtime) in result.stderr
+    assert "HANGTAG_RUNTIME_DIR" in result.stderr
 
 
 def test_a_lock_reports_its_holder_and_its_removal(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ A server that has replied that it is loading, or full, is retried, even if it be
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from typing import Protocol
 
 import redis
 from redis.exceptions import BusyLoadingError, RedisError
@@ -15,8 +17,9 @@ from producer.dispatch.attempt import Attempt
 from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, alarm, interrupts
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
-from producer.jobs.job import Job
+from producer.inputs.job_options import JobOptions
 from producer.jobs.pin import pin
+from producer.journal.job_properties import Pinned
 from producer.present.formatting import mib
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
@@ -25,12 +28,32 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerAway, SetupError, StillOpen
+from shared.messages.job_record import JobRecord
+
+
+class Startable(Protocol):
+    """A job that is pinned to a version of its model when it starts."""
+
+    @property
+    def options(self) -> JobOptions: ...
+
+    @property
+    def replaced(self) -> Collection[str]:
+        """The ids of earlier jobs, which are deleted when it starts."""
+
+    @property
+    def has_started(self) -> bool: ...
+
+    @property
+    def record(self) -> JobRecord: ...
+
+    def start(self, pinned: Pinned) -> None: ...
 
 
 class Connector:
     """Connects a job within the deadline of an attempt."""
 
-    def __init__(self, attempt: Attempt, job: Job) -> None:
+    def __init__(self, attempt: Attempt, job: Startable) -> None:
         self._settings, self._report, self._use, _, self._deadline = attempt
         self._job = job
         self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
@@ -84,7 +107,8 @@ class Connector:
             for old in self._job.replaced:
                 delete_job(client, old)
             self._job.start(pin(client, self._job.options))
-        self._compare_limits(file_limit(client))
+        else:
+            self._compare_limits(file_limit(client))
         app = make_app(broker, "producer")
         queue = JobQueue(client, app, self._job.record, self._settings)
         queue.resume()

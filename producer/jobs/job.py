@@ -50,10 +50,8 @@ class Job:
         options: JobOptions,
         restart: bool = False,
         display: DisplayOptions | None = None,
-        listed: bool = True,
     ) -> None:
-        """Open or create the journal. Display options that are not given are those of the job. A
-        job that is not `listed` is in no index: its folder is removed with it.
+        """Open or create the journal. Display options that are not given are those of the job.
 
         Raises:
             UsageError: the job runs already, has other options, or the output is a foreign file.
@@ -68,14 +66,12 @@ class Job:
                 _check_output(self.output)
         #: The earlier jobs of this output that this one replaces, including those that an
         #: interrupted restart was replacing.
-        self.replaced = ids_of(str(self.output)) if listed else set()
-        self.replaced |= self._id_of_old() if restart else set()
+        self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
         self.journal = Journal(path, restart)
         self.table = JobTable(self.journal, self.output, lambda: self.pinned, display)
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
-        self._listed = listed
         try:
             if not restart and not self.journal.has_started:
                 _check_output(self.output)  # also beside a journal that a killed process has left
@@ -122,9 +118,7 @@ class Job:
         check_columns(self.options.form, make_table(pinned, self.table.display))
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        if self._listed:
-            output = str(self.output)
-            remember(IndexedJob(record.id, output, record.created, card.ref, machine_id()))
+        remember(IndexedJob(record.id, str(self.output), record.created, card.ref, machine_id()))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),

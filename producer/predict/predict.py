@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.interrupts import interrupts
@@ -15,7 +16,8 @@ from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions
 from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
-from producer.jobs.job import Job
+from producer.journal.job_properties import Pinned
+from producer.journal.journal import Journal
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.predict.predictions import Predictions, prediction
@@ -28,6 +30,7 @@ from producer.rows.row_batch import batches
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.files import printable
+from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.settings import Settings
@@ -36,8 +39,6 @@ from shared.settings import Settings
 MAX_IMAGES = 1_000
 #: The output that `hangtag status` lists while it runs.
 NAME = "(predict)"
-#: Where TMPDIR has bytes that are not UTF-8.
-_TMP = "/tmp"
 
 
 def predict(
@@ -56,21 +57,18 @@ def predict(
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C or SIGTERM came.
     """
-    with _temporary_folder() as folder:
-        options = JobOptions(
-            tuple(_current(images)),
-            os.getcwdb(),
-            os.path.join(folder, NAME),
-            model=model,
-            probabilities=True,
-        )
-        _check(options, truth)
-        with (
-            closing(Job(options, listed=False)) as job,
-            closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as report,
-        ):
-            rows = _classified(job, Attempt(settings, report, BrokerSession(settings)), truth)
-            card = job.card
+    options = JobOptions(
+        tuple(_current(images)), os.getcwdb(), NAME, model=model, probabilities=True
+    )
+    _check(options, truth)
+    with (
+        tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
+        closing(Journal(Path(folder) / "journal")) as journal,
+        closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as report,
+    ):
+        job = _TemporaryJob(options, journal)
+        rows = _classified(job, Attempt(settings, report, BrokerSession(settings)), truth)
+    card = job.pinned.card
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
     return Predictions(
         card.ref,
@@ -83,17 +81,10 @@ def predict(
     )
 
 
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    place = tempfile.gettempdir()  # a job's path is stored as text
-    return tempfile.TemporaryDirectory(
-        prefix="hangtag-", dir=place if place.isprintable() else _TMP
-    )
-
-
-def _classified(job: Job, attempt: Attempt, truth: Sequence[str]) -> list[Row]:
+def _classified(job: _TemporaryJob, attempt: Attempt, truth: Sequence[str]) -> list[Row]:
     queue = Connector(attempt, job).queue()
     try:
-        _check_truth(truth, job.card)
+        _check_truth(truth, job.pinned.card)
         _run(DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))))
     finally:
         queue.finish()
@@ -107,6 +98,33 @@ def _run(loop: DispatchLoop) -> None:
         raise KeyboardInterrupt
     if code is Exit.CANCELLED:
         raise SetupError("the job was cancelled; run the same command again")
+
+
+class _TemporaryJob:
+    """A job without a table and in no index, whose journal is removed with its folder."""
+
+    replaced = ()
+
+    def __init__(self, options: JobOptions, journal: Journal) -> None:
+        self.options, self.journal = options, journal
+        self._pinned: Pinned | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self._pinned is not None
+
+    @property
+    def pinned(self) -> Pinned:
+        assert self._pinned is not None
+        return self._pinned
+
+    @property
+    def record(self) -> JobRecord:
+        return self.pinned.record
+
+    def start(self, pinned: Pinned) -> None:
+        """Pin it to a version."""
+        self._pinned, self.options = pinned, pinned.options
 
 
 def _current(images: Sequence[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from shared.labels import correction_log
 from shared.labels.correction import in_force
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs import finished_job
-from tests.support.processes import flood
+from tests.support.processes import flood, in_process
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.review_server import Review
 
@@ -209,12 +208,10 @@ def test_a_picture_of_a_job_that_is_gone_is_one_line(table: Path, tmp_path: Path
 
 
 def test_an_unknown_folder_is_a_usage_error(table: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "producer.cli", "review", str(table), "--folder", "shpes"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert result.returncode == Exit.USAGE
-    (line,) = result.stderr.splitlines()
+    arguments = ("review", str(table), "--folder", "shpes")
+    done = in_process.run_with(dict(os.environ), *arguments, cwd=table.parent)
+    assert done.code == Exit.USAGE, done.story
+    (line,) = done.log.splitlines()
     assert "no folder 'shpes'" in line
 
 

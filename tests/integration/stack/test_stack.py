@@ -236,13 +236,12 @@ def test_workers_are_displayed(running: Place, monkeypatch: pytest.MonkeyPatch) 
     assert beat.pid == running.the("worker")
 
 
-def test_a_worker_in_the_foreground(server: RedisServer) -> None:
-    env = {**os.environ, "HANGTAG_REDIS_URL": server.url, "HANGTAG_HEARTBEAT_S": "0.2"}
-    command = [sys.executable, "-m", "producer.cli", "worker", "--concurrency", "1"]
-    with subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.DEVNULL) as worker:
+def test_a_worker_in_the_foreground(server: RedisServer, tmp_path: Path) -> None:
+    with Fleet(server, HANGTAG_HEARTBEAT_S="0.2") as fleet:
+        worker = fleet.producer("worker", "--concurrency", "1", cwd=tmp_path)
         (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
-        worker.terminate()
-    assert (beat.pid, worker.returncode) == (worker.pid, 0)
+        worker.signal(signal.SIGTERM)
+        assert (beat.pid, worker.wait()) == (worker.pid, 0), worker.story
     assert heartbeats.alive(server.client) == []
 
 

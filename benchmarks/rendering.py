@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import resource
 import subprocess
 import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 from benchmarks.report.tables import markdown
@@ -128,7 +128,9 @@ def alone(rows: int, form: str) -> None:
     """Print what `used` returns, of this process."""
     to = Bytes()
     rendered(Journal(rows, kept=False), form, to)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, to.size)
+    # Not `ru_maxrss`: a process starts with that of the one which has started it.
+    _, _, peak = Path("/proc/self/status").read_text().partition("VmHWM:")
+    print(int(peak.split()[0]) * 1024, to.size)
 
 
 def compare(rows: int) -> None:

@@ -5,7 +5,7 @@ for a kind that is not decoded the row's status: cameras' raw files are TIFF fil
 bytes, and what a TIFF reader finds in them is a preview.
 
 A new format has its name, its endings and its first bytes here, and its reader in
-worker/decoding/decode.py; they are all that the rest of Hangtag knows of formats.
+worker/decoding/decode.py. The sentence for other files, in `image_status.py`, names the formats.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _brands(head: bytes) -> list[bytes]:
 
 def has_image_ending(path: bytes) -> bool:
     """Whether a file's name ends like that of an image, decoded or not."""
-    return path.rpartition(b".")[2].lower() in _ALL  # likewise
+    return path.rpartition(b".")[2].lower() in _ALL  # of every file: no further call
 
 
 def is_decoded_kind(path: bytes) -> bool:

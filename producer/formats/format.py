@@ -1,4 +1,4 @@
-"""What every form of a table implements; `registry.py` lists the forms."""
+"""What every form of a table implements; `table_formats.py` lists them."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ class Job:
             properties[ATTEMPT] = encode_attempt(attempt)
             properties[SKIPPED] = encode_skipped(attempt.skipped)
         self.journal.put(**properties)
-        with suppress(SetupError):  # the job is finished; only its version stays for longer
+        with suppress(SetupError):  # the job is finished; only its version is kept for longer
             set_model(self.record.id, "")
 
     def judge(self, budget: ErrorBudget) -> Exit:

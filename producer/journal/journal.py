@@ -119,8 +119,8 @@ class Journal(BatchReader, JobProperties):
         return 0 if last is None else int(last) + 1
 
     def repeat(self, k: int) -> int:
-        """Schedule every failed row for a repeat, and every row of an open batch. Returns the
-        number of rows. Each row has `k` labels."""
+        """Schedule every failed row for a repeat, and every row of a batch without a result, whose
+        files may have been mended, too. Returns the number of rows. Each row has `k` labels."""
         with self._transaction():
             retries.schedule(self._db, k)
             self.totals = self._sum()
@@ -193,8 +193,8 @@ class Journal(BatchReader, JobProperties):
         else:
             retries.reached(self._db, batch.places[-1])
 
-    def _record(self, recorded: StoredResult) -> None:
-        n, result, failed, flagged, digests = recorded
+    def _record(self, stored: StoredResult) -> None:
+        n, result, failed, flagged, digests = stored
         kinds = json.dumps(flagged) if flagged else None
         crc = records.result_crc(n, failed, kinds, 0, result)
         done = self._db.execute(

@@ -9,10 +9,10 @@ from pathlib import Path
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
-#: Endings of formats. A table with any other ending, or none, is CSV.
+#: Endings of formats that not every table has. With any other ending, or none, it is CSV.
 _OTHER_FORMATS = (
-    *(".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml"),
-    *(".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
+    *(".tsv", ".xlsx", ".xls", ".ods", ".numbers", ".json", ".jsonl", ".ndjson", ".yaml", ".yml"),
+    *(".xml", ".html", ".htm", ".md", ".pdf", ".parquet", ".feather", ".arrow", ".orc", ".avro"),
     *(".sqlite", ".db", ".h5", ".hdf5", ".npy", ".npz", ".pkl", ".pickle"),
     *(".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz"),
     *(f".{ending.decode()}" for ending in DECODED_ENDINGS + OTHER_ENDINGS),

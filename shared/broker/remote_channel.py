@@ -42,7 +42,8 @@ class RemoteChannel(redis.Channel):
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         if not queue.startswith(keys.REMOTE):
             return  # `_lookup` knows where hints go
-        if exchange != remote_control.ANSWERS:
+        if exchange != remote_control.ANSWERS:  # an answer has a list of its own
+            # The pattern of a channel of Redis, where a star stands for any words.
             self._fanout_queues[queue] = (exchange, routing_key.replace("#", "*"))
 
     def _lookup(self, exchange: str, routing_key: str, default: Any = None) -> Any:

@@ -12,9 +12,10 @@ import msgspec
 def needed(message: msgspec.Struct, later: Collection[str]) -> dict[str, Any]:
     """The fields of a message as JSON has them, without those of `later` at their defaults."""
     names, defaults = type(message).__struct_fields__, type(message).__struct_defaults__
-    plain = dict(zip(reversed(names), reversed(defaults), strict=False))
+    # Only the last fields have defaults.
+    default_of = dict(zip(reversed(names), reversed(defaults), strict=False))
     return {
         name: value
         for name, value in msgspec.to_builtins(message).items()
-        if name not in later or getattr(message, name) != plain[name]
+        if name not in later or getattr(message, name) != default_of[name]
     }

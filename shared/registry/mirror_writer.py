@@ -175,8 +175,10 @@ def _put_displayed(
 def _put_picture(
     client: redis.Redis, registry: Registry, card: Card, filename: str, others: int
 ) -> None:
+    """Copy a picture for a time, or keep its copy for longer. `others` are the bytes of all other
+    copies."""
     key = keys.blob(card.files[filename])
-    if client.expire(key, PICTURE_TTL_S):
+    if client.expire(key, PICTURE_TTL_S):  # there is one
         return
     data = registry.read(card, filename)
     with file_copies.room(client, len(data), others, _share(filename)):

@@ -42,7 +42,8 @@ def sweep(registry: Registry, name: str, mark: str) -> None:
 
 
 def leftovers(registry: Registry, name: str) -> dict[int, int]:
-    """Number -> bytes, for numbers that an attempt has left with files for a day or longer."""
+    """Number -> bytes, for numbers that an attempt has left with files for a day or longer. A
+    version that is half removed is not such an attempt."""
     before = time.time() - LEFTOVER_S
     folders = {number: registry.folder(name) / str(number) for number in registry.removed(name)}
     sizes = {

@@ -81,7 +81,12 @@ def _balance(
     members: npt.NDArray[np.int64],
     with_test: bool,
 ) -> None:
-    """Move images into the empty parts of a class, if it has enough images."""
+    """Move images into the empty parts of a class, if it has enough images.
+
+    `keys` are the hashes that order images, `same` the groups of equal pixels, which move as one,
+    and `members` the indices of the class. Training gets two, from the end of the range that the
+    other parts have not got.
+    """
     # One image of each group, by its hash: the choice does not depend on the order.
     ordered = members[np.lexsort((same[members], keys[members]))]
     ordered = ordered[np.unique(same[ordered], return_index=True)[1]]

@@ -64,6 +64,11 @@ def decode_into(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Fla
     """
     if not decode_fast([data], spec, out[np.newaxis]):
         return Flag.NONE
+    return decode_by_format(data, spec, out)
+
+
+def decode_by_format(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Flag:
+    """Like `decode_into`, for an image that `decode_fast` has left."""
     flag = _decode_any(data, spec, out)
     if spec.invert:
         np.invert(out, out=out)
@@ -74,7 +79,7 @@ def decode_fast(
     files: Sequence[bytes | Status], spec: Preprocessing, out: NDArray[np.uint8]
 ) -> list[int]:
     """Decode files into `out`, uint8 [n, height, width, channels], by the hot path. Returns the
-    indices of the others, of which `out` is undefined; `decode_into` decodes each."""
+    indices of the others, of which `out` is undefined; `decode_by_format` decodes each."""
     if spec.channels != 1:
         return list(range(len(files)))
     others = set(fast_png.read_all(files, out))

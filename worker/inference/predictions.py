@@ -41,7 +41,7 @@ def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
         try:
             if isinstance(image, Status):
                 raise ImageError(image)
-            if flag := decode.decode_into(image, spec, batch[i]):
+            if flag := decode.decode_by_format(image, spec, batch[i]):
                 flags[i] = flag.code
         except ImageError as error:
             codes[i], batch[i] = error.status.code, 0

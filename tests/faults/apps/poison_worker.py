@@ -27,7 +27,7 @@ RAISE = b"poison: an exception that no decoder should raise"
 
 _CHUNK_BYTES = 64 << 20
 _MAX_CHUNKS = 40  #: 2.5 GiB
-_decode_into: Any = decode.decode_into
+_decode_by_format: Any = decode.decode_by_format
 
 
 def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Any:
@@ -41,7 +41,7 @@ def _poisoned(data: bytes, spec: Preprocessing, out: NDArray[np.uint8]) -> Any:
         time.sleep(1)
     if data == RAISE:
         raise RuntimeError("poison")
-    return _decode_into(data, spec, out)
+    return _decode_by_format(data, spec, out)
 
 
 def _allocate(abort: bool) -> None:
@@ -64,6 +64,6 @@ def _devour() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-decode.decode_into = _poisoned
+decode.decode_by_format = _poisoned
 
 __all__ = ["app"]

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from tests.support.images.encoders import png, png_rows, save, tiff
-from tests.support.images.image_zoo import garment, variants
+from tests.support.images.image_zoo import variants
 from worker.decoding.tiff import quiet
 
 _SIZES = ((28, 28), (64, 48), (1, 1), (17, 33))
@@ -24,7 +24,7 @@ _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 @functools.cache
 def seeds() -> dict[str, bytes]:
     """Name -> file. The same in every process."""
-    return {**variants(garment()), **_pngs(), **_jpegs(), **_gifs(), **_tiffs(), **_others()}
+    return {**variants(), **_pngs(), **_jpegs(), **_gifs(), **_tiffs(), **_others()}
 
 
 def noise(size: tuple[int, int], mode: str) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from pathlib import Path
@@ -35,8 +36,10 @@ def bomb(side: int = BOMB_SIDE_PIXELS) -> bytes:
     return png((side, side, 8, 0, 0), deflated_zeros(side * (side + 1)))
 
 
-def variants(image: Bytes) -> dict[str, bytes]:
-    """The same garment in other modes and formats; all but the JPEGs have the same pixels."""
+@functools.cache
+def variants() -> dict[str, bytes]:
+    """The garment in other modes and formats; all but the JPEGs have the same pixels."""
+    image = garment()
     grey = Image.fromarray(image)
     solid = Image.fromarray(np.where(image > 0, 255, 0).astype(np.uint8))
     other = Image.fromarray(silhouette(8, 0))
@@ -61,8 +64,10 @@ def variants(image: Bytes) -> dict[str, bytes]:
     }
 
 
-def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
+@functools.cache
+def broken() -> dict[str, tuple[bytes, Status]]:
     """Files that cannot be decoded, and the status of each."""
+    image = garment()
     good = encoded(image)
     photo = save(Image.fromarray(image).resize((280, 280)), "JPEG")
     return {
@@ -71,7 +76,7 @@ def broken(image: Bytes) -> dict[str, tuple[bytes, Status]]:
         "truncated.jpg": (photo[: len(photo) // 2], Status.UNREADABLE),
         **{
             f"truncated-{name}": (data[: len(data) // 3], Status.UNREADABLE)
-            for name, data in variants(image).items()
+            for name, data in variants().items()
             if name
             in (
                 "plain.bmp",
@@ -97,10 +102,10 @@ def write_zoo(folder: Path) -> dict[str, Status | str]:
     clean = garment()
     expected: dict[str, Status | str] = {CLEAN: Status.OK}
     (folder / CLEAN).write_bytes(encoded(clean))
-    for name, content in variants(clean).items():
+    for name, content in variants().items():
         (folder / name).write_bytes(content)
         expected[name] = SAME
-    for name, (content, status) in broken(clean).items():
+    for name, (content, status) in broken().items():
         (folder / name).write_bytes(content)
         expected[name] = status
     return expected | _write_names(folder, encoded(clean)) | _write_kinds(folder, encoded(clean))

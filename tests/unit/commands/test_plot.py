@@ -118,7 +118,7 @@ def test_every_image_that_a_worker_accepts_is_drawn_upright_as_it_was_classified
 ) -> None:
     accepted = {name: data for name, (data, status) in bombs().items() if status is Status.OK}
     assert accepted
-    for name, data in (variants(garment()) | accepted).items():
+    for name, data in (variants() | accepted).items():
         (tmp_path / name).write_bytes(data)
     save_turned(tmp_path / "turned.jpg")
     paths = sorted(tmp_path.iterdir())

@@ -21,9 +21,9 @@ GREY = Preprocessing(28, 28, 1)
 COLOUR = Preprocessing(32, 20, 3, ground=255, invert=True)
 
 
-@pytest.mark.parametrize("name", [*broken(garment())])
+@pytest.mark.parametrize("name", [*broken()])
 def test_an_unreadable_file_has_its_status(name: str) -> None:
-    data, status = broken(garment())[name]
+    data, status = broken()[name]
     assert _status(data) is status
 
 
@@ -31,7 +31,7 @@ def test_an_unreadable_file_has_its_status(name: str) -> None:
     "name", ["la.png", "plain.tiff", "still.gif", "plain.bmp", "grey.jpg", "lossless.webp"]
 )
 def test_a_truncated_file_is_not_recognised_as_another_format(name: str) -> None:
-    data = variants(garment())[name]
+    data = variants()[name]
     statuses = {_status(data[:length]) for length in range(len(data) // 2)}
     assert statuses == {Status.UNREADABLE}
 
@@ -53,10 +53,10 @@ def test_more_bytes_than_the_limit_are_too_large() -> None:
     assert _status(encoded(garment()) + bytes(64 << 20)) is Status.TOO_LARGE
 
 
-@pytest.mark.parametrize("name", [*variants(garment())])
+@pytest.mark.parametrize("name", [*variants()])
 @given(data=st.data())
 def test_damage_anywhere_gives_an_image_or_a_refusal(name: str, data: st.DataObject) -> None:
-    content = bytearray(variants(garment())[name])
+    content = bytearray(variants()[name])
     for _ in range(data.draw(st.integers(1, 4))):
         # The start of a file decides most.
         at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, min(99, len(content) - 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 
@@ -21,12 +22,23 @@ def noise(seed: int, side: int = 8, channels: int = 3) -> Images:
 def write(path: Path, pixels: Images, kind: str = "PNG") -> None:
     """Write the image to a file, and create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    stream = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(stream, kind)
-    path.write_bytes(stream.getvalue())
+    path.write_bytes(_encoded(pixels, kind))
 
 
 def fill(folder: Path, count: int, first_seed: int = 0, side: int = 8) -> None:
     """Write `count` different images to a class folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        write(folder / f"{number:04}.png", noise(first_seed + number, side))
+        (folder / f"{number:04}.png").write_bytes(_png(first_seed + number, side))
+
+
+@functools.lru_cache(1000)
+def _png(seed: int, side: int) -> bytes:
+    """A unique image: many tests fill the same folders."""
+    return _encoded(noise(seed, side), "PNG")
+
+
+def _encoded(pixels: Images, kind: str) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(stream, kind)
+    return stream.getvalue()

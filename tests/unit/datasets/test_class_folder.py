@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -544,54 +546,84 @@ def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:
 
 
 _CLOSED = """
-import sys
+import json, sys
 from pathlib import Path
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
-from worker.datasets import load
-from worker.datasets.class_folder import check_files, count_files
-from worker.datasets.corrected_walk import LabelledData
 from shared.recipes import RECIPES
-try:
-    recipe = sys.argv[3:]
-    size = RECIPES[recipe[0]].size if recipe else None
+from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
+for root, scratch, recipe in json.loads(sys.argv[1]):
+    size = RECIPES[recipe].size if recipe else None
     spec = None if recipe else Preprocessing(28, 28, 3)
-    load.load(LabelledData(sys.argv[1]), size, spec, Path(sys.argv[2]))
-except SetupError as error:
-    print(error)
+    try:
+        load.load(LabelledData(root), size, spec, Path(scratch))
+    except SetupError as error:
+        print(json.dumps([root, str(error)]))
 """
+CLOSED_CLASSES = ("a", "a/more", ".")
+CLOSED_PARTS = ("test", "test/a", "test/a/more")
+EVALUATE, TRAIN = "", "photo-scratch"  #: the recipe
 
 
-@pytest.mark.parametrize("place", ["a", "a/more", "."])
-def test_an_unreadable_folder_is_named_and_not_called_empty(tmp_path: Path, place: str) -> None:
-    root = tmp_path / "root"
-    fill(root / "a/more", 6)
-    fill(root / "b", 6, 100)
-    line = _refusal(root, place, tmp_path, "photo-scratch")
-    assert "add some" not in line
+class Refusal(NamedTuple):
+    """The line about a data set, one of whose folders is closed."""
+
+    closed: Path
+    line: str
 
 
-@pytest.mark.parametrize("place", ["test", "test/a", "test/a/more"])
-@pytest.mark.parametrize("recipe", [[], ["photo-scratch"]], ids=["evaluate", "train"])
-def test_an_unreadable_folder_of_any_part_is_named(
-    tmp_path: Path, place: str, recipe: list[str]
-) -> None:
-    root = tmp_path / "root"
-    for number, part in enumerate(("train", "test")):
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Refusal]:
+    """By the place of the closed folder and the recipe.
+
+    One process reads all of them, since it takes longer to start than to read.
+    """
+    cases = [(place, TRAIN) for place in CLOSED_CLASSES]
+    cases += [(place, recipe) for place in CLOSED_PARTS for recipe in (EVALUATE, TRAIN)]
+    top = tmp_path_factory.mktemp("closed")
+    roots = {case: top / str(number) for number, case in enumerate(cases)}
+    for (place, _), root in roots.items():
+        _fill_parts(root, ("train", "test") if place in CLOSED_PARTS else ("",))
+        os.chmod(root / place, 0)
+    calls = [(str(root), f"{root}-scratch", recipe) for (_, recipe), root in roots.items()]
+    done = subprocess.run(
+        [*obeying(top), sys.executable, "-c", _CLOSED, json.dumps(calls)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for (place, _), root in roots.items():
+        os.chmod(root / place, 0o700)
+    lines: dict[str, str] = dict(json.loads(line) for line in done.stdout.splitlines())
+    return {
+        case: Refusal((root / case[0]).resolve(), lines.get(str(root), ""))
+        for case, root in roots.items()
+    }
+
+
+def _fill_parts(root: Path, parts: tuple[str, ...]) -> None:
+    for number, part in enumerate(parts):
         fill(root / part / "a/more", 6, 1000 * number)
         fill(root / part / "b", 6, 1000 * number + 100)
-    _refusal(root, place, tmp_path, *recipe)
 
 
-def _refusal(root: Path, place: str, folder: Path, *recipe: str) -> str:
-    """The line that names `place`, once it is closed; without a recipe that of an evaluation."""
-    os.chmod(root / place, 0)
-    script = [sys.executable, "-c", _CLOSED, str(root), str(folder / "s"), *recipe]
-    done = subprocess.run(
-        [*obeying(folder), *script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    os.chmod(root / place, 0o700)
-    [line] = done.stdout.splitlines() or [""]
-    assert str((root / place).resolve()) in line
-    assert "Permission denied" in line
-    return line
+@pytest.mark.parametrize("place", CLOSED_CLASSES)
+def test_an_unreadable_folder_is_named_and_not_called_empty(
+    refused: dict[tuple[str, str], Refusal], place: str
+) -> None:
+    refusal = refused[place, TRAIN]
+    _check_named(refusal)
+    assert "add some" not in refusal.line
+
+
+@pytest.mark.parametrize("place", CLOSED_PARTS)
+@pytest.mark.parametrize("recipe", [EVALUATE, TRAIN], ids=["evaluate", "train"])
+def test_an_unreadable_folder_of_any_part_is_named(
+    refused: dict[tuple[str, str], Refusal], place: str, recipe: str
+) -> None:
+    _check_named(refused[place, recipe])
+
+
+def _check_named(refusal: Refusal) -> None:
+    assert "\n" not in refusal.line
+    assert str(refusal.closed) in refusal.line
+    assert "Permission denied" in refusal.line

@@ -26,12 +26,14 @@ from worker.runtimes import keras_archive, load_runtime, runtime
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Images, Probabilities, Runtime
-from worker.runtimes.tensorflow_runtime import load_model
+from worker.runtimes.tensorflow_runtime import TensorFlow
 
+#: Two full calls, and a third of two images.
+IMAGES = 130
 #: Below and around the size of a call, and several calls.
-SIZES = [1, 2, 16, 63, 64, 65, 256]
+SIZES = [1, 2, 16, 63, 64, 65, IMAGES]
 #: Images for calls of other sizes: two of the largest one, the second not full.
-CALLED = 100
+CALLED = 70
 #: The memory of a worker's child before it has decoded anything; 120 MB is promised with images.
 CHILD_MEMORY_MB = 100
 
@@ -52,18 +54,20 @@ def tensorflow(card: Card) -> Runtime:
 
 
 @pytest.fixture(scope="module")
-def fp32(card: Card) -> Runtime:
+def fp32(card: Card, tensorflow: Runtime) -> Runtime:
     """The packaged network in LiteRT without quantization."""
-    network = load_model(packaged.read("model.keras"))
-    return load_runtime.load("litert", card, convert.fp32_file(convert.frozen(network)))
+    assert isinstance(tensorflow, Classifier)
+    assert isinstance(tensorflow._graph, TensorFlow)
+    frozen = convert.frozen(tensorflow._graph._model)
+    return load_runtime.load("litert", card, convert.fp32_file(frozen))
 
 
 @pytest.fixture(scope="module")
 def images(card: Card) -> Images:
     """Noise of every brightness, with black and white images."""
     rng = np.random.default_rng(1)
-    pixels = rng.integers(0, 256, (256, *runtime.image_shape(card)))
-    return (pixels * np.linspace(0, 1, 256)[:, None, None, None]).astype(np.uint8)
+    pixels = rng.integers(0, 256, (IMAGES, *runtime.image_shape(card)))
+    return (pixels * np.linspace(0, 1, IMAGES)[:, None, None, None]).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
     request: pytest.FixtureRequest,
 ) -> None:
     loaded: Runtime = request.getfixturevalue(kind)
-    for start in {0, 256 - size}:
+    for start in {0, IMAGES - size}:
         part = loaded.predict(images[start : start + size])
         assert part.tobytes() == whole[kind][start : start + size].tobytes()
 
@@ -90,7 +94,7 @@ def test_an_image_gets_the_same_bits_in_a_batch_of_any_size(
 def test_an_image_gets_the_same_bits_at_any_place(
     litert: Runtime, images: Images, whole: dict[str, Probabilities]
 ) -> None:
-    order = np.random.default_rng(2).permutation(256)
+    order = np.random.default_rng(2).permutation(IMAGES)
     assert litert.predict(images[order]).tobytes() == whole["litert"][order].tobytes()
 
 
@@ -121,7 +125,7 @@ def test_the_packaged_version_gives_the_same_bits_in_calls_of_any_size(
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
     results = whole[kind]
-    assert results.shape == (256, len(card.labels))
+    assert results.shape == (IMAGES, len(card.labels))
     assert results.dtype == np.float32
     assert (results >= 0).all()
     np.testing.assert_allclose(results.sum(1), 1, atol=1e-5)

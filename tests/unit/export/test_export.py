@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import tracemalloc
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import msgspec
@@ -78,9 +78,23 @@ def exported(
     return export(network(loud), card, held, held.images[:100], requested=wish, on_part=on_part)
 
 
-def test_int8_is_served_if_it_costs_no_accuracy(card: Card, held: Examples) -> None:
+class Automatic(NamedTuple):
+    """An export that chooses the precision, and the parts that it reported."""
+
+    served: Served
+    parts: list[str]
+
+
+@pytest.fixture(scope="module")
+def automatic(card: Card, held: Examples) -> Automatic:
     parts: list[str] = []
-    served = exported(card, held, "auto", on_part=parts.append)
+    return Automatic(exported(card, held, "auto", on_part=parts.append), parts)
+
+
+def test_int8_is_served_if_it_costs_no_accuracy(
+    card: Card, held: Examples, automatic: Automatic
+) -> None:
+    served, parts = automatic
     assert parts == [CONVERTING, COMPARING, CONVERTING_INT8]
     trial = served.card.precision_trial
     assert trial is not None
@@ -107,8 +121,10 @@ def test_int8_is_not_served_if_it_costs_accuracy_unless_requested(
     assert requested.card.precision_trial == trial
 
 
-def test_everything_is_fitted_on_the_file_that_is_served(card: Card, held: Examples) -> None:
-    served = exported(card, held, "auto")
+def test_everything_is_fitted_on_the_file_that_is_served(
+    held: Examples, automatic: Automatic
+) -> None:
+    served = automatic.served
     loaded = load_runtime.load("litert", served.card, served.files["model.tflite"])
     assert loaded.logits(held.images).tobytes() == served.logits.tobytes()
     found = score(loaded.predict(held.images), held.labels)

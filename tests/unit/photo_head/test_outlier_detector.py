@@ -93,10 +93,11 @@ def test_an_angle_is_that_to_the_third_nearest_image(seed: int, count: int) -> N
 
 def test_a_file_is_small_whatever_the_number_of_images() -> None:
     widths = (1024, 1280)
-    images = np.random.default_rng(6).normal(size=(3000, sum(widths))).astype(np.float32)
-    near = neighbours(images, widths[-1])
-    assert len(near.known) <= KNOWN_IMAGES
-    detector = fit_on_held_out(images[:2000], images[2000:], widths)
+    learned, held = 2 * KNOWN_IMAGES, 100
+    rng = np.random.default_rng(6)
+    images = rng.normal(size=(learned + held, sum(widths))).astype(np.float32)
+    detector = fit_on_held_out(images[:learned], images[learned:], widths)
+    assert len(detector.neighbours.known) <= KNOWN_IMAGES
     assert len(encode(detector)) < 1e6
 
 
@@ -188,9 +189,14 @@ def test_a_file_gives_the_detector_back() -> None:
     assert found.threshold == detector.threshold
 
 
+@pytest.fixture(scope="module")
+def good() -> bytes:
+    """The file of a detector."""
+    return encode(_fitted(np.random.default_rng(4), 20))
+
+
 @given(st.data())
-def test_a_damaged_file_is_an_error_of_one_line(data: st.DataObject) -> None:
-    good = encode(_fitted(np.random.default_rng(4), 20))
+def test_a_damaged_file_is_an_error_of_one_line(good: bytes, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(good) - 1))
     bad = [good[:place], good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :]]
     line = ""

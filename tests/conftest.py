@@ -19,6 +19,7 @@ from producer.pages import thumbnails
 from shared import garbage
 from shared.broker import runtime_paths
 from tests.support import random_seed
+from tests.support.pages import shared_thumbnails
 from tests.support.processes import copied_processes
 from tests.support.servers import server_choice
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
@@ -80,6 +81,12 @@ def pytest_report_header() -> str:
 def _one_process_for_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes 0.3 s to start, and a test needs few pictures."""
     monkeypatch.setattr(thumbnails, "MAX_PROCESSES", 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_process_for_all_pages() -> Iterator[None]:
+    with shared_thumbnails.kept():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import io
 import json
 from array import array
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -72,10 +73,16 @@ def by_openpyxl(path: Path) -> list[Cells]:
     return [[unescaped(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """In memory; it takes longer to start than to read a table."""
+    return duckdb.connect(config={"threads": 1})
+
+
 def by_duckdb(path: Path) -> list[Cells]:
-    with duckdb.connect() as database:
-        database.execute(f"SELECT * FROM '{path}'")
-        return [[column[0] for column in database.description or ()], *database.fetchall()]
+    with database().cursor() as reading:
+        reading.execute(f"SELECT * FROM '{path}'")
+        return [[column[0] for column in reading.description or ()], *reading.fetchall()]
 
 
 READERS: list[tuple[str, Callable[[Path], list[Cells]]]] = [

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from producer.pages import thumbnails
+from producer.pages import pictures, thumbnails
+from producer.pages.pictures import PageImages
 from producer.pages.thumbnails import CRASHED, MAX_BYTES, SIDE_PIXELS, Thumbnails
 from shared import installation
 from shared.errors import SetupError
@@ -151,9 +152,11 @@ def test_results_come_in_order_from_several_processes() -> None:
         assert [one.width for one in made] == sides
 
 
-def test_no_process_is_left() -> None:
-    with Thumbnails(processes=1) as running:
-        pid = pid_of(running)
+def test_a_page_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "Thumbnails", Thumbnails)  # not the one that tests share
+    with PageImages() as images:
+        assert images._thumbnails is not None
+        pid = pid_of(images._thumbnails)
         assert Path(f"/proc/{pid}").exists()
     assert not Path(f"/proc/{pid}").exists()
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,33 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out.csv"
 
 
-def answer(table: Path, encoding: str, *arguments: str) -> bytes:
+#: Each command of one process, whose standard output has one encoding; their outputs are separated.
+_COMMANDS = """
+import json, sys
+from producer.cli.main import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"\\0")
+"""
+COMMANDS = ("status", "verify", "collect")
+
+
+@cache
+def answers(table: Path, encoding: str) -> dict[tuple[str, ...], bytes]:
+    """The standard output of each command, for people and as JSON."""
+    commands = [("status",), *((command, "--json") for command in COMMANDS)]
+    orders = json.dumps([[name, str(table), *more] for name, *more in commands])
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
     env["HANGTAG_REDIS_URL"] = f"unix://{table.parent}/no.sock"
-    command = [sys.executable, "-m", "producer.cli", *arguments]
+    command = [sys.executable, "-c", _COMMANDS, orders]
     done = subprocess.run(command, env=env, cwd=table.parent.parent, capture_output=True)
     assert done.returncode == Exit.OK, ascii(done.stderr)
-    return done.stdout
+    return dict(zip(commands, done.stdout.split(b"\0")[:-1], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -43,12 +64,12 @@ def answer(table: Path, encoding: str, *arguments: str) -> bytes:
 def test_characters_that_the_encoding_lacks_are_escaped(
     table: Path, encoding: str, shown: str
 ) -> None:
-    said = answer(table, encoding, "status", str(table)).decode(encoding)
+    said = answers(table, encoding)["status",].decode(encoding)
     assert shown in said
 
 
-@pytest.mark.parametrize("command", ["status", "verify", "collect"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
 def test_json_is_always_utf_8(table: Path, encoding: str, command: str) -> None:
-    said = answer(table, encoding, command, str(table), "--json")
+    said = answers(table, encoding)[command, "--json"]
     assert str(table) in str(json.loads(said.decode()))

@@ -38,13 +38,20 @@ def modules(package: str) -> list[Path]:
 
 
 @cache
+def statements(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """All imports of a module."""
+    nodes = ast.walk(ast.parse(path.read_bytes()))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """The top-level names of all imports of a module."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in statements(path):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{path}: a relative import"
             names.add((node.module or "").partition(".")[0])
     return names
@@ -53,7 +60,7 @@ def imported(path: Path) -> set[str]:
 def test_results_are_checked_where_they_arrive_and_read_in_one_file() -> None:
     readers: dict[str, set[str]] = {"decode_result": set(), "numbers": set()}
     for path in modules("producer"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in statements(path):
             if isinstance(node, ast.ImportFrom) and node.module == "shared.messages.batch":
                 for alias in node.names:
                     readers.get(alias.name, set()).add(str(path.relative_to(ROOT)))
@@ -106,17 +113,6 @@ def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
     assert loaded_after("import worker.health") & never == set()
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """The modules that a fresh interpreter has loaded after a command."""
-    return loaded_after(
-        "from producer.cli.main import hangtag\n"
-        "try:\n"
-        f"    hangtag.main({arguments!r})\n"
-        "except SystemExit as end:\n"
-        "    assert not end.code, end.code\n"
-    )
-
-
 def loaded_after(program: str) -> set[str]:
     """The top-level names that a fresh interpreter has loaded after a program."""
     return loaded_and_printed(program)[0]
@@ -132,16 +128,37 @@ def loaded_and_printed(program: str) -> tuple[set[str], str]:
         text=True,
     )
     printed, modules = done.stdout.rstrip("\n").rsplit("\n", 1)
-    return {name.partition(".")[0] for name in modules.split()}, printed.strip()
+    return top_level(modules), printed.strip()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["up", "--help"]],
-    ids=" ".join,
-)
-def test_help_loads_no_heavy_package(arguments: list[str]) -> None:
-    assert loaded_by(*arguments) & SPARED == set()
+def top_level(modules: str) -> set[str]:
+    return {name.partition(".")[0] for name in modules.split()}
+
+
+HELPS = ("--help", "--version", "classify --help", "train --help", "up --help")
+
+
+@cache
+def loaded_by_helps() -> dict[str, set[str]]:
+    """What a fresh interpreter has loaded after each command and those before it."""
+    _, printed = loaded_and_printed(f"""
+import contextlib, io, sys
+from producer.cli.main import hangtag
+for command in {HELPS}:
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            hangtag.main(command.split())
+    except SystemExit as end:
+        assert not end.code, end.code
+    print(*sys.modules)
+""")
+    return dict(zip(HELPS, map(top_level, printed.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("command", HELPS)
+def test_help_loads_no_heavy_package(command: str) -> None:
+    assert "click" in loaded_by_helps()[command]
+    assert loaded_by_helps()[command] & SPARED == set()
 
 
 def test_a_producer_loads_no_worker_and_no_runtime() -> None:
@@ -200,19 +217,27 @@ def test_a_parent_starts_without_searches_for_garbage_and_searches_from_then_on(
     assert printed == "0 True True"
 
 
+@cache
+def loaded_for_requests() -> tuple[set[str], set[str]]:
+    """What a fresh interpreter has loaded for a promotion, and then for every other request."""
+    loaded, promotion = loaded_and_printed(
+        "import worker.requests.request_consumer, worker.handlers.manage_versions, sys\n"
+        "print(*sys.modules)\n"
+        "import worker.handlers.train, worker.handlers.check_dataset, worker.handlers.evaluate"
+    )
+    return top_level(promotion), loaded
+
+
 def test_a_promotion_loads_no_runtime() -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    assert (
-        loaded_after("import worker.requests.request_consumer, worker.handlers.manage_versions")
-        & never
-        == set()
-    )
+    loaded, _ = loaded_for_requests()
+    assert "worker" in loaded
+    assert loaded & never == set()
 
 
 def test_a_request_loads_no_tensorflow_before_it_trains() -> None:
     """It takes seconds, for which a request that is refused or cancelled would not end."""
-    handlers = "worker.handlers.train, worker.handlers.check_dataset, worker.handlers.evaluate"
-    loaded = loaded_after(f"import worker.requests.request_consumer, {handlers}")
+    _, loaded = loaded_for_requests()
     assert loaded & {"producer", "tensorflow", "keras", "matplotlib"} == set()
 
 

@@ -23,6 +23,8 @@ from worker.photo_head.out_of_fold import fit_out_of_fold, standard_error
 from worker.runtimes.classifier import probabilities
 
 seeds = st.integers(0, 2**32 - 1)
+#: Ten by day and fifty by night: each fits a head for each fold.
+EXAMPLES = settings().max_examples // 4
 
 
 def _blobs(rng: np.random.Generator, count: int, apart: float) -> tuple[Features, Labels]:
@@ -31,7 +33,7 @@ def _blobs(rng: np.random.Generator, count: int, apart: float) -> tuple[Features
     return rows.astype(np.float32), labels
 
 
-@settings(max_examples=20)
+@settings(max_examples=EXAMPLES)
 @given(seeds)
 def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -50,7 +52,7 @@ def test_an_answer_is_that_of_a_head_that_never_saw_the_fold(seed: int) -> None:
     assert found.accuracy == (found.logits.argmax(1) == labels).mean()
 
 
-@settings(max_examples=20)
+@settings(max_examples=EXAMPLES)
 @given(seeds, st.floats(0.2, 2.0))
 def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
     seed: int, apart: float
@@ -83,7 +85,7 @@ def test_of_both_methods_and_their_sum_that_of_the_smallest_loss_is_published(
     np.testing.assert_allclose(found.head.logits(rows), expected, rtol=1e-3, atol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(seeds, st.sampled_from([1.0, 1e-2, 1e-4]), st.integers(0, 3))
 def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
     seed: int, noise: float, wrong: int
@@ -102,7 +104,7 @@ def test_photos_of_a_fixed_camera_are_answered_with_logits_of_ordinary_size(
         assert confidence.mean() < 1 - 0.2 / 61
 
 
-@settings(max_examples=20)
+@settings(max_examples=EXAMPLES)
 @given(seeds, st.integers(1, 40), st.floats(0.05, 1.0))
 def test_discriminant_analysis_uses_the_shrunk_covariance_about_the_means(
     seed: int, features: int, shrinkage: float

@@ -24,6 +24,8 @@ from worker.photo_head.fit_outlier_detector import (
 )
 
 seeds = st.integers(0, 2**32 - 1)
+#: Ten by day and fifty by night: each fits a detector.
+EXAMPLES = settings().max_examples // 4
 WIDTHS = (6, 10, 48)
 DETECTORS, LEARNED, NEW = 20, 400, 2000
 
@@ -53,7 +55,7 @@ def test_the_promised_share_of_images_like_the_training_images_is_flagged() -> N
     assert FALSE_FLAGS / 2 < np.mean(flagged) < FALSE_FLAGS + 3 * np.sqrt(variance)
 
 
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds, st.integers(0, len(WIDTHS) - 1))
 def test_images_that_differ_in_one_part_alone_are_flagged(seed: int, part: int) -> None:
     rng = np.random.default_rng(seed)
@@ -63,7 +65,7 @@ def test_images_that_differ_in_one_part_alone_are_flagged(seed: int, part: int) 
     assert detector.are_outliers(others).mean() > 0.95
 
 
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds)
 def test_images_in_a_direction_that_no_training_image_has_are_flagged(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -79,7 +81,7 @@ def test_images_in_a_direction_that_no_training_image_has_are_flagged(seed: int)
 
 # NumPy reported it once for finite matrices. The values are compared: NaN fails.
 @pytest.mark.filterwarnings("ignore:invalid value encountered in matmul")
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds, st.integers(1, 200))
 def test_an_angle_is_that_to_the_third_nearest_image(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -101,7 +103,7 @@ def test_a_file_is_small_whatever_the_number_of_images() -> None:
     assert len(encode(detector)) < 1e6
 
 
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds, st.integers(1, 40))
 def test_a_row_has_the_same_bits_in_batches_of_any_size(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -127,7 +129,7 @@ def _beside_a_gaussian(seed: int) -> tuple[float, float]:
     return float(difference), float(np.sqrt(max(0, 1 - cosines.min() ** 2)))
 
 
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds)
 def test_distances_differ_from_a_gaussian_by_what_the_directions_miss(seed: int) -> None:
     difference, missed = _beside_a_gaussian(seed)
@@ -165,7 +167,7 @@ def test_of_the_images_that_it_is_fitted_to_the_promised_share_is_flagged(count:
     assert 1 <= fitted.outliers.sum() <= np.ceil(FALSE_FLAGS * count)
 
 
-@settings(max_examples=15)
+@settings(max_examples=EXAMPLES)
 @given(seeds)
 def test_odd_images_among_those_that_it_is_fitted_to_are_flagged(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -172,7 +172,8 @@ def test_drawing_does_not_import_pyplot() -> None:
     assert done.stdout.strip() == "False"
 
 
-@settings(max_examples=5)
+# Three by day: each is laid out, drawn and encoded.
+@settings(max_examples=max(3, settings().max_examples // 40))
 @given(st.lists(st.text(max_size=60), min_size=2, max_size=4))
 def test_any_labels_can_be_drawn(labels: list[str]) -> None:
     counts = np.arange(len(labels) ** 2).reshape(len(labels), -1)

@@ -38,8 +38,8 @@ test test-unit test-integration test-end-to-end: PLACE = TMPDIR=$(TEMPORARY)
 DIST ?= loadscope
 SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
 GUARD_JOBS ?= $(shell nproc)
-# Fault tests wait even more: one takes 2 s of a processor, that of a trainer 7 s.
-FAULT_JOBS ?= $(shell expr 4 \* $$(nproc))
+# Fault tests wait even more; but with four for each processor, trainings exceed their limits beside others.
+FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
 # In the order of tests/conftest.py, which mixes tests that wait with tests that compute.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server; pages

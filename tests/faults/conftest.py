@@ -32,8 +32,8 @@ THIRDS = ("0", "1", "2")
 #: Modules that take minutes start first, and those whose fixtures are cheap beside that are split
 #: into parts, which run side by side: the longest would otherwise outlast all others.
 LONG = {
-    "tests/faults/trainer/test_failpoints.py": 6,
     "tests/faults/server/test_memory_flat.py": 1,
+    "tests/faults/trainer/test_failpoints.py": 3,
     "tests/faults/producer/test_failpoints.py": 2,
     "tests/faults/producer/test_failpoints_of_commands.py": 2,
     "tests/faults/worker/test_failpoints.py": 2,

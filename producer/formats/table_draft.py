@@ -24,7 +24,8 @@ from shared import atomic_file
 from shared.failpoints import failpoint
 
 AS_BY_DEFAULT = DisplayOptions()
-_WRITE_BUFFER_BYTES = 1 << 20
+#: Small, since it stays for the whole job: rows are written a few at a time.
+_WRITE_BUFFER_BYTES = 1 << 16
 
 
 class TableDraft:

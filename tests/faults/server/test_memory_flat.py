@@ -13,7 +13,8 @@ from benchmarks.memory import CHILD, PARENT, PRODUCER, SERVER, Figures, measure
 IMAGES, BATCH_IMAGES, RESUMES = 20_000, 8, 5
 EVERY_S = 0.2
 SEED = 1  #: of the moments at which the producer is stopped
-#: Measured: -100 to 470, and above 1,200 with a child that leaks its images: those of a batch
+#: Measured: -100 to 470, in the producer 810 (SQLite's cache of its journal, which ends at 2 MB, as
+#: 10,000 batches show), and above 1,200 with a child that leaks its images: those of a batch
 #: have 4,000 bytes, its results 100.
 SLOPE_BYTES_PER_BATCH = 1_000
 #: The number of connections varies by a few, for example after a reset.

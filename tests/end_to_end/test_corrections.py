@@ -36,7 +36,7 @@ from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
-from tests.support.jobs import handler_context, unplotted
+from tests.support.jobs import handler_context
 from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.check_dataset import check
@@ -140,8 +140,7 @@ def _train(checked: Checked, number: int, data: bytes | None = None) -> Trained:
     context, _ = handler_context.make(
         checked.server, checked.store, work, data, f"t{number}", created=number
     )
-    with unplotted.trainings():
-        answer = train(context, work).answer
+    answer = train(context, work).answer
     assert isinstance(answer, Trained)
     return answer
 

@@ -19,7 +19,7 @@ from shared.messages.training import Rule, Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
-from tests.support.jobs import handler_context, unplotted
+from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -74,7 +74,6 @@ def store(
         if request.param == SHORT:
             converted.put(stack.enter_context(short_backbone.in_table(folder, STAGES)), folder)
         server = stack.enter_context(RedisServer(server_binary))
-        stack.enter_context(unplotted.trainings())
         answers = {
             recipe: _trained(server, folder, recipe, str(root), request.param)
             for recipe in ("photo-head", *TRIALS)

@@ -118,7 +118,28 @@ def check_displayed(flower: Flower, worker: Worker, batches: int) -> None:
     assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
 
 
-def test_flower_displays_workers_tasks_and_pools_and_the_table_is_right(
+def check_not_controlled(flower: Flower, worker: Worker) -> None:
+    """Check that the worker drops each of Flower's commands and stays as it is."""
+    children = worker.children
+    name = wait_for("it", lambda: next(iter(flower.get("/api/workers?refresh=1")), ""))
+    for order in (
+        f"/api/worker/pool/grow/{name}?n=3",
+        f"/api/worker/pool/shrink/{name}?n=1",
+        f"/api/worker/queue/add-consumer/{name}?queue=other",
+        f"/api/worker/queue/cancel-consumer/{name}?queue={keys.CLASSIFY_QUEUE}",
+        f"/api/worker/shutdown/{name}",
+    ):
+        flower.post(order)
+    for one in STEERING:
+        worker.wait_for_log(f"{DROPPED}'{one}'")
+    assert worker.running
+    assert worker.children == children
+    (displayed,) = flower.get("/api/workers?refresh=1").values()
+    assert displayed["stats"]["pool"]["max-concurrency"] == 2
+    assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
+
+
+def test_flower_displays_workers_tasks_and_pools_and_controls_none_and_the_table_is_right(
     fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     worker = watched(fleet)
@@ -133,6 +154,7 @@ def test_flower_displays_workers_tasks_and_pools_and_the_table_is_right(
         check_displayed(flower, worker, -(-IMAGES // BATCH_IMAGES))
         assert output.read_bytes() == images.table
         assert all(key.startswith(keys.PREFIX.encode()) for key in fleet.client.scan_iter())
+        check_not_controlled(flower, worker)
         flower.end()
     assert any("celeryev/task" in channel for channel in channels)
     assert all(channel.startswith("hangtag:0.") for channel in channels)
@@ -181,28 +203,6 @@ def test_a_trainer_is_displayed_with_the_shipped_users(
             flower.end()
         assert trainer.end() == 0, trainer.story
         assert guarded.denied() == []
-
-
-def test_flower_cannot_control_workers(fleet: Fleet, tmp_path: Path) -> None:
-    worker = watched(fleet)
-    children = worker.children
-    with Flower(tmp_path / "flower", {"HANGTAG_REDIS_URL": fleet.server.url}) as flower:
-        name = wait_for("it", lambda: next(iter(flower.get("/api/workers?refresh=1")), ""))
-        for order in (
-            f"/api/worker/pool/grow/{name}?n=3",
-            f"/api/worker/pool/shrink/{name}?n=1",
-            f"/api/worker/queue/add-consumer/{name}?queue=other",
-            f"/api/worker/queue/cancel-consumer/{name}?queue={keys.CLASSIFY_QUEUE}",
-            f"/api/worker/shutdown/{name}",
-        ):
-            flower.post(order)
-        for one in STEERING:
-            worker.wait_for_log(f"{DROPPED}'{one}'")
-        assert worker.running
-        assert worker.children == children
-        (displayed,) = flower.get("/api/workers?refresh=1").values()
-    assert displayed["stats"]["pool"]["max-concurrency"] == 2
-    assert [one["name"] for one in displayed["active_queues"]] == [keys.CLASSIFY_QUEUE]
 
 
 def hostile() -> dict[str, bytes]:

@@ -45,6 +45,9 @@ class Place:
             idle_s=idle_s,
             trainer_idle_s=1.0,
         )
+        self._others = dict[int, bytes]()
+        ours = self.processes()
+        self._others = {pid: start for pid in _pids() if pid not in ours and (start := _start(pid))}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,13 +56,17 @@ class Place:
         return {PREFIX + name.upper(): str(value) for name, value in given.items() if value != ""}
 
     def processes(self) -> list[int]:
-        """The living processes that were started for this folder."""
+        """The living processes that were started for this folder.
+
+        Of those that ran before it was made, and are many, no more than a start is read.
+        """
         in_command = os.fsencode(self.folder) + b"/"
         in_environ = b"=" + os.fsencode(self.folder) + b"\0"
         return [
             pid
-            for pid in map(int, (p.name for p in Path("/proc").glob("[0-9]*")))
-            if procfs.is_alive(pid)
+            for pid in _pids()
+            if (pid not in self._others or self._others[pid] != _start(pid))
+            and procfs.is_alive(pid)
             and (in_command in _read(pid, "cmdline") or in_environ in _read(pid, "environ"))
         ]
 
@@ -137,9 +144,19 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
 def _parent(pid: int) -> int:
     fields = _read(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
+
+
+def _start(pid: int) -> bytes:
+    """When a process started; nothing if there is none."""
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return fields[19] if fields else b""
 
 
 def new(workers: bool = True) -> Iterator[Place]:

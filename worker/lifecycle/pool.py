@@ -1,4 +1,5 @@
-"""The processes of a worker's pool, as its parent sees them, and their reaction to SIGHUP.
+"""The processes of a worker's pool, as its parent sees them, and their reaction to SIGHUP and to
+its death.
 
 SIGHUP stops a worker like SIGTERM; under nohup it does nothing. Celery would restart the worker in
 both cases, with a command line that imports other modules than the original one.
@@ -81,6 +82,16 @@ def handle_hangup() -> None:
 def _ignore_hangup(**_: Any) -> None:
     """In a child: a terminal sends SIGHUP to all processes, and the parent ends the children."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@worker_process_init.connect
+def _end_with_parent(**_: Any) -> None:
+    """End a child whose parent ended before Celery asked the kernel to kill it with the parent. It
+    would wait for ever: its siblings have the other ends of its pipes."""
+    process: Any = billiard.current_process()
+    parent = process._parent_pid  # None in a parent, whose pool has threads
+    if parent is not None and os.getppid() != parent:
+        os._exit(0)
 
 
 def notify_forks(pool: Any, on_fork: Callable[[int], None]) -> None:

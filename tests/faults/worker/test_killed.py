@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import signal
 from pathlib import Path
 
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.claims import wait_until_taken_over
 from tests.support.jobs.recovery_times import WORKER_DEAD_WITHIN_S, WORKER_KILLED_REAL
 from tests.support.jobs.scenario import Scenario
-from tests.support.processes.fleet import BATCH_IMAGES, Fleet
+from tests.support.processes import procfs
+from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
 from tests.support.servers.redis_server import RedisServer
 
 #: Most of the measured time is the TTL of a heartbeat, which does not depend on the load.
@@ -72,3 +75,12 @@ def test_a_stopped_worker_finishes_its_work_in_progress(stage: Scenario) -> None
     full_batches = len(stage.gallery.paths) // BATCH_IMAGES
     assert len(results) == full_batches, "a batch was done twice"
     stage.check_nothing_runs(other)
+
+
+def test_processes_that_start_while_their_worker_is_killed_end(fleet: Fleet) -> None:
+    """Each has the other ends of its siblings' pipes, so none of them would read their end."""
+    worker = fleet.worker(3, app="tests.faults.apps.late_death_signal", ready=False)
+    wait_for("its processes", lambda: len(procfs.children(worker.pid)) == 3)
+    children = procfs.children(worker.pid)
+    os.kill(worker.pid, signal.SIGKILL)
+    procfs.wait_for_end([worker.pid, *children])

@@ -33,7 +33,8 @@ class Gallery(NamedTuple):
 
     @property
     def table(self) -> bytes:
-        """The table that a plain loop writes for them; classified once it is needed."""
+        """The table that a plain loop writes for them as they were made; classified once it is
+        needed."""
         return self.written()
 
 
@@ -51,7 +52,8 @@ def make(cwd: Path, count: int) -> Gallery:
         (cwd / path.parent).mkdir(parents=True, exist_ok=True)
         (cwd / path).write_bytes(encoded(image))
     paths = sorted(str(path.relative_to(cwd)) for path in (cwd / FOLDER).rglob("*.png"))
-    return Gallery(cwd, paths, cache(lambda: expected_table.table(cwd, paths)), real)
+    files = [(cwd / path).read_bytes() for path in paths]
+    return Gallery(cwd, paths, cache(lambda: expected_table.table(cwd, paths, files=files)), real)
 
 
 def make_large(cwd: Path, count: int) -> Gallery:

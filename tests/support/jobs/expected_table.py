@@ -52,27 +52,35 @@ def table(
     top: int = 1,
     probabilities: bool = False,
     version: Version | None = None,
+    files: Sequence[bytes] = (),
 ) -> bytes:
-    """The CSV of these files, whose paths are relative to `cwd`, by the packaged version."""
+    """The CSV of these files, whose paths are relative to `cwd`, by the packaged version. `files`
+    are what they contained, where a test may have changed them since."""
     version = version or packaged(runtime)
     card = version.card
     writer = FrozenTable(card, top, probabilities)
     rows = [writer.header]
     k = len(card.labels) if probabilities else top
-    for start, result in answers(cwd, paths, runtime, k, version):
+    for start, result in answers(cwd, paths, runtime, k, version, files):
         names = [os.fsencode(path) for path in paths[start : start + len(result.statuses)]]
         rows += writer.rows(names, result)
     return "".join(rows).encode()
 
 
 def answers(
-    cwd: Path, paths: Sequence[str], runtime: str, k: int, version: Version
+    cwd: Path,
+    paths: Sequence[str],
+    runtime: str,
+    k: int,
+    version: Version,
+    contents: Sequence[bytes] = (),
 ) -> list[tuple[int, BatchResult]]:
     """(number of the first file, the k best labels of some files), in order."""
     model = load(runtime, version.card, version.artifact)
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
-        files = [(cwd / path).read_bytes() for path in paths[start : start + _CHUNK_IMAGES]]
+        end = start + _CHUNK_IMAGES
+        files = contents[start:end] or [(cwd / path).read_bytes() for path in paths[start:end]]
         results.append((start, result(files, k, version, model)))
     return results
 

@@ -86,7 +86,7 @@ class CopiedProcess:
 def suits(program: str, environment: Mapping[str, str]) -> bool:
     """Whether programs are copied, and this one with this environment has the same interpreter and
     modules."""
-    alike = _at_start(environment) == _at_start(_own_environment())
+    alike = _at_start(environment) == _at_start(_OWN)
     return enabled and program in (COMMAND, WORKER) and alike
 
 
@@ -116,7 +116,7 @@ class _Source:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, program, str(theirs.fileno())],
-                cwd=ROOT, env=_own_environment(), pass_fds=[theirs.fileno()],
+                cwd=ROOT, env=_OWN, pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.end)
@@ -215,6 +215,10 @@ def _run(program: str, order: Order) -> NoReturn:
     sys.argv[1:] = map(os.fsdecode, order.arguments)
     runpy.run_module(program, run_name="__main__", alter_sys=True)
     sys.exit()
+
+
+#: Taken at the start: a test may change the variables for the commands that it starts.
+_OWN = _own_environment()
 
 
 def main() -> None:

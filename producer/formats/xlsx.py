@@ -128,8 +128,8 @@ class Xlsx(Format):
         sheet = self._summary
         sheet.set_column(0, 0, _WIDTHS[Words])
         for row, line in enumerate(self._counts.lines()):
+            style = self._bold if line is LABELS else None  # the heading of the labels
             for at, cell in enumerate(line):
-                style = self._bold if line is LABELS else None
                 if isinstance(cell, str):
                     sheet.write_string(row, at, cell, style)
                 else:

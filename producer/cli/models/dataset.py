@@ -1,4 +1,4 @@
-"""Commands for data sets: dataset show."""
+"""Commands for data sets: `dataset show` and `dataset check`."""
 
 from __future__ import annotations
 

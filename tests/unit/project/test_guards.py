@@ -75,7 +75,7 @@ import time
 from pathlib import Path
 import planted, pytest
 
-def test_on_a_busy_machine():
+def test_on_a_busy_machine(request):
     counted = Path(CWD, "runs of NAME")
     runs = 1 + (counted.stat().st_size if counted.exists() else 0)
     counted.write_text(runs * "x")
@@ -93,12 +93,14 @@ BODIES = {
         planted.compared(9)
 """,
     "slow": """
-    time.sleep({2: 2.5, 3: 0.8, 4: 2.5}.get(runs, 0.0))
+    limit = request.node.get_closest_marker("timeout")
+    if limit:
+        time.sleep(limit.args[0] * {2: 2, 3: 1 / 2, 4: 2}.get(runs, 0))
     planted.slow(1)
 """,
 }
 #: A test has this time beside its usual one.
-SPARE_S = 1.0
+SPARE_S = 2.0
 
 
 def test_guards_without_a_test_are_reported_and_tested_ones_are_killed(tmp_path: Path) -> None:

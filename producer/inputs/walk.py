@@ -180,7 +180,8 @@ def _check_apart(options: JobOptions) -> None:
 
 
 def _check_kind(real: bytes, typed: bytes) -> None:
-    """Raises OSError for a path that cannot be reached."""
+    """Raises OSError for a path that cannot be reached, UsageError for a special file, and what
+    `_listing` raises for a folder that cannot be read."""
     if not typed:  # `real` would be the job's folder
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     mode = os.stat(real).st_mode

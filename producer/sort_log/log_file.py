@@ -163,7 +163,7 @@ class LogFile:
         return [tuple(row[:-1]) for row in rows]
 
     def _count(self, rows: int, mark: int) -> None:
-        """Note rows that were added, and their checksum."""
+        """Note rows that were added (negative: removed), and the sum of their checksums."""
         self._rows, self._total = self._rows + rows, added(self._total, mark)
 
     def _put_head(self, base: bytes | None) -> None:

@@ -64,8 +64,8 @@ RUNTIMES = {
 LITERT, TENSORFLOW = RUNTIMES["litert"], RUNTIMES["tensorflow"]
 #: What CPU workers use, and what versions are measured with.
 DEFAULT = LITERT
-#: The file of a version with what recognizes images unlike those that it has learned from; it is
-#: loaded beside the network, whatever computes that.
+#: The file of a version with what recognizes images unlike those that it has learned from; every
+#: runtime loads it beside the network.
 OUTLIERS = "outliers.npz"
 ABOUT = "; ".join(row.about for row in RUNTIMES.values() if row.about)
 

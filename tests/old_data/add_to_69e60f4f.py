@@ -56,7 +56,7 @@ DISPLAYS = (
 PHOTOS = {"photo": "photo", "photo-head": "short", "photo-fine": "fine", "photo-scratch": "scratch"}
 #: Versions whose networks the archive lacks, so that no trainer publishes them.
 INCOMPLETE = ("fast", "accurate")
-#: So many that the training still runs when it is killed.
+#: Enough for the training to run still when it is killed.
 EPOCHS = 60
 #: Files that are left out for their size, or because they are only caches.
 LEFT_OUT = (

@@ -142,7 +142,7 @@ def test_scaling_up_and_down_beside_a_job_loses_and_repeats_nothing(
 def test_the_last_of_several_quick_calls_counts(scene: Scene) -> None:
     scene.up("1")
     scene.wait_for_children(1)
-    for workers in (2, 1, 3, 2):
+    for workers in (3, 1, 3, 2):  # the last is none of the others
         stack.up(scene.place.settings, workers)
         time.sleep(0.2)
     scene.wait_for_children(2)

@@ -57,7 +57,10 @@ def test_an_alias_is_resolved_and_a_number_is_fixed(
 
 def test_the_packaged_version_needs_no_copy(server: RedisServer, registry: Registry) -> None:
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.resolve(server.client, parse("")) == packaged.card()
+    card = mirror_reader.resolve(server.client, parse(""))
+    assert card == packaged.card()
+    for name in FILES:
+        assert mirror_reader.load_file(server.client, card, name) == packaged.read(name)
     assert not server.client.keys(keys.MODELS + "*")
 
 

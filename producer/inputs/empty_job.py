@@ -9,6 +9,9 @@ from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.files import printable
 
+#: The patterns that an error names at most.
+PATTERNS_MAX = 4
+
 
 def check_not_empty(options: JobOptions) -> None:
     """Check that a job that has no files yet finds at least one.
@@ -30,8 +33,9 @@ def _nothing(options: JobOptions, skipped: str) -> str:
     first, *more = options.roots
     where = f"{printable(first)} and {len(more):,} more" if more else printable(first)
     there = f"skipped: {skipped}" if skipped else "there is no file at all"
-    if options.glob:
-        what, other = f"no file matches --glob {options.glob!r}", "another pattern"
+    if options.globs:
+        patterns = " or ".join(f"--glob {pattern!r}" for pattern in options.globs[:PATTERNS_MAX])
+        what, other = f"no file matches {patterns:.300}", "another pattern"
     else:
         endings = " ".join(f".{ending.decode()}" for ending in DECODED_ENDINGS)
         what, other = f"no file has an image's ending ({endings})", "choose files with --glob"

@@ -26,7 +26,8 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roots: tuple[bytes, ...]  #: as typed
     cwd: bytes  #: base of relative roots
     output: str  #: absolute; identifies the job
-    glob: str = ""
+    #: The patterns that choose files; a str in journals of earlier versions, and in those of one.
+    glob: str | tuple[str, ...] = ""
     list_file: bytes = b""
     model: str = ""  #: as typed; resolved once, when the job starts
     runtime: str = runtimes.DEFAULT.name
@@ -46,9 +47,21 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: be removed or sorted later. A folder may not.
     file_roots: tuple[int, ...] | None = None
 
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """The patterns that choose files; none: by the endings of images."""
+        if isinstance(self.glob, str):
+            return (self.glob,) if self.glob else ()
+        return self.glob
+
     def absolute(self, path: bytes) -> bytes:
         """The absolute path of a file or folder as typed, or as the table has it."""
         return os.path.join(self.cwd, path)
+
+
+def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
+    """The patterns as an option of a job. One is text, which earlier versions read, too."""
+    return "".join(patterns) if len(patterns) < 2 else patterns
 
 
 def as_started(options: JobOptions) -> JobOptions:
@@ -77,13 +90,13 @@ def decode_options(data: bytes) -> JobOptions:
 def classify_command(options: JobOptions, output: str) -> list[str]:
     """The command that continues the job of this output, from its own folder; display options stay
     as they are."""
-    given = {"-o": output, "--glob": options.glob, "--list": os.fsdecode(options.list_file)}
-    given["--model"] = options.model
+    given = [("-o", output), *(("--glob", pattern) for pattern in options.globs)]
+    given += [("--list", os.fsdecode(options.list_file)), ("--model", options.model)]
     if options.runtime != runtimes.DEFAULT.name:
-        given["--runtime"] = options.runtime
+        given.append(("--runtime", options.runtime))
     if options.transport != AUTO:
-        given["--transport"] = options.transport
-    named = [word for option, value in given.items() if value for word in (option, value)]
+        given.append(("--transport", options.transport))
+    named = [word for option, value in given if value for word in (option, value)]
     folders = [os.fsdecode(root) for root in options.roots]
     ends = ["--"] if any(folder.startswith("-") for folder in folders) else []
     return ["hangtag", "classify", *named, *ends, *folders]
@@ -120,6 +133,8 @@ def _value(options: JobOptions, field: str) -> object:
     """The value of an option, in one form where the same may be typed in several."""
     if field == "model":
         return parse(options.model)
+    if field == "glob":
+        return set(options.globs)
     if field == "roots":
         return tuple(root.rstrip(b"/") or root[:1] for root in options.roots)
     return getattr(options, field)

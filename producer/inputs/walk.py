@@ -11,8 +11,9 @@ import codecs
 import errno
 import fnmatch
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -48,7 +49,7 @@ class Walk:
         # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
         known = as_started(options).file_roots if options.file_roots is None else options.file_roots
         self._file_roots = frozenset(known or ())
-        self._wanted, self._own = _matcher(options.glob), OwnFiles(options.output)
+        self._wanted, self._own = _matcher(options.globs), OwnFiles(options.output)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # length of the typed folder in a path
 
@@ -228,11 +229,19 @@ def _check_list(real: bytes, typed: bytes) -> None:
         raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
 
 
-def _matcher(glob: str) -> Callable[[bytes], bool]:
-    """A predicate on a path relative to the typed folder."""
-    if not glob:
+def _matcher(globs: Collection[str]) -> Callable[[bytes], bool]:
+    """A predicate on a path relative to the typed folder. A pattern without a slash is compared
+    with the name alone."""
+    if not globs:
         return has_image_ending
-    pattern = os.fsencode(glob)
-    if b"/" in pattern:
-        return lambda path: fnmatch.fnmatchcase(path, pattern)
-    return lambda path: fnmatch.fnmatchcase(path.rpartition(b"/")[2], pattern)
+    patterns = [os.fsencode(glob) for glob in globs]
+    of_paths = _any_of([pattern for pattern in patterns if b"/" in pattern])
+    of_names = _any_of([pattern for pattern in patterns if b"/" not in pattern])
+    return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(path)
+
+
+def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:
+    """Whether a text matches one of them; false of none."""
+    each = [fnmatch.translate(pattern.decode("latin-1")) for pattern in patterns]
+    matches = re.compile("|".join(each or ["(?!)"]).encode("latin-1")).match
+    return lambda text: matches(text) is not None

@@ -17,7 +17,7 @@ from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.formats.table_formats import BY_SUFFIX, SUFFIXES, format_of
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, one_or_all
 from producer.output.output_path import checked_output, default_output
 from producer.present.formatting import show_json, typed
 from shared.errors import BrokerAway, HangtagError, UsageError
@@ -25,14 +25,6 @@ from shared.messages.files import AUTO, TRANSPORTS
 from shared.messages.model_name import parse
 from shared.runtimes import ABOUT, DEFAULT, RUNTIMES
 from shared.settings import Settings
-
-
-def _only_one(ctx: click.Context, param: click.Parameter, patterns: tuple[str, ...]) -> str:
-    """The value of an option that may be given once; an earlier one would be dropped in silence."""
-    if len(patterns) > 1:
-        raise UsageError(f"{param.opts[0]} is given {len(patterns)} times; give one pattern")
-    return "".join(patterns)
-
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,8 +39,9 @@ def job_options(command: F) -> F:
             click.option("-o", "--output", type=click.Path(), default="",
                          help=f"The table, in the form that its name ends in: {SUFFIXES}. Default: "
                          "the folder's name with .csv, here."),
-            click.option("--glob", type=TextParam(), multiple=True, callback=_only_one,
-                         help="Classify only files that match this pattern, for example '*.png'."),
+            click.option("--glob", type=TextParam(), multiple=True,
+                         help="Classify only files that match this pattern, for example '*.png'. "
+                         "Repeatable."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
                 help="Read paths from this file, one per line, relative to the current folder, "
@@ -172,7 +165,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         roots=tuple(folders),
         cwd=os.getcwdb(),
         output=output,
-        glob=given["glob"],
+        glob=one_or_all(given["glob"]),
         list_file=list_file,
         model=model,
         form=format_of(output),

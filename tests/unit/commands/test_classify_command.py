@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions, differences, encode_options
+from producer.inputs.job_options import JobOptions, differences, encode_options, one_or_all
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary, appeared
 from producer.jobs.job import Job
@@ -518,9 +518,10 @@ def test_collect_shows_the_command_of_its_job_for_failed_rows(
 ) -> None:
     (tmp_path / "-photos").mkdir()
     (tmp_path / "-photos/a.png").write_bytes(b"a")
-    finish(options_of(tmp_path, b"-photos", glob="*.png"))
+    finish(options_of(tmp_path, b"-photos", glob=("*.png", "*.jpg")))
     shown = shown_retry(["collect", "out.csv"], tmp_path / "out.csv", capsys)
-    assert shown == "hangtag classify -o out.csv --glob '*.png' --retry-failed -- -photos"
+    patterns = "--glob '*.png' --glob '*.jpg'"
+    assert shown == f"hangtag classify -o out.csv {patterns} --retry-failed -- -photos"
 
 
 @pytest.mark.parametrize("way", ["folder", "list", "absolute"])
@@ -663,10 +664,26 @@ def test_another_model_than_the_job_has_is_named_beside_it(here: Path) -> None:
     assert expected in line
 
 
+def globs(*patterns: str) -> list[str]:
+    """The patterns as options."""
+    return [word for pattern in patterns for word in ("--glob", pattern)]
+
+
+def test_the_same_globs_resume_a_job_in_any_order_and_others_do_not(here: Path) -> None:
+    """A job of one pattern is stored as earlier versions read it."""
+    finish(options_of(here, b"photos", glob=("*.png", "1*")))
+    for patterns in (["*.png", "1*"], ["1*", "*.png", "1*"]):
+        assert run("classify", "photos", *globs(*patterns), "-o", "out.csv").exit_code == Exit.OK
+    line = complaint(run("classify", "photos", *globs("*.png"), "-o", "out.csv"), Exit.USAGE)
+    assert "--glob" in line
+    stored = encode_options(options_of(here, b"photos", glob=one_or_all(("*.png",))))
+    assert b'"glob":"*.png"' in stored
+
+
 @pytest.mark.parametrize("command", ["classify", "submit"])
-def test_a_second_glob_is_refused_and_not_dropped(here: Path, command: str) -> None:
-    line = complaint(run(command, "photos", "--glob", "*.a", "--glob", "*.b"), Exit.USAGE)
-    assert "--glob is given 2 times" in line
+def test_globs_that_match_nothing_are_all_named(here: Path, command: str) -> None:
+    line = complaint(run(command, "photos", *globs("*.a", "*.b")), Exit.USAGE)
+    assert "no file matches --glob '*.a' or --glob '*.b'" in line
 
 
 @pytest.mark.parametrize(

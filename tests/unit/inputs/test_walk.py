@@ -133,7 +133,9 @@ def skipped_files(tree: Tree) -> Counter[str]:
     return count
 
 
-def options(cwd: bytes, *roots: bytes, glob: str = "", list_file: bytes = b"") -> JobOptions:
+def options(
+    cwd: bytes, *roots: bytes, glob: str | tuple[str, ...] = "", list_file: bytes = b""
+) -> JobOptions:
     return JobOptions(roots, cwd, "/out.csv", glob=glob, list_file=list_file)
 
 
@@ -240,6 +242,19 @@ def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree,
             judged = below if "/" in glob else below.rpartition(b"/")[2]
             assert (path in found) == fnmatch.fnmatchcase(judged, glob.encode())
         assert found <= whole
+
+
+PATTERNS = ["*.txt", "a*", "[!a]*", "?.png", "a/*", "*/b.png"]
+
+
+@given(trees, st.lists(st.sampled_from(PATTERNS), min_size=2, max_size=3))
+def test_several_globs_choose_their_union_each_file_once_in_order(
+    tree: Tree, globs: list[str]
+) -> None:
+    with planted(tree) as cwd:
+        found = [path for _, path in Walk(options(cwd, b"top", glob=tuple(globs))).paths()]
+        each = (Walk(options(cwd, b"top", glob=glob)).paths() for glob in globs)
+        assert found == sorted({path for walk in each for _, path in walk})
 
 
 @given(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from producer.inputs.job_options import JobOptions
+from producer.inputs.path_list import list_name
 from producer.inputs.walk import Walk
 from producer.journal.journal import Journal
 from shared.errors import UsageError
@@ -94,7 +95,7 @@ def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
 
 def _edited(options: JobOptions, how: str) -> str:
     return (
-        f"{printable(options.list_file)} was changed since the job started, other than at its end "
+        f"{list_name(options)} was changed since the job started, other than at its end "
         f"({how}); restore it, or start over with --restart"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from producer.inputs.job_options import JobOptions
+from producer.inputs.path_list import list_name
 from producer.inputs.skipped import listed
 from producer.inputs.walk import Walk
 from shared.errors import UsageError
@@ -29,7 +30,8 @@ def check_not_empty(options: JobOptions) -> None:
 
 def _nothing(options: JobOptions, skipped: str) -> str:
     if options.list_file:
-        return f"{printable(options.list_file)} names no file; give one path a line"
+        how = "end each name with NUL" if options.list0 else "give one path a line"
+        return f"{list_name(options)} names no file; {how}"
     first, *more = options.roots
     where = f"{printable(first)} and {len(more):,} more" if more else printable(first)
     there = f"skipped: {skipped}" if skipped else "there is no file at all"

@@ -17,6 +17,10 @@ from shared.messages.model_name import parse
 KEPT_LABELS = 3
 
 
+#: As the file of a list: standard input.
+STDIN = b"-"
+
+
 class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that determines the answers, and the transport of files, which does not.
 
@@ -46,6 +50,11 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The numbers of the roots that were files when the job started; None before. Such a file may
     #: be removed or sorted later. A folder may not.
     file_roots: tuple[int, ...] | None = None
+    #: Whether each name in the list ends with NUL, so that it may contain a line end.
+    list0: bool = False
+    #: What the name of the recorded list adds to that of the table, if the list came from standard
+    #: input (producer/inputs/piped_list.py); empty until it is recorded.
+    list_suffix: str = ""
 
     @property
     def globs(self) -> tuple[str, ...]:
@@ -53,6 +62,18 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(self.glob, str):
             return (self.glob,) if self.glob else ()
         return self.glob
+
+    @property
+    def is_piped(self) -> bool:
+        """Whether the list comes from standard input."""
+        return self.list_file == STDIN
+
+    @property
+    def list_path(self) -> bytes:
+        """The absolute path of the list."""
+        if self.is_piped:
+            return os.fsencode(f"{self.output}{self.list_suffix}")
+        return self.absolute(self.list_file)
 
     def absolute(self, path: bytes) -> bytes:
         """The absolute path of a file or folder as typed, or as the table has it."""
@@ -91,7 +112,8 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     """The command that continues the job of this output, from its own folder; display options stay
     as they are."""
     given = [("-o", output), *(("--glob", pattern) for pattern in options.globs)]
-    given += [("--list", os.fsdecode(options.list_file)), ("--model", options.model)]
+    listed = "--list0" if options.list0 else "--list"
+    given += [(listed, os.fsdecode(options.list_file)), ("--model", options.model)]
     if options.runtime != runtimes.DEFAULT.name:
         given.append(("--runtime", options.runtime))
     if options.transport != AUTO:
@@ -114,6 +136,7 @@ _TYPED = {
     "cwd": "the current folder, to which paths are relative",
     "glob": "--glob",
     "list_file": "--list",
+    "list0": "--list0",
     "model": "--model",  # with the name, since it may be the one that `hangtag models use` chose
     "runtime": "--runtime",
 }

@@ -7,7 +7,6 @@ walk that resumes after a file counts exactly the entries after it.
 
 from __future__ import annotations
 
-import codecs
 import errno
 import fnmatch
 import os
@@ -21,15 +20,13 @@ from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.own_files import OwnFiles
+from producer.inputs.path_list import check_list, numbered_paths
 from producer.inputs.reader import holds_image
 from producer.inputs.skipped import Counts
-from shared import regular_file
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
 
-_BLOCK_BYTES = 1 << 20
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 _REMEDY = "fix this and run the same command again; a started job resumes"
 
@@ -60,7 +57,9 @@ class Walk:
             SetupError: a folder that was typed cannot be listed.
         """
         if self._options.list_file:
-            yield from self._listed(-1 if after is None else after[0])
+            last_number = -1 if after is None else after[0]
+            listed = numbered_paths(self._options)
+            yield from ((number, path) for number, path in listed if number > last_number)
             return
         for number, root in enumerate(self._options.roots):
             if after is not None and number < after[0]:
@@ -137,13 +136,6 @@ class Walk:
     def _skip(self, reason: str) -> None:
         self.skipped = skipped.one_more(self.skipped, reason)
 
-    def _listed(self, after: int) -> Iterator[tuple[int, bytes]]:
-        with regular_file.open_file(self._options.absolute(self._options.list_file)) as lines:
-            for number, line in enumerate(lines):
-                path = line.rstrip(b"\r\n")
-                if path and number > after:
-                    yield number, path
-
 
 def check_roots(options: JobOptions) -> None:
     """Check the arguments before work starts. A file of a started job may be missing.
@@ -162,8 +154,8 @@ def check_roots(options: JobOptions) -> None:
             gone = error.errno in _GONE
             if not (gone and number in files):
                 raise _no_access(path, error, is_typo=gone and not has_started) from None
-    if options.list_file:
-        _check_list(options.absolute(options.list_file), options.list_file)
+    if options.list_file and not (options.is_piped and not options.list_suffix):
+        check_list(options)
     _check_apart(options)
 
 
@@ -207,26 +199,6 @@ def _listing(root: bytes) -> Iterator[None]:
         raise SetupError(
             f"{printable(root)} cannot be listed ({error.strerror}); {_REMEDY}"
         ) from error
-
-
-def _check_list(real: bytes, typed: bytes) -> None:
-    try:
-        regular_file.check(real)
-    except OSError as error:  # it is read more than once: a pipe cannot be
-        advice = "save the list as one" if error.errno == errno.EINVAL else "check the path"
-        raise UsageError(f"{printable(typed)}: {error.strerror}; {advice}") from None
-    try:
-        with regular_file.open_file(real) as file:
-            if file.peek().startswith(_MARKS):
-                raise UsageError(
-                    f"{printable(typed)} starts with a byte order mark; "
-                    "save it as UTF-8 without one"
-                )
-            while block := file.read(_BLOCK_BYTES):
-                if b"\0" in block:
-                    raise UsageError(f"{printable(typed)} has NUL bytes; give one path a line")
-    except OSError as error:
-        raise UsageError(f"{printable(typed)}: {error.strerror}; check the path") from None
 
 
 def _matcher(globs: Collection[str]) -> Callable[[bytes], bool]:

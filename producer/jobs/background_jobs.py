@@ -52,7 +52,7 @@ _ERROR = "hangtag: "
 
 def start(options: JobOptions, arguments: list[str], settings: Settings, restart: bool) -> str:
     """Run `hangtag classify ARGUMENTS` detached; return the job's id once it has started.
-    `restart`: the arguments have this option.
+    `restart`: the arguments have this option. A list from standard input is left to the producer.
 
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
@@ -60,12 +60,12 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
     check_roots(options if restart else with_known_files(options))
     check_below(options, settings)
     output = Path(options.output)
-    if restart or read_snapshot(output) is None:
+    if not options.is_piped and (restart or read_snapshot(output) is None):
         check_not_empty(options)
     log = _log_of(output)
     is_new = not os.path.lexists(log)
     begin = 0 if is_new else log.lstat().st_size
-    producer = _spawn(arguments, log)
+    producer = _spawn(arguments, log, None if options.is_piped else subprocess.DEVNULL)
     try:
         return _wait_for_start(producer, output, log, begin)
     except UsageError:
@@ -203,7 +203,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
     )  # fmt: skip
 
 
-def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(arguments: list[str], log: Path, stdin: int | None) -> subprocess.Popen[bytes]:
     try:
         with open(log, "ab", opener=_private) as file:
             producer = subprocess.Popen(
@@ -211,7 +211,7 @@ def _spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
                 [sys.executable, "-P", "-m", "producer.cli", "classify", *arguments],
                 # No colours: the log is read for errors.
                 env={**os.environ, "PYTHONPATH": python_path(), "NO_COLOR": "1"},
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,

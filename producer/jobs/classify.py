@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from producer.inputs.empty_job import check_not_empty
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
+from producer.inputs.piped_list import is_empty, received
 from producer.inputs.skipped import Unlisted
 from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
@@ -30,7 +31,7 @@ from producer.journal.snapshot import with_known_files
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
-from producer.output.output_path import PART_SUFFIX
+from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.present.progress import ProgressDisplay, make_progress
@@ -72,10 +73,12 @@ def classify(
     retry_failed: bool = False,
     quiet: bool = False,
     absent: str = "",
+    stdin: BinaryIO | None = None,
 ) -> Summary:
     """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
     finished job other display options render the table again. `absent` is why the folders of a
-    finished job cannot be listed.
+    finished job cannot be listed. `stdin` has the list of a job whose list is standard input;
+    without it the recorded one is used.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
@@ -85,9 +88,9 @@ def classify(
     if not absent:
         check_roots(options if restart else with_known_files(options))
         check_below(options, settings)
-    job = Job(options, restart, display)
     report = make_progress(quiet)
     budget = budget or ErrorBudget()
+    job = _opened(options, restart, display, stdin, report)
     try:
         _report_reopened(job, report)
         _check_start(job, retry_failed)
@@ -112,6 +115,32 @@ def classify(
     finally:
         report.close()
         job.close()
+
+
+def _opened(
+    options: JobOptions,
+    restart: bool,
+    display: DisplayOptions | None,
+    stdin: BinaryIO | None,
+    report: ProgressDisplay,
+) -> Job:
+    """The job, with its list if that comes from standard input. Raises as `classify`."""
+    if not options.is_piped or stdin is None:
+        return Job(options, restart, display)
+    check_folder(Path(options.output))
+    with received(stdin, options) as listed:
+        job = Job(options, restart, display)
+        try:
+            if job.has_started and is_empty(listed):
+                report.notice(
+                    "standard input has no list; continuing with the one that the job was started "
+                    "with"
+                )
+            job.take_list(listed)
+        except BaseException:
+            job.close()
+            raise
+    return job
 
 
 class _End(NamedTuple):

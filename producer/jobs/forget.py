@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
 from producer.formats.table_file import is_own_part
+from producer.inputs.piped_list import recorded_lists
 from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
@@ -96,7 +97,8 @@ def _remove_files(output: Path, lock: int) -> None:
             _remove(part)
         journal_lock.empty(journal, lock)
         drafts = [draft_of(path) for path in (output, part)]
-        for path in (Path(f"{journal}.log"), *drafts, *map(parts_of, drafts), journal):
+        lists = recorded_lists(output)
+        for path in (Path(f"{journal}.log"), *lists, *drafts, *map(parts_of, drafts), journal):
             _remove(path)
         atomic_file.sync_folder(journal.parent)
 

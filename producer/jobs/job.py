@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from io import BufferedRandom
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,8 @@ from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import CSV, check_columns
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
+from producer.inputs.piped_list import forget as forget_list
+from producer.inputs.piped_list import is_empty, is_grown, record
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal import schema
@@ -72,6 +75,8 @@ class Job:
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
+        #: Recorded lists that are removed at the end, unless the journal names them.
+        self._lists = {self._recorded_list() if restart else ""}
         try:
             if not restart and not self.journal.has_started:
                 _check_output(self.output)  # also beside a journal that a killed process has left
@@ -131,6 +136,24 @@ class Job:
         )
         self._earlier = False
         self._pinned = pinned
+
+    def take_list(self, listed: BufferedRandom) -> None:
+        """Record the list of paths from standard input, if the job has not the same; an empty one
+        stands for the recorded one.
+
+        Raises:
+            UsageError: it has not the lines that the job was started with, first.
+            SetupError: it cannot be written.
+        """
+        if self.has_started and (is_empty(listed) or not is_grown(listed, self.options)):
+            return
+        suffix = record(listed, str(self.output))
+        self._lists |= {suffix, self.options.list_suffix}
+        self.options = msgspec.structs.replace(self.options, list_suffix=suffix)
+        if self.has_started:
+            stored = msgspec.structs.replace(self.journal.options, list_suffix=suffix)
+            self.journal.put(options=encode_options(stored))
+            self._pinned = None
 
     def repeat_failed(self) -> int:
         """Schedule the failed rows again, also of a finished job; return their number.
@@ -198,7 +221,16 @@ class Job:
         """Close the journal; remove that of a job that never started, and a table that has not all
         of its rows."""
         self.table.growing.give_up()
+        for suffix in self._lists - {""}:
+            if suffix != self._recorded_list():
+                forget_list(str(self.output), suffix)
         self.journal.close(remove=not self._earlier and not self.has_started)
+
+    def _recorded_list(self) -> str:
+        """What the name of the list that the journal names adds to that of the table; or empty."""
+        with suppress(HangtagError):
+            return self.journal.options.list_suffix
+        return ""
 
     def _id_of_old(self) -> set[str]:
         view = read_snapshot(self.output)
@@ -226,6 +258,7 @@ class Job:
             probabilities=stored.probabilities,
             max_file_bytes=stored.max_file_bytes,
             file_roots=stored.file_roots,
+            list_suffix=stored.list_suffix,
         )
         self.table.resume(self.exit_code is not None)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from producer.inputs.job_options import STDIN
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
@@ -28,6 +29,8 @@ def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
     Raises:
         UsageError: there are several folders, or the folder has no name.
     """
+    if list_file == STDIN:
+        raise UsageError("a list from standard input has no name; name the table with -o")
     if len(roots) > 1:
         raise UsageError("several folders have no common name; name the table with -o")
     path = os.path.abspath(list_file or roots[0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.inputs.job_options import JobOptions
+from producer.inputs.path_list import list_name
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.totals import Withdrawn
 from producer.pages import text
@@ -136,7 +137,9 @@ def _command(name: str, table: Path, *more: str) -> str:
 
 def _folders(options: JobOptions) -> str:
     """What was classified, as typed."""
-    roots = options.roots or (options.list_file,)
+    if options.list_file:
+        return text.bounded(list_name(options), text.PATH_CHARS)
+    roots = options.roots
     more = f" and {len(roots) - MAX_FOLDERS} more" if len(roots) > MAX_FOLDERS else ""
     return ", ".join(map(text.path, roots[:MAX_FOLDERS])) + more
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import accuracy, expected_table
 from tests.support.jobs.claims import job_keys
 from tests.support.processes import in_process
-from tests.support.processes.fleet import Fleet
+from tests.support.processes.fleet import Fleet, Producer
 from tests.support.servers.redis_server import RedisServer
 
 CHILD_MAX_BYTES = 100 * 10**6
@@ -76,13 +77,35 @@ def test_top_k_and_probabilities_agree_with_the_label(
 
 def test_a_list_keeps_its_order(fleet: Fleet, images: Gallery, tmp_path: Path) -> None:
     wanted = images.paths[100:0:-7]
-    (tmp_path / "list.txt").write_text("\n".join(wanted) + "\n")
-    job = fleet.producer(
-        "classify", "--list", str(tmp_path / "list.txt"), "-o", str(tmp_path / "out.csv"),
-        cwd=images.cwd,
-    )  # fmt: skip
-    assert job.wait() == 0, job.story
+    names = "".join(f"{path}\0" for path in wanted)
+    output = str(tmp_path / "out.csv")
+    job = in_process.run(
+        fleet, "classify", "--list0", "-", "-o", output, cwd=images.cwd, stdin=names
+    )
+    assert job.code == 0, job.story
     assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
+
+
+def test_a_piped_list_is_classified_in_the_background(
+    fleet: Fleet, images: Gallery, tmp_path: Path
+) -> None:
+    """The producer reads it, refuses a wrong one, and waits for the end of a slow one."""
+    output = str(tmp_path / "out.csv")
+
+    def submit(stdin: str) -> Producer:
+        return fleet.producer("submit", "--list", "-", "-o", output, cwd=images.cwd, stdin=stdin)
+
+    empty = submit("")
+    assert (empty.wait(), empty.log.count("\n")) == (Exit.USAGE, 1), empty.story
+    assert os.listdir(tmp_path) == []
+    wanted = images.paths[:40]
+    started = submit("\n".join(wanted))
+    assert started.wait() == 0, started.story
+    collected = in_process.run(fleet, "collect", output, cwd=images.cwd)
+    assert collected.code == 0, collected.story
+    assert (tmp_path / "out.csv").read_bytes() == expected_table.table(images.cwd, wanted)
+    verified = in_process.run(fleet, "verify", output, cwd=images.cwd)
+    assert verified.code == 0, verified.story
 
 
 def test_second_guesses_are_displayed_later_without_classifying_again(

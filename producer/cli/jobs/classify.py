@@ -44,8 +44,13 @@ def job_options(command: F) -> F:
                          "Repeatable."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
-                help="Read paths from this file, one per line, relative to the current folder, "
-                "instead of folders.",
+                metavar="FILE|-",
+                help="Read paths from this file or standard input, one per line, relative to the "
+                "current folder, instead of folders.",
+            ),
+            click.option(
+                "--list0", "list0_file", type=click.Path(path_type=bytes), default=b"",
+                metavar="FILE|-", help="The same of names that end with NUL, as of find -print0.",
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: see hangtag models use."),
@@ -103,6 +108,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
         restart=given["restart"],
         retry_failed=given["retry_failed"],
         quiet=quiet,
+        stdin=sys.stdin.buffer if options.is_piped and sys.stdin else None,
     )
     show_summary(summary, as_json, quiet)
 
@@ -146,9 +152,11 @@ def make_options(given: dict[str, Any]) -> JobOptions:
 
     if given["restart"] and given["retry_failed"]:
         raise UsageError("--restart repeats every row, --retry-failed the failed ones; give one")
-    folders, list_file = given["folders"], given["list_file"]
+    folders, list_file = given["folders"], given["list_file"] or given["list0_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
+    if given["list_file"] and given["list0_file"]:
+        raise UsageError("--list and --list0 are two kinds of list; give one")
     for folder in folders:
         if os.path.exists(journal_path(os.fsdecode(folder))):
             table = os.fsdecode(folder)
@@ -167,6 +175,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
         output=output,
         glob=one_or_all(given["glob"]),
         list_file=list_file,
+        list0=bool(given["list0_file"]),
         model=model,
         form=format_of(output),
         runtime=given["runtime"],

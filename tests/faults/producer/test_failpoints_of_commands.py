@@ -54,6 +54,7 @@ OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
     "index.forgotten",
 )] + [Shot("forget.file-removed", 4, KILL)]  # fmt: skip
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
+OF_LISTS = [Shot(name, 1, how) for how in WAYS for name in ("list.recorded", "list.forgotten")]
 OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
 OF_FORGETTING_RESULTS = [Shot("queue.result-forgotten", 1, how) for how in WAYS]
 OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
@@ -193,6 +194,28 @@ def test_a_submitted_job_continues_without_its_command(
         "the table", lambda: (v := read_snapshot(stage.output)) and v.state is JobState.FINISHED
     )
     stage.check_finished(stage.hangtag("collect", str(stage.output)))
+
+
+@pytest.mark.parametrize("shot", OF_LISTS, ids=str)
+def test_a_piped_list_belongs_to_its_job_although_the_producer_dies(
+    stage: Scenario, points: Points, shot: Shot
+) -> None:
+    """The first command stops in the middle; the next one adds lines; the same one continues."""
+    lines = [f"{path}\n" for path in stage.gallery.paths]
+    few, whole = "".join(lines[:200]), "".join(lines)
+    arguments = ("classify", "--list", "-", "-o", str(stage.output))
+    stage.fleet.worker()
+    first = stage.fleet.producer(*arguments, "--timeout", "0.7", cwd=stage.gallery.cwd, stdin=few)
+    first.wait()
+    points.arm(shot)
+    second = stage.fleet.producer(
+        *arguments, cwd=stage.gallery.cwd, program=PROGRAM, stdin=whole, **points.settings
+    )
+    wait_for_shot(points, shot, second)
+    stage.check_finished(stage.fleet.producer(*arguments, cwd=stage.gallery.cwd, stdin=whole))
+    assert verify(stage.output).proven
+    (recorded,) = stage.folder.glob("out.csv.hangtag.list-*")
+    assert recorded.read_text() == whole
 
 
 @pytest.mark.parametrize("shot", OF_STATUS, ids=str)

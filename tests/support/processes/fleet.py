@@ -75,9 +75,19 @@ def _used_s() -> float:
 class Process:
     """One process of a fleet. Its standard output and standard error go to files."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str], files: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        env: dict[str, str],
+        files: Path,
+        stdin: str | None = None,
+    ) -> None:
         files.mkdir()
         self._out, self._log = files / "out", files / "log"
+        self._in = Path(os.devnull) if stdin is None else files / "in"
+        if stdin is not None:
+            self._in.write_bytes(os.fsencode(stdin))
         self._command = command
         with self._out.open("wb") as out, self._log.open("wb") as log:
             self._popen = self._started(cwd, env, out.fileno(), log.fileno())
@@ -86,12 +96,15 @@ class Process:
         self, cwd: Path, env: dict[str, str], out: int, log: int
     ) -> subprocess.Popen[bytes] | CopiedProcess:
         *python, program = self._command[:3]
-        if python == [sys.executable, "-m"] and copied_processes.suits(program, env):
+        is_fed = self._in != Path(os.devnull)
+        suits = python == [sys.executable, "-m"] and copied_processes.suits(program, env)
+        if suits and not is_fed:
             arguments = self._command[3:]
             return copied_processes.start(program, arguments, cwd, env, out, log)
-        return subprocess.Popen(
-            self._command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=log
-        )
+        with self._in.open("rb") as given:
+            return subprocess.Popen(
+                self._command, cwd=cwd, env=env, stdin=given, stdout=out, stderr=log
+            )
 
     @property
     def pid(self) -> int:
@@ -212,9 +225,10 @@ class Producer(Process):
         files: Path,
         program: Sequence[str],
         prefix: Sequence[str] = (),
+        stdin: str | None = None,
     ) -> None:
         command = [*prefix, sys.executable, "-m", *program, *arguments]
-        super().__init__(command, cwd, env, files)
+        super().__init__(command, cwd, env, files, stdin)
         if "-o" in arguments:
             self.output = Path(cwd, arguments[arguments.index("-o") + 1])
 
@@ -362,11 +376,12 @@ class Fleet:
         *arguments: str,
         cwd: Path,
         program: Sequence[str] = PRODUCT_PROGRAM,
+        stdin: str | None = None,
         **settings: str,
     ) -> Producer:
         """A new `hangtag` command in the folder `cwd`."""
-        env = self.environment(settings)
-        producer = Producer(arguments, cwd, env, self._new_files(), program, self._prefix(cwd))
+        env, files = self.environment(settings), self._new_files()
+        producer = Producer(arguments, cwd, env, files, program, self._prefix(cwd), stdin)
         self.processes.append(producer)
         return producer
 

@@ -34,18 +34,18 @@ class Done(NamedTuple):
         return f"--- {' '.join(self.arguments)} -> {self.code} {self.error}\n{self.out}{self.log}"
 
 
-def run(fleet: Fleet, *arguments: str, cwd: Path, **settings: str) -> Done:
+def run(fleet: Fleet, *arguments: str, cwd: Path, stdin: str = "", **settings: str) -> Done:
     """Run a command to its end in the folder `cwd`."""
-    return run_with(fleet.environment(settings), *arguments, cwd=cwd)
+    return run_with(fleet.environment(settings), *arguments, cwd=cwd, stdin=stdin)
 
 
-def run_with(environment: dict[str, str], *arguments: str, cwd: Path) -> Done:
+def run_with(environment: dict[str, str], *arguments: str, cwd: Path, stdin: str = "") -> Done:
     """Run a command to its end in the folder `cwd`, with exactly this environment."""
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.object(sys, "argv", ["hangtag", *arguments]),
         contextlib.chdir(cwd),
     ):
-        done = CliRunner().invoke(hangtag, arguments)
+        done = CliRunner().invoke(hangtag, arguments, input=os.fsencode(stdin))
     error = None if isinstance(done.exception, SystemExit) else done.exception
     return Done(arguments, done.exit_code, done.stdout, done.stderr, error)

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs import directory_listing
+from producer.inputs import directory_listing, path_list
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.skipped import (
     ENDINGS_MAX,
@@ -275,6 +275,37 @@ def test_a_list_is_read_in_order_and_resumes_after_any_line(lines: list[bytes]) 
         ]
         for i, place in enumerate(whole):
             assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+
+
+@given(st.lists(st.binary(max_size=6).filter(lambda name: b"\0" not in name), max_size=8))
+def test_names_that_end_with_nul_may_have_any_other_bytes(names: list[bytes]) -> None:
+    with planted({}) as cwd:
+        with open(cwd + b"/list", "wb") as file:
+            file.write(b"".join(name + b"\0" for name in names))
+        given_ = msgspec.structs.replace(options(cwd, list_file=b"list"), list0=True)
+        check_roots(given_)
+        whole = list(Walk(given_).paths())
+        assert [path for _, path in whole] == [name for name in names if name]
+        for i, place in enumerate(whole):
+            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+
+
+def test_names_across_blocks_of_a_list_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(path_list, "_BLOCK_BYTES", 3)
+    (tmp_path / "list").write_bytes(b"long name\0a\nb\0\0c\0")
+    given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
+    check_roots(given_)
+    assert list(Walk(given_).paths()) == [(0, b"long name"), (1, b"a\nb"), (3, b"c")]
+
+
+@pytest.mark.parametrize("content", [b"a.png\nb.png\n", b"a" * 5000, b"a\0b"])
+def test_a_list_whose_names_do_not_end_with_nul_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "list").write_bytes(content)
+    given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
+    with pytest.raises(UsageError, match=r"^list does not end with NUL; .*--list$"):
+        check_roots(given_)
 
 
 def test_an_explicit_file_is_a_row_whatever_its_ending(tmp_path: Path) -> None:

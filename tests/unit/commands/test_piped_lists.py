@@ -1,0 +1,173 @@
+"""`--list -` and `--list0`: a list from standard input belongs to its job, as a file does."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from producer.cli.main import hangtag
+from producer.inputs.job_options import STDIN
+from producer.inputs.piped_list import received, record
+from producer.journal.journal import journal_path
+from producer.verify.verify import verify
+from shared.errors import Exit
+from tests.support.jobs.finished_job import finish, options_of
+
+TWO, THREE = b"1.png\n2.png\n", b"1.png\n2.png\n3.png\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three files, and an unreachable broker: what would run fails."""
+    monkeypatch.setenv("HANGTAG_REDIS_URL", f"unix://{tmp_path}/no.sock")
+    monkeypatch.chdir(tmp_path)
+    for name in ("1.png", "2.png", "3.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def run(*arguments: str, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(hangtag, arguments, input=stdin)
+
+
+def piped(here: Path, stdin: bytes, *more: str) -> Result:
+    """The command whose list is this standard input."""
+    return run("classify", "--list", "-", "-o", "out.csv", *more, stdin=stdin)
+
+
+def started(here: Path, stdin: bytes = TWO, stop_after: int | None = 0) -> bytes:
+    """Have a job of this list, whose first row is done; return its list."""
+    options = options_of(here, list_file=STDIN)
+    with received(BytesIO(stdin), options) as listed:
+        suffix = record(listed, options.output)
+    finish(msgspec.structs.replace(options, list_suffix=suffix), 1, stop_after=stop_after)
+    return recorded(here)
+
+
+def recorded(here: Path) -> bytes:
+    """The only list beside the journal."""
+    (path,) = here.glob("out.csv.hangtag.list-*")
+    return path.read_bytes()
+
+
+def one_line(result: Result, code: Exit) -> str:
+    assert result.exit_code == code, result.output
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_a_finished_job_of_a_piped_list_is_repeated_proven_and_rendered_without_the_list(
+    here: Path,
+) -> None:
+    assert started(here, stop_after=None) == TWO
+    assert [row[:5] for row in (here / "out.csv").read_text().splitlines()[1:]] == [
+        "1.png",
+        "2.png",
+    ]
+    assert verify(here / "out.csv").proven
+    assert piped(here, TWO).exit_code == Exit.OK
+    assert run("table", "out.csv", "--min-confidence", "0.5").exit_code == Exit.OK
+    assert run("collect", "out.csv").exit_code == Exit.OK
+    assert recorded(here) == TWO
+
+
+def test_an_empty_standard_input_continues_with_the_recorded_list(here: Path) -> None:
+    started(here, stop_after=None)
+    result = piped(here, b"")
+    assert result.exit_code == Exit.OK
+    notice = [line for line in result.stderr.splitlines() if "standard input has no list" in line]
+    assert len(notice) == 1
+    assert recorded(here) == TWO
+
+
+@pytest.mark.parametrize("other", [b"2.png\n1.png\n", b"1.png\n", b"1.png\n2.pngx\n", b"\n" + TWO])
+@pytest.mark.parametrize("stop_after", [0, None])
+def test_another_list_is_refused_in_one_line_and_the_job_stays(
+    here: Path, other: bytes, stop_after: int | None
+) -> None:
+    started(here, stop_after=stop_after)
+    before = journal_path(here / "out.csv").read_bytes()
+    line = one_line(piped(here, other), Exit.USAGE)
+    assert "the list from standard input is not the one that the job of" in line
+    assert "--restart" in line
+    assert recorded(here) == TWO
+    assert journal_path(here / "out.csv").read_bytes() == before
+
+
+def test_a_list_that_has_no_line_end_at_its_end_may_grow_by_whole_lines_only(here: Path) -> None:
+    started(here, b"1.png\n2.png", stop_after=None)
+    assert one_line(piped(here, b"1.png\n2.pngx\n"), Exit.USAGE)
+    assert piped(here, TWO).exit_code == Exit.OK
+    assert recorded(here) == TWO
+
+
+def test_lines_at_the_end_of_a_piped_list_are_taken_in_or_counted(here: Path) -> None:
+    started(here, stop_after=None)
+    result = piped(here, THREE)
+    assert result.exit_code == Exit.OK
+    assert "1 file has appeared since the job started" in result.stderr
+    assert recorded(here) == THREE
+
+
+def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
+    started(here)
+    one_line(piped(here, THREE), Exit.SETUP)  # the broker is unreachable
+    assert recorded(here) == THREE
+    finish(options_of(here, list_file=STDIN), 1)
+    assert len((here / "out.csv").read_bytes().splitlines()) == 4
+    assert verify(here / "out.csv").proven
+
+
+def test_a_job_that_does_not_start_leaves_no_list(here: Path) -> None:
+    for stdin in (b"", b"\n", TWO):
+        assert piped(here, stdin).exit_code in (Exit.USAGE, Exit.SETUP)
+    assert sorted(os.listdir(here)) == ["1.png", "2.png", "3.png"]
+
+
+@pytest.mark.parametrize("stdin", [THREE, TWO, b""])
+def test_a_restart_that_does_not_start_leaves_the_old_job_with_its_list(
+    here: Path, stdin: bytes
+) -> None:
+    started(here, stop_after=None)
+    assert piped(here, stdin, "--restart").exit_code in (Exit.SETUP, Exit.USAGE)
+    assert recorded(here) == TWO
+    assert verify(here / "out.csv").proven
+
+
+def test_a_missing_recorded_list_is_one_line_and_can_be_given_again(here: Path) -> None:
+    started(here, stop_after=None)
+    for path in here.glob("out.csv.hangtag.list-*"):
+        path.unlink()
+    assert "No such file" in verify(here / "out.csv").problems[0]
+    assert piped(here, b"2.png\n").exit_code == Exit.USAGE
+    assert piped(here, TWO).exit_code == Exit.OK
+    assert verify(here / "out.csv").proven
+
+
+def test_a_forgotten_job_leaves_no_list(here: Path) -> None:
+    started(here)
+    assert run("forget", "out.csv", "--yes").exit_code == Exit.OK
+    assert sorted(os.listdir(here)) == ["1.png", "2.png", "3.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "why"),
+    [
+        (["--list", "-"], TWO, "name the table with -o"),
+        (["--list", "-", "-o", "out.csv"], b"a\0b\0", "--list0"),
+        (["--list", "-", "-o", "out.csv"], b"", "the list from standard input names no file"),
+        (["--list0", "-", "-o", "out.csv"], TWO, "does not end with NUL"),
+        (["--list", "-", "--list0", "-", "-o", "out.csv"], TWO, "give one"),
+        (["--list", "-", "-o", "absent/out.csv"], TWO, "there is no folder"),
+    ],
+)
+def test_a_wrong_list_is_one_line_with_its_fix(
+    here: Path, arguments: list[str], stdin: bytes, why: str
+) -> None:
+    assert why in one_line(run("classify", *arguments, stdin=stdin), Exit.USAGE)
+    assert sorted(os.listdir(here)) == ["1.png", "2.png", "3.png"]

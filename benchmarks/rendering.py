@@ -23,9 +23,11 @@ from benchmarks.report.tables import markdown
 from producer.formats.table_file import render
 from producer.formats.table_formats import CSV, FORMATS
 from producer.inputs.job_options import KEPT_LABELS
-from producer.journal.records import FinishedBatch
+from producer.journal.batch_reader import BatchReader
+from producer.journal.records import Record
+from producer.journal.sqlite_errors import blob
 from producer.rows.columns import Table, table_columns
-from producer.rows.row_batch import AS_CLASSIFIED
+from producer.rows.row_batch import AS_CLASSIFIED, START, Position, RowBatch, Rules
 from shared.messages.batch import BatchResult, decode_result, encode_result
 from shared.messages.job_record import JobRecord
 from shared.registry import packaged
@@ -37,23 +39,31 @@ SLOW_S = 10.0
 JOB = JobRecord("benchmrk", "fashion-mnist", 0, "0" * 64, "litert", KEPT_LABELS, "out", "host", 0.0)
 
 
-class Journal:
+class Journal(BatchReader):
     """Finished batches, in memory if they are read several times."""
 
     def __init__(self, rows: int, kept: bool = True) -> None:
         self._rows = rows
         self._batches = list(self._made()) if kept else None
 
-    def finished_batches(self) -> Iterator[FinishedBatch]:
+    def records(self) -> Iterator[Record]:
         yield from self._made() if self._batches is None else self._batches
 
-    def _made(self) -> Iterator[FinishedBatch]:
+    def row_batches(
+        self, rules: Rules = AS_CLASSIFIED, after: Position = START
+    ) -> Iterator[RowBatch]:
+        for record in self.records():
+            batch = record.rows(after.rows + 1, rules)
+            yield batch
+            after = batch.end
+
+    def _made(self) -> Iterator[Record]:
         chance, labels = random.Random(1), len(packaged.card().labels)
         for n in range(-(-self._rows // BATCH_ROWS)):
             yield _batch(chance, n, labels)
 
 
-def _batch(chance: random.Random, n: int, labels: int) -> FinishedBatch:
+def _batch(chance: random.Random, n: int, labels: int) -> Record:
     """Most rows are confident, as on images like those that the model has learned from."""
     numbers = range(n * BATCH_ROWS, (n + 1) * BATCH_ROWS)
     names = b"\0".join(b"photos/%03d/img_%07d.png" % (n, i) for i in numbers)
@@ -63,7 +73,7 @@ def _batch(chance: random.Random, n: int, labels: int) -> FinishedBatch:
         found.extend(chance.sample(range(labels), KEPT_LABELS))
         confidences.extend((best, 0.7 * (1 - best), 0.2 * (1 - best)))
     result = BatchResult(KEPT_LABELS, bytes(BATCH_ROWS), found.tobytes(), confidences.tobytes())
-    return FinishedBatch(names, b"", b"", encode_result(result))
+    return Record(n, 0, BATCH_ROWS, names, b"", b"", None, result=encode_result(result))
 
 
 class Bytes:
@@ -87,9 +97,10 @@ def frozen(journal: Journal, to: Bytes) -> None:
     """The rows as 69e60f4f rendered them."""
     table = FrozenTable(packaged.card())
     to.write(table.header.encode())
-    for batch in journal.finished_batches():
-        names = batch.names.split(b"\0")
-        to.write("".join(table.rows(names, decode_result(batch.result, len(names)))).encode())
+    for record in journal.records():
+        names = record.names.split(b"\0")
+        result = decode_result(blob(record.result), len(names))
+        to.write("".join(table.rows(names, result)).encode())
 
 
 def rendered(journal: Journal, form: str, to: Bytes) -> None:

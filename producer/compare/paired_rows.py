@@ -17,7 +17,7 @@ import msgspec
 from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.row import Row
-from producer.rows.row_batch import AS_CLASSIFIED, Rules, batches
+from producer.rows.row_batch import AS_CLASSIFIED, Rules
 from shared.messages.files import NO_DIGEST
 
 #: The absolute path of a file, and its row.
@@ -41,7 +41,7 @@ def is_same_content(a: Row, b: Row) -> bool:
 def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedRow]:
     """The rows of a table, one batch in memory at a time."""
     paths = _AbsolutePaths(sealed.options)
-    for batch in batches(sealed, rules):
+    for batch in sealed.row_batches(rules):
         yield from zip(map(paths.of, batch.names), batch.rows(), strict=True)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from producer.formats.table_draft import TableDraft
-from producer.journal.batch_reader import BEFORE_ALL, BatchReader
+from producer.journal.batch_reader import BatchReader
 from producer.rendering.display_options import DisplayOptions
 from shared.errors import HangtagError
 
@@ -29,11 +29,13 @@ class GrowingTable:
         if self._given_up:
             return
         until = time.monotonic() + seconds
-        last = self._draft.last if self._draft else BEFORE_ALL
         try:
-            for stored in self._journal.final_batches(last):
-                self._draft = self._draft or self._start()
-                self._draft.add(stored)
+            if self._draft is None and next(self._journal.final_row_batches(), None) is not None:
+                self._draft = self._start()
+            if self._draft is None:
+                return
+            for batch in self._journal.final_row_batches(self._draft.rules, self._draft.end):
+                self._draft.add(batch)
                 if time.monotonic() >= until:
                     return
         except HangtagError:

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from producer.formats.table_formats import loaded
-from producer.journal.batch_reader import BEFORE_ALL, BatchReader
-from producer.journal.records import FinishedBatch
+from producer.journal.batch_reader import BatchReader
 from producer.output import draft_lock
 from producer.rendering.display_options import DisplayOptions
 from producer.rows.columns import Table
-from producer.rows.row_batch import read
+from producer.rows.row_batch import START, RowBatch
 from producer.summary.answer_counter import AnswerCounter
 from shared import atomic_file
 from shared.failpoints import failpoint
@@ -39,10 +38,9 @@ class TableDraft:
     ) -> None:
         """`display` has the options of the table. Raises UsageError if another process is writing
         the same output."""
-        self.display, self._output, self._rules = display, output, table.rules
+        self.display, self.rules, self._output = display, table.rules, output
         self.counter = AnswerCounter(table.card, display)
-        self._rows = 0
-        self.last = BEFORE_ALL  #: the number of the last batch
+        self.end = START  #: of the last batch
         with self._errors(), ExitStack() as opened:
             draft_lock.check_unused(output)
             self._path = draft_lock.draft_of(output)
@@ -58,37 +56,34 @@ class TableDraft:
             self._writer.begin(table)
             self._opened = opened.pop_all()
 
-    def add(self, stored: FinishedBatch) -> int:
-        """Append the rows of the batch that follows; returns their number."""
-        batch = read(stored, self._rows + 1, self._rules)
+    def add(self, batch: RowBatch) -> None:
+        """Append the rows that follow."""
         with self._errors():
             self._writer.write(batch)
         self.counter.add(batch)
-        self.last, self._rows = stored.n, self._rows + len(batch)
-        return len(batch)
+        self.end = batch.end
 
     def complete(
-        self,
-        journal: BatchReader,
-        placing: Callable[[str], None] = lambda sha256: None,
-        passed: Callable[[int], None] = lambda rows: None,
+        self, journal: BatchReader, passed: Callable[[int], None] = lambda rows: None
     ) -> str:
-        """Append the batches that follow, and replace the output atomically. Returns the SHA-256 of
-        the table, in hexadecimal, which `placing` gets before the output is replaced. `passed` gets
-        the number of rows of each batch."""
-        passed(self._rows)
-        for stored in journal.finished_batches(self.last):
-            passed(self.add(stored))
+        """Append the batches that follow, and sync the draft. Returns the SHA-256 of the table, in
+        hexadecimal. `passed` gets the number of rows of each batch."""
+        passed(self.end.rows)
+        for batch in journal.row_batches(self.rules, self.end):
+            self.add(batch)
+            passed(len(batch))
         with self._errors():
             self._writer.end()
-            sha256 = self._sink.sha256.hexdigest()
             atomic_file.sync(self._file)
             failpoint("table.written")
-            placing(sha256)
+        return self._sink.sha256.hexdigest()
+
+    def place(self) -> None:
+        """Replace the output atomically with the completed draft."""
+        with self._errors():
             atomic_file.place(self._path, self._output)
             self._removal.pop_all()  # another process may write the next draft
             failpoint("table.placed")
-        return sha256
 
     def close(self) -> None:
         """Release the draft."""

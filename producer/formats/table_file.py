@@ -15,11 +15,12 @@ from pathlib import Path
 
 from producer.formats.format import Sink
 from producer.formats.table_formats import loaded
+from producer.journal.batch_reader import BatchReader
 from producer.journal.job_properties import JobProperties
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
 from producer.rows.columns import Table
-from producer.rows.row_batch import Results, RowBatch, batches
+from producer.rows.row_batch import RowBatch
 from shared import regular_file
 from shared.errors import SetupError, UsageError
 
@@ -35,7 +36,7 @@ Count = Callable[[RowBatch], None]
 
 
 def render(
-    journal: Results,
+    journal: BatchReader,
     table: Table,
     form: str,
     sink: Sink,
@@ -46,7 +47,7 @@ def render(
     `folder` is for what a form cannot write at once (None: a temporary one)."""
     with closing(loaded(form)(sink, folder)) as writer:
         writer.begin(table)
-        for batch in batches(journal, table.rules):
+        for batch in journal.row_batches(table.rules):
             writer.write(batch)
             if count is not None:
                 count(batch)

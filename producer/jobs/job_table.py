@@ -110,16 +110,16 @@ class JobTable:
         self._check_rows()
         if not force:
             check_replaceable(self._journal, self._output)
-
-        def placing(sha256: str) -> None:
+        with closing(self.growing.taken(self.display)) as draft:
+            sha256 = self._completed(draft, passed)
+            own = {PLACING: sha256.encode()}
             # A killed process may have placed the table that the journal names so far.
             before = self._journal.get(PLACING)
-            own = {PLACING: sha256.encode()}
             if before and before == sha256_of(self._output).encode():
                 own[TABLE] = before
             self._journal.put(**own)
-
-        return self._write(self.growing.taken(self.display), placing, passed)
+            draft.place()
+        return sha256
 
     def _check_rows(self) -> None:
         """Raises TooManyRows; the results are counted all the same."""
@@ -148,18 +148,17 @@ class JobTable:
                 f"{typed(['hangtag', 'table', str(self._output), '-o'])} OTHER"
             )
             return ""
-
-        def placing(sha256: str) -> None:
-            # A process that is killed now leaves the rows before.
-            self._journal.put(**{PART: f"{sha256} {sha256_of(part)}".strip().encode()})
-
         try:
             self._check_rows()
         except TooManyRows as error:
             notice(str(error))
             return ""
         self.growing.give_up()
-        self._write(self._draft(part), placing, passed)
+        with closing(self._draft(part)) as draft:
+            sha256 = self._completed(draft, passed)
+            # A process that is killed now leaves the rows before.
+            self._journal.put(**{PART: f"{sha256} {sha256_of(part)}".strip().encode()})
+            draft.place()
         self._journal.put(**self.counted())
         return str(part)
 
@@ -177,14 +176,9 @@ class JobTable:
             if is_own_part(self._journal, part):
                 part.unlink()
 
-    def _write(
-        self,
-        draft: TableDraft,
-        placing: Callable[[str], None],
-        passed: Callable[[int], None],
-    ) -> str:
-        with closing(draft):
-            sha256 = draft.complete(self._journal, placing, passed)
+    def _completed(self, draft: TableDraft, passed: Callable[[int], None]) -> str:
+        """The SHA-256 of a table with all rows that there are."""
+        sha256 = draft.complete(self._journal, passed)
         self._library = loaded(self.form).library()
         self._answers = draft.counter.counted()
         return sha256

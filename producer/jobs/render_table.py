@@ -140,6 +140,7 @@ def render_copy(
         else:
             with closing(TableDraft(table, output, form, shown)) as draft:
                 draft.complete(sealed)
+                draft.place()
             counter = draft.counter
         answers = as_promised(counter.counted(), counter.flagged, sealed.card, sealed.options)
         return RenderedTable(

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from producer.journal import records
-from producer.journal.records import FinishedBatch, FrozenBatch
+from producer.journal.records import FrozenBatch
 from producer.journal.sqlite_errors import sqlite_errors
+from producer.rows.row_batch import AS_CLASSIFIED, START, Position, RowBatch, Rules
 from shared.errors import SetupError
 
 #: Selects the batches that the rows of a table are read from, in order, after one of them.
 FINISHED = "WHERE n > ? AND failed IS NOT NULL AND places IS NULL ORDER BY n"
 _FOLLOWING = "WHERE n > ? AND places IS NULL ORDER BY n"
-BEFORE_ALL = -1
 
 
 class BatchReader:
@@ -50,19 +50,29 @@ class BatchReader:
             ).fetchone()
         return None if row is None else int(row[0])
 
-    def finished_batches(self, after: int = BEFORE_ALL) -> Iterator[FinishedBatch]:
-        """Every finished batch after this one, in order, one in memory at a time."""
+    def row_batches(
+        self, rules: Rules = AS_CLASSIFIED, after: Position = START
+    ) -> Iterator[RowBatch]:
+        """The rows of every finished batch after this position, in order, one batch in memory at a
+        time. Raises BadMessage."""
         with sqlite_errors(self.path):
-            yield from records.finished(self._db, FINISHED, after)
+            for record in records.read(self._db, FINISHED, after.n):
+                batch = record.rows(after.rows + 1, rules)
+                yield batch
+                after = batch.end
 
-    def final_batches(self, after: int) -> Iterator[FinishedBatch]:
-        """The finished batches that follow this one without a gap, up to the first one of which a
-        row is being repeated: their rows stay as they are while this process has the journal."""
+    def final_row_batches(
+        self, rules: Rules = AS_CLASSIFIED, after: Position = START
+    ) -> Iterator[RowBatch]:
+        """Those of the batches that follow without a gap, up to the first one of which a row is
+        being repeated: their rows stay as they are while this process has the journal."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, _FOLLOWING, after):
+            for record in records.read(self._db, _FOLLOWING, after.n):
                 if record.failed is None or record.again:
                     return
-                yield record.finished()
+                batch = record.rows(after.rows + 1, rules)
+                yield batch
+                after = batch.end
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.journal.sqlite_errors import blob, checksum
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules, decoded
 from shared.image_status import Flagged, count_flags
 from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP, Stamp, pack_stamps
@@ -54,34 +55,32 @@ class StoredResult(NamedTuple):
         return cls(n, data, result.failed, count_flags(result.flags), result.digests)
 
 
-class FinishedBatch(NamedTuple):
-    """A batch with a result, as it is stored."""
-
-    names: bytes  #: with a NUL between two
-    stamps: bytes
-    digests: bytes  #: CRC-32 of each file's bytes, little-endian; empty if unknown
-    result: bytes
-    n: int = -1  #: its number; -1: it is in no journal
-
-
 class Record(NamedTuple):
     """The columns of a record."""
 
     n: int
     argument: int
     images: int  #: the column `count`
-    names: bytes
-    stamps: bytes
-    digests: bytes
+    names: bytes  #: with a NUL between two
+    stamps: bytes  #: packed, as are the digests
+    digests: bytes  #: empty: not known
     places: bytes | None
     failed: int | None = None
     flagged: str | None = None
     again: int = 0
     result: bytes | None = None
 
-    def finished(self) -> FinishedBatch:
-        """The batch, which must have a result."""
-        return FinishedBatch(self.names, self.stamps, self.digests, blob(self.result), self.n)
+    def rows(self, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
+        """The rows of a batch with a result. Raises BadMessage."""
+        return RowBatch(
+            self.names,
+            decoded(self.names, blob(self.result)),
+            n=self.n,
+            first=first,
+            stamps=self.stamps,
+            digests=self.digests,
+            rules=rules,
+        )
 
     @property
     def files_crc(self) -> int:
@@ -165,12 +164,6 @@ def one(database: sqlite3.Connection, n: int) -> Record:
     if record is None:
         raise sqlite3.DatabaseError(f"batch {n} is missing")
     return record
-
-
-def finished(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[FinishedBatch]:
-    """The batches that an SQL clause selects, which must have results, one in memory at a time."""
-    for record in read(database, clause, *values):
-        yield record.finished()
 
 
 def read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[Record]:

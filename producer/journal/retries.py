@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from producer.journal import property_table, records
-from producer.journal.records import FinishedBatch, FrozenBatch, RowPlace, pack, recorded, unpack
+from producer.journal.records import FrozenBatch, RowPlace, pack, recorded, unpack
 from producer.rows.fold import fold, replaced
-from producer.rows.row_batch import read
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result
-from shared.messages.files import DIGEST_BYTES, STAMP, pack_stamps
+from shared.messages.files import DIGEST_BYTES, STAMP
 
 #: The property of a job that holds the place of the last failed row that is in a repeat.
 REACHED = "repeated"
@@ -69,17 +68,17 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
 
 def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
     """Store a repeat's results in the batches of its rows. Of the repeat only its number stays."""
-    new = read(FinishedBatch(b"\0".join(repeat.names), b"", b"", result))
-    stamps = pack_stamps(repeat.stamps)
+    repeated = recorded(repeat)._replace(result=result)
+    new = repeated.rows()
     for target, images in groups(repeat.places):
         old = records.one(database, target)
-        folded = fold(read(old.finished()), new, images)
+        folded = fold(old.rows(), new, images)
         flagged = count_flags(folded.flags)
         digests = old.digests  # unknown digests stay unknown
         if digests:
-            digests = replaced(digests, repeat.digests, images, DIGEST_BYTES)
+            digests = replaced(digests, repeated.digests, images, DIGEST_BYTES)
         updated = old._replace(
-            stamps=replaced(old.stamps, stamps, images, STAMP.size),
+            stamps=replaced(old.stamps, repeated.stamps, images, STAMP.size),
             digests=digests,
             result=encode_result(folded),
             flagged=json.dumps(flagged) if flagged else None,
@@ -119,7 +118,7 @@ def _failed_of_next(database: sqlite3.Connection, n: int) -> tuple[int, list[byt
     record = next(records.read(database, "WHERE n >= ? AND again > 0 ORDER BY n LIMIT 1", n), None)
     if record is None:
         return None
-    batch = read(record.finished())
+    batch = record.rows()
     return record.n, batch.names, batch.statuses
 
 

@@ -12,13 +12,13 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.journal import property_table, records, schema
-from producer.journal.batch_reader import BEFORE_ALL, FINISHED, BatchReader
+from producer.journal.batch_reader import FINISHED, BatchReader
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
-from producer.journal.records import FinishedBatch
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import load_counts, sums
 from producer.present.formatting import typed
+from producer.rows.row_batch import AS_CLASSIFIED, START, Position, RowBatch, Rules
 from shared import file_lock, regular_file
 from shared.errors import SetupError, UsageError
 
@@ -113,24 +113,27 @@ class SealedJournal(BatchReader, JobProperties):
             (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
         return max(0, os.fstat(self._lock).st_size - int(pages) * int(page_bytes))
 
-    def finished_batches(self, after: int = BEFORE_ALL) -> Iterator[FinishedBatch]:
+    def row_batches(
+        self, rules: Rules = AS_CLASSIFIED, after: Position = START
+    ) -> Iterator[RowBatch]:
         with sqlite_errors(self.path):
             if self.finished and sums(self._db) != load_counts(self._properties):
                 raise sqlite3.DatabaseError("batches are missing")
-        for batch in super().finished_batches(after):
+        for batch in super().row_batches(rules, after):
             yield batch
-            self.passed(batch.names.count(b"\0") + 1)
+            self.passed(len(batch))
 
     def numbers(self) -> list[int]:
-        """The numbers of the batches of `finished_batches`, in order."""
+        """The numbers of the batches of `row_batches`, in order."""
         with sqlite_errors(self.path):
-            rows = self._db.execute(f"SELECT n FROM batch {FINISHED}", (BEFORE_ALL,))
+            rows = self._db.execute(f"SELECT n FROM batch {FINISHED}", (START.n,))
             return [n for (n,) in rows]
 
-    def finished_batch(self, n: int) -> FinishedBatch:
-        """One of `finished_batches`. Raises SetupError if it is damaged or missing."""
+    def row_batch(self, n: int, first: int) -> RowBatch:
+        """One of `row_batches`, by its number and that of its first row. Raises SetupError if it is
+        damaged or missing."""
         with sqlite_errors(self.path):
-            return records.one(self._db, n).finished()
+            return records.one(self._db, n).rows(first)
 
 
 def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:

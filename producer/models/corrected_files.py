@@ -11,7 +11,6 @@ from producer.journal.snapshot import has_journal
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present.formatting import typed
-from producer.rows.row_batch import batches
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
@@ -90,7 +89,7 @@ def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> di
     compares its content."""
     paths: dict[str, bytes] = {}
     wanted = {decided.content for decided in decisions.in_force.values()}
-    for batch in batches(sealed):
+    for batch in sealed.row_batches():
         rows = zip(batch.names, batch.contents, strict=True)
         for row, (name, content) in enumerate(rows, batch.first):
             decision = decisions.of(content, row) if content in wanted else None

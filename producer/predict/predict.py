@@ -26,7 +26,6 @@ from producer.present.meter import DISPLAY_AFTER_S
 from producer.present.progress import Quiet, make_progress
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
-from producer.rows.row_batch import batches
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.files import printable
@@ -88,7 +87,7 @@ def _classified(job: _TemporaryJob, attempt: Attempt, truth: Sequence[str]) -> l
         _run(DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))))
     finally:
         queue.finish()
-    return [batch.row(i) for batch in batches(job.journal) for i in range(len(batch))]
+    return [batch.row(i) for batch in job.journal.row_batches() for i in range(len(batch))]
 
 
 def _run(loop: DispatchLoop) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from producer.rows.row_batch import Results, batches
+from producer.journal.batch_reader import BatchReader
 from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
@@ -20,7 +20,7 @@ from shared.messages.files import Stamp
 Hash = Callable[[bytes, Stamp, bytes], str | Status]
 
 
-def name_rows(output: Path, journal: Results, labels: Sequence[str], sha256_of: Hash) -> int:
+def name_rows(output: Path, journal: BatchReader, labels: Sequence[str], sha256_of: Hash) -> int:
     """Append a line for each decision that holds for other rows of the journal than its line says.
     `labels` are those of the job's model. Returns the size of the log that was read.
 
@@ -45,7 +45,7 @@ def name_rows(output: Path, journal: Results, labels: Sequence[str], sha256_of: 
 class _Candidates:
     """The rows with the size and CRC-32 of a decision in force."""
 
-    def __init__(self, decided: DecidedRows, journal: Results, sha256_of: Hash) -> None:
+    def __init__(self, decided: DecidedRows, journal: BatchReader, sha256_of: Hash) -> None:
         self._same: dict[str, set[int]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
@@ -72,9 +72,11 @@ class _Candidates:
         return msgspec.structs.replace(decision, rows=sorted(rows))
 
 
-def _rows(journal: Results, wanted: set[Content]) -> Iterator[tuple[int, bytes, Stamp, Content]]:
+def _rows(
+    journal: BatchReader, wanted: set[Content]
+) -> Iterator[tuple[int, bytes, Stamp, Content]]:
     """The labelled rows with these contents: number, path, stamp, content."""
-    for batch in batches(journal):
+    for batch in journal.row_batches():
         if not wanted.isdisjoint(batch.contents):
             for i, content in enumerate(batch.contents):
                 if content in wanted and batch.statuses[i] == Status.OK.code:

@@ -24,7 +24,7 @@ from producer.rendering.person_labels import labels_now
 from producer.report import model_part, table_part
 from producer.report.displayed_rows import Choice
 from producer.report.survey import Survey
-from producer.rows.row_batch import Rules, batches
+from producer.rows.row_batch import Rules
 from shared.errors import HangtagError
 from shared.messages.model_card import card_sha256
 from shared.messages.model_name import ModelName
@@ -89,10 +89,10 @@ def _write(
     shown = acceptance(sealed.card, stored_display(sealed))
     rules = Rules(shown, labels_now(table, sealed.card.labels))
     survey = Survey(sealed.card, shown)
-    for batch in batches(sealed, rules):
+    for batch in sealed.row_batches(rules):
         survey.add(batch)
     choice = Choice(survey)
-    for batch in batches(sealed, rules):
+    for batch in sealed.row_batches(rules):
         choice.add(batch)
     rows = choice.pictured
     reads = {row: partial(files.classified, row.name, row.stamp, row.digest) for row in rows}

@@ -19,7 +19,7 @@ from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
-from producer.rows.row_batch import RowBatch, batches, read
+from producer.rows.row_batch import RowBatch
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels.correction import Content
@@ -72,7 +72,7 @@ class Answers:
         known: dict[bytes, int] = {}
         total = sealed.count
         self._batches.extend(sealed.numbers())
-        for batch in batches(sealed):
+        for batch in sealed.row_batches():
             self._starts.append(batch.first)
             self._add(batch, known)
             on_progress(batch.first + len(batch) - 1, total)
@@ -130,7 +130,7 @@ class Answers:
                 raise SetupError(f"the job of {self._output} was replaced; start the review again")
             for index, group in groupby(by_batch, key=self._batch):
                 first = self._starts[index]
-                batch = read(sealed.finished_batch(self._batches[index]), first)
+                batch = sealed.row_batch(self._batches[index], first)
                 rows |= {at: batch.row(self.rows[at] - first) for at in group}
         return [rows[position] for position in positions]
 

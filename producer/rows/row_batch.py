@@ -25,33 +25,6 @@ from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 _SEPARATOR = b"\0"
 
 
-class StoredBatch(Protocol):
-    """A finished batch of a journal."""
-
-    @property
-    def names(self) -> bytes:
-        """With a NUL between two."""
-
-    @property
-    def stamps(self) -> bytes:
-        """Size and time of each file, packed; empty: not needed."""
-
-    @property
-    def digests(self) -> bytes:
-        """CRC-32 of each file; empty if unknown."""
-
-    @property
-    def result(self) -> bytes:
-        """The worker's message."""
-
-
-class Results(Protocol):
-    """A journal."""
-
-    def finished_batches(self) -> Iterator[StoredBatch]:
-        """Every finished batch, in order."""
-
-
 class Persons(Protocol):
     """The labels that people gave to rows."""
 
@@ -84,6 +57,17 @@ class Rules(NamedTuple):
 AS_CLASSIFIED = Rules()
 
 
+class Position(NamedTuple):
+    """Where a batch ends in its journal."""
+
+    n: int = -1  #: the number of the batch
+    rows: int = 0  #: up to its last one
+
+
+#: Before the first batch.
+START = Position()
+
+
 class RowBatch:
     """Some rows that follow each other. A column is as long as the batch."""
 
@@ -92,14 +76,18 @@ class RowBatch:
         names: bytes,
         result: BatchResult,
         *,
+        n: int = START.n,
         first: int = 1,
         stamps: bytes = b"",
         digests: bytes = b"",
         rules: Rules = AS_CLASSIFIED,
     ) -> None:
-        """`first` is the number of the first row in the table, counted from 1."""
+        """`names` have a NUL between two, `stamps` and `digests` are packed, or empty: not known.
+        `n` is the number of the batch in its journal, `first` that of the first row in the table,
+        counted from 1."""
         self.first, self.rules = first, rules
-        self.joined_names = names  #: with a NUL between two
+        self.end = Position(n, first + len(result.statuses) - 1)
+        self.joined_names = names
         self.k = result.k  #: labels of each row
         self.statuses = result.statuses  #: wire codes
         self.flags = result.column("flags")  #: wire codes; 0: none
@@ -251,18 +239,6 @@ class RowBatch:
         return map(partial(tuple.__new__, Row), cells)
 
 
-def read(stored: StoredBatch, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
-    """The rows of a stored batch. Raises BadMessage."""
-    result = decode_result(stored.result, stored.names.count(_SEPARATOR) + 1)
-    return RowBatch(
-        stored.names, result, first=first, stamps=stored.stamps, digests=stored.digests, rules=rules
-    )  # fmt: skip
-
-
-def batches(journal: Results, rules: Rules = AS_CLASSIFIED) -> Iterator[RowBatch]:
-    """The rows of a journal, one batch in memory at a time. Raises SetupError, BadMessage."""
-    first = 1
-    for stored in journal.finished_batches():
-        batch = read(stored, first, rules)
-        yield batch
-        first += len(batch)
+def decoded(names: bytes, message: bytes) -> BatchResult:
+    """The result in a worker's message, for files with these names. Raises BadMessage."""
+    return decode_result(message, names.count(_SEPARATOR) + 1)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.decide import Decision
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules, batches
+from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders
@@ -66,7 +66,7 @@ class Plan:
         """Reads all rows."""
         counts: Counter[str] = Counter()
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
-        for batch in self._batches():
+        for batch in self._sealed.row_batches(self._rules):
             folders = self._folders_of(batch)
             counts.update(folders)
             digest.update("/".join((*folders, "")).encode())
@@ -76,15 +76,12 @@ class Plan:
     def files(self) -> Iterator[PlannedFile]:
         """The file of every row, in order."""
         sources = Sources(self._sealed.options)
-        for batch in self._batches():
+        for batch in self._sealed.row_batches(self._rules):
             files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
             for number, (name, content, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
                 classified = ClassifiedContent(*content) if known else None
                 yield PlannedFile(number, sources.path(name), folder, classified)
-
-    def _batches(self) -> Iterator[RowBatch]:
-        return batches(self._sealed, self._rules)
 
     def _folders_of(self, batch: RowBatch) -> list[str]:
         """The folder of each row."""

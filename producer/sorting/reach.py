@@ -15,7 +15,6 @@ import msgspec
 from producer.journal import job_index
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import typed
-from producer.rows.row_batch import batches
 from producer.sort_log.log import SortLog
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach
@@ -102,7 +101,7 @@ def _of_journal(table: Path, job: str) -> SourceFolders | None:
             if sealed.record.id != job:
                 return None
             sources = Sources(sealed.options)
-            for batch in batches(sealed):
+            for batch in sealed.row_batches():
                 sources.add(batch.names)
             return sources.folders
     except HangtagError:  # it is in use, or damaged

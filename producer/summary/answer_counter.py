@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import compress
 from operator import eq
 
+from producer.journal.batch_reader import BatchReader
 from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
 from producer.output.csv_cells import escape
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rows.acceptance import doubtless, doubtless_point
 from producer.rows.folder_labels import FolderLabels
-from producer.rows.row_batch import Results, RowBatch, batches
+from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, Status
 from shared.messages.model_card import Card
 
@@ -89,9 +90,11 @@ class AnswerCounter:
                 self._failed[code] = Failures(before.count + count, before.first)
 
 
-def count_rows(journal: Results, card: Card, display: DisplayOptions | None = None) -> AnswerCounts:
+def count_rows(
+    journal: BatchReader, card: Card, display: DisplayOptions | None = None
+) -> AnswerCounts:
     """The counts of a journal's rows, one batch in memory at a time."""
     counter = AnswerCounter(card, display)
-    for batch in batches(journal):
+    for batch in journal.row_batches():
         counter.add(batch)
     return counter.counted()

@@ -12,7 +12,6 @@ from producer.inputs.reader import is_missing, read, stamp_of
 from producer.inputs.walk import Walk, check_roots
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
-from producer.rows.row_batch import batches
 from producer.verify.align import align
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
@@ -141,7 +140,7 @@ def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> It
 
 def _there(sealed: SealedJournal) -> Iterator[_ClassifiedFile]:
     """The job's files, except those that are missing and whose rows say so."""
-    for batch in batches(sealed):
+    for batch in sealed.row_batches():
         each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
         for name, stamp, known, code in each:
             file = _ClassifiedFile(name, sealed.options.absolute(name), stamp, known, BY_CODE[code])

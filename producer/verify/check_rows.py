@@ -14,7 +14,6 @@ from producer.formats.table_formats import loaded, row_of
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
 from producer.rendering.display_options import table_of
-from producer.rows.row_batch import batches
 from producer.verify.align import align
 from shared import regular_file
 
@@ -90,7 +89,7 @@ def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
     table = table_of(sealed)
     yield heads(table.columns)
     cells = Cells(table.columns)
-    for batch in batches(sealed, table.rules):
+    for batch in sealed.row_batches(table.rules):
         yield from (_texts(form, row) for row in cells.rows(batch))
 
 

@@ -17,7 +17,6 @@ from producer.locations import row_files
 from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rendering.display_options import table_of
-from producer.rows.row_batch import batches
 from producer.verify.check_files import PROBLEMS_MAX, file_problems
 from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
@@ -108,7 +107,7 @@ def _proof(
 ) -> Proof:
     rows = failed = 0
     if sealed.finished:
-        for batch in batches(sealed):
+        for batch in sealed.row_batches():
             rows += len(batch)
             failed += batch.failed
     return Proof(
@@ -136,7 +135,7 @@ def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
         )
     if not deep:
         gaps.append("the files' content, beyond size and time; check it with --deep")
-    elif any(not digest for batch in batches(sealed) for digest in batch.digests):
+    elif any(not digest for batch in sealed.row_batches() for digest in batch.digests):
         gaps.append("some files' content: the journal has no digests of them")
     return gaps
 

@@ -23,6 +23,7 @@ from producer.jobs.job import Job
 from producer.journal import records
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
+from producer.journal.sqlite_errors import blob
 from producer.verify.align import align
 from producer.verify.check_files import PROBLEMS_MAX
 from producer.verify.verify import Proof, verdict, verify
@@ -194,7 +195,7 @@ def test_an_edited_journal_is_reported(table: Path) -> None:
     """Even if its checksum was recomputed."""
     with closing(sqlite3.connect(journal_path(table))) as database:
         record = records.one(database, 0)
-        result = record.finished().result.replace(b"?", b">")
+        result = blob(record.result).replace(b"?", b">")
         database.execute("UPDATE batch SET result = ? WHERE n = 0", (result,))
         database.commit()
         assert "the result of batch 0 is damaged" in problem(verify(table))

@@ -64,6 +64,7 @@ def write_table(journal: Journal, table: Table, output: Path, form: str = "csv")
     """Write the table of a journal into a file."""
     with closing(TableDraft(table, output, form)) as draft:
         draft.complete(journal)
+        draft.place()
 
 
 def csv_of(journal: Journal, table: Table) -> bytes:

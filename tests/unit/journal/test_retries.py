@@ -16,7 +16,6 @@ from producer.journal import property_table
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, RowPlace, StoredResult
 from producer.journal.totals import JobCounts, load_counts, sums
-from producer.rows import row_batch as row_batches
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, FLAGS, Status
 from shared.messages.batch import BatchResult, encode_result
@@ -122,9 +121,9 @@ def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
             assert waiting == {place for places in under_way.values() for place in places}
         for n, of_batch in enumerate(now):
             names = [b"%d-%d" % (n, i) for i in range(len(of_batch))]
-            stored = list(journal.finished_batches())[n]
-            assert stored.names == b"\0".join(names)
-            assert stored.result == encode_result(result(of_batch))
+            stored = list(journal.row_batches())[n]
+            assert stored.names == names
+            assert stored.result == result(of_batch)
             assert [stamp[0] for stamp in journal.batch(n).stamps] == stamps[n]
             assert list(journal.batch(n).digests[::4]) == stamps[n]
         last = journal.last()
@@ -145,7 +144,7 @@ def test_files_of_open_batches_are_read_again_and_their_late_results_are_dropped
         assert [place for place, _ in journal.failed_rows()] == [(0, 0), (1, 0), (1, 1)]
         journal.commit(results=[recorded(1, [bad, bad])])  # a result for the former files
         journal.commit([frozen(2, 3, [(0, 0), (1, 0), (1, 1)], 1)], [recorded(2, [good] * 3)])
-        assert [batch.statuses for batch in row_batches.batches(journal)] == [b"\0", b"\0\0"]
+        assert [batch.statuses for batch in journal.row_batches()] == [b"\0", b"\0\0"]
         assert journal.next_number() == 3
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.journal.sealed_journal import SealedJournal
 from producer.rendering.person_labels import PersonLabels
-from producer.rows.row_batch import Rules, batches
+from producer.rows.row_batch import Rules
 from producer.verify.verify import verify
 from shared.labels import correction_log
 from tests.support.images.crc_twins import twin
@@ -62,7 +62,7 @@ def test_a_failed_row_has_no_label(table: Path) -> None:
     size = correction_log.complete_size(correction_log.log_path(table))
     with SealedJournal(table) as sealed:
         rules = Rules(persons=PersonLabels(table, size, sealed.card.labels))
-        assert all(batch.persons == {} for batch in batches(sealed, rules))
+        assert all(batch.persons == {} for batch in sealed.row_batches(rules))
 
 
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer.journal.records import FinishedBatch
-from producer.rows import row_batch as rows
+from producer.journal.journal import Journal
+from producer.journal.records import FrozenBatch, Record, StoredResult
 from producer.rows.acceptance import Acceptance
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.rows.decide import Decision
@@ -20,7 +21,6 @@ from producer.rows.row_batch import RowBatch, Rules
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.labels.correction import Content
 from shared.messages.batch import BatchResult, encode_result
-from shared.messages.files import STAMP
 from shared.messages.model_card import Card
 from tests.unit.formats.test_text_format import CsvText, Given, card
 from tests.unit.output.test_csv_cells import names
@@ -39,8 +39,11 @@ class Case(NamedTuple):
     probabilities: bool
     columns: tuple[str, ...]
 
-    def stored(self) -> FinishedBatch:
-        return FinishedBatch(b"\0".join(self.names), b"", b"", encode_result(self.result))
+    def rows(self) -> RowBatch:
+        """As a journal has them."""
+        names, result = b"\0".join(self.names), encode_result(self.result)
+        record = Record(0, 0, len(self.names), names, b"", b"", None, result=result)
+        return record.rows(1, self.rules)
 
 
 @st.composite
@@ -78,7 +81,7 @@ def cases(draw: st.DrawFn) -> Case:
 @given(cases())
 def test_what_a_rule_accepts_does_not_depend_on_people(case: Case) -> None:
     rule = case.rules.acceptance or Acceptance((0.5,) * len(case.card.labels))
-    batch = rows.read(case.stored(), 1, case.rules)
+    batch = case.rows()
     answers = zip(batch.statuses, batch.flags, batch.labels, batch.confidences, strict=True)
     assert list(batch.accepted_by(rule)) == [
         not status and rule.accepts(label, confidence, flag > 0)
@@ -88,7 +91,7 @@ def test_what_a_rule_accepts_does_not_depend_on_people(case: Case) -> None:
 
 @given(cases())
 def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -> None:
-    batch = rows.read(case.stored(), 1, case.rules)
+    batch = case.rows()
     given_ = case.rules.persons.of(batch) if case.rules.persons else {}
     for i, decision in enumerate(batch.decisions):
         label, confidence = batch.labels[i], batch.confidences[i]
@@ -118,16 +121,18 @@ def test_a_number_is_written_as_python_does(number: float) -> None:
     assert CsvText(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
 
 
-def test_batches_follow_each_other() -> None:
+def test_batches_of_a_journal_follow_each_other(tmp_path: Path) -> None:
     result = encode_result(BatchResult(1, bytes(2), bytes(4), bytes(8)))
-    stamps = STAMP.pack(3, 5) + STAMP.pack(4, 6)
-
-    class Journal:
-        def finished_batches(self) -> Iterator[FinishedBatch]:
-            yield FinishedBatch(b"a\0b", stamps, b"", result)
-            yield FinishedBatch(b"c\0d", stamps, b"ABCDEFGH", result)
-
-    one, other = rows.batches(Journal())
+    stamps = [(3, 5), (4, 6)]
+    frozen = [
+        FrozenBatch(0, 0, [b"a", b"b"], stamps),
+        FrozenBatch(1, 0, [b"c", b"d"], stamps, b"ABCDEFGH"),
+    ]
+    with closing(Journal(tmp_path / "journal")) as journal:
+        journal.commit(frozen, [StoredResult(n, result, 0) for n in (0, 1)])
+        one, other = journal.row_batches()
+        (again,) = journal.row_batches(after=one.end)
+    assert (again.first, again.names, again.end) == (3, [b"c", b"d"], other.end)
     assert (one.first, len(one), other.first, len(other)) == (1, 2, 3, 2)
     assert one.digests == [b"", b""]
     assert other.contents == [Content(3, b"ABCD"), Content(4, b"EFGH")]

@@ -18,7 +18,6 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.locations import moved_files, row_files, sorted_into
 from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
-from producer.rows.row_batch import batches
 from producer.sort_log.entry import Way
 from producer.sort_log.log_reader import LogReader
 from producer.sorting import sort
@@ -49,7 +48,7 @@ def read_all(table: Path) -> dict[str, bytes | Status]:
     with SealedJournal(table) as sealed, row_files.of_table(table, sealed.options) as files:
         rows = [
             row
-            for batch in batches(sealed)
+            for batch in sealed.row_batches()
             for row in zip(batch.names, batch.stamps, batch.digests, strict=True)
         ]
         with ThreadPoolExecutor(4) as pool:

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.exceptions import ConnectionError
 
 from producer.journal.journal import Journal
-from producer.rows import row_batch as rows
 from producer.rows.row_batch import RowBatch
 from shared import keys
 from shared.image_status import Status
@@ -350,7 +349,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def results_in_the_journal_are_right(self) -> None:
         if self.life.producer is not None:
-            for batch in rows.batches(self.life.producer.journal):
+            for batch in self.life.producer.journal.row_batches():
                 self._check_rows(batch)
 
     # The end: after any history, a healthy worker completes the job.
@@ -411,7 +410,7 @@ class History(RuleBasedStateMachine):
             agree(journal.open_batches(), [])
             names = [name for batch in journal.names() for name in batch]
             agree(names, sorted(self.world.files.versions))
-            crashed = sum(map(self._check_rows, rows.batches(journal)))
+            crashed = sum(map(self._check_rows, journal.row_batches()))
         if self.life.only_poison_kills:
             contents = self.world.files.versions.values()
             promise(crashed <= sum(is_poison(versions[0]) for versions in contents))

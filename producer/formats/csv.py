@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 
 from producer.formats.cells import Cell, heads
 from producer.formats.text_format import TextFormat
-from producer.output.csv_cells import quote
 from producer.rows.columns import Column
+
+_QUOTED = re.compile(r'[",\r\n]')
 
 
 class Csv(TextFormat):
@@ -29,3 +31,10 @@ class Csv(TextFormat):
             yield from csv.reader(lines, strict=True)
         except csv.Error as error:
             raise ValueError(str(error)) from error
+
+
+def quote(cell: str) -> str:
+    """A cell, quoted only if needed."""
+    if _QUOTED.search(cell) is None:
+        return cell
+    return '"' + cell.replace('"', '""') + '"'

@@ -12,7 +12,6 @@ import re
 _FORMULA_STARTS = ("=", "+", "-", "@", "'")
 #: C0, DEL and C1: terminals interpret them, and a line feed would split a row.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
-_QUOTED = re.compile(r'[",\r\n]')
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
 #: Usually no name of a batch needs escaping or quoting, which few searches find out.
 _ORDINARY = bytes(set(range(0x20, 0x7F)) - set(b'",\\')) + b"\0"
@@ -61,10 +60,3 @@ def unescape(cell: str) -> bytes:
         end = match.end()
     parts.append(text[end:].encode())
     return b"".join(parts)
-
-
-def quote(cell: str) -> str:
-    """A cell in CSV, quoted only if needed."""
-    if _QUOTED.search(cell) is None:
-        return cell
-    return '"' + cell.replace('"', '""') + '"'

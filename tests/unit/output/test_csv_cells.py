@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from producer.output.csv_cells import escape, quote, unescape
+from producer.formats.csv import quote
+from producer.output.csv_cells import escape, unescape
 
 FORMULA_STARTS = tuple("=+-@\t\r")
 #: Any bytes, and names that are likely to be misread.

@@ -18,7 +18,8 @@ HangtagError
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -27,6 +28,7 @@ from shared.image_status import Status
 #: Names that are listed, and alternatives that are proposed, at most.
 _LISTED, _PROPOSED = 8, 3
 _NAME_CHARS = 80
+Row = TypeVar("Row")
 
 #: What msgspec raises for invalid bytes, including text that is not UTF-8 and unbounded nesting.
 MISFITS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -154,6 +156,17 @@ def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool =
     else:
         hint = ""
     return f"there is no {kind} {_shown(name)}; {hint}see: {see}"
+
+
+def row_named(table: Mapping[str, Row], kind: str, name: str, see: str) -> Row:
+    """The row of a table by its name.
+
+    Raises:
+        SetupError: there is none; the line is that of `no_such`.
+    """
+    if name not in table:
+        raise SetupError(no_such(kind, name, table, see))
+    return table[name]
 
 
 def no_model(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.errors import SetupError, no_such
+from shared.errors import row_named
 
 #: Fields that the weights do not depend on.
 NOT_LEARNED = {"learner", "minutes", "trials"}
@@ -187,7 +187,4 @@ def find(name: str) -> Recipe:
     Raises:
         SetupError: there is none.
     """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise SetupError(no_such("recipe", name, RECIPES, "hangtag train --help")) from None
+    return row_named(RECIPES, "recipe", name, "hangtag train --help")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared import installation
-from shared.errors import SetupError
+from shared.errors import row_named
 
 
 class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,9 +76,4 @@ def find(name: str) -> RuntimeKind:
     Raises:
         SetupError: there is none.
     """
-    try:
-        return RUNTIMES[name]
-    except KeyError:
-        raise SetupError(
-            f"no runtime is called {name!r:.40}; choose one of {', '.join(RUNTIMES)}"
-        ) from None
+    return row_named(RUNTIMES, "runtime", name, "hangtag classify --help")

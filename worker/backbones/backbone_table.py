@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shared.errors import SetupError
+from shared.errors import row_named
 
 
 class Stage(NamedTuple):
@@ -74,9 +74,4 @@ def find(name: str) -> Backbone:
     Raises:
         SetupError: there is none.
     """
-    try:
-        return BACKBONES[name]
-    except KeyError:
-        raise SetupError(
-            f"no backbone is called {name!r:.40}; choose one of {', '.join(BACKBONES)}"
-        ) from None
+    return row_named(BACKBONES, "backbone", name, "hangtag train --help")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from shared.errors import no_model, no_such, no_version
+from collections.abc import Callable
+
+import pytest
+
+from shared import recipes, runtimes
+from shared.errors import SetupError, no_model, no_such, no_version
+from worker.backbones import backbone_table
 
 
 def test_a_similar_name_is_proposed_and_otherwise_the_known_ones_are_listed() -> None:
@@ -31,3 +37,18 @@ def test_the_sentence_is_one_bounded_line_of_printable_characters() -> None:
     line = no_model("a\nb" + "\x1b[31m" + "x" * 9_000, many)
     assert line.isprintable()
     assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "near"),
+    [
+        (recipes.find, "acurate", "accurate"),
+        (runtimes.find, "tensorflw", "tensorflow"),
+        (backbone_table.find, "efficientnet-lite9", "efficientnet-lite0"),
+    ],
+)
+def test_every_table_proposes_the_nearest_of_its_rows(
+    find: Callable[[str], object], name: str, near: str
+) -> None:
+    with pytest.raises(SetupError, match=rf"^there is no \w+ {name}; did you mean {near}\? "):
+        find(name)

@@ -130,42 +130,57 @@ def fit_out_of_fold(
     images = _Images([features], labels, classes, folds, lambda: on_fold(next(answered), total))
     first = images.best(regression, penalties)
     if mirrored is not None:
-        more = images._replace(views=[features, mirrored])
-        augmented = more.best(regression, [first.value])
-        if augmented.loss < first.loss:
-            images, first = more, augmented
+        images, first = _with_mirrored(images, first, mirrored)
     second = images.best(analysis, shrinkages) if shrinkages else None
     on_last()
-    head, logits, values = _combined(images, first, second)
-    cooling = temperature(logits, labels)
-    right = logits.argmax(1) == labels
+    return _measured(_combined(images, first, second), images, groups)
+
+
+def _with_mirrored(images: _Images, first: _Tried, mirrored: Features) -> tuple[_Images, _Tried]:
+    """The images with their mirror images, and the method on both, if that lowers its loss."""
+    both = images._replace(views=[*images.views, mirrored])
+    augmented = both.best(first.method, [first.value])
+    return (both, augmented) if augmented.loss < first.loss else (images, first)
+
+
+class _Fitted(NamedTuple):
+    """A head, its answers out of fold, and the values of the methods that it has."""
+
+    head: Head
+    logits: Logits
+    penalty: float = 0.0
+    shrinkage: float = 0.0
+
+
+def _measured(fitted: _Fitted, images: _Images, groups: Groups) -> OutOfFold:
+    cooling = temperature(fitted.logits, images.labels)
+    right = fitted.logits.argmax(1) == images.labels
     return OutOfFold(
-        head,
-        *values,
-        logits,
+        fitted.head,
+        fitted.penalty,
+        fitted.shrinkage,
+        fitted.logits,
         cooling,
         float(right.mean()),
         standard_error(right, groups),
-        calibration_error(probabilities(logits, cooling), labels),
+        calibration_error(probabilities(fitted.logits, cooling), images.labels),
         len(images.views) > 1,
     )
 
 
-def _combined(
-    images: _Images, first: _Tried, second: _Tried | None
-) -> tuple[Head, Logits, tuple[float, float]]:
-    """The best of two methods and their sum: head, answers out of fold, the values in it."""
+def _combined(images: _Images, first: _Tried, second: _Tried | None) -> _Fitted:
+    """The best of two methods, softmax regression and discriminant analysis, and their sum."""
     if second is None:
-        return images.cooled_head(first), first.cooled, (first.value, 0.0)
+        return _Fitted(images.cooled_head(first), first.cooled, penalty=first.value)
     logits = first.cooled + second.cooled
     loss = log_loss(logits / np.float32(temperature(logits, images.labels)), images.labels)
     if first.loss <= min(loss, second.loss):
-        return images.cooled_head(first), first.cooled, (first.value, 0.0)
+        return _Fitted(images.cooled_head(first), first.cooled, penalty=first.value)
     if second.loss <= loss:
-        return images.cooled_head(second), second.cooled, (0.0, second.value)
+        return _Fitted(images.cooled_head(second), second.cooled, shrinkage=second.value)
     one, other = images.cooled_head(first), images.cooled_head(second)
     head = Head(one.weights + other.weights, one.bias + other.bias)
-    return head, logits, (first.value, second.value)
+    return _Fitted(head, logits, first.value, second.value)
 
 
 def standard_error(right: npt.NDArray[np.bool_], groups: Groups) -> float:

@@ -77,37 +77,47 @@ def train(
     make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
-    variables = [*network.variables, *optimizer.variables]
     key = _key(recipe, seed, examples, options, teachers)
-    history, within = _restored(state, key, variables)
+    saved = _Checkpoint(state, key, [*network.variables, *optimizer.variables])
     weights = _weights(examples.labels, classes, options)
     step = _step(network, optimizer, weights, teachers)
-    for epoch in range(len(history), schedule.epochs):
-        start = time.perf_counter() - within.seconds
-
-        def paused(within: Within) -> None:
-            if state:
-                checkpoint.save(state, key, variables, history, within)
-
+    for epoch in range(len(saved.history), schedule.epochs):
+        start = time.perf_counter() - saved.within.seconds
         learned = train_epochs(
-            step, examples, recipe, schedule, seed, epoch, on_step, within, paused
+            step, examples, recipe, schedule, seed, epoch, on_step, saved.within, saved.store
         )
-        within = START
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
-        history.append(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
-        if state:
-            checkpoint.save(state, key, variables, history)
-        on_epoch(history[-1])
+        saved.add(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
+        on_epoch(saved.history[-1])
     if schedule.average:
         optimizer.finalize_variable_values(network.trainable_variables)
     exact = make(networks.EXACT)
     exact.set_weights(network.get_weights())
-    return TrainedNetwork(exact, history)
+    return TrainedNetwork(exact, saved.history)
 
 
-def _restored(state: Path | None, key: str, variables: Sequence[Any]) -> Stored[Epoch]:
-    return checkpoint.restore(state, key, variables, Epoch) if state else Stored([], START)
+class _Checkpoint:
+    """The state of a training: restored from its file, and stored there after each epoch. Without
+    a file nothing is stored."""
+
+    def __init__(self, file: Path | None, key: str, variables: Sequence[Any]) -> None:
+        self._file, self._key, self._variables = file, key, variables
+        nothing = Stored[Epoch]([], START)
+        self.history, self.within = (
+            checkpoint.restore(file, key, variables, Epoch) if file else nothing
+        )
+
+    def add(self, epoch: Epoch) -> None:
+        """Store the end of an epoch."""
+        self.history.append(epoch)
+        self.within = START
+        self.store(START)
+
+    def store(self, within: Within) -> None:
+        """Store the variables as they are at this step of an epoch."""
+        if self._file:
+            checkpoint.save(self._file, self._key, self._variables, self.history, within)
 
 
 def _key(

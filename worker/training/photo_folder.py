@@ -91,15 +91,9 @@ def load(
             walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
-    for number in range(len(walk.labels)):
-        mine = (photos.labels == number) & (photos.parts != TEST)
-        class_folder.check_class(walk, number, len(np.unique(photos.contents[mine])))
+    _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
-    alike = groups(
-        photos.fp32,
-        digest_numbers(photos),
-        mirrored=None if photos.mirrored is None else photos.mirrored.fp32,
-    )
+    alike = _near_duplicates(photos)
     learn = photos.parts != TEST
     return PhotoFolder(
         printable(walk.root.rpartition(b"/")[2]),
@@ -137,6 +131,18 @@ def _check_with_lost(
         gone[number] = gone[number]._replace(item=item)
         counts[item.label, item.part] += 1
     class_folder.check_files(walk, counts, to_learn=True)
+
+
+def _check_classes(walk: ClassFolderWalk, photos: PhotoFeatures) -> None:
+    """Check that each class has enough different photos to learn from."""
+    for number in range(len(walk.labels)):
+        mine = (photos.labels == number) & (photos.parts != TEST)
+        class_folder.check_class(walk, number, len(np.unique(photos.contents[mine])))
+
+
+def _near_duplicates(photos: PhotoFeatures) -> Groups:
+    mirrored = None if photos.mirrored is None else photos.mirrored.fp32
+    return groups(photos.fp32, digest_numbers(photos), mirrored=mirrored)
 
 
 def _caches(

@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from worker.plots.plot_style import FAINT, FIRST, SECOND, png_plot
+from worker.plots.chart import add_axes, empty, png_chart
+from worker.plots.plot_style import FAINT, FIRST, SECOND
 
-SIZE_INCHES = (10.0, 4.0)
+WIDTH_INCHES, HEIGHT_INCHES = 4.2, 3.25  #: of each diagram
+GAP_INCHES = 1.05  #: between both, for the names of an axis
 #: With more epochs the dots of a line would merge.
 DOTTED_EPOCHS = 40
 
@@ -31,11 +33,14 @@ class Line(Protocol):
     def heldout_accuracy(self) -> float: ...
 
 
-@png_plot
+@png_chart
 def curves(history: Sequence[Line]) -> Figure:
     """`history` has at least one epoch."""
-    figure = Figure(SIZE_INCHES, layout="constrained")
-    losses, accuracies = figure.subplots(1, 2)
+    second = WIDTH_INCHES + GAP_INCHES
+    figure = empty(second + WIDTH_INCHES, HEIGHT_INCHES)
+    losses, accuracies = (
+        add_axes(figure, left, 0, WIDTH_INCHES, HEIGHT_INCHES) for left in (0, second)
+    )
     epochs = [line.number for line in history]
     _pair(losses, epochs, [e.loss for e in history], [e.heldout_loss for e in history])
     _pair(accuracies, epochs, [e.accuracy for e in history], [e.heldout_accuracy for e in history])

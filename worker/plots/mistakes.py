@@ -6,38 +6,38 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.plot_style import RIGHT, WRONG, png_plot, shortened
+from worker.plots.page import Page, Text, png_page
+from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.plot_style import RIGHT, WRONG, shortened
 
 ROWS, COLUMNS = 3, 5
 PANEL_INCHES = 1.5
 #: Between columns, and between rows: room for two lines.
 GAPS_INCHES = (0.15, 0.52)
-TITLE_INCHES = 0.3
+TITLE_INCHES, TITLE_SIZE = 0.3, 12
 NAME_LENGTH = 17
 
 
-@png_plot
+@png_page
 def mistakes(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Figure:
+) -> Page:
     """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)
     total = int((probabilities.argmax(1) != truth).sum())
     places = in_rows(min(COLUMNS, max(1, len(wrong))), len(wrong), PANEL_INCHES, GAPS_INCHES)
-    figure, axes = empty_page(places)
-    title = _title(total, len(truth), len(wrong))
-    axes.text(axes.get_xlim()[1] / 2, -TITLE_INCHES, title, fontsize=12, ha="center", va="center")
+    page, title = Page(), _title(total, len(truth), len(wrong))
+    middle = max((place.x(1) for place in places), default=0.0) / 2
+    page.texts.append(Text(middle, -TITLE_INCHES, title, TITLE_SIZE, "black", "middle"))
     for i, place in zip(wrong, places, strict=True):
-        panel = draw_image(axes, place, images[i])
+        panel = put_image(page, place, images[i])
         predicted = int(probabilities[i].argmax())
         caption = f"{shortened(labels[predicted], NAME_LENGTH)} {probabilities[i, predicted]:.0%}"
-        write_below(axes, panel, caption, WRONG)
-        write_below(axes, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
-    return figure
+        write_below(page, panel, caption, WRONG)
+        write_below(page, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
+    return page
 
 
 def most_confident(

@@ -12,22 +12,23 @@ from matplotlib.ticker import PercentFormatter
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Labels
 from worker.evaluation.reliability import Floats, Probabilities
-from worker.plots.plot_style import FAINT, FIRST, SECOND, png_plot
+from worker.plots.chart import add_axes, empty, png_chart
+from worker.plots.plot_style import FAINT, FIRST, SECOND
 
-SIZE_INCHES = (6.5, 4.5)
+SIZE_INCHES = (5.65, 3.75)
 #: The accuracy of fewer predictions is mostly chance.
 FEWEST_ACCEPTED = 20
 #: Room above and below the accuracies.
 ROOM = 0.01
 
 
-@png_plot
+@png_chart
 def accepted_accuracy(
     probabilities: Probabilities, truth: Labels, points: Sequence[OperatingPoint]
 ) -> Figure:
     """For every share of accepted predictions, the most confident first; n > 0 images."""
-    figure = Figure(SIZE_INCHES, layout="constrained")
-    axes = figure.subplots()
+    figure = empty(*SIZE_INCHES)
+    axes = add_axes(figure, 0, 0, *SIZE_INCHES)
     accuracy = accuracies(probabilities, truth)
     shares = np.arange(1, len(accuracy) + 1) / len(accuracy)
     first = min(FEWEST_ACCEPTED, len(accuracy)) - 1

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.plot_style import RIGHT, WRONG, png_plot, shortened, some
+from worker.plots.page import Page, png_page
+from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.plot_style import RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import bars
 
 ROWS, COLUMNS = 5, 3
@@ -23,23 +23,23 @@ LINE_LENGTH = 20
 NEW_LINE = "\n"
 
 
-@png_plot
+@png_page
 def sheet(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Figure:
+) -> Page:
     """Some of the images uint8 [n, height, width, channels] with their probabilities [n, classes].
 
     The caption is blue if the prediction is right and red if it is wrong.
     """
     chosen = some(truth, ROWS * COLUMNS)
     places = in_rows(2 * COLUMNS, 2 * len(chosen), PANEL_INCHES, GAPS_INCHES)
-    figure, axes = empty_page(places)
+    page = Page()
     for i, left, right in zip(chosen, places[::2], places[1::2], strict=True):
         row, true = probabilities[i], int(truth[i])
         colour = RIGHT if row.argmax() == true else WRONG
-        write_below(axes, draw_image(axes, left, images[i]), caption(labels, row, true), colour)
-        bars(axes, right, labels, row, true)
-    return figure
+        write_below(page, put_image(page, left, images[i]), caption(labels, row, true), colour)
+        bars(page, right, labels, row, true)
+    return page
 
 
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
-from worker.plots.panels import Panel, draw_frame
+from worker.plots.page import Page, Panel, Text
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened
 
 #: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
@@ -33,33 +31,31 @@ def colours(row: Row, truth: int) -> list[str]:
     return colours
 
 
-def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def bars(page: Page, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Draw the probabilities of one image."""
     fit = len(labels) <= VERTICAL_BARS and max(map(len, labels)) <= VERTICAL_LENGTH
     if fit:
-        _vertical(axes, panel, labels, row, truth)
+        _vertical(page, panel, labels, row, truth)
     else:
-        _horizontal(axes, panel, labels, row, truth)
-    draw_frame(axes, panel)
+        _horizontal(page, panel, labels, row, truth)
+    page.frames.append(panel)
 
 
-def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _vertical(page: Page, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Each name stands on its bar, or in a tall one."""
     outer = BESIDE * (len(row) - 0.2)
     first, last = -0.4 - outer, len(row) - 0.6 + outer
     palette = colours(row, truth)
     for i, label in enumerate(labels):
         left, right = ((i + edge - first) / (last - first) for edge in (-0.4, 0.4))
-        _bar(axes, panel, (left, right), (0, float(row[i])), palette[i])
+        page.bars.append((panel.part((left, right), (0, float(row[i]))), palette[i]))
         inside = row[i] > TALL
-        axes.text(
-            panel.x((left + right) / 2), panel.y(0.03 if inside else float(row[i]) + 0.03),
-            shortened(label, VERTICAL_LENGTH), rotation=90, fontsize=7, ha="center", va="bottom",
-            color="white" if inside else "black",
-        )  # fmt: skip
+        x, y = panel.x((left + right) / 2), panel.y(0.03 if inside else float(row[i]) + 0.03)
+        name, colour = shortened(label, VERTICAL_LENGTH), "white" if inside else "black"
+        page.texts.append(Text(x, y, name, 7, colour, "middle", "bottom", upright=True))
 
 
-def _horizontal(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _horizontal(page: Page, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """From the top down, each name above its bar."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
     if truth not in best:
@@ -68,21 +64,7 @@ def _horizontal(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth
     step = 1 / (len(best) + 0.1)
     for number, i in enumerate(best):
         middle = 1 - (number + 0.4) * step
-        _bar(
-            axes,
-            panel,
-            (0, float(row[i])),
-            (middle - 0.45 * step, middle - 0.15 * step),
-            palette[i],
-        )
+        up = middle - 0.45 * step, middle - 0.15 * step
+        page.bars.append((panel.part((0, float(row[i])), up), palette[i]))
         name = shortened(labels[i], NAME_LENGTH)
-        axes.text(panel.x(0.02), panel.y(middle), name, fontsize=8, va="center")
-
-
-def _bar(
-    axes: Axes, panel: Panel, across: tuple[float, float], up: tuple[float, float], colour: str
-) -> None:
-    """Draw a bar between two shares of the panel's width and two of its height."""
-    left, right = map(panel.x, across)
-    bottom, top = map(panel.y, up)
-    axes.add_artist(Rectangle((left, bottom), right - left, top - bottom, fc=colour, lw=0))
+        page.texts.append(Text(panel.x(0.02), panel.y(middle), name, 8, "black"))

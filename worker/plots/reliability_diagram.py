@@ -8,11 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
 
 from worker.evaluation.reliability import Bins
-from worker.plots.plot_style import FIRST, SECOND, png_plot
+from worker.plots.chart import add_axes, empty, png_chart
+from worker.plots.plot_style import FIRST, SECOND
 
-SIZE_INCHES = (6.0, 6.5)
-#: Height of the upper diagram relative to the lower one.
-RATIO = 3
+WIDTH_INCHES = 5.2
+#: Of the accuracies and of the histogram below them.
+HEIGHTS_INCHES, GAP_INCHES = (3.9, 1.3), 0.25
+#: Of the lower edge of the legend above the accuracies, over the title.
+LEGEND_INCHES = 0.3
 #: The accuracy of fewer images is mostly chance; their bars are pale.
 FEW_IMAGES = 20
 FEW_LABEL = f"accuracy of fewer than {FEW_IMAGES} images"
@@ -21,15 +24,19 @@ PALE = "#A6CCE3"
 LEAST_COUNT = 0.5
 
 
-@png_plot
+@png_chart
 def reliability_diagram(bins: Bins) -> Figure:
     """The accuracy of each confidence bin, with its gap to the confidence."""
-    figure = Figure(SIZE_INCHES, layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[RATIO, 1])
+    upper, lower = HEIGHTS_INCHES
+    figure = empty(WIDTH_INCHES, upper + GAP_INCHES + lower)
+    below = add_axes(figure, 0, 0, WIDTH_INCHES, lower)
+    above = add_axes(figure, 0, lower + GAP_INCHES, WIDTH_INCHES, upper, sharex=below)
     _accuracies(above, bins)
     _histogram(below, bins)
-    handles = above.get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=2, frameon=False)
+    above.tick_params(labelbottom=False)
+    above.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1 + LEGEND_INCHES / upper), ncols=2, frameon=False
+    )
     above.set_title(
         f"Expected calibration error {bins.error:.2%} over {int(bins.counts.sum()):,} images"
     )
@@ -38,14 +45,14 @@ def reliability_diagram(bins: Bins) -> Figure:
 
 def _accuracies(axes: Axes, bins: Bins) -> None:
     centres, width = _places(bins)
-    few = bins.counts < FEW_IMAGES
+    few, filled = bins.counts < FEW_IMAGES, bins.counts > 0
     for chosen, colour, name in ((~few, FIRST, "accuracy"), (few, PALE, FEW_LABEL)):
         axes.bar(
             centres[chosen], bins.accuracy[chosen], width, color=colour, edgecolor="white",
             label=name,
         )  # fmt: skip
     axes.bar(
-        centres, bins.confidence - bins.accuracy, width, bins.accuracy,
+        centres[filled], (bins.confidence - bins.accuracy)[filled], width, bins.accuracy[filled],
         color="none", edgecolor=SECOND, hatch="///", label="gap to the confidence",
     )  # fmt: skip
     axes.plot([0, 1], [0, 1], "--", color="black", lw=1, label="as it should be")

@@ -9,11 +9,15 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
-from worker.plots.panels import draw_image, empty_page, in_rows, write_below
-from worker.plots.plot_style import png_plot, shortened, some
+from worker.plots.chart import ROOM_INCHES, add_axes, empty, png_chart
+from worker.plots.page import Page, fitting, png_page
+from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.plot_style import shortened, some
 
-PANEL_INCHES = 4.0
-TITLE_LENGTH = 60
+#: The width of an image, between two, and of the bar beside them.
+PANEL_INCHES, GAP_INCHES = 3.2, 0.6
+BAR_INCHES, BAR_GAP_INCHES = 0.16, 0.16
+TITLE_LENGTH, TITLE_WIDTH_INCHES, TITLE_INCHES, TITLE_SIZE = 60, 10.0, 0.15, 12
 #: Weights of red, green and blue in a grey value (ITU-R BT.601), as in Pillow.
 LUMA = np.array([0.299, 0.587, 0.114])
 #: The grid's rows and columns.
@@ -23,28 +27,34 @@ GRID_GAPS_INCHES = (0.14, 0.28)
 NAME_LENGTH = 23
 
 
-@png_plot
+@png_chart
 def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     """uint8 [height, width, channels] beside a colour bar; for a photo also its brightness."""
     coloured = image.shape[-1] == 3
-    figure = Figure((PANEL_INCHES * (2 if coloured else 1.2), PANEL_INCHES), layout="constrained")
-    panels = figure.subplots(1, 1 + coloured, squeeze=False)[0]
+    height, width = PANEL_INCHES * image.shape[0] / image.shape[1], PANEL_INCHES
+    second = (width + GAP_INCHES) * coloured
+    figure = empty(second + width, height)
     if coloured:
-        panels[0].imshow(image)
+        add_axes(figure, 0, 0, width, height).imshow(image)
     values = image @ LUMA if coloured else image[..., 0]
-    drawn = panels[-1].imshow(values, vmin=0, vmax=255, cmap="viridis")
-    figure.colorbar(drawn, ax=panels[-1], label="brightness" if coloured else "value")
-    figure.suptitle(shortened(title, TITLE_LENGTH), fontsize=12)
+    axes = add_axes(figure, second, 0, width, height)
+    drawn = axes.imshow(values, vmin=0, vmax=255, cmap="viridis")
+    bar = add_axes(figure, second + width + BAR_GAP_INCHES, 0, BAR_INCHES, height)
+    figure.colorbar(drawn, cax=bar, label="brightness" if coloured else "value")
+    line = fitting(title, TITLE_LENGTH, TITLE_WIDTH_INCHES, TITLE_SIZE)
+    middle = (ROOM_INCHES + (second + width) / 2) / figure.get_figwidth()
+    top = 1 - (ROOM_INCHES - TITLE_INCHES) / figure.get_figheight()
+    figure.text(middle, top, line, fontsize=TITLE_SIZE, ha="center")
     return figure
 
 
-@png_plot
-def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
+@png_page
+def grid(labels: Sequence[str], images: Images, truth: Labels) -> Page:
     """Some of the images uint8 [n, height, width, channels], each above its label."""
     chosen = some(truth, ROWS * COLUMNS)
     places = in_rows(COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
-    figure, axes = empty_page(places)
+    page = Page()
     for i, place in zip(chosen, places, strict=True):
-        panel = draw_image(axes, place, images[i])
-        write_below(axes, panel, shortened(labels[truth[i]], NAME_LENGTH))
-    return figure
+        panel = put_image(page, place, images[i])
+        write_below(page, panel, shortened(labels[truth[i]], NAME_LENGTH))
+    return page

@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from PIL import Image
+from matplotlib.text import Text as FigureText
+from PIL import Image, ImageFont
 
 from worker.datasets.examples import Images, Labels
 from worker.evaluation.reliability import reliability
 from worker.plots import (
+    chart,
     evaluation_plots,
     mistakes,
-    plot_style,
     prediction_sheet,
     reliability_diagram,
     sample_grid,
@@ -34,7 +34,7 @@ from worker.plots import (
 from worker.plots.confusion import confusion_matrix
 from worker.plots.curves import curves
 from worker.plots.mistakes import most_confident
-from worker.plots.panels import Panel, empty_page
+from worker.plots.page import Page, Panel, Text
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
@@ -125,12 +125,12 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
 )
 def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
-    for figure in (
-        undecorated(prediction_sheet.sheet)(labels, images, truth, probabilities),
-        undecorated(mistakes.mistakes)(labels, images, truth, probabilities),
-        undecorated(sample_grid.grid)(labels, images, truth),
+    for page in (
+        page_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
+        page_of(mistakes.mistakes)(labels, images, truth, probabilities),
+        page_of(sample_grid.grid)(labels, images, truth),
     ):
-        assert_no_text_crosses_panels(figure)
+        assert_no_text_crosses_panels(page)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
@@ -138,16 +138,21 @@ def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> 
         assert evaluation_plots.plots(*CASES[PHOTOS]) == drawn(PHOTOS)
 
 
-def test_a_plot_is_laid_out_once_as_matplotlib_does_twice() -> None:
-    history, expected = CASES["ten"].history, io.BytesIO()
-    with matplotlib.rc_context(plot_style._changed()):
-        undecorated(curves)(history).savefig(
-            expected, format="png", bbox_inches="tight", pad_inches=plot_style.MARGIN_INCHES
-        )
-    whole = np.asarray(Image.open(expected).convert("L"), int)
-    found = np.asarray(Image.open(io.BytesIO(drawn("ten")["curves.png"])).convert("L"), int)
-    assert found.shape == whole.shape
-    assert np.abs(found - whole).mean() < 1  # of 255: the file has a palette
+def test_what_is_written_beside_a_diagram_does_not_reach_another() -> None:
+    """The widest numbers that occur beside the axes of losses and of accuracies."""
+    history = [Epoch(n, 1e-5 * n, 1 - 1e-4 * n, 1.2e-5 * n, 1 - 1e-4 * n) for n in (998, 999)]
+    bins = reliability(np.array([[0.4, 0.6]] * 10_000), np.ones(10_000, int))
+    with matplotlib.rc_context(chart.changed_settings()):
+        for figure in (
+            figure_of(curves)(history),
+            figure_of(reliability_diagram.reliability_diagram)(bins),
+            figure_of(confusion_matrix)(("a", "b"), np.array([[1, 2], [3, 4]])),
+        ):
+            renderer = FigureCanvasAgg(figure).get_renderer()
+            first, second = (axes.get_tightbbox(renderer) for axes in figure.axes)
+            assert first is not None
+            assert second is not None
+            assert not first.overlaps(second)
 
 
 @pytest.mark.parametrize("case", ["ten", PHOTOS])
@@ -179,6 +184,16 @@ def test_any_labels_can_be_drawn(labels: list[str]) -> None:
     counts = np.arange(len(labels) ** 2).reshape(len(labels), -1)
     data = confusion_matrix(labels, counts)
     assert is_white(border(Image.open(io.BytesIO(data))))
+
+
+def test_names_of_the_widest_letters_are_complete() -> None:
+    wide = "Ǆ" * 80
+    plots = [
+        confusion_matrix((wide, "a"), np.array([[1, 2], [3, 4]])),
+        sample_grid.single(CASES["ten"].images[0], wide),
+    ]
+    for plot in plots:
+        assert is_white(border(Image.open(io.BytesIO(plot))))
 
 
 def test_odd_labels_can_be_drawn_everywhere() -> None:
@@ -224,25 +239,48 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
 def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, (1, 1, 1), 0.0)
     for i in some(case.truth, 15):
-        _, axes = empty_page([PANEL])
-        row, true = case.probabilities[i], int(case.truth[i])
-        bars(axes, PANEL, case.labels, row, true)
-        drawn = {matplotlib.colors.to_hex(bar.get_facecolor()) for bar in axes.patches}
-        assert matplotlib.colors.to_hex(RIGHT) in drawn
-        assert (matplotlib.colors.to_hex(WRONG) in drawn) == (row.argmax() != true)
+        page, row, true = Page(), case.probabilities[i], int(case.truth[i])
+        bars(page, PANEL, case.labels, row, true)
+        drawn = {colour for _, colour in page.bars}
+        assert RIGHT in drawn
+        assert (WRONG in drawn) == (row.argmax() != true)
 
 
 @pytest.mark.parametrize("classes", [2, VERTICAL_BARS, VERTICAL_BARS + 1])
 def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes: int) -> None:
     row = np.random.default_rng(classes).dirichlet(np.ones(classes))
-    _, axes = empty_page([PANEL])
-    bars(axes, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
-    *boxes, frame = [patch.get_extents() for patch in axes.patches]
-    assert all(frame.x0 <= box.x0 <= box.x1 <= frame.x1 for box in boxes)
-    assert all(frame.y0 - 1e-6 <= box.y0 <= box.y1 <= frame.y1 for box in boxes)
+    page = Page()
+    bars(page, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
+    [frame], boxes = page.frames, [panel for panel, _ in page.bars]
+    assert frame == PANEL
+    assert all(frame.x(0) <= box.x(0) <= box.x(1) <= frame.x(1) for box in boxes)
+    assert all(frame.y(1) <= box.y(1) <= box.y(0) <= frame.y(0) + 1e-6 for box in boxes)
     upright = classes <= VERTICAL_BARS
     shares = [box.height / frame.height if upright else box.width / frame.width for box in boxes]
     assert shares == pytest.approx(row if upright else sorted(row, reverse=True)[: len(shares)])
+
+
+def test_a_bar_is_drawn_to_the_pixel() -> None:
+    page = Page()
+    bars(page, PANEL, ("a", "b"), np.array([0.25, 0.75]), 1)
+    pixels = np.asarray(page.drawn().convert("RGB"))
+    columns = (pixels == (0, 0, 255)).all(-1).sum(0)
+    assert abs(columns.max() - 0.75 * 170) <= 1
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_no_part_of_a_letter_is_cut_off(upright: bool) -> None:
+    """The ink of two accents over each other, of descenders and of letters that lean out."""
+    page, empty = Page(), Page()
+    for one, line in ((page, "ẤjÅy@fŴ"), (empty, "       ")):
+        one.frames.append(Panel(-2.0, -2.0, 4.0, 4.0))
+        one.texts.append(Text(0.0, 0.0, line, 9, "black", "middle", upright=upright))
+    ink = np.asarray(page.drawn().convert("L")) != np.asarray(empty.drawn().convert("L"))
+    file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
+    font = ImageFont.truetype(file, 12.5, layout_engine=ImageFont.Layout.BASIC)
+    box = font.getbbox("ẤjÅy@fŴ")
+    whole = sorted((box[2] - box[0], box[3] - box[1]))
+    assert sorted((ink.any(0).sum(), ink.any(1).sum())) == pytest.approx(whole, abs=1)
 
 
 def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> None:
@@ -254,30 +292,46 @@ def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> N
 
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
-    figure = undecorated(prediction_sheet.sheet)(
-        case.labels, case.images, case.truth, case.probabilities
-    )
-    drawn = figure.axes[0].images[0].get_array()
-    assert drawn is not None
-    assert np.array_equal(drawn, case.images[0][..., 0])
+    page = page_of(prediction_sheet.sheet)(case.labels, case.images, case.truth, case.probabilities)
+    panel, image = page.images[0]
+    assert np.array_equal(image, case.images[0])
+    assert panel == page.frames[0]
 
 
-def undecorated(draw: Callable[..., bytes]) -> Callable[..., Figure]:
-    """The function that draws, without the one that encodes the file."""
+def test_grey_values_are_ink_and_colours_are_colours() -> None:
+    page = Page()
+    ramp = np.array([[0, 100], [200, 255]], np.uint8)
+    page.images.append((Panel(0, 0, 1, 1), ramp[..., None]))
+    photo = np.array([[[10, 20, 30], [250, 0, 0]], [[0, 250, 0], [0, 0, 250]]], np.uint8)
+    page.images.append((Panel(1, 0, 1, 1), photo))
+    pixels = np.asarray(page.drawn())
+    quarters = pixels[12 + 25 : 12 + 100 : 50, 12 + 25 : 12 + 200 : 50]
+    assert quarters[:, :2].tolist() == [[[255 - v] * 3 for v in row] for row in ramp.tolist()]
+    assert quarters[:, 2:].tolist() == photo.tolist()
+
+
+def figure_of(draw: Callable[..., bytes]) -> Callable[..., Figure]:
+    """The function that draws a diagram, without the one that encodes the file."""
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
-def assert_no_text_crosses_panels(figure: Figure) -> None:
+def page_of(draw: Callable[..., bytes]) -> Callable[..., Page]:
+    """The function that fills a page, without the one that encodes the file."""
+    return cast(Callable[..., Page], draw.__wrapped__)  # type: ignore[attr-defined]
+
+
+def assert_no_text_crosses_panels(page: Page) -> None:
     """A caption, which hangs below its image, is in no panel; the name of a bar is in one."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    (axes,) = figure.axes
-    frames = [patch.get_window_extent() for patch in axes.patches if not patch.get_fill()]
-    assert len(frames) >= len(axes.images)
-    for text in axes.texts:
-        extent = text.get_window_extent(renderer)
-        crossed = sum(extent.overlaps(frame) for frame in frames)
-        assert crossed <= (text.get_verticalalignment() != "top"), text.get_text()
+    assert len(page.frames) >= len(page.images)
+    for text in page.texts:
+        place = text.panel()
+        crossed = sum(overlap(place, frame) for frame in page.frames)
+        assert crossed <= (text.up != "top"), text.line
+
+
+def overlap(one: Panel, other: Panel) -> bool:
+    across = max(one.x(0), other.x(0)) < min(one.x(1), other.x(1))
+    return across and max(one.y(1), other.y(1)) < min(one.y(0), other.y(0))
 
 
 def border(image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -292,11 +346,11 @@ def is_white(pixels: npt.NDArray[np.uint8]) -> bool:
 
 def test_the_histogram_of_few_images_has_no_raw_tex() -> None:
     """With counts below a decade Matplotlib labels the minor ticks of a log axis as TeX."""
-    figure = undecorated(reliability_diagram.reliability_diagram)(
+    figure = figure_of(reliability_diagram.reliability_diagram)(
         reliability(np.array([[0.6, 0.4], [0.55, 0.45], [0.7, 0.3]]), np.array([0, 1, 0]))
     )
     figure.draw(FigureCanvasAgg(figure).get_renderer())
-    texts = [text.get_text() for axes in figure.axes for text in axes.findobj(Text)]
+    texts = [text.get_text() for axes in figure.axes for text in axes.findobj(FigureText)]
     assert [text for text in texts if "$" in text or "mathdefault" in text] == []
 
 

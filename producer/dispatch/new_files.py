@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from producer.inputs.job_options import JobOptions
 from producer.inputs.path_list import list_name
+from producer.inputs.typed_patterns import patterns_of
 from producer.inputs.walk import Walk
 from producer.journal.journal import Journal
 from shared.errors import UsageError
@@ -122,10 +123,17 @@ def _until(walk: Iterator[WalkPosition], end: WalkPosition | None) -> Iterator[W
 
 def _known(options: JobOptions, journal: Journal) -> Iterator[WalkPosition]:
     """The journal's files; the argument of each is the longest that its path starts with."""
-    arguments = {root.rstrip(b"/"): number for number, root in enumerate(options.roots)}
+    patterns = patterns_of(options)
+    arguments = {
+        root.rstrip(b"/"): number
+        for number, root in enumerate(options.roots)
+        if number not in patterns
+    }
     for names in journal.names():
         for name in names:
-            yield _argument(arguments, name), name
+            covering = (number for number, pattern in patterns.items() if pattern.covers(name))
+            number = next(covering, None)
+            yield _argument(arguments, name) if number is None else number, name
 
 
 def _argument(arguments: Mapping[bytes, int], name: bytes) -> int:

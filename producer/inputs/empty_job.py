@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from producer.inputs.job_options import JobOptions
+import msgspec
+
+from producer.inputs.job_options import JobOptions, as_started, with_known_roots
 from producer.inputs.path_list import list_name
 from producer.inputs.skipped import listed
 from producer.inputs.walk import Walk
@@ -21,11 +23,26 @@ def check_not_empty(options: JobOptions) -> None:
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
+    _check_patterns(options)
     closed: list[bytes] = []
     walk = Walk(options, lambda folder, why: closed.append(folder))
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(options, listed(walk.skipped)))
+
+
+def _check_patterns(options: JobOptions) -> None:
+    """Check that each pattern among the arguments matches a file, as a shell would."""
+    known = as_started(options)
+    for number in known.pattern_roots:
+        alone = with_known_roots(
+            msgspec.structs.replace(known, roots=(known.roots[number],)), (), (0,)
+        )
+        if next(Walk(alone).paths(), None) is None:
+            raise UsageError(
+                f"{printable(known.roots[number])}: no file matches; check the pattern, or leave "
+                "it out"
+            )
 
 
 def _nothing(options: JobOptions, skipped: str) -> str:

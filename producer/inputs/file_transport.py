@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.reader import read, read_small
 from shared.errors import UsageError
 from shared.image_status import Status
@@ -119,8 +119,9 @@ def check_below(options: JobOptions, settings: Settings) -> None:
     if options.transport != PATH:
         return
     root = real_root(settings)
-    for typed in options.roots:
-        real = os.path.realpath(options.absolute(typed))
+    known = as_started(options) if options.file_roots is None else options
+    for number, typed in enumerate(options.roots):
+        real = os.path.realpath(known.place(number))
         if not (real + b"/").startswith(root):
             raise UsageError(
                 f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, which "

@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from producer.inputs.root_pattern import folder_of, has_magic
 from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
@@ -50,6 +51,8 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The numbers of the roots that were files when the job started; None before. Such a file may
     #: be removed or sorted later. A folder may not.
     file_roots: tuple[int, ...] | None = None
+    #: The numbers of the roots that are patterns: no file had this name when the job started.
+    pattern_roots: tuple[int, ...] = ()
     #: Whether each name in the list ends with NUL, so that it may contain a line end.
     list0: bool = False
     #: What the name of the recorded list adds to that of the table, if the list came from standard
@@ -62,6 +65,11 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if isinstance(self.glob, str):
             return (self.glob,) if self.glob else ()
         return self.glob
+
+    def place(self, number: int) -> bytes:
+        """The absolute path of a root; of a pattern the folder that it is searched in."""
+        root = self.roots[number]
+        return self.absolute(folder_of(root) if number in self.pattern_roots else root)
 
     @property
     def is_piped(self) -> bool:
@@ -86,10 +94,22 @@ def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
 
 
 def as_started(options: JobOptions) -> JobOptions:
-    """The options of a job that starts now: they name the files among the roots."""
-    real = map(options.absolute, options.roots)
-    files = tuple(number for number, path in enumerate(real) if os.path.isfile(path))
-    return msgspec.structs.replace(options, file_roots=files)
+    """The options of a job that starts now: they name the files and patterns among the roots."""
+    files, patterns = [], []
+    for number, root in enumerate(options.roots):
+        path = options.absolute(root)
+        if os.path.isfile(path):
+            files.append(number)
+        elif has_magic(root) and not os.path.lexists(path):
+            patterns.append(number)
+    return with_known_roots(options, tuple(files), tuple(patterns))
+
+
+def with_known_roots(
+    options: JobOptions, files: tuple[int, ...] | None, patterns: tuple[int, ...]
+) -> JobOptions:
+    """The options that name the files and patterns among the roots."""
+    return msgspec.structs.replace(options, file_roots=files, pattern_roots=patterns)
 
 
 def encode_options(options: JobOptions) -> bytes:

@@ -22,7 +22,9 @@ from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.own_files import OwnFiles
 from producer.inputs.path_list import check_list, numbered_paths
 from producer.inputs.reader import holds_image
+from producer.inputs.root_pattern import Part
 from producer.inputs.skipped import Counts
+from producer.inputs.typed_patterns import EarlierPatterns, PartOf, may_share, patterns_of, resolved
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
@@ -44,8 +46,10 @@ class Walk:
         """`before` are the counts of earlier passes, up to the start of this one."""
         self._options, self._report = options, report
         # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
-        known = as_started(options).file_roots if options.file_roots is None else options.file_roots
-        self._file_roots = frozenset(known or ())
+        known = as_started(options) if options.file_roots is None else options
+        self._file_roots = frozenset(known.file_roots or ())
+        self._patterns = patterns_of(known)
+        self._earlier = EarlierPatterns(known, self._patterns)
         self._wanted, self._own = _matcher(options.globs), OwnFiles(options.output)
         self.skipped: Counts = before or {}  #: replaced by each count, never changed
         self._below = 0  # length of the typed folder in a path
@@ -66,17 +70,19 @@ class Walk:
                 continue
             last = after[1] if after is not None and number == after[0] else b""
             if number not in self._file_roots:
-                for path in self._root(root, last):
+                for path in self._root(number, root, last):
                     yield number, path
             elif root > last:  # a file on the command line is a row with any ending
                 yield number, root
 
-    def _root(self, root: bytes, after: bytes) -> Iterator[bytes]:
-        folder = root.rstrip(b"/")
-        self._below = len(folder) + 1
+    def _root(self, number: int, root: bytes, after: bytes) -> Iterator[bytes]:
+        pattern = self._patterns.get(number)
+        prefix = pattern.folder if pattern else root.rstrip(b"/") + b"/"
+        self._below = len(prefix)
         with _listing(root):
-            entries = listing(self._options.absolute(folder or b"/"))
-        yield from self._within(folder, entries, after)
+            entries = listing(self._options.absolute(prefix))
+        part_of = _whole if pattern is None else self._earlier.without(number, pattern)
+        yield from self._within(prefix, entries, after, part_of)
 
     def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
         """The entries of a folder below a root; None if it cannot be listed."""
@@ -91,34 +97,41 @@ class Walk:
             return None
 
     def _within(
-        self, folder: bytes, entries: Iterator[ListedEntry], after: bytes
+        self,
+        prefix: bytes,
+        entries: Iterator[ListedEntry],
+        after: bytes,
+        part_of: PartOf,
     ) -> Iterator[bytes]:
         # Not recursive: folders may be nested deeper than calls.
-        open_folders = [(folder, entries)]
+        open_folders = [(prefix, entries)]
         while open_folders:
-            folder, entries = open_folders[-1]
+            prefix, entries = open_folders[-1]
             for name, kind in entries:
-                path = folder + b"/" + name
-                if kind == FOLDER and not name.startswith(b"."):
+                path = prefix + name
+                part = part_of(path.rstrip(b"/"), kind == FOLDER)
+                if kind == FOLDER and _is_walked(name, part):
                     below = self._entries(path[:-1]) if path >= after[: len(path)] else None
                     if below is not None:
-                        open_folders.append((path[:-1], below))
+                        open_folders.append((path, below))
                         break
-                elif path > after:
-                    if (why := self._why_skipped(name, kind, path)) is None:
+                elif path > after and part in (Part.NAMED, Part.INSIDE):
+                    why = self._why_skipped(name, kind, path, part is Part.NAMED)
+                    if why is None:
                         yield path
                     elif why:
                         self._skip(why)
             else:
                 open_folders.pop()
 
-    def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
-        """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
-        if name.startswith(b"."):
+    def _why_skipped(self, name: bytes, kind: bytes, path: bytes, named: bool) -> str | None:
+        """The reason why an entry is no row; None for a row, empty for an uncounted entry. One that
+        a pattern on the command line names is a row with any ending, as a file there is."""
+        if name.startswith(b".") and not named:
             return skipped.HIDDEN
-        wanted = self._wanted(path[self._below :])
+        wanted = named or self._wanted(path[self._below :])
         # Without a glob no own file is wanted: most images need no further check.
-        if (not wanted or self._options.glob) and self._is_own(name, path):
+        if (not wanted or named or self._options.glob) and self._is_own(name, path):
             return ""
         if kind == LINK:  # a link to a folder is counted, since the folder may have images
             return skipped.LINK if wanted or os.path.isdir(self._options.absolute(path)) else ""
@@ -137,6 +150,16 @@ class Walk:
         self.skipped = skipped.one_more(self.skipped, reason)
 
 
+def _whole(path: bytes, is_folder: bool) -> Part:
+    """Everything below a folder that was typed belongs to it."""
+    return Part.INSIDE
+
+
+def _is_walked(name: bytes, part: Part) -> bool:
+    """Whether a folder is walked: no hidden one, unless a pattern names it."""
+    return part is not Part.APART and (part is not Part.INSIDE or not name.startswith(b"."))
+
+
 def check_roots(options: JobOptions) -> None:
     """Check the arguments before work starts. A file of a started job may be missing.
 
@@ -147,29 +170,37 @@ def check_roots(options: JobOptions) -> None:
             folder cannot be listed.
     """
     has_started, files = options.file_roots is not None, frozenset(options.file_roots or ())
+    known = options if has_started else as_started(options)
     for number, path in enumerate(options.roots):
         try:
-            _check_kind(options.absolute(path), path)
+            _check_kind(known.place(number), path)
         except OSError as error:
             gone = error.errno in _GONE
             if not (gone and number in files):
                 raise _no_access(path, error, is_typo=gone and not has_started) from None
     if options.list_file and not (options.is_piped and not options.list_suffix):
         check_list(options)
-    _check_apart(options)
+    _check_apart(known)
 
 
 def _check_apart(options: JobOptions) -> None:
     """Check neighbours in path order: all paths within a folder follow it."""
-    real = (os.path.realpath(options.absolute(root)) for root in options.roots)
-    paths = sorted((path.rstrip(b"/") + b"/", i) for i, path in enumerate(real))
+    typed = [i for i in range(len(options.roots)) if i not in options.pattern_roots]
+    paths = sorted((resolved(options.place(i)), i) for i in typed)
     for (folder, j), (path, i) in pairwise(paths):
         if path.startswith(folder):
             how = "is the same as" if path == folder else "lies within"
-            raise UsageError(
-                f"{printable(options.roots[i])} {how} {printable(options.roots[j])}; "
-                "name each image once"
-            )
+            raise _named_twice(options, i, how, j)
+    for j, pattern in patterns_of(options).items():
+        place = resolved(options.place(j))
+        for path, i in paths:
+            if may_share(pattern, place, path):
+                raise _named_twice(options, i, "has files of", j)
+
+
+def _named_twice(options: JobOptions, number: int, how: str, other: int) -> UsageError:
+    first, second = printable(options.roots[number]), printable(options.roots[other])
+    return UsageError(f"{first} {how} {second}; name each image once")
 
 
 def _check_kind(real: bytes, typed: bytes) -> None:

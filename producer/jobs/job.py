@@ -258,6 +258,7 @@ class Job:
             probabilities=stored.probabilities,
             max_file_bytes=stored.max_file_bytes,
             file_roots=stored.file_roots,
+            pattern_roots=stored.pattern_roots,
             list_suffix=stored.list_suffix,
         )
         self.table.resume(self.exit_code is not None)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from producer.inputs.job_options import STDIN
+from producer.inputs.root_pattern import folder_of, has_magic
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
@@ -33,7 +34,10 @@ def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
         raise UsageError("a list from standard input has no name; name the table with -o")
     if len(roots) > 1:
         raise UsageError("several folders have no common name; name the table with -o")
-    path = os.path.abspath(list_file or roots[0])
+    root = roots[0] if roots else b""
+    if has_magic(root) and not os.path.lexists(root):
+        root = folder_of(root) or b"."
+    path = os.path.abspath(list_file or root)
     name = os.path.basename(path if roots else os.path.splitext(path)[0])
     if not name:
         raise UsageError(f"{os.fsdecode(path)} has no name; name the table with -o")

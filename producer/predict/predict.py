@@ -13,7 +13,7 @@ from pathlib import Path
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.interrupts import interrupts
 from producer.dispatch.loop import DispatchLoop
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
 from producer.journal.job_properties import Pinned
@@ -146,6 +146,9 @@ def _check(options: JobOptions, truth: Sequence[str]) -> None:
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
+    for number in as_started(options).pattern_roots:
+        name = printable(options.roots[number])
+        raise UsageError(f"{name}: No such file; check the path, or leave the pattern to the shell")
     check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:

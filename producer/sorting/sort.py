@@ -201,8 +201,8 @@ def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
         return
     while not os.path.isdir(out):
         out = os.path.dirname(out)
-    for name in sealed.options.roots:
-        root = sealed.options.absolute(name)
+    for number, name in enumerate(sealed.options.roots):
+        root = sealed.options.place(number)
         if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
             raise no_links(printable(name))
 

@@ -87,8 +87,8 @@ def _not_moved(
 def _moved_away(options: JobOptions) -> str:
     """The line for a folder that is no longer at its path: it names what is missing of the path,
     since a parent may have been renamed."""
-    for number, root in enumerate(options.roots):
-        path = options.absolute(root)
+    for number in range(len(options.roots)):
+        path = options.place(number)
         if number in (options.file_roots or ()) or not is_missing(path):
             continue
         while is_missing(os.path.dirname(path)):

@@ -18,8 +18,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 
 GIVEN = {
-    "folders": (b"photos",), "list_file": b"", "output": "", "model": "", "glob": "",
-    "runtime": "litert", "top_k": 1, "probabilities": False, "transport": "inline",
+    "folders": (b"photos",), "list_file": b"", "list0_file": b"", "output": "", "model": "",
+    "glob": (), "runtime": "litert", "top_k": 1, "probabilities": False, "transport": "inline",
     "restart": False, "retry_failed": False,
 }  # fmt: skip
 

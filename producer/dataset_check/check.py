@@ -17,18 +17,18 @@ from producer.models.train import troubles
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
 from producer.present.formatting import counted, percent, typed
-from producer.requests.check_data import check_data
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request, user_name
 from producer.requests.open_requests import ELSEWHERE, open_requests
 from producer.requests.submit import data_place, picture, submit
 from shared.errors import BrokerAway
 from shared.labels.labelled_files import input_sha256
-from shared.messages import checked_data
-from shared.messages.checked_data import decode_rows
+from shared.messages import checked_dataset
+from shared.messages.checked_dataset import decode_rows
 from shared.messages.files import printable
 from shared.messages.model_card import decode_card
-from shared.messages.replies import CheckedData, DataReport
-from shared.messages.requests import CheckData
+from shared.messages.replies import CheckedDataset, DataReport
+from shared.messages.requests import CheckDataset
 from shared.settings import Settings
 
 NAMED = 1000  #: in the answer
@@ -94,11 +94,11 @@ def check(
         pages.check(page, pages.Kind.CHECK, force)
     input = corrections_input(corrections)
     place = data_place(folder, settings)
-    check_data(place, "train", settings, corrections=input)
-    work = CheckData(place, max_unreadable, input_sha256(input))
+    check_class_folders(place, "train", settings, corrections=input)
+    work = CheckDataset(place, max_unreadable, input_sha256(input))
     request = make_request(work, open_check(settings, work))
-    answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedData)
-    rows = decode_rows(picture(settings, request.id, checked_data.FILE))
+    answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedDataset)
+    rows = decode_rows(picture(settings, request.id, checked_dataset.FILE))
     card = decode_card(rows.card)
     check_table.write(rows, card, os.fsencode(folder), table, force=force)
     findings = Findings(rows)
@@ -121,7 +121,7 @@ def check(
     )
 
 
-def open_check(settings: Settings, work: CheckData) -> str:
+def open_check(settings: Settings, work: CheckDataset) -> str:
     """The id of the same check by this user, which was interrupted; empty if none is open."""
     with suppress(BrokerAway):  # the submission reports it
         for request in open_requests(settings):

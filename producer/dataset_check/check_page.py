@@ -1,4 +1,4 @@
-"""The page of a data check: what is probably wrong with a folder, with its pictures."""
+"""The page of a dataset check: what is probably wrong with a folder, with its pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from producer.pages.shots import FileList, Group, Shot, shot_of
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from shared.messages.model_card import Card
-from shared.messages.replies import CheckedData, DataReport
+from shared.messages.replies import CheckedDataset, DataReport
 
 #: Likely wrong labels, outliers, and groups of near-duplicates with pictures; pictures of a group.
 SUSPECTS, OUTLIERS, GROUPS, OF_GROUP = 400, 100, 60, 6
@@ -41,7 +41,7 @@ class ClassLine(NamedTuple):
 def write(
     findings: Findings,
     card: Card,
-    answer: CheckedData,
+    answer: CheckedDataset,
     folder: str,
     *,
     table: Path,
@@ -90,7 +90,7 @@ def _content(files: RowFiles, findings: Findings, row: int) -> Any:
 
 def _values(
     findings: Findings,
-    answer: CheckedData,
+    answer: CheckedDataset,
     groups: Sequence[list[int]],
     shot: Callable[[int], Shot],
 ) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The table of a data check: a finished job whose answers were given out of fold.
+"""The table of a dataset check: a finished job whose answers were given out of fold.
 
 So it is reported, reviewed and rendered like every table, and its corrections are used like all.
 """
@@ -22,7 +22,7 @@ from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from shared.errors import Exit, UsageError
 from shared.messages.batch import BatchResult, encode_result, new_id
-from shared.messages.checked_data import CheckedRows
+from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, card_sha256

@@ -1,4 +1,4 @@
-"""What a data check found, from the rows of its answer: the same for the terminal and the page."""
+"""What a dataset check found, from the rows of its answer, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import BatchResult
-from shared.messages.checked_data import CheckedRows
+from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import STAMP
 
 #: How probable it must be that a label is wrong, for its image to be listed.

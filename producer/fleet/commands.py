@@ -14,14 +14,14 @@ from shared.broker.address import address, parse
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.messages.requests import CheckData, Evaluate, Import, ShowData, Work
+from shared.messages.requests import CheckDataset, Evaluate, Import, ShowData, Work
 from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
 _NEEDS = {
     Train: TRAIN_PACKAGES,
     Import: TRAIN_PACKAGES,
-    CheckData: TRAIN_PACKAGES,
+    CheckDataset: TRAIN_PACKAGES,
     ShowData: DRAW_PACKAGES,
 }
 #: A trainer has one child for long work, one for other work.

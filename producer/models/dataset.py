@@ -10,7 +10,7 @@ from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output import image_file
 from producer.present.text_table import columns
-from producer.requests.check_data import check_data
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from shared.messages.replies import DataReport
@@ -47,7 +47,7 @@ def describe(
         SetupError: the data are not available; or as `submit`.
     """
     place = data_place(data, settings)
-    check_data(place, "show", settings, index=index)
+    check_class_folders(place, "show", settings, index=index)
     work = ShowData(place, index)
     if folder is not None:
         check_folder(folder, (GRID, SINGLE), force)

@@ -16,7 +16,7 @@ from producer.present.form import Figure, figures, next_commands, paragraphs
 from producer.present.formatting import counted, one_line, percent
 from producer.present.style import fitted_lines, width
 from producer.present.text_table import columns
-from producer.requests.check_data import check_data
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, picture, submit
 from producer.summary.class_figures import (
@@ -67,7 +67,7 @@ def evaluate(
     place = "" if data is None else data_place(data, settings)
     input = corrections_input(corrections)
     if place:
-        check_data(place, "evaluate", settings, corrections=input)
+        check_class_folders(place, "evaluate", settings, corrections=input)
     check_versions(settings, [model])
     work = Evaluate(
         str(parse(model)), place, max_unreadable, pictures is not None, input_sha256(input)

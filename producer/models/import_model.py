@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from producer.models.train import evaluations, summary
-from producer.requests.check_data import check_data
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
 from shared import regular_file
@@ -67,7 +67,7 @@ def import_model(
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     place = data_place(data, settings) if data else ""
     if place:
-        check_data(place, "evaluate", settings)
+        check_class_folders(place, "evaluate", settings)
     work = Import(
         name=name,
         labels=read_labels(labels),

@@ -12,7 +12,7 @@ import msgspec
 
 from producer.models.load_catalog import check_versions, load_catalog
 from producer.present.formatting import counted, one_line
-from producer.requests.check_data import check_data
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.submit import data_place
 from producer.summary.training_text import training_lines
 from shared import recipes
@@ -82,7 +82,8 @@ def check_work(work: Train, settings: Settings, corrections: bytes | None) -> No
     Raises:
         SetupError: the data cannot be learned from, or there is no such teacher.
     """
-    check_data(work.data, "train", settings, corrections=_with_earlier(work, settings, corrections))
+    learned = _with_earlier(work, settings, corrections)
+    check_class_folders(work.data, "train", settings, corrections=learned)
     check_versions(settings, work.teachers)
 
 

@@ -14,7 +14,7 @@ from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import CheckData, Outcome, Request
+from shared.messages.requests import CheckDataset, Outcome, Request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
@@ -60,7 +60,7 @@ def submit(
     client = _submit(settings, request, input, wait_for_trainer, wait)
     if not wait:
         return Outcome(ok=True)
-    how = _SAME_COMMAND if isinstance(request.work, CheckData) else ""
+    how = _SAME_COMMAND if isinstance(request.work, CheckDataset) else ""
     with watching(request.id, quiet, how) as display:
         waiter = RequestWaiter(
             settings, client, request, display, input=input, on_view=on_view, timeout_s=timeout_s

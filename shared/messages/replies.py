@@ -70,8 +70,8 @@ class Evaluated(msgspec.Struct, frozen=True):
     split: str  #: the evaluated part: `test` if there is one, otherwise `heldout` or `all`
 
 
-class CheckedData(msgspec.Struct, frozen=True):
-    """The answer to CheckData. The rows of the files are beside it (checked_data.py)."""
+class CheckedDataset(msgspec.Struct, frozen=True):
+    """The answer to CheckDataset. The rows of the files are beside it (checked_dataset.py)."""
 
     data: DataReport
     accuracy: float  #: of the answers out of fold, by the labels of the folders

@@ -45,7 +45,7 @@ class ShowData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sho
     index: int = 0  #: of the image that is plotted alone
 
 
-class CheckData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="check-data"):
+class CheckDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="check-data"):
     """Search class folders for wrong labels, near-duplicates and unusual images."""
 
     data: str
@@ -99,12 +99,12 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
 
 
 Work: TypeAlias = (
-    Train | Evaluate | ShowData | CheckData | Promote | Rollback | Prune | Remove | Import
+    Train | Evaluate | ShowData | CheckDataset | Promote | Rollback | Prune | Remove | Import
 )
 
 
 #: How many of the fields of a work every trainer knows. Each later one has a default.
-_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckData: 2, Import: 6}
+_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckDataset: 2, Import: 6}
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

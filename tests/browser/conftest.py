@@ -63,7 +63,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a data check."""
+    """The page of a dataset check."""
     return planted_check.plant(tmp_path_factory.mktemp("check")).page
 
 

@@ -1,4 +1,4 @@
-"""The page of a data check in a real Chromium: readable by everyone, and nothing foreign runs."""
+"""The page of a dataset check in a real Chromium: everyone can read it, nothing foreign runs."""
 
 from __future__ import annotations
 

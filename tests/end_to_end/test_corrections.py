@@ -27,10 +27,10 @@ from producer.verify.verify import verify
 from shared.errors import UsageError
 from shared.labels import correction_log
 from shared.labels.labelled_files import LabelledFile, decode_files, encode_files, input_sha256
-from shared.messages.checked_data import FILE, CheckedRows, decode_rows
+from shared.messages.checked_dataset import FILE, CheckedRows, decode_rows
 from shared.messages.model_card import decode_card
-from shared.messages.replies import CheckedData, Evaluated, Trained
-from shared.messages.requests import CheckData, Evaluate
+from shared.messages.replies import CheckedDataset, Evaluated, Trained
+from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
@@ -63,7 +63,7 @@ class Checked(NamedTuple):
     store: Path
     root: Path
     table: Path
-    answer: CheckedData
+    answer: CheckedDataset
     rows: CheckedRows
 
 
@@ -78,9 +78,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
     store = tmp_path_factory.mktemp("store")
     with short_backbone.in_table(store) as backbone, RedisServer(server_binary) as server:
         converted.put(backbone, store)
-        context, _ = handler_context.make(server, store, CheckData(str(root)))
-        answer, files = check(context, CheckData(str(root)))
-        assert isinstance(answer, CheckedData)
+        context, _ = handler_context.make(server, store, CheckDataset(str(root)))
+        answer, files = check(context, CheckDataset(str(root)))
+        assert isinstance(answer, CheckedDataset)
         rows = decode_rows(files[FILE])
         table = root.parent / "photos-check.csv"
         check_table.write(rows, decode_card(rows.card), os.fsencode(root), str(table))
@@ -240,7 +240,7 @@ def test_a_corrected_check_doubts_the_planted_files_no_more(
     checked: Checked, corrected: Path
 ) -> None:
     found = corrections_input([corrected])
-    work = CheckData(str(checked.root), corrections=input_sha256(found))
+    work = CheckDataset(str(checked.root), corrections=input_sha256(found))
     context, _ = handler_context.make(checked.server, checked.store, work, found, "c2")
     rows = decode_rows(check(context, work).files[FILE])
     names = [os.path.relpath(os.fsdecode(path), checked.root) for path in rows.paths]

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from shared.errors import Exit
-from shared.messages import checked_data
-from shared.messages.checked_data import CheckedRows, encode_rows
+from shared.messages import checked_dataset
+from shared.messages.checked_dataset import CheckedRows, encode_rows
 from shared.messages.files import stamp
 from shared.messages.model_card import encode_card
-from shared.messages.replies import CheckedData, DataReport, Evaluated, Evaluation
+from shared.messages.replies import CheckedDataset, DataReport, Evaluated, Evaluation
 from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
@@ -61,7 +61,9 @@ CASES = {
     "sort": Case("a.csv --into sorted --copy", keys=("folders", "stay")),
     "train": Case("--data fashion-mnist", ANSWER, keys=("metrics", "decision", "evaluations")),
     "dataset show": Case("-o plots --force", DATA, ("grid.png", "image.png"), ("labels",)),
-    "dataset check": Case("photos -o check.csv", CheckedData(DATA, 0.5, 0.1), (checked_data.FILE,)),
+    "dataset check": Case(
+        "photos -o check.csv", CheckedDataset(DATA, 0.5, 0.1), (checked_dataset.FILE,)
+    ),
     "models compare": Case(f"fashion-mnist@0 {COPY}@1 --on {FOLDER}", keys=("comparison",)),
     "models evaluate": Case("fashion-mnist", EVALUATED, keys=("evaluation", "data")),
     "models import": Case(f"{KERAS} --labels {NAMES} --name mine", ANSWER, keys=("metrics",)),
@@ -94,7 +96,7 @@ class Scene:
         grant = self._hand.claim(request)
         outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(case.answer)))
         rows = encode_rows(_checked(self._folder / "photos"))
-        files = {name: rows if name == checked_data.FILE else PNG for name in case.files}
+        files = {name: rows if name == checked_dataset.FILE else PNG for name in case.files}
         assert self._hand.requests.finish(request, grant.fence, outcome, files)
 
 

@@ -13,12 +13,12 @@ import numpy as np
 from shared import recipes
 from shared.errors import ImageError
 from shared.image_status import Flag, Status
-from shared.messages import checked_data
-from shared.messages.checked_data import CheckedRows
+from shared.messages import checked_dataset
+from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES, NO_STAMP, Stamp, stamp
 from shared.messages.model_card import Card, Metrics, encode_card
-from shared.messages.replies import CheckedData
-from shared.messages.requests import CheckData, Progress
+from shared.messages.replies import CheckedDataset
+from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
@@ -47,8 +47,8 @@ MAX_LABELS = 5  #: of each row
 MODEL = "check"
 
 
-def check(context: Context, work: CheckData) -> Reply:
-    """A CheckedData, with the rows of all files as checked_data.FILE.
+def check(context: Context, work: CheckDataset) -> Reply:
+    """A CheckedDataset, with the rows of all files as checked_dataset.FILE.
 
     Raises:
         SetupError: the folder cannot be used, or the weights of the backbone are missing.
@@ -74,8 +74,8 @@ def check(context: Context, work: CheckData) -> Reply:
     context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
-    answer = CheckedData(folder.report, checked.found.accuracy, checked.found.error)
-    return Reply(answer, {checked_data.FILE: checked_data.encode_rows(rows)})
+    answer = CheckedDataset(folder.report, checked.found.accuracy, checked.found.error)
+    return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})
 
 
 class Checked(NamedTuple):
@@ -120,7 +120,7 @@ def all_photos(folder: PhotoFolder) -> PhotoFeatures:
 
 
 def _rows(
-    work: CheckData,
+    work: CheckDataset,
     folder: PhotoFolder,
     photos: PhotoFeatures,
     checked: Checked,

@@ -17,7 +17,7 @@ from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.messages.requests import (
-    CheckData,
+    CheckDataset,
     Evaluate,
     Import,
     Outcome,
@@ -46,7 +46,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.handlers.train", "train"),
     Import: ("worker.handlers.import_model", "import_model"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
-    CheckData: ("worker.handlers.check_dataset", "check"),
+    CheckDataset: ("worker.handlers.check_dataset", "check"),
     ShowData: ("worker.handlers.describe_dataset", "show"),
     Promote: ("worker.handlers.manage_versions", "promote"),
     Rollback: ("worker.handlers.manage_versions", "rollback"),
@@ -54,7 +54,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
 #: Work whose handler imports TensorFlow: 3 seconds of a processor.
-LEARNING = (Train, Import, CheckData)
+LEARNING = (Train, Import, CheckDataset)
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
 #: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)

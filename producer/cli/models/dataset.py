@@ -119,16 +119,18 @@ def check(
     hangtag review shows where they disagree with the folders. The request is queued like a
     training, and changes no folder.
     """  # fmt: skip
-    from producer.dataset_check import check as data_check
+    from producer.dataset_check import check as dataset_check
 
     settings, silent = Settings.from_env(), quiet or as_json
-    output = output or data_check.default_output(folder)
+    output = output or dataset_check.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
-    findings = data_check.check(
+    findings = dataset_check.check(
         settings, folder, table, page=page, force=force, quiet=silent, **given
     )
-    print_answer(findings, data_check.lines(findings, folder, given["corrections"]), as_json, quiet)
+    print_answer(
+        findings, dataset_check.lines(findings, folder, given["corrections"]), as_json, quiet
+    )
 
 
 COMMANDS = (dataset,)

@@ -23,7 +23,7 @@ from producer.output.csv_cells import unescape
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
-from shared.messages.requests import CheckData, Import, Work
+from shared.messages.requests import CheckDataset, Import, Work
 from shared.messages.training import Train
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -64,7 +64,7 @@ FORMS = ("csv", "tsv", "jsonl")
 #: Of the trainings that had a checkpoint.
 EPOCHS = 60
 #: Those that take seconds; one training is enough to see that they go on.
-LONG = (Train, Import, CheckData)
+LONG = (Train, Import, CheckDataset)
 LEASE_S = 20.0
 #: Between two kinds of processors.
 CONFIDENCE_DIFFERS_BY = 0.02
@@ -152,7 +152,7 @@ def test_a_table_that_is_named_like_another_form_stays_csv(data: Path) -> None:
     assert (data / "like.tsv").read_bytes() == written
 
 
-def test_the_table_of_a_data_check_can_be_read(data: Path) -> None:
+def test_the_table_of_a_dataset_check_can_be_read(data: Path) -> None:
     reported = json.loads(run("report", "check.csv", "-o", "check.html", "--json").stdout)
     assert reported
 

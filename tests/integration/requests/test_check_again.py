@@ -12,9 +12,9 @@ import pytest
 from producer.dataset_check.check import open_check
 from producer.requests.client import make_request
 from shared.errors import Exit
-from shared.messages import checked_data
-from shared.messages.checked_data import encode_rows
-from shared.messages.requests import CheckData, Outcome, Progress, Request
+from shared.messages import checked_dataset
+from shared.messages.checked_dataset import encode_rows
+from shared.messages.requests import CheckDataset, Outcome, Progress, Request
 from shared.settings import Settings
 from tests.support.pages.planted_check import answer, rows_of, write_files
 from tests.support.processes.fleet import Fleet, wait_for
@@ -51,7 +51,7 @@ def test_the_same_command_resumes_an_open_check(fleet: Fleet, hand: Hand, tmp_pa
     wait_for("a request", lambda: "loading" in again.log or len(hand.requests.open()) > 1)
     assert hand.requests.open() == [request_id]
     done = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer())))
-    files = {checked_data.FILE: encode_rows(rows_of(root))}
+    files = {checked_dataset.FILE: encode_rows(rows_of(root))}
     assert hand.requests.finish(request_id, grant.fence, done, files)
     assert again.wait() == Exit.OK, again.story
     assert {"check.csv", "check.html"} <= set(os.listdir(tmp_path))
@@ -60,19 +60,19 @@ def test_the_same_command_resumes_an_open_check(fleet: Fleet, hand: Hand, tmp_pa
 @pytest.mark.parametrize(
     ("work", "who", "same"),
     [
-        (CheckData("/photos"), "", True),
-        (CheckData("/photos", 0.1), "", False),
-        (CheckData("/photos", corrections="1" * 64), "", False),
-        (CheckData("/others"), "", False),
-        (CheckData("/photos"), "ann@elsewhere", False),
+        (CheckDataset("/photos"), "", True),
+        (CheckDataset("/photos", 0.1), "", False),
+        (CheckDataset("/photos", corrections="1" * 64), "", False),
+        (CheckDataset("/others"), "", False),
+        (CheckDataset("/photos"), "ann@elsewhere", False),
     ],
 )
 def test_only_the_same_check_of_the_same_user_is_resumed(
-    server: RedisServer, hand: Hand, work: CheckData, who: str, same: bool
+    server: RedisServer, hand: Hand, work: CheckDataset, who: str, same: bool
 ) -> None:
     made = make_request(work, "earlier")
     hand.requests.submit(Request(made.id, made.work, who or made.who, made.created))
-    found = open_check(Settings(redis_url=server.url), CheckData("/photos"))
+    found = open_check(Settings(redis_url=server.url), CheckDataset("/photos"))
     assert found == ("earlier" if same else "")
     hand.requests.cancel("earlier")
-    assert open_check(Settings(redis_url=server.url), CheckData("/photos")) == ""
+    assert open_check(Settings(redis_url=server.url), CheckDataset("/photos")) == ""

@@ -1,4 +1,4 @@
-"""The answers of a data check with everything that its page can have, as a trainer returns them."""
+"""The answers of a dataset check with all that its page can have, as a trainer returns them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from PIL import Image
 from producer.dataset_check import check_page, check_table
 from producer.dataset_check.findings import Findings
 from shared.image_status import Flag, Status
-from shared.messages.checked_data import CheckedRows
+from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES, stamp
 from shared.messages.model_card import Card, encode_card
-from shared.messages.replies import CheckedData, DataReport
+from shared.messages.replies import CheckedDataset, DataReport
 from shared.registry import packaged
 from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import RUBBISH
@@ -110,7 +110,7 @@ def _crc(path: bytes) -> bytes:
         return zlib.crc32(file.read()).to_bytes(DIGEST_BYTES, "little")
 
 
-def answer() -> CheckedData:
+def answer() -> CheckedDataset:
     """Of the trainer."""
     count = len(LABELS)
     data = DataReport(
@@ -122,4 +122,4 @@ def answer() -> CheckedData:
         test=(2,) * count,
         notes=("the classes have very different sizes",),
     )
-    return CheckedData(data, 0.9, 0.02)
+    return CheckedDataset(data, 0.9, 0.02)

@@ -1,4 +1,4 @@
-"""The page of a data check names everything that was found, and nothing foreign in it runs."""
+"""The page of a dataset check names everything that was found, and nothing foreign in it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data check links each copy and near-duplicate to an earlier row, in any order of the
+"""A dataset check links each copy and near-duplicate to an earlier row, in any order of the
 photos in training and test data."""
 
 from __future__ import annotations

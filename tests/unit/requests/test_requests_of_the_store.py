@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.requests.check_data import FASHION_IMAGES, check_data
+from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, find, is_known
 from producer.requests.open_requests import ELSEWHERE, PAUSED, UNREADABLE, open_requests
@@ -173,11 +173,11 @@ def test_a_name_that_no_model_can_have_is_explained() -> None:
 @pytest.mark.parametrize("index", [-1, FASHION_IMAGES])
 def test_an_index_out_of_range_is_refused_without_the_images(index: int) -> None:
     for known in (0, FASHION_IMAGES - 1):
-        check_data(FASHION_MNIST, "show", Settings(), index=known)
+        check_class_folders(FASHION_MNIST, "show", Settings(), index=known)
     with pytest.raises(UsageError, match=f"there is no image {index}; "):
-        check_data(FASHION_MNIST, "show", Settings(), index=index)
+        check_class_folders(FASHION_MNIST, "show", Settings(), index=index)
 
 
 def test_a_folder_that_a_trainer_would_refuse_is_refused_here(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="there are no images"):
-        check_data(str(tmp_path), "train", Settings())
+        check_class_folders(str(tmp_path), "train", Settings())

@@ -9,7 +9,7 @@ import msgspec
 Purpose = Literal["train", "evaluate", "show"]
 
 
-class DataQuestion(msgspec.Struct, frozen=True):
+class FoldersQuestion(msgspec.Struct, frozen=True):
     """Whether the class folders of a folder on this machine can be used."""
 
     folder: str
@@ -18,7 +18,7 @@ class DataQuestion(msgspec.Struct, frozen=True):
     corrections: bytes | None = None  #: the input of the request
 
 
-class DataVerdict(msgspec.Struct, frozen=True):
+class FoldersVerdict(msgspec.Struct, frozen=True):
     """The reason why not, as a trainer reports it; empty if there is none."""
 
     error: str = ""

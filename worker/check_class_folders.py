@@ -1,7 +1,7 @@
-"""`python -m worker.check_data`: checks a folder of class folders, before it decodes an image.
+"""`python -m worker.check_class_folders`: checks class folders, before it decodes an image.
 
-It reads a question and writes a verdict, as JSON (shared/pipes/data_check.py). With corrections
-it hashes the files whose size occurs in one.
+It reads a question and writes a verdict, as JSON (shared/pipes/class_folders_check.py). With
+corrections it hashes the files whose size occurs in one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from shared import garbage
 from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
-from shared.pipes.data_check import DataQuestion, DataVerdict
+from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict
 from worker.datasets.class_folder import check_files, count_files, without_empty
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.sample import check_index
@@ -22,11 +22,11 @@ from worker.datasets.sample import check_index
 def main() -> None:
     """Answer one question."""
     garbage.skip_last_search()
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=DataQuestion)
+    question = msgspec.json.decode(sys.stdin.buffer.read(), type=FoldersQuestion)
     sys.stdout.buffer.write(msgspec.json.encode(verdict(question)))
 
 
-def verdict(question: DataQuestion) -> DataVerdict:
+def verdict(question: FoldersQuestion) -> FoldersVerdict:
     """The fault that a trainer would find before it decodes an image."""
     data = question.corrections
     corrections = [
@@ -40,8 +40,8 @@ def verdict(question: DataQuestion) -> DataVerdict:
         else:
             check_files(walk, counts, question.purpose == "train")
     except SetupError as error:
-        return DataVerdict(str(error), isinstance(error, UsageError))
-    return DataVerdict()
+        return FoldersVerdict(str(error), isinstance(error, UsageError))
+    return FoldersVerdict()
 
 
 def _ignored(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The answers of a data check to every file: they lie beside the outcome of its request."""
+"""The answers of a dataset check to every file: they lie beside the outcome of its request."""
 
 from __future__ import annotations
 
@@ -45,4 +45,4 @@ def decode_rows(data: bytes) -> CheckedRows:
     try:
         return msgspec.msgpack.decode(data, type=CheckedRows)
     except MISFITS as error:
-        raise BadMessage(f"the rows of a data check cannot be read ({error})") from error
+        raise BadMessage(f"the rows of a dataset check cannot be read ({error})") from error

@@ -8,15 +8,15 @@ from producer.pages import worker_process
 from shared.errors import SetupError, UsageError
 from shared.installation import absent
 from shared.messages.training import FASHION_MNIST
-from shared.pipes.data_check import DataQuestion, DataVerdict, Purpose
+from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
 from shared.settings import Settings
 
-_MODULE = "worker.check_data"
+_MODULE = "worker.check_class_folders"
 #: The images that `dataset show --index` counts.
 FASHION_IMAGES = 60_000
 
 
-def check_data(
+def check_class_folders(
     place: str,
     purpose: Purpose,
     settings: Settings,
@@ -36,19 +36,19 @@ def check_data(
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
     elif not settings.redis_url and not absent(worker_process.PACKAGES):
-        verdict = _verdict(DataQuestion(place, purpose, index, corrections))
+        verdict = _verdict(FoldersQuestion(place, purpose, index, corrections))
         if verdict.error:
             raise (UsageError if verdict.usage else SetupError)(verdict.error)
 
 
-def _verdict(question: DataQuestion) -> DataVerdict:
+def _verdict(question: FoldersQuestion) -> FoldersVerdict:
     """The verdict of the worker's package; without one, the trainer decides."""
     process = worker_process.start(_MODULE)
     try:
         answer, _ = process.communicate(msgspec.json.encode(question))
-        return msgspec.json.decode(answer, type=DataVerdict)
+        return msgspec.json.decode(answer, type=FoldersVerdict)
     except (OSError, msgspec.MsgspecError):
-        return DataVerdict()
+        return FoldersVerdict()
     finally:
         process.kill()
         process.wait()

@@ -12,16 +12,16 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions
-from producer.requests.check_data import FASHION_IMAGES, check_data
+from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.ledger import request_store
 from shared.messages.training import FASHION_MNIST
-from shared.pipes.data_check import DataQuestion, Purpose
+from shared.pipes.class_folders_check import FoldersQuestion, Purpose
 from shared.settings import Settings
 from tests.support.jobs import finished_job
-from worker.check_data import verdict
+from worker.check_class_folders import verdict
 from worker.datasets import fashion_mnist
 
 HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
@@ -54,25 +54,25 @@ def test_a_folder_is_judged_as_a_trainer_does(
     tmp_path: Path, classes: dict[str, int], purpose: Purpose, error: str
 ) -> None:
     place = folder(tmp_path, **classes)
-    found = verdict(DataQuestion(place, purpose))
+    found = verdict(FoldersQuestion(place, purpose))
     assert error in found.error if error else found.error == ""
     if error:
         with pytest.raises(SetupError, match=error):
-            check_data(place, purpose, HERE)
+            check_class_folders(place, purpose, HERE)
     else:
-        check_data(place, purpose, HERE)
-    check_data(place, purpose, ELSEWHERE)  # that folder is on another machine
+        check_class_folders(place, purpose, HERE)
+    check_class_folders(place, purpose, ELSEWHERE)  # that folder is on another machine
 
 
 def test_the_index_of_an_image_is_checked(tmp_path: Path) -> None:
     place = folder(tmp_path, a=3)
-    check_data(place, "show", HERE, index=2)
+    check_class_folders(place, "show", HERE, index=2)
     with pytest.raises(UsageError, match="there is no image 3; --index goes from 0 to 2"):
-        check_data(place, "show", HERE, index=3)
+        check_class_folders(place, "show", HERE, index=3)
     for settings in (HERE, ELSEWHERE):
-        check_data(FASHION_MNIST, "show", settings, index=FASHION_IMAGES - 1)
+        check_class_folders(FASHION_MNIST, "show", settings, index=FASHION_IMAGES - 1)
         with pytest.raises(UsageError, match=f"0 to {FASHION_IMAGES - 1}"):
-            check_data(FASHION_MNIST, "show", settings, index=FASHION_IMAGES)
+            check_class_folders(FASHION_MNIST, "show", settings, index=FASHION_IMAGES)
     (_, labels) = fashion_mnist._FILES["train"]
     assert labels.content_bytes - labels.header_bytes == FASHION_IMAGES
 

@@ -45,7 +45,7 @@ WITHOUT = {
     "this machine's stack: its parts are killed by tests/integration/test_stack*.py": {
         "producer/fleet/commands.py",
         "producer/stack/desired_state.py",
-        "producer/stack/socket_gate.py",
+        "producer/stack/server_socket.py",
         "producer/stack/launch.py",
         "producer/processes/lock.py",
         "producer/processes/process_handle.py",
@@ -186,8 +186,7 @@ ALONE = {
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/backbones/feature_key.py:_decoder_sample": "an image in memory",
-    "worker/training/fit.py:train": "calls `save`, which has two",
-    "worker/training/fit.py:paused": "the same",
+    "worker/training/fit.py:store": "calls `save`, which has two",
 }
 
 

@@ -31,7 +31,7 @@ from producer.jobs import classify, job_table
 from producer.journal import journal
 from producer.present.progress import Quiet
 from producer.stack import redis_server
-from producer.stack.socket_gate import is_ready
+from producer.stack.server_socket import is_ready
 from shared.broker.redis_client import connect
 from shared.ledger.batch_ledger import BatchLedger
 from shared.registry.mirror_writer import publish

@@ -1,4 +1,4 @@
-"""Out-of-distribution images, uint8 [n, 28, 28], which the gates should flag.
+"""Out-of-distribution images, uint8 [n, 28, 28], which the pixel bounds should flag.
 
 Digits and letters are white on black, as in data sets of handwriting.
 """

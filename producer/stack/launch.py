@@ -13,7 +13,7 @@ from producer.present.formatting import one_line
 from producer.processes import lock, process_log
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
-from producer.stack.socket_gate import is_ready
+from producer.stack.server_socket import is_ready
 from shared.broker.runtime_paths import LOG_NAME, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings

@@ -20,8 +20,8 @@ from producer.processes import lock
 from producer.stack import desired_state
 from producer.stack.desired_state import Desired
 from producer.stack.launch import START_S, check_store, launch, serving
+from producer.stack.server_socket import ServerSocket
 from producer.stack.service_group import end_leftovers
-from producer.stack.socket_gate import SocketGate
 from shared.broker.runtime_paths import (
     log_path,
     private_stack_dir,
@@ -160,7 +160,7 @@ def down(settings: Settings) -> bool:
         desired_state.end(folder)
         has_ended = _end_supervisor(folder / lock.SUPERVISOR)
         has_ended |= end_leftovers(folder)
-        SocketGate(socket_path(settings)).remove()
+        ServerSocket(socket_path(settings)).remove()
     return has_ended
 
 

@@ -21,8 +21,8 @@ from producer.processes.process_handle import ManagedProcess, forget_roster, man
 from producer.stack import desired_state
 from producer.stack.autoscaler import Autoscaler
 from producer.stack.desired_state import Desired
+from producer.stack.server_socket import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
-from producer.stack.socket_gate import SocketGate, is_ready
 from producer.stack.store_lock import StoreLock
 from shared import file_lock, garbage
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
@@ -46,10 +46,10 @@ class Supervisor:
 
     def __init__(self, settings: Settings, folder: Path, mine: lock.Lock) -> None:
         self._settings, self._folder, self._lock = settings, folder, mine
-        self._gate = SocketGate(socket_path(settings))
+        self._socket = ServerSocket(socket_path(settings))
         self._store_lock = StoreLock(settings)
-        self._services = Services(settings, folder, self._gate.bound, self._ready)
-        self._serving: ManagedProcess | None = None  #: the server that the gate is open to
+        self._services = Services(settings, folder, self._socket.bound, self._ready)
+        self._serving: ManagedProcess | None = None  #: the server that clients connect to
         self._client: ServerClient | None = None
         self._poll_due = 0.0
         wanted = desired_state.load(folder)
@@ -68,7 +68,7 @@ class Supervisor:
         """
         wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
         end_leftovers(self._folder)
-        self._gate.remove()
+        self._socket.remove()
         try:
             while not self._ending:
                 self._turn()
@@ -98,14 +98,14 @@ class Supervisor:
         self._services.tend(children, self._training)
         if self._is_open:
             return
-        if is_ready(self._gate.bound):
+        if is_ready(self._socket.bound):
             self._open()
         elif self._serving is None and self._services.server_failed:
             raise SetupError("the server does not start")
 
     def _open(self) -> None:
         self._publish()
-        self._gate.open()
+        self._socket.open()
         self._serving = self._services.server
         self._poll_due = time.monotonic() + POLL_EVERY_S
 
@@ -115,7 +115,7 @@ class Supervisor:
         if self._has_store():
             from producer.stack.server_client import connect, publish_copies
 
-            with connect(self._gate.bound) as client:
+            with connect(self._socket.bound) as client:
                 publish_copies(client, self._settings)
 
     def _has_store(self) -> bool:
@@ -131,11 +131,11 @@ class Supervisor:
         self._store_lock.hold()
         self._training = self._server_client.training()
         if self._unneeded(wanted):
-            self._gate.close()
+            self._socket.close()
             # A client may have connected at the last moment.
             self._ending = self._unneeded(desired_state.load(self._folder))
             if not self._ending:
-                self._gate.reopen()
+                self._socket.reopen()
 
     def _unneeded(self, wanted: Desired) -> bool:
         return not wanted.keep and self._server_client.idle_s() > self._settings.idle_s
@@ -154,17 +154,17 @@ class Supervisor:
         if self._client is None:
             from producer.stack.server_client import ServerClient
 
-            self._client = ServerClient(self._settings, self._folder, self._gate.path)
+            self._client = ServerClient(self._settings, self._folder, self._socket.path)
         return self._client
 
     def _end(self) -> None:
         mine = not self._lock.lost
         if mine:
-            self._gate.close()
+            self._socket.close()
         self._services.end()
         self._store_lock.end()
         if mine:
-            self._gate.remove()
+            self._socket.remove()
             forget_roster(self._folder)
 
 

@@ -35,7 +35,7 @@ FACTOR = 2.0
 #: The quantile of the normal distribution for 99.9 %, one-sided.
 Z = 3.0902
 #: The share of held-out images that is flagged: the threshold of a detector is set to it
-#: (worker/photo_head/fit_outlier_detector.py); the gates of Fashion-MNIST flag less.
+#: (worker/photo_head/fit_outlier_detector.py); the pixel bounds of Fashion-MNIST flag less.
 FLAGGED = 0.02
 #: In place of a folder that is not known.
 _FOLDER = "DIR"

@@ -29,7 +29,7 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     convert: Literal["letterbox", "garment"] = "letterbox"
 
 
-class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PixelBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The range of nearly all training images; images outside are flagged in the table.
 
     Values of the network's input, 0 to 255, and shares of its pixels, 0 to 1.
@@ -110,7 +110,8 @@ class Card(msgspec.Struct, frozen=True):
     created: str  #: ISO 8601, UTC
     files: dict[str, str]  #: file name -> sha256, every file of the version but the card
     notes: str = ""
-    gates: Gates | None = None  #: None: no image is flagged
+    #: None: no image is flagged for its pixels.
+    pixel_bounds: PixelBounds | None = msgspec.field(default=None, name="gates")
     request: str = ""  #: `Request.mark` of its request, so that it is published once
     #: Location of its data when it was made, as in a request's `data`; empty if unknown.
     source: str = ""

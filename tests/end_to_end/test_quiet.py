@@ -128,7 +128,7 @@ def scene(fleet: Fleet, images: Gallery, tmp_path_factory: pytest.TempPathFactor
         made = in_process.run(fleet, "classify", FOLDER, "-o", table, "--quiet", cwd=folder)
         assert made.code == Exit.OK, made.story
     registry = Registry(folder / "store")
-    card = msgspec.structs.replace(packaged.card(), name=COPY, gates=None)
+    card = msgspec.structs.replace(packaged.card(), name=COPY, pixel_bounds=None)
     registry.publish(card, {name: packaged.read(name) for name in ("model.keras", "model.tflite")})
     mirror_writer.publish(fleet.client, registry)
     return Scene(fleet, folder)

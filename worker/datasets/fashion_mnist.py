@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
-from shared.messages.model_card import Gates, Preprocessing
+from shared.messages.model_card import PixelBounds, Preprocessing
 
 Split = Literal["train", "test"]
 Bytes = npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ SIDE_PIXELS = 28
 PREPROCESSING = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, channels=1, convert="garment")
 #: 0.5 % of the 60,000 training images are outside: 0.19 % have a brighter corner, 0.33 % less or
 #: more foreground.
-GATES = Gates(border=12, foreground=12, smallest=0.12, largest=0.85)
+PIXEL_BOUNDS = PixelBounds(border=12, foreground=12, smallest=0.12, largest=0.85)
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 #: Where `keras.datasets.fashion_mnist` downloads from.
 BASE_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"

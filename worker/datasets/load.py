@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared.errors import SetupError
-from shared.messages.model_card import Gates, Preprocessing
+from shared.messages.model_card import PixelBounds, Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import class_folder, fashion_mnist
@@ -30,7 +30,7 @@ class DataSet(NamedTuple):
     test: Examples | None
     preprocessing: Preprocessing
     heldout: Examples | None = None
-    gates: Gates | None = None
+    pixel_bounds: PixelBounds | None = None
     heldout_files: Digests | None = None  #: SHA-256 of the files of `heldout`, where they are known
 
 
@@ -98,7 +98,9 @@ def _fashion(spec: Preprocessing | None) -> Loaded:
         )
     learn, held = hold_out(_examples("train", spec))
     test = _examples("test", spec)
-    data = DataSet(FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.GATES)
+    data = DataSet(
+        FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.PIXEL_BOUNDS
+    )
     return Loaded(
         data,
         DataReport(

@@ -11,7 +11,7 @@ import keras
 import msgspec
 
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import Card, Gates, Metrics, Preprocessing
+from shared.messages.model_card import Card, Metrics, PixelBounds, Preprocessing
 from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import Import, Progress
 from shared.messages.training import FASHION_MNIST
@@ -44,7 +44,7 @@ class Labelled(NamedTuple):
     test: Examples | None
     learn: Images  #: the other images, for the ranges of int8 values
     report: DataReport
-    gates: Gates | None
+    pixel_bounds: PixelBounds | None
 
 
 def import_model(context: Context, work: Import) -> Reply:
@@ -129,7 +129,7 @@ def _card(
         notes=notes,
         request=context.request.mark,
         source=work.data,
-        gates=labelled.gates if labelled else None,
+        pixel_bounds=labelled.pixel_bounds if labelled else None,
     )
 
 
@@ -181,7 +181,7 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
         None if test is None else named(test),
         data.examples.images,
         report,
-        data.gates,
+        data.pixel_bounds,
     )
 
 

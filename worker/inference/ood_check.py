@@ -1,6 +1,6 @@
-"""The gates: a cheap out-of-distribution check of images in the form of the network's input.
+"""A cheap out-of-distribution check of images in the form of the network's input.
 
-They detect a background that is not black, and an image that is nearly empty or full. They do not
+It detects a background that is not black, and an image that is nearly empty or full. It does not
 distinguish a garment from a drawing of a digit. See docs/photos.md.
 """
 
@@ -11,15 +11,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.messages.model_card import Gates
+from shared.messages.model_card import PixelBounds
 
 
-def are_outliers(gates: Gates, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Bool [n] for uint8 [n, height, width, channels]: whether an image fails any gate."""
+def are_outliers(bounds: PixelBounds, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Bool [n] for uint8 [n, height, width, channels]: whether an image is out of bounds."""
     flat = _flat(images)
-    share = np.count_nonzero(flat > gates.foreground, axis=1) / flat.shape[1]
-    size = (share < gates.smallest) | (share > gates.largest)
-    outliers: NDArray[np.bool_] = size | _border_is_bright(images, gates.border)
+    share = np.count_nonzero(flat > bounds.foreground, axis=1) / flat.shape[1]
+    size = (share < bounds.smallest) | (share > bounds.largest)
+    outliers: NDArray[np.bool_] = size | _border_is_bright(images, bounds.border)
     return outliers
 
 

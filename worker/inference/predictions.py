@@ -56,10 +56,10 @@ def decode_batch(card: Card, images: Sequence[bytes | Status]) -> DecodedBatch:
 def _with_gate_flags(
     card: Card, batch: NDArray[np.uint8], codes: bytearray, flags: bytearray
 ) -> bytes:
-    """The flags, plus that of the gates for decoded images without another flag."""
-    if card.gates is not None:
+    """The flags, plus that of the pixel bounds for decoded images without another flag."""
+    if card.pixel_bounds is not None:
         known = np.frombuffer(codes, np.uint8) | np.frombuffer(flags, np.uint8)
-        for i in np.flatnonzero(ood_check.are_outliers(card.gates, batch) & (known == 0)):
+        for i in np.flatnonzero(ood_check.are_outliers(card.pixel_bounds, batch) & (known == 0)):
             flags[i] = Flag.UNLIKE_TRAINING.code
     return bytes(flags) if any(flags) else b""
 

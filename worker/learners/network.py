@@ -120,7 +120,7 @@ class Network(Learner[Parts, Fitted]):
         card = msgspec.structs.replace(
             blank_card(work.name, recipe, self._data, work.seed),
             parameters=network.count_params(),
-            gates=self._data.gates,
+            pixel_bounds=self._data.pixel_bounds,
             features=self._form.features,
             teachers=fitted.teachers,
         )

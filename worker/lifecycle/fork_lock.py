@@ -48,5 +48,7 @@ class ForkLock:
         self.__init__()  # type: ignore[misc]
 
 
-gate = ForkLock()
-os.register_at_fork(before=gate.close, after_in_parent=gate.open, after_in_child=gate.reset)
+fork_lock = ForkLock()
+os.register_at_fork(
+    before=fork_lock.close, after_in_parent=fork_lock.open, after_in_child=fork_lock.reset
+)

@@ -35,7 +35,7 @@ from shared.throughput import Rate
 from worker.lifecycle import pool
 from worker.lifecycle.access_check import note_refusal
 from worker.lifecycle.busy_processes import BusyProcesses
-from worker.lifecycle.fork_lock import gate
+from worker.lifecycle.fork_lock import fork_lock
 from worker.lifecycle.liveness_file import LivenessFile, remove_dead
 from worker.lifecycle.stats import WorkerStats
 
@@ -146,7 +146,7 @@ class HeartbeatThread(threading.Thread):
         No exception ends this thread: without it a living worker would count as dead.
         """
         try:
-            with gate.delay_forks():
+            with fork_lock.delay_forks():
                 step()
         except BrokerRefuses as error:
             note_refusal(error)

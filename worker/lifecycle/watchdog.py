@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from shared.broker import transport
 from shared.errors import BrokerRefuses
 from worker.lifecycle import pool
-from worker.lifecycle.fork_lock import gate
+from worker.lifecycle.fork_lock import fork_lock
 
 log = logging.getLogger(__name__)
 #: Number of checks within the limit: hints must wait at each of them.
@@ -66,7 +66,7 @@ class Watchdog(threading.Thread):
     def _is_stuck(self) -> bool:
         """Whether hints wait and no child of this worker is busy, at this moment."""
         try:
-            with gate.delay_forks():
+            with fork_lock.delay_forks():
                 return not self._is_busy() and any(map(self._client.llen, self._queues))
         except (RedisError, BrokerRefuses):
             return False  # unreachable: no hint can arrive

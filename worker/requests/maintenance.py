@@ -28,7 +28,7 @@ from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import note_refusal
-from worker.lifecycle.fork_lock import gate
+from worker.lifecycle.fork_lock import fork_lock
 from worker.requests.long_work import LongWork, is_long
 from worker.requests.workspace import Workspace, finished_before, leftovers
 
@@ -76,7 +76,7 @@ class Maintenance(threading.Thread):
         """One round."""
         steps = (self._publish, self._store_waiting, self._restore, self._hint_again, self._clear)
         for step in steps:
-            with self._retried(), gate.delay_forks():
+            with self._retried(), fork_lock.delay_forks():
                 step()
 
     def _publish(self) -> None:

@@ -37,9 +37,9 @@ def publish(registry: Registry, recipe: str, seed: int, notes: str = "") -> Vers
     data = _converted(recipe, seed)
     files = {runtimes.find("litert").artifact: data}
     card = msgspec.structs.replace(
-        packaged.card(), name=NAME, gates=None, notes=notes, output="logits", precision="fp32",
-        temperature=1.0, second_pass_margin=0.0, second_pass_share=0.0, operating_points=(),
-        features=0, call_images=CALL_IMAGES, files={},
+        packaged.card(), name=NAME, pixel_bounds=None, notes=notes, output="logits",
+        precision="fp32", temperature=1.0, second_pass_margin=0.0, second_pass_share=0.0,
+        operating_points=(), features=0, call_images=CALL_IMAGES, files={},
     )  # fmt: skip
     return Version(registry.publish(card, files), data)
 

@@ -67,7 +67,7 @@ def rows(folder: Path) -> Iterator[list[str]]:
             yield [str(path), "", "", error.status, error.status.sentence, "", card.ref]
             continue
         probabilities = model.predict(image[np.newaxis])[0]
-        if card.gates and not flag and are_outliers(card.gates, image[np.newaxis])[0]:
+        if card.pixel_bounds and not flag and are_outliers(card.pixel_bounds, image[np.newaxis])[0]:
             flag = Flag.UNLIKE_TRAINING
         label = card.labels[probabilities.argmax()]
         yield [str(path), label, f"{probabilities.max():.4f}", "ok", "", flag, card.ref]

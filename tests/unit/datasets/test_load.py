@@ -43,7 +43,7 @@ def test_fashion_mnist_is_split_as_for_every_published_version(fashion: Loaded) 
     assert fashion.data.heldout is not None
     assert fashion.data.heldout.fingerprint().startswith("f9df0d2d129385d7")
     assert fashion.data.preprocessing == fashion_mnist.PREPROCESSING
-    assert fashion.data.gates == fashion_mnist.GATES
+    assert fashion.data.pixel_bounds == fashion_mnist.PIXEL_BOUNDS
 
 
 def test_a_version_with_inversion_gets_fashion_mnist_inverted(

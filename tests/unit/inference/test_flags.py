@@ -1,4 +1,4 @@
-"""Flags: what the gates detect, which flag has priority, and that the counts are complete."""
+"""Flags: what the pixel bounds detect, which flag has priority, and that counts are complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.errors import SetupError
 from shared.image_status import FLAGS, Flag, Status, add_flags, count_flags
 from shared.messages.batch import BatchResult
-from shared.messages.model_card import Gates
+from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
 from tests.support.images.image_zoo import Bytes, garment
 from worker.datasets import fashion_mnist
@@ -31,18 +31,20 @@ IMAGES = arrays(
     elements=st.sampled_from((0, 12, 13, 200, 255)),
 )
 SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
-GATES = st.builds(
-    Gates, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
+PIXEL_BOUNDS = st.builds(
+    PixelBounds, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
 )
 COUNTS = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 9))
 #: A card that flags images, whatever version ships.
 CARD = msgspec.structs.replace(
-    packaged.card(), preprocessing=fashion_mnist.PREPROCESSING, gates=fashion_mnist.GATES
+    packaged.card(),
+    preprocessing=fashion_mnist.PREPROCESSING,
+    pixel_bounds=fashion_mnist.PIXEL_BOUNDS,
 )
 MOST_FLAGGED = 0.01
 
 
-def by_loop(gates: Gates, image: NDArray[np.uint8]) -> bool:
+def by_loop(bounds: PixelBounds, image: NDArray[np.uint8]) -> bool:
     """The result for one image [height, width, channels], pixel by pixel."""
     height, width, _ = image.shape
     border, corners, bright = [], [], 0
@@ -51,10 +53,12 @@ def by_loop(gates: Gates, image: NDArray[np.uint8]) -> bool:
         edge_y, edge_x = y in (0, height - 1), x in (0, width - 1)
         border += [value] if edge_y or edge_x else []
         corners += [value] if edge_y and edge_x else []
-        bright += int(value > gates.foreground)
+        bright += int(value > bounds.foreground)
     share = bright / image.size
-    many = 2 * sum(value > gates.border for value in border) > len(border)
-    return bool(many or max(corners) > gates.border or not gates.smallest <= share <= gates.largest)
+    many = 2 * sum(value > bounds.border for value in border) > len(border)
+    return bool(
+        many or max(corners) > bounds.border or not bounds.smallest <= share <= bounds.largest
+    )
 
 
 def flags_of(files: list[bytes | Status]) -> list[Flag]:
@@ -62,9 +66,11 @@ def flags_of(files: list[bytes | Status]) -> list[Flag]:
     return [FLAGS[code] for code in found]
 
 
-@given(GATES, IMAGES)
-def test_the_gates_match_their_definition_for_each_image(gates: Gates, images: Bytes) -> None:
-    assert are_outliers(gates, images).tolist() == [by_loop(gates, image) for image in images]
+@given(PIXEL_BOUNDS, IMAGES)
+def test_the_pixel_bounds_match_their_definition_for_each_image(
+    bounds: PixelBounds, images: Bytes
+) -> None:
+    assert are_outliers(bounds, images).tolist() == [by_loop(bounds, image) for image in images]
 
 
 def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
@@ -72,7 +78,9 @@ def test_at_most_a_hundredth_of_the_training_images_is_flagged() -> None:
         images, _ = fashion_mnist.load("train", download=False)
     except SetupError:
         pytest.skip("Fashion-MNIST is not on this machine")
-    assert 0 < are_outliers(fashion_mnist.GATES, images[..., np.newaxis]).mean() <= MOST_FLAGGED
+    assert (
+        0 < are_outliers(fashion_mnist.PIXEL_BOUNDS, images[..., np.newaxis]).mean() <= MOST_FLAGGED
+    )
 
 
 @pytest.mark.parametrize("make", [ood_images.noise, ood_images.checkers, ood_images.gradients])
@@ -90,7 +98,7 @@ def test_a_photograph_is_not_flagged_and_a_busy_ground_is() -> None:
 
 def test_a_busy_ground_has_priority() -> None:
     found = decode_batch(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
-    assert are_outliers(fashion_mnist.GATES, found.images).any(), "no image is both"
+    assert are_outliers(fashion_mnist.PIXEL_BOUNDS, found.images).any(), "no image is both"
     assert found.flags == bytes([Flag.BUSY_BACKGROUND.code]) * 8
 
 
@@ -106,7 +114,7 @@ def test_without_a_flag_no_flags_are_sent() -> None:
 
 
 def test_a_card_without_gates_flags_no_image_as_unlike() -> None:
-    card = msgspec.structs.replace(CARD, gates=None)
+    card = msgspec.structs.replace(CARD, pixel_bounds=None)
     assert decode_batch(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
 
 

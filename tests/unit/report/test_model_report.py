@@ -97,7 +97,7 @@ def publish(
         answers = answers._replace(files=files, images=np.zeros(len(paths), np.uint64))
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
-        operating_points=(), source=source or str(paths[0].parent.parent), gates=None,
+        operating_points=(), source=source or str(paths[0].parent.parent), pixel_bounds=None,
     )  # fmt: skip
     return Registry(store).publish(card, {FILE: heldout_answers.encode(answers)}).ref
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.fleet import commands, machine_resources
 from producer.processes import lock, process_handle
-from producer.stack import desired_state, launch, redis_server, socket_gate, stack
+from producer.stack import desired_state, launch, redis_server, server_socket, stack
 from producer.stack.desired_state import Desired
 from producer.stack.service import Service
 from producer.stack.service_group import Services
@@ -198,9 +198,9 @@ def test_an_unreadable_desired_state_is_the_default(tmp_path: Path) -> None:
 
 
 def test_a_socket_without_a_listener_is_not_ready(tmp_path: Path) -> None:
-    assert not socket_gate.is_ready(tmp_path / "redis.sock")
+    assert not server_socket.is_ready(tmp_path / "redis.sock")
     (tmp_path / "redis.sock").touch()
-    assert not socket_gate.is_ready(tmp_path / "redis.sock")
+    assert not server_socket.is_ready(tmp_path / "redis.sock")
 
 
 def test_a_process_that_exits_is_restarted_with_growing_delays() -> None:

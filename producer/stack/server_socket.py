@@ -16,7 +16,7 @@ _CLOSED_NAME = "old.sock"
 _TIMEOUT_S = 1.0
 
 
-class SocketGate:
+class ServerSocket:
     """The socket at `path`; a server binds `bound`, beside it."""
 
     def __init__(self, path: Path) -> None:

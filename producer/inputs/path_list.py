@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
+from producer.inputs.other_sources import address_line, is_address
 from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.files import MAX_PATH_BYTES, printable
 
 _BLOCK_BYTES = 1 << 20
 _NUL, _LINE_END = b"\0", b"\n"
+_ADDRESS_MARK = b"://"
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -45,14 +47,17 @@ def check_list(options: JobOptions) -> None:
 
 
 def check_names(file: IO[bytes], options: JobOptions) -> None:
-    """Check what a list contains, from the file's position to its end.
+    """Check what a list contains.
 
     Raises:
         UsageError: it is no list of this kind.
         OSError: it cannot be read.
     """
     check = _check_names if options.list0 else _check_lines
-    check(file, list_name(options))
+    has_address = check(file, list_name(options))
+    if has_address and options.file_roots is None:
+        file.seek(0)
+        _check_addresses(file, options)
 
 
 def list_name(options: JobOptions) -> str:
@@ -80,8 +85,9 @@ def _names(file: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _check_lines(file: IO[bytes], where: str) -> None:
-    is_first = True
+def _check_lines(file: IO[bytes], where: str) -> bool:
+    """Returns whether a line may be an address."""
+    is_first, has_address = True, False
     while block := file.read(_BLOCK_BYTES):
         if is_first and block.startswith(_MARKS):
             raise UsageError(f"{where} starts with a byte order mark; save it as UTF-8 without one")
@@ -90,12 +96,16 @@ def _check_lines(file: IO[bytes], where: str) -> None:
                 f"{where} has NUL bytes; give one path a line, or read it with --list0"
             )
         is_first = False
+        has_address |= _ADDRESS_MARK in block
+    return has_address
 
 
-def _check_names(file: IO[bytes], where: str) -> None:
-    rest = b""
+def _check_names(file: IO[bytes], where: str) -> bool:
+    """Returns whether a name may be an address."""
+    rest, has_address = b"", False
     ends_with_nul = True
     while block := file.read(_BLOCK_BYTES):
+        has_address |= _ADDRESS_MARK in block
         *_, rest = (rest + block).split(_NUL)
         ends_with_nul = not rest
         if len(rest) > MAX_PATH_BYTES:
@@ -105,3 +115,10 @@ def _check_names(file: IO[bytes], where: str) -> None:
             f"{where} does not end with NUL; give names as of find -print0, or one path a line to "
             "--list"
         )
+    return has_address
+
+
+def _check_addresses(file: IO[bytes], options: JobOptions) -> None:
+    for path in _names(file) if options.list0 else _lines(file):
+        if is_address(path, options.absolute(path)):
+            raise UsageError(f"{list_name(options)}: {address_line(path)}")

@@ -19,6 +19,7 @@ from itertools import pairwise
 from producer.inputs import skipped
 from producer.inputs.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
 from producer.inputs.job_options import JobOptions, as_started
+from producer.inputs.other_sources import check_source
 from producer.inputs.own_files import OwnFiles
 from producer.inputs.path_list import check_list, numbered_paths
 from producer.inputs.reader import holds_image
@@ -164,12 +165,16 @@ def check_roots(options: JobOptions) -> None:
     """Check the arguments before work starts. A file of a started job may be missing.
 
     Raises:
-        UsageError: an argument does not exist, is special, or is or lies within another; or a list
+        UsageError: an argument does not exist, is special, an address or an archive, or is or lies
+            within another; or a list
             cannot be read, or is not one path a line.
         SetupError: an argument cannot be reached, also a missing folder of a started job; or a
             folder cannot be listed.
     """
     has_started, files = options.file_roots is not None, frozenset(options.file_roots or ())
+    if not has_started:
+        for path in options.roots:
+            check_source(path, options.absolute(path))
     known = options if has_started else as_started(options)
     for number, path in enumerate(options.roots):
         try:

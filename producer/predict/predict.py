@@ -146,10 +146,10 @@ def _check(options: JobOptions, truth: Sequence[str]) -> None:
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
+    check_roots(options)
     for number in as_started(options).pattern_roots:
         name = printable(options.roots[number])
         raise UsageError(f"{name}: No such file; check the path, or leave the pattern to the shell")
-    check_roots(options)
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:
         raise UsageError(f"{printable(folders[0])} is a folder; use: hangtag classify")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ from shared.messages.batch import MAX_FILE_BYTES
 #: A file of another format, or one that is too large, fails again.
 _FINAL = {Status.UNSUPPORTED, Status.TOO_LARGE}
 _RESTART, _RETRY = "--restart", "--retry-failed"
+#: A longer command is not printed: a shell may have put hundreds of paths into it.
+_WORDS_MAX, _CHARS_MAX = 30, 800
 
 
 def show_job_summary(summary: Summary, quiet: bool = False) -> None:
@@ -56,12 +59,27 @@ def resuming(arguments: Sequence[str]) -> list[str]:
 def retrying(summary: Summary) -> str:
     """The command line that classifies the failed rows again."""
     if sys.argv[1:2] == ["classify"]:
-        return typed(_with_retry(["hangtag", *resuming(sys.argv[1:])]))
+        command = _with_retry(["hangtag", *resuming(sys.argv[1:])])
+        return f"the same command with {_RETRY}" if _is_long(command) else _line(command)
     options = stored_options(Path(summary.output))
+    if _is_long(classify_command(options, summary.output)):
+        return f"the command that started it with {_RETRY}"
     if options.cwd == os.getcwdb() or not has_relative_paths(options):
-        return typed(_with_retry(classify_command(options, near(summary.output))))
+        return _line(_with_retry(classify_command(options, near(summary.output))))
     command = _with_retry(classify_command(options, summary.output))
-    return f"{typed(['cd', os.fsdecode(options.cwd)])} && {typed(command)}"
+    return f"{typed(['cd', os.fsdecode(options.cwd)])} && {_line(command)}"
+
+
+def _is_long(command: Sequence[str]) -> bool:
+    return len(command) > _WORDS_MAX or sum(map(len, command)) > _CHARS_MAX
+
+
+def _line(command: Sequence[str]) -> str:
+    """A command of a started job. A list that came from standard input is recorded."""
+    pairs = set(pairwise(command))
+    is_piped = bool(pairs & {("--list", "-"), ("--list0", "-")})
+    is_piped |= bool({"--list=-", "--list0=-"} & set(command))
+    return f"{typed(command)}{' </dev/null' if is_piped else ''}"
 
 
 def _with_retry(command: Sequence[str]) -> list[str]:
@@ -97,7 +115,8 @@ def _gaps(summary: Summary) -> Iterator[str]:
     output = Path(summary.output)
     resume = resuming(arguments)
     if code is Exit.INTERRUPTED:
-        yield f"resume it with: {typed(['hangtag', *resume])}"
+        collect = ["hangtag", "collect", near(summary.output)]
+        yield f"resume it with: {_line(collect if _is_long(resume) else ['hangtag', *resume])}"
     if code is Exit.SETUP:
         yield no_room(stored_options(output).form, summary.done, output)
     if code is Exit.CANCELLED:
@@ -115,7 +134,18 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed and _may_succeed(summary):
         return [("try failed rows again", retrying(summary)), look]
+    if image := _only_image(summary):
+        return [look, ("one image, without a table", typed(["hangtag", "predict", image]))]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
+
+
+def _only_image(summary: Summary) -> str:
+    """The image that was typed, if the job has no other argument; or empty."""
+    if summary.found != 1:
+        return ""
+    options = stored_options(Path(summary.output))
+    named = len(options.roots) == 1 and options.file_roots == (0,)
+    return near(os.fsdecode(options.absolute(options.roots[0]))) if named else ""
 
 
 def _may_succeed(summary: Summary) -> bool:

@@ -174,6 +174,57 @@ def test_arguments_that_name_no_images_are_usage_errors(
     assert sorted(os.listdir(here)) == ["list", "photos"]
 
 
+SIGNED = "https://me:secret@host.example/a/b.jpg?X-Amz-Signature=secret#secret"
+
+
+@pytest.mark.parametrize("command", ["classify", "submit", "predict"])
+@pytest.mark.parametrize(
+    ("typed", "shown", "fix"),
+    [
+        ("photos.zip", "photos.zip is an archive", "unzip photos.zip -d photos"),
+        ("my photos.TAR.GZ", "my photos.TAR.GZ is an", "tar -xf 'my photos.TAR.GZ' -C 'my photos'"),
+        ("s3://bucket/a b", "s3://bucket/a b is an address", "sync 's3://bucket/a b' photos"),
+        (SIGNED, "https://host.example/a/b.jpg is an address", "wget -P photos https://host"),
+        ("ftp://me:secret@host/x?*", "ftp://host/x is an address", "copy them into a folder"),
+    ],
+)
+def test_an_archive_or_address_is_refused_in_one_line_without_its_secrets(
+    here: Path, command: str, typed: str, shown: str, fix: str
+) -> None:
+    if "://" not in typed:
+        (here / typed).write_bytes(b"PK")
+    before = sorted(os.listdir(here))
+    line = complaint(run(command, typed), Exit.USAGE)
+    assert shown in line
+    assert fix in line
+    assert "secret" not in line
+    assert sorted(os.listdir(here)) == before
+
+
+@pytest.mark.parametrize("option", ["--list", "--list0"])
+def test_a_list_with_an_address_is_refused_and_files_with_such_names_are_not(
+    here: Path, option: str
+) -> None:
+    end = "\0" if option == "--list0" else "\n"
+    (here / "list").write_text(f"photos/1.png{end}{SIGNED}{end}")
+    line = complaint(run("classify", option, "list", "-o", "out.csv"), Exit.USAGE)
+    assert line.startswith("hangtag: list: https://host.example/a/b.jpg is an address")
+    assert "secret" not in line
+    (here / "s3:/bucket").mkdir(parents=True)
+    (here / "s3:/bucket/1.png").touch()
+    (here / "list").write_text(f"s3://bucket/1.png{end}")
+    for arguments in ((option, "list"), ("s3://bucket",)):
+        line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.SETUP)
+        assert "does not answer" in line  # it would run
+
+
+def test_a_job_that_has_an_archive_as_its_file_is_resumed(here: Path) -> None:
+    """Earlier versions made it a failed row."""
+    (here / "photos.zip").write_bytes(b"PK")
+    finish(options_of(here, b"photos.zip"))
+    assert run("classify", "photos.zip", "-o", "out.csv").exit_code == Exit.OK
+
+
 @pytest.mark.parametrize("command", ["classify", "submit"])
 @pytest.mark.parametrize(
     ("files", "arguments", "expected"),
@@ -522,6 +573,48 @@ def test_collect_shows_the_command_of_its_job_for_failed_rows(
     shown = shown_retry(["collect", "out.csv"], tmp_path / "out.csv", capsys)
     patterns = "--glob '*.png' --glob '*.jpg'"
     assert shown == f"hangtag classify -o out.csv {patterns} --retry-failed -- -photos"
+
+
+@pytest.mark.parametrize("command", ["classify", "collect"])
+def test_a_list_of_hundreds_of_paths_is_never_printed_back(
+    here: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell puts them into the command line."""
+    names = [f"photos/{i}.png" for i in range(600)]
+    for name in names:
+        (here / name).write_bytes(name.encode())
+    finish(options_of(here, *map(os.fsencode, names)), 300)
+    typed = ["classify", *names, "-o", "out.csv"] if command == "classify" else [command, "out.csv"]
+    assert shown_retry(typed, here / "out.csv", capsys).endswith("with --retry-failed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["hangtag", *typed])
+        show_job_summary(Summary("j", str(here / "out.csv"), "m@1", 600, 3, 0, 3, {}, 1.0, 130))
+    shown = capsys.readouterr().err
+    assert "resume it with: hangtag collect out.csv" in shown
+    assert len(shown) < 300
+
+
+@pytest.mark.parametrize("typed", ["--list -", "--list0 -", "--list=-"])
+def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
+    here: Path, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["classify", *typed.split(), "-o", "out.csv"]
+    expected = f"hangtag classify {typed} -o out.csv --retry-failed </dev/null"
+    assert shown_retry(words, here / "out.csv", capsys) == expected
+
+
+@pytest.mark.parametrize(
+    ("roots", "named"), [([b"photos/1.png"], True), ([b"photos"], False), ([b"photos/*"], False)]
+)
+def test_one_image_as_the_only_argument_names_predict_at_the_end(
+    here: Path, roots: list[bytes], named: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "photos/1.png").write_bytes(b"1")
+    finish(options_of(here, *roots))
+    answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
+    output = str(here / "out.csv")
+    show_job_summary(Summary("j", output, "m@1", 1, 1, 0, 1, {}, 1.0, 0, answers=answers))
+    assert ("hangtag predict photos/1.png" in capsys.readouterr().err) is named
 
 
 @pytest.mark.parametrize("way", ["folder", "list", "absolute"])

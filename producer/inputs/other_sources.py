@@ -1,0 +1,69 @@
+"""Arguments that name images elsewhere than in files: addresses and archives. None is read yet, so
+each is refused before any work, with what can be done instead."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+from shared.errors import UsageError
+from shared.messages.files import printable
+
+_ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HERE = "{}"
+#: What copies the files of an address into a folder.
+_COPIES = {
+    "s3": ("aws", "s3", "sync", _HERE, "photos"),
+    "gs": ("gcloud", "storage", "cp", "--recursive", _HERE, "photos"),
+    "http": ("wget", "-P", "photos", _HERE),
+    "https": ("wget", "-P", "photos", _HERE),
+}
+#: What unpacks an archive into a folder, by its ending.
+_UNPACKS = {
+    (".zip",): "unzip {0} -d {1}",
+    (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst"): (
+        "mkdir {1} && tar -xf {0} -C {1}"
+    ),
+    (".7z",): "7z x {0} -o{1}",
+    (".rar",): "unrar x {0} {1}/",
+}
+
+
+def check_source(typed: bytes, real: bytes) -> None:
+    """Check an argument that was not classified before; `real` is its absolute path.
+
+    Raises:
+        UsageError: it is an address or an archive.
+    """
+    if is_address(typed, real):
+        raise UsageError(address_line(typed))
+    name = os.fsdecode(typed)
+    for endings, command in _UNPACKS.items():
+        ending = next((each for each in endings if name.lower().endswith(each)), "")
+        if ending and os.path.isfile(real):
+            folder = os.path.basename(name)[: -len(ending)] or "photos"
+            unpack = command.format(shlex.quote(name), shlex.quote(folder))
+            raise UsageError(
+                f"{printable(typed)} is an archive, and files are classified; unpack it and "
+                f"classify the folder: {unpack}"
+            )
+
+
+def is_address(typed: bytes, real: bytes) -> bool:
+    """Whether this is an address, and not the path of a file."""
+    return _ADDRESS.match(typed) is not None and not os.path.lexists(real)
+
+
+def address_line(typed: bytes) -> str:
+    """The line on an address. It has no user, password or query: they may be secrets."""
+    scheme, _, rest = typed.partition(b"://")
+    place = re.split(rb"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = place.partition(b"/")
+    shown = printable(scheme + b"://" + host.rpartition(b"@")[2] + slash + path)
+    line = f"{shown:.300} is an address, and files are classified; copy them into a folder"
+    copy = _COPIES.get(os.fsdecode(scheme).lower())
+    if copy is None:
+        return f"{line} and classify that"
+    words = (shown if word == _HERE else word for word in copy)
+    return f"{line}, for example with: {shlex.join(words)}"

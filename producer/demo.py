@@ -13,13 +13,14 @@ from itertools import islice
 from pathlib import Path
 
 import click
+import msgspec
 
 from producer.fleet import commands
 from producer.formats.table_file import is_foreign
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.pages.page import Kind, is_page
-from producer.present.formatting import typed
+from producer.present.formatting import show_json, typed
 from shared.errors import SetupError, UsageError
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
 
@@ -28,9 +29,10 @@ ROWS_SHOWN = 5
 _CLASS = "Bag"
 
 
-def demo(folder: Path, count: int | None) -> int:
+def demo(folder: Path, count: int | None, as_json: bool = False) -> int:
     """Write the images (only the first `count`, if given) below `folder`, classify them, and draw
-    a page. Returns the exit code of the first command that failed, or 0.
+    a page. Returns the exit code of the first command that failed, or 0. With `as_json` standard
+    output has the files and the next commands, or the answer of the command that failed.
 
     Raises:
         UsageError: what an output would replace was not written by a demo.
@@ -39,27 +41,54 @@ def demo(folder: Path, count: int | None) -> int:
     commands.check_installed()
     images, table = folder / "images", folder / "results.csv"
     again = ["--restart"] if is_again(folder) else []
-    _make_images(images, count)
+    _make_images(images, count, as_json)
     steps = (
         ["classify", str(images), "-o", str(table), *again],
         ["report", str(table)],
     )
-    for number, step in enumerate(steps):
-        click.echo(f"\n$ {typed([program(), *step])}")
-        # -P: not a module of that name in the current folder.
-        words = [sys.executable, "-P", "-m", "producer.cli", *step]
-        done = subprocess.run(words, env=_environment())
+    answers = []
+    for step in steps:
+        if as_json:
+            done = _run([*step, "--json"], subprocess.PIPE)
+            answers.append(done.stdout)
+        else:
+            click.echo(f"\n$ {typed([program(), *step])}")
+            done = _run(step)
         if done.returncode:
+            click.echo(b"".join(answers[-1:]), nl=False)
             return done.returncode
-        if number == 0:
+        if step is steps[0] and not as_json:
             _show_rows(table)
+    if as_json:
+        page = folder / "results.html"
+        show_json(DemoFiles(str(images), str(table), str(page), next_commands(folder)))
+    else:
+        _show_next(folder)
+    return 0
+
+
+class DemoFiles(msgspec.Struct, frozen=True):
+    """What a demo has written, and commands to try next, as words."""
+
+    images: str
+    table: str
+    page: str
+    next: list[list[str]]
+
+
+def _run(step: list[str], stdout: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    # -P: not a module of that name in the current folder.
+    words = [sys.executable, "-P", "-m", "producer.cli", *step]
+    return subprocess.run(words, env=_environment(), stdout=stdout)
+
+
+def _show_next(folder: Path) -> None:
     click.echo("\ntry next:")
     for arguments in next_commands(folder):
         click.echo(f"  {typed([program(), *arguments])}")
     if lacking := absent(TRAIN_PACKAGES):
         names = [TRAIN_PACKAGES[package] for package in lacking]
         click.echo(f"to train a model of your own, first run:\n  {command('all', names)}")
-    return 0
 
 
 def is_again(folder: Path) -> bool:
@@ -122,10 +151,11 @@ def program() -> str:
     return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
 
 
-def _make_images(images: Path, count: int | None) -> None:
+def _make_images(images: Path, count: int | None, as_json: bool) -> None:
     wanted = [] if count is None else ["--count", str(count)]
     program = [sys.executable, "-P", "-m", "worker.demo.images", str(images), *wanted]
-    if subprocess.run(program, env=_environment()).returncode:
+    stdout = subprocess.DEVNULL if as_json else None
+    if subprocess.run(program, env=_environment(), stdout=stdout).returncode:
         raise SetupError(f"the images cannot be written to {images}; name another folder")
 
 

@@ -6,12 +6,14 @@ import errno
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
 from producer.cli.command_examples import examples
 from producer.cli.groups import GroupedCommands
+from producer.cli.json_errors import print_click_error, print_error, wants_json
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import garbage
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
@@ -26,23 +28,63 @@ _CODES = {
 
 class Commands(GroupedCommands):
     """Turns every HangtagError, and errors of the operating system, into one line and an exit
-    code."""
+    code; with --json into one object."""
+
+    _as_json = False
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """As click's, whose own errors are JSON, too, with --json."""
+        words = sys.argv[1:] if args is None else list(args)
+        self._as_json = wants_json(words)
+        own = standalone_mode and self._as_json
+        try:
+            ended = super().main(
+                words, prog_name, complete_var, standalone_mode and not own, **extra
+            )
+        except (click.ClickException, click.Abort) as error:
+            if not own:
+                raise
+            sys.exit(_print_click_error(error))
+        if own:
+            sys.exit(ended if isinstance(ended, int) else Exit.OK)
+        return ended
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = colour_wanted(os.environ)
         try:
             return super().invoke(ctx)
         except HangtagError as error:
-            _print(str(error))
-            ctx.exit(_code(error))
+            self._end(ctx, _code(error), str(error))
         except KeyboardInterrupt:
-            click.echo("hangtag: interrupted", err=True)
-            ctx.exit(Exit.INTERRUPTED)
+            self._end(ctx, Exit.INTERRUPTED, "interrupted")
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader of standard output has ended: click exits
-            _print(_sentence(error))
-            ctx.exit(Exit.SETUP)
+            self._end(ctx, Exit.SETUP, _sentence(error))
+
+    def _end(self, ctx: click.Context, code: Exit, text: str) -> NoReturn:
+        if self._as_json:
+            print_error(code, text)
+        else:
+            _print(text)
+        ctx.exit(code)
+
+
+def _print_click_error(error: click.ClickException | click.Abort) -> int:
+    """Print the error as JSON; return the exit code."""
+    if isinstance(error, click.Abort):
+        print_error(Exit.SETUP, "not confirmed; confirm it with --yes")
+        return Exit.SETUP
+    print_click_error(error)
+    return error.exit_code
 
 
 def _print(text: str) -> None:

@@ -11,7 +11,11 @@ import click
 from producer.present.formatting import show_json
 from producer.present.style import columns_of, fitted_lines
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+JSON = "--json"
+json_option = click.option(
+    JSON, "as_json", is_flag=True,
+    help="Print JSON on standard output, and an error as JSON on standard error.",
+)  # fmt: skip
 #: A script reads --json, the exit code and the files that were written.
 quiet_option = click.option("--quiet", is_flag=True, help="Print only notices and errors.")
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from producer.fleet.machine_resources import cores
@@ -43,7 +43,11 @@ def trainer_command(events: bool) -> list[str]:
 
     Where there is a second core, a second process does short work beside a training.
     """
-    return _serve("worker.trainer", min(TRAINER_CHILDREN, cores()), events)
+    return _serve("worker.trainer", _trainer_children(), events)
+
+
+def _trainer_children() -> int:
+    return min(TRAINER_CHILDREN, cores())
 
 
 def check_installed() -> None:
@@ -84,8 +88,9 @@ def check_can_measure() -> None:
         raise SetupError(f"this installation cannot serve metrics: {lack}")
 
 
-def run(settings: Settings, children: int) -> NoReturn:
-    """Become a worker for the configured broker.
+def run(settings: Settings, children: int, starts: Callable[[int], None]) -> NoReturn:
+    """Become a worker for the configured broker. `starts` gets the number of its processes, when
+    nothing is missing.
 
     Raises:
         SetupError: no broker is configured, or something is not installed.
@@ -97,11 +102,12 @@ def run(settings: Settings, children: int) -> NoReturn:
     )
     _check_root(settings)
     check_installed()
+    starts(children)
     _become(command(children, settings.events), settings)
 
 
-def run_trainer(settings: Settings) -> NoReturn:
-    """Become the trainer for the configured broker.
+def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
+    """Become the trainer for the configured broker. `starts` as for `run`.
 
     Raises:
         SetupError: no broker is configured, or something is not installed.
@@ -112,6 +118,7 @@ def run_trainer(settings: Settings) -> NoReturn:
         "set it, or submit a request: hangtag train DIR",
     )
     check_can_train()
+    starts(_trainer_children())
     _become(trainer_command(settings.events), settings)
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
@@ -37,8 +38,25 @@ ENDS_WITHIN_S = 10.0
 _RETRY_S = 0.2
 
 
-def cancel(job: str, settings: Settings) -> str:
-    """Cancel a job by its id or output; return a one-line report.
+class Cancelled(msgspec.Struct, frozen=True):
+    """A job that was cancelled. The numbers of its images are unknown of another machine's."""
+
+    job: str
+    ended: bool  #: whether its producer has ended, as far as is known here
+    done: int | None = None
+    images: int | None = None
+
+
+def line(cancelled: Cancelled) -> str:
+    """What was cancelled."""
+    text = f"job {cancelled.job} is cancelled"
+    if cancelled.images is not None:
+        text += f"; {cancelled.done:,} of {counted(cancelled.images, 'image')} are done"
+    return text if cancelled.ended else f"{text}; its producer has not ended yet"
+
+
+def cancel(job: str, settings: Settings) -> Cancelled:
+    """Cancel a job by its id or output.
 
     Raises:
         UsageError: there is no such job, or it is finished.
@@ -57,18 +75,16 @@ def cancel(job: str, settings: Settings) -> str:
     if view.state not in (JobState.RUNNING, JobState.CANCELLED):
         _record_cancelled(output, view.job, settings)
         view = read_snapshot(output) or view
-    line = f"job {view.job} is cancelled; {view.done:,} of {counted(view.found, 'image')} are done"
-    running = view.state is JobState.RUNNING
-    return f"{line}; its producer has not ended yet" if running else line
+    return Cancelled(view.job, view.state is not JobState.RUNNING, view.done, view.found)
 
 
-def _cancel_elsewhere(job: str, settings: Settings) -> str:
-    """Cancel a job that this machine has not started; return a one-line report."""
+def _cancel_elsewhere(job: str, settings: Settings) -> Cancelled:
+    """Cancel a job that this machine has not started."""
     whole = whole_id(job, remote_ids(settings)) or job
     if not JOB_ID.fullmatch(whole) or not _cancel_in_redis(whole, settings).known:
         output = find_output(job)  # raises an error if there is none, or its disk is missing
         raise not_started(output)
-    return f"job {whole} is cancelled"
+    return Cancelled(whole, True)
 
 
 def _check_unfinished(view: JobView) -> None:

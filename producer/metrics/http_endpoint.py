@@ -6,7 +6,7 @@ import errno
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,8 +36,9 @@ _PAGES = ("/metrics", "/")
 _HEALTH = "/healthz"
 
 
-def serve(settings: Settings, host: str, port: int) -> NoReturn:
-    """Serve until SIGTERM or Ctrl-C, also while Redis is unreachable.
+def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> NoReturn:
+    """Serve until SIGTERM or Ctrl-C, also while Redis is unreachable. `on_ready` gets the address
+    of the figures.
 
     Raises:
         SetupError: the address or the configured broker cannot be used.
@@ -49,7 +50,7 @@ def serve(settings: Settings, host: str, port: int) -> NoReturn:
     registry.register(Families(exporter, exporter.first()))
     server = _listening(registry, host, port)
     url_host = f"[{host}]" if ":" in host else host
-    click.echo(f"metrics: http://{url_host}:{server.server_port}/metrics")
+    on_ready(f"http://{url_host}:{server.server_port}/metrics")
     try:
         while True:
             signal.pause()

@@ -1,9 +1,8 @@
-"""--quiet: every command that has it prints nothing, on either stream, if all goes well; --json
-has the answer all the same. Workers are real; the test plays the trainer."""
+"""--quiet: every command that has it prints nothing, on either stream, if all goes well; --json of
+every command is one answer on standard output. Workers are real; the test plays the trainer."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
 import zlib
@@ -11,23 +10,34 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import msgspec
 import pytest
 
+from producer.inputs.job_options import JobOptions
 from shared.errors import Exit
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import CheckedRows, encode_rows
 from shared.messages.files import stamp
 from shared.messages.model_card import encode_card
-from shared.messages.replies import CheckedDataset, DataReport, Evaluated, Evaluation
+from shared.messages.replies import (
+    CheckedDataset,
+    DataReport,
+    Decided,
+    Evaluated,
+    Evaluation,
+    Pruned,
+)
 from shared.messages.requests import Outcome
 from shared.registry import mirror_writer, packaged
 from shared.registry.registry import Registry
 from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.finished_job import finish
 from tests.support.processes import in_process
-from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.fleet import ROOT, Fleet, Producer, wait_for
 from tests.support.processes.in_process import Done
 from tests.support.processes.manual_trainer import ANSWER, Hand
+from tests.support.terminal.json_answers import answer
 from tests.unit.commands.test_help import ALL
 
 IMAGES = 40
@@ -71,6 +81,39 @@ CASES = {
 }
 
 
+MOVED = Decided("production", 1, None, True, "")
+#: The commands without --quiet, in an order in which each has what it needs.
+OTHERS = {
+    "classify": Case(f"{FOLDER} -o a.csv", keys=CASES["classify"].keys),
+    "submit": Case(f"{FOLDER} -o a.csv", keys=("job", "output")),
+    "status": Case("a.csv", keys=("job", "state")),
+    "table": Case("a.csv --min-confidence 0.5", keys=("rows", "model")),
+    "verify": Case("a.csv", keys=("proven", "problems")),
+    "cancel": Case("paused.csv", keys=("job", "ended", "done", "images")),
+    "forget": Case("b.csv --yes", keys=("job", "output", "keys_deleted")),
+    "workers": Case(""),
+    "doctor": Case("", keys=("findings",)),
+    "completion": Case("bash", keys=("shell", "script")),
+    "demo": Case("demo --count 10", keys=("images", "table", "page", "next")),
+    "down": Case("", keys=("stopped", "other_installations")),
+    "models list": Case(""),
+    "models show": Case("fashion-mnist", keys=("card",)),
+    "models use": Case("fashion-mnist", keys=("model", "source")),
+    "models promote": Case(f"{COPY}@1", MOVED, keys=("alias", "version")),
+    "models rollback": Case(COPY, MOVED, keys=("alias", "version")),
+    "models prune": Case(f"{COPY} --dry-run", Pruned((), {}, 0), keys=("removed", "kept")),
+    "models rm": Case(f"{COPY}@1 --yes", Pruned((1,), {}, 7), keys=("removed",)),
+}
+#: They run until they are ended, and print their answer at the start.
+SERVERS = {
+    "worker": ("--concurrency 1", ("queue", "processes", "pid")),
+    "metrics": ("--port 0", ("metrics",)),
+    "review": ("a.csv", ("review", "images")),
+}
+#: It is refused where a broker is configured.
+ELSEWHERE = {"up": "tests/integration/stack/test_scaling.py"}
+
+
 class Scene:
     """A folder with images and tables, workers, and a trainer played by the test."""
 
@@ -80,7 +123,7 @@ class Scene:
 
     def run(self, words: str, *options: str) -> Done:
         """Run the command of a case, and answer its request, if it makes one."""
-        case = CASES[words]
+        case = (OTHERS if words in OTHERS and "--quiet" not in options else CASES)[words]
         arguments = [*words.split(), *case.arguments.split(), *options]
         with ThreadPoolExecutor(1) as trainer:
             answered = trainer.submit(self._answer, case)
@@ -88,6 +131,10 @@ class Scene:
             answered.result()
         assert done.code == Exit.OK, done.story
         return done
+
+    def start(self, *arguments: str) -> Producer:
+        """Start a command that runs until it is ended."""
+        return self._fleet.producer(*arguments, cwd=self._folder)
 
     def _answer(self, case: Case) -> None:
         if case.answer is None:
@@ -127,6 +174,8 @@ def scene(fleet: Fleet, images: Gallery, tmp_path_factory: pytest.TempPathFactor
     for table in ("a.csv", "b.csv"):
         made = in_process.run(fleet, "classify", FOLDER, "-o", table, "--quiet", cwd=folder)
         assert made.code == Exit.OK, made.story
+    paused = JobOptions((FOLDER.encode(),), bytes(folder), str(folder / "paused.csv"))
+    finish(paused, stop_after=0)
     registry = Registry(folder / "store")
     card = msgspec.structs.replace(packaged.card(), name=COPY, pixel_bounds=None)
     registry.publish(card, {name: packaged.read(name) for name in ("model.keras", "model.tflite")})
@@ -156,10 +205,36 @@ def test_quiet_prints_nothing(scene: Scene, words: str, capfd: pytest.CaptureFix
     assert capfd.readouterr() == ("", ""), "printed by a process that the command started"
 
 
-@pytest.mark.parametrize("words", ["classify", "collect", "predict", "train", "models evaluate"])
+def test_every_command_has_a_case_of_json() -> None:
+    commands = {words for words, command in ALL.items() if not isinstance(command, click.Group)}
+    assert commands == {*CASES, *OTHERS, *SERVERS, *ELSEWHERE}
+    for file in ELSEWHERE.values():
+        assert '"--json"' in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [words for words in CASES if words != "classify"])
 def test_json_has_the_answer_with_quiet_too(scene: Scene, words: str) -> None:
     done = scene.run(words, "--quiet", "--json")
-    assert_only(CASES[words].notice, done.log)
-    found = json.loads(done.out)
+    if words != "models compare":  # its tables are there by now, which it says
+        assert_only(CASES[words].notice, done.log)
+    found = answer(done.code, done.out, done.log)
     for key in CASES[words].keys:
         assert key in found
+
+
+@pytest.mark.parametrize("words", OTHERS)
+def test_json_is_one_answer(scene: Scene, words: str) -> None:
+    done = scene.run(words, "--json")
+    found = answer(done.code, done.out, done.log)
+    for key in OTHERS[words].keys:
+        assert key in found
+
+
+@pytest.mark.parametrize("words", SERVERS)
+def test_a_server_prints_its_answer_when_it_starts(scene: Scene, words: str) -> None:
+    arguments, keys = SERVERS[words]
+    server = scene.start(words, *arguments.split(), "--json")
+    wait_for("its answer", lambda: server.out or not server.running)
+    assert server.running, server.story
+    assert set(answer(0, server.out, server.log)) == set(keys)
+    server.kill()

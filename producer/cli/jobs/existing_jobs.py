@@ -10,7 +10,7 @@ from producer.cli.command_examples import examples
 from producer.cli.confirm import confirm, yes_option
 from producer.cli.jobs.classify import show_summary
 from producer.cli.names import JOB
-from producer.cli.options import quiet_option
+from producer.cli.options import json_option, print_answer, quiet_option
 from producer.cli.watching import show_lines, watch_option
 from shared.settings import Settings
 
@@ -62,14 +62,17 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     )
 )
 @click.argument("job", type=JOB)
-def cancel(job: str) -> None:
+@json_option
+def cancel(job: str, as_json: bool) -> None:
     """Stop a job; classify resumes it.
 
     Its results so far are stored. JOB is an id or the path of a table.
     """
     from producer.jobs.cancel import cancel as cancel_job
+    from producer.jobs.cancel import line
 
-    click.echo(cancel_job(job, Settings.from_env()))
+    cancelled = cancel_job(job, Settings.from_env())
+    print_answer(cancelled, [line(cancelled)], as_json)
 
 
 @click.command(
@@ -80,7 +83,8 @@ def cancel(job: str) -> None:
 )
 @click.argument("job", type=JOB)
 @yes_option
-def forget(job: str, yes: bool) -> None:
+@json_option
+def forget(job: str, yes: bool, as_json: bool) -> None:
     """Remove a job and its journal; its table stays.
 
     The job can no longer be resumed, verified or displayed. JOB is an id or the path of a table.
@@ -94,7 +98,8 @@ def forget(job: str, yes: bool) -> None:
     confirm(f"Forget {name} of {output} ({known.about})? Its results are lost.", yes)
     reached = forgetting.forget(known, Settings.from_env())
     stays = "its files stay, if they exist" if known.missing else _what_stays(known.output)
-    click.echo(f"{name} is forgotten; {stays}")
+    answer = {"job": known.id, "output": str(known.output), "keys_deleted": reached}
+    print_answer(answer, [f"{name} is forgotten; {stays}"], as_json)
     if not reached:
         click.echo("Redis is unreachable; its keys there expire within a day", err=True)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option
+from producer.present.formatting import show_json
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -17,8 +19,9 @@ _SHELLS = ("bash", "zsh", "fish")
     )
 )
 @click.argument("shell", type=click.Choice(_SHELLS))
+@json_option
 @click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
+def completion(ctx: click.Context, shell: str, as_json: bool) -> None:
     """Print the completion script of a shell.
 
     It completes commands, options, models, recipes, jobs and requests.
@@ -28,7 +31,11 @@ def completion(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     root = ctx.find_root()
     assert kind is not None
-    click.echo(kind(root.command, {}, "hangtag", "_HANGTAG_COMPLETE").source())
+    script = kind(root.command, {}, "hangtag", "_HANGTAG_COMPLETE").source()
+    if as_json:
+        show_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
 
 
 COMMANDS = (completion,)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option
 
 
 @click.command(
@@ -18,7 +19,8 @@ from producer.cli.command_examples import examples
 )
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), metavar="[FOLDER]")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Only the first N images.")
-def demo(folder: Path, count: int | None) -> None:
+@json_option
+def demo(folder: Path, count: int | None, as_json: bool) -> None:
     """Classify 10,000 test images here, and name what to try.
 
     They are the test images of Fashion-MNIST, from this machine or downloaded; without them, 1,000
@@ -26,7 +28,7 @@ def demo(folder: Path, count: int | None) -> None:
     """
     from producer.demo import demo as run_demo
 
-    sys.exit(run_demo(folder, count))
+    sys.exit(run_demo(folder, count, as_json))
 
 
 COMMANDS = (demo,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option, print_answer
 from shared.settings import Settings
 
 PORT = 9808
@@ -16,17 +17,21 @@ PORT = 9808
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
     help="0 chooses a free port; the address is printed.",
 )  # fmt: skip
-def metrics(host: str, port: int) -> None:
+@json_option
+def metrics(host: str, port: int, as_json: bool) -> None:
     """Serve Prometheus metrics in the foreground.
 
-    They are at /metrics.
+    They are at /metrics. Ctrl-C ends it.
     """
     from producer.fleet.commands import check_can_measure
 
     check_can_measure()
     from producer.metrics.http_endpoint import serve
 
-    serve(Settings.from_env(), host, port)
+    def ready(url: str) -> None:
+        print_answer({"metrics": url}, [f"metrics: {url}"], as_json)
+
+    serve(Settings.from_env(), host, port, ready)
 
 
 COMMANDS = (metrics,)

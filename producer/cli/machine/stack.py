@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option, print_answer
 from producer.cli.params import FORM, HELP, Wanted, WorkersParam
 from producer.present.formatting import show_json
 from shared.errors import SetupError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     )
 )
 @click.option("--workers", type=WorkersParam(), default=Wanted(), metavar=FORM, help=HELP)
-@click.option("--json", "as_json", is_flag=True, help="Print the stack as JSON on standard output.")
+@json_option
 def up(workers: Wanted, as_json: bool) -> None:
     """Start this machine's stack, or change its workers.
 
@@ -63,7 +64,8 @@ def _worker_count(shown: Stack) -> str:
     )
 )
 @click.option("--force", is_flag=True, help="Stop it even if jobs run on it. They can be resumed.")
-def down(force: bool) -> None:
+@json_option
+def down(force: bool, as_json: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
     from producer.stack import other_stacks, stack
     from shared.broker.runtime_paths import stack_name
@@ -75,14 +77,14 @@ def down(force: bool) -> None:
     for stack_settings in mine if not force else []:
         _check_unused(stack_settings)
     ended = [stack.down(stack_settings) for stack_settings in mine]
-    click.echo(
-        "this machine's stack is down" if any(ended) else "there was no stack on this machine"
-    )
-    for other in other_stacks.others(settings):
-        click.echo(
-            f"another installation's stack is up: {other_stacks.prefix(other)}; "
-            "stop it with the command hangtag of that environment"
-        )
+    left = [str(other_stacks.prefix(other)) for other in other_stacks.others(settings)]
+    lines = ["this machine's stack is down" if any(ended) else "there was no stack on this machine"]
+    lines += [
+        f"another installation's stack is up: {other}; "
+        "stop it with the command hangtag of that environment"
+        for other in left
+    ]
+    print_answer({"stopped": any(ended), "other_installations": left}, lines, as_json)
 
 
 COMMANDS = (up, down)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 import click
 import msgspec
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option
 from producer.cli.params import CHILDREN_MAX
 from producer.cli.watching import show_lines, watch_option
+from producer.present.formatting import show_json
 from shared.errors import UsageError
 from shared.settings import Settings
 
@@ -40,7 +45,8 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
     default=None,
     help="The folder below which it opens files for jobs with --transport path. Default: none.",
 )
-def worker(queue: str, concurrency: int | None, root: str | None) -> None:
+@json_option
+def worker(queue: str, concurrency: int | None, root: str | None, as_json: bool) -> None:
     """Run a worker for a shared Redis in the foreground.
 
     HANGTAG_REDIS_URL is the address of that Redis.
@@ -51,11 +57,12 @@ def worker(queue: str, concurrency: int | None, root: str | None) -> None:
         if concurrency is not None or root is not None:
             option = "--root" if concurrency is None else "--concurrency"
             raise UsageError(f"a trainer runs one training at a time; leave out {option}")
-        commands.run_trainer(Settings.from_env())
+        commands.run_trainer(Settings.from_env(), partial(_starts, queue, as_json))
     settings = Settings.from_env()
     if root is not None:
         settings = msgspec.structs.replace(settings, root=root)
-    commands.run(settings, concurrency or _children(settings))
+    children = concurrency or _children(settings)
+    commands.run(settings, children, partial(_starts, queue, as_json))
 
 
 @click.command(
@@ -76,6 +83,12 @@ def workers(watch: bool, as_json: bool) -> None:
 
 
 COMMANDS = (worker, workers)
+
+
+def _starts(queue: str, as_json: bool, children: int) -> None:
+    """The answer of a process that becomes a worker. Without JSON the worker logs it."""
+    if as_json:
+        show_json({"queue": queue, "processes": children, "pid": os.getpid()})
 
 
 def _children(settings: Settings) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option
 
 KINDS = ("doubtful", "flagged", "disagreeing", "all")
 
@@ -30,20 +31,26 @@ KINDS = ("doubtful", "flagged", "disagreeing", "all")
 @click.option("--folder", default="", help="Only rows of folders with this name.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
-def review(table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool) -> None:
+@json_option
+def review(
+    table: Path, rows: str, label: str, folder: str, port: int, open_browser: bool, as_json: bool
+) -> None:  # fmt: skip
     """Confirm and correct labels on a local page.
 
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
     from producer.present.form import next_commands
-    from producer.present.formatting import counted
+    from producer.present.formatting import counted, show_json
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import ViewKind
 
     def ready(link: str, images: int, unproven: int) -> None:
-        click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
+        if as_json:
+            show_json({"review": link, "images": images})
+        else:
+            click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
         if unproven:
             click.echo(
                 f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
@@ -60,7 +67,7 @@ def review(table: Path, rows: str, label: str, folder: str, port: int, open_brow
         open_browser=open_browser,
         on_ready=ready,
     )
-    for line in ["", *next_commands(next_steps(table))]:
+    for line in [] if as_json else ["", *next_commands(next_steps(table))]:
         click.echo(line)
 
 

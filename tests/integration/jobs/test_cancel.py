@@ -100,9 +100,9 @@ def test_a_producer_that_does_not_end_is_reported(
 ) -> None:
     monkeypatch.setattr(command, "ENDS_WITHIN_S", 0.0)
     with closing(producer_of(output)):
-        said = command.cancel(str(output), run(server))
+        cancelled = command.cancel(str(output), run(server))
         assert view_of(output).state is JobState.RUNNING
-    assert said.endswith("; its producer has not ended yet")
+    assert command.line(cancelled).endswith("; its producer has not ended yet")
 
 
 def test_a_stack_that_does_not_answer_may_know_the_job(output: Path, server: RedisServer) -> None:

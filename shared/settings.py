@@ -24,6 +24,7 @@ class Settings(Timings, frozen=True):
     redis_cert: str = ""  #: PEM file: client certificate, if the server requires one
     redis_key: str = ""  #: PEM file: key of the client certificate
     redis_insecure: str = ""  #: 1: allow a missing password or an unverified certificate
+    log_json: str = ""  #: 1: workers, trainer, metrics and supervisor log JSON (docs/monitoring.md)
     celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
     model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
@@ -64,9 +65,16 @@ class Settings(Timings, frozen=True):
         Raises:
             SetupError: the setting is neither 1 nor 0.
         """
-        if self.celery_events not in ("", "0", "1"):
-            raise SetupError("HANGTAG_CELERY_EVENTS is 1 or 0; unset or change it")
-        return self.celery_events == "1"
+        return _is_on("CELERY_EVENTS", self.celery_events)
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether logs have one JSON object a line.
+
+        Raises:
+            SetupError: the setting is neither 1 nor 0.
+        """
+        return _is_on("LOG_JSON", self.log_json)
 
     @property
     def store_path(self) -> Path:
@@ -75,6 +83,12 @@ class Settings(Timings, frozen=True):
             return Path(self.store)
         data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
         return Path(data) / "hangtag/models"
+
+
+def _is_on(name: str, value: str) -> bool:
+    if value not in ("", "0", "1"):
+        raise SetupError(f"{PREFIX}{name} is 1 or 0; unset or change it")
+    return value == "1"
 
 
 def _convert(variable: str, text: str, kind: type) -> object:

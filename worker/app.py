@@ -33,7 +33,7 @@ def classify(job: str, batch: int) -> ChildReport | None:
     """The task that a hint starts."""
     from worker.inference.classify_batch import classify as classify_batch
 
-    with log_once(f"batch {batch} of job {job}"):
+    with log_once(f"batch {batch} of job {job}", job=job, batch=batch):
         return classify_batch(child(), job, batch)
     return None
 

@@ -10,21 +10,23 @@ import argparse
 import gc
 import importlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
+from celery.apps import worker as celery_worker
 from celery.signals import worker_ready
 
-from shared import garbage, keys
+from shared import garbage, json_log, keys
 from shared.broker.address import Address
 from shared.broker.runtime_paths import broker_url
 from shared.settings import Settings
-from worker.lifecycle import pool
+from worker.lifecycle import native_stderr, pool
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("worker.serve")  # also where it is the main module
 log.setLevel(logging.INFO)  # the log of a worker has warnings and errors only
 _STOP = {
     keys.CLASSIFY_QUEUE: "stops it after the batches in progress",
@@ -38,8 +40,22 @@ AS_ROOT = "You're running the worker with superuser privileges"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal ends it. Returns the worker's exit code."""
     options = _parser().parse_args(arguments)
+    reader = native_stderr.divert()  # before any handler has the stream
+    try:
+        return _serve(options)
+    finally:
+        native_stderr.restore(reader)
+
+
+def _serve(options: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message=AS_ROOT)
+    # Remarks of TensorFlow: what matters is an error. See also worker/lifecycle/native_stderr.py.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     gc.disable()  # imports make 90,000 objects that stay: searches are a tenth of the start
+    if json_log.wanted() or not sys.stdout.isatty():
+        celery_worker.safe_say = _say_nothing  # type: ignore[attr-defined]
     app: Celery = importlib.import_module(options.app).app
     _log_when_ready(broker_url(Settings.from_env()))
     worker = app.Worker(
@@ -57,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     garbage.skip_last_search()
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _say_nothing(message: str, file: object = None) -> None:
+    """Celery prints on standard output that it shuts down, and for a person what Ctrl-C does."""
 
 
 def _log_when_ready(broker: Address) -> None:

@@ -57,13 +57,12 @@ worker_shutting_down.connect(shutdown.send)
 @app.task(name=TRAIN_TASK, time_limit=LIMIT_S)
 def train(request: str) -> str:
     """The task that a hint starts."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     garbage.search_seldom()
     from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED, MADE_WAY
 
     owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
-    with log_once(f"request {request}"), scratch_folder.own():
+    with log_once(f"request {request}", request=request), scratch_folder.own():
         client = connect(broker, ROLE)
         verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
             request

@@ -7,14 +7,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+import msgspec
 
 from producer.present.formatting import show_json
 from producer.present.style import columns_of, fitted_lines
+from shared.settings import Settings
 
 JSON = "--json"
 json_option = click.option(
     JSON, "as_json", is_flag=True,
     help="Print JSON on standard output, and an error as JSON on standard error.",
+)  # fmt: skip
+log_json_option = click.option(
+    "--log-json", is_flag=True,
+    help="Log one JSON object a line. HANGTAG_LOG_JSON=1 does the same.",
 )  # fmt: skip
 #: A script reads --json, the exit code and the files that were written.
 quiet_option = click.option("--quiet", is_flag=True, help="Print only notices and errors.")
@@ -29,6 +35,13 @@ corrections_option = click.option(
     metavar="RESULTS.CSV",
     help="Use the labels that people gave to a table's images with hangtag review. Repeatable.",
 )
+
+
+def logging_json(settings: Settings, log_json: bool) -> Settings:
+    """The settings, with the option if it is given."""
+    if not log_json:
+        return settings
+    return msgspec.structs.replace(settings, log_json="1")
 
 
 def print_answer(answer: object, lines: Iterable[str], as_json: bool, quiet: bool = False) -> None:

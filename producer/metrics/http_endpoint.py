@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import sys
 import threading
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-import click
 import redis
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from redis.exceptions import RedisError
@@ -19,6 +19,7 @@ from producer.metrics.bounded_server import BoundedServer
 from producer.metrics.metric_families import Families
 from producer.metrics.redis_snapshot import Snapshot, take_snapshot
 from producer.present.formatting import one_line
+from shared import json_log
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError, bounded
@@ -27,6 +28,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+log = logging.getLogger(__name__)
 #: Role of the connections; they do not keep this machine's stack running
 #: (producer/stack/server_client.py).
 ROLE = "metrics"
@@ -44,6 +46,7 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
         SetupError: the address or the configured broker cannot be used.
         BrokerRefuses: the broker denies access.
     """
+    json_log.configure(settings, "%(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
     exporter = Exporter(connect(broker_url(settings), ROLE, ANSWER_S))
     registry = CollectorRegistry()
@@ -94,7 +97,7 @@ class Exporter:
         with self._lock:
             before, self._trouble = self._trouble, trouble
         if bool(trouble) != bool(before):
-            click.echo(trouble or "Redis is back", err=True)
+            log.log(logging.WARNING if trouble else logging.INFO, trouble or "Redis is back")
 
 
 def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServer:

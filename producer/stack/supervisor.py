@@ -24,7 +24,7 @@ from producer.stack.desired_state import Desired
 from producer.stack.server_socket import ServerSocket, is_ready
 from producer.stack.service_group import Services, end_leftovers
 from producer.stack.store_lock import StoreLock
-from shared import file_lock, garbage
+from shared import file_lock, garbage, json_log
 from shared.broker.runtime_paths import LOG_NAME, private_stack_dir, socket_path
 from shared.errors import SetupError
 from shared.settings import Settings
@@ -32,7 +32,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from producer.stack.server_client import ServerClient
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("producer.stack.supervisor")  # also where it is the main module
 #: A check whether the lock is held takes it for microseconds.
 LOCK_WAIT_S = 1.0
 TURN_S = 0.5
@@ -182,7 +182,7 @@ def main() -> None:
     file_lock.try_share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     mine.sign(managed_process("supervisor", os.getpid()))
     garbage.skip_last_search()
-    logging.basicConfig(format="%(asctime)s supervisor: %(message)s", level=logging.INFO)
+    json_log.configure(settings, "%(asctime)s supervisor: %(message)s")
     try:
         Supervisor(settings, folder, mine).run()
     except SetupError:

@@ -6,6 +6,7 @@ to import TensorFlow.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -75,12 +76,22 @@ class Commands:
         return Path(stack.describe(self.place.settings).log).read_text(errors="replace")[-3000:]
 
 
+def check_log(log: str) -> None:
+    """Every line of supervisor, worker and trainer is an object, and none a library's remark. The
+    server writes text, each line after its process id."""
+    lines = [json.loads(line) for line in log.splitlines() if not re.match(r"\d+:", line)]
+    assert {"worker.serve", "worker.requests.runner"} <= {line["logger"] for line in lines}
+    assert [line["message"] for line in lines if line["logger"] == "stderr"] == []
+
+
 @pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
     for place in local_stack.new(workers=False):
+        place.settings = msgspec.structs.replace(place.settings, log_json="1")
         trainers.draw_classes(place.folder / "photos")
         (place.folder / "photos" / BROKEN).write_bytes(b"\x89PNG\r\n\x1a\n")
         yield Commands(place)
+        check_log(Path(stack.describe(place.settings).log).read_text())
 
 
 @pytest.mark.nightly

@@ -8,16 +8,19 @@ rotation or a reload of the ACL file does not stop all workers.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from celery.exceptions import SecurityWarning
+from celery.signals import after_setup_logger, after_setup_task_logger
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from shared import json_log
 from shared.broker.access_errors import access_error
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
@@ -39,6 +42,8 @@ def configuration() -> tuple[Settings, Address, bool]:
     try:
         settings = Settings.from_env()
         broker, events = broker_url(settings), settings.events
+        if settings.logs_json:
+            _log_json()
     except SetupError as error:
         _end(error)
     set_limit(settings)
@@ -113,5 +118,19 @@ def set_limit(settings: Settings) -> None:
     refusal_limit = RefusalLimit(settings.refused_s)
 
 
+def _log_json() -> None:
+    """Have Celery's handlers write JSON, in this process and its children."""
+
+    def use(logger: logging.Logger, **_: Any) -> None:
+        for handler in logger.handlers:
+            handler.setFormatter(json_log.JsonLines())
+
+    for signal in (after_setup_logger, after_setup_task_logger):
+        signal.connect(use, weak=False)
+
+
 def _end(error: SetupError) -> NoReturn:
+    if json_log.wanted():
+        print(json_log.line(__name__, str(error)), file=sys.__stderr__, flush=True)
+        raise SystemExit(Exit.SETUP.value)
     raise SystemExit(f"hangtag: {error}")  # Python prints it and exits with 1, Exit.SETUP

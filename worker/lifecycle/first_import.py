@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from shared import installation
+from shared import installation, json_log
 from shared.errors import Exit, bounded
 from shared.installation import WORKER_PACKAGES
 
@@ -62,7 +62,8 @@ def check() -> None:
     if report == _DONE:
         return
     problem = report.decode(errors="replace") or _broken("it is killed")
-    line = f"hangtag: this installation cannot run a worker: {problem}"
+    text = f"this installation cannot run a worker: {problem}"
+    line = json_log.line(__name__, text) if json_log.wanted() else f"hangtag: {text}"
     print(line, file=sys.__stderr__, flush=True)  # Celery would format it for its log
     if not report:  # the pool would replace the killed children without end, also while it stops
         os._exit(Exit.SETUP)

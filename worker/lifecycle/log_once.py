@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from billiard.exceptions import WorkerLostError
+from celery.exceptions import CPendingDeprecationWarning
 from redis.exceptions import RedisError
 
+from shared import json_log
 from shared.errors import HangtagError, bounded
 from shared.log_limit import LogLimit
 
@@ -22,16 +24,18 @@ _logged: dict[str, float] = {}  #: line -> when it was last logged (monotonic, s
 
 
 @contextmanager
-def log_once(what: str) -> Iterator[None]:
-    """Suppress and log errors that name their own cause; all others propagate.
+def log_once(what: str, **ids: str | int) -> Iterator[None]:
+    """Suppress and log errors that name their own cause; all others propagate. Lines in JSON have
+    the ids.
 
     Celery would log a traceback for each.
     """
     _lines.flush()
-    try:
-        yield
-    except (HangtagError, RedisError) as error:
-        _log(f"{what}: {bounded(str(error)) or type(error).__name__}")
+    with json_log.about(**ids):
+        try:
+            yield
+        except (HangtagError, RedisError) as error:
+            _log(f"{what}: {bounded(str(error)) or type(error).__name__}")
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
@@ -42,6 +46,14 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("celery.worker.request").addFilter(_without_traceback)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    """After each outage Celery advises on a setting that is set (shared/broker/celery_app.py)."""
+    return CPendingDeprecationWarning.__name__ not in record.getMessage()
+
+
+logging.getLogger("py.warnings").addFilter(_is_no_advice)
 
 
 def _log(line: str) -> None:

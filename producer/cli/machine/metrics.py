@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.options import json_option, print_answer
+from producer.cli.options import json_option, log_json_option, logging_json, print_answer
 from shared.settings import Settings
 
 PORT = 9808
@@ -17,8 +17,9 @@ PORT = 9808
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
     help="0 chooses a free port; the address is printed.",
 )  # fmt: skip
+@log_json_option
 @json_option
-def metrics(host: str, port: int, as_json: bool) -> None:
+def metrics(host: str, port: int, log_json: bool, as_json: bool) -> None:
     """Serve Prometheus metrics in the foreground.
 
     They are at /metrics. Ctrl-C ends it.
@@ -31,7 +32,7 @@ def metrics(host: str, port: int, as_json: bool) -> None:
     def ready(url: str) -> None:
         print_answer({"metrics": url}, [f"metrics: {url}"], as_json)
 
-    serve(Settings.from_env(), host, port, ready)
+    serve(logging_json(Settings.from_env(), log_json), host, port, ready)
 
 
 COMMANDS = (metrics,)

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from producer.cli.command_examples import examples
-from producer.cli.options import json_option
+from producer.cli.options import json_option, log_json_option, logging_json
 from producer.cli.params import CHILDREN_MAX
 from producer.cli.watching import show_lines, watch_option
 from producer.present.formatting import show_json
@@ -45,8 +45,11 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
     default=None,
     help="The folder below which it opens files for jobs with --transport path. Default: none.",
 )
+@log_json_option
 @json_option
-def worker(queue: str, concurrency: int | None, root: str | None, as_json: bool) -> None:
+def worker(
+    queue: str, concurrency: int | None, root: str | None, log_json: bool, as_json: bool
+) -> None:  # fmt: skip
     """Run a worker for a shared Redis in the foreground.
 
     HANGTAG_REDIS_URL is the address of that Redis.
@@ -57,8 +60,9 @@ def worker(queue: str, concurrency: int | None, root: str | None, as_json: bool)
         if concurrency is not None or root is not None:
             option = "--root" if concurrency is None else "--concurrency"
             raise UsageError(f"a trainer runs one training at a time; leave out {option}")
-        commands.run_trainer(Settings.from_env(), partial(_starts, queue, as_json))
-    settings = Settings.from_env()
+        settings = logging_json(Settings.from_env(), log_json)
+        commands.run_trainer(settings, partial(_starts, queue, as_json))
+    settings = logging_json(Settings.from_env(), log_json)
     if root is not None:
         settings = msgspec.structs.replace(settings, root=root)
     children = concurrency or _children(settings)

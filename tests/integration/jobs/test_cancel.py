@@ -89,7 +89,7 @@ def test_a_producer_that_ends_without_recording_it(
         wait_for("the order", lambda: state_in_redis(server) == b"cancelled")
         end(producer)
         error = cancelling.exception()
-    said = str(error) if error else cancelling.result()
+    said = str(error) if error else command.line(cancelling.result())
     assert said == line
     assert isinstance(error, UsageError | None)
     assert view_of(output).state is state

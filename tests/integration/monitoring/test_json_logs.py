@@ -1,0 +1,112 @@
+"""With --log-json, and HANGTAG_LOG_JSON=1, every line of a process is one JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import keys
+from shared.broker.celery_app import make_app, send_hint
+from shared.broker.message_filter import CLASSIFY_TASK
+from shared.errors import Exit
+from tests.support.jobs.hostile_messages import NOBODY as JOB
+from tests.support.processes.fleet import ROOT, Fleet, Process, wait_for
+from tests.support.servers.redis_server import RedisServer
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+JSON = {"HANGTAG_LOG_JSON": "1"}
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server) as fleet:
+        yield fleet
+
+
+def lines(process: Process) -> list[dict[str, Any]]:
+    """The lines of its standard error, each one object."""
+    found = [json.loads(line) for line in process.log.splitlines()]
+    for line in found:
+        assert list(line)[:4] == ["time", "level", "logger", "message"]
+        assert TIME.fullmatch(line["time"])
+    return found
+
+
+def test_a_worker_logs_objects_with_the_job_they_are_about(fleet: Fleet, tmp_path: Path) -> None:
+    """Also what Celery logs of an outage, and of a child."""
+    worker = fleet.producer("worker", "--log-json", "--concurrency", "1", cwd=tmp_path)
+    wait_for("the worker", lambda: worker.log.count("\n"))
+    fleet.client.set(keys.job(JOB, "record"), "of another type")
+    fleet.client.zadd(keys.JOBS, {JOB: 1.0})
+    send_hint(make_app(fleet.server.url, "test"), CLASSIFY_TASK, keys.CLASSIFY_QUEUE, JOB, 7)
+    about = wait_for("its error", lambda: [line for line in lines(worker) if "job" in line])
+    assert {(line["job"], line["batch"], line["level"]) for line in about} == {(JOB, 7, "ERROR")}
+    fleet.server.kill()
+    wait_for("the outage", lambda: "Traceback" in worker.log or "onnection" in worker.log)
+    worker.signal(signal.SIGTERM)
+    worker.wait()
+    assert worker.out == ""
+    ready, *later = lines(worker)
+    assert not [line for line in later if line["logger"] == "py.warnings"]
+    assert (ready["level"], ready["logger"]) == ("INFO", "worker.serve")
+    assert "serves the queue classify of" in ready["message"]
+
+
+@pytest.mark.parametrize("queue", ["classify", "train"])
+def test_a_worker_that_may_not_start_ends_with_one_object(
+    fleet: Fleet, tmp_path: Path, queue: str
+) -> None:
+    fleet.client.config_set("requirepass", "secret")
+    worker = fleet.producer("worker", "--queue", queue, cwd=tmp_path, **JSON)
+    assert worker.wait() == Exit.SETUP
+    (line,) = lines(worker)
+    assert line["level"] == "CRITICAL"
+
+
+def test_metrics_log_an_outage_as_objects(fleet: Fleet, tmp_path: Path) -> None:
+    metrics = fleet.producer("metrics", "--port", "0", "--log-json", "--json", cwd=tmp_path)
+    wait_for("the address", lambda: metrics.out)
+    url = json.loads(metrics.out)["metrics"]
+    fleet.server.kill()
+    with urllib.request.urlopen(url) as reply:
+        reply.read()
+    (line,) = wait_for("the outage", lambda: lines(metrics))
+    assert (line["level"], line["logger"]) == ("WARNING", "producer.metrics.http_endpoint")
+    assert line["message"].startswith("Redis does not answer")
+
+
+@pytest.mark.parametrize("log_json", ["", "1"])
+def test_remarks_of_libraries_in_c_are_dropped_and_other_lines_are_logged(
+    tmp_path: Path, log_json: str
+) -> None:
+    """Also of a child that is about to die; its last lines are read by its parent."""
+    program = """if True:
+        import os, sys
+        from worker.lifecycle import native_stderr
+        reader = native_stderr.divert()
+        print("of python", file=sys.stderr)
+        if not os.fork():
+            os.write(2, b"I0000 00:00:1795937262.033768   26626 port.cc:153] oneDNN\\n")
+            os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\n")
+            os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\n")
+            os.write(2, b"E0 bad\\n")
+            os.abort()
+        os.wait()
+        native_stderr.restore(reader)
+        os.write(2, b"at the end\\n")
+    """
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_LOG_JSON": log_json}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    first, second, third = done.stderr.splitlines()
+    assert (first, third) == ("of python", "at the end")
+    assert (json.loads(second)["message"] if log_json else second) == "E0 bad"

@@ -20,7 +20,7 @@ from shared import garbage
 from shared.broker import runtime_paths
 from tests.support import random_seed
 from tests.support.pages import shared_thumbnails
-from tests.support.processes import copied_processes
+from tests.support.processes import copied_processes, copied_stacks
 from tests.support.servers import server_choice
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
@@ -60,6 +60,7 @@ def _leave_the_users_state() -> None:
 
 _leave_the_users_state()
 garbage.skip_last_search()
+copied_stacks.copy_supervisors()
 
 
 #: Kinds of tests whose commands and workers may be copies; those of faults start each one.

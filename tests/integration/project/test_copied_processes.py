@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from producer.stack import stack
 from shared.errors import Exit
-from tests.support.processes import copied_processes
-from tests.support.processes.fleet import Fleet, Producer
+from tests.support.processes import copied_processes, local_stack, procfs
+from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.servers.redis_server import RedisServer
 
 #: They fail; the first one reads its folder, its environment and the server before.
@@ -61,3 +63,44 @@ def test_other_variables_of_python_need_another_interpreter() -> None:
     for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD"):
         changed = {**usual, name: "/elsewhere"}
         assert not copied_processes.suits(copied_processes.COMMAND, changed)
+
+
+class Displayed(NamedTuple):
+    """What the kernel displays of a process."""
+
+    command: list[str]
+    settings: list[str]  #: with N for the process's own folder
+    ignored_and_caught: list[str]
+    files: set[str]  #: of that folder, of which the supervisor holds a lock
+    leads_group: bool
+    leads_session: bool
+
+    @classmethod
+    def of(cls, pid: int, folder: Path) -> Displayed:
+        place = Path("/proc", str(pid))
+        variables = (place / "environ").read_text().replace(str(folder), "N").split("\0")
+        opened = map(os.readlink, (place / "fd").iterdir())
+        status = (place / "status").read_text().splitlines()
+        return cls(
+            (place / "cmdline").read_text().rstrip("\0").split("\0"),
+            sorted(one for one in variables if one.startswith(("HANGTAG_", "PYTHONPATH="))),
+            [line for line in status if line.startswith(("SigIgn:", "SigCgt:"))],
+            {path.replace(str(folder), "N") for path in opened if path.startswith(str(folder))},
+            os.getpgid(pid) == pid,
+            os.getsid(pid) == pid,
+        )
+
+
+def test_the_copies_of_a_stack_are_like_those_that_python_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+    for copied in (True, False):
+        monkeypatch.setattr(copied_processes, "enabled", copied)
+        for place in local_stack.new():
+            stack.up(place.settings, 1)
+            wait_for("a worker", place.alive)
+            worker, supervisor = place.the("worker"), place.the("supervisor")
+            assert worker in procfs.children(supervisor)
+            found.append([Displayed.of(pid, place.folder) for pid in (worker, supervisor)])
+    assert found[0] == found[1]

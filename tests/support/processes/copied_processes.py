@@ -1,15 +1,16 @@
 """`hangtag` commands and workers that start in a fraction of the time: each is a copy (fork) of a
 process that has imported their modules and nothing else.
 
-It is a process of its own, with its own environment, folder, streams and signals. /proc displays
-the command line and the environment of the process that it is a copy of. Tests of faults and
-benchmarks start each process, and so does a test that gives Python or a library other variables.
+It is a process of its own, with its own environment, folder, streams and signals, and /proc
+displays its command line and environment. Tests of faults and benchmarks start each process, and so
+does a test that gives Python or a library other variables.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -20,31 +21,38 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-import producer
+import producer.stack
 import worker.lifecycle
 
 ROOT = Path(__file__).parents[3]
 COMMAND, WORKER = "producer.cli", "worker.serve"
+#: Its copies start the stack's workers; see tests/support/processes/copied_stacks.py.
+STACKS = "tests.support.processes.copied_stacks"
 #: They import large libraries for a few commands.
 _LEFT_OUT = ("producer.predict.plot", "producer.formats.parquet", "producer.formats.xlsx")
 _MESSAGE_BYTES = 1 << 18
+#: Of the process that is copied: a copy's command line and environment take their place.
+_ROOM_BYTES = 1 << 14
 _FDS = 3  #: the output, the errors, and where the end is reported
+_ROOM = "x" * _ROOM_BYTES
 #: Read when Python or a library starts.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "TZ")
 enabled = False
-#: By the process that started it, since a fork of pytest has its own, and by their program.
-_sources: dict[tuple[int, str], _Source] = {}
+#: By the process that started it, since a fork of pytest has its own, and by its modules.
+_sources: dict[tuple[int, bool], _Source] = {}
 
 
 class Order(msgspec.Struct, frozen=True):
     """What a copy has to do, in bytes: nothing of it need be UTF-8."""
 
+    program: str
     arguments: list[bytes]
     cwd: bytes
     environment: dict[bytes, bytes]
@@ -87,7 +95,7 @@ def suits(program: str, environment: Mapping[str, str]) -> bool:
     """Whether programs are copied, and this one with this environment has the same interpreter and
     modules."""
     alike = _at_start(environment) == _at_start(_OWN)
-    return enabled and program in (COMMAND, WORKER) and alike
+    return enabled and program in (COMMAND, WORKER, STACKS) and alike
 
 
 def start(
@@ -99,37 +107,39 @@ def start(
     errors: int,
 ) -> CopiedProcess:
     """Start a program whose standard output and errors go to these file descriptors."""
-    key = os.getpid(), program
+    key = os.getpid(), program == COMMAND
     if key not in _sources:
-        _sources[key] = _Source(program)
+        _sources[key] = _Source(COMMAND if program == COMMAND else WORKER)
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
-    order = Order([os.fsencode(word) for word in arguments], os.fsencode(cwd), encoded)
+    words = [os.fsencode(word) for word in arguments]
+    order = Order(program, words, os.fsencode(cwd), encoded)
     return _sources[key].start(order, output, errors)
 
 
 class _Source:
     """The process that is copied."""
 
-    def __init__(self, program: str) -> None:
-        self._started_by = os.getpid()
+    def __init__(self, modules: str) -> None:
+        self._started_by, self._lock = os.getpid(), threading.Lock()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, program, str(theirs.fileno())],
-                cwd=ROOT, env=_OWN, pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", __name__, modules, str(theirs.fileno()), _ROOM],
+                cwd=ROOT, env=_OWN | {"ROOM": _ROOM}, pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.end)
 
     def start(self, order: Order, output: int, errors: int) -> CopiedProcess:
         report, theirs = os.pipe()
-        try:
-            socket.send_fds(
-                self._channel, [msgspec.msgpack.encode(order)], [output, errors, theirs]
-            )
-        finally:
-            os.close(theirs)
-        return CopiedProcess(int(self._channel.recv(16)), report)
+        with self._lock:
+            try:
+                socket.send_fds(
+                    self._channel, [msgspec.msgpack.encode(order)], [output, errors, theirs]
+                )
+            finally:
+                os.close(theirs)
+            return CopiedProcess(int(self._channel.recv(16)), report)
 
     def end(self) -> None:
         if self._started_by == os.getpid():
@@ -143,6 +153,9 @@ def _own_environment() -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HANGTAG_")}
     places = os.pathsep.join([str(ROOT), inherited.get("PYTHONPATH", "")])
     return inherited | {"PYTHONPATH": places}
+
+
+_OWN = _own_environment()  #: before a test changes this process's
 
 
 def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -159,11 +172,15 @@ def _import_commands() -> None:
 
 
 def _import_workers() -> None:
-    """Most that a worker's parent imports; the application reads the settings when imported."""
+    """Most that a supervisor and a worker's parent import; the application reads the settings when
+    imported."""
     for name in ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"):
         importlib.import_module(name)
     for module in pkgutil.iter_modules(worker.lifecycle.__path__, "worker.lifecycle."):
         importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(producer.stack.__path__, "producer.stack."):
+        if module.name != "producer.stack.supervisor":
+            importlib.import_module(module.name)
 
 
 def _copied(channel: socket.socket) -> Order | None:
@@ -210,10 +227,28 @@ def _become(order: Order, output: int, errors: int, report: int) -> Order:
     return order
 
 
-def _run(program: str, order: Order) -> NoReturn:
+def display(words: Sequence[str], environment: Mapping[bytes, bytes]) -> None:
+    """Have /proc display this command line and environment of this process."""
+    sys.orig_argv[:] = words
+    variables = [b"=".join(pair) for pair in environment.items()]
+    stat = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    first, last, first_variable, last_variable = map(int, stat[45:49])
+    _overwrite(first, last, list(map(os.fsencode, words)))
+    _overwrite(first_variable, last_variable, variables)
+
+
+def _overwrite(begin: int, end: int, words: Sequence[bytes]) -> None:
+    """Write words into this process's memory, and zeros up to the end."""
+    content = b"".join(word + b"\0" for word in words)[: end - begin - 1]
+    ctypes.memset(begin, 0, end - begin)
+    ctypes.memmove(begin, content, len(content))
+
+
+def _run(order: Order) -> NoReturn:
     sys.path[0] = os.fsdecode(order.cwd)  # as `python -m` has it
     sys.argv[1:] = map(os.fsdecode, order.arguments)
-    runpy.run_module(program, run_name="__main__", alter_sys=True)
+    display([sys.executable, "-m", order.program, *sys.argv[1:]], order.environment)
+    runpy.run_module(order.program, run_name="__main__", alter_sys=True)
     sys.exit()
 
 
@@ -223,11 +258,11 @@ _OWN = _own_environment()
 
 def main() -> None:
     """Be copied until the other end of the socket is closed."""
-    program, channel = sys.argv[1:]
-    _import_commands() if program == COMMAND else _import_workers()
+    modules, channel, _ = sys.argv[1:]
+    _import_commands() if modules == COMMAND else _import_workers()
     gc.freeze()  # a search for garbage would copy the memory of every object
     if order := _copied(socket.socket(fileno=int(channel))):
-        _run(program, order)
+        _run(order)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,18 @@ COMMAND, WORKER = "producer.cli", "worker.serve"
 STACKS = "tests.support.processes.copied_stacks"
 #: They import large libraries for a few commands.
 _LEFT_OUT = ("producer.predict.plot", "producer.formats.parquet", "producer.formats.xlsx")
+_OF_CHILDREN = (
+    "worker.inference.process_state",
+    "worker.inference.classify_batch",
+    "worker.runtimes.litert_runtime",
+)
 _MESSAGE_BYTES = 1 << 18
 #: Of the process that is copied: a copy's command line and environment take their place.
 _ROOM_BYTES = 1 << 14
 _FDS = 3  #: the output, the errors, and where the end is reported
 _ROOM = "x" * _ROOM_BYTES
+#: NumPy's threads would not be in its copies.
+_OF_SOURCE = {"ROOM": _ROOM, "OPENBLAS_NUM_THREADS": "1"}
 #: Read when Python or a library starts.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "TZ")
 enabled = False
@@ -125,7 +132,7 @@ class _Source:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", __name__, modules, str(theirs.fileno()), _ROOM],
-                cwd=ROOT, env=_OWN | {"ROOM": _ROOM}, pass_fds=[theirs.fileno()],
+                cwd=ROOT, env=_OWN | _OF_SOURCE, pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.end)
@@ -172,9 +179,14 @@ def _import_commands() -> None:
 
 
 def _import_workers() -> None:
-    """Most that a supervisor and a worker's parent import; the application reads the settings when
-    imported."""
-    for name in ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis"):
+    """Most that a supervisor, a worker's parent and its children import; the application reads the
+    settings when imported. Only a process that Python starts has a parent without NumPy."""
+    for name in (
+        "celery.apps.worker",
+        "celery.concurrency.prefork",
+        "kombu.transport.redis",
+        *_OF_CHILDREN,
+    ):
         importlib.import_module(name)
     for module in pkgutil.iter_modules(worker.lifecycle.__path__, "worker.lifecycle."):
         importlib.import_module(module.name)

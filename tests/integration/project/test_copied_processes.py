@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from tests.support.servers.redis_server import RedisServer
 
 #: They fail; the first one reads its folder, its environment and the server before.
 COMMANDS = (("classify", "missing", "-o", "out.csv"), ("nonsense",))
+STATUS = ("Umask:", "Threads:", "SigBlk:", "SigIgn:", "SigCgt:")
 
 
 def started(fleet: Fleet, cwd: Path, copied: bool, *arguments: str) -> Producer:
@@ -57,7 +59,7 @@ def test_it_ends_by_a_signal(
 
 def test_other_variables_of_python_need_another_interpreter() -> None:
     usual = {**os.environ, "PYTHONPATH": str(copied_processes.ROOT)}
-    for program in (copied_processes.COMMAND, copied_processes.WORKER):
+    for program in (copied_processes.COMMAND, copied_processes.WORKER, copied_processes.STACKS):
         assert copied_processes.suits(program, usual)
     assert not copied_processes.suits("worker.health", usual)
     for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD"):
@@ -68,39 +70,46 @@ def test_other_variables_of_python_need_another_interpreter() -> None:
 class Displayed(NamedTuple):
     """What the kernel displays of a process."""
 
-    command: list[str]
-    settings: list[str]  #: with N for the process's own folder
-    ignored_and_caught: list[str]
-    files: set[str]  #: of that folder, of which the supervisor holds a lock
+    command: str
+    variables: list[str]
+    status: list[str]  #: its umask, its signals and its threads
+    files: set[str]  #: sockets are left out, whose number depends on the time
+    limits: str
     leads_group: bool
-    leads_session: bool
+    in_our_session: bool
 
     @classmethod
     def of(cls, pid: int, folder: Path) -> Displayed:
         place = Path("/proc", str(pid))
-        variables = (place / "environ").read_text().replace(str(folder), "N").split("\0")
-        opened = map(os.readlink, (place / "fd").iterdir())
-        status = (place / "status").read_text().splitlines()
+
+        def read(name: str) -> str:
+            return (place / name).read_text().replace(str(folder), "N").rstrip("\0")
+
+        links = [os.readlink(path) for path in (*(place / "fd").iterdir(), place / "cwd")]
+        files = {re.sub(r":\[.*|/hangtag-tmp-.*", "", link) for link in links} - {"socket"}
         return cls(
-            (place / "cmdline").read_text().rstrip("\0").split("\0"),
-            sorted(one for one in variables if one.startswith(("HANGTAG_", "PYTHONPATH="))),
-            [line for line in status if line.startswith(("SigIgn:", "SigCgt:"))],
-            {path.replace(str(folder), "N") for path in opened if path.startswith(str(folder))},
+            read("cmdline"),
+            sorted(read("environ").split("\0")),
+            [line for line in read("status").splitlines() if line.startswith(STATUS)],
+            {path.replace(str(folder), "N") for path in files},
+            read("limits"),
             os.getpgid(pid) == pid,
-            os.getsid(pid) == pid,
+            os.getsid(pid) == os.getsid(0),
         )
 
 
 def test_the_copies_of_a_stack_are_like_those_that_python_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = []
+    displayed = []
     for copied in (True, False):
         monkeypatch.setattr(copied_processes, "enabled", copied)
         for place in local_stack.new():
             stack.up(place.settings, 1)
-            wait_for("a worker", place.alive)
-            worker, supervisor = place.the("worker"), place.the("supervisor")
-            assert worker in procfs.children(supervisor)
-            found.append([Displayed.of(pid, place.folder) for pid in (worker, supervisor)])
-    assert found[0] == found[1]
+            wait_for("a worker", place.children)
+            (beat,) = place.alive()
+            child, _, _ = beat.children[0].partition(":")
+            of_parts = place.the("supervisor"), place.the("worker"), int(child)
+            assert of_parts[1] in procfs.children(of_parts[0])
+            displayed.append([Displayed.of(pid, place.folder) for pid in of_parts])
+    assert displayed[0] == displayed[1]

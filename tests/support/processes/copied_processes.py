@@ -62,6 +62,7 @@ class Order(msgspec.Struct, frozen=True):
     program: str
     arguments: list[bytes]
     cwd: bytes
+    umask: int
     environment: dict[bytes, bytes]
 
 
@@ -119,8 +120,14 @@ def start(
         _sources[key] = _Source(COMMAND if program == COMMAND else WORKER)
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
     words = [os.fsencode(word) for word in arguments]
-    order = Order(program, words, os.fsencode(cwd), encoded)
+    order = Order(program, words, os.fsencode(cwd), _umask(), encoded)
     return _sources[key].start(order, output, errors)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 class _Source:
@@ -162,7 +169,8 @@ def _own_environment() -> dict[str, str]:
     return inherited | {"PYTHONPATH": places}
 
 
-_OWN = _own_environment()  #: before a test changes this process's
+#: Taken at the start: a test may change the variables for the commands that it starts.
+_OWN = _own_environment()
 
 
 def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -228,12 +236,13 @@ def _report_end(process: int, pid: int, report: int) -> None:
 
 
 def _become(order: Order, output: int, errors: int, report: int) -> Order:
-    """Have the environment, folder and streams of the order."""
+    """Have the environment, folder, umask and streams of the order."""
     os.close(report)
     for fd, standard in ((output, 1), (errors, 2)):
         os.dup2(fd, standard)
         os.close(fd)
     os.chdir(order.cwd)
+    os.umask(order.umask)
     os.environb.clear()
     os.environb.update(order.environment)
     return order
@@ -251,7 +260,9 @@ def display(words: Sequence[str], environment: Mapping[bytes, bytes]) -> None:
 
 def _overwrite(begin: int, end: int, words: Sequence[bytes]) -> None:
     """Write words into this process's memory, and zeros up to the end."""
-    content = b"".join(word + b"\0" for word in words)[: end - begin - 1]
+    content = b"".join(word + b"\0" for word in words)
+    if len(content) >= end - begin:
+        raise ValueError(f"{len(content)} bytes have no room in {end - begin}")
     ctypes.memset(begin, 0, end - begin)
     ctypes.memmove(begin, content, len(content))
 
@@ -262,10 +273,6 @@ def _run(order: Order) -> NoReturn:
     display([sys.executable, "-m", order.program, *sys.argv[1:]], order.environment)
     runpy.run_module(order.program, run_name="__main__", alter_sys=True)
     sys.exit()
-
-
-#: Taken at the start: a test may change the variables for the commands that it starts.
-_OWN = _own_environment()
 
 
 def main() -> None:

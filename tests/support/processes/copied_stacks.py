@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -55,9 +55,12 @@ class _Copy(subprocess.Popen[bytes]):
 
     def _execute_child(self, args: Sequence[str], *_: Any) -> None:
         displayed, theirs = os.pipe()
+        # A signal for the copy would reach the supervisor, whose handlers it still has.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         supervisor, self.pid = os.getpid(), os.fork()
         if not self.pid:
-            _become(args, self._environment, supervisor)
+            _become(args, self._environment, supervisor, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._child_created = True
         os.close(theirs)
         with contextlib.suppress(OSError):  # it has ended
@@ -70,11 +73,14 @@ class _Copy(subprocess.Popen[bytes]):
         super().__init__(argv)
 
 
-def _become(argv: Sequence[str], environment: dict[str, str], supervisor: int) -> NoReturn:
+def _become(
+    argv: Sequence[str], environment: dict[str, str], supervisor: int, mask: Iterable[int]
+) -> NoReturn:
     """Be a worker with nothing of the supervisor, whose functions never go on here."""
     code: object = 1
     try:
         _forget_supervisor()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:
@@ -90,6 +96,8 @@ def _become(argv: Sequence[str], environment: dict[str, str], supervisor: int) -
         code = 0
     except SystemExit as end:
         code = end.code or 0
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -97,8 +105,8 @@ def _become(argv: Sequence[str], environment: dict[str, str], supervisor: int) -
 
 
 def _forget_supervisor() -> None:
-    """Its signals, log and last calls; its objects are never removed, and their files are closed
-    once."""
+    """Its signals and its log; its objects are never removed, and their files are closed once. It
+    registers no function of its own for its end."""
     gc.freeze()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
@@ -106,7 +114,6 @@ def _forget_supervisor() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.root.handlers.clear()
     logging.root.setLevel(logging.WARNING)
-    atexit._clear()
 
 
 def _exit(code: object) -> NoReturn:

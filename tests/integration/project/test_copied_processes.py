@@ -11,9 +11,11 @@ from typing import NamedTuple
 import pytest
 
 from producer.stack import stack
+from shared.broker.runtime_paths import log_path
 from shared.errors import Exit
 from tests.support.processes import copied_processes, local_stack, procfs
 from tests.support.processes.fleet import Fleet, Producer, wait_for
+from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
 
 #: They fail; the first one reads its folder, its environment and the server before.
@@ -62,7 +64,7 @@ def test_other_variables_of_python_need_another_interpreter() -> None:
     for program in (copied_processes.COMMAND, copied_processes.WORKER, copied_processes.STACKS):
         assert copied_processes.suits(program, usual)
     assert not copied_processes.suits("worker.health", usual)
-    for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD"):
+    for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD", "GUARDS_MUTANT"):
         changed = {**usual, name: "/elsewhere"}
         assert not copied_processes.suits(copied_processes.COMMAND, changed)
 
@@ -98,6 +100,12 @@ class Displayed(NamedTuple):
         )
 
 
+def wait_until_ready(place: Place) -> None:
+    """Wait for the line that the worker logs when all of it has started."""
+    log = log_path(place.settings)
+    wait_for("a worker", lambda: "serves the queue" in log.read_text())
+
+
 def test_the_copies_of_a_stack_are_like_those_that_python_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -106,8 +114,8 @@ def test_the_copies_of_a_stack_are_like_those_that_python_starts(
         monkeypatch.setattr(copied_processes, "enabled", copied)
         for place in local_stack.new():
             stack.up(place.settings, 1)
-            wait_for("a worker", place.children)
-            (beat,) = place.alive()
+            wait_until_ready(place)
+            (beat,) = wait_for("its heartbeat", place.alive)
             child, _, _ = beat.children[0].partition(":")
             of_parts = place.the("supervisor"), place.the("worker"), int(child)
             assert of_parts[1] in procfs.children(of_parts[0])

@@ -49,8 +49,8 @@ _FDS = 3  #: the output, the errors, and where the end is reported
 _ROOM = "x" * _ROOM_BYTES
 #: NumPy's threads would not be in its copies.
 _OF_SOURCE = {"ROOM": _ROOM, "OPENBLAS_NUM_THREADS": "1"}
-#: Read when Python or a library starts.
-_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "TZ")
+#: Read when Python or a library starts; the last ones name the mutant of tests/mutants/guards.
+_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "TZ", "GUARDS_")
 enabled = False
 #: By the process that started it, since a fork of pytest has its own, and by its modules.
 _sources: dict[tuple[int, bool], _Source] = {}

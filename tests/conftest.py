@@ -60,6 +60,7 @@ def _leave_the_users_state() -> None:
 
 _leave_the_users_state()
 garbage.skip_last_search()
+copied_processes.share()
 copied_stacks.copy_supervisors()
 
 
@@ -70,7 +71,12 @@ COPIED = {"end_to_end", "browser", "integration", "unit"}
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A command takes 0.3 s of a core to start, a copy 0.02 s. The fixtures come later."""
-    copied_processes.enabled = Path(item.nodeid).parts[1] in COPIED
+    copied = Path(item.nodeid).parts[1] in COPIED and not item.get_closest_marker("started")
+    copied_processes.enabled = copied
+    if item.get_closest_marker("trains"):
+        os.environ[copied_processes.TRAINS] = "1"
+    else:
+        os.environ.pop(copied_processes.TRAINS, None)
 
 
 def pytest_report_header() -> str:

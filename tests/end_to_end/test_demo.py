@@ -18,6 +18,8 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer
 from tests.support.processes.in_process import Done
 from tests.support.processes.local_stack import Place
 
+pytestmark = pytest.mark.started
+
 IMAGES = 100
 
 

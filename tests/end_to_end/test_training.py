@@ -33,6 +33,7 @@ from tests.support.processes.local_stack import TRAINER, Place
 from worker.datasets import fashion_mnist
 from worker.demo.drawings import silhouette
 
+pytestmark = pytest.mark.trains
 #: Never reached: the test cancels the training.
 EPOCHS = 20_000
 #: A training from scratch has epoch 1 in its first report, which lists the last 50 epochs; it runs

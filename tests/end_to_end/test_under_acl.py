@@ -42,6 +42,7 @@ from tests.support.servers.secured_servers import (
     Users,
 )
 
+pytestmark = pytest.mark.trains
 IMAGES = 400
 
 

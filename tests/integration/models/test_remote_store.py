@@ -27,6 +27,8 @@ from tests.support.images.drawn_folders import draw
 from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer
 
+pytestmark = pytest.mark.trains
+
 #: A model of each test, in one store: a trainer takes a second of a core to start.
 SHOWN, MOVED, DELETED = MODELS = ("shoes", "boots", "sandals")
 FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,12 +63,34 @@ def test_it_ends_by_a_signal(
 
 def test_other_variables_of_python_need_another_interpreter() -> None:
     usual = {**os.environ, "PYTHONPATH": str(copied_processes.ROOT)}
-    for program in (copied_processes.COMMAND, copied_processes.WORKER, copied_processes.STACKS):
+    for program in (copied_processes.COMMAND, copied_processes.WORKER, copied_processes.SUPERVISOR):
         assert copied_processes.suits(program, usual)
     assert not copied_processes.suits("worker.health", usual)
     for name in ("PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_PRELOAD", "GUARDS_MUTANT"):
         changed = {**usual, name: "/elsewhere"}
         assert not copied_processes.suits(copied_processes.COMMAND, changed)
+
+
+#: A run of its own, two of whose processes start a command.
+RUN = """
+import os
+from pathlib import Path
+from tests.support.processes import copied_processes
+copied_processes.share()
+for _ in range(2):
+    copied_processes._sources.clear()
+    copied_processes.start(copied_processes.COMMAND, ["-V"], Path("/"), os.environ, 2, 2).wait()
+print(*(source.pid for source in copied_processes._started))
+"""
+
+
+def test_processes_of_a_run_share_a_source_which_ends_with_it() -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "TESTS_RUN"}
+    environment["PYTHONPATH"] = str(copied_processes.ROOT)
+    command = [sys.executable, "-c", RUN]
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    (source,) = run.stdout.split()
+    procfs.wait_for_end([int(source)])
 
 
 class Displayed(NamedTuple):

@@ -1,0 +1,194 @@
+"""The process whose copies (forks) are commands, workers or trainers, once in a run of pytest:
+`python -m tests.support.processes.process_source KIND LISTENER RUN ROOM`.
+
+Clients connect to the socket LISTENER; each message starts a copy. It ends with the process RUN.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import pkgutil
+import runpy
+import select
+import socket
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import NoReturn
+
+import msgspec
+
+import producer.stack
+import worker.handlers
+import worker.lifecycle
+import worker.requests
+from tests.support.processes import proc_display
+
+COMMANDS, WORKERS, TRAINERS = "commands", "workers", "trainers"
+#: They import large libraries for a few commands.
+_LEFT_OUT = ("producer.predict.plot", "producer.formats.parquet", "producer.formats.xlsx")
+#: They run when they are imported, or read settings.
+_PROGRAMS = ("__main__", "producer.stack.supervisor")
+_OF_PARENTS = ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis")
+_OF_CHILDREN = (
+    "worker.inference.process_state",
+    "worker.inference.classify_batch",
+    "worker.runtimes.litert_runtime",
+)
+_OF_TRAININGS = ("tensorflow", "keras")
+_MESSAGE_BYTES = 1 << 18
+_FDS = 3  #: the output, the errors, and where the end is reported
+#: NumPy's threads would not be in its copies. worker/trainer.py sets the level of the log.
+ENVIRONMENT = {"ROOM": proc_display.ROOM, "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a copy has to do, in bytes: nothing of it need be UTF-8."""
+
+    program: str
+    arguments: list[bytes]
+    cwd: bytes
+    umask: int
+    environment: dict[bytes, bytes]
+
+
+def _import_commands() -> None:
+    """Commands import most modules when they need them, so all are imported. The stacks that they
+    start are copies, too."""
+    for module in pkgutil.walk_packages(producer.__path__, "producer."):
+        if module.name not in _LEFT_OUT and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    from tests.support.processes import copied_processes, copied_stacks
+
+    copied_processes.enabled = True
+    copied_stacks.copy_supervisors()
+
+
+def _import_workers() -> None:
+    """Most that a supervisor, a worker's parent and its children import; the application reads the
+    settings when imported. Only a process that Python starts has a parent without NumPy."""
+    for name in (*_OF_PARENTS, *_OF_CHILDREN):
+        importlib.import_module(name)
+    _import_all(worker.lifecycle)
+    _import_all(producer.stack)
+
+
+def _import_trainers() -> None:
+    """The same for trainers. Only one that Python starts has a parent without TensorFlow."""
+    _import_workers()
+    for name in _OF_TRAININGS:
+        importlib.import_module(name)
+    _import_all(worker.requests)
+    _import_all(worker.handlers)
+
+
+def _import_all(package: ModuleType) -> None:
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith(_PROGRAMS):
+            importlib.import_module(module.name)
+
+
+_IMPORT: dict[str, Callable[[], None]] = {
+    COMMANDS: _import_commands,
+    WORKERS: _import_workers,
+    TRAINERS: _import_trainers,
+}
+
+
+class _Source:
+    """Starts copies until the run ends."""
+
+    def __init__(self, listener: socket.socket, run: int) -> None:
+        self._listener, self._run = listener, os.pidfd_open(run)
+        self._clients = dict[int, socket.socket]()
+        #: By the file descriptor of the process: its id, and where its end is reported.
+        self._running = dict[int, tuple[int, int]]()
+
+    def next_order(self) -> Order | None:
+        """In a copy, what it has to run. In this process None, when the run has ended."""
+        while True:
+            watched = [self._run, self._listener.fileno(), *self._clients, *self._running]
+            for fd in select.select(watched, [], [])[0]:
+                if fd == self._run:
+                    return None
+                if fd == self._listener.fileno():
+                    client, _ = self._listener.accept()
+                    self._clients[client.fileno()] = client
+                elif fd in self._running:
+                    self._report_end(fd)
+                elif order := self._copied(self._clients[fd]):
+                    return order
+
+    def _copied(self, client: socket.socket) -> Order | None:
+        message, fds, *_ = socket.recv_fds(client, _MESSAGE_BYTES, _FDS)
+        if not message:
+            del self._clients[client.fileno()]
+            client.close()
+            return None
+        pid = os.fork()
+        if not pid:
+            self._close()
+            return _become(msgspec.msgpack.decode(message, type=Order), *fds)
+        *streams, report = fds
+        for stream in streams:
+            os.close(stream)
+        self._running[os.pidfd_open(pid)] = pid, report
+        with contextlib.suppress(BrokenPipeError):  # the test process has ended
+            client.send(str(pid).encode())
+        return None
+
+    def _report_end(self, process: int) -> None:
+        pid, report = self._running.pop(process)
+        os.close(process)
+        status = os.waitpid(pid, 0)[1]
+        with contextlib.suppress(BrokenPipeError):  # the test has forgotten it
+            os.write(report, str(status).encode())
+        os.close(report)
+
+    def _close(self) -> None:
+        """Leave all to the source."""
+        for process, (_, report) in self._running.items():
+            os.close(process)
+            os.close(report)
+        for client in self._clients.values():
+            client.close()
+        self._listener.close()
+        os.close(self._run)
+
+
+def _become(order: Order, output: int, errors: int, report: int) -> Order:
+    """Have the environment, folder, umask and streams of the order."""
+    os.close(report)
+    for fd, standard in ((output, 1), (errors, 2)):
+        os.dup2(fd, standard)
+        os.close(fd)
+    os.chdir(order.cwd)
+    os.umask(order.umask)
+    os.environb.clear()
+    os.environb.update(order.environment)
+    return order
+
+
+def _run(order: Order) -> NoReturn:
+    sys.path[0] = os.fsdecode(order.cwd)  # as `python -m` has it
+    sys.argv[1:] = map(os.fsdecode, order.arguments)
+    proc_display.replace([sys.executable, "-m", order.program, *sys.argv[1:]], order.environment)
+    runpy.run_module(order.program, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+def main() -> None:
+    """Be copied until the run ends."""
+    kind, listener, run, _ = sys.argv[1:]
+    _IMPORT[kind]()
+    gc.collect()
+    gc.freeze()  # a search for garbage would copy the memory of every object
+    if order := _Source(socket.socket(fileno=int(listener)), int(run)).next_order():
+        _run(order)
+
+
+if __name__ == "__main__":
+    main()

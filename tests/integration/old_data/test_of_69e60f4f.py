@@ -36,6 +36,7 @@ from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import train as handle_training
 
+pytestmark = pytest.mark.trains
 #: Journals name absolute paths.
 ROOT = Path("/tmp/hangtag-69e60f4f")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")

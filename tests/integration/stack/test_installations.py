@@ -85,6 +85,7 @@ def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> 
     assert not place.processes()
 
 
+@pytest.mark.trains
 def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
     place: Place, bare: Installation, tmp_path: Path
 ) -> None:

@@ -35,7 +35,10 @@ def frozen(network: keras.Model) -> Frozen:
     With variables instead of constants, the calibration for int8 fails.
     """
     images = tf.TensorSpec([None, *network.input.shape[1:]], tf.uint8, "images")
-    function = tf.function(lambda batch: network(batch, training=False), input_signature=[images])
+    # Without control flow in Python there is nothing for AutoGraph to convert.
+    function = tf.function(
+        lambda batch: network(batch, training=False), input_signature=[images], autograph=False
+    )
     return convert_variables_to_constants_v2(function.get_concrete_function())
 
 

@@ -24,10 +24,10 @@ from worker.evaluation.operating_points import operating_points
 from worker.evaluation.second_pass import Passes, SecondPass
 from worker.evaluation.temperature import temperature
 from worker.export import call_size, convert, head_graph, precision
-from worker.runtimes import load_runtime
-from worker.runtimes.classifier import mirrored, probabilities
+from worker.runtimes.classifier import Classifier, mirrored, probabilities
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Graph, Logits, Probabilities
+from worker.runtimes.tensorflow_runtime import TensorFlow
 
 log = logging.getLogger(__name__)
 KERAS, TFLITE = TENSORFLOW.artifact, LITERT.artifact
@@ -141,7 +141,8 @@ def _graph(card: Card, artifact: bytes) -> Graph:
 def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabilities:
     """The predictions of the TensorFlow runtime, to compare with others: on the CPU."""
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
-        return load_runtime.load(TENSORFLOW.name, card, artifact).predict(images)
+        graph = TensorFlow(card, artifact, len(images))
+        return Classifier(card, graph).predict(images)
 
 
 class _Converter:

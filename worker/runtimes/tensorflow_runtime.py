@@ -41,8 +41,8 @@ class TensorFlow:
     TensorFlow itself reads TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
     """
 
-    def __init__(self, card: Card, artifact: bytes) -> None:
-        """Load the model and run it once.
+    def __init__(self, card: Card, artifact: bytes, images: int | None = None) -> None:
+        """Load the model and run it once. It will be called with few `images`, if this is given.
 
         Raises:
             SetupError: the file is refused, or does not have the card's shapes.
@@ -50,7 +50,8 @@ class TensorFlow:
         gpus = _gpus()
         self._card = card
         shape = image_shape(card)
-        self._call_images = _call_images(GPU_CALL_IMAGES if gpus else CALL_IMAGES, shape)
+        most = _call_images(GPU_CALL_IMAGES if gpus else CALL_IMAGES, shape)
+        self._call_images = min(most, images or most)
         model = load_model(artifact)
         widths = [width for width in (len(card.labels), card.features) if width]
         outputs = [tuple(output.shape) for output in model.outputs]
@@ -58,10 +59,11 @@ class TensorFlow:
             raise SetupError(
                 f"model.keras of {card.ref} does not have the shapes of its card; publish it again"
             )
-        images = tf.TensorSpec((self._call_images, *shape), tf.uint8)
+        call = tf.TensorSpec((self._call_images, *shape), tf.uint8)
         self._function = tf.function(
-            lambda part: keras.tree.flatten(model(part, training=False)), input_signature=[images]
-        ).get_concrete_function()
+            lambda part: keras.tree.flatten(model(part, training=False)), input_signature=[call],
+            autograph=False,  # it would write a file, and find nothing to convert
+        ).get_concrete_function()  # fmt: skip
         self._model = model  # the function holds its variables weakly
         self.run(np.zeros((1, *shape), np.uint8))
 

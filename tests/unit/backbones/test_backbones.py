@@ -41,12 +41,11 @@ def test_its_features_are_those_of_an_independent_pass(
     side = LITE0.size_pixels
     noise = np.random.default_rng(2).integers(0, 256, (side, side, 3), np.uint8)
     drawn = decode(shapes.encoded(shapes.draw("circle", 1), "PNG"), Preprocessing(side, side, 3))
-    images = np.stack([noise, drawn])
-    found = network.predict_on_batch(images)
-    assert found.shape == (2, LITE0.features)
-    for image, values in zip(images, found, strict=True):
-        expected = numpy_efficientnet.features(LITE0, tensors, image)
-        np.testing.assert_allclose(values, expected, atol=TOLERANCE, rtol=TOLERANCE)
+    image = np.concatenate([noise[: side // 2], drawn[side // 2 :]])
+    found = network.predict_on_batch(image[None])
+    assert found.shape == (1, LITE0.features)
+    expected = numpy_efficientnet.features(LITE0, tensors, image)
+    np.testing.assert_allclose(found[0], expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)

@@ -87,7 +87,7 @@ def test_runtimes_are_compared_on_the_cpu_wherever_operations_are_placed(card: C
             found = predict_in_keras(card, data, IMAGES)
     finally:
         tf.config.set_soft_device_placement(soft)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("runtime", ["litert", "tensorflow"])

@@ -14,12 +14,12 @@ from worker.backbones.backbone_table import Backbone
 from worker.learners.network_forms import fine_network
 from worker.photo_head.linear_head import Head
 
-CLASSES, BLOCKS = 3, short_backbone.LEARNED_BLOCKS
+CLASSES, STAGES, BLOCKS = 3, 2, short_backbone.LEARNED_BLOCKS
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
-    with short_backbone.in_table(tmp_path_factory.mktemp("backbone")) as short:
+    with short_backbone.in_table(tmp_path_factory.mktemp("backbone"), STAGES) as short:
         yield short
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ def cache_key(files: BackboneFiles, spec: Preprocessing, *, mirrored: bool = Fal
     return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
 
 
+@cache
 def _decoder_sample(spec: Preprocessing) -> bytes:
     """The pixels of noise as this version decodes it: in whole, and in parts."""
     noise = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3), np.uint8)

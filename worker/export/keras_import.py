@@ -95,8 +95,10 @@ def _logits(model: keras.Model, inner: keras.Model) -> keras.KerasTensor:
     Raises:
         SetupError: it returns neither.
     """
+    images = probes(model.input_shape[1:])
     # One by one: a large image may take more than a gigabyte.
-    if are_probabilities(model.predict(probes(model.input_shape[1:]), batch_size=1, verbose=0)):
+    outputs = [model.predict_on_batch(images[n : n + 1]) for n in range(len(images))]
+    if are_probabilities(np.concatenate(outputs)):
         return keras.ops.log(keras.ops.maximum(model.output, SMALLEST))
     activation = last_activation(inner)
     if activation != "linear":

@@ -75,7 +75,8 @@ def train(
     keras.utils.set_random_seed(seed)
     schedule, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
     make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
-    network = make(networks.precision_of(recipe))
+    precision = networks.precision_of(recipe)
+    network = make(precision)
     optimizer = _optimizer(recipe, schedule, network)
     key = _key(recipe, seed, examples, options, teachers)
     saved = _Checkpoint(state, key, [*network.variables, *optimizer.variables])

@@ -164,4 +164,6 @@ def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPat
     files = small_backbone.files()
     before = feature_key.cache_key(files, SPEC)
     monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
+    feature_key._decoder_sample.cache_clear()  # as in the process of a later version
     assert feature_key.cache_key(files, SPEC) != before
+    feature_key._decoder_sample.cache_clear()

@@ -92,7 +92,7 @@ def _accuracy(network: keras.Model, examples: Examples) -> float:
 
 
 def test_a_student_learns_its_teachers_function_from_labels_that_say_nothing() -> None:
-    examples, long = _examples(), RECIPE.lasting(20)
+    examples, long = _examples(), RECIPE.lasting(10)
     teacher = train(long, examples, examples, 2, 1).network
     random = np.random.default_rng(2).integers(0, 2, len(examples.labels))
     without_labels = Examples(examples.images, random)

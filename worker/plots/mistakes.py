@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.page import Page, Text, png_page
+from worker.plots.canvas import Canvas, Text, png_canvas
 from worker.plots.panels import in_rows, put_image, write_below
 from worker.plots.plot_style import RIGHT, WRONG, shortened
 
@@ -20,24 +20,24 @@ TITLE_INCHES, TITLE_SIZE = 0.3, 12
 NAME_LENGTH = 17
 
 
-@png_page
+@png_canvas
 def mistakes(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Page:
+) -> Canvas:
     """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)
     total = int((probabilities.argmax(1) != truth).sum())
     places = in_rows(min(COLUMNS, max(1, len(wrong))), len(wrong), PANEL_INCHES, GAPS_INCHES)
-    page, title = Page(), _title(total, len(truth), len(wrong))
+    canvas, title = Canvas(), _title(total, len(truth), len(wrong))
     middle = max((place.x(1) for place in places), default=0.0) / 2
-    page.texts.append(Text(middle, -TITLE_INCHES, title, TITLE_SIZE, "black", "middle"))
+    canvas.texts.append(Text(middle, -TITLE_INCHES, title, TITLE_SIZE, "black", "middle"))
     for i, place in zip(wrong, places, strict=True):
-        panel = put_image(page, place, images[i])
+        panel = put_image(canvas, place, images[i])
         predicted = int(probabilities[i].argmax())
         caption = f"{shortened(labels[predicted], NAME_LENGTH)} {probabilities[i, predicted]:.0%}"
-        write_below(page, panel, caption, WRONG)
-        write_below(page, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
-    return page
+        write_below(canvas, panel, caption, WRONG)
+        write_below(canvas, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
+    return canvas
 
 
 def most_confident(

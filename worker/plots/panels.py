@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from worker.plots.page import Page, Panel, Text
+from worker.plots.canvas import Canvas, Panel, Text
 
 #: Between a panel and the text below it, and of a line of that text.
 CAPTION_GAP_INCHES, LINE_INCHES = 0.05, 0.17
@@ -22,17 +22,19 @@ def in_rows(columns: int, count: int, side: float, gaps: Gaps) -> list[Panel]:
     ]
 
 
-def put_image(page: Page, place: Panel, image: npt.NDArray[np.uint8]) -> Panel:
+def put_image(canvas: Canvas, place: Panel, image: npt.NDArray[np.uint8]) -> Panel:
     """Put uint8 [height, width, channels] where it fits, in a frame."""
     height, width, _ = image.shape
     panel = place.fitted(width / height)
-    page.images.append((panel, image))
-    page.frames.append(panel)
+    canvas.images.append((panel, image))
+    canvas.frames.append(panel)
     return panel
 
 
-def write_below(page: Page, panel: Panel, text: str, colour: str = "black", line: int = 0) -> None:
+def write_below(
+    canvas: Canvas, panel: Panel, text: str, colour: str = "black", line: int = 0
+) -> None:
     """Write a caption, from its line of that number."""
     for number, words in enumerate(text.split("\n"), line):
         y = panel.y(0) + CAPTION_GAP_INCHES + number * LINE_INCHES
-        page.texts.append(Text(panel.x(0.5), y, words, CAPTION_SIZE, colour, "middle", "top"))
+        canvas.texts.append(Text(panel.x(0.5), y, words, CAPTION_SIZE, colour, "middle", "top"))

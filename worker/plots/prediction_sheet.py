@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.page import Page, png_page
+from worker.plots.canvas import Canvas, png_canvas
 from worker.plots.panels import in_rows, put_image, write_below
 from worker.plots.plot_style import RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import bars
@@ -23,23 +23,23 @@ LINE_LENGTH = 20
 NEW_LINE = "\n"
 
 
-@png_page
+@png_canvas
 def sheet(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Page:
+) -> Canvas:
     """Some of the images uint8 [n, height, width, channels] with their probabilities [n, classes].
 
     The caption is blue if the prediction is right and red if it is wrong.
     """
     chosen = some(truth, ROWS * COLUMNS)
     places = in_rows(2 * COLUMNS, 2 * len(chosen), PANEL_INCHES, GAPS_INCHES)
-    page = Page()
+    canvas = Canvas()
     for i, left, right in zip(chosen, places[::2], places[1::2], strict=True):
         row, true = probabilities[i], int(truth[i])
         colour = RIGHT if row.argmax() == true else WRONG
-        write_below(page, put_image(page, left, images[i]), caption(labels, row, true), colour)
-        bars(page, right, labels, row, true)
-    return page
+        write_below(canvas, put_image(canvas, left, images[i]), caption(labels, row, true), colour)
+        bars(canvas, right, labels, row, true)
+    return canvas
 
 
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
+from worker.plots.canvas import Canvas, fitting, png_canvas
 from worker.plots.chart import ROOM_INCHES, add_axes, empty, png_chart
-from worker.plots.page import Page, fitting, png_page
 from worker.plots.panels import in_rows, put_image, write_below
 from worker.plots.plot_style import shortened, some
 
-#: The width of an image, between two, and of the bar beside them.
+#: The longer side of an image, between two, and of the bar beside them.
 PANEL_INCHES, GAP_INCHES = 3.2, 0.6
 BAR_INCHES, BAR_GAP_INCHES = 0.16, 0.16
 TITLE_LENGTH, TITLE_WIDTH_INCHES, TITLE_INCHES, TITLE_SIZE = 60, 10.0, 0.15, 12
@@ -31,7 +31,7 @@ NAME_LENGTH = 23
 def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     """uint8 [height, width, channels] beside a colour bar; for a photo also its brightness."""
     coloured = image.shape[-1] == 3
-    height, width = PANEL_INCHES * image.shape[0] / image.shape[1], PANEL_INCHES
+    height, width = (PANEL_INCHES * side / max(image.shape[:2]) for side in image.shape[:2])
     second = (width + GAP_INCHES) * coloured
     figure = empty(second + width, height)
     if coloured:
@@ -48,13 +48,13 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     return figure
 
 
-@png_page
-def grid(labels: Sequence[str], images: Images, truth: Labels) -> Page:
+@png_canvas
+def grid(labels: Sequence[str], images: Images, truth: Labels) -> Canvas:
     """Some of the images uint8 [n, height, width, channels], each above its label."""
     chosen = some(truth, ROWS * COLUMNS)
     places = in_rows(COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
-    page = Page()
+    canvas = Canvas()
     for i, place in zip(chosen, places, strict=True):
-        panel = put_image(page, place, images[i])
-        write_below(page, panel, shortened(labels[truth[i]], NAME_LENGTH))
-    return page
+        panel = put_image(canvas, place, images[i])
+        write_below(canvas, panel, shortened(labels[truth[i]], NAME_LENGTH))
+    return canvas

@@ -30,10 +30,10 @@ from worker.plots import (
     reliability_diagram,
     sample_grid,
 )
+from worker.plots.canvas import Canvas, Panel, Text
 from worker.plots.confusion import confusion_matrix
 from worker.plots.curves import curves
 from worker.plots.mistakes import most_confident
-from worker.plots.page import Page, Panel, Text
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
@@ -123,12 +123,12 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
 )
 def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
-    for page in (
-        page_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
-        page_of(mistakes.mistakes)(labels, images, truth, probabilities),
-        page_of(sample_grid.grid)(labels, images, truth),
+    for canvas in (
+        canvas_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
+        canvas_of(mistakes.mistakes)(labels, images, truth, probabilities),
+        canvas_of(sample_grid.grid)(labels, images, truth),
     ):
-        assert_no_text_crosses_panels(page)
+        assert_no_text_crosses_panels(canvas)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
@@ -236,9 +236,9 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
 def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, (1, 1, 1), 0.0)
     for i in some(case.truth, 15):
-        page, row, true = Page(), case.probabilities[i], int(case.truth[i])
-        bars(page, PANEL, case.labels, row, true)
-        drawn = {colour for _, colour in page.bars}
+        canvas, row, true = Canvas(), case.probabilities[i], int(case.truth[i])
+        bars(canvas, PANEL, case.labels, row, true)
+        drawn = {colour for _, colour in canvas.bars}
         assert RIGHT in drawn
         assert (WRONG in drawn) == (row.argmax() != true)
 
@@ -246,9 +246,9 @@ def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) ->
 @pytest.mark.parametrize("classes", [2, VERTICAL_BARS, VERTICAL_BARS + 1])
 def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes: int) -> None:
     row = np.random.default_rng(classes).dirichlet(np.ones(classes))
-    page = Page()
-    bars(page, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
-    [frame], boxes = page.frames, [panel for panel, _ in page.bars]
+    canvas = Canvas()
+    bars(canvas, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
+    [frame], boxes = canvas.frames, [panel for panel, _ in canvas.bars]
     assert frame == PANEL
     assert all(frame.x(0) <= box.x(0) <= box.x(1) <= frame.x(1) for box in boxes)
     assert all(frame.y(1) <= box.y(1) <= box.y(0) <= frame.y(0) + 1e-6 for box in boxes)
@@ -258,9 +258,9 @@ def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes
 
 
 def test_a_bar_is_drawn_to_the_pixel() -> None:
-    page = Page()
-    bars(page, PANEL, ("a", "b"), np.array([0.25, 0.75]), 1)
-    pixels = np.asarray(page.drawn().convert("RGB"))
+    canvas = Canvas()
+    bars(canvas, PANEL, ("a", "b"), np.array([0.25, 0.75]), 1)
+    pixels = np.asarray(canvas.drawn().convert("RGB"))
     columns = (pixels == (0, 0, 255)).all(-1).sum(0)
     assert abs(columns.max() - 0.75 * 170) <= 1
 
@@ -268,11 +268,11 @@ def test_a_bar_is_drawn_to_the_pixel() -> None:
 @pytest.mark.parametrize("upright", [False, True])
 def test_no_part_of_a_letter_is_cut_off(upright: bool) -> None:
     """The ink of two accents over each other, of descenders and of letters that lean out."""
-    page, empty = Page(), Page()
-    for one, line in ((page, "ẤjÅy@fŴ"), (empty, "       ")):
+    canvas, empty = Canvas(), Canvas()
+    for one, line in ((canvas, "ẤjÅy@fŴ"), (empty, "       ")):
         one.frames.append(Panel(-2.0, -2.0, 4.0, 4.0))
         one.texts.append(Text(0.0, 0.0, line, 9, "black", "middle", upright=upright))
-    ink = np.asarray(page.drawn().convert("L")) != np.asarray(empty.drawn().convert("L"))
+    ink = np.asarray(canvas.drawn().convert("L")) != np.asarray(empty.drawn().convert("L"))
     file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
     font = ImageFont.truetype(file, 12.5, layout_engine=ImageFont.Layout.BASIC)
     box = font.getbbox("ẤjÅy@fŴ")
@@ -289,19 +289,31 @@ def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> N
 
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
-    page = page_of(prediction_sheet.sheet)(case.labels, case.images, case.truth, case.probabilities)
-    panel, image = page.images[0]
+    canvas = canvas_of(prediction_sheet.sheet)(
+        case.labels, case.images, case.truth, case.probabilities
+    )
+    panel, image = canvas.images[0]
     assert np.array_equal(image, case.images[0])
-    assert panel == page.frames[0]
+    assert panel == canvas.frames[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1000, 1), (1000, 1, 1)])
+def test_an_image_of_one_row_or_column_is_drawn(shape: tuple[int, int, int]) -> None:
+    row = (np.arange(1000) % 256).astype(np.uint8).reshape(shape)
+    for plot in (
+        sample_grid.grid(("a",), row[None], np.zeros(1, np.int64)),
+        sample_grid.single(row, "a"),
+    ):
+        assert max(Image.open(io.BytesIO(plot)).size) < 1000
 
 
 def test_grey_values_are_ink_and_colours_are_colours() -> None:
-    page = Page()
+    canvas = Canvas()
     ramp = np.array([[0, 100], [200, 255]], np.uint8)
-    page.images.append((Panel(0, 0, 1, 1), ramp[..., None]))
+    canvas.images.append((Panel(0, 0, 1, 1), ramp[..., None]))
     photo = np.array([[[10, 20, 30], [250, 0, 0]], [[0, 250, 0], [0, 0, 250]]], np.uint8)
-    page.images.append((Panel(1, 0, 1, 1), photo))
-    pixels = np.asarray(page.drawn())
+    canvas.images.append((Panel(1, 0, 1, 1), photo))
+    pixels = np.asarray(canvas.drawn())
     quarters = pixels[12 + 25 : 12 + 100 : 50, 12 + 25 : 12 + 200 : 50]
     assert quarters[:, :2].tolist() == [[[255 - v] * 3 for v in row] for row in ramp.tolist()]
     assert quarters[:, 2:].tolist() == photo.tolist()
@@ -312,17 +324,17 @@ def figure_of(draw: Callable[..., bytes]) -> Callable[..., Figure]:
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
-def page_of(draw: Callable[..., bytes]) -> Callable[..., Page]:
-    """The function that fills a page, without the one that encodes the file."""
-    return cast(Callable[..., Page], draw.__wrapped__)  # type: ignore[attr-defined]
+def canvas_of(draw: Callable[..., bytes]) -> Callable[..., Canvas]:
+    """The function that fills a canvas, without the one that encodes the file."""
+    return cast(Callable[..., Canvas], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
-def assert_no_text_crosses_panels(page: Page) -> None:
+def assert_no_text_crosses_panels(canvas: Canvas) -> None:
     """A caption, which hangs below its image, is in no panel; the name of a bar is in one."""
-    assert len(page.frames) >= len(page.images)
-    for text in page.texts:
+    assert len(canvas.frames) >= len(canvas.images)
+    for text in canvas.texts:
         place = text.panel()
-        crossed = sum(overlap(place, frame) for frame in page.frames)
+        crossed = sum(overlap(place, frame) for frame in canvas.frames)
         assert crossed <= (text.up != "top"), text.line
 
 

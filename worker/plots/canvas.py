@@ -1,6 +1,6 @@
-"""A page of images, bars and captions, drawn with Pillow.
+"""Images, bars and captions on a canvas, drawn with Pillow.
 
-Matplotlib draws lines and axes better, but takes ten times as long for a page without either.
+Matplotlib draws lines and axes better, but takes five times as long for a plot without either.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Pixels = tuple[int, int, int, int]  #: left, top, right, bottom
 
 
 class Panel(NamedTuple):
-    """A rectangle in inches from the upper left corner of the page."""
+    """A rectangle in inches from the upper left corner of the canvas."""
 
     left: float
     top: float
@@ -86,8 +86,8 @@ class Text(NamedTuple):
         )
 
 
-class Page:
-    """What is on a page; its size is that of its content."""
+class Canvas:
+    """What is on a canvas; its size is that of its content."""
 
     def __init__(self) -> None:
         self.images = list[tuple[Panel, npt.NDArray[np.uint8]]]()
@@ -96,13 +96,13 @@ class Page:
         self.texts = list[Text]()
 
     def drawn(self) -> Image.Image:
-        """The page in RGB, with a margin."""
+        """What is on it, in RGB, with a margin."""
         left, top, right, bottom = self._bounds()
-        page = Image.new("RGB", (right - left, bottom - top), "white")
-        draw = ImageDraw.Draw(page)
+        drawn = Image.new("RGB", (right - left, bottom - top), "white")
+        draw = ImageDraw.Draw(drawn)
         for panel, image in self.images:
             x, y, end_x, end_y = _pixels(panel, left, top)
-            page.paste(_resized(image, end_x - x, end_y - y), (x, y))
+            drawn.paste(_resized(image, end_x - x, end_y - y), (x, y))
         for panel, colour in self.bars:
             x, y, end_x, end_y = _pixels(panel, left, top)
             if end_x > x and end_y > y:
@@ -111,8 +111,8 @@ class Page:
             draw.rectangle(_pixels(panel, left, top), outline="black")
         for text in self.texts:
             mask, x, y = _mask(text)
-            page.paste(text.colour, (x - left, y - top), mask)
-        return page
+            drawn.paste(text.colour, (x - left, y - top), mask)
+        return drawn
 
     def _bounds(self) -> Pixels:
         """The content and its margin."""
@@ -129,8 +129,8 @@ class Page:
             yield text.panel()
 
 
-def png_page(draw: Callable[P, Page]) -> Callable[P, bytes]:
-    """Turn a function that returns a page into one that returns a PNG file."""
+def png_canvas(draw: Callable[P, Canvas]) -> Callable[P, bytes]:
+    """Turn a function that returns a canvas into one that returns a PNG file."""
 
     @wraps(draw)
     def encoded(*args: P.args, **kwargs: P.kwargs) -> bytes:
@@ -163,7 +163,7 @@ def _resized(image: npt.NDArray[np.uint8], width: int, height: int) -> Image.Ima
     whole = Image.fromarray(255 - image[..., 0] if grey else np.ascontiguousarray(image))
     enlarged = width >= SQUARES_FROM * whole.width
     how = Image.Resampling.NEAREST if enlarged else Image.Resampling.HAMMING
-    return whole.resize((width, height), how)
+    return whole.resize((max(1, width), max(1, height)), how)
 
 
 @cache

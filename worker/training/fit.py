@@ -75,8 +75,7 @@ def train(
     keras.utils.set_random_seed(seed)
     schedule, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
     make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
-    precision = networks.precision_of(recipe)
-    network = make(precision)
+    network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     key = _key(recipe, seed, examples, options, teachers)
     saved = _Checkpoint(state, key, [*network.variables, *optimizer.variables])

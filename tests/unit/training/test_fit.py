@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import msgspec
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from worker.export.export import check_agreement
 from worker.runtimes.classifier import softmax
 from worker.training import epoch, networks
 from worker.training.epoch import Epoch, Step, train_epochs
-from worker.training.fit import TrainedNetwork, train
+from worker.training.fit import TrainedNetwork, _exact, train
 from worker.training.pause import TrainingPaused
 from worker.training.schedule import plan, rate
 
@@ -157,6 +158,18 @@ def test_fewer_images_than_a_batch_are_trained_on(
     [only] = train(recipe, few, few, 2, 1).history
     assert 0 <= only.accuracy <= 1
     assert np.isfinite(only.heldout_loss)
+
+
+def test_a_network_that_was_trained_in_bfloat16_is_exported_in_float32() -> None:
+    def make(precision: str) -> keras.Model:
+        return networks.build(DENSE, (12, 12, 1), 2, precision)
+
+    fast, exact = make(networks.MIXED), make(networks.EXACT)
+    found = _exact(fast, make)
+    assert {layer.compute_dtype for layer in found.layers} <= {networks.EXACT, "uint8"}
+    for one, other in zip(found.get_weights(), fast.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert _exact(exact, make) is exact
 
 
 def test_no_images_are_one_line(examples: Examples) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.server
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from shared.labels.class_folders import folder_of
 from tests.support.pages.planted import HOSTILE, LABELS, OF_LABEL
+from tests.support.pages.planted_check import WRONG
 from tests.support.pages.visit import NARROW, WIDE, serious_findings, tab, visit
 
 #: Width and colour scheme of a visit.
@@ -50,6 +52,24 @@ def shapes(in_ci: str, *before: str) -> list[Any]:
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Browser, report: Path) -> Iterator[Page]:
+    """The report in a tab of its own. `visit` checks at its end what all tests have fetched."""
+    with visit(browser, report) as page:
+        yield page
+
+
+@pytest.fixture
+def page(opened: Page) -> Page:
+    """The report as if it had just been opened."""
+    opened.emulate_media(media="null")
+    opened.keyboard.press("Escape")
+    opened.check("input[value=all]")
+    opened.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    assert not opened.locator("#viewer").is_visible()
+    return opened
+
+
 @pytest.mark.parametrize(
     ("which", "width", "dark"),
     [
@@ -71,25 +91,25 @@ def test_a_page_is_accessible_in_every_shape(
         assert serious_findings(page, "#viewer") == []
 
 
-def test_the_check_finds_a_fault(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        page.evaluate("document.querySelector('#label-1 img').removeAttribute('alt')")
-        assert any(one.startswith("image-alt") for one in serious_findings(page, "#label-1"))
+def test_the_check_finds_a_fault(page: Page) -> None:
+    image = page.locator("#label-1 img").first
+    text = image.evaluate("image => image.alt")
+    image.evaluate("image => image.removeAttribute('alt')")
+    found = serious_findings(page, "#label-1 .shot:first-child")
+    image.evaluate("(image, text) => { image.alt = text; }", text)
+    assert any(one.startswith("image-alt") for one in found)
 
 
-def test_doubtful_pictures_have_their_second_and_third_guess(
-    browser: Browser, report: Path
-) -> None:
-    with visit(browser, report) as page:
-        shots = page.evaluate(
-            """() => [...document.querySelectorAll("main .shot")].map(shot => [
-                shot.classList.contains("doubtful"),
-                shot.querySelector(".second")?.textContent ?? "",
-                [...shot.querySelectorAll("dt")].find(dt => dt.textContent === "Labels")
-                    .nextElementSibling.textContent,
-            ])"""
-        )
-        assert page.locator(".shot.doubtful .second").first.is_visible()
+def test_doubtful_pictures_have_their_second_and_third_guess(page: Page) -> None:
+    shots = page.evaluate(
+        """() => [...document.querySelectorAll("main .shot")].map(shot => [
+            shot.classList.contains("doubtful"),
+            shot.querySelector(".second")?.textContent ?? "",
+            [...shot.querySelectorAll("dt")].find(dt => dt.textContent === "Labels")
+                .nextElementSibling.textContent,
+        ])"""
+    )
+    assert page.locator(".shot.doubtful .second").first.is_visible()
     assert {doubtful for doubtful, *_ in shots} == {True, False}
     for doubtful, second, labels in shots:
         _, *guesses = [one.rsplit(" ", 1)[0] for one in labels.split(", ")]
@@ -102,109 +122,103 @@ def shown(page: Page) -> int:
     return page.locator("main .shot:visible").count()
 
 
-def test_the_report_shows_every_image(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        assert shown(page) == len(LABELS) * OF_LABEL + len(HOSTILE)
+def test_the_report_shows_every_image(page: Page) -> None:
+    assert shown(page) == len(LABELS) * OF_LABEL + len(HOSTILE)
+    assert page.locator("#filter-count").inner_text() == f"{shown(page)} pictures"
+    sizes = page.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
+    page.evaluate("for (const i of document.images) i.loading = 'eager'")
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
+    assert len(sizes) > shown(page)  # and plots
+
+
+def test_a_cell_of_the_matrix_opens_its_pictures(page: Page) -> None:
+    cells = page.locator(".matrix .confused [data-show]")
+    assert cells.count() > 5
+    for i in range(3):
+        truth, label = (cells.nth(i).get_attribute("data-show") or "").split(",")
+        number = int(cells.nth(i).inner_text())
+        cells.nth(i).click()
+        pictures = page.locator("#viewer .shot")
+        assert pictures.count() == number
+        expected = f"{LABELS[int(truth)]} taken for {LABELS[int(label)]} ({number})"
+        assert page.locator("#viewer-title").inner_text() == expected
+        assert f"folder: {LABELS[int(truth)]}" in pictures.first.inner_text()
+        page.keyboard.press("Escape")
+        assert not page.locator("#viewer").is_visible()
+        assert cells.nth(i).evaluate("node => node === document.activeElement")
+
+
+def test_a_picture_opens_with_its_path_and_can_be_stepped(page: Page) -> None:
+    gallery = page.locator("#label-1")
+    gallery.locator(".picture").first.click()
+    viewer = page.locator("#viewer")
+    count = gallery.locator(".shot").count()
+    assert page.locator("#viewer-place").inner_text() == f"1 of {count}"
+    assert "photos/" in viewer.locator(".path").inner_text()
+    assert page.get_by_role("button", name="Previous").is_disabled()
+    before = viewer.locator(".path").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert viewer.locator(".path").inner_text() != before
+    page.get_by_role("button", name="Next").click()
+    assert page.locator("#viewer-place").inner_text() == f"3 of {count}"
+    page.get_by_role("button", name="Close").click()
+    assert not viewer.is_visible()
+
+
+def test_all_pictures_of_a_cell_can_be_returned_to(page: Page) -> None:
+    page.locator(".matrix [data-show]").first.click()
+    count = page.locator("#viewer .shot").count()
+    page.locator("#viewer .picture").nth(count - 1).click()
+    assert page.locator("#viewer .shot").count() == 1
+    page.get_by_role("button", name="All pictures").click()
+    assert page.locator("#viewer .shot").count() == count
+
+
+def test_filters_show_what_they_say(page: Page) -> None:
+    every = shown(page)
+    for value, kind in (
+        ("doubtful", ".doubtful"),
+        ("flagged", ".flagged"),
+        ("differs", ".differs"),
+    ):
+        page.check(f"input[value={value}]")
+        assert 0 < shown(page) < every
+        assert shown(page) == page.locator(f"main .shot{kind}").count()
         assert page.locator("#filter-count").inner_text() == f"{shown(page)} pictures"
-        sizes = page.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
-        page.evaluate("for (const i of document.images) i.loading = 'eager'")
-        page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
-        assert len(sizes) > shown(page)  # and plots
+    empty = page.locator(".gallery .none:visible").count()
+    assert empty == page.evaluate(
+        "[...document.querySelectorAll('.gallery')]"
+        ".filter(gallery => !gallery.querySelector('.differs')).length"
+    )
+    page.check("input[value=all]")
+    assert shown(page) == every
 
 
-def test_a_cell_of_the_matrix_opens_its_pictures(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        cells = page.locator(".matrix .confused [data-show]")
-        assert cells.count() > 5
-        for i in range(3):
-            truth, label = (cells.nth(i).get_attribute("data-show") or "").split(",")
-            number = int(cells.nth(i).inner_text())
-            cells.nth(i).click()
-            pictures = page.locator("#viewer .shot")
-            assert pictures.count() == number
-            expected = f"{LABELS[int(truth)]} taken for {LABELS[int(label)]} ({number})"
-            assert page.locator("#viewer-title").inner_text() == expected
-            assert f"folder: {LABELS[int(truth)]}" in pictures.first.inner_text()
-            page.keyboard.press("Escape")
-            assert not page.locator("#viewer").is_visible()
-            assert cells.nth(i).evaluate("node => node === document.activeElement")
+def test_a_gallery_is_one_tab_stop_and_arrows_move_in_it(page: Page) -> None:
+    galleries = page.locator("main .grid")
+    for i in range(galleries.count()):
+        assert galleries.nth(i).locator(".picture[tabindex='0']").count() == 1
+    pictures = page.locator("#label-2 .picture")
 
-
-def test_a_picture_opens_with_its_path_and_can_be_stepped(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        gallery = page.locator("#label-1")
-        gallery.locator(".picture").first.click()
-        viewer = page.locator("#viewer")
-        count = gallery.locator(".shot").count()
-        assert page.locator("#viewer-place").inner_text() == f"1 of {count}"
-        assert "photos/" in viewer.locator(".path").inner_text()
-        assert page.get_by_role("button", name="Previous").is_disabled()
-        before = viewer.locator(".path").inner_text()
-        page.keyboard.press("ArrowRight")
-        assert viewer.locator(".path").inner_text() != before
-        page.get_by_role("button", name="Next").click()
-        assert page.locator("#viewer-place").inner_text() == f"3 of {count}"
-        page.get_by_role("button", name="Close").click()
-        assert not viewer.is_visible()
-
-
-def test_all_pictures_of_a_cell_can_be_returned_to(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        page.locator(".matrix [data-show]").first.click()
-        count = page.locator("#viewer .shot").count()
-        page.locator("#viewer .picture").nth(count - 1).click()
-        assert page.locator("#viewer .shot").count() == 1
-        page.get_by_role("button", name="All pictures").click()
-        assert page.locator("#viewer .shot").count() == count
-
-
-def test_filters_show_what_they_say(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        every = shown(page)
-        for value, kind in (
-            ("doubtful", ".doubtful"),
-            ("flagged", ".flagged"),
-            ("differs", ".differs"),
-        ):
-            page.check(f"input[value={value}]")
-            assert 0 < shown(page) < every
-            assert shown(page) == page.locator(f"main .shot{kind}").count()
-            assert page.locator("#filter-count").inner_text() == f"{shown(page)} pictures"
-        empty = page.locator(".gallery .none:visible").count()
-        assert empty == page.evaluate(
-            "[...document.querySelectorAll('.gallery')]"
-            ".filter(gallery => !gallery.querySelector('.differs')).length"
-        )
-        page.check("input[value=all]")
-        assert shown(page) == every
-
-
-def test_a_gallery_is_one_tab_stop_and_arrows_move_in_it(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        galleries = page.locator("main .grid")
-        for i in range(galleries.count()):
-            assert galleries.nth(i).locator(".picture[tabindex='0']").count() == 1
-        pictures = page.locator("#label-2 .picture")
-
-        def focused() -> int:
-            return int(
-                page.evaluate(
-                    "[...document.querySelectorAll('#label-2 .picture')]"
-                    ".indexOf(document.activeElement)"
-                )
+    def focused() -> int:
+        return int(
+            page.evaluate(
+                "[...document.querySelectorAll('#label-2 .picture')]"
+                ".indexOf(document.activeElement)"
             )
+        )
 
-        pictures.first.focus()
-        for key, expected in (
-            ("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", 0), ("End", pictures.count() - 1),
-            ("ArrowRight", pictures.count() - 1), ("Home", 0),
-        ):  # fmt: skip
-            page.keyboard.press(key)
-            assert focused() == expected, key
-        page.keyboard.press("ArrowDown")
-        assert focused() > 1
-        page.keyboard.press("Enter")
-        assert page.locator("#viewer").is_visible()
+    pictures.first.focus()
+    for key, expected in (
+        ("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", 0), ("End", pictures.count() - 1),
+        ("ArrowRight", pictures.count() - 1), ("Home", 0),
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert focused() == expected, key
+    page.keyboard.press("ArrowDown")
+    assert focused() > 1
+    page.keyboard.press("Enter")
+    assert page.locator("#viewer").is_visible()
 
 
 @pytest.mark.parametrize(("width", "target"), [(WIDE, "#failed"), (NARROW, "#flagged")])
@@ -249,25 +263,21 @@ def test_the_histogram_is_whole_on_a_narrow_screen(browser: Browser, report: Pat
         assert min(bottom - top for _, _, top, bottom in texts) >= 10
 
 
-def test_pictures_come_right_after_the_figures(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        sections = page.locator("main > section").evaluate_all("all => all.map(s => s.id)")
-        assert sections[:2] == ["overview", "pictures"]
-        assert (
-            page.locator("nav a").evaluate_all("all => all.map(a => a.hash.slice(1))") == sections
-        )
+def test_pictures_come_right_after_the_figures(page: Page) -> None:
+    sections = page.locator("main > section").evaluate_all("all => all.map(s => s.id)")
+    assert sections[:2] == ["overview", "pictures"]
+    assert page.locator("nav a").evaluate_all("all => all.map(a => a.hash.slice(1))") == sections
 
 
-def test_hostile_names_are_displayed_as_they_are(browser: Browser, report: Path) -> None:
-    """`visit` checks that none of them ran."""
-    with visit(browser, report) as page:
-        assert page.evaluate("document.scripts.length") == 1
-        assert page.evaluate("document.querySelectorAll('main img[src=x], main b + b').length") == 0
-        paths = page.locator("main .path").all_text_contents()
-        assert "photos/Bag/<script>hacked=1<" not in paths  # a slash in the name is a folder
-        assert 'photos/Bag/"><img src=x onerror=hacked=1>.png' in paths
-        assert "photos/Bag/{{ 7*7 }}{% raw %}.png" in paths
-        assert "photos/Bag/&lt;b&gt;&#x3c;.png" in paths
+def test_hostile_names_are_displayed_as_they_are(page: Page) -> None:
+    """`visit` checks at the end of the module that none of them ran."""
+    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.querySelectorAll('main img[src=x], main b + b').length") == 0
+    paths = page.locator("main .path").all_text_contents()
+    assert "photos/Bag/<script>hacked=1<" not in paths  # a slash in the name is a folder
+    assert 'photos/Bag/"><img src=x onerror=hacked=1>.png' in paths
+    assert "photos/Bag/{{ 7*7 }}{% raw %}.png" in paths
+    assert "photos/Bag/&lt;b&gt;&#x3c;.png" in paths
 
 
 def test_the_policy_of_a_page_is_enforced(browser: Browser, report: Path) -> None:
@@ -324,14 +334,13 @@ def test_without_its_script_a_page_has_the_same_content(browser: Browser, report
         assert page.get_by_text(f"photos/{folder_of(LABELS[0])}/broken.png").is_visible()
 
 
-def test_a_page_prints_with_paths_and_without_navigation(browser: Browser, report: Path) -> None:
-    with visit(browser, report) as page:
-        page.emulate_media(media="print")
-        assert page.locator("nav:visible").count() == 0
-        assert page.locator("main .shot .path:visible").count() == shown(page)
-        printed = page.pdf(format="A4")
-        assert printed.startswith(b"%PDF")
-        assert 3 < printed.count(b"/Type /Page\n") < 60
+def test_a_page_prints_with_paths_and_without_navigation(page: Page) -> None:
+    page.emulate_media(media="print")
+    assert page.locator("nav:visible").count() == 0
+    assert page.locator("main .shot .path:visible").count() == shown(page)
+    printed = page.pdf(format="A4")
+    assert printed.startswith(b"%PDF")
+    assert 3 < printed.count(b"/Type /Page\n") < 60
 
 
 def test_mistakes_of_a_version_are_below_what_they_were_taken_for(
@@ -375,3 +384,27 @@ def test_the_right_label_of_a_disagreement_is_marked(browser: Browser, compariso
         only_b.first.locator(".picture").click()
         assert "photos/" in page.locator("#viewer .path").inner_text()
         assert page.locator("#viewer .more").is_visible()
+
+
+@pytest.mark.parametrize(("width", "dark"), shapes("wide-dark"))
+def test_the_page_of_a_data_check_is_accessible_in_every_shape(
+    browser: Browser, check: Path, width: int, dark: bool
+) -> None:
+    with visit(browser, check, width, dark) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert serious_findings(page) == []
+        page.locator("#wrong .picture").first.click()
+        assert serious_findings(page, "#viewer") == []
+
+
+def test_the_likely_wrong_labels_are_stepped_through_in_their_order(
+    browser: Browser, check: Path
+) -> None:
+    with visit(browser, check) as page:
+        page.locator("#wrong .picture").first.focus()
+        page.keyboard.press("Enter")
+        seen = []
+        for _ in WRONG:
+            seen.append(page.locator("#viewer .more .path").inner_text())
+            page.keyboard.press("ArrowRight")
+        assert seen == list(WRONG)

@@ -4,7 +4,7 @@ or to the end of its server; readable by everyone; nothing foreign runs."""
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from tests.support.pages.visit import WIDE, serious_findings, tab
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
+#: Returns what the log got since the start of a test.
+Log = Callable[[], list[Correction]]
 #: The keys of one round: confirm, the third label, two pictures at once, a label by its name.
 ROUND = ["Enter", "3", "Space", "ArrowRight", "Space", "7", "/", "trou", "Enter"]
 DECIDED_IN_ROUND = 5
@@ -34,14 +36,36 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return plant(tmp_path_factory.mktemp("review"))
 
 
+@pytest.fixture(scope="module")
+def server(table: Path) -> Iterator[Review]:
+    """For each test that does not end it."""
+    with running(table) as review:
+        yield review
+
+
 @pytest.fixture
-def review(table: Path) -> Iterator[Review]:
-    correction_log.log_path(table).unlink(missing_ok=True)
-    running = Review(table)
+def review(server: Review) -> Review:
+    """The server, after every decision of an earlier test has been taken back."""
+    rows = server.rows("kind=all&count=500")["rows"]
+    server.decide(*((row["position"], None) for row in rows if row["decided"] is not None))
+    return server
+
+
+@contextmanager
+def running(table: Path) -> Iterator[Review]:
+    """A server for this block."""
+    review = Review(table)
     try:
-        yield running
+        yield review
     finally:
-        running.end(signal.SIGKILL)
+        review.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def lines(table: Path, review: Review) -> Log:
+    log = correction_log.log_path(table)
+    before = len(correction_log.read(log))
+    return lambda: correction_log.read(log)[before:]
 
 
 @contextmanager
@@ -86,12 +110,8 @@ def wait_for_pictures(page: Page) -> None:
     )
 
 
-def lines(table: Path) -> list[Correction]:
-    return correction_log.read(correction_log.log_path(table))
-
-
 def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
         order = review.rows(f"kind=all&count={DECIDED}")["rows"]
@@ -101,7 +121,7 @@ def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
         for _ in range(DECIDED // DECIDED_IN_ROUND):
             press(page, ROUND)
         wait_until_saved(page, DECIDED)
-        found = [(one.row, one.label) for one in lines(table)]
+        found = [(one.row, one.label) for one in lines()]
         assert found == [
             (row["row"], _expected(i % DECIDED_IN_ROUND, row["guess"]))
             for i, row in enumerate(order)
@@ -117,7 +137,7 @@ def _expected(place: int, guess: str) -> str:
 
 
 def test_keys_after_the_last_row_change_nothing(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
         bag = LABELS.index("Bag")
@@ -129,12 +149,12 @@ def test_keys_after_the_last_row_change_nothing(
         press(page, ["3"] * len(rows) + ["4", "Enter"])
         expect(page.locator("#totals")).to_contain_text(f"{len(rows)} decided")
         page.wait_for_timeout(300)  # for a decision that should not be
-        found = [(one.row, one.label) for one in lines(table)]
+        found = [(one.row, one.label) for one in lines()]
         assert found == [(row["row"], LABELS[2]) for row in rows]
 
 
 def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     rows = review.rows("kind=doubtful&count=6")["rows"]
     with opened(browser, review) as page:
@@ -147,23 +167,23 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
         press(page, ["Enter"])
         wait_until_saved(page, 5)
     expected = [LABELS[1], LABELS[3], rows[3]["guess"], "Trouser", rows[5]["guess"]]
-    found = [(one.row, one.label) for one in lines(table)]
+    found = [(one.row, one.label) for one in lines()]
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
 
 
 def test_each_of_the_first_ten_labels_has_a_key(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     keys = "1234567890"
     with opened(browser, review) as page:
         assert page.locator("#labels kbd").all_inner_texts() == list(keys)
         press(page, list(keys))
         wait_until_saved(page, len(keys))
-    assert [one.label for one in lines(table)] == list(LABELS)
+    assert [one.label for one in lines()] == list(LABELS)
 
 
 def test_the_second_and_third_guess_of_each_picture_have_a_key(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     rows = review.rows("kind=doubtful&count=4")["rows"]
     guesses = [[label for label, _ in row["others"]] for row in rows]
@@ -173,7 +193,7 @@ def test_the_second_and_third_guess_of_each_picture_have_a_key(
         press(page, [",", ".", "Space", "ArrowRight", "Space", ","])
         wait_until_saved(page, 4)
     expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
-    found = [(one.row, one.label) for one in lines(table)]
+    found = [(one.row, one.label) for one in lines()]
     assert found == list(zip((row["row"] for row in rows), expected, strict=True))
 
 
@@ -182,40 +202,40 @@ def test_without_second_guesses_in_the_job_their_keys_save_nothing(
 ) -> None:
     """As of a job of an earlier version."""
     of_one = planted_journal.plant(tmp_path / "out.csv", [(b"1.png", 1, 0.4), (b"2.png", 2, 0.9)])
-    review = Review(of_one)
-    try:
-        missing = ("error: Failed to load resource: the server responded with a status of 422",)
-        with opened(browser, review, errors=missing) as page:
-            expect(page.locator("#second, #third").locator("visible=true")).to_have_count(0)
-            for key, rank in ((",", "second"), (".", "third")):
-                press(page, [key])
-                why = f"the job has no {rank} label for each image"
-                expect(page.locator("#saved")).to_have_text(why)
-            assert lines(of_one) == []
-    finally:
-        review.end(signal.SIGKILL)
+    missing = ("error: Failed to load resource: the server responded with a status of 422",)
+    with running(of_one) as review, opened(browser, review, errors=missing) as page:
+        expect(page.locator("#second, #third").locator("visible=true")).to_have_count(0)
+        for key, rank in ((",", "second"), (".", "third")):
+            press(page, [key])
+            expect(page.locator("#saved")).to_have_text(
+                f"the job has no {rank} label for each image"
+            )
+        assert correction_log.read(correction_log.log_path(of_one)) == []
 
 
 def test_a_new_label_is_added_by_a_second_enter_only(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
         press(page, ["/", "arlic", "Enter"])
         expect(page.locator("#saved")).to_contain_text("arlic is a new label")
         press(page, ["Escape", "/", "bo", "Shift+Enter"])
         expect(page.locator("#saved")).to_contain_text("bo is a new label")
-        assert lines(table) == []
+        assert lines() == []
         press(page, ["Enter"])
         wait_until_saved(page, 1)
-    assert [one.label for one in lines(table)] == ["bo"]
+    assert [one.label for one in lines()] == ["bo"]
 
 
 def test_a_tab_of_an_earlier_review_at_the_same_port_saves_nothing(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, table: Path, lines: Log
 ) -> None:
     """Both tabs have the cookie of the later review, whose rows may be those of another table."""
     refused = ("error: Failed to load resource: the server responded with a status of 409",)
-    with opened(browser, review, errors=(*SERVER_ENDED, *refused)) as page:
+    with (
+        running(table) as review,
+        opened(browser, review, errors=(*SERVER_ENDED, *refused)) as page,
+    ):
         wait_for_pictures(page)
         review.end()
         later = Review(table, options=["--port", str(review.port)])
@@ -223,39 +243,35 @@ def test_a_tab_of_an_earlier_review_at_the_same_port_saves_nothing(
             page.context.new_page().goto(f"http://{later.host}:{later.port}/?token={later.token}")
             press(page, ["3"])
             expect(page.locator("#saved")).to_contain_text("earlier `hangtag review`; reload it")
-            assert lines(table) == []
+            assert lines() == []
         finally:
             later.end(signal.SIGKILL)
 
 
 def test_undo_takes_back_the_last_decisions_in_their_order(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
         press(page, ["Enter", "2", "u"])
         wait_until_saved(page, 1)
         press(page, ["u"])
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
-        assert in_force(lines(table)) == {}
+        assert in_force(lines()) == {}
 
 
 def test_the_page_promises_nothing_of_strange_images(browser: Browser, tmp_path: Path) -> None:
     strange = planted_journal.plant(
         tmp_path / "out.csv", [(b"%d.png" % i, i % 10, 0.4) for i in range(60)]
     )
-    review = Review(strange)
-    try:
-        missing = ("error: Failed to load resource: the server responded with a status of 422",)
-        with opened(browser, review, errors=missing) as page:
-            totals = page.locator("#totals")
-            expect(totals).to_contain_text("No precision is promised: 100.0% are doubtful")
-            expect(totals).to_contain_text("train your own: hangtag train DIR")
-            expect(totals).not_to_contain_text("should be right")
-    finally:
-        review.end(signal.SIGKILL)
+    missing = ("error: Failed to load resource: the server responded with a status of 422",)
+    with running(strange) as review, opened(browser, review, errors=missing) as page:
+        totals = page.locator("#totals")
+        expect(totals).to_contain_text("No precision is promised: 100.0% are doubtful")
+        expect(totals).to_contain_text("train your own: hangtag train DIR")
+        expect(totals).not_to_contain_text("should be right")
 
 
-def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, table: Path) -> None:
+def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, lines: Log) -> None:
     with opened(browser, review) as one, opened(browser, review) as other:
         press(one, ["Enter", "Enter"])
         wait_until_saved(one, 2)
@@ -264,13 +280,13 @@ def test_two_tabs_see_and_lose_nothing(browser: Browser, review: Review, table: 
             other.keyboard.press("ArrowRight")
         press(other, ["5", "5"])
         wait_until_saved(other, 4)
-        assert len(in_force(lines(table))) == 4
+        assert len(in_force(lines())) == 4
 
 
 def test_what_the_page_called_saved_survives_the_end_of_its_server(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, table: Path, lines: Log
 ) -> None:
-    with opened(browser, review, errors=SERVER_ENDED) as page:
+    with running(table) as review, opened(browser, review, errors=SERVER_ENDED) as page:
         press(page, ["3"] * 4)
         wait_until_saved(page, 4)
         wait_for_pictures(page)
@@ -278,11 +294,11 @@ def test_what_the_page_called_saved_survives_the_end_of_its_server(
         press(page, ["4"])
         expect(page.locator("#saved")).to_contain_text("not saved")
         assert page.locator(".tile.corrected, .tile.confirmed").count() == 4
-    assert len(lines(table)) == 4
+    assert len(lines()) == 4
 
 
 def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, table: Path, lines: Log
 ) -> None:
     log, away = correction_log.log_path(table), table.with_name("away")
     failed = ("error: Failed to load resource: the server responded with a status of 500",)
@@ -300,11 +316,11 @@ def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
         press(page, ["4"])
         wait_until_saved(page, 2)
         expect(page.locator("#saved")).to_have_text("saved")
-    assert [one.label for one in lines(table)] == [LABELS[2], LABELS[3]]
+    assert [one.label for one in lines()] == [LABELS[2], LABELS[3]]
 
 
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
-    browser: Browser, review: Review, table: Path
+    browser: Browser, review: Review, table: Path, lines: Log
 ) -> None:
     row = review.rows("kind=doubtful&count=1")["rows"][0]
     file = table.parent / row["path"]
@@ -324,7 +340,7 @@ def test_a_decision_that_was_not_saved_stays_reported_until_it_is(
         press(page, ["3"])
         wait_until_saved(page, 3)
         expect(page.locator(saved)).to_have_text("saved")
-    assert len(lines(table)) == 3
+    assert len(lines()) == 3
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes("narrow-dark"))

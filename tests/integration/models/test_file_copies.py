@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
@@ -107,7 +107,6 @@ class Disturbed:
         assert found in (None, self._content), "a reader has found a part of the file"
 
 
-@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from(["go on", "delete", "store", "lose a part", "killed"]),
                          max_size=8), max_size=4))  # fmt: skip
 def test_writers_that_are_disturbed_or_killed_leave_all_or_nothing(

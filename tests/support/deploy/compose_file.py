@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import yaml
@@ -17,8 +19,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^{}]*))?\}")
 def composed(file: str = FILES[0], **settings: str) -> dict[str, Any]:
     """One file, with its variables set to `settings` or to their defaults."""
     text = (ROOT / file).read_text("utf-8")
-    whole: dict[str, Any] = yaml.safe_load(_VARIABLE.sub(lambda m: _value(m, settings), text))
-    return whole
+    return copy.deepcopy(_parsed(_VARIABLE.sub(lambda m: _value(m, settings), text)))
 
 
 def services(file: str = FILES[0], **settings: str) -> dict[str, dict[str, Any]]:
@@ -37,6 +38,12 @@ def mib(text: str) -> int:
     """The MiB of a size like 1536m, 6g or Redis' 512mb."""
     number, unit = re.fullmatch(r"(\d+)([mg])b?", text).groups()  # type: ignore[union-attr]
     return int(number) * {"m": 1, "g": 1024}[unit]
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    whole: dict[str, Any] = yaml.safe_load(text)
+    return whole
 
 
 def _value(found: re.Match[str], settings: Mapping[str, str]) -> str:

@@ -26,7 +26,12 @@ def trees(root: Path = ROOT) -> Iterator[tuple[str, ast.Module]]:
     """Each source file of the product, parsed."""
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            yield path.relative_to(root).as_posix(), ast.parse(path.read_bytes())
+            yield path.relative_to(root).as_posix(), _parsed(path)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
 
 
 def passings(tree: ast.AST) -> Iterator[ast.expr]:

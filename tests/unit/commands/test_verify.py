@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
@@ -121,7 +121,6 @@ def _written(row: list[str]) -> str:
     return text.getvalue()
 
 
-@settings(max_examples=200)
 @given(st.data())
 def test_any_other_table_is_refused(whole: tuple[Path, bytes], data: st.DataObject) -> None:
     """Rows dropped, doubled, swapped or appended; a cell edited; a byte changed, cut or added."""

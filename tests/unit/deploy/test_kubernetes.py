@@ -8,9 +8,12 @@ parses it and compares it with the other objects.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import kubernetes_validate
+import kubernetes_validate.utils
 import pytest
 import yaml
 
@@ -33,6 +36,14 @@ UNKNOWN = {"ScaledObject"}
 NAMESPACE = "hangtag"
 VOLUMES = {"persistentVolumeClaim", "emptyDir", "secret", "configMap", "projected"}
 ALL = (*OVERLAYS, JOB, "shelf")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _schemas_that_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        read = kubernetes_validate.utils.schema_contents
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(read))
+        yield
 
 
 @pytest.fixture(params=ALL)

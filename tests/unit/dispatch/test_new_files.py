@@ -47,7 +47,6 @@ def plant(folder: str, files: set[tuple[bytes, bytes]]) -> None:
         path.touch()
 
 
-@settings(max_examples=50)
 @given(sets, sets, sets, st.integers(0, 12), st.booleans())
 def test_the_count_equals_the_difference_of_the_sets(
     before: set[tuple[bytes, bytes]],
@@ -103,7 +102,6 @@ def test_lines_added_to_a_list_are_counted(lines: list[bytes], more: int) -> Non
             assert appeared(options, journal, finished=False) == 0
 
 
-@settings(max_examples=200)
 @given(
     st.lists(st.sampled_from([b"a", b"b", b"c", b""]), min_size=1, max_size=6),
     st.lists(st.sampled_from([b"a", b"b", b"c", b""]), min_size=1, max_size=6),

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal import property_table
@@ -60,7 +60,6 @@ def stored_sums(path: Path) -> JobCounts:
         return found
 
 
-@settings(max_examples=150)
 @given(batches, st.data())
 def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
     predictions: list[list[Row]], data: st.DataObject

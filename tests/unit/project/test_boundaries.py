@@ -96,30 +96,51 @@ def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
     """Without it only one command is missing."""
     need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
     assert need == {"http_endpoint.py", "metric_families.py"}
-    loaded = loaded_after(
-        "import producer.cli.machine.metrics, producer.fleet.commands, producer.jobs.status"
-    )
-    assert "prometheus_client" not in loaded
+    assert "prometheus_client" not in loaded_by_parts("producer")["metrics"]
 
 
 def test_a_command_that_only_reads_loads_no_celery() -> None:
     """It takes a third of the time that such a command may take."""
-    reading = "producer.jobs.status, producer.models.list_versions, producer.fleet.workers"
-    assert loaded_after(f"import {reading}") & {"celery", "kombu"} == set()
+    assert loaded_by_parts("producer")["reading"] & {"celery", "kombu"} == set()
 
 
 def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
     never = {"producer", "celery", "kombu", "redis", "numpy", "PIL", "ai_edge_litert", "tensorflow"}
-    assert loaded_after("import worker.health") & never == set()
+    assert loaded_by_parts("worker")["health"] & never == set()
 
 
-def loaded_after(program: str) -> set[str]:
-    """The top-level names that a fresh interpreter has loaded after a program."""
-    return loaded_and_printed(program)[0]
+#: What some processes import, in the order in which each needs more: one interpreter imports all of
+#: a side in turn, so a part has loaded what those before it need.
+PARTS = {
+    "producer": {
+        "reading": "producer.jobs.status, producer.models.list_versions, producer.fleet.workers",
+        "metrics": "producer.cli.machine.metrics, producer.fleet.commands, producer.jobs.status",
+        "classifying": "producer.jobs.classify, producer.jobs.status, producer.stack.stack, "
+        "producer.requests.existing",
+    },
+    "worker": {
+        "health": "worker.health",
+        "promotion": "worker.requests.request_consumer, worker.handlers.manage_versions",
+        "requests": "worker.handlers.train, worker.handlers.check_dataset, "
+        "worker.handlers.evaluate",
+        "batches": "worker.inference.process_state, worker.inference.classify_batch, "
+        "worker.runtimes.litert_runtime",
+    },
+}
+
+
+@cache
+def loaded_by_parts(side: str) -> dict[str, set[str]]:
+    """What a fresh interpreter has loaded after each part of a side and those before it."""
+    program = "import sys\n" + "\n".join(
+        f"import {names}; print(*sys.modules)" for names in PARTS[side].values()
+    )
+    _, printed = loaded_and_printed(program)
+    return dict(zip(PARTS[side], map(top_level, printed.splitlines()), strict=True))
 
 
 def loaded_and_printed(program: str) -> tuple[set[str], str]:
-    """The same, and what the program printed."""
+    """The top-level names that a fresh interpreter has loaded after a program, and its output."""
     done = subprocess.run(
         [sys.executable, "-c", program + "\nimport sys\nprint(); print(*sys.modules)"],
         capture_output=True,
@@ -163,11 +184,9 @@ def test_help_loads_no_heavy_package(command: str) -> None:
 
 def test_a_producer_loads_no_worker_and_no_runtime() -> None:
     never = {"worker", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    modules = (
-        "producer.jobs.classify, producer.jobs.status, producer.stack.stack, "
-        "producer.requests.existing"
-    )
-    assert loaded_after(f"import {modules}") & never == set()
+    loaded = loaded_by_parts("producer")["classifying"]
+    assert "producer" in loaded
+    assert loaded & never == set()
 
 
 @cache
@@ -217,37 +236,19 @@ def test_a_parent_starts_without_searches_for_garbage_and_searches_from_then_on(
     assert printed == "0 True True"
 
 
-@cache
-def loaded_for_requests() -> tuple[set[str], set[str]]:
-    """What a fresh interpreter has loaded for a promotion, and then for every other request."""
-    loaded, promotion = loaded_and_printed(
-        "import worker.requests.request_consumer, worker.handlers.manage_versions, sys\n"
-        "print(*sys.modules)\n"
-        "import worker.handlers.train, worker.handlers.check_dataset, worker.handlers.evaluate"
-    )
-    return top_level(promotion), loaded
-
-
 def test_a_promotion_loads_no_runtime() -> None:
     never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    loaded, _ = loaded_for_requests()
+    loaded = loaded_by_parts("worker")["promotion"]
     assert "worker" in loaded
     assert loaded & never == set()
 
 
 def test_a_request_loads_no_tensorflow_before_it_trains() -> None:
     """It takes seconds, for which a request that is refused or cancelled would not end."""
-    _, loaded = loaded_for_requests()
+    loaded = loaded_by_parts("worker")["requests"]
     assert loaded & {"producer", "tensorflow", "keras", "matplotlib"} == set()
 
 
 def test_a_child_that_classifies_loads_no_tensorflow() -> None:
     never = {"producer", "tensorflow", "keras", "matplotlib"}
-    assert (
-        loaded_after(
-            "import worker.inference.process_state, worker.inference.classify_batch, "
-            "worker.runtimes.litert_runtime"
-        )
-        & never
-        == set()
-    )
+    assert loaded_by_parts("worker")["batches"] & never == set()

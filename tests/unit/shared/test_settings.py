@@ -28,18 +28,25 @@ def test_without_variables_the_defaults_hold() -> None:
     assert Settings.from_env() == Settings(runtime_dir=folder)  # the environment of the tests
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-@given(number=st.integers(1, 10**6))
-def test_every_number_can_be_set(name: str, number: int) -> None:
-    value = read(name, str(number))
-    assert value == number
-    assert type(value) is type(DEFAULTS[name])
+@given(
+    st.fixed_dictionaries(
+        dict.fromkeys(NUMBERS, st.integers(1, 10**6)) | dict.fromkeys(TEXTS, st.text(min_size=1))
+    )
+)
+def test_every_number_and_every_path_can_be_set(chosen: dict[str, int | str]) -> None:
+    variables = {PREFIX + name.upper(): str(value) for name, value in chosen.items()}
+    found = msgspec.structs.asdict(Settings.from_env(variables))
+    assert found == chosen
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in DEFAULTS.items()
+    }
 
 
-@pytest.mark.parametrize("name", TEXTS)
-@given(text=st.text(min_size=1))
-def test_every_path_can_be_set(name: str, text: str) -> None:
-    assert read(name, text) == text
+@pytest.mark.parametrize("name", [*NUMBERS, *TEXTS])
+def test_one_setting_can_be_set_alone(name: str) -> None:
+    assert msgspec.structs.asdict(Settings.from_env({PREFIX + name.upper(): "7"})) == DEFAULTS | {
+        name: 7 if name in NUMBERS else "7"
+    }
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -18,6 +18,7 @@ from tests.integration.state_machines.batches.files import correct_result
 from tests.integration.state_machines.batches.producer import Fuse, Producer
 from tests.integration.state_machines.batches.workers import Child
 from tests.integration.state_machines.batches.world import RECORD, World
+from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 
 TURNS = 20
@@ -154,8 +155,13 @@ def test_results_are_read_while_the_server_refuses_writes(
 
 
 def leave_room(world: World, size: int) -> None:
-    """Delete the payloads, and have the server refuse those of this size and more."""
+    """Delete the payloads, and have the server refuse those of this size and more. A thread of the
+    server frees their memory, which it counts until then."""
     world.lose("payload")
+    wait_for(
+        "the memory of the payloads",
+        lambda: world.client.info("memory")["lazyfree_pending_objects"] == 0,
+    )
     used = world.client.info("memory")["used_memory"]
     world.client.config_set("maxmemory", used + size)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,10 +14,6 @@ from tests.support.processes.fleet import Producer, Worker, wait_for
 
 #: The command of tests/faults/apps/suspended_producer.py.
 PATIENT_PROGRAM = ("tests.faults.apps.suspended_producer",)
-_SETTLE_S = 0.3
-_NEXT_S = 60.0
-#: The producer needs the rest of the second to send its hint.
-_IN_TIME_S = 0.3
 
 
 def lose_a_hint(
@@ -31,43 +26,62 @@ def lose_a_hint(
     """Let the server send the first hint of a suspended producer to an idle worker that cannot
     read it, because `leave` was called during its BRPOP.
 
-    A BRPOP lasts one second, and must not end before the hint: on a busy machine `come_back`
-    undoes a `leave` that took too long.
+    A BRPOP lasts one second. On a busy machine it may end before the hint, which is then taken
+    out of the queue with the others, and put back during a later one.
     """
     wait_for(
         "a producer that is about to hint", lambda: procfs.state(producer.pid) == procfs.STOPPED
     )
-    deadline = time.monotonic() + _NEXT_S
-    while not _left_in_time(client, worker, leave):
-        assert time.monotonic() < deadline, "no BRPOP was left in time"
-        come_back()
+    sent = _calls(client, "lpush")
+    _leave(client, worker, leave)
     procfs.go_on(producer.pid)
-    wait_for("a hint that has left the queue", lambda: _taken(client) == 1, timeout_s=10)
-    time.sleep(_SETTLE_S)
-    assert _taken(client) == 1, "no hint was delivered"
+    wait_for(
+        "a hint for each batch", lambda: _calls(client, "lpush") - sent >= _batches(client) > 0
+    )
+    while not _left(client, sent):
+        procfs.stop(producer.pid)
+        hints = cast(list[bytes], client.lrange(keys.CLASSIFY_QUEUE, 0, -1))
+        client.delete(keys.CLASSIFY_QUEUE)
+        come_back()
+        _leave(client, worker, leave)
+        client.rpush(keys.CLASSIFY_QUEUE, *hints)
+        procfs.go_on(producer.pid)
 
 
-def _left_in_time(client: redis.Redis, worker: Worker, leave: Callable[[], object]) -> bool:
-    """Wait for the start of a BRPOP, and leave. Whether most of its second remains."""
-    before = wait_for("a worker that waits", lambda: _waiting(client, worker))
-    deadline = time.monotonic() + _NEXT_S
-    while (current := _waiting(client, worker)) in (0, before):  # a pause would cost its second
-        assert time.monotonic() < deadline, "there is no next BRPOP"
-    started = time.monotonic()
+def _left(client: redis.Redis, sent: int) -> int:
+    """The number of hints that have left the queue, of those after the first `sent`: the producer
+    repeats a hint that is lost."""
+    with client.pipeline() as pipe:
+        pipe.info("commandstats")
+        pipe.llen(keys.CLASSIFY_QUEUE)
+        statistics, queued = pipe.execute()
+    return _number(statistics, "lpush") - sent - int(queued)
+
+
+def _leave(client: redis.Redis, worker: Worker, leave: Callable[[], object]) -> None:
+    """Call `leave` soon after the worker's next BRPOP has started."""
+    before = _calls(client, "brpop")
+    wait_for("a BRPOP", lambda: _calls(client, "brpop") > before and _waits(client, worker), 60.0)
     leave()
-    return _waiting(client, worker) == current and time.monotonic() - started < _IN_TIME_S
 
 
-def _waiting(client: redis.Redis, worker: Worker) -> int:
-    """The number of the current BRPOP of the only worker; 0 if there is none."""
+def _waits(client: redis.Redis, worker: Worker) -> bool:
+    """Whether the server holds a BRPOP of this worker."""
     connections = cast(list[dict[str, Any]], client.client_list())
     name = f"-{worker.pid}"
-    waiting = [c for c in connections if c["name"].endswith(name) and "b" in c["flags"]]
-    calls = client.info("commandstats").get("cmdstat_brpop", {}).get("calls", 0)
-    return 1 + calls if waiting else 0
+    return any(c["name"].endswith(name) and "b" in c["flags"] for c in connections)
 
 
-def _taken(client: redis.Redis) -> int:
-    """The number of hints that have left the queue. Each waiting batch had one."""
+def _calls(client: redis.Redis, command: str) -> int:
+    """How often the server has run a command."""
+    return _number(client.info("commandstats"), command)
+
+
+def _number(statistics: dict[str, Any], command: str) -> int:
+    return int(statistics.get(f"cmdstat_{command}", {}).get("calls", 0))
+
+
+def _batches(client: redis.Redis) -> int:
+    """The number of batches that wait."""
     payloads = [key for key in job_keys(client) if key.endswith(":payload")]
-    return sum(client.hlen(key) for key in payloads) - client.llen(keys.CLASSIFY_QUEUE)
+    return sum(client.hlen(key) for key in payloads)

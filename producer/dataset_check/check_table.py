@@ -20,6 +20,8 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from shared.errors import Exit, UsageError
 from shared.messages.batch import BatchResult, encode_result, new_id
 from shared.messages.checked_dataset import CheckedRows
@@ -61,9 +63,18 @@ def _is_own(output: Path) -> bool:
         return journal.get(CHECK) is not None and not is_foreign(journal, output)
 
 
-def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bool = False) -> None:
+def write(
+    rows: CheckedRows,
+    card: Card,
+    typed: bytes,
+    output: str,
+    *,
+    force: bool = False,
+    quiet: bool = False,
+) -> None:
     """Write the table and its journal; `typed` is the folder as typed. An earlier table of this
-    output is replaced, and its corrections stay beside it.
+    output is replaced, and its corrections stay beside it. What takes long is displayed, unless
+    `quiet`.
 
     Raises:
         UsageError: as `check_output`.
@@ -84,14 +95,19 @@ def write(rows: CheckedRows, card: Card, typed: bytes, output: str, *, force: bo
         host=socket.gethostname(),
         created=time.time(),
     )
-    with closing(Job(options, restart=True)) as job:
+    with (
+        closing(Job(options, restart=True)) as job,
+        closing(Stages(make_progress(quiet))) as progress,
+    ):
         job.start(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)
             job.journal.commit([frozen], [StoredResult.of(n, encode_result(result), result)])
-        job.table.name_rows(RowFiles(options).sha256)
-        failed = job.journal.totals.failed
-        job.finish(Exit.SOME_FAILED if failed else Exit.OK, job.table.write_table())
+        progress.stage("comparing corrected files", len(rows.paths))
+        job.table.name_rows(RowFiles(options).sha256, progress.passed)
+        progress.stage("writing the table", len(rows.paths))
+        sha256 = job.table.write_table(passed=progress.passed)
+        job.finish(Exit.SOME_FAILED if job.journal.totals.failed else Exit.OK, sha256)
 
 
 def _batch(n: int, some: slice, rows: CheckedRows, typed: bytes) -> tuple[FrozenBatch, BatchResult]:

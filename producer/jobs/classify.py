@@ -176,8 +176,7 @@ def _work(
         raise
     classified = job.journal.totals.done - before
     if run.complete:
-        if why := job.table.name_rows(files.sha256):
-            attempt.report.notice(why)
+        _name_rows(job, files, attempt.report)
         code, sha256 = _placed(job, code, attempt.report)
         queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
@@ -188,9 +187,16 @@ def _work(
     return _End(code, result, _stop(job, code, queue, attempt.report))
 
 
+def _name_rows(job: Job, files: RowFiles, report: ProgressDisplay) -> None:
+    with _displayed(job, report, "comparing corrected files") as progress:
+        why = job.table.name_rows(files.sha256, progress.passed)
+    if why:
+        report.notice(why)
+
+
 def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
     """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
-    with _writing(job, report) as progress:
+    with _displayed(job, report, "writing the table") as progress:
         try:
             return code, job.table.write_table(passed=progress.passed)
         except TooManyRows:  # the summary says so
@@ -198,9 +204,10 @@ def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
 
 
 @contextmanager
-def _writing(job: Job, report: ProgressDisplay) -> Iterator[Stages]:
+def _displayed(job: Job, report: ProgressDisplay, stage: str) -> Iterator[Stages]:
+    """A stage that passes each row of the job."""
     with closing(Stages(report)) as progress:
-        progress.stage("writing the table", job.journal.totals.done)
+        progress.stage(stage, job.journal.totals.done)
         yield progress
 
 
@@ -214,7 +221,7 @@ def _stop(job: Job, code: Exit, queue: JobQueue, report: ProgressDisplay) -> str
         queue.finish()
     if code is not Exit.BUDGET:
         return ""
-    with _writing(job, report) as progress:
+    with _displayed(job, report, "writing the table") as progress:
         part = Path(f"{job.output}{PART_SUFFIX}")
         return job.table.write_part(part, report.notice, progress.passed)
 

@@ -77,12 +77,13 @@ class JobTable:
         """The form of the file."""
         return self._pinned().options.form
 
-    def name_rows(self, sha256_of: Hash) -> str:
+    def name_rows(self, sha256_of: Hash, passed: Callable[[int], None] = lambda rows: None) -> str:
         """Compare the files of rows that decisions may be about, once all rows are there. A table
-        that has all decisions so far has the new lines, too. Returns why that is not possible; the
-        rows of a decision can be named later."""
+        that has all decisions so far has the new lines, too. `passed` gets the rows that were
+        compared. Returns why that is not possible; the rows of a decision can be named later."""
+        labels = self._pinned().card.labels
         try:
-            size = name_rows(self._output, self._journal, self._pinned().card.labels, sha256_of)
+            size = name_rows(self._output, self._journal, labels, sha256_of, passed)
             if size and self.display.corrections == size:
                 size = correction_log.complete_size(correction_log.log_path(self._output))
                 self.display = msgspec.structs.replace(self.display, corrections=size)

@@ -47,7 +47,7 @@ def describe(
         SetupError: the data are not available; or as `submit`.
     """
     place = data_place(data, settings)
-    check_class_folders(place, "show", settings, index=index)
+    check_class_folders(place, "show", settings, index=index, quiet=quiet)
     work = ShowData(place, index)
     if folder is not None:
         check_folder(folder, (GRID, SINGLE), force)

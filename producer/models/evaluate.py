@@ -67,7 +67,7 @@ def evaluate(
     place = "" if data is None else data_place(data, settings)
     input = corrections_input(corrections)
     if place:
-        check_class_folders(place, "evaluate", settings, corrections=input)
+        check_class_folders(place, "evaluate", settings, corrections=input, quiet=quiet)
     check_versions(settings, [model])
     work = Evaluate(
         str(parse(model)), place, max_unreadable, pictures is not None, input_sha256(input)

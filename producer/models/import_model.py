@@ -67,7 +67,7 @@ def import_model(
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     place = data_place(data, settings) if data else ""
     if place:
-        check_class_folders(place, "evaluate", settings)
+        check_class_folders(place, "evaluate", settings, quiet=quiet)
     work = Import(
         name=name,
         labels=read_labels(labels),

@@ -75,7 +75,9 @@ def name_of(folder: str) -> str:
     return name
 
 
-def check_work(work: Train, settings: Settings, corrections: bytes | None) -> None:
+def check_work(
+    work: Train, settings: Settings, corrections: bytes | None, *, quiet: bool = False
+) -> None:
     """Check what is visible from here, before the training waits for others.
     `corrections` is the input of its request.
 
@@ -83,7 +85,7 @@ def check_work(work: Train, settings: Settings, corrections: bytes | None) -> No
         SetupError: the data cannot be learned from, or there is no such teacher.
     """
     learned = _with_earlier(work, settings, corrections)
-    check_class_folders(work.data, "train", settings, corrections=learned)
+    check_class_folders(work.data, "train", settings, corrections=learned, quiet=quiet)
     check_versions(settings, work.teachers)
 
 

@@ -108,15 +108,20 @@ class Meter:
         """What is done or awaited, failures if there are any, rate, time left."""
         if self._awaited and not self._started:
             waited = duration(time.monotonic() - self._awaited_since_s)
-            images = f"{self._total:,} images"
-            counted_so_far = images if self._counted else f"{self._found:,} images found so far"
-            return Figures([f"{self._awaited}, {waited}", counted_so_far])
+            return Figures([f"{self._awaited}, {waited}", *self._counted_so_far()])
         of_total = f"{self._total:,}" if self._counted else f"{self._found:,}+"
         count = f"{self._done:,} of {of_total}"
         failures = [f"{self._failed:,} failed"] if self._failed else []
         texts = [f"{self._stage}: {count}" if self._stage else f"{count} done", *failures]
         share = self._done / self._total if self._started and self._total else None
         return Figures([*texts, *self._pace()], share)
+
+    def _counted_so_far(self) -> list[str]:
+        if self._done < 0:  # nothing counts them
+            return []
+        if self._counted:
+            return [f"{self._total:,} images"]
+        return [f"{self._found:,} images found so far"]
 
     def _pace(self) -> list[str]:
         if not self._per_s:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,9 +21,16 @@ from shared.messages.files import Stamp
 Hash = Callable[[bytes, Stamp, bytes], str | Status]
 
 
-def name_rows(output: Path, journal: BatchReader, labels: Sequence[str], sha256_of: Hash) -> int:
+def name_rows(
+    output: Path,
+    journal: BatchReader,
+    labels: Sequence[str],
+    sha256_of: Hash,
+    passed: Callable[[int], None] = lambda rows: None,
+) -> int:
     """Append a line for each decision that holds for other rows of the journal than its line says.
-    `labels` are those of the job's model. Returns the size of the log that was read.
+    `labels` are those of the job's model. `passed` gets the number of rows that were compared, as
+    they are. Returns the size of the log that was read.
 
     A row whose file cannot be read follows its decision as before.
 
@@ -34,7 +42,7 @@ def name_rows(output: Path, journal: BatchReader, labels: Sequence[str], sha256_
     for line in follower.new():
         decided.add(line)
     if decided.in_force:
-        candidates = _Candidates(decided, journal, sha256_of)
+        candidates = _Candidates(decided, _rows(journal, decided, passed), sha256_of)
         renamed = map(candidates.renamed, decided.in_force.values())
         lines = [decision for decision in renamed if decision is not None]
         if lines:
@@ -42,15 +50,21 @@ def name_rows(output: Path, journal: BatchReader, labels: Sequence[str], sha256_
     return follower.size
 
 
+class _Row(NamedTuple):
+    number: int
+    name: bytes
+    stamp: Stamp
+    content: Content
+
+
 class _Candidates:
     """The rows with the size and CRC-32 of a decision in force."""
 
-    def __init__(self, decided: DecidedRows, journal: BatchReader, sha256_of: Hash) -> None:
+    def __init__(self, decided: DecidedRows, rows: Iterable[_Row], sha256_of: Hash) -> None:
         self._same: dict[str, set[int]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
-        wanted = {known.content for known in decided.in_force.values()}
-        for row, name, stamp, content in _rows(journal, wanted):
+        for row, name, stamp, content in rows:
             decision = decided.of(content, row)
             if decision is not None:
                 self._before.setdefault(decision.sha256, set()).add(row)
@@ -73,11 +87,13 @@ class _Candidates:
 
 
 def _rows(
-    journal: BatchReader, wanted: set[Content]
-) -> Iterator[tuple[int, bytes, Stamp, Content]]:
-    """The labelled rows with these contents: number, path, stamp, content."""
+    journal: BatchReader, decided: DecidedRows, passed: Callable[[int], None]
+) -> Iterator[_Row]:
+    """The labelled rows with the contents of decisions."""
+    wanted = {known.content for known in decided.in_force.values()}
     for batch in journal.row_batches():
         if not wanted.isdisjoint(batch.contents):
             for i, content in enumerate(batch.contents):
                 if content in wanted and batch.statuses[i] == Status.OK.code:
-                    yield batch.first + i, batch.names[i], batch.stamps[i], content
+                    yield _Row(batch.first + i, batch.names[i], batch.stamps[i], content)
+        passed(len(batch))

@@ -71,9 +71,9 @@ class Decisions:
         self._confidence = math.fsum(answers.confidences)
         self._right, self._expected = 0, 0.0  #: of the decided rows
 
-    def prove(self) -> int:
-        """Compare the files of rows that older versions matched by size and CRC-32. Returns the
-        number of decisions for which that is not possible.
+    def prove(self, passed: Callable[[int], None] = lambda rows: None) -> int:
+        """Compare the files of rows that older versions matched by size and CRC-32; `passed` gets
+        the rows that were compared. Returns the number of decisions for which that is not possible.
 
         Raises:
             SetupError: the log is damaged.
@@ -82,7 +82,8 @@ class Decisions:
         if self._decided.unproven:
             # A log that cannot be written is reported with the first decision.
             with SealedJournal(self._output, check=False) as sealed, suppress(SetupError):
-                name_rows(self._output, sealed, self._answers.card.labels, self._files.sha256)
+                labels = self._answers.card.labels
+                name_rows(self._output, sealed, labels, self._files.sha256, passed)
             self.totals()
         return self._decided.unproven
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ def serve(
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
     with row_files.of_table(output, answers.options) as files:
         decisions = Decisions(answers, output, _user(), files)
-        unproven = decisions.prove()
+        unproven = _prove(decisions, len(answers))
         assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
         with _listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
@@ -102,6 +102,12 @@ def _read_answers(output: Path) -> Answers:
         return Answers(output, progress.reached)
     finally:
         progress.close()
+
+
+def _prove(decisions: Decisions, rows: int) -> int:
+    with closing(Stages(make_progress())) as progress:
+        progress.stage("comparing corrected files", rows)
+        return decisions.prove(progress.passed)
 
 
 def _run(guard: Guard, listener: socket.socket, connections: Connections) -> None:

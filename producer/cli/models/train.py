@@ -140,7 +140,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     known = is_known(settings, given["request_id"])  # it has an answer, also without its data
     work = make_work(typed(given), settings, check=not known)
     if not known:
-        check_work(work, settings, input)
+        check_work(work, settings, input, quiet=given["quiet"])
     request = make_request(work, given["request_id"])
     deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
     outcome = submit(

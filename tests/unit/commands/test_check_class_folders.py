@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions
+from producer.pages import worker_process
+from producer.present import meter, progress
+from producer.requests import check_class_folders as module
 from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels import correction_log
@@ -21,9 +27,12 @@ from shared.messages.training import FASHION_MNIST
 from shared.pipes.class_folders_check import FoldersQuestion, Purpose
 from shared.settings import Settings
 from tests.support.jobs import finished_job
+from tests.support.processes import procfs
 from worker.check_class_folders import verdict
 from worker.datasets import fashion_mnist
 
+#: In which a stopped process is waited for.
+TURNS = 5
 HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
 
 
@@ -62,6 +71,39 @@ def test_a_folder_is_judged_as_a_trainer_does(
     else:
         check_class_folders(place, purpose, HERE)
     check_class_folders(place, purpose, ELSEWHERE)  # that folder is on another machine
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_check_that_takes_long_is_displayed_unless_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    """Its process is stopped meanwhile."""
+    place, shown, turns = folder(tmp_path, a=9), list[str](), itertools.count()
+    start, communicate = worker_process.start, subprocess.Popen.communicate
+
+    def stopped(name: str) -> subprocess.Popen[bytes]:
+        process = start(name)
+        procfs.stop(process.pid)
+        return process
+
+    def show(display: progress.Log, text: str) -> None:
+        shown.append(text)
+
+    def wait(process: subprocess.Popen[bytes], *arguments: Any, **options: Any) -> Any:
+        if shown or next(turns) == TURNS:
+            procfs.go_on(process.pid)
+        return communicate(process, *arguments, **options)
+
+    monkeypatch.setattr(worker_process, "start", stopped)
+    monkeypatch.setattr(subprocess.Popen, "communicate", wait)
+    monkeypatch.setattr(module, "DISPLAY_AFTER_S", 0.0)
+    monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0.0)
+    monkeypatch.setattr(progress.Log, "event", show)
+    with pytest.raises(SetupError, match="has one class"):
+        check_class_folders(place, "train", HERE, quiet=quiet)
+    assert {text.partition(",")[0] for text in shown} == (
+        set() if quiet else {"checking the folder"}
+    )
 
 
 def test_the_index_of_an_image_is_checked(tmp_path: Path) -> None:

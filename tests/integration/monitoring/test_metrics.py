@@ -12,7 +12,7 @@ import urllib.error
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import pytest
@@ -77,9 +77,9 @@ def classify(fleet: Fleet, images: Gallery, output: Path) -> Producer:
     return fleet.producer(*arguments, cwd=images.cwd)
 
 
-def output_of(fleet: Fleet, *arguments: str) -> str:
+def output_of(fleet: Fleet, *arguments: str, **settings: str) -> str:
     """The standard output of a command."""
-    command = in_process.run(fleet, *arguments, cwd=Path(TEMP_DIR))
+    command = in_process.run(fleet, *arguments, cwd=Path(TEMP_DIR), **settings)
     assert command.code == Exit.OK, command.story
     return command.out
 
@@ -418,8 +418,30 @@ def test_a_poll_costs_the_same_for_a_job_of_any_size(
     assert abs(large[1] - small[1]) < 500  # bytes: the size of INFO's own reply varies
 
 
+class Seen(NamedTuple):
+    """A job as `status` displays it."""
+
+    here: JobView
+    among_all: JobView
+    displayed: str
+    there: JobView  #: where no job is known
+
+    @property
+    def views(self) -> tuple[JobView, ...]:
+        return self.here, self.among_all, self.there
+
+    @property
+    def has_rates(self) -> bool:
+        return all(one.rate for one in self.views)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the walk has ended, and the journal has the results that Redis counts."""
+        return self.there.file_count is not None and len({one.done for one in self.views}) == 1
+
+
 def test_status_reports_rate_and_time_left_on_any_machine(
-    fleet: Fleet, images: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, images: Gallery, tmp_path: Path
 ) -> None:
     worker = fleet.worker(1)
     output = tmp_path / "out.csv"
@@ -430,28 +452,29 @@ def test_status_reports_rate_and_time_left_on_any_machine(
     at_ms = heartbeats.server_ms(fleet.client)
     other = Heartbeat("o:1:1", "o", 1, keys.CLASSIFY_QUEUE, many, [], 0, 0.0, 0, at_ms, 0, {})
     heartbeats.beat(fleet.client, other, 60)
-    here = _view_with_rate(fleet, view.job)
-    (among_all,) = msgspec.json.decode(output_of(fleet, "status", "--json"), type=list[JobView])
-    displayed = output_of(fleet, "status")
-    # The time left, and before the model the time since the start.
-    assert re.search(r" (s|min)  (\d+ (s|min) ago|now) +fashion-mnist@0", displayed)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no job is known
-    there = _view_with_rate(fleet, view.job)
-    for one in (here, among_all, there):
+    while not (seen := _settled(fleet, view.job, tmp_path)).has_rates:
+        procfs.go_on(held.child)  # a rate is that of the last half minute
+        held = catch(fleet.client, worker.children)
+    for one in seen.views:
         assert one.state is JobState.RUNNING
         assert one.rate
         assert one.left_s == pytest.approx((one.found - one.done) / one.rate, abs=1)
         assert one.found == IMAGES + 1
-    assert there.output == f"{socket.gethostname()}:{output.name}"
+    # The time left, and before the model the time since the start.
+    assert re.search(r" (s|min|h)  (\d+ (s|min) ago|now) +fashion-mnist@0", seen.displayed)
+    assert seen.there.output == f"{socket.gethostname()}:{output.name}"
     procfs.go_on(held.child)
     assert job.wait() == Exit.SOME_FAILED, job.story
 
 
-def _view_with_rate(fleet: Fleet, job: str) -> JobView:
-    """A job as `status` displays it once its walk has ended and its rate is known."""
+def _settled(fleet: Fleet, job: str, elsewhere: Path) -> Seen:
+    def read() -> Seen | None:
+        here = output_of(fleet, "status", job, "--json")
+        (among_all,) = msgspec.json.decode(output_of(fleet, "status", "--json"), type=list[JobView])
+        displayed = output_of(fleet, "status")
+        there = output_of(fleet, "status", job, "--json", XDG_STATE_HOME=str(elsewhere))
+        one, other = (msgspec.json.decode(text, type=JobView) for text in (here, there))
+        seen = Seen(one, among_all, displayed, other)
+        return seen if seen.is_settled else None
 
-    def read() -> JobView | None:
-        view = msgspec.json.decode(output_of(fleet, "status", job, "--json"), type=JobView)
-        return view if view.left_s is not None else None
-
-    return wait_for("a rate", read, poll_s=0.2)
+    return wait_for("the results in the journal", read, poll_s=0.2)

@@ -10,6 +10,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +24,7 @@ from producer.output.csv_cells import unescape
 from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
+from shared.ledger.request_states import RequestView
 from shared.messages.requests import CheckDataset, Import, Work
 from shared.messages.training import Train
 from shared.registry.mirror_writer import publish
@@ -328,7 +330,8 @@ def test_requests_of_every_kind_at_a_broker_go_on(
             train("--cancel", request)
     with Fleet(server, HANGTAG_STORE=str(store), HANGTAG_ROUND_S="0.5") as fleet:
         fleet.worker(2, "worker.trainer")
-        wait_for("the outcomes", lambda: not ledger.open())
+        while seen := progress(ledger):  # trainings take as long as the machine needs
+            wait_for("progress of a request", partial(_has_changed, ledger, seen))
     outcomes = {request: request_store.outcome(store, request) for request in kinds}
     assert {kinds[request] for request, one in outcomes.items() if one is None} == set(LONG)
     assert [one.error for one in outcomes.values() if one is not None and not one.ok] == []
@@ -337,6 +340,15 @@ def test_requests_of_every_kind_at_a_broker_go_on(
     assert registry.aliases("promoted") == {"production": 2}
     assert registry.aliases("rolled") == {"production": 1}
     assert (registry.versions("pruned"), registry.versions("removed")) == ([1, 3], [1, 3])
+
+
+def progress(ledger: RequestLedger) -> dict[str, RequestView | None]:
+    """The open requests, with what has been done of each."""
+    return {request: ledger.get(request) for request in ledger.open()}
+
+
+def _has_changed(ledger: RequestLedger, seen: dict[str, RequestView | None]) -> bool:
+    return progress(ledger) != seen
 
 
 def train(*arguments: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from shared.ledger import request_ledger
+from shared.ledger.request_ledger import MAX_ATTEMPTS
 from tests.integration.state_machines.requests import guards
 from tests.integration.state_machines.requests.history import History
 from tests.mutants.run import check_noticed, tried
@@ -27,6 +28,15 @@ FILES = (PRELUDE, *(f"request/{name}" for name in request_ledger.SCRIPTS))
 @pytest.mark.timeout(1200)
 def test_in_every_history_a_request_has_one_trainer_and_one_end(server: RedisServer) -> None:
     run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
+
+
+def test_the_last_of_many_trainers_may_still_make_progress(server: RedisServer) -> None:
+    """The deaths before it no longer count, also where its lease had ended."""
+    history = History(server)
+    history.start()
+    history.trainers_die_in_turn(request_id="a", owners=["host:1:1"] * (MAX_ATTEMPTS + 1))
+    history.lease_ends("a")
+    history.teardown()
 
 
 @pytest.mark.timeout(900)

@@ -232,14 +232,15 @@ class History(RuleBasedStateMachine):
         """At most one of all trainers that were granted a request holds it."""
         for request_id in IDS:
             fences = {held.fence for held in self.grants if held.request_id == request_id}
-            verdicts = [
-                self.world.requests.renew(request_id, fence, Progress("training"))
-                for fence in fences
-            ]
-            promise(verdicts.count(RenewalVerdict.OK) <= 1)
-            if RenewalVerdict.OK in verdicts:
-                entry = self.world.model.entries[request_id]
-                entry.live, entry.progress = True, Progress("training")
+            held = [fence for fence in fences if self._renewed(request_id, fence)]
+            promise(len(held) <= 1)
+
+    def _renewed(self, request_id: str, fence: int) -> bool:
+        progress = Progress("training")
+        if self.world.renew(request_id, fence, progress) is not RenewalVerdict.OK:
+            return False
+        self._advanced(request_id, fence, progress)
+        return True
 
     def _complete(self, request_id: str) -> None:
         self.world.let_lease_end(request_id)

@@ -24,7 +24,7 @@ from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.ledger import request_store
 from shared.messages.training import FASHION_MNIST
-from shared.pipes.class_folders_check import FoldersQuestion, Purpose
+from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
 from shared.settings import Settings
 from tests.support.jobs import finished_job
 from tests.support.processes import procfs
@@ -46,6 +46,12 @@ def folder(root: Path, **classes: int) -> str:
     return str(root / "photos")
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict without the process that it comes from."""
+    monkeypatch.setattr(module, "_verdict", lambda question, quiet: verdict(question))
+
+
 @pytest.mark.parametrize(
     ("classes", "purpose", "error"),
     [
@@ -60,11 +66,9 @@ def folder(root: Path, **classes: int) -> str:
     ],
 )
 def test_a_folder_is_judged_as_a_trainer_does(
-    tmp_path: Path, classes: dict[str, int], purpose: Purpose, error: str
+    tmp_path: Path, here: None, classes: dict[str, int], purpose: Purpose, error: str
 ) -> None:
     place = folder(tmp_path, **classes)
-    found = verdict(FoldersQuestion(place, purpose))
-    assert error in found.error if error else found.error == ""
     if error:
         with pytest.raises(SetupError, match=error):
             check_class_folders(place, purpose, HERE)
@@ -106,7 +110,14 @@ def test_a_check_that_takes_long_is_displayed_unless_quiet(
     )
 
 
-def test_the_index_of_an_image_is_checked(tmp_path: Path) -> None:
+def test_a_process_of_its_own_has_the_same_verdict(tmp_path: Path) -> None:
+    place = folder(tmp_path, a=9)
+    assert module._verdict(FoldersQuestion(place, "show"), True) == FoldersVerdict()
+    question = FoldersQuestion(place, "train")
+    assert module._verdict(question, True) == verdict(question) != FoldersVerdict()
+
+
+def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:
     place = folder(tmp_path, a=3)
     check_class_folders(place, "show", HERE, index=2)
     with pytest.raises(UsageError, match="there is no image 3; --index goes from 0 to 2"):

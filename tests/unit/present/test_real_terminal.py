@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import shutil
-import subprocess
-import sys
+import struct
+import termios
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from producer.present.style import columns_of
 from shared.errors import Exit
-from tests.support.terminal.pty_run import run
+from tests.support.processes import copied_processes
 from tests.support.terminal.screen import Screen
 
-COMMAND = [sys.executable, "-m", "producer.cli", "models", "list"]
+COMMAND = ("models", "list")
 ROOT = Path(__file__).parents[3]
+
+
+class Done(NamedTuple):
+    code: int
+    text: str  #: what the terminal got
+
+
+def run(
+    *command: str, columns: int, env: dict[str, str], cwd: Path, answer: Path | None = None
+) -> Done:
+    """Run a command to its end. Its errors go to a terminal, and its answer to that or a file."""
+    assert copied_processes.suits(copied_processes.COMMAND, env)
+    ours, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    output = terminal if answer is None else os.open(answer, os.O_WRONLY | os.O_CREAT)
+    process = copied_processes.start(copied_processes.COMMAND, command, cwd, env, output, terminal)
+    for fd in {terminal, output}:
+        os.close(fd)
+    text = b""
+    while data := _read(ours):
+        text += data
+    os.close(ours)
+    return Done(process.wait(), text.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # the command has closed it
+        return b""
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -34,14 +66,14 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def test_a_terminal_gets_colours_unless_they_are_unwanted(
     tmp_path: Path, more: dict[str, str], coloured: bool
 ) -> None:
-    done = run(COMMAND, columns=80, env=environment(tmp_path, **more), cwd=tmp_path)
+    done = run(*COMMAND, columns=80, env=environment(tmp_path, **more), cwd=tmp_path)
     assert done.code == 0, done.text
     assert ("\x1b[" in done.text) == coloured
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_table_fits_the_terminal(tmp_path: Path, columns: int) -> None:
-    done = run(COMMAND, columns=columns, env=environment(tmp_path), cwd=tmp_path)
+    done = run(*COMMAND, columns=columns, env=environment(tmp_path), cwd=tmp_path)
     screen = Screen(1_000)  # without wrapping
     screen.write(done.text)
     lines = screen.text().splitlines()
@@ -54,9 +86,9 @@ def test_a_table_fits_the_terminal(tmp_path: Path, columns: int) -> None:
 def test_errors_fit_the_terminal_also_if_the_answer_is_redirected(
     tmp_path: Path, more: dict[str, str], columns: int
 ) -> None:
-    command = ["sh", "-c", '"$@" > answer', "sh", *COMMAND[:-2], "classify", "absent" * 5]
-    done = run(command, columns=60, env=environment(tmp_path, **more), cwd=tmp_path)
-    assert (done.code, (tmp_path / "answer").read_text()) == (Exit.USAGE, "")
+    env, answer = environment(tmp_path, **more), tmp_path / "answer"
+    done = run("classify", "absent" * 5, columns=60, env=env, cwd=tmp_path, answer=answer)
+    assert (done.code, answer.read_text()) == (Exit.USAGE, "")
     screen = Screen(1_000)  # without wrapping
     screen.write(done.text)
     lines = screen.text().splitlines()
@@ -78,7 +110,13 @@ def test_a_terminal_that_tells_no_width_has_that_of_the_others() -> None:
 def test_a_pipe_gets_every_column_and_colours_on_request_only(
     tmp_path: Path, more: dict[str, str], coloured: bool
 ) -> None:
-    env = environment(tmp_path, **more)
-    done = subprocess.run(COMMAND, env=env, cwd=tmp_path, capture_output=True, text=True)
-    assert ("\x1b[" in done.stdout) == coloured
-    assert "parameters" in done.stdout
+    env, pipe = environment(tmp_path, **more), os.pipe()
+    with open(pipe[0], encoding="utf-8") as ours, open(pipe[1], "w") as theirs:
+        process = copied_processes.start(
+            copied_processes.COMMAND, COMMAND, tmp_path, env, theirs.fileno(), theirs.fileno()
+        )
+        theirs.close()
+        text = ours.read()
+    assert process.wait() == 0
+    assert ("\x1b[" in text) == coloured
+    assert "parameters" in text

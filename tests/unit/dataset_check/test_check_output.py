@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from shared.errors import Exit, UsageError
 from shared.labels.correction_log import log_path
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_check import card, rows_of, write_files
+from tests.unit.formats.test_crash_safety import killed_at
 
 FOREIGN = b"a,b\nmine,1\n"
 
@@ -123,56 +122,20 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_request(
     assert why in refused("-o", output, "--force")
 
 
-#: One process for all points of all cases: each crash is that of a fork.
-_CRASHES = """
-import os, signal, sys
-from pathlib import Path
-from producer.verify.verify import verify
-from shared import failpoints
-from tests.unit.dataset_check.test_check_output import FOREIGN, write
-
-table = Path(sys.argv[1])
-
-def killed_at(number, force):
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] != 0
-    left = [number]
-    def passed(name):
-        left[0] -= 1
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-    failpoints.watch(passed)
-    write(table, force)
-    os._exit(0)
-
-def crashes(before):
-    points, force = 0, before == "file"
+@pytest.mark.parametrize("before", ["nothing", "check", "file"])
+def test_what_a_crash_leaves_is_replaced_by_the_same_command(here: Path, before: str) -> None:
+    """Killed at each failpoint in turn; `--force` only where the first run needed it."""
+    table, points, force = here / "check.csv", 0, before == "file"
     while True:
-        for path in table.parent.glob("check.csv*"):
+        for path in here.glob("check.csv*"):
             path.unlink()
         if before == "check":
             write(table)
         elif before == "file":
             table.write_bytes(FOREIGN)
-        if not killed_at(points + 1, force):
-            return points
+        if not killed_at(lambda: write(table, force), points):
+            break
         points += 1
         write(table, force)
-        assert verify(table).proven, before
-
-for before in sys.argv[2:]:
-    print(crashes(before))
-"""
-BEFORE = ("nothing", "check", "file")
-
-
-def test_what_a_crash_leaves_is_replaced_by_the_same_command(here: Path) -> None:
-    """Killed at each failpoint in turn; `--force` only where the first run needed it."""
-    command = [sys.executable, "-c", _CRASHES, str(here / "check.csv"), *BEFORE]
-    root = Path(__file__).parents[3]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    points = [int(line) for line in done.stdout.split()]
-    assert len(points) == len(BEFORE)
-    assert min(points) > 6
+        assert verify(table).proven
+    assert points > 6

@@ -60,30 +60,6 @@ def table(tmp_path: Path) -> Path:
     return plant(tmp_path)
 
 
-def test_a_rendering_that_is_killed_leaves_a_table_that_the_next_one_replaces(
-    table: Path,
-) -> None:
-    finish(options_of(table.parent, b"photos"))
-    old = table.read_bytes()
-
-    def render() -> None:
-        run("table", str(table), "--min-confidence", "0.5")
-
-    count = len(passages(render))
-    new = table.read_bytes()
-    assert count >= 4
-    assert new != old
-    for nth in range(count):
-        run("table", str(table), "--accept", "all")
-        assert table.read_bytes() == old
-        assert killed_at(render, nth)
-        assert table.read_bytes() in (old, new)
-        with SealedJournal(table) as sealed:
-            assert not is_foreign(sealed, table)
-        run("table", str(table), "--min-confidence", "0.25")
-        assert verify(table).proven
-
-
 def test_of_two_copies_at_once_to_the_same_file_the_second_is_refused(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

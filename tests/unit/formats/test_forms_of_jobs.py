@@ -20,13 +20,14 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.formats.format import Format
-from producer.formats.table_file import LIBRARY
+from producer.formats.table_file import LIBRARY, is_foreign
 from producer.formats.table_formats import FORMATS, format_of, loaded
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
 from producer.journal import schema
 from producer.journal.job_properties import TABLE, Pinned
 from producer.journal.journal import Journal, journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.output.output_path import PART_SUFFIX
 from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
@@ -155,10 +156,15 @@ def test_a_table_is_the_old_one_or_the_new_one_wherever_its_process_is_killed(
 
     count = len(passages(render))
     new = table.read_bytes()
+    assert count >= 4
+    assert new != old
     for nth in range(count):
         run("table", table.name, "--accept", "all")
+        assert table.read_bytes() == old
         assert killed_at(render, nth)
         assert table.read_bytes() in (old, new)
+        with SealedJournal(table) as sealed:
+            assert not is_foreign(sealed, table)
         run("table", table.name, "--min-confidence", "0.25")
         assert verify(table).proven
         assert not list(folder.glob(f"*{DRAFT_SUFFIX}*"))

@@ -15,16 +15,19 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from producer.cli.main import hangtag
+from producer.report import heldout_mistakes, model_report
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import Correction
-from shared.messages.model_card import Preprocessing
+from shared.messages.model_card import Card, Preprocessing, encode_card
+from shared.pipes.mistakes import Found, Question
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
 from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
+from worker import mistakes
 from worker.datasets import find_images
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import read_file
@@ -35,6 +38,7 @@ from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import FILE
 from worker.evaluation.metrics import confusion
+from worker.mistakes import Progress
 
 SPEC = Preprocessing(12, 12, 3)
 LABELS = ("cat", "dog")
@@ -102,6 +106,20 @@ def publish(
     return Registry(store).publish(card, {FILE: heldout_answers.encode(answers)}).ref
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search without the process for it, which other tests here have."""
+
+    def find_here(
+        card: Card, answers: bytes, corrections: bytes | None, on_progress: Progress
+    ) -> Found:
+        limits = heldout_mistakes.MOST, heldout_mistakes.MOST_OF_PAIR
+        question = Question(encode_card(card), answers, *limits, corrections)
+        return mistakes.answer(question, on_progress)
+
+    monkeypatch.setattr(model_report, "find_mistakes", find_here)
+
+
 def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> None:
     found, page = written("fashion-mnist@0", tmp_path / "page.html")
     page.check_harmless()
@@ -140,7 +158,7 @@ def test_mistakes_have_the_paths_of_their_files(
 
 @pytest.mark.parametrize("by_file", [False, True])
 def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_file: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None, by_file: bool
 ) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     inside = folder(tmp_path / "pets")[:4]
@@ -159,7 +177,9 @@ def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
     assert refused.exit_code == Exit.USAGE
 
 
-def test_data_that_are_gone_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_are_gone_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
+) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     paths = folder(tmp_path / "pets")
     ref = publish(tmp_path / "store", paths[:4], [1, 0, 1, 0])

@@ -92,9 +92,16 @@ def train(
         on_epoch(saved.history[-1])
     if schedule.average:
         optimizer.finalize_variable_values(network.trainable_variables)
+    return TrainedNetwork(_exact(network, make), saved.history)
+
+
+def _exact(network: keras.Model, make: Build) -> keras.Model:
+    """The network, or where it computes in bfloat16 another one with its weights."""
+    if all(layer.dtype_policy.name != networks.MIXED for layer in network.layers):
+        return network
     exact = make(networks.EXACT)
     exact.set_weights(network.get_weights())
-    return TrainedNetwork(exact, saved.history)
+    return exact
 
 
 class _Checkpoint:

@@ -86,6 +86,7 @@ class JobQueue:
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
+        fields["found"] = fields.pop("images")
         walking, total = int(progress.total is None), progress.total or 0
         fields |= {"walking": walking, "total": total, "record": encode_job(self.record)}
         fields |= {"rate": progress.rate, "result_bytes": max_result_bytes(self.record.top_k)}

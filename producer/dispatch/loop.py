@@ -241,10 +241,10 @@ class DispatchLoop:
     @property
     def _total(self) -> int | None:
         """The number of files; None until they are counted."""
-        frozen, total = self._journal.totals.found, self._count.total
+        images, total = self._journal.totals.images, self._count.total
         if self._batches.exhausted:
-            return frozen
-        return None if total is None else max(frozen, total)
+            return images
+        return None if total is None else max(images, total)
 
     def _refused(self, why: str) -> None:
         self._outage.over()

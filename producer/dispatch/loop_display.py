@@ -22,7 +22,7 @@ class LoopDisplay:
 
     def progress(self, counts: JobCounts, total: int | None) -> None:
         """Display the rows so far; `total` is the number of files, None until they are counted."""
-        self._meter.note(counts.done, total, counts.found, counts.failed)
+        self._meter.note(counts.done, total, counts.images, counts.failed)
         self._report.show(self._meter)
 
     def state(self, window: Window, trouble: str, early: bool) -> None:

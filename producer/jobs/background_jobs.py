@@ -154,7 +154,7 @@ def _follow(output: Path, quiet: bool) -> JobView | None:
                 report.notice("the job has not started yet; waiting for its producer")
             else:
                 counts = view.counts
-                meter.note(counts.done, view.file_count, counts.found, counts.failed)
+                meter.note(counts.done, view.file_count, counts.images, counts.failed)
                 report.show(meter)
             time.sleep(FOLLOW_S)
             view = read_snapshot(output)
@@ -196,7 +196,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
     job, attempt = properties(Path(view.output)), view.attempt
     part = Path(f"{view.output}{PART_SUFFIX}")
     return Summary(
-        view.job, view.output, view.model, view.found, view.done, view.failed, attempt.classified,
+        view.job, view.output, view.model, view.images, view.done, view.failed, attempt.classified,
         attempt.skipped, attempt.seconds, int(code), view.flagged,
         str(part) if code is Exit.BUDGET and is_own_part(job, part) else "", view.unlisted,
         view.max_file_bytes, promised_view(view).answers,

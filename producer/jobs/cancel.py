@@ -75,7 +75,7 @@ def cancel(job: str, settings: Settings) -> Cancelled:
     if view.state not in (JobState.RUNNING, JobState.CANCELLED):
         _record_cancelled(output, view.job, settings)
         view = read_snapshot(output) or view
-    return Cancelled(view.job, view.state is not JobState.RUNNING, view.done, view.found)
+    return Cancelled(view.job, view.state is not JobState.RUNNING, view.done, view.images)
 
 
 def _cancel_elsewhere(job: str, settings: Settings) -> Cancelled:

@@ -48,7 +48,7 @@ class Summary(msgspec.Struct, frozen=True):
     job: str
     output: str
     model: str
-    found: int = msgspec.field(name="images")
+    images: int  #: in batches so far
     done: int  #: rows so far
     failed: int
     classified: int  #: in this run; the rest in earlier ones
@@ -301,7 +301,7 @@ def _summary(job: Job, end: _End) -> Summary:
         job.record.id,
         str(job.output),
         job.card.ref,
-        totals.found,
+        totals.images,
         totals.done,
         totals.failed,
         result.classified,

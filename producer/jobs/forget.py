@@ -63,7 +63,7 @@ def find(job: str) -> KnownJob:
         if not os.path.lexists(journal_path(output)):
             return KnownJob(job_id, output, "its journal is missing", True, missing=True)
         return KnownJob(job_id, output, "unreadable", True)
-    done = f"{view.done:,} of {counted(view.found, 'image')} done"
+    done = f"{view.done:,} of {counted(view.images, 'image')} done"
     finished = view.state is JobState.FINISHED
     return KnownJob(view.job, output, f"{view.state}, {done}", not finished)
 

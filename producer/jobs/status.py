@@ -183,7 +183,7 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     try:
         record = decode_job(fields[b"record"])
         flagged = msgspec.json.decode(fields.get(b"flagged", b"{}"), type=dict[str, Count])
-        frozen, done, failed, total = (
+        images, done, failed, total = (
             _count(fields, f) for f in (b"found", b"done", b"failed", b"total")
         )
         rate = float(fields.get(b"rate", b"0"))
@@ -197,11 +197,11 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
     output = f"{record.host}:{record.output}"
     model = f"{record.name}@{record.version}"
     view = JobView(
-        job, state, frozen, done, failed, model, output, flagged=flagged, created=record.created
+        job, state, images, done, failed, model, output, flagged=flagged, created=record.created
     )
     if state is not JobState.RUNNING or b"rate" not in fields or not 0 <= rate <= RATE_MAX:
         return view
-    known = None if fields.get(b"walking") != b"0" else total or frozen
+    known = None if fields.get(b"walking") != b"0" else total or images
     left = left_s(known, done, rate)
     return msgspec.structs.replace(view, rate=rate, left_s=left, file_count=known)
 

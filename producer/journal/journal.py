@@ -182,14 +182,14 @@ class Journal(BatchReader, JobProperties):
             for n in damaged:
                 self.reopened += records.reopen(self._db, n)
             before, self.totals = self.totals, self._sum()
-            if self.totals.found != before.found:
+            if self.totals.images != before.images:
                 raise sqlite3.DatabaseError("batches are missing")
 
     def _freeze(self, batch: FrozenBatch) -> None:
         record = recorded(batch)
         records.insert(self._db, record)
         if record.places is None:
-            self.totals.found += record.images
+            self.totals.images += record.images
         else:
             retries.reached(self._db, batch.places[-1])
 

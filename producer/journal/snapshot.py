@@ -47,7 +47,7 @@ class JobView(msgspec.Struct, frozen=True):
 
     job: str
     state: JobState
-    found: int = msgspec.field(name="images")
+    images: int  #: in batches so far
     done: int
     failed: int
     model: str
@@ -67,7 +67,7 @@ class JobView(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> JobCounts:
         """The numbers of its images."""
-        return JobCounts(self.found, self.done, self.failed, self.flagged)
+        return JobCounts(self.images, self.done, self.failed, self.flagged)
 
 
 def has_journal(output: Path) -> bool:
@@ -118,7 +118,7 @@ def read_snapshot(output: Path) -> JobView | None:
     return JobView(
         record.id,
         state,
-        totals.found,
+        totals.images,
         totals.done,
         totals.failed,
         f"{record.name}@{record.version}",

@@ -22,7 +22,7 @@ PROPERTY = "totals"
 class JobCounts(msgspec.Struct):
     """The numbers of images of a job so far."""
 
-    found: int = msgspec.field(default=0, name="frozen")  #: in frozen batches
+    images: int = msgspec.field(default=0, name="frozen")  #: in batches, whose files are frozen
     done: int = 0  #: without failed rows that are being repeated
     failed: int = 0  #: done, and without a label
     flagged: dict[str, int] = {}  #: by flag, without zeros
@@ -101,6 +101,6 @@ def sums(database: sqlite3.Connection) -> JobCounts:
         "SELECT key, total(value) FROM batch, json_each(flagged) WHERE flagged IS NOT NULL"
         " GROUP BY key"
     )
-    frozen, done, failed = map(int, row)
+    images, done, failed = map(int, row)
     # In the order of `shared/image_status.py`, not of the rows.
-    return JobCounts(frozen, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))
+    return JobCounts(images, done, failed, add_flags({}, {key: int(n) for key, n in flagged}))

@@ -155,8 +155,8 @@ def _may_succeed(summary: Summary) -> bool:
 
 
 def _images(summary: Summary) -> str:
-    images = counted(summary.found, "image")
-    return images if summary.done == summary.found else f"{summary.done:,} of {images}"
+    images = counted(summary.images, "image")
+    return images if summary.done == summary.images else f"{summary.done:,} of {images}"
 
 
 def _pace(summary: Summary) -> str:

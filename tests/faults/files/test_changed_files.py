@@ -32,7 +32,7 @@ def test_a_row_is_of_the_first_read_or_reports_the_change(stage: Scenario) -> No
     view = producer.view
     assert view is not None
     assert view.done == 0
-    assert view.found <= LATER  # it has not been read
+    assert view.images <= LATER  # it has not been read
     files = [stage.gallery.cwd / path for path in stage.gallery.paths]
     other = files[IMAGES // 2].read_bytes()
     files[CHANGED].write_bytes(other)

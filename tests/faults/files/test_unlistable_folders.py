@@ -93,7 +93,7 @@ def test_a_resumed_job_counts_each_folder_that_was_skipped_before_once(
     late = classify(stage, "--timeout", "4")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
-    assert 0 < late.view.found < IMAGES / 2, "the walk reached the last folder"
+    assert 0 < late.view.images < IMAGES / 2, "the walk reached the last folder"
     assert late.view.unlisted.count == 1
     some[0].chmod(0o755)
     worker = stage.fleet.worker()

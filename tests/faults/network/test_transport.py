@@ -197,7 +197,7 @@ class TestFilesThatChange:
         view = producer.view
         assert view is not None
         files = [stage.gallery.cwd / path for path in stage.gallery.paths]
-        assert view.found < len(files)
+        assert view.images < len(files)
         other, gone = files[len(files) // 2].read_bytes(), files[GONE].read_bytes()
         for changed in (CHANGED, LATER):
             files[changed].write_bytes(other)

@@ -96,7 +96,7 @@ def test_the_old_table_stays_until_the_new_one_takes_its_place(stage: Scenario) 
     assert retry.wait() == Exit.INTERRUPTED, retry.story
     view = retry.view
     assert view is not None
-    assert (view.state, view.found - view.done) == (JobState.PAUSED, len(broken))
+    assert (view.state, view.images - view.done) == (JobState.PAUSED, len(broken))
     assert stage.output.read_bytes() == old
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify())  # the plain command resumes the retry

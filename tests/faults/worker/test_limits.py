@@ -37,7 +37,7 @@ def test_a_timeout_leaves_a_job_that_the_same_command_resumes(stage: Scenario) -
     late = stage.classify("--timeout", "4")
     assert late.wait() == Exit.INTERRUPTED, late.story
     assert late.view is not None
-    assert late.view.done < late.view.found
+    assert late.view.done < late.view.images
     assert not stage.output.exists()
     worker = stage.fleet.worker()
     stage.check_finished(stage.classify(), Exit.SOME_FAILED)

@@ -128,4 +128,4 @@ def _stored(stage: Scenario) -> int:
 
 def _idle(producer: Producer) -> JobView | None:
     view = producer.view
-    return view if view is not None and view.done == view.found else None
+    return view if view is not None and view.done == view.images else None

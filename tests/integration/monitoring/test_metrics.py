@@ -458,8 +458,8 @@ def test_status_reports_rate_and_time_left_on_any_machine(
     for one in seen.views:
         assert one.state is JobState.RUNNING
         assert one.rate
-        assert one.left_s == pytest.approx((one.found - one.done) / one.rate, abs=1)
-        assert one.found == IMAGES + 1
+        assert one.left_s == pytest.approx((one.images - one.done) / one.rate, abs=1)
+        assert one.images == IMAGES + 1
     # The time left, and before the model the time since the start.
     assert re.search(r" (s|min|h)  (\d+ (s|min) ago|now) +fashion-mnist@0", seen.displayed)
     assert seen.there.output == f"{socket.gethostname()}:{output.name}"

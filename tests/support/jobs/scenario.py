@@ -92,7 +92,7 @@ class Scenario:
         """Check that there are batches without a result; otherwise the fault met no work."""
         view = producer.view
         assert view is not None
-        assert view.done < view.found, "no batch was under way"
+        assert view.done < view.images, "no batch was under way"
         assert view.done < len(self.gallery.paths) - BATCH_IMAGES, "the job was nearly finished"
 
     def check_finished(self, producer: Producer, code: Exit = Exit.OK) -> None:

@@ -243,7 +243,7 @@ class Producer(Process):
         def poll() -> bool:
             assert self.running, f"it ended too soon\n{self.story}"
             view = self.view
-            return view is not None and view.found >= images
+            return view is not None and view.images >= images
 
         wait_for("the first message", poll)
 

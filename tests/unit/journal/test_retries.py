@@ -110,7 +110,7 @@ def test_the_journal_equals_one_whose_rows_had_their_last_result_at_once(
                     for i, row in enumerate(b)
                 )
                 total = sum(map(len, now))
-                assert (journal.totals.found, journal.totals.done, journal.totals.failed) == (
+                assert (journal.totals.images, journal.totals.done, journal.totals.failed) == (
                     total, total - len(waiting), failed
                 )  # fmt: skip
                 assert stored_sums(path) == journal.totals

@@ -54,7 +54,7 @@ def test_reading_the_totals_costs_no_more_for_a_large_job(tmp_path: Path) -> Non
     small, large = started_job(tmp_path, 1), started_job(tmp_path, 200)
     read_snapshot(small)
     (_, few), (view, many) = cost_of(small), cost_of(large)
-    assert (view.found, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
+    assert (view.images, view.done, view.failed) == (200 * IMAGES, 100 * IMAGES, 100)
     assert view.flagged == {FLAG: 200}
     assert many < few + MORE_BYTES
     # The whole journal is far larger: the test would notice it.
@@ -97,7 +97,7 @@ def test_reading_the_totals_of_a_stopped_job_leaves_no_files(tmp_path: Path) -> 
     before = sorted(tmp_path.iterdir())
     view = read_snapshot(output)
     assert view is not None
-    assert (view.state, view.found) == (JobState.PAUSED, 2 * IMAGES)
+    assert (view.state, view.images) == (JobState.PAUSED, 2 * IMAGES)
     assert sorted(tmp_path.iterdir()) == before
     with closing(Journal(journal_path(output))) as journal:
         journal.put(exit=b"0")  # it is in the log, and not in the file

@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError
 
 from producer.jobs.find_job import NoSuchJob, find_output, whole_id
-from producer.jobs.job_list import list_of_jobs
+from producer.jobs.status_table import status_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.form import paragraphs
@@ -53,10 +53,10 @@ def job_lines(
         listed = views[0] if job else [msgspec.structs.replace(v, answers=None) for v in views]
         return [json_text(listed)]
     if job:
-        return paragraphs(list_of_jobs(views), _answers(views[0]))
+        return paragraphs(status_table(views), _answers(views[0]))
     none = ["no jobs; start one with: hangtag classify DIR"]
     requests = _open_requests(settings)
-    return paragraphs(list_of_jobs(views) if views else none, table(requests) if requests else [])
+    return paragraphs(status_table(views) if views else none, table(requests) if requests else [])
 
 
 def _answers(view: JobView) -> list[str]:

@@ -14,7 +14,7 @@ from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.fleet import workers
 from producer.jobs.classify import Summary
-from producer.jobs.job_list import list_of_jobs
+from producer.jobs.status_table import status_table
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import JobState, JobView
 from producer.journal.totals import AnswerCounts, Failures
@@ -82,7 +82,7 @@ def _status() -> None:
     paused = JobView("0c7vmh3e", JobState.PAUSED, 4_096, 2_048, 0, CARD.ref, "/data/old.csv")
     ages = (job, 5 * 60), (running, 34), (paused, 3 * 86_400)
     views = [msgspec.structs.replace(view, created=NOW_S - age_s) for view, age_s in ages]
-    _echo(list_of_jobs(views, NOW_S))
+    _echo(status_table(views, NOW_S))
 
 
 def _predict() -> None:

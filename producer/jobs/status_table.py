@@ -1,4 +1,4 @@
-"""The jobs as a table, the newest first."""
+"""What `hangtag status` displays: a table of the jobs, the newest first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATES = {
 }
 
 
-def list_of_jobs(views: Sequence[JobView], now_s: float | None = None) -> list[str]:
+def status_table(views: Sequence[JobView], now_s: float | None = None) -> list[str]:
     """The heading and one line for each job; `now_s` is the time in seconds since 1970."""
     now_s = time.time() if now_s is None else now_s
     newest_first = sorted(views, key=lambda view: -view.created)

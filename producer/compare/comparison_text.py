@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from producer.compare.comparison import Comparison, LabelFigures, Side
 from producer.compare.paired_test import SIGNIFICANT
 from producer.present import style
-from producer.present.form import Figure, figures, paragraphs
 from producer.present.formatting import counted, near, one_line, percent
+from producer.present.summary_parts import Figure, figures, paragraphs
 from producer.present.text_table import Column, table
 
 #: Labels with a line; of more, only the most frequent ones.

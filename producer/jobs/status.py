@@ -16,9 +16,9 @@ from producer.jobs.find_job import NoSuchJob, find_output, whole_id
 from producer.jobs.status_table import status_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
-from producer.present.form import paragraphs
 from producer.present.formatting import json_text
 from producer.present.style import columns_of, has_blocks
+from producer.present.summary_parts import paragraphs
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
 from producer.summary.job_text import answer_lines

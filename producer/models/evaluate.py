@@ -12,9 +12,9 @@ from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import check_versions
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
-from producer.present.form import Figure, figures, next_commands, paragraphs
 from producer.present.formatting import counted, one_line, percent
 from producer.present.style import fitted_lines, width
+from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
 from producer.present.text_table import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request

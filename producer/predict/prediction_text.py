@@ -9,9 +9,9 @@ import msgspec
 
 from producer.predict.predictions import Prediction, Predictions
 from producer.present.bars import bar
-from producer.present.form import LabelBar, label_bars, paragraphs
 from producer.present.formatting import counted, one_line
 from producer.present.style import dim, doubtful, failed, good, has_blocks
+from producer.present.summary_parts import LabelBar, label_bars, paragraphs
 from shared.image_status import Status
 
 #: The summary of fewer images has no bars: they are all on the screen.

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from producer.present.form import LABEL_CELLS, Figure
 from producer.present.formatting import one_line, percent
 from producer.present.style import dim, doubtful, name, shortened, width
+from producer.present.summary_parts import LABEL_CELLS, Figure
 from shared.messages.replies import Evaluation
 
 #: The quantile of the normal distribution for 95 %, two-sided.

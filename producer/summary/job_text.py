@@ -6,8 +6,15 @@ from collections.abc import Mapping
 
 from producer.journal.totals import AnswerCounts
 from producer.present import style
-from producer.present.form import Figure, LabelBar, figures, label_bars, next_commands, paragraphs
 from producer.present.formatting import one_line, percent
+from producer.present.summary_parts import (
+    Figure,
+    LabelBar,
+    figures,
+    label_bars,
+    next_commands,
+    paragraphs,
+)
 
 
 def accepted_lines(answers: AnswerCounts, room: int | None = None) -> list[str]:

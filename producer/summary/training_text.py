@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from producer.present.form import Figure, figures, next_commands, paragraphs
 from producer.present.formatting import counted, duration, percent
 from producer.present.style import doubtful, fitted_lines, good
+from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
 from producer.summary.class_figures import accuracy_figure, few_images_line, weakest_lines
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Evaluation, Trained

@@ -68,21 +68,21 @@ class _Embedded(msgspec.Struct):
     chord: None = None
 
 
-class _Form(NamedTuple):
-    """The form of a queue's hints."""
+class _HintKind(NamedTuple):
+    """What the hints of a queue are."""
 
     task: str
     body: Any  #: type of the decoded body
     check: Callable[..., None]  #: raises BadMessage for arguments out of range
 
 
-_CLASSIFY = _Form(CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], check_hint)
-_TRAIN = _Form(TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id)
-_FORMS = {
+_CLASSIFY = _HintKind(CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], check_hint)
+_TRAIN = _HintKind(TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id)
+_KINDS = {
     keys.TRAIN_QUEUE.encode(): _TRAIN,
     **{queue.encode(): _CLASSIFY for queue in served()},
 }
-QUEUES = frozenset(queue.decode() for queue in _FORMS)
+QUEUES = frozenset(queue.decode() for queue in _KINDS)
 
 
 def sanitized(source: bytes, raw: bytes) -> bytes:
@@ -92,21 +92,21 @@ def sanitized(source: bytes, raw: bytes) -> bytes:
         BadMessage: it is not a hint of that queue.
     """
     queue = source.partition(_PRIORITY)[0]
-    form = _FORMS.get(queue)
-    if form is None:
+    kind = _KINDS.get(queue)
+    if kind is None:
         raise BadMessage("its queue is not one of Hangtag's")
     if len(raw) > MAX_MESSAGE_BYTES:
         raise BadMessage(f"it has {len(raw)} bytes, more than {MAX_MESSAGE_BYTES}")
     try:
         message = msgspec.json.decode(raw, type=_Message)
         body = base64.b64decode(message.body, validate=True)
-        arguments = msgspec.json.decode(body, type=form.body)[0]
+        arguments = msgspec.json.decode(body, type=kind.body)[0]
     except (*MISFITS, binascii.Error, ValueError) as error:
         raise BadMessage(str(error) or type(error).__name__) from error
-    if message.headers.task != form.task:
-        raise BadMessage(f"its task is {message.headers.task!r:.60} and not {form.task}")
-    form.check(*arguments)
-    return _rebuilt(queue.decode(), form.task, arguments)
+    if message.headers.task != kind.task:
+        raise BadMessage(f"its task is {message.headers.task!r:.60} and not {kind.task}")
+    kind.check(*arguments)
+    return _rebuilt(queue.decode(), kind.task, arguments)
 
 
 def _rebuilt(queue: str, task: str, arguments: tuple[object, ...]) -> bytes:

@@ -32,7 +32,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
     help: str
     name: str = ""  #: as typed; empty: --FIELD
-    form: str = ""  #: of its value, in the help
+    metavar: str = ""  #: of its value, in the help
     #: For text, what a shell completes; a number that is a `share` may be typed as a percentage.
     kind: Literal["", "model", "version", "recipe", "share"] = ""
     least: float = float("-inf")  #: of a number that differs from the default
@@ -80,7 +80,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
         str,
         Option(
             help="The training data, as DIR: a folder must have one subfolder for each class.",
-            form="fashion-mnist|DIR",
+            metavar="fashion-mnist|DIR",
         ),
     ] = FASHION_MNIST
     epochs: Annotated[
@@ -117,7 +117,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="Train N networks of the recipe first, from other seeds, and teach the new "
             "version with their mean prediction: often better at the same size, for N + 1 times "
             "the time or more.",
-            form="N",
+            metavar="N",
             least=1,
             most=MAX_TEACHERS,
             applies=_has_teachers,
@@ -142,7 +142,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="Time for the trainings that follow the head of photos, together; 0: none "
             f"follow. Default: {recipes.MINUTES_OF_TRIALS:g}. With --recipe {_LIMITED}: the time "
             "for this training.",
-            form="N",
+            metavar="N",
             least=0,
             applies=_has_minutes,
         ),

@@ -32,7 +32,7 @@ HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
 
 
-class NetworkForm(NamedTuple):
+class NetworkBuilder(NamedTuple):
     """A network in place of the recipe's, and what its graph returns besides logits."""
 
     build: Build | None = None  #: untrained, as in `train`
@@ -41,7 +41,7 @@ class NetworkForm(NamedTuple):
     features: int = 0  #: their number
 
 
-PLAIN = NetworkForm()
+PLAIN = NetworkBuilder()
 
 
 class Parts(NamedTuple):
@@ -65,13 +65,17 @@ def load(task: Task) -> Network:
 
 
 class Network(Learner[Parts, Fitted]):
-    """Trains the network of a recipe, or another `form`, after its teachers."""
+    """Trains the network of a recipe, or another `builder`, after its teachers."""
 
     def __init__(
-        self, task: Task, data: DataSet, report: DataReport = NO_REPORT, form: NetworkForm = PLAIN
+        self,
+        task: Task,
+        data: DataSet,
+        report: DataReport = NO_REPORT,
+        builder: NetworkBuilder = PLAIN,
     ) -> None:
         super().__init__(task, report, len(data.examples.labels))
-        self._data, self._form = data, form
+        self._data, self._builder = data, builder
 
     def data(self) -> Parts:
         if self._data.heldout is not None:
@@ -110,7 +114,7 @@ class Network(Learner[Parts, Fitted]):
             state=state,
             options=self.task.work,
             teachers=teachers,
-            build=self._form.build,
+            build=self._builder.build,
             on_epoch=self.task.observer.epoch,
             on_step=self.task.observer.step,
         )
@@ -121,11 +125,11 @@ class Network(Learner[Parts, Fitted]):
             blank_card(work.name, recipe, self._data, work.seed),
             parameters=network.count_params(),
             pixel_bounds=self._data.pixel_bounds,
-            features=self._form.features,
+            features=self._builder.features,
             teachers=fitted.teachers,
         )
         return export(
-            self._form.with_features(network),
+            self._builder.with_features(network),
             card,
             data.held,
             calibration_images(data.learn.images),

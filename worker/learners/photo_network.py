@@ -28,10 +28,10 @@ from worker.export.export import Served
 from worker.inference import outlier_detector
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.network import Fitted, Network, Parts
-from worker.learners.network_forms import form_of
 from worker.learners.photos import PhotoLearner, load_folder
 from worker.learners.pixels import pixels
 from worker.learners.time_limit import seconds_per_image, within
+from worker.learners.trial_networks import builder_of
 from worker.photo_head.fit_outlier_detector import fit_on_held_out
 from worker.photo_head.folds import folds, separated
 from worker.photo_head.out_of_fold import standard_error
@@ -77,7 +77,7 @@ class NetworkOfPhotos(PhotoLearner[Prepared, Fitted]):
         task, folder, work = self.task, self.folder, self.task.work
         held = held_out(folder)
         learn = folder.learn.where(learned(folder, held))
-        form, widths = form_of(task.recipe, learn, len(folder.labels))
+        builder, widths = builder_of(task.recipe, learn, len(folder.labels))
         recipe = within(
             task.recipe,
             len(learn.labels),
@@ -85,13 +85,13 @@ class NetworkOfPhotos(PhotoLearner[Prepared, Fitted]):
             60 * work.minutes,
             task.folder,
             lambda: seconds_per_image(
-                task.recipe, learn, len(folder.labels), form, work.seed, task.folder
+                task.recipe, learn, len(folder.labels), builder, work.seed, task.folder
             ),
             command(work, but=["minutes"]),
             corrected=bool(task.corrections),
         )
         data = _data(folder, learn, held, recipe, task.folder, task.observer.loading)
-        network = Network(task._replace(recipe=recipe), data, form=form)
+        network = Network(task._replace(recipe=recipe), data, builder=builder)
         return Prepared(network, network.data(), recipe, held, widths)
 
     def fit(self, data: Prepared) -> Fitted:

@@ -16,7 +16,7 @@ from shared.messages.model_card import Preprocessing
 from shared.recipes import Recipe
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.examples import Examples
-from worker.learners.network import NetworkForm
+from worker.learners.network import NetworkBuilder
 from worker.learners.pixels import pixels
 from worker.training.fit import train
 from worker.training.schedule import batch_size, plan
@@ -80,7 +80,12 @@ def timed(recipe: Recipe, images: int) -> Recipe:
 
 
 def seconds_per_image(
-    recipe: Recipe, learn: PhotoFeatures, classes: int, form: NetworkForm, seed: int, scratch: Path
+    recipe: Recipe,
+    learn: PhotoFeatures,
+    classes: int,
+    builder: NetworkBuilder,
+    seed: int,
+    scratch: Path,
 ) -> float:
     """The time of a training step and image on this machine, now."""
     assert recipe.size is not None
@@ -88,5 +93,7 @@ def seconds_per_image(
     some = Examples(pixels(few, Preprocessing(*recipe.size), scratch), few.labels)
     single = Examples(some.images[:1], some.labels[:1])
     # The first epoch compiles the network.
-    trained = train(timed(recipe, len(learn.labels)), some, single, classes, seed, build=form.build)
+    trained = train(
+        timed(recipe, len(learn.labels)), some, single, classes, seed, build=builder.build
+    )
     return trained.history[1].seconds / len(some.labels)

@@ -15,9 +15,9 @@ from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
 from producer.journal.snapshot import stored_options
-from producer.present.form import next_commands, paragraphs
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good, has_blocks
+from producer.present.summary_parts import next_commands, paragraphs
 from producer.summary.job_text import answer_lines
 from shared.errors import Exit
 from shared.image_status import Status

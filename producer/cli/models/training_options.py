@@ -46,7 +46,7 @@ def _made(field: str, kind: Any, option: Option) -> Callable[[Function], Functio
         default=_shown(default, option) if default or isinstance(default, str) else None,
         show_default=bool(default),
         multiple=isinstance(default, tuple),
-        metavar=option.form or (MODEL_FORM if option.kind == "version" else None),
+        metavar=option.metavar or (MODEL_FORM if option.kind == "version" else None),
         help=option.help,
     )
 

@@ -40,8 +40,8 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.present.form import next_commands
     from producer.present.formatting import counted, show_json
+    from producer.present.summary_parts import next_commands
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import ViewKind

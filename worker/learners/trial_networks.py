@@ -11,7 +11,7 @@ from shared.recipes import Recipe
 from worker.backbones import backbone_table, efficientnet_lite, weights
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
-from worker.learners.network import NetworkForm
+from worker.learners.network import NetworkBuilder
 from worker.photo_head.linear_head import Head, fit
 from worker.training import networks
 
@@ -20,7 +20,9 @@ PENALTY = 0.01
 FEATURES = "features"
 
 
-def form_of(recipe: Recipe, learn: PhotoFeatures, classes: int) -> tuple[NetworkForm, list[int]]:
+def builder_of(
+    recipe: Recipe, learn: PhotoFeatures, classes: int
+) -> tuple[NetworkBuilder, list[int]]:
     """The network of a recipe for photos, and the widths of the parts of its features.
 
     Raises:
@@ -30,11 +32,11 @@ def form_of(recipe: Recipe, learn: PhotoFeatures, classes: int) -> tuple[Network
         widths = [
             width for width, n in zip(recipe.widths, recipe.blocks, strict=True) for _ in range(n)
         ]
-        return NetworkForm(None, _tapped, sum(widths)), widths
+        return NetworkBuilder(None, _tapped, sum(widths)), widths
     backbone = backbone_table.find(recipe.backbone)
     (head,) = fit(learn.fp32, learn.labels, classes, [PENALTY])
     return (
-        NetworkForm(
+        NetworkBuilder(
             lambda precision: fine_network(backbone, head, recipe.learned_blocks),
             _with_backbone_features,
             backbone.features,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from producer.journal.totals import AnswerCounts, Failures
 from producer.present.bars import parted_bar
-from producer.present.form import LABELS_SHOWN, LabelBar, label_bars, next_commands
 from producer.present.style import width
+from producer.present.summary_parts import LABELS_SHOWN, LabelBar, label_bars, next_commands
 from producer.summary.job_text import answer_lines
 
 ANSWERS = AnswerCounts(

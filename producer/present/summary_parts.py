@@ -1,4 +1,4 @@
-"""The form of every summary: bars of labels, figures with their meaning, and the next commands.
+"""The parts of every summary: bars of labels, figures with their meaning, and the next commands.
 
 All functions return lines with colour codes, which click removes where they are not wanted.
 """

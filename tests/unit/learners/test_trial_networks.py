@@ -11,7 +11,7 @@ import pytest
 from tests.support.backbones import short_backbone
 from worker.backbones import efficientnet_lite, weights
 from worker.backbones.backbone_table import Backbone
-from worker.learners.network_forms import fine_network
+from worker.learners.trial_networks import fine_network
 from worker.photo_head.linear_head import Head
 
 CLASSES, STAGES, BLOCKS = 3, 2, short_backbone.LEARNED_BLOCKS

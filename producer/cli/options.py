@@ -25,8 +25,12 @@ log_json_option = click.option(
 #: A script reads --json, the exit code and the files that were written.
 quiet_option = click.option("--quiet", is_flag=True, help="Print only notices and errors.")
 force_option = click.option("--force", is_flag=True, help="Replace existing plots.")
-pictures_option = click.option(
-    "--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Write its plots to DIR."
+plots_option = click.option(
+    "--pictures",
+    "plots",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write its plots to DIR.",
 )
 corrections_option = click.option(
     "--corrections",

@@ -20,7 +20,7 @@ from producer.present.formatting import counted, percent, typed
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request, user_name
 from producer.requests.open_requests import ELSEWHERE, open_requests
-from producer.requests.submit import data_place, picture, submit
+from producer.requests.submit import answer_file, data_place, submit
 from shared.errors import BrokerAway
 from shared.labels.labelled_files import input_sha256
 from shared.messages import checked_dataset
@@ -98,7 +98,7 @@ def check(
     work = CheckDataset(place, max_unreadable, input_sha256(input))
     request = make_request(work, open_check(settings, work))
     answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedDataset)
-    rows = decode_rows(picture(settings, request.id, checked_dataset.FILE))
+    rows = decode_rows(answer_file(settings, request.id, checked_dataset.FILE))
     card = decode_card(rows.card)
     check_table.write(rows, card, os.fsencode(folder), table, force=force, quiet=quiet)
     findings = Findings(rows)

@@ -78,7 +78,7 @@ def check_can(work: Work) -> None:
 def needs(work: Work) -> Mapping[str, str]:
     """The packages that this work needs in addition to those of a worker."""
     if isinstance(work, Evaluate):
-        return DRAW_PACKAGES if work.pictures else {}
+        return DRAW_PACKAGES if work.plots else {}
     return _NEEDS.get(type(work), {})
 
 

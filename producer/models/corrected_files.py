@@ -28,7 +28,7 @@ def corrections_input(tables: Sequence[Path], *, undone: bool = False) -> bytes 
 
 
 def corrected_files(tables: Sequence[Path], *, undone: bool = False) -> list[LabelledFile]:
-    """The decisions in force of all tables; of one picture the decision of the last table.
+    """The decisions in force of all tables; of one image the decision of the last table.
 
     `undone`: then those that were taken back in every table that has one, without a label.
 

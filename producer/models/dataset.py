@@ -12,7 +12,7 @@ from producer.output import image_file
 from producer.present.text_table import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
-from producer.requests.submit import data_place, picture, submit
+from producer.requests.submit import answer_file, data_place, submit
 from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
 from shared.settings import Settings
@@ -55,7 +55,7 @@ def describe(
     report = submit(settings, request, quiet=quiet).decode(DataReport)
     paths = [] if folder is None else [folder / name for name in (GRID, SINGLE)]
     for path in paths:
-        image_file.write(path, picture(settings, request.id, path.name))
+        image_file.write(path, answer_file(settings, request.id, path.name))
     return DataSetSummary(report, paths)
 
 

@@ -18,7 +18,7 @@ from producer.present.summary_parts import Figure, figures, next_commands, parag
 from producer.present.text_table import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
-from producer.requests.submit import data_place, picture, submit
+from producer.requests.submit import answer_file, data_place, submit
 from producer.summary.class_figures import (
     accuracy_figure,
     few_images_line,
@@ -53,11 +53,11 @@ def evaluate(
     *,
     max_unreadable: float,
     corrections: Sequence[Path] = (),
-    pictures: Path | None = None,
+    plots: Path | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> EvaluatedVersion:
-    """Request an evaluation from the trainer, and write its plots to the folder `pictures`, if
+    """Request an evaluation from the trainer, and write its plots to the folder `plots`, if
     given. Without `data` the version is measured on the data that it was trained on.
 
     Raises:
@@ -70,16 +70,16 @@ def evaluate(
         check_class_folders(place, "evaluate", settings, corrections=input, quiet=quiet)
     check_versions(settings, [model])
     work = Evaluate(
-        str(parse(model)), place, max_unreadable, pictures is not None, input_sha256(input)
+        str(parse(model)), place, max_unreadable, plots is not None, input_sha256(input)
     )
-    if pictures is not None:
-        check_folder(pictures, PLOTS, force)
+    if plots is not None:
+        check_folder(plots, PLOTS, force)
     request = make_request(work)
     evaluated = submit(settings, request, input=input, quiet=quiet).decode(Evaluated)
-    if pictures is None:
+    if plots is None:
         return EvaluatedVersion(evaluated, [])
-    files = {name: picture(settings, request.id, name) for name in PLOTS}
-    return EvaluatedVersion(evaluated, put(pictures, files, force))
+    files = {name: answer_file(settings, request.id, name) for name in PLOTS}
+    return EvaluatedVersion(evaluated, put(plots, files, force))
 
 
 def lines(evaluated: Evaluated, room: int | None = None) -> Iterator[str]:

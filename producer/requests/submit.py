@@ -75,8 +75,8 @@ def check_outcome(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def picture(settings: Settings, request_id: str, name: str) -> bytes:
-    """A plot that belongs to a request's outcome. Raises SetupError if it no longer exists."""
+def answer_file(settings: Settings, request_id: str, name: str) -> bytes:
+    """A file that belongs to a request's outcome. Raises SetupError if it no longer exists."""
     settings = other_stacks.holder(settings, request_id)
     with broker_errors(settings):
         return RequestClient(settings).requests.file(request_id, name)

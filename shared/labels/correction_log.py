@@ -150,7 +150,7 @@ def _is_whole(end: bytes) -> bool:
 
 def append(path: Path, corrections: list[Correction], restated: int | None = None) -> None:
     """Write decisions durably: all of them, or after an error none. With `restated` they repeat
-    decisions in a first part of the log, and give way to later ones of the same pictures.
+    decisions in a first part of the log, and give way to later ones of the same images.
 
     Raises:
         SetupError: they cannot be written; the log is unchanged.

@@ -34,7 +34,8 @@ class Evaluate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="eva
     model: str  #: NAME[@VERSION|@ALIAS]
     data: str = ""  #: empty: the data that it was trained on
     max_unreadable: float = 0.05
-    pictures: bool = False  #: draw plots, which needs Matplotlib
+    #: Whether to draw them, which needs Matplotlib.
+    plots: bool = msgspec.field(default=False, name="pictures")
     corrections: str = ""  #: as in Train
 
 

@@ -116,15 +116,15 @@ def _is_held_out(data: bytes, item: Item) -> bool:
 
 
 def _fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
-    pictures: dict[int, FoundImage] = {}
+    found_images: dict[int, FoundImage] = {}
     parts: tuple[tuple[fashion_mnist.Split, str], ...] = (("train", "training"), ("test", "test"))
     for part, name in parts:
         images = Examples.of(*fashion_mnist.load(part, download=False)).images
         hashes = content_hashes(~images if spec.invert else images)
         for number in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))).tolist():
-            picture = FoundImage(b"", f"{name} image {number}", _png(images[number, ..., 0]))
-            pictures.setdefault(int(hashes[number]), picture)
-    return pictures
+            image = FoundImage(b"", f"{name} image {number}", _png(images[number, ..., 0]))
+            found_images.setdefault(int(hashes[number]), image)
+    return found_images
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:

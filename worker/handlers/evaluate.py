@@ -82,7 +82,7 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     model = load_runtime.load(runtimes.DEFAULT.name, card, served)
     probabilities = _predict(context, model, [part.images for part in parts])
     files = {}
-    if work.pictures:
+    if work.plots:
         context.stage("drawing")
         files = _drawn(card, probabilities, truth)
     evaluation = score(probabilities, truth, card.labels)

@@ -1,1 +1,1 @@
-"""Commands that classify pictures, and that follow and cancel jobs."""
+"""Commands that classify images, and that follow and cancel jobs."""

@@ -13,7 +13,7 @@ from producer.cli.options import (
     corrections_option,
     force_option,
     json_option,
-    pictures_option,
+    plots_option,
     print_answer,
     quiet_option,
     report_drawn,
@@ -45,7 +45,7 @@ from shared.settings import Settings
     help="Fail if a larger share of the files cannot be read as images.",
 )
 @corrections_option
-@pictures_option
+@plots_option
 @force_option
 @quiet_option
 @json_option

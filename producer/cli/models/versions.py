@@ -12,7 +12,7 @@ from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
 from producer.cli.options import (
     force_option,
     json_option,
-    pictures_option,
+    plots_option,
     print_answer,
     print_lines,
     report_drawn,
@@ -58,10 +58,10 @@ def list_models(name: str, as_json: bool) -> None:
     )
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
-@pictures_option
+@plots_option
 @force_option
 @json_option
-def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
+def show(model: str, plots: Path | None, force: bool, as_json: bool) -> None:
     """Show the card of a version.
 
     It has figures, data, files, and the history of the model's aliases.
@@ -74,9 +74,7 @@ def show(model: str, pictures: Path | None, force: bool, as_json: bool) -> None:
     settings = Settings.from_env()
     catalog = load_catalog(settings)
     details = version_details.find(catalog, parse(model or default_model(settings)))
-    written = (
-        version_details.write_plots(catalog, details.card, pictures, force) if pictures else []
-    )
+    written = version_details.write_plots(catalog, details.card, plots, force) if plots else []
     if as_json:
         show_json(details)
     else:

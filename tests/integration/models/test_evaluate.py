@@ -36,7 +36,7 @@ def evaluated(
     model: str = "fashion-mnist@0",
     pictures: bool = True,
 ) -> tuple[Evaluated, dict[str, bytes]]:
-    work = Evaluate(model, str(data), pictures=pictures)
+    work = Evaluate(model, str(data), plots=pictures)
     context, _ = handler_context.make(server, tmp_path / "store", work)
     reply = evaluate.evaluate(context, work)
     assert isinstance(reply.answer, Evaluated)

@@ -41,7 +41,7 @@ class Timings(msgspec.Struct, frozen=True):
     #: dead.
     round_s: float = 5.0
     #: This machine's stack ends after this long without jobs or clients.
-    idle_s: float = 60.0
+    stack_idle_s: float = 60.0
     #: The stack's trainer ends after this long without a request.
     trainer_idle_s: float = 20.0
 

@@ -138,7 +138,7 @@ class Supervisor:
                 self._socket.reopen()
 
     def _unneeded(self, wanted: Desired) -> bool:
-        return not wanted.keep and self._server_client.idle_s() > self._settings.idle_s
+        return not wanted.keep and self._server_client.idle_s() > self._settings.stack_idle_s
 
     def _backlog(self) -> int | None:
         """The backlog; None until the worker is ready, since it says nothing before that."""

@@ -358,7 +358,7 @@ def place() -> Iterator[Place]:
 def test_it_monitors_this_machines_stack_without_keeping_it_up(
     place: Place, server_binary: Path
 ) -> None:
-    place.settings = msgspec.structs.replace(place.settings, idle_s=2.0)
+    place.settings = msgspec.structs.replace(place.settings, stack_idle_s=2.0)
     with Fleet(RedisServer(server_binary)) as nowhere:
         own = {**place.environment, "HANGTAG_REDIS_URL": ""}
         endpoint = Endpoint(nowhere, **own)

@@ -42,7 +42,7 @@ class Place:
             heartbeat_s=0.2,
             heartbeat_ttl_s=4,
             round_s=0.5,
-            idle_s=idle_s,
+            stack_idle_s=idle_s,
             trainer_idle_s=1.0,
         )
         self._others = dict[int, bytes]()

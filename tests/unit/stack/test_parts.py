@@ -145,9 +145,9 @@ def test_a_process_of_the_stack_has_the_callers_settings(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://elsewhere")
-    settings = Settings(runtime_dir="run", store="models", idle_s=2.5)
+    settings = Settings(runtime_dir="run", store="models", stack_idle_s=2.5)
     found = Settings.from_env(commands.environment(settings))
-    assert (found.redis_url, found.idle_s) == ("", 2.5)
+    assert (found.redis_url, found.stack_idle_s) == ("", 2.5)
     assert (found.runtime_dir, found.store) == (f"{tmp_path}/run", f"{tmp_path}/models")
 
 

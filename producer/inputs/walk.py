@@ -46,7 +46,8 @@ class Walk:
     ) -> None:
         """`before` are the counts of earlier passes, up to the start of this one."""
         self._options, self._report = options, report
-        # Before the walk: a folder that vanishes, like that of an unplugged disk, is an error.
+        # Which arguments are files is known before the walk: a folder that vanishes during it, like
+        # that of an unplugged disk, is an error, and no file that is missing.
         known = as_started(options) if options.file_roots is None else options
         self._file_roots = frozenset(known.file_roots or ())
         self._patterns = patterns_of(known)

@@ -224,7 +224,8 @@ class Job:
         for suffix in self._lists - {""}:
             if suffix != self._recorded_list():
                 forget_list(str(self.output), suffix)
-        self.journal.close(remove=not self._earlier and not self.has_started)
+        has_job = self._earlier or self.has_started
+        self.journal.close(remove=not has_job)
 
     def _recorded_list(self) -> str:
         """What the name of the list that the journal names adds to that of the table; or empty."""

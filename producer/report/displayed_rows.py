@@ -29,11 +29,12 @@ TOP_LABELS = 5
 
 
 class Smallest:
-    """The rows with the smallest keys among those that were added; `bound` is the largest key."""
+    """The `size` rows with the smallest keys among those that were added."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[float, int, Row]] = []
+        self._heap: list[tuple[float, int, Row]] = []  #: its first entry has the largest key
+        #: A row with this key, or a larger one, is not among them: at first any row is.
         self.bound = math.inf if size else -math.inf
 
     def add(self, key: float, row: Row) -> None:

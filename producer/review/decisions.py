@@ -153,15 +153,10 @@ class Decisions:
         }
 
     def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, Correction]]:
-        """A line for each of these rows, which names all rows with its bytes."""
-        contents = {self._answers.content(at) for at in labels}
-        hashes = self._hashes(
-            {at for content in contents for at in self._answers.same_content(content)}
-        )
-        rows: dict[str, list[int]] = {}
-        for at, sha256 in sorted(hashes.items()):
-            if isinstance(sha256, str):
-                rows.setdefault(sha256, []).append(self._answers.rows[at])
+        """The rows whose files cannot be used; for each of the others a line, which names all rows
+        with the same bytes."""
+        hashes = self._hashes(self._possible_copies(labels))
+        rows = self._rows_by_sha256(hashes)
         refused: list[Refused] = []
         lines: dict[int, Correction] = {}
         positions = list(labels)
@@ -172,6 +167,19 @@ class Decisions:
             else:
                 lines[at] = self._line(row, at, labels[at], sha256, rows[sha256])
         return refused, lines
+
+    def _possible_copies(self, positions: Iterable[int]) -> set[int]:
+        """The positions of all rows with the size and checksum of one of these."""
+        contents = {self._answers.content(at) for at in positions}
+        return {at for content in contents for at in self._answers.same_content(content)}
+
+    def _rows_by_sha256(self, hashes: Mapping[int, str | Refused]) -> dict[str, list[int]]:
+        """The numbers of the rows with equal bytes, in order."""
+        rows: dict[str, list[int]] = {}
+        for at, sha256 in sorted(hashes.items()):
+            if isinstance(sha256, str):
+                rows.setdefault(sha256, []).append(self._answers.rows[at])
+        return rows
 
     def _line(
         self, row: Row, position: int, label: str, sha256: str, rows: list[int]

@@ -121,6 +121,8 @@ class Folders:
 
 
 def _opened(path: bytes, make: bool) -> int:
+    """A descriptor of a folder, which is entered part by part: no part is a symbolic link, and only
+    the last one must permit that it is listed. With `make` missing parts are created."""
     parts = path.strip(b"/").split(b"/") if path.strip(b"/") else []
     folder = os.open(b"/", _PASS if parts else _FOLDER)
     for number, part in enumerate(parts, 1):

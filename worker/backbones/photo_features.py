@@ -136,6 +136,8 @@ class _Photo(NamedTuple):
 def _of_file(
     item: Item, spec: Preprocessing, graphs: _Graphs, caches: Sequence[FeatureCache]
 ) -> _Photo | Bad:
+    """A file with its row for each cache: that of the image, then that of its mirror image. Only a
+    file of which a cache has no row is decoded."""
     try:
         data = read_file(item.path)
         digest = hashlib.sha256(data).digest()

@@ -46,16 +46,18 @@ class CorrectedWalk(ClassFolderWalk):
         self._files_by_sha256 = {correction.sha256: correction for correction in corrections}
         self.lost: list[LostFile] = []  #: of the last pass
         self._sizes = {correction.size for correction in corrections}
-        folders = {folder_of(label): label for label in self.labels}
-        known, self._own = list(self.labels), len(self.labels)
-        self._corrected: dict[str, int] = {}
-        for correction in sorted(corrections, key=lambda correction: correction.label):
-            # `T-shirt/top` of a card is the class folder `T-shirt_top`.
-            label = folders.setdefault(folder_of(correction.label), correction.label)
-            if label not in known:
-                known.append(label)
-            self._corrected[correction.sha256] = known.index(label)
-        self.labels = tuple(known)
+        self._own = len(self.labels)  #: labels of class folders; those of corrections alone follow
+        #: `T-shirt/top` of a card is the class folder `T-shirt_top`.
+        label_of = {folder_of(label): label for label in self.labels}
+        by_label = sorted(corrections, key=lambda correction: correction.label)
+        for correction in by_label:
+            label_of.setdefault(folder_of(correction.label), correction.label)
+        self.labels = tuple(label_of.values())
+        numbers = {folder: number for number, folder in enumerate(label_of)}
+        #: The number of the label of each content.
+        self._corrected = {
+            correction.sha256: numbers[folder_of(correction.label)] for correction in by_label
+        }
         are_split = any(branch.part != UNDECIDED for branch in self.branches)
         self._elsewhere = TRAINING if are_split else UNDECIDED
 

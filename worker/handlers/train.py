@@ -60,16 +60,16 @@ def train(context: Context, work: Train) -> Reply:
     seconds = time.time() - context.started
     return Reply(
         Trained(
-            card.ref,
-            card.metrics,
-            decided,
-            seconds,
-            corrections.noted(learner.report),
-            card.heldout_error,
-            trials.submit_trials(context, work, learner.images),
-            trials.trials_promote(work),
-            len(corrections.files),
-            corrections.earlier,
+            model=card.ref,
+            metrics=card.metrics,
+            decision=decided,
+            seconds=seconds,
+            data=corrections.noted(learner.report),
+            heldout_error=card.heldout_error,
+            trials=trials.submit_trials(context, work, learner.images),
+            trials_promote=trials.trials_promote(work),
+            corrections=len(corrections.files),
+            earlier_corrections=corrections.earlier,
         )
     )
 

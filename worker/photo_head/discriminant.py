@@ -47,6 +47,8 @@ def _head(
     mean: npt.NDArray[np.float32],
     scale: npt.NDArray[np.float32],
 ) -> Head:
+    """The head for features as they are. `weights` are those of standardized ones; the logit of a
+    class is its weights times what an image has beyond half of the class's centre."""
     bias = -0.5 * (weights * centres.T).sum(0)
     bias[~present] = bias.min() - ABSENT
     kernel = (scale[:, None] * weights).astype(np.float32)

@@ -115,35 +115,37 @@ def _comparison(a: SealedJournal, b: SealedJournal, tally: Tally) -> Comparison:
     only_a = right_a - sum(tally.right_both)
     only_b = right_b - sum(tally.right_both)
     return Comparison(
-        _side(a, tally.failed_a, tally.only_a, tally.examples_a, right_a),
-        _side(b, tally.failed_b, tally.only_b, tally.examples_b, right_b),
-        tally.both,
-        tally.changed,
-        tally.failed_both,
-        tally.labelled,
-        tally.agreed,
-        judged,
-        only_a,
-        only_b,
-        judged - right_a - only_b,
-        p_value(only_a, only_b) if judged else None,
-        sorted(_labels(tally), key=lambda one: (-one.a, -one.b, one.label)),
-        nsmallest(MAX_CONFUSIONS, _confusions(tally), lambda one: (-one.images, one.a, one.b)),
-        tally.judged_by_people,
+        a=_side(a, tally.failed_a, tally.only_a, tally.examples_a, right_a),
+        b=_side(b, tally.failed_b, tally.only_b, tally.examples_b, right_b),
+        both=tally.both,
+        changed=tally.changed,
+        failed_in_both=tally.failed_both,
+        images=tally.labelled,
+        agreed=tally.agreed,
+        judged=judged,
+        only_a_right=only_a,
+        only_b_right=only_b,
+        both_wrong=judged - right_a - only_b,
+        p_value=p_value(only_a, only_b) if judged else None,
+        labels=sorted(_labels(tally), key=lambda one: (-one.a, -one.b, one.label)),
+        confusions=nsmallest(
+            MAX_CONFUSIONS, _confusions(tally), lambda one: (-one.images, one.a, one.b)
+        ),
+        judged_by_people=tally.judged_by_people,
     )
 
 
 def _side(sealed: SealedJournal, failed: int, only: int, examples: list[bytes], right: int) -> Side:
     return Side(
-        _table(sealed),
-        sealed.record.id,
-        sealed.card.ref,
-        sealed.count,
-        sealed.finished,
-        failed,
-        only,
-        [printable(name) for name in examples],
-        right,
+        table=_table(sealed),
+        job=sealed.record.id,
+        model=sealed.card.ref,
+        rows=sealed.count,
+        finished=sealed.finished,
+        failed=failed,
+        only=only,
+        examples=[printable(name) for name in examples],
+        right=right,
     )
 
 
@@ -160,15 +162,15 @@ def _labels(tally: Tally) -> Iterator[LabelFigures]:
         if not (tally.counts_a[i] or tally.counts_b[i] or tally.judged[i]):
             continue
         yield LabelFigures(
-            label,
-            tally.counts_a[i],
-            tally.counts_b[i],
-            tally.agreed_on[i],
-            tally.judged[i],
-            tally.right_a[i],
-            tally.right_b[i],
-            tally.right_a[i] - tally.right_both[i],
-            tally.right_b[i] - tally.right_both[i],
+            label=label,
+            a=tally.counts_a[i],
+            b=tally.counts_b[i],
+            agreed=tally.agreed_on[i],
+            judged=tally.judged[i],
+            right_a=tally.right_a[i],
+            right_b=tally.right_b[i],
+            only_a_right=tally.right_a[i] - tally.right_both[i],
+            only_b_right=tally.right_b[i] - tally.right_both[i],
         )
 
 

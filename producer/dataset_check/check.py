@@ -105,19 +105,19 @@ def check(
     if page is not None:
         check_page.write(findings, card, answer, folder, table=output, page=page, quiet=quiet)
     return DatasetCheck(
-        str(output),
-        answer.data,
-        answer.accuracy,
-        answer.error,
-        len(findings.suspects),
-        findings.expected_wrong,
-        len(findings.disagreeing),
-        tuple(_suspect(findings, i, card.labels) for i in findings.suspects[:NAMED]),
-        len(findings.outliers),
-        findings.copies,
-        findings.near_duplicates,
-        sum(map(findings.crosses, findings.groups)),
-        "" if page is None else str(page),
+        table=str(output),
+        data=answer.data,
+        accuracy=answer.accuracy,
+        error=answer.error,
+        suspects=len(findings.suspects),
+        expected_wrong=findings.expected_wrong,
+        disagreeing=len(findings.disagreeing),
+        first_suspects=tuple(_suspect(findings, i, card.labels) for i in findings.suspects[:NAMED]),
+        unlike_others=len(findings.outliers),
+        copies=findings.copies,
+        near_duplicates=findings.near_duplicates,
+        crossing=sum(map(findings.crosses, findings.groups)),
+        page="" if page is None else str(page),
     )
 
 

@@ -196,11 +196,22 @@ def _summary(view: JobView, code: Exit) -> Summary:
     job, attempt = properties(Path(view.output)), view.attempt
     part = Path(f"{view.output}{PART_SUFFIX}")
     return Summary(
-        view.job, view.output, view.model, view.images, view.done, view.failed, attempt.classified,
-        attempt.skipped, attempt.seconds, int(code), view.flagged,
-        str(part) if code is Exit.BUDGET and is_own_part(job, part) else "", view.unlisted,
-        view.max_file_bytes, promised_view(view).answers,
-    )  # fmt: skip
+        job=view.job,
+        output=view.output,
+        model=view.model,
+        images=view.images,
+        done=view.done,
+        failed=view.failed,
+        classified=attempt.classified,
+        skipped=attempt.skipped,
+        seconds=attempt.seconds,
+        exit_code=int(code),
+        flagged=view.flagged,
+        part=str(part) if code is Exit.BUDGET and is_own_part(job, part) else "",
+        unlisted=view.unlisted,
+        max_file_bytes=view.max_file_bytes,
+        answers=promised_view(view).answers,
+    )
 
 
 def _spawn(arguments: list[str], log: Path, stdin: int | None) -> subprocess.Popen[bytes]:

@@ -43,8 +43,27 @@ def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) ->
     """A row with label names instead of indices. What `rule` does not accept is doubtful."""
     path = row.name.decode(errors="backslashreplace")
     if row.has_failed:
-        return Prediction(path, "", None, row.status, row.status.sentence, "", {}, truth)
+        return Prediction(
+            path=path,
+            label="",
+            confidence=None,
+            status=row.status,
+            error=row.status.sentence,
+            flag="",
+            probabilities={},
+            truth=truth,
+        )
     by_label = dict(row.named(labels))
     label, confidence = next(iter(by_label.items()))
     doubtful = not rule.accepts(row.label, row.confidence, bool(row.flag))
-    return Prediction(path, label, confidence, row.status, "", row.flag, by_label, truth, doubtful)
+    return Prediction(
+        path=path,
+        label=label,
+        confidence=confidence,
+        status=row.status,
+        error="",
+        flag=row.flag,
+        probabilities=by_label,
+        truth=truth,
+        doubtful=doubtful,
+    )

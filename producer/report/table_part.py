@@ -193,15 +193,15 @@ def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[
         if not count and not judged:
             continue
         yield LabelLine(
-            i,
-            names[i],
-            count,
-            count / most,
-            survey.confidence[i] / count if count else None,
-            survey.doubtful[i] / count if count else None,
-            right / survey.judged_of[i] if survey.judged_of[i] else None,
-            right / judged if judged else None,
-            i in shown,
+            label=i,
+            text=names[i],
+            rows=count,
+            share=count / most,
+            confidence=survey.confidence[i] / count if count else None,
+            doubtful=survey.doubtful[i] / count if count else None,
+            precision=right / survey.judged_of[i] if survey.judged_of[i] else None,
+            recall=right / judged if judged else None,
+            shown=i in shown,
         )
 
 

@@ -95,15 +95,15 @@ class Desk:
     def table(self) -> TableFacts:
         """The heading of the page."""
         return TableFacts(
-            self.review,
-            self._name,
-            self.answers.card.ref,
-            len(self.answers),
-            self.decisions.labels,
-            sorted(self._folders),
-            self._counts,
-            self.totals(),
-            self._withdrawn,
+            review=self.review,
+            name=self._name,
+            model=self.answers.card.ref,
+            images=len(self.answers),
+            labels=self.decisions.labels,
+            folders=sorted(self._folders),
+            counts=self._counts,
+            totals=self.totals(),
+            withdrawn=self._withdrawn,
         )
 
     def totals(self) -> Totals:
@@ -155,13 +155,13 @@ class Desk:
         labels = self.answers.card.labels
         folder = self.answers.folder_label(position)
         return ShownRow(
-            position,
-            row.number,
-            printable(row.name),
-            labels[row.label],
-            row.confidence,
-            row.named(labels)[1:],
-            row.flag,
-            "" if folder == NO_LABEL else labels[folder],
-            decided,
+            position=position,
+            row=row.number,
+            path=printable(row.name),
+            guess=labels[row.label],
+            confidence=row.confidence,
+            others=row.named(labels)[1:],
+            flag=row.flag,
+            folder="" if folder == NO_LABEL else labels[folder],
+            decided=decided,
         )

@@ -128,9 +128,16 @@ class Planner:
     def _entry(self, row: PlannedFile, folders: Folders) -> Entry | None:
         name = os.path.basename(row.source)
         draft = Entry(
-            self._sorting, row.number, self._way, State.PLACING, row.source, row.folder, name,
-            row.content or ClassifiedContent(0, b""), 0,
-        )  # fmt: skip
+            sorting=self._sorting,
+            row=row.number,
+            way=self._way,
+            state=State.PLACING,
+            source=row.source,
+            folder=row.folder,
+            name=name,
+            content=row.content or ClassifiedContent(0, b""),
+            inode=0,
+        )
         try:
             if row.content is None:
                 raise FileStays(NEVER_READ)

@@ -111,9 +111,16 @@ def _proof(
             rows += len(batch)
             failed += batch.failed
     return Proof(
-        str(output), not problems, problems, unproven, sealed.record.id, sealed.card.ref, rows,
-        failed, skipped or {},
-    )  # fmt: skip
+        output=str(output),
+        proven=not problems,
+        problems=problems,
+        unproven=unproven,
+        job=sealed.record.id,
+        model=sealed.card.ref,
+        rows=rows,
+        failed=failed,
+        skipped=skipped or {},
+    )
 
 
 def _pinned(sealed: SealedJournal) -> Iterator[str]:

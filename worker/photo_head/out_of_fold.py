@@ -156,15 +156,15 @@ def _measured(fitted: _Fitted, images: _Images, groups: Groups) -> OutOfFold:
     cooling = temperature(fitted.logits, images.labels)
     right = fitted.logits.argmax(1) == images.labels
     return OutOfFold(
-        fitted.head,
-        fitted.penalty,
-        fitted.shrinkage,
-        fitted.logits,
-        cooling,
-        float(right.mean()),
-        standard_error(right, groups),
-        calibration_error(probabilities(fitted.logits, cooling), images.labels),
-        len(images.views) > 1,
+        head=fitted.head,
+        penalty=fitted.penalty,
+        shrinkage=fitted.shrinkage,
+        logits=fitted.logits,
+        temperature=cooling,
+        accuracy=float(right.mean()),
+        error=standard_error(right, groups),
+        ece=calibration_error(probabilities(fitted.logits, cooling), images.labels),
+        mirrored=len(images.views) > 1,
     )
 
 

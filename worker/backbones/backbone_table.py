@@ -1,10 +1,23 @@
-"""The table of backbones: pretrained networks whose weights come in a package."""
+"""The table of backbones: pretrained networks whose weights come in a package.
+
+Another one of a family is a row. Another family is an architecture here, and a module of its name
+beside this one, with the functions of `pretrained.Family`.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from shared.errors import row_named
+from shared.messages.model_card import Pretrained
+
+
+class Architecture(Protocol):
+    """What the module of a family builds a network from."""
+
+    @property
+    def part_widths(self) -> tuple[int, ...]:
+        """Features of each part of the network, in order."""
 
 
 class Stage(NamedTuple):
@@ -17,6 +30,19 @@ class Stage(NamedTuple):
     filters: int
 
 
+class EfficientNetLite(NamedTuple):
+    """Its features are the means of every residual block and of the last convolution."""
+
+    stem: int  #: filters
+    stages: tuple[Stage, ...]
+    head: int  #: filters of the last convolution
+
+    @property
+    def part_widths(self) -> tuple[int, ...]:
+        blocks = [(stage.filters,) * (stage.blocks - 1) for stage in self.stages]
+        return (*(width for stage in blocks for width in stage), self.head)
+
+
 class Backbone(NamedTuple):
     """One row of the table."""
 
@@ -27,17 +53,23 @@ class Backbone(NamedTuple):
     licence: str
     source: str
     size_pixels: int  #: of both sides of its input, in colour
-    stem: int  #: filters
-    stages: tuple[Stage, ...]
-    head: int  #: filters of the last convolution
-    #: Length of its features: the means of every residual block and of the last convolution.
-    features: int
+    family: str  #: the module of this folder that builds it
+    architecture: Architecture
 
     @property
     def part_widths(self) -> tuple[int, ...]:
-        """Features of each residual block, in order, and of the last convolution."""
-        blocks = [(stage.filters,) * (stage.blocks - 1) for stage in self.stages]
-        return (*(width for stage in blocks for width in stage), self.head)
+        """Features of each part of the network, in order."""
+        return self.architecture.part_widths
+
+    @property
+    def features(self) -> int:
+        """The number of all features."""
+        return sum(self.part_widths)
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """What the card of a version says that contains it."""
+        return Pretrained(self.name, self.sha256, self.package, self.licence, self.source)
 
 
 BACKBONES = {
@@ -51,18 +83,20 @@ BACKBONES = {
             licence="Apache-2.0",
             source="https://github.com/tensorflow/tpu, models/official/efficientnet/lite",
             size_pixels=224,
-            stem=32,
-            stages=(
-                Stage(1, 3, 1, 1, 16),
-                Stage(2, 3, 2, 6, 24),
-                Stage(2, 5, 2, 6, 40),
-                Stage(3, 3, 2, 6, 80),
-                Stage(3, 5, 1, 6, 112),
-                Stage(4, 5, 2, 6, 192),
-                Stage(1, 3, 1, 6, 320),
+            family="efficientnet_lite",
+            architecture=EfficientNetLite(
+                stem=32,
+                stages=(
+                    Stage(1, 3, 1, 1, 16),
+                    Stage(2, 3, 2, 6, 24),
+                    Stage(2, 5, 2, 6, 40),
+                    Stage(3, 3, 2, 6, 80),
+                    Stage(3, 5, 1, 6, 112),
+                    Stage(4, 5, 2, 6, 192),
+                    Stage(1, 3, 1, 6, 320),
+                ),
+                head=1280,
             ),
-            head=1280,
-            features=2304,
         ),
     )
 }

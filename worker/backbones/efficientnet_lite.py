@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from shared.errors import SetupError
-from worker.backbones.backbone_table import Backbone, Stage
+from worker.backbones.backbone_table import Backbone, EfficientNetLite, Stage
 from worker.backbones.torch_file import Tensors
 
 #: Input of the network: (value - 127) / 128.
@@ -36,6 +36,17 @@ def build(backbone: Backbone, weights: Tensors) -> keras.Model:
             reason = " ".join(str(error).split())[:200]
             raise SetupError(f"the weights do not fit {backbone.name} ({reason})") from error
     return model
+
+
+def last_layers(backbone: Backbone, blocks: int) -> tuple[str, ...]:
+    """As `pretrained.Family.last_layers`."""
+    count = sum(stage.blocks for stage in _architecture(backbone).stages)
+    return (*(f"blocks_{number}_" for number in range(count - blocks, count)), "conv_head")
+
+
+def _architecture(backbone: Backbone) -> EfficientNetLite:
+    assert isinstance(backbone.architecture, EfficientNetLite)
+    return backbone.architecture
 
 
 class _Layers:
@@ -68,13 +79,13 @@ class _Layers:
 
 
 def _network(backbone: Backbone) -> tuple[keras.Model, dict[str, str]]:
-    side, layers = backbone.size_pixels, _Layers()
+    side, layers, architecture = backbone.size_pixels, _Layers(), _architecture(backbone)
     images = keras.Input((side, side, 3), dtype="uint8", name="images")
     values = keras.layers.Rescaling(1 / RANGE, offset=-CENTRE / RANGE, name="scale")(images)
-    values = layers.convolution(values, "_conv_stem", backbone.stem, 3, 2)
+    values = layers.convolution(values, "_conv_stem", architecture.stem, 3, 2)
     values = layers.activated(values, "_bn0")
     means, number = [], 0
-    for stage in backbone.stages:
+    for stage in architecture.stages:
         for block in range(stage.blocks):
             stride = 1 if block else stage.stride
             inner = _block(layers, values, f"_blocks.{number}.", stage, stride)
@@ -82,7 +93,7 @@ def _network(backbone: Backbone) -> tuple[keras.Model, dict[str, str]]:
                 inner = keras.layers.Add(name=f"block_{number}_add")([values, inner])
                 means.append(_mean(inner, f"block_{number}_mean"))
             values, number = inner, number + 1
-    values = layers.convolution(values, "_conv_head", backbone.head, 1, 1)
+    values = layers.convolution(values, "_conv_head", architecture.head, 1, 1)
     means.append(_mean(layers.activated(values, "_bn1"), "head_mean"))
     features = keras.layers.Concatenate(name="features")(means)
     return keras.Model(images, features, name=_layer(backbone.name)), layers.weights

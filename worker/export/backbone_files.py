@@ -83,10 +83,10 @@ def _hash(data: bytes) -> str:
 
 def _converted(backbone: Backbone, on_part: OnPart) -> BackboneFiles:
     on_part(CONVERTING, 0, 2)
-    from worker.backbones import efficientnet_lite, weights
+    from worker.backbones import pretrained
     from worker.export import convert
 
-    graph = convert.frozen(efficientnet_lite.build(backbone, weights.load(backbone)))
+    graph = convert.frozen(pretrained.build(backbone))
     fp32 = convert.fp32_file(graph)
     on_part(CONVERTING, 1, 2)
     int8 = convert.int8_file(graph, calibration_images(backbone.size_pixels))

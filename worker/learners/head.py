@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import ImageError, SetupError
-from shared.messages.model_card import Card, Pretrained
+from shared.messages.model_card import Card
 from shared.messages.training import Train
-from worker.backbones import backbone_table, efficientnet_lite, weights
+from worker.backbones import backbone_table, pretrained
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import read_file
@@ -202,18 +202,14 @@ def _export(
 ) -> tuple[dict[str, bytes], Card]:
     """The files that runtimes load, which agree, and the card with their form."""
     on_part(BUILDING)
-    network = keras_with_head(
-        efficientnet_lite.build(backbone, weights.load(backbone)), head.weights, head.bias
-    )
+    network = keras_with_head(pretrained.build(backbone), head.weights, head.bias)
     card = msgspec.structs.replace(
         card,
         output="logits",
         features=backbone.features,
         call_images=CALL_IMAGES,
         parameters=network.count_params(),
-        pretrained=Pretrained(
-            backbone.name, backbone.sha256, backbone.package, backbone.licence, backbone.source
-        ),
+        pretrained=backbone.pretrained,
     )
     exact = with_head(folder.files.fp32, head.weights, head.bias)
     served = exact

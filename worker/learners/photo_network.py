@@ -212,7 +212,4 @@ def _pretrained(recipe: Recipe) -> Pretrained | None:
     """The backbone that a version contains."""
     if recipe.network != "fine":
         return None
-    backbone = backbone_table.find(recipe.backbone)
-    return Pretrained(
-        backbone.name, backbone.sha256, backbone.package, backbone.licence, backbone.source
-    )
+    return backbone_table.find(recipe.backbone).pretrained

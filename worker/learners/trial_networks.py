@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 
 from shared.recipes import Recipe
-from worker.backbones import backbone_table, efficientnet_lite, weights
+from worker.backbones import backbone_table, pretrained
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
 from worker.learners.network import NetworkBuilder
@@ -50,12 +50,11 @@ def fine_network(backbone: Backbone, head: Head, blocks: int) -> keras.Model:
 
     Batch normalization stays as it was: the statistics of a small batch would be noise.
     """
-    base = efficientnet_lite.build(backbone, weights.load(backbone))
+    base = pretrained.build(backbone)
     dense = keras.layers.Dense(len(head.bias), name="logits", dtype=networks.EXACT)
     network = keras.Model(base.input, dense(base.output), name="photo_fine")
     dense.set_weights([head.weights, head.bias])
-    count = sum(stage.blocks for stage in backbone.stages)
-    last = (*(f"blocks_{number}_" for number in range(count - blocks, count)), "conv_head")
+    last = pretrained.last_layers(backbone, blocks)
     for layer in base.layers:
         normalizes = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = layer.name.startswith(last) and not normalizes

@@ -19,6 +19,7 @@ CACHE = ROOT / "build" / "backbones"
 #: The sources that the files depend on.
 SOURCES = (
     "constraints.txt",
+    "worker/backbones/backbone_table.py",
     "worker/backbones/efficientnet_lite.py",
     "worker/backbones/torch_file.py",
     "worker/backbones/weights.py",

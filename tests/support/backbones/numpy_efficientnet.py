@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.support.backbones.short_backbone import architecture
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.torch_file import Tensors
 
@@ -34,7 +35,7 @@ def features(backbone: Backbone, weights: Tensors, image: npt.NDArray[np.uint8])
 def _blocks(backbone: Backbone) -> list[tuple[Any, int]]:
     return [
         (stage, stage.stride if first else 1)
-        for stage in backbone.stages
+        for stage in architecture(backbone).stages
         for first in [True] + [False] * (stage.blocks - 1)
     ]
 

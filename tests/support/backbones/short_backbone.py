@@ -19,7 +19,7 @@ import pytest
 from shared import recipes
 from tests.support.backbones import torch_files
 from worker.backbones import backbone_table, weights
-from worker.backbones.backbone_table import Backbone
+from worker.backbones.backbone_table import Backbone, EfficientNetLite
 from worker.backbones.torch_file import Tensors
 
 NAME = "efficientnet-lite0"
@@ -42,10 +42,10 @@ def in_table(
         file=str(file),
         sha256=hashlib.sha256(data).hexdigest(),
         size_pixels=side_pixels,
-        stages=whole.stages[:stages],
-        head=HEAD,
+        architecture=architecture(whole)._replace(
+            stages=architecture(whole).stages[:stages], head=HEAD
+        ),
     )
-    short = short._replace(features=sum(short.part_widths))
     fine = msgspec.structs.replace(
         recipes.find("photo-fine"),
         size=(side_pixels, side_pixels, 3),
@@ -61,10 +61,17 @@ def in_table(
         yield short
 
 
+def architecture(backbone: Backbone) -> EfficientNetLite:
+    """That of a backbone of this family."""
+    assert isinstance(backbone.architecture, EfficientNetLite)
+    return backbone.architecture
+
+
 def _tensors(whole: Backbone, stages: int) -> Tensors:
-    blocks = sum(stage.blocks for stage in whole.stages[:stages])
+    stays = architecture(whole).stages[:stages]
+    blocks = sum(stage.blocks for stage in stays)
     prefixes = ("_conv_stem", "_bn0", *(f"_blocks.{number}." for number in range(blocks)))
-    width = whole.stages[stages - 1].filters
+    width = stays[-1].filters
     last = np.random.default_rng(5).normal(0, np.sqrt(2 / width), (HEAD, width, 1, 1))
     norm = {f"_bn1.{name}": np.full(HEAD, value, "f4") for name, value in _NEUTRAL.items()}
     found = {

@@ -14,6 +14,7 @@ from shared import installation
 from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from tests.support.backbones import numpy_efficientnet, torch_files
+from tests.support.backbones.short_backbone import architecture
 from tests.support.images import shapes
 from worker.backbones import backbone_table, efficientnet_lite, weights
 from worker.backbones.backbone_table import BACKBONES, Backbone
@@ -84,7 +85,8 @@ def test_a_hostile_file_runs_nothing_even_if_its_hash_is_known(tmp_path: Path) -
 
 
 def test_weights_of_another_network_are_refused(tensors: Tensors) -> None:
-    short = LITE0._replace(stages=LITE0.stages[:1])
+    whole = architecture(LITE0)
+    short = LITE0._replace(architecture=whole._replace(stages=whole.stages[:1]))
     with pytest.raises(SetupError, match="the weights do not fit efficientnet-lite0"):
         efficientnet_lite.build(short, tensors)
 

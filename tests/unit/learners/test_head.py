@@ -12,6 +12,7 @@ from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from shared.registry import packaged
 from tests.support.backbones import small_backbone
+from tests.support.backbones.short_backbone import architecture
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
@@ -69,7 +70,9 @@ def test_a_head_that_differs_by_a_thousandth_is_refused(size: float, card: Card)
 SCENES, OF_SCENE = 40, 3
 WHOLE = backbone_table.find("efficientnet-lite0")
 #: Its first features: nothing here depends on their number.
-BACKBONE = WHOLE._replace(stages=WHOLE.stages[:3], head=64)
+BACKBONE = WHOLE._replace(
+    architecture=architecture(WHOLE)._replace(stages=architecture(WHOLE).stages[:3], head=64)
+)
 
 
 def _scenes() -> PhotoFolder:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.backbones import short_backbone
-from worker.backbones import efficientnet_lite, weights
+from tests.support.backbones.short_backbone import architecture
+from worker.backbones import pretrained
 from worker.backbones.backbone_table import Backbone
 from worker.learners.trial_networks import fine_network
 from worker.photo_head.linear_head import Head
@@ -42,13 +43,13 @@ def test_it_starts_with_the_answers_of_the_head(
 ) -> None:
     side = backbone.size_pixels
     images = np.random.default_rng(7).integers(0, 256, (4, side, side, 3), np.uint8)
-    features = efficientnet_lite.build(backbone, weights.load(backbone)).predict_on_batch(images)
+    features = pretrained.build(backbone).predict_on_batch(images)
     expected = head.logits(features)
     np.testing.assert_allclose(network.predict_on_batch(images), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_only_its_last_blocks_and_its_head_learn(backbone: Backbone, network: keras.Model) -> None:
-    count = sum(stage.blocks for stage in backbone.stages)
+    count = sum(stage.blocks for stage in architecture(backbone).stages)
     learning = {layer.name for layer in network.layers if layer.trainable_weights}
     last = tuple(f"blocks_{number}_" for number in range(count - BLOCKS, count))
     assert learning == {

@@ -28,16 +28,12 @@ class GrowingTable:
         """Write final rows for this time."""
         if self._given_up:
             return
-        until = time.monotonic() + seconds
+        until_s = time.monotonic() + seconds
         try:
-            if self._draft is None and next(self._journal.final_row_batches(), None) is not None:
+            if self._draft is None and self._journal.has_final_rows:
                 self._draft = self._start()
-            if self._draft is None:
-                return
-            for batch in self._journal.final_row_batches(self._draft.rules, self._draft.end):
-                self._draft.add(batch)
-                if time.monotonic() >= until:
-                    return
+            if (draft := self._draft) is not None:
+                draft.append(self._journal.final_row_batches(draft.rules, draft.end), until_s)
         except HangtagError:
             self.give_up()
 

@@ -7,7 +7,9 @@ A job opens it as soon as its first rows are there, so its batches may come over
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import IO
@@ -56,12 +58,22 @@ class TableDraft:
             self._writer.begin(table)
             self._opened = opened.pop_all()
 
-    def add(self, batch: RowBatch) -> None:
-        """Append the rows that follow."""
-        with self._errors():
-            self._writer.write(batch)
-        self.counter.add(batch)
-        self.end = batch.end
+    def append(
+        self,
+        batches: Iterable[RowBatch],
+        until_s: float = math.inf,
+        passed: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        """Append the rows that follow, until this time at most, but one batch at least. `passed`
+        gets the number of rows of each batch."""
+        for batch in batches:
+            with self._errors():
+                self._writer.write(batch)
+            self.counter.add(batch)
+            self.end = batch.end
+            passed(len(batch))
+            if time.monotonic() >= until_s:
+                return
 
     def complete(
         self, journal: BatchReader, passed: Callable[[int], None] = lambda rows: None
@@ -69,9 +81,7 @@ class TableDraft:
         """Append the batches that follow, and sync the draft. Returns the SHA-256 of the table, in
         hexadecimal. `passed` gets the number of rows of each batch."""
         passed(self.end.rows)
-        for batch in journal.row_batches(self.rules, self.end):
-            self.add(batch)
-            passed(len(batch))
+        self.append(journal.row_batches(self.rules, self.end), passed=passed)
         with self._errors():
             self._writer.end()
             atomic_file.sync(self._file)

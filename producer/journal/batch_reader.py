@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import takewhile
+from operator import attrgetter
 from pathlib import Path
 
 from producer.journal import records
@@ -56,23 +58,26 @@ class BatchReader:
         """The rows of every finished batch after this position, in order, one batch in memory at a
         time. Raises BadMessage."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, FINISHED, after.n):
-                batch = record.rows(after.rows + 1, rules)
-                yield batch
-                after = batch.end
+            finished = records.read(self._db, FINISHED, after.n)
+            yield from records.row_batches(finished, rules, after)
 
-    def final_row_batches(
-        self, rules: Rules = AS_CLASSIFIED, after: Position = START
-    ) -> Iterator[RowBatch]:
+    @property
+    def has_final_rows(self) -> bool:
+        """Whether `final_row_batches` has any from the start."""
+        with sqlite_errors(self.path):
+            first = self._db.execute(
+                f"SELECT failed IS NOT NULL AND again = 0 FROM batch {_FOLLOWING} LIMIT 1",
+                (START.n,),
+            ).fetchone()
+        return first is not None and bool(first[0])
+
+    def final_row_batches(self, rules: Rules, after: Position) -> Iterator[RowBatch]:
         """Those of the batches that follow without a gap, up to the first one of which a row is
         being repeated: their rows stay as they are while this process has the journal."""
         with sqlite_errors(self.path):
-            for record in records.read(self._db, _FOLLOWING, after.n):
-                if record.failed is None or record.again:
-                    return
-                batch = record.rows(after.rows + 1, rules)
-                yield batch
-                after = batch.end
+            following = records.read(self._db, _FOLLOWING, after.n)
+            final = takewhile(attrgetter("is_final"), following)
+            yield from records.row_batches(final, rules, after)
 
     def names(self) -> Iterator[list[bytes]]:
         """The names of every frozen batch, in order."""

@@ -11,14 +11,14 @@ inside the journal's transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 
 from producer.journal.sqlite_errors import blob, checksum
-from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules, decoded
+from producer.rows.row_batch import AS_CLASSIFIED, Position, RowBatch, Rules, decoded
 from shared.image_status import Flagged, count_flags
 from shared.messages.batch import BatchResult
 from shared.messages.files import STAMP, Stamp, pack_stamps
@@ -69,6 +69,11 @@ class Record(NamedTuple):
     flagged: str | None = None
     again: int = 0
     result: bytes | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has a result, of which no row is being repeated."""
+        return self.failed is not None and not self.again
 
     def rows(self, first: int = 1, rules: Rules = AS_CLASSIFIED) -> RowBatch:
         """The rows of a batch with a result. Raises BadMessage."""
@@ -172,6 +177,14 @@ def read(database: sqlite3.Connection, clause: str, *values: int) -> Iterator[Re
         if not good:
             raise sqlite3.DatabaseError(f"the result of batch {record.n} is damaged")
         yield record
+
+
+def row_batches(finished: Iterable[Record], rules: Rules, after: Position) -> Iterator[RowBatch]:
+    """The rows of batches with results, which follow this position. Raises BadMessage."""
+    for record in finished:
+        batch = record.rows(after.rows + 1, rules)
+        yield batch
+        after = batch.end
 
 
 def damaged(database: sqlite3.Connection) -> list[int]:

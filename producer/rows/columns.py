@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from producer.rows.acceptance import UNKNOWN
@@ -92,9 +93,10 @@ def table_columns(
 def _single(card: Card, rules: Rules) -> Iterator[Column]:
     """The columns of `CHOICES`."""
     yield _displayed(card.labels, rules)
-    yield Decimals(CONFIDENCE, lambda batch: batch.confidences)
-    yield Words("status", BY_CODE, lambda batch: batch.statuses)
-    yield Words("error", [status.sentence for status in BY_CODE], lambda batch: batch.statuses)
+    statuses = attrgetter("statuses")
+    yield Decimals(CONFIDENCE, attrgetter("confidences"))
+    yield Words("status", BY_CODE, statuses)
+    yield Words("error", [status.sentence for status in BY_CODE], statuses)
     yield Words("flag", FLAGS, lambda batch: without(batch.flags, batch.statuses))
     yield Words("model", (card.ref,), lambda batch: bytes(len(batch)))
     yield _label(GUESS, card.labels, 0)

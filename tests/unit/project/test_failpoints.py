@@ -132,7 +132,7 @@ ALONE = {
     "shared/ledger/request_store.py:locked": "an empty file, and a lock that dies with its holder",
     "worker/decoding/tiff.py:_redirect_stderr_to_null": "this process' own standard error",
     "producer/formats/table_file.py:render": "writes to a draft, and `complete` has points",
-    "producer/formats/table_draft.py:add": "the same",
+    "producer/formats/table_draft.py:append": "the same",
     "producer/formats/table_draft.py:write": "the same",
     "producer/demo.py:_run": "the same command starts over",
     "producer/demo.py:_make_images": "the same command starts over",

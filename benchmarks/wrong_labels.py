@@ -100,7 +100,7 @@ def _row(name: str, planted: Planted, checked: Checked, classes: int) -> tuple[s
     return (
         name,
         f"{len(wrong):,}, {classes}",
-        f"{checked.found.accuracy:.1%}",
+        f"{checked.out_of_fold.accuracy:.1%}",
         planted.kind,
         *_shares(listed, wrong)[:2],
         f"{chances[listed].mean():.0%}" if listed.any() else "-",

@@ -33,9 +33,9 @@ class BatchSize:
     def images(self, window: Window) -> int:
         """The most images of the next batch."""
         rate = self._rate.seen(time.monotonic(), self._done)
-        if not rate or not window.slots:
+        if not rate or not window.children:
             self._formed += 1
             return min(UNKNOWN_IMAGES_MAX, FIRST_IMAGES << min(self._formed - 1, 16))
         # Other jobs take their share of each process.
-        of_process = rate * max(1, window.jobs) / window.slots
+        of_process = rate * max(1, window.jobs) / window.children
         return max(FEWEST_IMAGES, int(BATCH_S * of_process))

@@ -13,10 +13,10 @@ from shared.ledger import heartbeats
 from shared.ledger.jobs import SILENT_S, memory_limit, memory_share
 from shared.messages.batch import MAX_FILE_BYTES
 
-BATCHES_PER_SLOT = 2
+BATCHES_PER_CHILD = 2
 #: The smallest batch, as a share of the usual size: each batch costs a message.
 BATCH_SHARE_MIN = 1 / 8
-#: The window before any worker is seen: enough for two child processes.
+#: The window before any worker is seen: enough for two children.
 BATCHES_UNSEEN = 4
 #: Above this share of its memory nothing more is published; workers need the rest for results.
 MEMORY_SHARE_MAX = 0.7
@@ -33,8 +33,8 @@ class Window(msgspec.Struct, frozen=True):
     batch_share: float = 1.0  #: of the usual number of images in a new batch
     workers: tuple[str, ...] = ()  #: the ids of those that are alive and can do the job
     older: tuple[str, ...] = ()  #: the names of those that are alive and cannot
-    slots: int = 0
-    jobs: int = 1  #: that share them
+    children: int = 0  #: of these workers
+    jobs: int = 1  #: that share the children
     memory_share: float = 0.0
     spare_bytes: float = math.inf  #: bytes that may be published until the next poll
 
@@ -52,27 +52,27 @@ def measure(client: redis.Redis, generation: int = 1) -> Window:
     """
     alive = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
     beats = [b for b in alive if b.generation >= generation]
-    slots = sum(len(b.children) for b in beats)
+    children = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
-    batches, batch_share = share(slots, jobs)
+    batches, batch_share = share(children, jobs)
     memory = client.info("memory")
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
     return Window(
         batches, batch_share, tuple(b.id for b in beats),
-        tuple(b.name for b in alive if b not in beats), slots, jobs, memory_share(memory),
+        tuple(b.name for b in alive if b not in beats), children, jobs, memory_share(memory),
         spare_bytes,
     )  # fmt: skip
 
 
-def share(slots: int, jobs: int) -> tuple[int, float]:
+def share(children: int, jobs: int) -> tuple[int, float]:
     """The number of batches that a job may have under way, and their share of the usual size.
 
     A hint waits for all hints before it. So all jobs together have as many images in the queue as
     a single job would have, down to the smallest batches.
     """
-    if not slots:
+    if not children:
         return BATCHES_UNSEEN, 1.0
-    room = BATCHES_PER_SLOT * slots
+    room = BATCHES_PER_CHILD * children
     batches = math.ceil(room / max(1, jobs))
     return batches, max(BATCH_SHARE_MIN, min(1.0, room / (batches * max(1, jobs))))
 

@@ -20,9 +20,9 @@ import msgspec
 
 log = logging.getLogger(__name__)
 #: Time between two polls of the backlog.
-LOOK_EVERY_S = 0.5
+POLL_EVERY_S = 0.5
 #: Number of consecutive polls that are averaged: a single one may fall between two batches.
-LOOKS = 3
+POLLS = 3
 #: Above this number of batches per child some of them wait.
 CROWDED = 1.5
 #: Two batches per child keep it busy.
@@ -83,11 +83,11 @@ def _recent(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[fl
 def _wanted(children: int, seen: tuple[tuple[float, int], ...]) -> float:
     """The number of children for the batches in progress and waiting: more when they crowd for some
     looks, fewer when few were seen for long. `seen` has the time and the number of batches."""
-    recent = [batches for _, batches in seen[-LOOKS:]]
+    recent = [batches for _, batches in seen[-POLLS:]]
     if not children:
         return recent[-1] / BATCHES_PER_CHILD
-    mean = sum(recent) / LOOKS
-    if len(recent) == LOOKS and mean > CROWDED * children:
+    mean = sum(recent) / POLLS
+    if len(recent) == POLLS and mean > CROWDED * children:
         return max(2 * children, mean / BATCHES_PER_CHILD)
     quiet = seen[-1][0] - seen[0][0] > QUIET_S
     most = max(batches for _, batches in seen)
@@ -107,7 +107,7 @@ class Autoscaler:
         if bounds.clamp(before) != before:
             self._target = Target(bounds.clamp(before))
         elif not bounds.fixed and now >= self._due:
-            self._due = now + LOOK_EVERY_S
+            self._due = now + POLL_EVERY_S
             batches = backlog()
             if batches is not None:
                 self._target = decide(self._target, bounds, now, batches)

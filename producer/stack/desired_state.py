@@ -20,7 +20,8 @@ class Desired(msgspec.Struct, frozen=True):
     """The state that `hangtag up` requests."""
 
     keep: bool = False  #: whether the stack stays without jobs
-    workers: int | None = None  #: upper bound on the worker's children; None: the default
+    #: Upper bound on the children of the worker; None: the default.
+    children: int | None = msgspec.field(default=None, name="workers")
     floor: int | None = None  #: lower bound for autoscaling; None disables autoscaling
 
     def bounds(self, settings: Settings) -> Bounds:
@@ -28,13 +29,13 @@ class Desired(msgspec.Struct, frozen=True):
 
         The default is one per core, as far as the container's memory allows.
         """
-        ceiling = self.workers or machine_resources.children(settings.child_memory_mb << 20)
+        ceiling = self.children or machine_resources.children(settings.child_memory_mb << 20)
         return Bounds(ceiling if self.floor is None else min(self.floor, ceiling), ceiling)
 
     def memory_notice(self, settings: Settings) -> str:
         """The notice that memory limits the number of children; empty if it does not, or if a
         number was requested."""
-        if self.workers:
+        if self.children:
             return ""
         return machine_resources.memory_notice(settings.child_memory_mb, "--workers")
 

@@ -134,8 +134,8 @@ def up(settings: Settings, workers: int | None, floor: int | None = None) -> Non
         check_store(settings, folder)
         before = desired_state.load(folder)
         if workers is None and floor is None:
-            workers, floor = before.workers, before.floor
-        desired_state.save(folder, Desired(keep=True, workers=workers, floor=floor))
+            workers, floor = before.children, before.floor
+        desired_state.save(folder, Desired(keep=True, children=workers, floor=floor))
         desired_state.announce(folder)
         try:
             launch(settings, folder)

@@ -74,14 +74,14 @@ def check(context: Context, work: CheckDataset) -> Reply:
     context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
-    answer = CheckedDataset(folder.report, checked.found.accuracy, checked.found.error)
+    answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
     return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})
 
 
 class Checked(NamedTuple):
     """The answers to photos, each by a head that did not learn from it, and what they say."""
 
-    found: OutOfFold
+    out_of_fold: OutOfFold
     folds: Folds
     alike: Groups
     answers: Probabilities
@@ -127,7 +127,7 @@ def _rows(
     odd: Sequence[bool],
     bad: Sequence[Bad],
 ) -> CheckedRows:
-    fitted, answers = checked.found, checked.answers
+    fitted, answers = checked.out_of_fold, checked.answers
     k = min(MAX_LABELS, len(folder.labels))
     best = np.argsort(-answers, axis=1, kind="stable")[:, :k]
     paths = [*photos.paths, *(failure.path for failure in bad)]

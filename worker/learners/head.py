@@ -71,7 +71,7 @@ BUILDING = "building the network"
 class _TriedPrecision(NamedTuple):
     """The head of one precision."""
 
-    found: OutOfFold
+    out_of_fold: OutOfFold
     test: Logits | None  #: of the photos in test/
 
 
@@ -106,12 +106,12 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
         )
 
     def export(self, data: PhotoFolder, fitted: FittedHead) -> Served:
-        chosen, part = fitted.head.found, self.task.observer.part
+        chosen, part = fitted.head.out_of_fold, self.task.observer.part
         files, card = _export(self._backbone, data, chosen.head, fitted.card, part)
         return Served(card, files, chosen.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedHead, served: Served) -> BuiltVersion:
-        chosen, learn = fitted.head.found, data.learn
+        chosen, learn = fitted.head.out_of_fold, data.learn
         detector = _detector(self._backbone, data, served.card)
         count = len(learn.labels)
         predictions = probabilities(chosen.logits, chosen.temperature)
@@ -185,7 +185,9 @@ def _choose(
         card = msgspec.structs.replace(card, precision="fp32", precision_why=precision.REQUESTED)
         return exact, card
     small = fit(int8=True)
-    trial = precision.compare(exact.found.logits, small.found.logits, folder.learn.labels)
+    trial = precision.compare(
+        exact.out_of_fold.logits, small.out_of_fold.logits, folder.learn.labels
+    )
     choice = precision.choose(work.precision, trial)
     card = msgspec.structs.replace(
         card, precision=choice.precision, precision_why=choice.why, precision_trial=trial

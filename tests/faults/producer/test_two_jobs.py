@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.dispatch.loop import POLL_EVERY_S
-from producer.dispatch.window import BATCHES_PER_SLOT
+from producer.dispatch.window import BATCHES_PER_CHILD
 from producer.journal.journal import Journal, journal_path
 from shared.errors import Exit
 from tests.support.jobs.long_job import COMPLETE, HINT, Recorder, Step
@@ -23,7 +23,7 @@ MANY = 8
 #: producer that ignores the others. Measured: 0.5 on a busy machine.
 FULL_BATCHES_FOR_EACH = 1.25
 #: The batches under way of a job that is alone with two children.
-AHEAD = 2 * BATCHES_PER_SLOT
+AHEAD = 2 * BATCHES_PER_CHILD
 #: Batches of the large job per batch of the small one. Measured: 12 for ten, 3 for one.
 AT_MOST_FOR_EACH = 3
 

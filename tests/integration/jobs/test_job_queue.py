@@ -127,8 +127,8 @@ def test_only_workers_that_can_do_a_job_count_for_it(server: RedisServer) -> Non
         )  # fmt: skip
         heartbeats.beat(server.client, beat, 60)
     first, second = measure(server.client), measure(server.client, 2)
-    assert (first.slots, len(first.workers), first.older) == (6, 3, ())
-    assert (second.slots, second.workers, second.older) == (
+    assert (first.children, len(first.workers), first.older) == (6, 3, ())
+    assert (second.children, second.workers, second.older) == (
         4,
         ("new:1:1", "newest:1:1"),
         ("old:1",),

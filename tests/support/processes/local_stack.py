@@ -89,11 +89,11 @@ class Place:
 
         `stack.down` withdraws it.
         """
-        desired_state.save(private_stack_dir(self.settings), Desired(workers=1, floor=0))
+        desired_state.save(private_stack_dir(self.settings), Desired(children=1, floor=0))
 
     def request_one_process(self) -> None:
         """Let the next stack have a worker of one process, instead of one per core."""
-        desired_state.save(private_stack_dir(self.settings), Desired(workers=1))
+        desired_state.save(private_stack_dir(self.settings), Desired(children=1))
 
     def assert_one_of_each(self) -> None:
         """Check that each part has exactly one process."""

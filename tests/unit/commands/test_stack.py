@@ -96,7 +96,7 @@ def test_a_number_is_clamped_to_the_bounds() -> None:
     assert not bounds.fixed
 
 
-@pytest.mark.parametrize("before", [Desired(), Desired(keep=False, workers=3, floor=1)])
+@pytest.mark.parametrize("before", [Desired(), Desired(keep=False, children=3, floor=1)])
 def test_a_failed_start_restores_the_requested_number(
     before: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from producer.cli.main import hangtag
-from producer.dispatch.window import BATCHES_PER_SLOT, BATCHES_UNSEEN, MEMORY_SHARE_MAX
+from producer.dispatch.window import BATCHES_PER_CHILD, BATCHES_UNSEEN, MEMORY_SHARE_MAX
 from producer.fleet.machine_resources import PROCESS_BYTES
 from producer.stack.service import RETIRE_S
 from shared.broker.address import address
@@ -148,7 +148,7 @@ def test_keda_scales_the_workers_by_the_outstanding_batches() -> None:
     (trigger,) = spec["triggers"]
     assert int(trigger["metadata"]["targetValue"]) == children(pod(objects, "worker"))
     # A busy fleet has enough batches to grow; without workers a job has enough to start one.
-    assert BATCHES_PER_SLOT > 1
+    assert BATCHES_PER_CHILD > 1
     assert BATCHES_UNSEEN > 0
     assert "fallback" not in spec  # while Redis is unreachable the number stays
 
@@ -168,7 +168,7 @@ def test_keda_finds_the_metrics_page() -> None:
 def test_the_most_workers_that_keda_starts_do_not_fill_the_server() -> None:
     objects = kustomize.build("overlays/keda")
     most = named(objects, "ScaledObject", "worker")["spec"]["maxReplicaCount"]
-    batches = most * children(pod(objects, "worker")) * BATCHES_PER_SLOT
+    batches = most * children(pod(objects, "worker")) * BATCHES_PER_CHILD
     room = MEMORY_SHARE_MAX * size(server_options(pod(objects, "redis"))["--maxmemory"])
     assert batches * Settings().batch_bytes <= room
 

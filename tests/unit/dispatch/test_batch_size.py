@@ -16,7 +16,7 @@ RATES = st.floats(1, 50_000)
 @given(RATES, st.integers(1, 64), st.integers(1, 8))
 def test_a_batch_takes_a_process_a_second(rate: float, slots: int, jobs: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        size, window = BatchSize(), Window(slots=slots, jobs=jobs)
+        size, window = BatchSize(), Window(children=slots, jobs=jobs)
         for second in range(20):
             patch.setattr("time.monotonic", lambda s=second: float(s))
             size.mark(int(rate * second / jobs))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.dispatch.batcher import Batcher, BatchLimits
-from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_SLOT, BATCHES_UNSEEN, share
+from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_CHILD, BATCHES_UNSEEN, share
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import image_files
 
@@ -17,7 +17,7 @@ from tests.unit.dispatch.test_batcher import image_files
 def test_jobs_have_as_many_images_under_way_together_as_a_single_one(slots: int, jobs: int) -> None:
     batches, size = share(slots, jobs)
     together = max(1, jobs) * batches
-    alone = BATCHES_PER_SLOT * slots
+    alone = BATCHES_PER_CHILD * slots
     assert batches >= 1
     assert together >= alone, "a worker process is idle"
     assert jobs * (batches - 1) < alone, "one batch less of each job would suffice"
@@ -27,7 +27,7 @@ def test_jobs_have_as_many_images_under_way_together_as_a_single_one(slots: int,
 
 @given(st.integers(1, 200))
 def test_a_single_job_has_full_batches(slots: int) -> None:
-    assert share(slots, 1) == (BATCHES_PER_SLOT * slots, 1.0)
+    assert share(slots, 1) == (BATCHES_PER_CHILD * slots, 1.0)
     assert share(0, slots) == (BATCHES_UNSEEN, 1.0)
 
 

@@ -17,8 +17,8 @@ from producer.fleet import machine_resources
 from producer.stack import autoscaler
 from producer.stack.autoscaler import (
     BATCHES_PER_CHILD,
-    LOOK_EVERY_S,
-    LOOKS,
+    POLL_EVERY_S,
+    POLLS,
     QUIET_S,
     Autoscaler,
     Bounds,
@@ -40,7 +40,7 @@ def run(
     now = 0.0
     while now < seconds:
         start = autoscaler.decide(start, within, now, backlog(start.children))
-        now += LOOK_EVERY_S
+        now += POLL_EVERY_S
         yield start.children
 
 
@@ -60,7 +60,7 @@ def test_the_number_stays_within_its_bounds(polls: list[tuple[Bounds, int, float
 @given(bounds, st.integers(0, 64), backlogs)
 def test_a_constant_backlog_leads_to_one_number(within: Bounds, start: int, batches: int) -> None:
     numbers = list(run(Target(start), within, 300, lambda _: batches))
-    assert changes(numbers[int(3 * QUIET_S / LOOK_EVERY_S) :]) == 0
+    assert changes(numbers[int(3 * QUIET_S / POLL_EVERY_S) :]) == 0
 
 
 @given(bounds, st.integers(0, 64))
@@ -69,7 +69,7 @@ def test_a_full_load_leads_to_the_ceiling_in_few_steps(within: Bounds, start: in
         return max(4, BATCHES_PER_CHILD * children)
 
     steps = 2 + math.ceil(math.log2(64))
-    numbers = list(run(Target(start), within, steps * LOOKS * LOOK_EVERY_S, full))
+    numbers = list(run(Target(start), within, steps * POLLS * POLL_EVERY_S, full))
     assert numbers[-1] == within.ceiling
     assert changes(numbers) <= steps
 
@@ -84,11 +84,11 @@ def test_idleness_leads_to_the_floor_in_one_step(within: Bounds, start: int) -> 
 @given(bounds, st.integers(0, 10**6), st.floats(1, QUIET_S - 2))
 def test_a_short_break_changes_nothing(within: Bounds, seed: int, break_s: float) -> None:
     """Jobs in succession: the next job finds the children of the last one."""
-    chance, period = random.Random(seed), int(break_s / LOOK_EVERY_S) + LOOKS
+    chance, period = random.Random(seed), int(break_s / POLL_EVERY_S) + POLLS
     polls = iter(range(10**6))
 
     def jobs(children: int) -> int:
-        busy = next(polls) % period < LOOKS
+        busy = next(polls) % period < POLLS
         return BATCHES_PER_CHILD * children if busy else chance.randint(0, children // 2)
 
     numbers = list(run(Target(within.ceiling), within, 120, jobs))
@@ -129,9 +129,9 @@ def test_an_unknown_backlog_changes_nothing() -> None:
 
 def test_the_desired_state_has_bounds() -> None:
     settings = Settings()
-    assert Desired(workers=3).bounds(settings) == Bounds(3, 3)
-    assert Desired(workers=3, floor=0).bounds(settings) == Bounds(0, 3)
-    assert Desired(workers=3, floor=9).bounds(settings) == Bounds(3, 3)
+    assert Desired(children=3).bounds(settings) == Bounds(3, 3)
+    assert Desired(children=3, floor=0).bounds(settings) == Bounds(0, 3)
+    assert Desired(children=3, floor=9).bounds(settings) == Bounds(3, 3)
     assert Desired().bounds(settings).fixed
     assert Desired(floor=1).bounds(settings) == Bounds(1, Desired().bounds(settings).ceiling)
 
@@ -147,6 +147,6 @@ def test_the_memory_of_a_container_limits_the_default_number(
     (tmp_path / "memory.max").write_text(f"{2200 << 20}\n")
     assert Desired().bounds(settings) == Bounds(2, 2)
     assert Desired(floor=0).bounds(settings) == Bounds(0, 2)
-    assert Desired(workers=5).bounds(settings) == Bounds(5, 5), "an explicit number is used"
+    assert Desired(children=5).bounds(settings) == Bounds(5, 5), "an explicit number is used"
     (tmp_path / "memory.max").write_text("1000000\n")
     assert Desired().bounds(settings) == Bounds(1, 1)

@@ -189,8 +189,8 @@ def test_a_lock_reports_its_holder_and_its_removal(tmp_path: Path) -> None:
 
 def test_an_unreadable_desired_state_is_the_default(tmp_path: Path) -> None:
     assert desired_state.load(tmp_path) == Desired()
-    desired_state.save(tmp_path, Desired(keep=True, workers=3))
-    assert desired_state.load(tmp_path) == Desired(keep=True, workers=3)
+    desired_state.save(tmp_path, Desired(keep=True, children=3))
+    assert desired_state.load(tmp_path) == Desired(keep=True, children=3)
     (tmp_path / "desired.json").write_text("{")
     (tmp_path / "members.json").write_text("[1]")
     assert desired_state.load(tmp_path) == Desired()

@@ -141,7 +141,7 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
 
 def _only_image(summary: Summary) -> str:
     """The image that was typed, if the job has no other argument; or empty."""
-    if summary.found != 1:
+    if summary.images != 1:
         return ""
     options = stored_options(Path(summary.output))
     named = len(options.roots) == 1 and options.file_roots == (0,)

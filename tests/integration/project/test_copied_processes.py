@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,18 +131,27 @@ def wait_until_ready(place: Place) -> None:
     wait_for("a worker", lambda: "serves the queue" in log.read_text())
 
 
+@pytest.fixture
+def copied() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
+@pytest.fixture
+def started_by_python() -> Iterator[Place]:
+    yield from local_stack.new()
+
+
 def test_the_copies_of_a_stack_are_like_those_that_python_starts(
-    monkeypatch: pytest.MonkeyPatch,
+    copied: Place, started_by_python: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     displayed = []
-    for copied in (True, False):
-        monkeypatch.setattr(copied_processes, "enabled", copied)
-        for place in local_stack.new():
-            stack.up(place.settings, 1)
-            wait_until_ready(place)
-            (beat,) = wait_for("its heartbeat", place.alive)
-            child, _, _ = beat.children[0].partition(":")
-            of_parts = place.the("supervisor"), place.the("worker"), int(child)
-            assert of_parts[1] in procfs.children(of_parts[0])
-            displayed.append([Displayed.of(pid, place.folder) for pid in of_parts])
+    for place in (copied, started_by_python):
+        monkeypatch.setattr(copied_processes, "enabled", place is copied)
+        stack.up(place.settings, 1)
+        wait_until_ready(place)
+        (beat,) = wait_for("its heartbeat", place.alive)
+        child, _, _ = beat.children[0].partition(":")
+        of_parts = place.the("supervisor"), place.the("worker"), int(child)
+        assert of_parts[1] in procfs.children(of_parts[0])
+        displayed.append([Displayed.of(pid, place.folder) for pid in of_parts])
     assert displayed[0] == displayed[1]

@@ -43,7 +43,7 @@ FAULT_JOBS ?= $(shell expr 3 \* $$(nproc))
 
 # In the order of tests/conftest.py, which mixes tests that wait with tests that compute.
 test: $(VENV)/dev.stamp data  ## unit, integration and end-to-end tests, on a real server; pages
-	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder \
+	$(PYTEST) $(SIDE_BY_SIDE) \
 	  tests/end_to_end tests/browser tests/integration tests/unit tests/fuzz
 
 test-unit: $(VENV)/dev.stamp data  ## without servers and workers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import shutil
@@ -19,6 +18,11 @@ from producer.pages import thumbnails
 from shared import garbage
 from shared.broker import runtime_paths
 from tests.support import random_seed
+from tests.support.nodes.hooks import (  # noqa: F401
+    pytest_xdist_getremotemodule,
+    pytest_xdist_make_scheduler,
+    pytest_xdist_setupnodes,
+)
 from tests.support.pages import shared_thumbnails
 from tests.support.processes import copied_processes, copied_stacks
 from tests.support.servers import server_choice
@@ -48,17 +52,6 @@ REMOVED_WITHIN_S = 10.0
 _STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 
 
-def _leave_the_users_state() -> None:
-    """Keep what a fixture of a module or a session does out of the state of the user who runs the
-    tests: `clean_environment` below is for one test."""
-    folder = tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for variable in _STATE:
-        os.mkdir(os.path.join(folder, variable), 0o700)
-        os.environ[variable] = os.path.join(folder, variable)
-
-
-_leave_the_users_state()
 garbage.skip_last_search()
 copied_processes.share()
 copied_stacks.copy_supervisors()
@@ -82,6 +75,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_report_header() -> str:
     """The variable that repeats the run's random choices."""
     return f"{random_seed.VARIABLE}={random_seed.SEED}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leave_the_users_state() -> Iterator[None]:
+    """Keep what a fixture of a module or a session does out of the state of the user who runs the
+    tests: `clean_environment` below is for one test."""
+    folder = tempfile.mkdtemp(prefix="ht-", dir=TEMP_DIR)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in _STATE:
+            os.mkdir(os.path.join(folder, variable), 0o700)
+            patch.setenv(variable, os.path.join(folder, variable))
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

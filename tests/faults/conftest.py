@@ -43,7 +43,7 @@ LONG = {
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """One module at a time in each process, as `--dist loadscope`, or a part of one."""
-    from tests.support.module_parts import ModuleParts
+    from tests.support.nodes.module_parts import ModuleParts
 
     return ModuleParts(config, log, LONG) if config.getvalue("dist") == "loadscope" else None
 

@@ -26,6 +26,7 @@ import worker.handlers
 import worker.lifecycle
 import worker.requests
 from tests.support.processes import proc_display
+from tests.support.processes.quick_end import QuickEnd
 
 COMMANDS, WORKERS, TRAINERS = "commands", "workers", "trainers"
 #: They import large libraries for a few commands.
@@ -172,22 +173,27 @@ def _become(order: Order, output: int, errors: int, report: int) -> Order:
     return order
 
 
-def _run(order: Order) -> NoReturn:
+def _run(order: Order, end: QuickEnd) -> NoReturn:
     sys.path[0] = os.fsdecode(order.cwd)  # as `python -m` has it
     sys.argv[1:] = map(os.fsdecode, order.arguments)
     proc_display.replace([sys.executable, "-m", order.program, *sys.argv[1:]], order.environment)
-    runpy.run_module(order.program, run_name="__main__", alter_sys=True)
-    sys.exit()
+    try:
+        runpy.run_module(order.program, run_name="__main__", alter_sys=True)
+        sys.exit()
+    except SystemExit as ended:
+        end.code = ended.code or 0
+        raise
 
 
 def main() -> None:
     """Be copied until the run ends."""
+    end = QuickEnd()
     kind, listener, run, _ = sys.argv[1:]
     _IMPORT[kind]()
     gc.collect()
     gc.freeze()  # a search for garbage would copy the memory of every object
     if order := _Source(socket.socket(fileno=int(listener)), int(run)).next_order():
-        _run(order)
+        _run(order, end)
 
 
 if __name__ == "__main__":

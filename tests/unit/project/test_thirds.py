@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import LONG, THIRD_VARIABLE, THIRDS
-from tests.support.module_parts import parts_of
+from tests.support.nodes.module_parts import parts_of
 from tests.support.processes.fleet import ROOT
 
 SUITES = sorted(str(path) for path in (ROOT / "tests" / "faults").glob("*/test_failpoints*.py"))

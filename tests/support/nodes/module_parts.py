@@ -16,6 +16,21 @@ class ModuleParts(LoadScopeScheduling):  # type: ignore[misc]
         super().__init__(config, log)
         self._long, self._parts = long, dict[str, str]()
 
+    def remove_node(self, node: Any) -> str | None:
+        """The test in which a process has died is reported as failed, and does not run again."""
+        units = self.assigned_work[node].values()
+        left = ((unit, test) for unit in units for test, ended in unit.items() if not ended)
+        unit, died_in = next(left, (None, None))
+        if unit is not None:
+            unit[died_in] = True
+        super().remove_node(node)
+        return died_in
+
+    def _reschedule(self, node: Any) -> None:
+        """A process that replaces one gets tests after it has sent its list of them."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
     def _split_scope(self, nodeid: str) -> str:
         if not self._parts:
             self._parts = parts_of(self.collection or (), self._long)

@@ -9,6 +9,7 @@ HangtagError
 ├── Unanswered         a request without an answer, which is not an error
 │   ├── RequestCancelled   it was cancelled
 │   └── StillOpen          it is in progress, and the wait for it has ended
+├── Stopped            the caller has stopped the work; a started job can be resumed
 └── SetupError         the set-up: stop, the message names the fix
     ├── Damaged            a job's journal that cannot be read
     ├── BrokerRefuses      Redis denies access or a command; retried while a password changes
@@ -109,6 +110,13 @@ class RequestCancelled(Unanswered):
 
 class StillOpen(Unanswered):
     """The request is in progress, and the wait for it has ended."""
+
+
+class Stopped(HangtagError):
+    """The caller has stopped the work, before it had a result; a started job can be resumed."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
 
 
 class SetupError(HangtagError):

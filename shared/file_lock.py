@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections.abc import Callable
 
 
 def acquire(file: int) -> None:
@@ -11,13 +12,15 @@ def acquire(file: int) -> None:
     fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def acquire_within(file: int, wait_s: float, pause_s: float) -> bool:
+def acquire_within(
+    file: int, wait_s: float, pause_s: float, sleep: Callable[[float], None] = time.sleep
+) -> bool:
     """Poll for the exclusive lock for up to `wait_s`; returns whether it was acquired."""
     deadline = time.monotonic() + wait_s
     while not try_acquire(file):
         if time.monotonic() > deadline:
             return False
-        time.sleep(pause_s)
+        sleep(pause_s)
     return True
 
 

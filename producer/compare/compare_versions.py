@@ -9,7 +9,7 @@ from pathlib import Path
 
 from producer.compare.tables import Compared, compare_tables
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary, classify
+from producer.jobs.classify import Summary
 from producer.models.load_catalog import load_catalog
 from producer.models.show import find
 from producer.output.output_path import checked_output
@@ -19,6 +19,8 @@ from shared.errors import Exit, SetupError, UsageError
 from shared.messages.model_name import parse
 from shared.settings import Settings
 
+#: Classifies with these options. Raises what `producer.jobs.classify` does.
+Classify = Callable[[JobOptions], Summary]
 #: How a job ends whose table is complete.
 _COMPLETE = (Exit.OK, Exit.SOME_FAILED)
 
@@ -27,6 +29,7 @@ def compare_versions(
     models: tuple[str, str],
     folder: bytes,
     settings: Settings,
+    classify: Classify,
     output: Path | None = None,
     *,
     force: bool = False,
@@ -51,7 +54,7 @@ def compare_versions(
     for ref in refs:
         table = table_of(folder, ref)
         report(f"classifying {os.fsdecode(folder)} with {ref} -> {near(table)}")
-        _check_complete(classify(_options(folder, ref, table), settings, quiet=quiet))
+        _check_complete(classify(_options(folder, ref, table)))
         tables.append(table)
     return compare_tables(tables[0], tables[1], output, force=force, quiet=quiet)
 

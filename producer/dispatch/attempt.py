@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.formats.growing_table import GrowingTable
 from producer.inputs.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.locations.row_files import RowFiles
-from producer.present.progress import ProgressDisplay
 from producer.stack.stack import BrokerSession
 from shared.settings import Settings
+from shared.stop import Waits
 
 
 class Attempt(NamedTuple):
     """Settings and limits of one attempt, from the first connection to the last result."""
 
     settings: Settings
-    report: ProgressDisplay
+    events: Events
+    waits: Waits
     use: BrokerSession
     budget: ErrorBudget = ErrorBudget()
     deadline: float = float("inf")  #: monotonic

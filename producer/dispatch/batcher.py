@@ -86,10 +86,12 @@ class Batcher:
         before: EarlierRuns = EarlierRuns(),  # noqa: B008  it is frozen
         transport: Transport | None = None,
         row_files: RowFiles | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Without `transport` files are sent as bytes. `row_files` finds the files of failed rows;
-        without it each is at its path."""
-        self._walk, self._closed = Walk(options, self._not_listed, before.skipped), before.unlisted
+        without it each is at its path. `check` may end the search for files."""
+        self._walk = Walk(options, self._not_listed, before.skipped, check)
+        self._closed = before.unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
         self.unlisted = before.unlisted  #: likewise
         #: os.path.join costs a tenth of the time that reading a small file takes.
@@ -199,6 +201,7 @@ def resumed(
     journal: Journal,
     transport: Transport | None = None,
     row_files: RowFiles | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Batcher:
     """The batches that a journal's job still lacks."""
     before = EarlierRuns(
@@ -209,7 +212,7 @@ def resumed(
         journal.unlisted,
         journal.skipped,
     )
-    return Batcher(options, settings, before, transport, row_files)
+    return Batcher(options, settings, before, transport, row_files, check)
 
 
 def passed_over(batches: list[Batch]) -> dict[str, bytes]:

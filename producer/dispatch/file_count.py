@@ -8,6 +8,7 @@ a small job does not pay for it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import islice
 
 from producer.inputs.job_options import JobOptions
@@ -26,9 +27,15 @@ _STEP_FILES = 256
 class FileCount:
     """The number of files in the folders of a job; None until all are counted."""
 
-    def __init__(self, options: JobOptions, known: int | None = None) -> None:
+    def __init__(
+        self,
+        options: JobOptions,
+        known: int | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` may end the count."""
         self.total = self._stored = known
-        self._paths = Walk(options).paths()
+        self._paths = Walk(options, check=check).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
 
     def unstored(self) -> dict[str, bytes]:

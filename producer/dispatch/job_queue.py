@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, cast
@@ -17,6 +16,7 @@ from shared import keys
 from shared.broker import wrong_type
 from shared.broker.celery_app import send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
+from shared.errors import Stopped
 from shared.failpoints import failpoint
 from shared.ledger.batch_ledger import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
@@ -24,7 +24,6 @@ from shared.messages.batch import max_result_bytes
 from shared.messages.job_record import JobRecord, encode_job, generation
 from shared.settings import Settings
 
-log = logging.getLogger(__name__)
 #: The number of results that are read, committed and trimmed at once.
 RESULTS_PER_READ = 64
 #: The queue holds a window of each job; a longer one is rare.
@@ -60,6 +59,9 @@ class JobQueue:
         self.client = client
         self.record = record
         self._app, self._hints = app, keys.classify_queue(generation(record))
+        # Its own: those of Celery's pools are shared by all applications of a process.
+        self._connection = app.connection_for_write()
+        self._producer = app.amqp.Producer(self._connection)
         self._ttl_ms = int(settings.job_ttl_s * 1000)
         self._ledger = BatchLedger(client, record.id, settings.claim_limit_s)
         self._types = wrong_type.job_types(record.id)
@@ -76,13 +78,13 @@ class JobQueue:
             pipe.execute()
         failpoint("queue.resumed")
 
-    def touch(self, progress: PublishedProgress) -> None:
+    def touch(self, progress: PublishedProgress) -> list[str]:
         """Publish a heartbeat: write the job's record, also if Redis lost it, and renew its keys.
 
-        A key of the wrong type, written by another client, is deleted and filled again.
+        Returns the names of keys of the wrong type, written by another client: they are deleted,
+        and filled again.
         """
-        if gone := wrong_type.remove(self.client, self._types):
-            log.warning("deleted keys that Hangtag did not write: %s", ", ".join(gone))
+        foreign = wrong_type.remove(self.client, self._types)
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
@@ -102,6 +104,7 @@ class JobQueue:
             pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
         failpoint("queue.touched")
+        return foreign
 
     def renew(self) -> None:
         """Extend the expiry of the job's keys: a full server refuses `touch`, but not this."""
@@ -123,7 +126,8 @@ class JobQueue:
 
     def hint(self, batch: int) -> None:
         """Send a hint. A lost one delays its batch; a duplicate has no effect."""
-        send_hint(self._app, CLASSIFY_TASK, self._hints, self.record.id, batch)
+        queue, job = self._hints, self.record.id
+        send_hint(self._app, CLASSIFY_TASK, queue, job, batch, producer=self._producer)
 
     def results(self, block_ms: int) -> list[Result]:
         """Results from the start of the stream, which holds only uncommitted ones."""
@@ -172,8 +176,13 @@ class JobQueue:
 
     def finish(self) -> None:
         """Delete the job's keys; if the server is unreachable, they expire."""
-        with suppress(RedisError):
+        with suppress(RedisError, Stopped):
             delete_job(self.client, self.record.id)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._connection.release()
+        self.client.close()
 
 
 def _result(entry: bytes, fields: dict[bytes, bytes]) -> Result:

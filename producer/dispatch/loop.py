@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import Batch, passed_over, resumed
+from producer.dispatch.events import Found
 from producer.dispatch.file_count import FileCount
-from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted
 from producer.dispatch.job_queue import PublishedProgress, Result
-from producer.dispatch.loop_display import LoopDisplay
+from producer.dispatch.loop_report import LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.send_limits import SendLimits
@@ -25,7 +25,7 @@ from producer.inputs.skipped import Unlisted
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
-from shared.errors import BadMessage, Exit, SetupError
+from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped
 from shared.messages.batch import decode_result
 from shared.messages.job_record import JobRecord, generation
 from shared.throughput import Rate
@@ -41,24 +41,25 @@ SLICE_S = 0.02
 
 
 class DispatchLoop:
-    """One attempt at finishing a job. `stop` ends it between two turns."""
+    """One attempt at finishing a job. A stop ends its waits, and itself between two steps."""
 
     def __init__(self, attempt: Attempt, job: OpenJob, new: NewFiles | None = None) -> None:
-        settings, self._report, self._use, self._budget, self._deadline = attempt
+        settings, self._events, self._waits, self._use, self._budget, self._deadline = attempt
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
         self._transport = Transport(options, settings)
-        self._batches = resumed(options, settings, job.journal, self._transport, row_files)
+        check = self._waits.check
+        self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         self._limits = SendLimits(generation(job.pinned.record))
         self._rate = Rate()
-        self._count = FileCount(options, job.journal.file_count)
-        self._display = LoopDisplay(attempt)
+        self._count = FileCount(options, job.journal.file_count, check)
+        self._report = LoopReport(attempt)
         self._started = time.monotonic()
         self._poll_due = 0.0
-        self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
-        self._stop: Exit | None = None
+        self._outage = Outage(self._events.notice)
+        self._end: Exit | None = None  #: why the loop ends before the job
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -75,24 +76,17 @@ class DispatchLoop:
         """Whether every file has its row."""
         return self._batches.exhausted and not self._reconciler.under_way
 
-    def stop(self) -> None:
-        """End soon, on a signal or the time limit, and leave a job that can be resumed.
-
-        Called from a signal handler: interrupts a wait for Redis, and nothing else.
-        """
-        self._stop = self._stop or Exit.INTERRUPTED
-        self._waits.cut()
-
     def execute(self) -> Exit:
         """Run until the job is finished (OK or SOME_FAILED) or must stop (other codes)."""
         for n in self._journal.open_batches():
             self._reconciler.offered(n)
         while not self._ended():
-            with suppress(WaitInterrupted):
+            with suppress(Stopped):
                 self._try()
-            self._count_new()
-        while self._stop is None and not self._count_new():
-            pass
+                self._count_new()
+        with suppress(Stopped):
+            while self._end is None and not self._count_new():
+                self._waits.check()
         return self._outcome()
 
     def _count_new(self) -> bool:
@@ -106,7 +100,10 @@ class DispatchLoop:
         try:
             self._turn()
             self._outage.over()
-        except RedisError as error:
+        except (RedisError, BrokerRefuses) as error:
+            self._waits.check()  # a connection that was cut may give any error
+            if isinstance(error, BrokerRefuses):
+                raise
             if why := write_refusal(error):
                 self._refused(why)
             else:
@@ -115,23 +112,22 @@ class DispatchLoop:
     def _ended(self) -> bool:
         totals = self._journal.totals
         if self._budget.exceeded(totals.failed, totals.done, self.complete):
-            self._stop = Exit.BUDGET
+            self._end = Exit.BUDGET
         elif self.complete:
             return True
-        elif time.monotonic() > self._deadline:
-            self._stop = Exit.INTERRUPTED
-        return self._stop is not None
+        elif self._waits.over or time.monotonic() > self._deadline:
+            self._end = self._end or Exit.INTERRUPTED
+        return self._end is not None
 
     def _outcome(self) -> Exit:
-        if self._stop is not None and (self._stop is Exit.BUDGET or not self.complete):
-            return self._stop
+        if self._end is not None and (self._end is Exit.BUDGET or not self.complete):
+            return self._end
         incomplete = self._journal.totals.failed or self.unlisted.count
         return Exit.SOME_FAILED if incomplete else Exit.OK
 
     def _turn(self) -> None:
         if time.monotonic() >= self._poll_due:
-            with self._waits.waiting():
-                self._poll()
+            self._poll()
         room = 0 if self._batches.exhausted else self._limits.room(self._reconciler.under_way)
         self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
         if self._table is not None:
@@ -139,8 +135,7 @@ class DispatchLoop:
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""
-        with self._waits.waiting():
-            results = self._queue.results(block_ms)
+        results = self._queue.results(block_ms)
         good = [stored for result in results if (stored := self._checked(result)) is not None]
         for stored in good:
             self._reconciler.finished(stored.n)
@@ -156,9 +151,8 @@ class DispatchLoop:
             self._reconciler.offered(batch.frozen.n)
             if batch.refers:
                 self._transport.sent(batch.frozen.n)
-        with self._waits.waiting():
-            self._queue.trim(results)
-            self._queue.offer((batch.frozen.n, batch.blob) for batch in batches)
+        self._queue.trim(results)
+        self._queue.offer((batch.frozen.n, batch.blob) for batch in batches)
         self._report_progress()
 
     def _checked(self, result: Result) -> StoredResult | None:
@@ -173,13 +167,15 @@ class DispatchLoop:
             return StoredResult.of(result.batch, result.data, decoded)
         except BadMessage as error:
             again = f"batch {result.batch} has an invalid result; repeating it"
-            self._report.notice(f"{again}: {error}")
+            self._events.notice(f"{again}: {error}")
             self._queue.forget(result.batch)
             return None
 
     def _next_batches(self) -> Iterator[Batch]:
         """The batches to offer in this turn."""
         for most in self._limits.of_turn(self._reconciler.under_way):
+            if self._waits.over:
+                return
             batch = self._batches.next(most)
             if batch is None:
                 return
@@ -205,8 +201,8 @@ class DispatchLoop:
         """Whether this machine's stack was stopped on purpose. Then this run stops, too."""
         if not self._use.over:
             return False
-        self._report.notice("this machine's stack was stopped with hangtag down; the job stops")
-        self._stop = self._stop or Exit.INTERRUPTED
+        self._events.notice("this machine's stack was stopped with hangtag down; the job stops")
+        self._end = self._end or Exit.INTERRUPTED
         return True
 
     def _poll(self) -> None:
@@ -217,7 +213,9 @@ class DispatchLoop:
         self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
         rate = self._rate.mark(now, totals.done)
-        self._queue.touch(PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s))
+        progress = PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s)
+        if foreign := self._queue.touch(progress):
+            self._events.notice(f"deleted keys that Hangtag did not write: {', '.join(foreign)}")
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; "
@@ -227,16 +225,16 @@ class DispatchLoop:
         self._limits.measure(self._queue.client)
         state = self._reconciler.poll(self._limits.window.workers)
         if state == "cancelled":
-            self._stop = Exit.CANCELLED
+            self._end = Exit.CANCELLED
         elif state == "deadly":
             raise SetupError(_model_crashes(self._pinned.record))
         trouble = self._transport.explained(self._queue.trouble())
-        self._display.state(self._limits.window, trouble, early)
+        self._report.state(self._limits.window, trouble, early)
 
     def _report_progress(self) -> None:
-        if self._report.has_figures:
+        if self._events.wants(Found):
             self._count.advance()
-        self._display.progress(self._journal.totals, self._total)
+        self._report.progress(self._journal.totals, self._total)
 
     @property
     def _total(self) -> int | None:
@@ -248,16 +246,14 @@ class DispatchLoop:
 
     def _refused(self, why: str) -> None:
         self._outage.over()
-        self._report.notice(f"{why}; waiting until there is room")
+        self._events.notice(f"{why}; waiting until there is room")
         self._free_disk()  # the server may write to it
         self._report_progress()
         # A full server still accepts reads, which make room, and renewals of keys.
         with suppress(RedisError):
             self._exchange(0, fill=False)
-            with self._waits.waiting():
-                self._queue.renew()
-        with self._waits.waiting():
-            time.sleep(PAUSE_S)
+            self._queue.renew()
+        self._waits.sleep(PAUSE_S)
 
     def _unreachable(self, error: RedisError) -> None:
         if self._stack_ended():
@@ -265,9 +261,8 @@ class DispatchLoop:
         self._outage.report(error)
         self._poll_due = 0.0
         self._report_progress()
-        with self._waits.waiting():
-            time.sleep(PAUSE_S)
-            self._use.revive()
+        self._waits.sleep(PAUSE_S)
+        self._use.revive()
 
 
 def _model_crashes(record: JobRecord) -> str:

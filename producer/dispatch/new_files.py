@@ -35,14 +35,17 @@ class NewFiles:
         finished: bool,
         report: Callable[[int], None],
         placed: Callable[[bytes], bool] = lambda path: False,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """`report` is called once with the number, if there are any. Without a journal the job has
         not started, and there are none. Files that are `placed` are old ones, which were sorted.
+        `check` may end the count.
 
         Raises:
             UsageError: the job's list was changed.
         """
-        self._counts, self._report = _counts(options, journal, finished, placed), report
+        self._counts = _counts(options, journal, finished, placed, check)
+        self._report, self._check = report, check
         self._found = 0
         self.over = False
 
@@ -53,6 +56,7 @@ class NewFiles:
         until = time.monotonic() + seconds
         for count in self._counts:
             self._found = count
+            self._check()
             if time.monotonic() >= until:
                 return
         self.over = True
@@ -65,6 +69,7 @@ def _counts(
     journal: Journal | None,
     finished: bool,
     placed: Callable[[bytes], bool],
+    check: Callable[[], None],
 ) -> Iterator[int]:
     """The number so far, after each file. A list is compared at once: no batch may be formed from
     a changed one."""
@@ -72,17 +77,18 @@ def _counts(
     if journal is None or last is None:
         return iter(())
     if options.list_file:
-        added = _added(options, journal, last.argument)
+        added = _added(options, journal, last.argument, check)
         return iter((added,) if finished else ())
     known = _known(options, journal)
     end = None if finished else (last.argument, last.names[-1])
-    there = (place for place in Walk(options).paths() if not placed(place[1]))
+    walk = Walk(options, check=check)
+    there = (place for place in walk.paths() if not placed(place[1]))
     return _only_in_first(_until(there, end), known)
 
 
-def _added(options: JobOptions, journal: Journal, last_line: int) -> int:
+def _added(options: JobOptions, journal: Journal, last_line: int, check: Callable[[], None]) -> int:
     """The number of paths in a list after those in the journal, which must be the same."""
-    lines = Walk(options).paths()
+    lines = Walk(options, check=check).paths()
     number = -1
     for names in journal.names():
         for name in names:

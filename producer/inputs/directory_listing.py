@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 #: The kind of an entry. A folder's name ends in "/", so that full paths are sorted.
@@ -18,10 +18,12 @@ _TAIL = len(_END + FILE)
 ListedEntry = tuple[bytes, bytes]  # name, kind
 
 
-def listing(folder: bytes) -> Iterator[ListedEntry]:
-    """Every entry, in byte order of the full paths. Raises OSError before the first entry."""
+def listing(folder: bytes, check: Callable[[], None] = lambda: None) -> Iterator[ListedEntry]:
+    """Every entry, in byte order of the full paths. Raises OSError before the first entry. `check`
+    is called again and again, and may raise what ends it."""
+    check()
     with os.scandir(folder) as entries:
-        records = _sorted(map(_record, entries))
+        records = _sorted(map(_record, entries), check)
     return ((record[:-_TAIL], record[-1:]) for record in records)
 
 
@@ -33,11 +35,12 @@ def _record(entry: os.DirEntry[bytes]) -> bytes:
     return entry.name + _END + (FILE if entry.is_file(follow_symlinks=False) else SPECIAL)
 
 
-def _sorted(records: Iterable[bytes]) -> Iterator[bytes]:
+def _sorted(records: Iterable[bytes], check: Callable[[], None]) -> Iterator[bytes]:
     """The records in order. Reads all of them before it returns."""
     records, runs = iter(records), list[bytes]()
     while len(run := sorted(islice(records, RUN_NAMES))) == RUN_NAMES:
         runs.append(b"".join(run))
+        check()
     return heapq.merge(*map(_unpacked, runs), run) if runs else iter(run)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from producer.inputs.job_options import JobOptions, as_started, with_known_roots
@@ -16,29 +18,29 @@ from shared.messages.files import printable
 PATTERNS_MAX = 4
 
 
-def check_not_empty(options: JobOptions) -> None:
-    """Check that a job that has no files yet finds at least one.
+def check_not_empty(options: JobOptions, check: Callable[[], None] = lambda: None) -> None:
+    """Check that a job that has no files yet finds at least one. `check` may end the search.
 
     Raises:
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
-    _check_patterns(options)
+    _check_patterns(options, check)
     closed: list[bytes] = []
-    walk = Walk(options, lambda folder, why: closed.append(folder))
+    walk = Walk(options, lambda folder, why: closed.append(folder), check=check)
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(options, listed(walk.skipped)))
 
 
-def _check_patterns(options: JobOptions) -> None:
+def _check_patterns(options: JobOptions, check: Callable[[], None]) -> None:
     """Check that each pattern among the arguments matches a file, as a shell would."""
     known = as_started(options)
     for number in known.pattern_roots:
         alone = with_known_roots(
             msgspec.structs.replace(known, roots=(known.roots[number],)), (), (0,)
         )
-        if next(Walk(alone).paths(), None) is None:
+        if next(Walk(alone, check=check).paths(), None) is None:
             raise UsageError(
                 f"{printable(known.roots[number])}: no file matches; check the pattern, or leave "
                 "it out"

@@ -13,15 +13,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedRandom
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from producer.inputs.job_options import JobOptions
 from producer.inputs.path_list import check_names, list_name, separator
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
+from shared.stop import Waits
 
 _BLOCK_BYTES = 1 << 20
 _INFIX = ".hangtag.list-"  #: after the name of the table
@@ -30,13 +31,14 @@ _REMEDY = "choose another -o, or fix this and run the same command again"
 
 
 @contextmanager
-def received(stream: BinaryIO, options: JobOptions) -> Iterator[BufferedRandom]:
+def received(stream: BinaryIO, options: JobOptions, waits: Waits) -> Iterator[BufferedRandom]:
     """All of standard input, in a file without a name that is gone after the block; empty if it is
     a terminal.
 
     Raises:
         UsageError: it is no list of paths.
         SetupError: it cannot be stored.
+        Stopped: as `waits` say; a list that has ended since may lack its end.
     """
     folder = os.path.dirname(options.output)
     with atomic_file.writing(Path(folder), _REMEDY):
@@ -44,10 +46,24 @@ def received(stream: BinaryIO, options: JobOptions) -> Iterator[BufferedRandom]:
     with file:
         if not stream.isatty():
             with atomic_file.writing(Path(folder), _REMEDY):
-                shutil.copyfileobj(stream, file, _BLOCK_BYTES)
+                for block in _blocks(stream, waits):
+                    file.write(block)
         if not is_empty(file):
             check_names(file, options)
         yield file
+
+
+def _blocks(stream: BinaryIO, waits: Waits) -> Iterator[bytes]:
+    """What a stream has, as soon as it is there."""
+    is_file = isinstance(stream, BufferedReader)  # tests pass bytes
+    while True:
+        if is_file:
+            waits.until_readable(stream.fileno())
+        block = cast(BufferedReader, stream).read1(_BLOCK_BYTES)
+        waits.check()
+        if not block:
+            return
+        yield block
 
 
 def is_empty(file: BufferedRandom) -> bool:

@@ -34,18 +34,24 @@ _GONE = {errno.ENOENT, errno.ENOTDIR}
 _REMEDY = "fix this and run the same command again; a started job resumes"
 
 
+#: Lines of a list between two checks.
+_CHECK_LINES = 1 << 12
+
+
 class Walk:
     """One pass over a job's files. `skipped` counts skipped entries by reason; `report` is called
-    for each folder below a root that cannot be listed, with the reason."""
+    for each folder below a root that cannot be listed, with the reason; `check` again and again
+    while no file is found, and may raise what ends the walk."""
 
     def __init__(
         self,
         options: JobOptions,
         report: Callable[[bytes, str], None] = lambda folder, why: None,
         before: Counts | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """`before` are the counts of earlier passes, up to the start of this one."""
-        self._options, self._report = options, report
+        self._options, self._report, self._check = options, report, check
         # Which arguments are files is known before the walk: a folder that vanishes during it, like
         # that of an unplugged disk, is an error, and no file that is missing.
         known = as_started(options) if options.file_roots is None else options
@@ -64,8 +70,11 @@ class Walk:
         """
         if self._options.list_file:
             last_number = -1 if after is None else after[0]
-            listed = numbered_paths(self._options)
-            yield from ((number, path) for number, path in listed if number > last_number)
+            for number, path in numbered_paths(self._options):
+                if number % _CHECK_LINES == 0:
+                    self._check()
+                if number > last_number:
+                    yield number, path
             return
         for number, root in enumerate(self._options.roots):
             if after is not None and number < after[0]:
@@ -82,14 +91,14 @@ class Walk:
         prefix = pattern.folder if pattern else root.rstrip(b"/") + b"/"
         self._below = len(prefix)
         with _listing(root):
-            entries = listing(self._options.absolute(prefix))
+            entries = listing(self._options.absolute(prefix), self._check)
         part_of = _whole if pattern is None else self._earlier.without(number, pattern)
         yield from self._within(prefix, entries, after, part_of)
 
     def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
         """The entries of a folder below a root; None if it cannot be listed."""
         try:
-            return listing(self._options.absolute(folder))
+            return listing(self._options.absolute(folder), self._check)
         except OSError as error:
             if error.errno in _GONE:
                 self._skip(skipped.VANISHED)
@@ -149,6 +158,7 @@ class Walk:
         return self._own.may_hold(name) and self._own.lies_beside(self._options.absolute(path))
 
     def _skip(self, reason: str) -> None:
+        self._check()
         self.skipped = skipped.one_more(self.skipped, reason)
 
 

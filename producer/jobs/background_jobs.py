@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+from producer.dispatch.events import Events, Found, Stored
 from producer.formats.table_file import is_own_part
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
@@ -31,14 +33,14 @@ from producer.journal.snapshot import (
 )
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import typed
-from producer.present.meter import Meter
-from producer.present.progress import Quiet, make_progress
+from producer.present.progress import Quiet
 from producer.summary.promise import promised_view
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path
 from shared.process import child_id
 from shared.settings import Settings
+from shared.stop import Stop, Waits
 
 POLL_S = 0.1
 FOLLOW_S = 0.5
@@ -107,17 +109,21 @@ def _notice(text: str) -> None:
     Quiet().notice(text)
 
 
-def collect(job: str, settings: Settings, quiet: bool) -> Summary:
+def collect(
+    job: str, settings: Settings, events: Events | None = None, stop: Stop | None = None
+) -> Summary:
     """Follow a job to its end, or finish it within its stored error budget.
 
     Raises:
         UsageError: there is no such job here.
         SetupError: its producer could not start it.
-        KeyboardInterrupt: following was interrupted; the job continues.
+        Stopped: it was stopped; a job that it followed continues.
     """
+    events, stop = events or Events(), stop or Stop()
     output = find_output(job)
     earlier = len(_errors(output))
-    view = _follow(output, quiet)
+    with closing(Waits(stop)) as waits:
+        view = _follow(output, events, waits)
     if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
     if view is not None and view.state is JobState.CANCELLED:
@@ -130,7 +136,7 @@ def collect(job: str, settings: Settings, quiet: bool) -> Summary:
     options, budget = stored(output)
     finished = view is not None and view.state is JobState.FINISHED
     absent = _absent(options) if finished else ""
-    return classify(options, settings, budget=budget, quiet=quiet, absent=absent)
+    return classify(options, settings, budget=budget, absent=absent, events=events, stop=stop)
 
 
 def _absent(options: JobOptions) -> str:
@@ -142,24 +148,19 @@ def _absent(options: JobOptions) -> str:
     return ""
 
 
-def _follow(output: Path, quiet: bool) -> JobView | None:
+def _follow(output: Path, events: Events, waits: Waits) -> JobView | None:
     """The job after its producer has ended; None if it has no producer, or was not started."""
     view = read_snapshot(output)
     if not _has_producer(output, view):
         return None
-    report, meter = make_progress(quiet), Meter()
-    try:
-        while _has_producer(output, view):
-            if view is None:
-                report.notice("the job has not started yet; waiting for its producer")
-            else:
-                counts = view.counts
-                meter.note(counts.done, view.file_count, counts.images, counts.failed)
-                report.show(meter)
-            time.sleep(FOLLOW_S)
-            view = read_snapshot(output)
-    finally:
-        report.close()
+    while _has_producer(output, view):
+        if view is None:
+            events.notice("the job has not started yet; waiting for its producer")
+        else:
+            events.report(Found(view.counts.images, view.file_count))
+            events.report(Stored(view.done, view.failed))
+        waits.sleep(FOLLOW_S)
+        view = read_snapshot(output)
     return view
 
 

@@ -1,17 +1,18 @@
-"""`hangtag classify`: submit, wait, collect; the same command resumes."""
+"""The engine: submit, wait, collect; the same call resumes. It runs in any thread, installs no
+signal handler and displays nothing: events go to subscribers, and a stop ends it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.interrupts import alarm, interrupts
+from producer.dispatch.events import Events, Stage, Started
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
@@ -33,13 +34,15 @@ from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.formatting import counted, typed
-from producer.present.meter import Stages
-from producer.present.progress import ProgressDisplay, make_progress
 from producer.rendering.display_options import DisplayOptions
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.settings import Settings
+from shared.stop import Stop, Waits
+
+#: The stage of the table, which comes last.
+WRITING = "writing the table"
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -71,50 +74,52 @@ def classify(
     timeout_s: float | None = None,
     restart: bool = False,
     retry_failed: bool = False,
-    quiet: bool = False,
     absent: str = "",
     stdin: BinaryIO | None = None,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Summary:
     """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
     finished job other display options render the table again. `absent` is why the folders of a
     finished job cannot be listed. `stdin` has the list of a job whose list is standard input;
-    without it the recorded one is used.
+    without it the recorded one is used. Once it has `stop`ped while it classified, the summary says
+    so.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
         SetupError: something outside is at fault; a started job is intact.
+        StillOpen: Redis was not ready within `timeout_s`.
+        Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
     if not absent:
         check_roots(options if restart else with_known_files(options))
         check_below(options, settings)
-    report = make_progress(quiet)
-    budget = budget or ErrorBudget()
-    job = _opened(options, restart, display, stdin, report)
-    try:
-        _report_reopened(job, report)
-        _check_start(job, retry_failed)
+    events, budget = events or Events(), budget or ErrorBudget()
+    with (
+        closing(Waits(stop or Stop())) as waits,
+        closing(_opened(options, restart, display, stdin, events, waits)) as job,
+    ):
+        _report_reopened(job, events)
+        _check_start(job, retry_failed, waits)
         if job.exit_code is None:
             check_installed(job.options.form)
         code = job.exit_code
         with row_files.of_table(job.output, job.options) as files:
-            new = None if absent else _new_files(job, report, files)
+            new = None if absent else _new_files(job, events, files, waits)
             if code is None or (retry_failed and job.journal.totals.failed):
                 if job.has_started:
                     check_replaceable(job.journal, job.output)
                 deadline = started + timeout_s if timeout_s else float("inf")
-                attempt = Attempt(settings, report, BrokerSession(settings), budget, deadline)
+                use = BrokerSession(settings, waits)
+                attempt = Attempt(settings, events, waits, use, budget, deadline)
                 end = _work(job, attempt, started, retry_failed, new, files)
             else:
-                _count_new(new, report, absent)
-                _report_finished(job, report, retry_failed)
+                _count_new(new, events, absent)
+                _report_finished(job, events, waits, retry_failed)
                 code = job.judge(budget)
                 end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
-        report.close()
         return _summary(job, end)
-    finally:
-        report.close()
-        job.close()
 
 
 def _opened(
@@ -122,17 +127,18 @@ def _opened(
     restart: bool,
     display: DisplayOptions | None,
     stdin: BinaryIO | None,
-    report: ProgressDisplay,
+    events: Events,
+    waits: Waits,
 ) -> Job:
     """The job, with its list if that comes from standard input. Raises as `classify`."""
     if not options.is_piped or stdin is None:
-        return Job(options, restart, display)
+        return Job(options, restart, display, waits.check)
     check_folder(Path(options.output))
-    with received(stdin, options) as listed:
-        job = Job(options, restart, display)
+    with received(stdin, options, waits) as listed:
+        job = Job(options, restart, display, waits.check)
         try:
             if job.has_started and is_empty(listed):
-                report.notice(
+                events.notice(
                     "standard input has no list; continuing with the one that the job was started "
                     "with"
                 )
@@ -159,71 +165,87 @@ def _work(
     new: NewFiles | None,
     files: RowFiles,
 ) -> _End:
-    """Run the job until it is finished or must stop. Raises SetupError."""
-    queue = Connector(attempt, job).queue()
+    """Run the job until it is finished or must stop. Raises SetupError, StillOpen, Stopped."""
+    with closing(Connector(attempt, job).queue()) as queue:
+        return _run(job, attempt, queue, started, retry_failed, new, files)
+
+
+def _run(
+    job: Job,
+    attempt: Attempt,
+    queue: JobQueue,
+    started: float,
+    retry_failed: bool,
+    new: NewFiles | None,
+    files: RowFiles,
+) -> _End:
     if retry_failed:
-        _report_retry(attempt.report, job.repeat_failed())
+        _report_retry(attempt.events, job.repeat_failed())
     before = job.journal.totals.done
     opened = OpenJob(job.pinned, job.journal, queue, files, job.table.growing)
     run = DispatchLoop(attempt, opened, new)
     job.store_attempt(attempt.budget)
+    attempt.events.report(Started(job.record.id, str(job.output)))
     try:
-        with interrupts(run.stop), alarm(attempt.deadline - time.monotonic(), run.stop):
+        with attempt.waits.within(attempt.deadline - time.monotonic()):
             code = run.execute()
     except SetupError:
         if job.journal.lost:
             queue.finish()  # without its journal the job cannot be resumed
         raise
     classified = job.journal.totals.done - before
-    if run.complete:
-        _name_rows(job, files, attempt.report)
-        code, sha256 = _placed(job, code, attempt.report)
+    result = AttemptResult(classified, _since(started), run.skipped)
+    with closing(attempt.waits.rest()) as rest:
+        if not run.complete:
+            job.store_stop(code, result)
+            return _End(code, result, _stopped(job, code, queue, attempt.events, rest))
+        _name_rows(job, files, attempt.events, rest)
+        code, sha256 = _placed(job, code, attempt.events, rest)
         queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, _since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
         return _End(code, result)
-    result = AttemptResult(classified, _since(started), run.skipped)
-    job.store_stop(code, result)
-    return _End(code, result, _stop(job, code, queue, attempt.report))
 
 
-def _name_rows(job: Job, files: RowFiles, report: ProgressDisplay) -> None:
-    with _displayed(job, report, "comparing corrected files") as progress:
-        why = job.table.name_rows(files.sha256, progress.passed)
-    if why:
-        report.notice(why)
+def _name_rows(job: Job, files: RowFiles, events: Events, waits: Waits) -> None:
+    passed = _passed(job, "comparing corrected files", events, waits)
+    if why := job.table.name_rows(files.sha256, passed):
+        events.notice(why)
 
 
-def _placed(job: Job, code: Exit, report: ProgressDisplay) -> tuple[Exit, str]:
+def _placed(job: Job, code: Exit, events: Events, waits: Waits) -> tuple[Exit, str]:
     """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
-    with _displayed(job, report, "writing the table") as progress:
-        try:
-            return code, job.table.write_table(passed=progress.passed)
-        except TooManyRows:  # the summary says so
-            return Exit.SETUP, ""
+    try:
+        return code, job.table.write_table(passed=_passed(job, WRITING, events, waits))
+    except TooManyRows:  # the summary says so
+        return Exit.SETUP, ""
 
 
-@contextmanager
-def _displayed(job: Job, report: ProgressDisplay, stage: str) -> Iterator[Stages]:
-    """A stage that passes each row of the job."""
-    with closing(Stages(report)) as progress:
-        progress.stage(stage, job.journal.totals.done)
-        yield progress
+def _passed(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:
+    """What gets the number of rows that have passed a stage, again and again."""
+    rows, total = 0, job.journal.totals.done
+
+    def passed(more: int) -> None:
+        nonlocal rows
+        rows += more
+        events.report(Stage(stage, rows, total))
+        waits.check()
+
+    return passed
 
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
-def _stop(job: Job, code: Exit, queue: JobQueue, report: ProgressDisplay) -> str:
+def _stopped(job: Job, code: Exit, queue: JobQueue, events: Events, waits: Waits) -> str:
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         queue.finish()
     if code is not Exit.BUDGET:
         return ""
-    with _displayed(job, report, "writing the table") as progress:
-        part = Path(f"{job.output}{PART_SUFFIX}")
-        return job.table.write_part(part, report.notice, progress.passed)
+    part = Path(f"{job.output}{PART_SUFFIX}")
+    return job.table.write_part(part, events.notice, _passed(job, WRITING, events, waits))
 
 
 def appeared(count: int) -> str:
@@ -235,63 +257,64 @@ def appeared(count: int) -> str:
     )
 
 
-def _new_files(job: Job, report: ProgressDisplay, files: RowFiles) -> NewFiles:
+def _new_files(job: Job, events: Events, files: RowFiles, waits: Waits) -> NewFiles:
     def notice(count: int) -> None:
-        report.notice(appeared(count))
+        events.notice(appeared(count))
 
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
-    return NewFiles(job.options, journal, job.exit_code is not None, notice, files.is_placed)
+    finished = job.exit_code is not None
+    return NewFiles(job.options, journal, finished, notice, files.is_placed, waits.check)
 
 
-def _count_new(new: NewFiles | None, report: ProgressDisplay, absent: str) -> None:
+def _count_new(new: NewFiles | None, events: Events, absent: str) -> None:
     if new is None:
-        report.notice(f"new files are not counted: {absent}")
+        events.notice(f"new files are not counted: {absent}")
     else:
         new.advance()
 
 
-def _check_start(job: Job, retry_failed: bool) -> None:
-    """Raises UsageError if there is nothing to classify."""
+def _check_start(job: Job, retry_failed: bool, waits: Waits) -> None:
+    """Raises UsageError if there is nothing to classify, Stopped."""
     if retry_failed and not job.has_started:
         raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
     if job.exit_code is None and (not job.has_started or job.journal.last() is None):
-        check_not_empty(job.options)
+        check_not_empty(job.options, waits.check)
 
 
-def _report_reopened(job: Job, report: ProgressDisplay) -> None:
+def _report_reopened(job: Job, events: Events) -> None:
     if job.has_started and (count := job.journal.reopened):
-        report.notice(
+        events.notice(
             f"{job.journal.path} is damaged: the results of {counted(count, 'image')} are lost; "
             "computing them again"
         )
 
 
-def _report_retry(report: ProgressDisplay, count: int) -> None:
+def _report_retry(events: Events, count: int) -> None:
     if count:
-        report.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
+        events.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
     else:
-        report.notice("no row has failed so far; there is nothing to retry")
+        events.notice("no row has failed so far; there is nothing to retry")
 
 
-def _report_finished(job: Job, report: ProgressDisplay, retry_failed: bool) -> None:
+def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool) -> None:
     if not job.output.exists():
-        job.table.render()
-        report.notice(f"{job.output} was missing; it was written again from its journal")
+        job.table.render(passed=lambda rows: waits.check())
+        events.notice(f"{job.output} was missing; it was written again from its journal")
     elif not job.table.is_rendered:
-        job.table.render()
-        report.notice(f"{job.output} was rendered again from its journal; nothing was classified")
+        job.table.render(passed=lambda rows: waits.check())
+        events.notice(f"{job.output} was rendered again from its journal; nothing was classified")
         return
     elif is_foreign(job.journal, job.output):
-        report.notice(
+        events.notice(
             f"{job.output} differs from what its job wrote; show the differences with: "
             f"{typed(['hangtag', 'verify', str(job.output)])}; to write it again, remove the file "
             "and run the same command"
         )
     if retry_failed:
-        report.notice(f"no row of {job.output} has failed; there is nothing to retry")
+        events.notice(f"no row of {job.output} has failed; there is nothing to retry")
     else:
-        report.notice(f"{job.output} is finished already; run it again with classify --restart")
+        events.notice(f"{job.output} is finished already; run it again with classify --restart")
 
 
 def _summary(job: Job, end: _End) -> Summary:

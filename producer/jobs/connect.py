@@ -14,7 +14,6 @@ import redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 from producer.dispatch.attempt import Attempt
-from producer.dispatch.interrupts import InterruptibleWaits, WaitInterrupted, alarm, interrupts
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions
@@ -27,7 +26,7 @@ from shared.broker.address import Address
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BrokerAway, SetupError, StillOpen
+from shared.errors import BrokerAway, BrokerRefuses, SetupError, StillOpen, Stopped
 from shared.messages.job_record import JobRecord
 
 
@@ -54,11 +53,10 @@ class Connector:
     """Connects a job within the deadline of an attempt."""
 
     def __init__(self, attempt: Attempt, job: Startable) -> None:
-        self._settings, self._report, self._use, _, self._deadline = attempt
+        self._settings, self._events, self._waits, self._use, _, self._deadline = attempt
         self._job = job
-        self._outage, self._waits = Outage(attempt.report.notice), InterruptibleWaits()
+        self._outage = Outage(self._events.notice)
         self._replied = False  #: whether the server has ever replied that it is not ready
-        self._interrupted = False
 
     def queue(self) -> JobQueue:
         """The queue of the job, which is started if it was not.
@@ -66,36 +64,38 @@ class Connector:
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
             StillOpen: the deadline has passed.
-            KeyboardInterrupt: a signal came first.
+            Stopped: the caller has stopped it.
         """
         self._use.ensure()
         broker = broker_url(self._settings)
-        client = connect(broker, "producer")
+        client = connect(broker, "producer", waits=self._waits)
         # A slow server gets at least this time, even with a shorter --timeout.
         patience_s = max(self._deadline - time.monotonic(), GLANCE_TIMEOUT_S)
         try:
-            with interrupts(self._interrupt), alarm(patience_s, self._waits.cut):
+            with self._waits.within(patience_s):
                 while (queue := self._try(client, broker)) is None:
                     self._pause()
                 return queue
-        except WaitInterrupted:
-            if self._interrupted:
-                raise KeyboardInterrupt from None
-            raise StillOpen(
-                f"Redis {'was not ready' if self._replied else 'did not answer'} within --timeout; "
-                "run the same command to retry"
-            ) from None
+        except BaseException as error:
+            client.close()
+            if isinstance(error, Stopped) and self._waits.late:
+                raise self._too_late() from None
+            raise
 
-    def _interrupt(self) -> None:
-        self._interrupted = True
-        self._waits.cut()
+    def _too_late(self) -> StillOpen:
+        return StillOpen(
+            f"Redis {'was not ready' if self._replied else 'did not answer'} within --timeout; "
+            "run the same command to retry"
+        )
 
     def _try(self, client: redis.Redis, broker: Address) -> JobQueue | None:
         """The queue; None while the server is not ready."""
         try:
-            with self._waits.waiting():
-                queue = self._open(client, broker)
-        except RedisError as error:
+            queue = self._open(client, broker)
+        except (RedisError, BrokerRefuses) as error:
+            self._waits.check()  # a connection that was cut may give any error
+            if isinstance(error, BrokerRefuses):
+                raise
             self._handle_error(error, broker)
             return None
         self._outage.over()
@@ -109,7 +109,7 @@ class Connector:
             self._job.start(pin(client, self._job.options))
         else:
             self._compare_limits(file_limit(client))
-        app = make_app(broker, "producer")
+        app = make_app(broker, "producer", waits=self._waits)
         queue = JobQueue(client, app, self._job.record, self._settings)
         queue.resume()
         return queue
@@ -117,7 +117,7 @@ class Connector:
     def _compare_limits(self, here: int) -> None:
         job_limit = self._job.options.max_file_bytes
         if here < job_limit:
-            self._report.notice(
+            self._events.notice(
                 f"this Redis accepts files up to {mib(here)} (maxmemory), but the job was started "
                 f"with {mib(job_limit)}; larger files may wait until maxmemory is raised"
             )
@@ -133,21 +133,20 @@ class Connector:
             ) from error
         if why:
             self._outage.over()
-            self._report.notice(f"{why}; waiting until there is room")
+            self._events.notice(f"{why}; waiting until there is room")
         else:
             self._outage.report(error)
 
     def _pause(self) -> None:
         if time.monotonic() > self._deadline:
-            raise WaitInterrupted
-        with self._waits.waiting():
-            time.sleep(PAUSE_S)
-            if self._use.over:
-                raise SetupError(
-                    "this machine's stack was stopped with hangtag down; "
-                    "run the same command to restart it"
-                )
-            self._use.revive()  # the embedded server may have ended meanwhile
+            raise self._too_late()
+        self._waits.sleep(PAUSE_S)
+        if self._use.over:
+            raise SetupError(
+                "this machine's stack was stopped with hangtag down; "
+                "run the same command to restart it"
+            )
+        self._use.revive()  # the embedded server may have ended meanwhile
 
 
 def _is_closed(error: BaseException | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom
 from pathlib import Path
@@ -53,8 +54,10 @@ class Job:
         options: JobOptions,
         restart: bool = False,
         display: DisplayOptions | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Open or create the journal. Display options that are not given are those of the job.
+        `check` may end the reading of a long journal.
 
         Raises:
             UsageError: the job runs already, has other options, or the output is a foreign file.
@@ -70,7 +73,7 @@ class Job:
         #: The earlier jobs of this output that this one replaces, including those that an
         #: interrupted restart was replacing.
         self.replaced = ids_of(str(self.output)) | (self._id_of_old() if restart else set())
-        self.journal = Journal(path, restart)
+        self.journal = Journal(path, restart, check)
         self.table = JobTable(self.journal, self.output, lambda: self.pinned, display)
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job

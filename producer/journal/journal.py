@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,10 +42,13 @@ class Journal(BatchReader, JobProperties):
     intact.
     """
 
-    def __init__(self, path: Path, restart: bool = False) -> None:
+    def __init__(
+        self, path: Path, restart: bool = False, check: Callable[[], None] = lambda: None
+    ) -> None:
         """Open the file, or create it. With `restart` an unreadable file is accepted, too: `start`
-        replaces its job."""
+        replaces its job. `check` may end the reading of a long one."""
         self.path = path
+        self._check = check
         #: The number of images whose result was damaged at opening, and which are redone.
         self.reopened = 0
         self._lock = journal_lock.take(path)
@@ -165,7 +168,7 @@ class Journal(BatchReader, JobProperties):
                 raise Damaged(fault)
             properties = property_table.read(self._db)
             self.totals = load_counts(properties)
-            damaged = records.damaged(self._db)
+            damaged = records.damaged(self._db, self._check)
             if not damaged and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are missing")
         if damaged:

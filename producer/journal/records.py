@@ -11,7 +11,7 @@ inside the journal's transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -187,10 +187,12 @@ def row_batches(finished: Iterable[Record], rules: Rules, after: Position) -> It
         after = batch.end
 
 
-def damaged(database: sqlite3.Connection) -> list[int]:
-    """The batches with damaged results. Reads all records."""
+def damaged(database: sqlite3.Connection, check: Callable[[], None]) -> list[int]:
+    """The batches with damaged results. Reads all records, and calls `check` for each, which may
+    end that."""
     numbers = []
     for expected, (record, good) in enumerate(_read(database, "ORDER BY n")):
+        check()
         if record.n != expected:
             raise sqlite3.DatabaseError(f"batch {expected} is missing")
         if not good:

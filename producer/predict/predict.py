@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.interrupts import interrupts
+from producer.dispatch.events import Events
 from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.walk import check_roots
@@ -22,17 +22,16 @@ from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.predict.predictions import Predictions, prediction
 from producer.present.formatting import near
-from producer.present.meter import DISPLAY_AFTER_S
-from producer.present.progress import Quiet, make_progress
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
 from producer.stack.stack import BrokerSession
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.files import printable
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.settings import Settings
+from shared.stop import Stop, Waits
 
 #: More lines than a person reads on a terminal.
 MAX_IMAGES = 1_000
@@ -46,7 +45,8 @@ def predict(
     *,
     model: str = "",
     truth: Sequence[str] = (),
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Predictions:
     """Classify the images. `truth` is one true label for all images, or one for each.
 
@@ -54,19 +54,20 @@ def predict(
         UsageError: a path, the model or a truth is invalid; nothing was sent.
         SetupError: there is no such model, or the stack does not start.
         BrokerAway: Redis is unreachable.
-        KeyboardInterrupt: Ctrl-C or SIGTERM came.
+        Stopped: the caller has stopped it.
     """
-    options = JobOptions(
-        tuple(_current(images)), os.getcwdb(), NAME, model=model, probabilities=True
-    )
+    events = events or Events()
+    roots = tuple(_current(images, events))
+    options = JobOptions(roots, os.getcwdb(), NAME, model=model, probabilities=True)
     _check(options, truth)
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
-        closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as report,
+        closing(Waits(stop or Stop())) as waits,
     ):
         job = _TemporaryJob(options, journal)
-        rows = _classified(job, Attempt(settings, report, BrokerSession(settings)), truth)
+        attempt = Attempt(settings, events, waits, BrokerSession(settings, waits))
+        rows = _classified(job, attempt, truth)
     card = job.pinned.card
     of_each = list(truth) * len(rows) if len(truth) == 1 else truth or [""] * len(rows)
     return Predictions(
@@ -81,20 +82,21 @@ def predict(
 
 
 def _classified(job: _TemporaryJob, attempt: Attempt, truth: Sequence[str]) -> list[Row]:
-    queue = Connector(attempt, job).queue()
-    try:
-        _check_truth(truth, job.pinned.card)
-        _run(DispatchLoop(attempt, OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))))
-    finally:
-        queue.finish()
+    with closing(Connector(attempt, job).queue()) as queue:
+        try:
+            _check_truth(truth, job.pinned.card)
+            opened = OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))
+            _run(DispatchLoop(attempt, opened))
+        finally:
+            attempt.waits.close()
+            queue.finish()
     return [batch.row(i) for batch in job.journal.row_batches() for i in range(len(batch))]
 
 
 def _run(loop: DispatchLoop) -> None:
-    with interrupts(loop.stop):
-        code = loop.execute()
+    code = loop.execute()
     if code is Exit.INTERRUPTED:
-        raise KeyboardInterrupt
+        raise Stopped
     if code is Exit.CANCELLED:
         raise SetupError("the job was cancelled; run the same command again")
 
@@ -126,7 +128,7 @@ class _TemporaryJob:
         self._pinned, self.options = pinned, pinned.options
 
 
-def _current(images: Sequence[bytes]) -> Iterator[bytes]:
+def _current(images: Sequence[bytes], events: Events) -> Iterator[bytes]:
     """The same images; those that `hangtag sort` has moved, where they are now."""
     if all(map(os.path.lexists, images)):
         yield from images
@@ -137,7 +139,7 @@ def _current(images: Sequence[bytes]) -> Iterator[bytes]:
                 yield image
             else:
                 path = os.fsencode(near(os.fsdecode(moved)))
-                Quiet().notice(f"{printable(image)} was moved by hangtag sort to {printable(path)}")
+                events.notice(f"{printable(image)} was moved by hangtag sort to {printable(path)}")
                 yield path
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,10 +31,16 @@ class Lock:
         self._mode = mode
         self._file = -1
 
-    def take(self, wait_s: float) -> bool:
-        """Take the lock within `wait_s` seconds; returns whether that succeeded. Forks share it."""
+    def take(self, wait_s: float, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Take the lock within `wait_s` seconds; returns whether that succeeded. Forks share it.
+        `sleep` may raise what ends the wait."""
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode)
-        if not file_lock.acquire_within(self._file, wait_s, _POLL_S):
+        try:
+            taken = file_lock.acquire_within(self._file, wait_s, _POLL_S, sleep)
+        except BaseException:
+            self.free()
+            raise
+        if not taken:
             self.free()
             return False
         os.ftruncate(self._file, 0)  # removes a previous holder's identity
@@ -68,10 +75,13 @@ class Lock:
 
 
 @contextmanager
-def locked(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the lock for a block. Raises TimeoutError if it is not free within `wait_s`."""
+def locked(
+    path: Path, wait_s: float, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
+    """Hold the lock for a block. `sleep` may raise what ends the wait for it. Raises TimeoutError
+    if it is not free within `wait_s`."""
     lock = Lock(path)
-    if not lock.take(wait_s):
+    if not lock.take(wait_s, sleep):
         raise TimeoutError(f"{path} is held by another process")
     try:
         yield

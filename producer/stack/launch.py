@@ -17,6 +17,7 @@ from producer.stack.server_socket import is_ready
 from shared.broker.runtime_paths import LOG_NAME, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
+from shared.stop import Waits, unstoppable
 
 START_S = 10.0
 #: A supervisor that is killed during its start is started again, so often in all.
@@ -27,9 +28,9 @@ _POLL_S = 0.005
 _TAIL_BYTES = 4096
 
 
-def serving(settings: Settings, folder: Path) -> bool:
+def serving(settings: Settings, folder: Path, waits: Waits | None = None) -> bool:
     """Whether the server is usable. Without its supervisor a server is about to end."""
-    return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings))
+    return lock.held(folder / lock.SUPERVISOR) and is_ready(socket_path(settings), waits)
 
 
 def check_store(settings: Settings, folder: Path) -> None:
@@ -49,28 +50,31 @@ def check_store(settings: Settings, folder: Path) -> None:
         )
 
 
-def launch(settings: Settings, folder: Path) -> None:
+def launch(settings: Settings, folder: Path, waits: Waits | None = None) -> None:
     """Start the server if necessary. Only one process at a time may do this.
 
     Raises:
+        Stopped: as `waits` say.
         SetupError: something is not installed, or the stack does not start; see its log.
         BrokerAway: its supervisor runs, but the server has not responded for START_S.
     """
+    waits = waits or unstoppable()
     deadline, starts, was_killed = time.monotonic() + START_S, 0, True
-    while not serving(settings, folder):
+    while not serving(settings, folder, waits):
         if not lock.held(folder / lock.SUPERVISOR):
             was_killed = was_killed or lock.holder(folder / lock.SUPERVISOR) is not None
             if starts == STARTS_MAX or not was_killed:
                 raise SetupError(_failed(folder, "does not start"))
-            was_killed = _start_supervisor(settings, folder) < 0
+            was_killed = _start_supervisor(settings, folder, waits) < 0
             deadline, starts = time.monotonic() + START_S, starts + 1
         elif time.monotonic() > deadline:
             raise BrokerAway(_failed(folder, f"has not responded for {START_S:.0f} s"))
-        time.sleep(_POLL_S)
+        waits.sleep(_POLL_S)
 
 
-def _start_supervisor(settings: Settings, folder: Path) -> int:
-    """Returns the exit code, which is that of its start in the foreground."""
+def _start_supervisor(settings: Settings, folder: Path, waits: Waits) -> int:
+    """Returns the exit code, which is that of its start in the foreground. A start that is stopped
+    is killed."""
     redis_server.find()
     commands.check_installed()
     _ = settings.events  # an invalid setting is reported here, not in the log
@@ -79,7 +83,7 @@ def _start_supervisor(settings: Settings, folder: Path) -> int:
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")
     (folder / STORE_FILE).write_bytes(os.fsencode(settings.store_path.absolute()))
     with path.open("ab") as log:
-        return subprocess.run(
+        starting = subprocess.Popen(
             [sys.executable, "-m", "producer.stack.supervisor"],
             env=commands.environment(settings),
             cwd="/",
@@ -87,8 +91,15 @@ def _start_supervisor(settings: Settings, folder: Path) -> int:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            check=False,  # its lock shows whether it started
-        ).returncode
+        )
+    try:
+        while starting.poll() is None:  # its lock shows whether it started
+            waits.sleep(_POLL_S)
+    except BaseException:
+        starting.kill()
+        starting.wait()
+        raise
+    return starting.returncode
 
 
 def _failed(folder: Path, what: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from shared.stop import Waits, unstoppable
+
 #: No longer than the socket's own name, whose length was checked.
 _BOUND_NAME = "new.sock"
 _CLOSED_NAME = "old.sock"
@@ -44,9 +46,14 @@ class ServerSocket:
             path.unlink(missing_ok=True)
 
 
-def is_ready(path: Path) -> bool:
-    """Whether a server replies to PING at the socket `path`. It takes well under a millisecond."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+def is_ready(path: Path, waits: Waits | None = None) -> bool:
+    """Whether a server replies to PING at the socket `path`. It takes well under a millisecond; for
+    a silent server it is one of `waits`, and may raise Stopped."""
+    waits = waits or unstoppable()
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        waits.at(connection),
+    ):
         connection.settimeout(_TIMEOUT_S)
         try:
             connection.connect(str(path))

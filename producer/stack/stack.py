@@ -32,6 +32,7 @@ from shared.broker.runtime_paths import (
 from shared.errors import BrokerAway, SetupError
 from shared.process import started
 from shared.settings import Settings
+from shared.stop import Waits, unstoppable
 
 #: The supervisor's own limits for its parts, with a margin.
 END_S = 15.0
@@ -59,8 +60,8 @@ class Stack(msgspec.Struct, frozen=True):
 class BrokerSession:
     """One command's use of the broker, from its start to its end."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, waits: Waits | None = None) -> None:
+        self._settings, self._waits = settings, waits or unstoppable()
         self._ended = self._ended_now()
 
     @property
@@ -69,18 +70,18 @@ class BrokerSession:
         return self._ended_now() not in (self._ended, 0)  # 0: the stack's folder was removed
 
     def ensure(self) -> None:
-        """Like the function `ensure`. Raises SetupError, BrokerAway."""
-        ensure(self._settings)
+        """Like the function `ensure`. Raises SetupError, BrokerAway, Stopped."""
+        ensure(self._settings, self._waits)
 
     def revive(self) -> None:
-        """Like the function `revive`. Raises SetupError."""
-        revive(self._settings)
+        """Like the function `revive`. Raises SetupError, Stopped."""
+        revive(self._settings, self._waits)
 
     def _ended_now(self) -> int:
         return 0 if self._settings.redis_url else desired_state.ended(stack_dir(self._settings))
 
 
-def ensure(settings: Settings) -> None:
+def ensure(settings: Settings, waits: Waits | None = None) -> None:
     """Ensure that there is a broker: the configured one, or this machine's stack.
 
     The stack is started if needed.
@@ -89,29 +90,32 @@ def ensure(settings: Settings) -> None:
         SetupError: the stack does not start, or it uses another store; the message names the fix,
             or its log.
         BrokerAway: it has not started in time, but may still do so.
+        Stopped: as `waits` say.
     """
     if settings.redis_url:
         return
+    waits = waits or unstoppable()
     folder = private_stack_dir(settings)
     desired_state.announce(folder)
-    if not serving(settings, folder):
+    if not serving(settings, folder, waits):
         if stack_name(settings) != stack_name(Settings.from_env()):
             raise SetupError(
                 "the stack of another installation has ended; run the same command again"
             )
-        with _exclusive(folder):
-            launch(settings, folder)
+        with _exclusive(folder, waits):
+            launch(settings, folder, waits)
     check_store(settings, folder)
 
 
-def revive(settings: Settings) -> None:
+def revive(settings: Settings, waits: Waits | None = None) -> None:
     """Like `ensure`, for work in progress: the caller waits for a stack that may still start.
 
     Raises:
         SetupError: the stack does not start, or it uses another store.
+        Stopped: as `waits` say.
     """
     with suppress(BrokerAway):
-        ensure(settings)
+        ensure(settings, waits)
 
 
 def up(settings: Settings, workers: int | None, floor: int | None = None) -> None:
@@ -191,9 +195,10 @@ def memory_notice(settings: Settings) -> str:
 
 
 @contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
+def _exclusive(folder: Path, waits: Waits | None = None) -> Iterator[None]:
+    sleep = (waits or unstoppable()).sleep
     try:
-        with lock.locked(folder / lock.START, START_S + END_S):
+        with lock.locked(folder / lock.START, START_S + END_S, sleep):
             yield
     except TimeoutError as error:
         raise BrokerAway(f"{error}, which starts or ends the stack; try again later") from None

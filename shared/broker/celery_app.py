@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import redis
 from celery import Celery
-from kombu import Queue
+from kombu import Producer, Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -19,8 +19,10 @@ from shared.broker import remote_control, transport
 from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
+from shared.broker.stoppable import WAITS
 from shared.failpoints import failpoint
 from shared.messages.job_record import served
+from shared.stop import Waits
 
 _AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with the first connection
 
@@ -57,16 +59,21 @@ _MONITORED = {"worker_enable_remote_control": True, "worker_send_task_events": T
 MONITOR = "monitor"
 
 
-def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
-    """The Celery application of this process; `role` names its connections on the server.
+def make_app(
+    broker: Address | str, role: str, events: bool = False, waits: Waits | None = None
+) -> Celery:
+    """A Celery application; `role` names its connections on the server.
 
-    With `events` a worker sends events and replies to a monitor.
+    With `events` a worker sends events and replies to a monitor. With `waits` the work that sends
+    hints may be stopped; its process may belong to another application, whose connections stay as
+    they are.
 
     Raises:
         SetupError: the broker's URL cannot be used.
     """
     address = address_of(broker)
-    transport.install()
+    if waits is None:
+        transport.install()
     app = Celery(
         "hangtag",
         broker=_celery_url(address),
@@ -88,6 +95,9 @@ def make_app(broker: Address | str, role: str, events: bool = False) -> Celery:
         transport.CREDENTIALS: Credentials(address),
         transport.SUBSCRIPTIONS: transport.subscriptions(events, monitors=role == MONITOR),
     }
+    if waits is not None:
+        # Without retries: they would be waits, and the caller retries.
+        app.conf.broker_transport_options |= {WAITS: waits, "max_retries": 0}
     return app
 
 
@@ -98,15 +108,18 @@ def _celery_url(address: Address) -> str:
     return str(address)
 
 
-def send_hint(app: Celery, task: str, queue: str, *args: object) -> None:
-    """Announce work. A lost hint causes a delay, a duplicate has no effect.
+def send_hint(
+    app: Celery, task: str, queue: str, *args: object, producer: Producer | None = None
+) -> None:
+    """Announce work, through this producer or one of Celery's. A lost hint causes a delay, a
+    duplicate has no effect.
 
     Raises:
         redis.exceptions.RedisError: the server is unreachable or full.
         BrokerRefuses: it denies access.
     """
     try:
-        app.send_task(task, args=args, queue=queue, retry=False)
+        app.send_task(task, args=args, queue=queue, retry=False, producer=producer)
         failpoint("hint.sent")
     except OperationalError as error:  # Celery wraps every server error in it
         if refusal := access_error(error):

@@ -22,7 +22,9 @@ from redis.retry import Retry
 
 from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
+from shared.broker.stoppable import WAITS, stoppable
 from shared.errors import SetupError
+from shared.stop import Waits
 
 
 class Credentials(CredentialProvider):
@@ -105,11 +107,14 @@ CONNECT_TIMEOUT_S = 5.0
 GLANCE_TIMEOUT_S = 3.0  #: for interactive commands
 
 
-def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> redis.Redis:
-    """A client for the ledger. A dead connection is noticed after `timeout_s`.
+def connect(
+    broker: Address | str, role: str, timeout_s: float = TIMEOUT_S, waits: Waits | None = None
+) -> redis.Redis:
+    """A client for the ledger. A dead connection is noticed after `timeout_s`; each of its commands
+    may be one of `waits`.
 
     Every command raises redis.exceptions.RedisError if the server is unreachable or full, and
-    BrokerRefuses if it denies access.
+    BrokerRefuses if it denies access, and Stopped if its work is to end.
 
     Raises:
         SetupError: the broker's URL cannot be used.
@@ -120,7 +125,7 @@ def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> r
         where = {"unix_socket_path": address.path}
     elif tls := address.tls():
         where |= {"ssl": True, **tls}
-    return Client(
+    client = Client(
         **where,
         db=address.db,
         credential_provider=Credentials(address),
@@ -131,6 +136,11 @@ def connect(broker: Address | str, role: str, timeout_s: float = TIMEOUT_S) -> r
         # here: that would triple the time until the caller learns of the outage.
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (redis.ConnectionError,)),
     )
+    if waits is not None:
+        pool = client.connection_pool
+        pool.connection_class = stoppable(pool.connection_class)
+        pool.connection_kwargs[WAITS] = waits
+    return client
 
 
 def connect_briefly(broker: Address | str, role: str) -> redis.Redis:

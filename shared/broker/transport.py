@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.broker.message_filter import QUEUES, sanitized
 from shared.broker.remote_channel import RemoteChannel
+from shared.broker.stoppable import WAITS, stoppable
 from shared.broker.wrong_type import is_foreign, remove
 from shared.errors import BadMessage
 from shared.failpoints import failpoint
@@ -73,7 +74,11 @@ class HintChannel(RemoteChannel):
         """Like kombu's, but without a password in the URL, which may be logged."""
         params: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
         connection: Any = self.connection.client
-        params["credential_provider"] = connection.transport_options[CREDENTIALS]
+        options = connection.transport_options
+        params["credential_provider"] = options[CREDENTIALS]
+        if WAITS in options:
+            params[WAITS] = options[WAITS]
+            params["connection_class"] = stoppable(params["connection_class"])
         return {k: v for k, v in params.items() if k not in ("username", "password")}
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
@@ -148,8 +153,14 @@ def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
         return None
 
 
+class HintTransport(redis.Transport):
+    """The transport of a connection that is in none of kombu's pools."""
+
+    Channel = HintChannel
+
+
 def install() -> None:
-    """Make kombu use HintChannel for every connection of this process."""
+    """Make kombu use HintChannel for every connection of this process, also in its pools."""
     redis.Transport.Channel = HintChannel
 
 
@@ -161,6 +172,9 @@ LONGEST_S = 2.0
 
 class HintConnection(Connection):
     """Retries every 2 s while the server is unreachable."""
+
+    def get_transport_cls(self) -> type[HintTransport]:
+        return HintTransport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
         """Like kombu's, with other default intervals."""

@@ -97,20 +97,23 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
+    from producer.cli.jobs.job_display import running_job
     from producer.jobs.classify import classify as run_job
 
     options = make_options(given)
-    summary = run_job(
-        options,
-        Settings.from_env(),
-        display=make_display(given),
-        budget=given["budget"],
-        timeout_s=given["timeout_s"],
-        restart=given["restart"],
-        retry_failed=given["retry_failed"],
-        quiet=quiet,
-        stdin=sys.stdin.buffer if options.is_piped and sys.stdin else None,
-    )
+    with running_job(quiet) as (events, stop):
+        summary = run_job(
+            options,
+            Settings.from_env(),
+            display=make_display(given),
+            budget=given["budget"],
+            timeout_s=given["timeout_s"],
+            restart=given["restart"],
+            retry_failed=given["retry_failed"],
+            stdin=sys.stdin.buffer if options.is_piped and sys.stdin else None,
+            events=events,
+            stop=stop,
+        )
     show_summary(summary, as_json, quiet)
 
 

@@ -50,9 +50,12 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
 
     It is finished here if its own producer has ended. JOB is an id or the path of a table.
     """
+    from producer.cli.jobs.job_display import running_job
     from producer.jobs.background_jobs import collect as collect_job
 
-    show_summary(collect_job(job, Settings.from_env(), quiet), as_json, quiet)
+    with running_job(quiet) as (events, stop):
+        summary = collect_job(job, Settings.from_env(), events, stop)
+    show_summary(summary, as_json, quiet)
 
 
 @click.command(

@@ -68,16 +68,21 @@ def predict(
 
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
+    from producer.cli.jobs.job_display import running_job
     from producer.models.default_model import default_model
     from producer.predict import plot_file as plots
     from producer.predict import prediction_text
     from producer.predict.predict import predict as predict_images
+    from producer.present.meter import DISPLAY_AFTER_S
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
-    predictions = predict_images(images, settings, model=model, truth=truth, quiet=quiet or as_json)
+    with running_job(quiet or as_json, after_s=DISPLAY_AFTER_S) as (events, stop):
+        predictions = predict_images(
+            images, settings, model=model, truth=truth, events=events, stop=stop
+        )
     if as_json:
         click.echo(prediction_text.as_json(predictions, top).encode())
     elif not quiet:

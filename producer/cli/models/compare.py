@@ -37,15 +37,24 @@ def compare(
     Each version classifies the folder, unless that is done: its table is in the current folder,
     named after the folder and the version. Then as hangtag compare.
     """  # fmt: skip
+    from producer.cli.jobs.job_display import running_job
     from producer.compare.compare_versions import compare_versions
+    from producer.inputs.job_options import JobOptions
+    from producer.jobs.classify import Summary, classify
+
+    settings, no_figures = Settings.from_env(), quiet or as_json
 
     def report(line: str) -> None:
-        if not quiet and not as_json:
+        if not no_figures:
             click.echo(line, err=True)
 
+    def classified(options: JobOptions) -> Summary:
+        with running_job(no_figures) as (events, stop):
+            return classify(options, settings, events=events, stop=stop)
+
     compared = compare_versions(
-        (a, b), folder, Settings.from_env(), output,
-        force=force, quiet=quiet or as_json, report=report,
+        (a, b), folder, settings, classified, output,
+        force=force, quiet=no_figures, report=report,
     )  # fmt: skip
     show_comparison(compared, as_json, quiet)
 

@@ -10,17 +10,18 @@ import pytest
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import resumed
+from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.jobs.job import Job
 from producer.locations.row_files import RowFiles
 from producer.output.draft_lock import draft_of
-from producer.present.progress import Quiet
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.settings import Settings
+from shared.stop import unstoppable
 from tests.support.jobs.finished_job import answered, options_of, record, start
 from tests.support.jobs.image_blobs import decode_images
 from tests.support.machine.small_disk import mounted
@@ -66,7 +67,7 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
             )
             table, files = job.table.growing, RowFiles(job.options)
             loop = DispatchLoop(
-                Attempt(settings, Quiet(), BrokerSession(settings)),
+                Attempt(settings, Events(), unstoppable(), BrokerSession(settings)),
                 OpenJob(job.pinned, job.journal, queue, files, table),
             )
             disk.fill(0)

@@ -15,20 +15,20 @@ from unittest import mock
 
 from producer.stack import launch
 from tests.support.processes import copied_processes
+from tests.support.processes.copied_processes import CopiedProcess
 
 
 def copy_supervisors() -> None:
     """From now on this process starts copies where copied_processes.py allows them."""
     mock.patch.object(
-        launch, "subprocess", SimpleNamespace(run=_run, DEVNULL=subprocess.DEVNULL)
+        launch, "subprocess", SimpleNamespace(Popen=_started, DEVNULL=subprocess.DEVNULL)
     ).start()
 
 
-def _run(
+def _started(
     argv: Sequence[str], env: dict[str, str], cwd: str, stdout: Any, stderr: Any, **others: Any
-) -> subprocess.CompletedProcess[bytes]:
+) -> subprocess.Popen[bytes] | CopiedProcess:
     if not copied_processes.suits(copied_processes.SUPERVISOR, env):
-        return subprocess.run(argv, env=env, cwd=cwd, stdout=stdout, stderr=stderr, **others)
+        return subprocess.Popen(argv, env=env, cwd=cwd, stdout=stdout, stderr=stderr, **others)
     streams = stdout.fileno(), stderr.fileno()
-    copy = copied_processes.start(copied_processes.SUPERVISOR, argv[3:], Path(cwd), env, *streams)
-    return subprocess.CompletedProcess(argv, copy.wait())
+    return copied_processes.start(copied_processes.SUPERVISOR, argv[3:], Path(cwd), env, *streams)

@@ -46,7 +46,9 @@ def test_a_job_whose_producer_has_not_ended_yet_is_followed(
     assert view is not None
     assert (view.state, view.exit_code) == (JobState.RUNNING, Exit.SOME_FAILED)
     with monkeypatch.context() as patch:  # the producer ends between two looks
-        patch.setattr("producer.jobs.background_jobs.time.sleep", lambda seconds: os.close(lock))
+        patch.setattr(
+            "producer.jobs.background_jobs.Waits.sleep", lambda self, seconds: os.close(lock)
+        )
         result = collect(output)
     assert result.exit_code == Exit.SOME_FAILED, result.output
     assert f"job {ID}: 2 images, 1 failed" in result.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from producer.inputs.job_options import STDIN
 from producer.inputs.piped_list import received, record
 from producer.journal.journal import journal_path
 from producer.verify.verify import verify
-from shared.errors import Exit
+from shared.errors import Exit, Stopped
+from shared.stop import Stop, Waits, unstoppable
 from tests.support.jobs.finished_job import finish, options_of
 
 TWO, THREE = b"1.png\n2.png\n", b"1.png\n2.png\n3.png\n"
@@ -43,7 +46,7 @@ def piped(here: Path, stdin: bytes, *more: str) -> Result:
 def started(here: Path, stdin: bytes = TWO, stop_after: int | None = 0) -> bytes:
     """Have a job of this list, whose first row is done; return its list."""
     options = options_of(here, list_file=STDIN)
-    with received(BytesIO(stdin), options) as listed:
+    with received(BytesIO(stdin), options, unstoppable()) as listed:
         suffix = record(listed, options.output)
     finish(msgspec.structs.replace(options, list_suffix=suffix), 1, stop_after=stop_after)
     return recorded(here)
@@ -59,6 +62,30 @@ def one_line(result: Result, code: Exit) -> str:
     assert result.exit_code == code, result.output
     (line,) = result.stderr.splitlines()
     return line
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["silent", "cut short"])
+def test_the_wait_for_a_list_can_be_stopped_and_a_list_that_ends_with_it_is_not_used(
+    here: Path, ends: bool
+) -> None:
+    """Ctrl-C also ends the program that writes the list."""
+    stop, options = Stop(), options_of(here, list_file=STDIN)
+    reading, writing = os.pipe()
+
+    def end() -> None:
+        stop.request()
+        if ends:
+            os.close(writing)
+
+    os.write(writing, TWO)
+    timer = threading.Timer(0.05, end)
+    with open(reading, "rb") as stdin, closing(Waits(stop)) as waits:
+        timer.start()
+        with pytest.raises(Stopped), received(stdin, options, waits):
+            pytest.fail("it is used")
+    timer.join()
+    if not ends:
+        os.close(writing)
 
 
 def test_a_finished_job_of_a_piped_list_is_repeated_proven_and_rendered_without_the_list(

@@ -107,7 +107,9 @@ def test_collect_of_a_start_that_failed_elsewhere(
     job = Job(options_of(here, b"photos"))
     monkeypatch.setattr(background_jobs, "SOON_S", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr("producer.jobs.background_jobs.time.sleep", lambda seconds: job.close())
+        patch.setattr(
+            "producer.jobs.background_jobs.Waits.sleep", lambda self, seconds: job.close()
+        )
         result = CliRunner().invoke(commands, ["collect", "out.csv"])
     assert result.exit_code == Exit.SETUP
     last = result.stderr.splitlines()[-1]

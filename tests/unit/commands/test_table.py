@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from producer.cli.jobs.job_display import JobDisplay
 from producer.cli.main import hangtag
+from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.jobs import classify as command
 from producer.jobs.background_jobs import collect
@@ -31,6 +33,7 @@ from shared.broker.redis_client import connect
 from shared.errors import Exit
 from shared.registry import packaged
 from shared.settings import Settings
+from shared.stop import unstoppable
 from tests.support.jobs import planted_journal
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -324,7 +327,9 @@ def test_the_rows_so_far_are_counted_while_they_are_written(
         closing(make_app(nowhere, "test")) as app,
     ):
         queue = JobQueue(client, app, job.record, Settings())
-        part = command._stop(job, Exit.BUDGET, queue, Log())
+        events, display = Events(), JobDisplay(Log())
+        events.subscribe(display.show)
+        part = command._stopped(job, Exit.BUDGET, queue, events, unstoppable())
         done = job.journal.totals.done
     assert len(rows(Path(part))) == done
     assert f"{done} of {done}" in capsys.readouterr().err.splitlines()[-1]
@@ -369,9 +374,9 @@ def test_a_follower_reports_no_file_of_another_program_as_rows_so_far(
     with closing(Job(options)) as job:
         job.store_stop(Exit.BUDGET)
         job.table.write_part(part)
-    assert collect(str(output), Settings.from_env(), quiet=True).part == str(part)
+    assert collect(str(output), Settings.from_env()).part == str(part)
     part.write_text("a download in progress")
-    assert collect(str(output), Settings.from_env(), quiet=True).part == ""
+    assert collect(str(output), Settings.from_env()).part == ""
 
 
 def test_a_copy_leaves_other_files_beside_it(table: Path) -> None:

@@ -57,6 +57,48 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+#: What a job may not do: its caller has the terminal, the signals and the end of the process.
+NOT_IN_A_JOB = {
+    *("signal.signal", "signal.alarm", "signal.setitimer", "click.echo", "click.secho", "print"),
+    *("sys.exit", "os.chdir", "os.umask", "resource.setrlimit", "logging.basicConfig"),
+}
+#: Modules that a job imports for other functions, which only commands call.
+OF_COMMANDS = {
+    *("producer/present/formatting.py", "producer/present/progress.py"),
+    "producer/fleet/commands.py",
+}
+
+
+def closure(*names: str) -> set[Path]:
+    """The modules of the product that these import, and themselves."""
+    waiting, reached = list(names), set[Path]()
+    while waiting:
+        path = ROOT / f"{waiting.pop().replace('.', '/')}.py"
+        if path in reached or not path.exists():
+            continue
+        reached.add(path)
+        for node in statements(path):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            else:
+                waiting += [f"{node.module}.{alias.name}" for alias in node.names]
+                waiting.append(node.module or "")
+    return reached
+
+
+def test_a_job_installs_no_handler_writes_to_no_terminal_and_leaves_the_process_as_it_is() -> None:
+    reached = {str(path.relative_to(ROOT)): path for path in closure("producer.jobs.classify")}
+    assert {"producer/dispatch/loop.py", "shared/stop.py"} <= set(reached)
+    calls = {
+        f"{name}: {ast.unparse(node.func)}"
+        for name, path in reached.items()
+        if name not in OF_COMMANDS
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in NOT_IN_A_JOB
+    }
+    assert calls == set()
+
+
 def test_results_are_checked_where_they_arrive_and_read_in_one_file() -> None:
     readers: dict[str, set[str]] = {"decode_result": set(), "numbers": set()}
     for path in modules("producer"):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from producer.cli.jobs.job_display import JobDisplay
 from producer.dataset_check import check_table
+from producer.dispatch.events import Events
 from producer.inputs.job_options import JobOptions
 from producer.jobs import classify
 from producer.jobs.job import Job
@@ -20,6 +22,7 @@ from producer.present.progress import make_progress
 from producer.review import server
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
+from shared.stop import unstoppable
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_check import card, rows_of, write_files
@@ -28,9 +31,10 @@ FILES, CONTENT = 9, b"image"
 
 
 def at_the_end_of_a_job(folder: Path) -> int:
-    options = planted(folder)
+    options, events = planted(folder), Events()
+    events.subscribe(JobDisplay(make_progress()).show)
     with closing(Job(options)) as job, row_files.of_table(job.output, options) as files:
-        classify._name_rows(job, files, make_progress())
+        classify._name_rows(job, files, events, unstoppable())
     return FILES
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from producer.dispatch.events import Event, Events, Notice
 from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
@@ -228,17 +229,18 @@ def test_predict_finds_moved_images(
     table: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     remember(IndexedJob("testjb01", str(table), 0.0))
     (table.parent / "in/here.png").write_bytes(b"here")
     monkeypatch.chdir(tmp_path)
     typed = [b"job/in/a/odd.png", b"job/in/here.png", b"job/in/never.png"]
-    assert list(predict._current(typed)) == [b"sorted/flagged/odd.png", *typed[1:]]
-    assert capsys.readouterr().err == (
-        "job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png\n"
-    )
+    events, reported = Events(), list[Event]()
+    events.subscribe(reported.append)
+    assert list(predict._current(typed, events)) == [b"sorted/flagged/odd.png", *typed[1:]]
+    assert reported == [
+        Notice("job/in/a/odd.png was moved by hangtag sort to sorted/flagged/odd.png")
+    ]
 
 
 def test_a_table_that_was_never_sorted_has_no_record(

@@ -9,16 +9,17 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
 from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.locations.row_files import RowFiles
-from producer.present.progress import Quiet
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batch_ledger import LOADING, BatchState
+from shared.stop import unstoppable
 from tests.integration.state_machines.batches.files import GARBAGE
 from tests.integration.state_machines.batches.model import LedgerModel
 from tests.integration.state_machines.batches.world import CARD, RECORD, SETTINGS, World
@@ -89,11 +90,12 @@ class WatchedQueue(JobQueue):
             self._model.trouble.clear()
             self._model.crashed.pop(LOADING, None)
 
-    def touch(self, progress: PublishedProgress) -> None:
+    def touch(self, progress: PublishedProgress) -> list[str]:
         with self._fuse.step():
-            super().touch(progress)
+            foreign = super().touch(progress)
             self._model.known = True
             self._model.state = self._model.state or "running"
+            return foreign
 
     def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
         for n, blob in batches:
@@ -146,7 +148,7 @@ class Producer:
         try:
             self._queue.resume()
             self.run = DispatchLoop(
-                Attempt(SETTINGS, Quiet(), BrokerSession(SETTINGS)),
+                Attempt(SETTINGS, Events(), unstoppable(), BrokerSession(SETTINGS)),
                 OpenJob(
                     Pinned(RECORD, CARD, world.options),
                     self.journal,

@@ -1,42 +1,42 @@
-"""What a job displays while its loop runs: its progress, and what it waits for."""
+"""What a job reports while its loop runs: its progress, and what it waits for."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from producer.dispatch.attempt import Attempt
+from producer.dispatch.events import Found, Stored, Waiting
 from producer.dispatch.window import Window
 from producer.fleet.workers import how_to_start, older_workers
 from producer.journal.totals import JobCounts
-from producer.present.meter import Meter
 
 
-class LoopDisplay:
-    """The display of one attempt at a job."""
+class LoopReport:
+    """The events of one attempt at a job."""
 
     def __init__(self, attempt: Attempt) -> None:
-        settings, self._report = attempt.settings, attempt.report
+        settings, self._events = attempt.settings, attempt.events
         self._own_stack = not settings.redis_url
-        self._how_to_start, self._meter = how_to_start(settings), Meter()
+        self._how_to_start = how_to_start(settings)
         self._about_older_workers = partial(older_workers, settings)
 
     def progress(self, counts: JobCounts, total: int | None) -> None:
-        """Display the rows so far; `total` is the number of files, None until they are counted."""
-        self._meter.note(counts.done, total, counts.images, counts.failed)
-        self._report.show(self._meter)
+        """Report the rows so far; `total` is the number of files, None until they are counted."""
+        self._events.report(Found(counts.images, total))
+        self._events.report(Stored(counts.done, counts.failed))
 
     def state(self, window: Window, trouble: str, early: bool) -> None:
-        """Display what the job waits for. `trouble` is why a worker returned a batch; `early`: its
+        """Report what the job waits for. `trouble` is why a worker returned a batch; `early`: its
         workers may be starting."""
-        self._meter.awaits(self._awaited(window))
+        self._events.report(Waiting(self._awaited(window)))
         if window.full:
             tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
-            self._report.notice(f"{full}; waiting for workers to make room")
+            self._events.notice(f"{full}; waiting for workers to make room")
         elif not window.workers and not early:
-            self._report.notice(self._about_older_workers(window.older) or self._how_to_start)
+            self._events.notice(self._about_older_workers(window.older) or self._how_to_start)
         else:
-            self._report.notice(trouble or self._about_older_workers(window.older))
+            self._events.notice(trouble or self._about_older_workers(window.older))
 
     def _awaited(self, window: Window) -> str:
         """What the first results wait for."""

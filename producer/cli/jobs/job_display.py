@@ -1,0 +1,76 @@
+"""What a job reports, on standard error: figures and notices, or notices only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from producer.cli.signals import stopped_by_signals
+from producer.dispatch.events import (
+    Event,
+    Events,
+    Found,
+    Notice,
+    Stage,
+    Started,
+    Stored,
+    Waiting,
+)
+from producer.present.meter import Meter, Stages
+from producer.present.progress import ProgressDisplay, make_progress
+from shared.stop import Stop
+
+
+@contextmanager
+def running_job(quiet: bool, after_s: float = 0.0) -> Iterator[tuple[Events, Stop]]:
+    """The events of one job, which are displayed, and its stop, which signals request. Figures are
+    displayed after a moment."""
+    events = Events()
+    with (
+        stopped_by_signals() as stop,
+        closing(make_progress(quiet, after_s=after_s)) as progress,
+        closing(JobDisplay(progress)) as display,
+    ):
+        events.subscribe(display.show, *((Notice,) if quiet else ()))
+        yield events, stop
+
+
+class JobDisplay:
+    """Shows the events of one job after the other."""
+
+    def __init__(self, progress: ProgressDisplay) -> None:
+        self._progress, self._meter = progress, Meter()
+        self._found = 0
+        self._total: int | None = None
+        self._stages, self._stage = Stages(progress), ""
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Found):
+            self._found, self._total = event.images, event.total
+        elif isinstance(event, Stored):
+            self._meter.note(event.done, self._total, self._found, event.failed)
+            self._progress.show(self._meter)
+        elif isinstance(event, Waiting):
+            self._meter.awaits(event.text)
+        elif isinstance(event, Notice):
+            self._progress.notice("")  # the same text again is news: the job knows
+            self._progress.notice(event.text)
+        elif isinstance(event, Stage):
+            self._pass(event)
+        elif isinstance(event, Started):
+            self._start()
+
+    def _start(self) -> None:
+        self.close()
+        self._meter = Meter()
+
+    def _pass(self, event: Stage) -> None:
+        if event.name != self._stage:
+            self._stage = event.name
+            self._stages.stage(event.name, event.total)
+        self._stages.reached(event.rows, event.total)
+
+    def close(self) -> None:
+        """End the display of figures."""
+        self._progress.close()
+        self._stage = ""

@@ -1,0 +1,80 @@
+"""What a job reports while it runs, to its subscribers: a display, a log, a notebook, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The job is pinned to a version, and its files are classified from now on."""
+
+    job: str
+    output: str
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Files that the job has so far; `total` is the number of all, None until they are counted."""
+
+    images: int
+    total: int | None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """Rows that the journal has, in this run and in earlier ones."""
+
+    done: int
+    failed: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What the first results wait for."""
+
+    text: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A line about something that a person should know."""
+
+    text: str
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Rows that have passed a stage after the last result, of `total`."""
+
+    name: str
+    rows: int
+    total: int
+
+
+Event = Started | Found | Stored | Waiting | Notice | Stage
+Subscriber = Callable[[Event], None]
+
+
+class Events:
+    """Passes events to subscribers, one after the other, in the thread of the job. An exception of
+    a subscriber ends the run; the job can be resumed."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[tuple[Subscriber, tuple[type[Event], ...]]] = []
+        self._last_notice = ""
+
+    def subscribe(self, subscriber: Subscriber, *kinds: type[Event]) -> None:
+        """Pass it the events of these kinds, or all."""
+        self._subscribers.append((subscriber, kinds))
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether a subscriber gets events of this kind: only then they need be found out."""
+        return any(not kinds or kind in kinds for _, kinds in self._subscribers)
+
+    def report(self, event: Event) -> None:
+        for subscriber, kinds in self._subscribers:
+            if not kinds or type(event) in kinds:
+                subscriber(event)
+
+    def notice(self, text: str) -> None:
+        """Report a notice; the same text twice in a row, or an empty one, is none."""
+        if text and text != self._last_notice:
+            self.report(Notice(text))
+        self._last_notice = text

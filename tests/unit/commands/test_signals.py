@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM belong to the command line, which asks the work to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from producer.cli.signals import stopped_by_signals
+from shared.errors import Stopped
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM]
+
+
+def send(number: signal.Signals) -> None:
+    """Its handler has run when this returns."""
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_first_signal_requests_a_stop_and_the_second_interrupts_at_once(
+    number: signal.Signals,
+) -> None:
+    before = signal.getsignal(number)
+    with stopped_by_signals() as stop:
+        assert not stop.requested
+        send(number)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            send(number)
+    assert signal.getsignal(number) is before
+
+
+def test_work_that_was_stopped_is_an_interrupted_command() -> None:
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals():
+        raise Stopped
+
+
+def test_without_a_signal_the_handlers_are_as_before() -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with stopped_by_signals() as stop:
+        pass
+    assert not stop.requested
+    assert [signal.getsignal(number) for number in NUMBERS] == before

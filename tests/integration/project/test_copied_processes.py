@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -125,6 +126,22 @@ class Displayed(NamedTuple):
         )
 
 
+#: The id of a process of a stack, and the stack's folder.
+Part = tuple[int, Path]
+EQUAL_S = 10.0
+
+
+def settled(copy: Part, original: Part) -> tuple[Displayed, Displayed]:
+    """What the kernel displays of both, as soon as it is equal: a thread or a descriptor of one of
+    them may exist for a moment."""
+    deadline = time.monotonic() + EQUAL_S
+    while True:
+        displayed = Displayed.of(*copy), Displayed.of(*original)
+        if displayed[0] == displayed[1] or time.monotonic() > deadline:
+            return displayed
+        time.sleep(0.05)
+
+
 def wait_until_ready(place: Place) -> None:
     """Wait for the line that the worker logs when all of it has started."""
     log = log_path(place.settings)
@@ -144,7 +161,7 @@ def started_by_python() -> Iterator[Place]:
 def test_the_copies_of_a_stack_are_like_those_that_python_starts(
     copied: Place, started_by_python: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    displayed = []
+    started = []
     for place in (copied, started_by_python):
         monkeypatch.setattr(copied_processes, "enabled", place is copied)
         stack.up(place.settings, 1)
@@ -153,5 +170,7 @@ def test_the_copies_of_a_stack_are_like_those_that_python_starts(
         child, _, _ = beat.children[0].partition(":")
         of_parts = place.the("supervisor"), place.the("worker"), int(child)
         assert of_parts[1] in procfs.children(of_parts[0])
-        displayed.append([Displayed.of(pid, place.folder) for pid in of_parts])
-    assert displayed[0] == displayed[1]
+        started.append([(pid, place.folder) for pid in of_parts])
+    for copy, original in zip(*started, strict=True):
+        displayed = settled(copy, original)
+        assert displayed[0] == displayed[1]

@@ -35,6 +35,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTER
 
 # A shell starts background commands with SIGINT ignored; the processes of the tests inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The same of SIGHUP under nohup. This process goes on without a terminal, as nohup promises.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # `quick` runs the same examples each time; HYPOTHESIS_PROFILE=thorough, which the night uses, and
 # full run more, with new ones.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -79,14 +78,6 @@ def _third(item: pytest.Item) -> int:
     return crc32(
         f"{item.path.parent.name}/{item.path.name}::{item.originalname}{given}".encode()
     ) % len(THIRDS)
-
-
-@pytest.fixture
-def as_in_a_terminal() -> Iterator[None]:
-    """The processes of the test react to SIGHUP, also if nohup started the tests."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module", autouse=True)

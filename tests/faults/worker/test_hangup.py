@@ -6,8 +6,6 @@ import os
 import signal
 from contextlib import suppress
 
-import pytest
-
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, Worker, wait_for
 
@@ -19,7 +17,6 @@ def hang_up(worker: Worker) -> None:
             os.kill(pid, signal.SIGHUP)
 
 
-@pytest.mark.usefixtures("as_in_a_terminal")
 def test_a_worker_whose_terminal_closes_ends_gracefully_or_continues_under_nohup(
     fleet: Fleet,
 ) -> None:

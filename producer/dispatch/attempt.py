@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.formats.growing_table import GrowingTable
 from producer.inputs.error_budget import ErrorBudget
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.locations.row_files import RowFiles
+from producer.present.events import Events
 from producer.stack.stack import BrokerSession
 from shared.settings import Settings
 from shared.stop import Waits

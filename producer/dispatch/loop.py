@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import Batch, passed_over, resumed
-from producer.dispatch.events import Found
 from producer.dispatch.file_count import FileCount
 from producer.dispatch.job_queue import PublishedProgress, Result
 from producer.dispatch.loop_report import LoopReport
@@ -23,6 +22,7 @@ from producer.dispatch.send_limits import SendLimits
 from producer.inputs.file_transport import Transport
 from producer.inputs.skipped import Unlisted
 from producer.journal.records import FrozenBatch, StoredResult
+from producer.present.events import Found
 from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped

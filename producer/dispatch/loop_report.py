@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from producer.dispatch.attempt import Attempt
-from producer.dispatch.events import Found, Stored, Waiting
 from producer.dispatch.window import Window
 from producer.fleet.workers import how_to_start, older_workers
 from producer.journal.totals import JobCounts
+from producer.present.events import Found, Stored, Waiting
 
 
 class LoopReport:

@@ -11,7 +11,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from producer.dispatch.events import Events, Found, Stored
 from producer.formats.table_file import is_own_part
 from producer.inputs.empty_job import check_not_empty
 from producer.inputs.file_transport import check_below
@@ -32,6 +31,7 @@ from producer.journal.snapshot import (
     with_known_files,
 )
 from producer.output.output_path import PART_SUFFIX
+from producer.present.events import Events, Found, Stored
 from producer.present.formatting import typed
 from producer.present.progress import Quiet
 from producer.summary.promise import promised_view

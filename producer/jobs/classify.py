@@ -12,7 +12,6 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.events import Events, Stage, Started
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
@@ -33,6 +32,7 @@ from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import PART_SUFFIX, check_folder
+from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted, typed
 from producer.rendering.display_options import DisplayOptions
 from producer.stack.stack import BrokerSession

@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.events import Events
 from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.walk import check_roots
@@ -21,6 +20,7 @@ from producer.journal.journal import Journal
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.predict.predictions import Predictions, prediction
+from producer.present.events import Events
 from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from producer.cli.signals import stopped_by_signals
-from producer.dispatch.events import (
+from producer.present.events import (
     Event,
     Events,
     Found,

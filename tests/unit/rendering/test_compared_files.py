@@ -11,13 +11,13 @@ import pytest
 
 from producer.cli.jobs.job_display import JobDisplay
 from producer.dataset_check import check_table
-from producer.dispatch.events import Events
 from producer.inputs.job_options import JobOptions
 from producer.jobs import classify
 from producer.jobs.job import Job
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present import meter
+from producer.present.events import Events
 from producer.present.progress import make_progress
 from producer.review import server
 from producer.review.answer_arrays import Answers

@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.dispatch.events import Event, Events, Notice
 from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import moved_files, row_files, sorted_into
 from producer.locations.moved_files import MovedFiles
 from producer.predict import predict
+from producer.present.events import Event, Events, Notice
 from producer.sort_log.entry import Way
 from producer.sort_log.log_reader import LogReader
 from producer.sorting import sort

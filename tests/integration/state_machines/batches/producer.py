@@ -9,13 +9,13 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.events import Events
 from producer.dispatch.job_queue import JobQueue, PublishedProgress, Result
 from producer.dispatch.loop import DispatchLoop
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.locations.row_files import RowFiles
+from producer.present.events import Events
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batch_ledger import LOADING, BatchState

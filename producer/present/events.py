@@ -1,4 +1,4 @@
-"""What a job reports while it runs, to its subscribers: a display, a log, a notebook, or none."""
+"""What work reports while it runs, to its subscribers: a display, a log, a notebook, or none."""
 
 from __future__ import annotations
 
@@ -7,40 +7,44 @@ from collections.abc import Callable
 import msgspec
 
 
-class Started(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened. Those of jobs are below, that of a request beside its waiter."""
+
+
+class Started(Event, frozen=True):
     """The job is pinned to a version, and its files are classified from now on."""
 
     job: str
     output: str
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(Event, frozen=True):
     """Files that the job has so far; `total` is the number of all, None until they are counted."""
 
     images: int
     total: int | None
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(Event, frozen=True):
     """Rows that the journal has, in this run and in earlier ones."""
 
     done: int
     failed: int
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(Event, frozen=True):
     """What the first results wait for."""
 
     text: str
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(Event, frozen=True):
     """A line about something that a person should know."""
 
     text: str
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Stage(Event, frozen=True):
     """Rows that have passed a stage after the last result, of `total`."""
 
     name: str
@@ -48,13 +52,12 @@ class Stage(msgspec.Struct, frozen=True):
     total: int
 
 
-Event = Started | Found | Stored | Waiting | Notice | Stage
 Subscriber = Callable[[Event], None]
 
 
 class Events:
-    """Passes events to subscribers, one after the other, in the thread of the job. An exception of
-    a subscriber ends the run; the job can be resumed."""
+    """Passes events to subscribers, one after the other, in the thread of the work. An exception of
+    a subscriber ends it; a job can be resumed."""
 
     def __init__(self) -> None:
         self._subscribers: list[tuple[Subscriber, tuple[type[Event], ...]]] = []

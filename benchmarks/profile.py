@@ -21,15 +21,14 @@ from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.dispatch import batcher, loop
+from producer.dispatch import batcher, file_transport, loop
 from producer.dispatch.job_queue import JobQueue, Result
 from producer.formats import growing_table
-from producer.inputs import file_transport
 from producer.inputs.job_options import JobOptions
-from producer.inputs.walk import Walk
 from producer.jobs import classify, job_table
 from producer.journal import journal
 from producer.present.progress import Quiet
+from producer.sources.local.walk import Walk
 from producer.stack import redis_server
 from producer.stack.server_socket import is_ready
 from shared.broker.redis_client import connect

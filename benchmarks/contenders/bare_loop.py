@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
-from producer.inputs.walk import Walk
+from producer.sources.local.walk import Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card, decode_card
@@ -153,7 +153,7 @@ def classify(
 
 def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:
     """Paths and files in as many parts as Hangtag sends messages, without its last small ones."""
-    from producer.inputs.reader import read
+    from producer.sources.local.reader import read
 
     names, files, size = list[bytes](), list[bytes | Status](), 0
     for path in paths:

@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.file_transport import Transport
+from producer.dispatch.file_transport import Transport
+from producer.dispatch.lookahead import Lookahead
 from producer.inputs.job_options import JobOptions
-from producer.inputs.lookahead import Lookahead
-from producer.inputs.reader import read
 from producer.inputs.skipped import (
     SKIPPED,
     UNLISTED,
@@ -26,10 +25,11 @@ from producer.inputs.skipped import (
     encode_skipped,
     encode_unlisted,
 )
-from producer.inputs.walk import Walk
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.locations.row_files import RowFiles
+from producer.sources.local.reader import read
+from producer.sources.local.walk import Walk
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digests, printable

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from itertools import islice
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.walk import Walk
 from producer.journal.job_properties import FILE_COUNT
+from producer.sources.local.walk import Walk
 from shared.errors import SetupError
 
 #: A job that is finished before needs no estimate.

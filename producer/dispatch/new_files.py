@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.path_list import list_name
-from producer.inputs.typed_patterns import patterns_of
-from producer.inputs.walk import Walk
 from producer.journal.journal import Journal
+from producer.sources.lists.path_list import list_name
+from producer.sources.local.typed_patterns import patterns_of
+from producer.sources.local.walk import Walk
 from shared.errors import UsageError
 from shared.messages.files import printable
 

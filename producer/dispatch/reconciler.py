@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import OpenJob
 from producer.dispatch.batcher import read_batch_again
-from producer.inputs.file_transport import Transport
+from producer.dispatch.file_transport import Transport
 from shared.broker.access_errors import write_refusal
 from shared.ledger.batch_ledger import BatchState
 from shared.messages.batch import encode_images

@@ -1,1 +1,1 @@
-"""The files of a job, and their bytes."""
+"""What a job is asked to do: its options, its budget, and what it leaves out."""

@@ -56,7 +56,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Whether each name in the list ends with NUL, so that it may contain a line end.
     list0: bool = False
     #: What the name of the recorded list adds to that of the table, if the list came from standard
-    #: input (producer/inputs/piped_list.py); empty until it is recorded.
+    #: input (producer/sources/lists/piped_list.py); empty until it is recorded.
     list_suffix: str = ""
 
     @property

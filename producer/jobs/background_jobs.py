@@ -11,12 +11,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from producer.dispatch.file_transport import check_below
 from producer.formats.table_file import is_own_part
-from producer.inputs.empty_job import check_not_empty
-from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
-from producer.inputs.walk import check_roots
 from producer.jobs.classify import Summary, classify
+from producer.jobs.empty_job import check_not_empty
 from producer.jobs.find_job import find_output
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import (
@@ -34,6 +33,7 @@ from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Found, Stored
 from producer.present.formatting import typed
 from producer.present.progress import Quiet
+from producer.sources.local.walk import check_roots
 from producer.summary.promise import promised_view
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint

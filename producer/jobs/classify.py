@@ -12,19 +12,17 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from producer.dispatch.attempt import Attempt, OpenJob
+from producer.dispatch.file_transport import check_below
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
 from producer.formats.table_file import check_replaceable, is_foreign
 from producer.formats.table_formats import TooManyRows, check_installed
-from producer.inputs.empty_job import check_not_empty
 from producer.inputs.error_budget import ErrorBudget
-from producer.inputs.file_transport import check_below
 from producer.inputs.job_options import JobOptions
-from producer.inputs.piped_list import is_empty, received
 from producer.inputs.skipped import Unlisted
-from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
+from producer.jobs.empty_job import check_not_empty
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import with_known_files
@@ -35,6 +33,8 @@ from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted, typed
 from producer.rendering.display_options import DisplayOptions
+from producer.sources.lists.piped_list import is_empty, received
+from producer.sources.local.walk import check_roots
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES

@@ -16,7 +16,6 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.job_queue import delete_job
 from producer.formats.table_file import is_own_part
-from producer.inputs.piped_list import recorded_lists
 from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
@@ -25,6 +24,7 @@ from producer.journal.snapshot import JobState, is_running, properties, read_sna
 from producer.output.draft_lock import draft_of, parts_of
 from producer.output.output_path import PART_SUFFIX
 from producer.present.formatting import counted, typed
+from producer.sources.lists.piped_list import recorded_lists
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url

@@ -14,8 +14,6 @@ from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import CSV, check_columns
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
-from producer.inputs.piped_list import forget as forget_list
-from producer.inputs.piped_list import is_empty, is_grown, record
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal import schema
@@ -37,6 +35,8 @@ from producer.rendering.display_options import (
     encode_display,
     make_table,
 )
+from producer.sources.lists.piped_list import forget as forget_list
+from producer.sources.lists.piped_list import is_empty, is_grown, record
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card

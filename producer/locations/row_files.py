@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import read, read_again
 from producer.journal.job_index import entries
 from producer.locations.moved_files import MovedFiles
+from producer.sources.local.reader import read, read_again
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
 

@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from producer.inputs.reader import read
 from producer.pages.thumbnails import Thumbnails
 from producer.predict.predictions import Prediction
 from producer.present.style import Keep, shortened
+from producer.sources.local.reader import read
 from shared.image_status import Status
 from shared.pipes.thumbnail import Thumbnail
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.loop import DispatchLoop
 from producer.inputs.job_options import JobOptions, as_started
-from producer.inputs.walk import check_roots
 from producer.jobs.connect import Connector
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
@@ -24,6 +23,7 @@ from producer.present.events import Events
 from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
+from producer.sources.local.walk import check_roots
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.files import printable

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from producer.inputs.reader import read
 from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
@@ -21,6 +20,7 @@ from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.report import heldout_mistakes, model_part
 from producer.report.heldout_mistakes import find_mistakes
+from producer.sources.local.reader import read
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status

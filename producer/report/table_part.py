@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.path_list import list_name
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.totals import Withdrawn
 from producer.pages import text
@@ -23,6 +22,7 @@ from producer.report.survey import Survey
 from producer.rows.acceptance import Acceptance, doubtless
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
+from producer.sources.lists.path_list import list_name
 from producer.summary import promise
 from shared.image_status import BY_CODE, FLAGS
 

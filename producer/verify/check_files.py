@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import is_missing, read, stamp_of
-from producer.inputs.walk import Walk, check_roots
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
+from producer.sources.local.reader import is_missing, read, stamp_of
+from producer.sources.local.walk import Walk, check_roots
 from producer.verify.align import align
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status

@@ -18,7 +18,7 @@ def clone(tmp_path: Path) -> Path:
     """A repository with one input of the compose tests and one other file."""
     git(tmp_path, "init", "-q")
     write(tmp_path, "Dockerfile", "FROM scratch\n")
-    write(tmp_path, "producer/inputs/walk.py", "\n")
+    write(tmp_path, "producer/sources/local/walk.py", "\n")
     commit(tmp_path)
     return tmp_path
 
@@ -52,7 +52,7 @@ def table(root: Path, result: str, revision: str) -> Path:
 
 def test_unchanged_inputs_need_no_second_run(clone: Path) -> None:
     first = git(clone, "rev-parse", "HEAD")
-    write(clone, "producer/inputs/walk.py", "# other tests run this\n")
+    write(clone, "producer/sources/local/walk.py", "# other tests run this\n")
     commit(clone)
     assert reason_to_run(clone, table(clone, "passed", first)) == ""
     assert reason_to_run(clone, table(clone, "passed", first[:7])) == ""

@@ -10,7 +10,7 @@ import pytest
 from producer.dispatch import file_count
 from producer.dispatch.file_count import FileCount
 from producer.inputs.job_options import JobOptions
-from producer.inputs.walk import Walk
+from producer.sources.local.walk import Walk
 
 
 def options(folder: Path) -> JobOptions:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch import batcher
+from producer.dispatch import batcher, lookahead
 from producer.dispatch.batcher import Batcher, BatchLimits
+from producer.dispatch.lookahead import Lookahead
 from producer.dispatch.window import share
-from producer.inputs import lookahead
-from producer.inputs.lookahead import Lookahead
 from shared.errors import SetupError
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from producer.dispatch.batcher import Batcher
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.job_options import JobOptions
-from producer.inputs.walk import Walk
 from producer.journal.journal import Journal
+from producer.sources.local.walk import Walk
 from shared.errors import UsageError
 from shared.settings import Settings
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.empty_job import check_not_empty
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.root_pattern import folder_of
-from producer.inputs.walk import Walk, check_roots
+from producer.jobs.empty_job import check_not_empty
 from producer.output.output_path import default_output
+from producer.sources.local.walk import Walk, check_roots
 from shared.errors import SetupError, UsageError
 
 FILES = (

@@ -16,8 +16,8 @@ from producer.verify.verify import verify
 from shared.errors import BadMessage
 from shared.settings import Settings
 from tests.support.jobs import finished_job
-from tests.unit.inputs.test_walk import Tree, image_paths, options, planted, trees
-from tests.unit.inputs.test_walk import skipped_files as oracle
+from tests.unit.sources.test_walk import Tree, image_paths, options, planted, trees
+from tests.unit.sources.test_walk import skipped_files as oracle
 
 
 @given(trees, st.lists(st.integers(0, 3), max_size=5), st.integers(1, 3),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.reader import read
 from producer.locations.row_files import RowFiles
+from producer.sources.local.reader import read
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
 

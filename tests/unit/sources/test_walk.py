@@ -20,7 +20,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs import directory_listing, path_list
 from producer.inputs.job_options import JobOptions, as_started
 from producer.inputs.skipped import (
     ENDINGS_MAX,
@@ -31,10 +30,12 @@ from producer.inputs.skipped import (
     UNREADABLE,
     VANISHED,
 )
-from producer.inputs.walk import Walk, check_roots
 from producer.journal import journal
 from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
+from producer.sources.lists import path_list
+from producer.sources.local import directory_listing
+from producer.sources.local.walk import Walk, check_roots
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending

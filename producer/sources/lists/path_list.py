@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
-from producer.inputs.other_sources import address_line, is_address
+from producer.sources.other_sources import address_line, is_address
 from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.files import MAX_PATH_BYTES, printable

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.reader import holds_image, read, read_again, read_small
+from producer.sources.local.reader import holds_image, read, read_again, read_small
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES

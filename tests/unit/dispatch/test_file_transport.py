@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
-from producer.inputs.file_transport import (
+from producer.dispatch.file_transport import (
     LARGE_BYTES,
     REFUSALS_MAX,
     Transport,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from producer.inputs.job_options import JobOptions, as_started
-from producer.inputs.reader import read, read_small
+from producer.sources.local.reader import read, read_small
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import (

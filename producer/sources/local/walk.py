@@ -17,15 +17,21 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from producer.inputs import skipped
-from producer.inputs.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
 from producer.inputs.job_options import JobOptions, as_started
-from producer.inputs.other_sources import check_source
-from producer.inputs.own_files import OwnFiles
-from producer.inputs.path_list import check_list, numbered_paths
-from producer.inputs.reader import holds_image
 from producer.inputs.root_pattern import Part
 from producer.inputs.skipped import Counts
-from producer.inputs.typed_patterns import EarlierPatterns, PartOf, may_share, patterns_of, resolved
+from producer.sources.lists.path_list import check_list, numbered_paths
+from producer.sources.local.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
+from producer.sources.local.own_files import OwnFiles
+from producer.sources.local.reader import holds_image
+from producer.sources.local.typed_patterns import (
+    EarlierPatterns,
+    PartOf,
+    may_share,
+    patterns_of,
+    resolved,
+)
+from producer.sources.other_sources import check_source
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.path_list import check_names, list_name, separator
+from producer.sources.lists.path_list import check_names, list_name, separator
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint

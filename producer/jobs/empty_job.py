@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from producer.inputs.job_options import JobOptions, as_started, with_known_roots
-from producer.inputs.path_list import list_name
 from producer.inputs.skipped import listed
-from producer.inputs.walk import Walk
+from producer.sources.lists.path_list import list_name
+from producer.sources.local.walk import Walk
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.files import printable

@@ -1,0 +1,1 @@
+"""Lists of paths, in a file or from standard input."""

@@ -1,0 +1,1 @@
+"""Images in files of this machine: folders, patterns and single files."""

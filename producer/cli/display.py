@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from producer.cli.params import ShareParam
-from shared.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)%?", re.ASCII)
-_ALL = "all"
 
 
 class AcceptParam(click.ParamType[Any]):
@@ -23,16 +19,12 @@ class AcceptParam(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The precision as a share; `all` as it is."""
-        if isinstance(value, float) or value == _ALL:
-            return value
-        match = _PERCENT.fullmatch(value)
-        if match is None or not float(match[1]):
-            self.fail(f"{value!r} is neither a percentage, for example 95%, nor all", param, ctx)
-        percent = float(match[1])
-        if percent < 1:
-            meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in value else "95"
-            self.fail(f"{value} is less than 1%; for example write {meant}%", param, ctx)
-        return percent / 100
+        from producer.rendering.display_options import parse_accept
+
+        try:
+            return value if isinstance(value, float) else parse_accept(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ColumnsParam(click.ParamType[Any]):
@@ -72,16 +64,13 @@ def display_options(command: F) -> F:
 
 def make_display(given: dict[str, Any]) -> Any:
     """The display options of a command line. Raises UsageError if two contradict each other."""
-    from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions, Threshold
+    from producer.rendering.display_options import (
+        ALL_CORRECTIONS,
+        DisplayOptions,
+        threshold_of,
+    )
 
-    accept, confidence = given["accept"], given["min_confidence"]
-    if accept is not None and confidence is not None:
-        raise UsageError("--accept and --min-confidence are two kinds of threshold; give one")
-    threshold = None
-    if confidence is not None:
-        threshold = Threshold(confidence=confidence)
-    elif accept is not None:
-        threshold = Threshold(precision=None if accept == _ALL else accept)
+    threshold = threshold_of(given["accept"], given["min_confidence"])
     corrections = None  # classify keeps those of the table
     if (wanted := given.get("corrections")) is not None:
         corrections = ALL_CORRECTIONS if wanted else 0

@@ -3,6 +3,7 @@ nothing; the journal stores them, so that `verify` renders the same table."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ DISPLAY = "display"
 ALL_CORRECTIONS = -1
 #: Resets an option to its default.
 ALL = "all"
+_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)%?", re.ASCII)
 
 
 class Threshold(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -125,16 +127,53 @@ def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> 
     return msgspec.structs.replace(display, corrections=size)
 
 
+def threshold_of(accept: float | str | None, min_confidence: float | None) -> Threshold | None:
+    """The threshold of a precision, or `all`, and of a confidence; None without either.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if accept is not None and min_confidence is not None:
+        raise UsageError("--accept and --min-confidence are two kinds of threshold; give one")
+    if min_confidence is not None:
+        return Threshold(confidence=min_confidence)
+    if accept is None:
+        return None
+    return Threshold(precision=None if isinstance(accept, str) else accept)
+
+
+def parse_accept(text: str) -> float | str:
+    """A precision in percent as a share; `all` as it is.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text == ALL:
+        return text
+    match = _PERCENT.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise ValueError(f"{text!r} is neither a percentage, for example 95%, nor all")
+    percent = float(match[1])
+    if percent < 1:
+        meant = f"{100 * percent:g}" if percent >= 0.01 and "%" not in text else "95"
+        raise ValueError(f"{text} is less than 1%; for example write {meant}%")
+    return percent / 100
+
+
 def parse_columns(text: str) -> tuple[str, ...]:
     """The columns after the path, from a list with commas; empty for `all`.
 
     Raises:
         ValueError: there is no such column, it is named twice, or there is only the path.
     """
-    names = [name.strip() for name in text.split(",")]
-    if names == [ALL]:
+    return chosen_columns([name.strip() for name in text.split(",")])
+
+
+def chosen_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns after the path, from their names. Raises as `parse_columns`."""
+    if list(names) == [ALL]:
         return ()
-    chosen = names[1:] if names[0] == COLUMNS[0] else names
+    chosen = names[1:] if names[:1] == [COLUMNS[0]] else names
     if not chosen:
         raise ValueError(f"name a column after {COLUMNS[0]}, or {ALL}")
     _check_columns(chosen)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -16,13 +13,11 @@ from producer.cli.display import display_options, make_display
 from producer.cli.names import MODEL, MODEL_FORM
 from producer.cli.options import quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
-from producer.formats.table_formats import BY_SUFFIX, SUFFIXES, format_of
-from producer.inputs.job_options import JobOptions, one_or_all
-from producer.output.output_path import checked_output, default_output
-from producer.present.formatting import show_json, typed
-from shared.errors import BrokerAway, HangtagError, UsageError
+from producer.formats.table_formats import SUFFIXES
+from producer.inputs.job_options import JobOptions
+from producer.present.formatting import show_json
+from shared.errors import UsageError
 from shared.messages.files import AUTO, TRANSPORTS
-from shared.messages.model_name import parse
 from shared.runtimes import ABOUT, DEFAULT, RUNTIMES
 from shared.settings import Settings
 
@@ -148,60 +143,27 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     """The options of a job from those of the command line, and the chosen model.
 
     Raises:
-        UsageError: not exactly one of folders and a list is given, the model name is invalid, or
-            two options contradict each other.
+        UsageError: not exactly one of folders and a list is given, or as
+            `producer.jobs.given_options.make_options`.
+        SetupError: as that.
     """
-    from producer.journal.journal import journal_path
-    from producer.models.default_model import default_model
+    from producer.jobs import given_options
 
-    if given["restart"] and given["retry_failed"]:
-        raise UsageError("--restart repeats every row, --retry-failed the failed ones; give one")
     folders, list_file = given["folders"], given["list_file"] or given["list0_file"]
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
     if given["list_file"] and given["list0_file"]:
         raise UsageError("--list and --list0 are two kinds of list; give one")
-    for folder in folders:
-        if os.path.exists(journal_path(os.fsdecode(folder))):
-            table = os.fsdecode(folder)
-            raise UsageError(
-                f"{table} is the table of a job; name a folder of images, or show the table with: "
-                f"{typed(['hangtag', 'report', table])}"
-            )
-    model = given["model"] or default_model(Settings.from_env())
-    parse(model)
-    output = checked_output(given["output"] or default_output(folders, list_file), BY_SUFFIX)
-    if given["model"] and not given["restart"]:
-        _check_model(model, output)
-    return JobOptions(
+    same = ("output", "model", "runtime", "transport", "top_k", "probabilities", "restart",
+            "retry_failed")  # fmt: skip
+    options = given_options.GivenOptions(
         roots=tuple(folders),
-        cwd=os.getcwdb(),
-        output=output,
-        glob=one_or_all(given["glob"]),
+        globs=given["glob"],
         list_file=list_file,
         list0=bool(given["list0_file"]),
-        model=model,
-        form=format_of(output),
-        runtime=given["runtime"],
-        top_k=given["top_k"] or 1,
-        probabilities=bool(given["probabilities"]),
-        transport=given["transport"],
+        **{name: given[name] for name in same},
     )
-
-
-def _check_model(model: str, output: str) -> None:
-    """Raise SetupError for a model that does not exist, where the job of this output has another:
-    the typing error counts, not the difference."""
-    from producer.journal.snapshot import stored_options
-    from producer.models.load_catalog import load_catalog
-
-    try:
-        known = stored_options(Path(output))
-    except HangtagError:  # what opens the journal reports it
-        return
-    if parse(model) != parse(known.model):
-        with suppress(BrokerAway):  # then the difference is reported
-            load_catalog(Settings.from_env()).version(parse(model))
+    return given_options.make_options(options, Settings.from_env())
 
 
 def show_summary(summary: Any, as_json: bool, quiet: bool = False) -> None:

@@ -114,11 +114,12 @@ class JobProperties(ABC):
 
 def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
     """Open a journal for reading. If `immutable`, it is read without its log: SQLite creates no
-    files beside it, and does not notice a writer. Raises sqlite3.DatabaseError, OSError."""
+    files beside it, and does not notice a writer. Several threads may use it, one at a time: a web
+    server iterates over rows in any. Raises sqlite3.DatabaseError, OSError."""
     with suppress(FileNotFoundError):  # SQLite reports it
         regular_file.check(path)
     uri = f"file:{quote(os.fsencode(path))}?mode=ro{'&immutable=1' if immutable else ''}"
-    return sqlite3.connect(uri, uri=True)
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
 #: The property of a job with the digest of its table, or of a file that the table may replace.

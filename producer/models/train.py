@@ -6,13 +6,17 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
+from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import check_versions, load_catalog
 from producer.present.formatting import counted, one_line
 from producer.requests.check_class_folders import check_class_folders
+from producer.requests.client import make_request
+from producer.requests.existing import is_known
 from producer.requests.submit import data_place
 from producer.summary.training_text import training_lines
 from shared import recipes
@@ -21,6 +25,7 @@ from shared.labels.labelled_files import decode_files, encode_files, input_sha25
 from shared.messages import training
 from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
+from shared.messages.requests import Request
 from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
@@ -32,6 +37,41 @@ EVALUATION = "evaluation.json"
 NAMES_SHOWN, CLASSES_SHOWN = 5, 12
 #: The name of the data set that is no folder.
 BUILT_IN = "Fashion-MNIST"
+
+
+class Training(NamedTuple):
+    """The request of a training, and the bytes that are sent along."""
+
+    request: Request
+    input: bytes | None  #: the corrections
+
+
+def make_training(
+    options: Mapping[str, Any],
+    settings: Settings,
+    corrections: Sequence[Path] = (),
+    request_id: str = "",
+    *,
+    quiet: bool = False,
+) -> Training:
+    """The request of a training with these options, as for `make_work`, and with the corrections of
+    these tables. What is visible from here is checked, unless the request is known already.
+
+    Raises:
+        UsageError: as `make_work`, a table has no corrections, or the id is invalid.
+        SetupError: the data cannot be learned from, or there is no such teacher.
+    """
+    if corrections and options.get("without_corrections"):
+        raise UsageError(
+            "--corrections and --without-corrections exclude each other; leave out one of them"
+        )
+    input = corrections_input(corrections, undone=True)
+    options = {**options, "corrections": input_sha256(input)}
+    known = is_known(settings, request_id)  # it has an answer, also without its data
+    work = make_work(options, settings, check=not known)
+    if not known:
+        check_work(work, settings, input, quiet=quiet)
+    return Training(make_request(work, request_id), input)
 
 
 def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = True) -> Train:

@@ -92,7 +92,7 @@ def table_columns(
 
 def _single(card: Card, rules: Rules) -> Iterator[Column]:
     """The columns of `CHOICES`."""
-    yield _displayed(card.labels, rules)
+    yield displayed_label(card.labels, rules)
     statuses = attrgetter("statuses")
     yield Decimals(CONFIDENCE, attrgetter("confidences"))
     yield Words("status", BY_CODE, statuses)
@@ -103,7 +103,7 @@ def _single(card: Card, rules: Rules) -> Iterator[Column]:
     yield Words(SOURCE, ("", MODEL, PERSON), _sources)
 
 
-def _displayed(labels: Sequence[str], rules: Rules) -> Words:
+def displayed_label(labels: Sequence[str], rules: Rules) -> Words:
     """The label that counts: of a person, or the model's, unless it is not accepted."""
     given = rules.persons.labels if rules.persons else set()
     words = [*labels, "", UNKNOWN, *sorted(given - {*labels})]

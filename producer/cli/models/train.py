@@ -118,12 +118,8 @@ def _mode(ctx: click.Context) -> str:
 
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
-    from producer.models.corrected_files import corrections_input
-    from producer.models.train import check_work, make_work
-    from producer.requests.client import make_request
-    from producer.requests.existing import is_known
+    from producer.models.train import make_training
     from producer.requests.submit import submit
-    from shared.labels.labelled_files import input_sha256
 
     if given["detach"] and given["wait"]:
         raise UsageError("--detach and --wait exclude each other; leave out one of them")
@@ -131,17 +127,9 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
         given = given | {"data": given["folder"]}
-    if given["corrections"] and given["without_corrections"]:
-        raise UsageError(
-            "--corrections and --without-corrections exclude each other; leave out one of them"
-        )
-    input = corrections_input(given["corrections"], undone=True)
-    given = given | {"corrections": input_sha256(input)}
-    known = is_known(settings, given["request_id"])  # it has an answer, also without its data
-    work = make_work(typed(given), settings, check=not known)
-    if not known:
-        check_work(work, settings, input, quiet=given["quiet"])
-    request = make_request(work, given["request_id"])
+    request, input = make_training(
+        typed(given), settings, given["corrections"], given["request_id"], quiet=given["quiet"]
+    )
     deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
     outcome = submit(
         settings,

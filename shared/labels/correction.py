@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
+from shared.labels.line_log import NewerLine
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CRC32 = re.compile(r"[0-9a-f]{8}")
@@ -47,10 +48,6 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Content(self.size, bytes.fromhex(self.crc32)[::-1])
 
 
-class NewerLine(BadMessage):
-    """A line that a newer Hangtag has written."""
-
-
 def encode(correction: Correction) -> bytes:
     """One line, with its end."""
     return msgspec.json.encode(correction) + b"\n"
@@ -66,24 +63,30 @@ def decode(line: bytes) -> Correction:
     try:
         correction = msgspec.json.decode(line, type=Correction)
     except MISFITS as error:
-        if more := _unknown_fields(line):
+        if more := unknown_fields(line, Correction):
             raise NewerLine(f"{more[0]!r:.40} is unknown to this version of Hangtag") from error
         raise BadMessage(f"not a correction: {error}") from error
-    if not _SHA256.fullmatch(correction.sha256):
-        raise BadMessage("not a correction: sha256 is not 64 hexadecimal digits")
-    if not _CRC32.fullmatch(correction.crc32):
-        raise BadMessage("not a correction: crc32 is not 8 hexadecimal digits")
+    if why := wrong_identity(correction.sha256, correction.crc32):
+        raise BadMessage(f"not a correction: {why}")
     if not correction.label and not correction.undo:
         raise BadMessage("not a correction: label is empty")
     return correction
 
 
-def _unknown_fields(line: bytes) -> list[str]:
+def wrong_identity(sha256: str, crc32: str) -> str:
+    """What is wrong with the digits that identify a file; empty if nothing is."""
+    if not _SHA256.fullmatch(sha256):
+        return "sha256 is not 64 hexadecimal digits"
+    return "" if _CRC32.fullmatch(crc32) else "crc32 is not 8 hexadecimal digits"
+
+
+def unknown_fields(line: bytes, *known: type[msgspec.Struct]) -> list[str]:
+    """The fields of a line that none of these forms has."""
     try:
         fields = msgspec.json.decode(line, type=dict[str, Any])
     except MISFITS:
         return []
-    return sorted(fields.keys() - Correction.__struct_fields__)
+    return sorted(fields.keys() - {name for form in known for name in form.__struct_fields__})
 
 
 def in_force(corrections: Iterable[Correction]) -> dict[str, Correction]:

@@ -1,0 +1,81 @@
+"""The lines of a labels file: what a person decided about unsorted images.
+
+A line about an image has the form of a correction, without a row and a guess. A rename is a line,
+too; where the new name is that of another label, both become one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+from shared.labels.class_folders import problem
+from shared.labels.correction import unknown_fields, wrong_identity
+from shared.labels.line_log import NewerLine
+
+#: What was decided about an image. `left-out`: it is none of those to be sorted. `cannot-tell`: a
+#: person saw it and does not know.
+Kind = Literal["label", "left-out", "cannot-tell"]
+
+
+class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A decision about one image."""
+
+    sha256: str  #: of the file, in hexadecimal: the key
+    path: str  #: as the folder was typed, with what is below it; it only informs
+    label: str  #: empty if the decision is another one
+    by: str  #: user name
+    size: Annotated[int, msgspec.Meta(ge=0)]  #: of the file, in bytes
+    crc32: str  #: of the file, in hexadecimal
+    at: str  #: ISO 8601, UTC
+    undo: bool = False  #: takes the last decision with this key back
+    kind: Kind = "label"
+
+
+class RenamedLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All images that have one label so far get another one."""
+
+    rename: str  #: the label so far
+    label: str
+    by: str
+    at: str
+    undo: bool = False  #: takes the last rename of these two names back
+
+
+LabelLine: TypeAlias = GivenLabel | RenamedLabel
+
+
+def encode(line: LabelLine) -> bytes:
+    """One line, with its end."""
+    return msgspec.json.encode(line) + b"\n"
+
+
+def decode(line: bytes) -> LabelLine:
+    """The decision of a line.
+
+    Raises:
+        NewerLine: it has fields or a kind that this version does not know.
+        BadMessage: it is no line of a labels file.
+    """
+    form: type[LabelLine] = RenamedLabel if b'"rename":' in line else GivenLabel
+    try:
+        decision = msgspec.json.decode(line, type=form)
+    except MISFITS as error:
+        if more := unknown_fields(line, GivenLabel, RenamedLabel):
+            raise NewerLine(f"{more[0]!r:.40} is unknown to this version of Hangtag") from error
+        raise BadMessage(f"not a label: {error}") from error
+    if isinstance(decision, RenamedLabel):
+        return decision
+    if why := wrong_identity(decision.sha256, decision.crc32):
+        raise BadMessage(f"not a label: {why}")
+    if bool(decision.label) != (decision.kind == "label") and not decision.undo:
+        raise BadMessage("not a label: label and kind do not agree")
+    return decision
+
+
+def check(line: LabelLine) -> None:
+    """Raises BadMessage if the label cannot name a class folder."""
+    if line.label and not line.undo and (why := problem(line.label)):
+        raise BadMessage(f"the label {line.label!r:.80} {why}")

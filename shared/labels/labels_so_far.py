@@ -1,0 +1,75 @@
+"""Which label each image has, from the lines of a labels file.
+
+The last line about an image holds, unless it takes a decision back. A rename counts for the images
+that had the label when it was written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
+
+
+class Decided(NamedTuple):
+    """What holds for an image."""
+
+    kind: Kind
+    label: str = ""  #: only if `kind` is "label"
+
+
+class LabelsSoFar:
+    """The state after some lines."""
+
+    def __init__(self) -> None:
+        self._count = 0  #: lines so far
+        self._last: dict[str, tuple[int, GivenLabel]] = {}  #: by SHA-256
+        self._renames: list[tuple[int, RenamedLabel]] = []  #: that were not taken back
+
+    def add(self, line: LabelLine) -> None:
+        """Add the next line."""
+        self._count += 1
+        if isinstance(line, GivenLabel):
+            self._last[line.sha256] = self._count, line
+        elif not line.undo:
+            self._renames.append((self._count, line))
+        else:
+            self._take_back(line)
+
+    def _take_back(self, line: RenamedLabel) -> None:
+        for place in reversed(range(len(self._renames))):
+            earlier = self._renames[place][1]
+            if (earlier.rename, earlier.label) == (line.rename, line.label):
+                del self._renames[place]
+                return
+
+    def of(self, sha256: str) -> Decided | None:
+        """What holds for an image; None if nothing does."""
+        number, line = self._last.get(sha256, (0, None))
+        if line is None or line.undo:
+            return None
+        return Decided(line.kind, self._renamed(line.label, number) if line.label else "")
+
+    def line(self, sha256: str) -> GivenLabel | None:
+        """The last line about an image."""
+        return self._last[sha256][1] if sha256 in self._last else None
+
+    def images(self) -> dict[str, Decided]:
+        """What holds, by SHA-256, in the order of the first line about each image."""
+        every = ((sha256, self.of(sha256)) for sha256 in self._last)
+        return {sha256: decided for sha256, decided in every if decided is not None}
+
+    def taken_back(self) -> list[GivenLabel]:
+        """The last line of each image about which nothing holds."""
+        return [line for _, line in self._last.values() if line.undo]
+
+    def labels(self) -> Counter[str]:
+        """The labels that images have, and how many; the first that was given comes first."""
+        return Counter(decided.label for decided in self.images().values() if decided.label)
+
+    def _renamed(self, label: str, number: int) -> str:
+        for later, line in self._renames:
+            if later > number and line.rename == label:
+                label = line.label
+        return label

@@ -114,7 +114,7 @@ ALONE = {
     "shared/atomic_file.py:sync_names": "changes nothing that a process could see",
     "shared/atomic_file.py:create": "its callers have points after it",
     "shared/atomic_file.py:remove": "a part that no other process uses",
-    "shared/labels/correction_log.py:_write_all": "a part of `append`, which has two points",
+    "shared/labels/line_log.py:_write_all": "a part of `append`, which has two points",
     "shared/registry/alias_log.py:_write_all": "a part of `_write`, which has a point",
     "shared/registry/alias_log.py:locked": "an empty folder, and a lock that dies with its holder",
     "shared/registry/file_copies.py:_joined": "a file in memory",

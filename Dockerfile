@@ -16,7 +16,7 @@ COPY constraints.txt /
 FROM base AS names
 WORKDIR /names
 COPY pyproject.toml ./
-RUN mkdir producer shared worker && touch README.md LICENSE NOTICE producer/__init__.py
+RUN mkdir hangtag producer shared worker && touch README.md LICENSE NOTICE producer/__init__.py
 
 FROM base AS code
 WORKDIR /src
@@ -24,6 +24,7 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY shared shared
 COPY worker worker
 COPY producer producer
+COPY hangtag hangtag
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
 FROM base AS producer-packages

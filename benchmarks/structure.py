@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("producer", "worker", "shared")
+PACKAGES = ("hangtag", "producer", "worker", "shared")
 SMALL_LINES, LARGE_LINES, LONG_FUNCTION_LINES = 40, 250, 30
 
 

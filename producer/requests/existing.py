@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from producer.requests.client import RequestClient, broker_errors, open_client
+from producer.requests.open_requests import open_requests
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome, watching
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError, no_such
 from shared.ledger import cancelled_requests, request_store
-from shared.messages.requests import REQUEST_ID, Outcome, Request
+from shared.ledger.request_states import RequestState, RequestView
+from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request
 from shared.settings import Settings
+
+#: The state of a request that has an outcome, and no answer.
+FAILED = "failed"
+
+
+class RequestNow(NamedTuple):
+    """The state of a request."""
+
+    state: str  #: as of `open_requests`; or done, failed, cancelled
+    progress: Progress | None = None
+    error: str = ""  #: of a failed one
 
 
 def follow(
-    settings: Settings, request_id: str, *, quiet: bool = False, timeout_s: float | None = None
+    settings: Settings,
+    request_id: str,
+    *,
+    quiet: bool = False,
+    timeout_s: float | None = None,
+    on_view: Callable[[RequestView], None] = lambda view: None,
 ) -> tuple[Request, Outcome]:
-    """Wait for an existing request, and return its good outcome.
+    """Wait for an existing request, and return its good outcome. `on_view` gets its state at each
+    poll.
 
     Raises:
         UsageError: there is no such request.
@@ -32,7 +53,10 @@ def follow(
         settings = other_stacks.taken(settings, request)
         client = open_client(settings)
         with watching(request_id, quiet) as display:
-            outcome = RequestWaiter(settings, client, request, display, timeout_s=timeout_s).wait()
+            waiter = RequestWaiter(
+                settings, client, request, display, on_view=on_view, timeout_s=timeout_s
+            )
+            outcome = waiter.wait()
     return request, check_outcome(outcome)
 
 
@@ -62,6 +86,30 @@ def cancel(settings: Settings, request_id: str) -> str:
     if finished or not _cancelled(settings, request_id, request):
         raise UsageError(f"request {request_id} has finished; there is nothing to cancel")
     return f"request {request_id} is cancelled"
+
+
+def state_now(settings: Settings, request_id: str) -> RequestNow:
+    """The state of a request, open or not.
+
+    Raises:
+        UsageError: there is none.
+        BrokerAway: the broker does not answer.
+    """
+    outcome = stored_outcome(settings, request_id)
+    if outcome is None and settings.redis_url:
+        with broker_errors(settings):
+            view = RequestClient(settings).get(request_id)
+        outcome = None if view is None else view.outcome
+        if view is not None and view.state is RequestState.CANCELLED:
+            return RequestNow(RequestState.CANCELLED)
+    if outcome is not None:
+        return RequestNow(RequestState.DONE if outcome.ok else FAILED, None, outcome.error)
+    for request in open_requests(settings):
+        if request.request == request_id:
+            return RequestNow(request.state, request.progress)
+    if _was_cancelled(settings, request_id):
+        return RequestNow(RequestState.CANCELLED)
+    raise _no_such(request_id)
 
 
 def _is_of_broker(settings: Settings, request_id: str) -> bool:
@@ -166,4 +214,8 @@ def find(settings: Settings, request_id: str) -> Request:
             f"request {request_id} is stored and cannot be read: another version of Hangtag wrote "
             f"it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
         )
-    raise UsageError(no_such("request", request_id, (), "hangtag train --list"))
+    raise _no_such(request_id)
+
+
+def _no_such(request_id: str) -> UsageError:
+    return UsageError(no_such("request", request_id, (), "hangtag train --list"))

@@ -7,7 +7,10 @@ from tests.steps import inputs
 from tests.steps.step import Step
 
 #: Inputs of nearly every test.
-PRODUCT = ("producer", "worker", "shared", "pyproject.toml", "constraints.txt", "Makefile")
+PRODUCT = (
+    *("hangtag", "producer", "worker", "shared"),
+    *("pyproject.toml", "constraints.txt", "Makefile"),
+)
 HELPERS = ("tests/conftest.py", "tests/support")
 #: Pages and manifests that unit tests read.
 PAGES = (

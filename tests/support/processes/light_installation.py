@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 CACHE = ROOT / "build" / "light"
 RECIPE, SEED = "tutorial", 1
 #: Links suffice for the last two, which do not use the path of their own folder.
-COPIED, LINKED = ("producer", "worker", "shared"), ("tests", "benchmarks")
+COPIED, LINKED = ("hangtag", "producer", "worker", "shared"), ("tests", "benchmarks")
 #: The sources that the files depend on.
 SOURCES = (
     "worker/export/convert.py",

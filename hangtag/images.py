@@ -1,0 +1,101 @@
+"""What a job classifies, from what Python gives: folders, patterns and addresses, or a list."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import BinaryIO, NamedTuple, TypeAlias, cast
+
+from producer.inputs.job_options import STDIN
+from shared.errors import UsageError
+
+Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+Images: TypeAlias = "Path | Iterable[Path]"
+#: Paths that are not roots are a list, which a job reads more than once.
+_NUL = b"\0"
+#: An address may have a secret in its query, so that it is only taken from a list.
+_WEB = (b"http://", b"https://")
+
+
+class Given(NamedTuple):
+    """The images of a job: roots, or a list."""
+
+    roots: tuple[bytes, ...] = ()
+    listed: BinaryIO | None = None  #: names that end with NUL
+    digest: str = ""  #: of the list
+
+    @property
+    def list_file(self) -> bytes:
+        return b"" if self.listed is None else STDIN
+
+
+@contextmanager
+def given(images: Images) -> Iterator[Given]:
+    """The images of a job; a list is in a file without a name until the end of the block.
+
+    Raises:
+        UsageError: there is none, or one is no path.
+    """
+    if isinstance(images, str | bytes | os.PathLike):
+        path = encoded(images)
+        if not path.lower().startswith(_WEB):
+            yield Given((path,))
+            return
+        images = [images]
+    paths = _encoded_all(images)
+    first = next(paths, None)
+    if first is None:
+        raise UsageError("images is empty; give a folder, or one path or more")
+    paths = chain([first], paths)
+    if os.path.isdir(first):
+        yield Given(_folders(paths))
+        return
+    with tempfile.TemporaryFile() as listed:
+        file = cast(BinaryIO, listed)
+        yield Given(listed=file, digest=_write(paths, file))
+
+
+def encoded(path: object) -> bytes:
+    """A path as the system has it. Raises UsageError for what is none."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise UsageError(
+            f"images has {path!r:.80}, which is no path; give str, bytes or os.PathLike"
+        )
+    name = os.fsencode(path)
+    if _NUL in name:
+        raise UsageError(f"images has {path!r:.80}, and no path has a NUL; leave it out")
+    return name
+
+
+def _encoded_all(images: object) -> Iterator[bytes]:
+    if not isinstance(images, Iterable):
+        raise UsageError(f"images is {images!r:.80}; give a folder, or a list of paths")
+    return map(encoded, images)
+
+
+def _folders(paths: Iterator[bytes]) -> tuple[bytes, ...]:
+    """Folders, of which all images are classified."""
+    roots = tuple(paths)
+    for root in roots:
+        if not os.path.isdir(root):
+            raise UsageError(
+                f"images starts with a folder, and has {os.fsdecode(root)!r:.80}, which is none; "
+                "give folders, or images"
+            )
+    return roots
+
+
+def _write(paths: Iterator[bytes], listed: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        if not path:
+            raise UsageError("images has an empty path; leave it out")
+        name = path + _NUL
+        digest.update(name)
+        listed.write(name)
+    listed.seek(0)
+    return digest.hexdigest()

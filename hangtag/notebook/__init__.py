@@ -1,0 +1,1 @@
+"""What a notebook displays: the progress of a job, and its result."""

@@ -1,0 +1,121 @@
+"""A result in a notebook: counts, failures, and some pictures of each label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hangtag.notebook.markup import filled
+from producer.journal.sealed_journal import SealedJournal
+from producer.journal.snapshot import JobView
+from producer.journal.totals import AnswerCounts
+from producer.locations import row_files
+from producer.pages import text
+from producer.pages.pictures import PageImages, Picture
+from producer.present.formatting import counted, near, percent
+from producer.present.meter import Stages
+from producer.present.progress import Quiet
+from producer.present.summary_parts import LABELS_SHOWN
+from producer.rendering.display_options import table_of
+from producer.rows.columns import displayed_label
+from producer.rows.row import Row
+
+#: Pictures, and those of one label.
+PICTURES, OF_LABEL = 12, 2
+#: The first rows, from which pictures are chosen: a result of any size is displayed at once.
+CONSIDERED = 10_000
+
+
+def result_html(view: JobView, answers: AnswerCounts, sealed: SealedJournal) -> str:
+    """HTML of a result. Its pictures are read from their files now."""
+    bars = [(label, n) for label, n in answers.labels.items() if n]
+    shown, others = bars[:LABELS_SHOWN], bars[LABELS_SHOWN:]
+    pictures, missing = _pictures(sealed, Path(view.output))
+    return filled(
+        "result.html",
+        rows=counted(view.done, "image"),
+        failed=f"{view.failed:,} failed" if view.failed else "",
+        facts=list(_facts(view, answers)),
+        model=view.model,
+        output=near(view.output),
+        bars=[_bar(label, n, shown[0][1]) for label, n in shown],
+        rest=_rest(others),
+        failures=[
+            {"status": status, "images": counted(some.count, "image"), "first": some.first}
+            for status, some in answers.failures.items()
+        ],
+        pictures=pictures,
+        missing=missing,
+    )
+
+
+def _facts(view: JobView, answers: AnswerCounts) -> Iterator[str]:
+    if view.exit_code is None:
+        yield f"so far, of {view.images:,}"
+    for flag, images in view.flagged.items():
+        yield f"{images:,} {flag}"
+    if answers.accepted is not None:
+        yield f"{answers.accepted.images:,} accepted"
+    if answers.in_label_folders:
+        right = answers.as_folder / answers.in_label_folders
+        yield f"{percent(right)} as their folders say"
+
+
+def _bar(label: str, images: int, most: int) -> Mapping[str, Any]:
+    return {
+        "label": text.label(label),
+        "images": f"{images:,}",
+        "percent": 100 * images / most,
+    }
+
+
+def _rest(others: list[tuple[str, int]]) -> str:
+    if not others:
+        return ""
+    images = sum(n for _, n in others)
+    return f"and {counted(images, 'image')} of {len(others):,} other labels"
+
+
+def _pictures(sealed: SealedJournal, table: Path) -> tuple[list[Mapping[str, Any]], str]:
+    """Some rows with their pictures; and what is missing to make them."""
+    chosen = _chosen(sealed)
+    if not chosen:
+        return [], ""
+    with row_files.of_table(table, sealed.options) as files, PageImages() as images:
+        reads = {row: partial(files.classified, row.name, row.stamp, row.digest) for row in chosen}
+        made = images.thumbnails(reads, Stages(Quiet()))
+        missing = images.missing
+    return [_picture(row, label, made[row]) for row, label in chosen.items()], missing
+
+
+def _picture(row: Row, label: str, picture: Picture) -> Mapping[str, Any]:
+    return {
+        "name": text.path(row.name),
+        "source": picture.source,
+        "why": picture.why,
+        "label": text.label(label),
+        "detail": row.flag or percent(row.confidence),
+    }
+
+
+def _chosen(sealed: SealedJournal) -> dict[Row, str]:
+    """Rows of the first ones, with the labels that they are displayed with: of each label the same
+    number, until there are enough."""
+    table = table_of(sealed)
+    label = displayed_label(table.card.labels, table.rules)
+    found, of_label = dict[Row, str](), Counter[str]()
+    for batch in sealed.row_batches(table.rules):
+        codes = label.codes(batch)
+        for i in range(len(batch)):
+            word = label.words[codes[i]]
+            if not batch.statuses[i] and of_label[word] < OF_LABEL:
+                of_label[word] += 1
+                found[batch.row(i, 1)] = word
+            if len(found) == PICTURES:
+                return found
+        if batch.end.rows >= CONSIDERED:
+            break
+    return found

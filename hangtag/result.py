@@ -1,0 +1,271 @@
+"""The rows of a job, and what commands do with a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hangtag.arguments import speaks_python
+from hangtag.rows import Row, RowMaker
+from hangtag.temporary import Scratch
+from producer.compare.tables import Compared, compare_tables
+from producer.formats.table_formats import CSV
+from producer.jobs.render_table import CopyTarget, render_copy
+from producer.journal.sealed_journal import SealedJournal
+from producer.journal.snapshot import JobState, JobView, check_readable, read_snapshot
+from producer.journal.totals import AnswerCounts
+from producer.rendering.display_options import DisplayOptions, stored_display, table_of
+from producer.report.report import Written, write_report
+from producer.sort_log.entry import Way
+from producer.sorting import sort as sorting
+from producer.summary.answer_counter import count_rows
+from producer.summary.promise import as_promised
+from producer.summary.sorted_files import Sorted
+from producer.verify.verify import Proof
+from producer.verify.verify import verify as prove
+from shared import installation
+from shared.errors import SetupError, UsageError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+Target = str | os.PathLike[str]
+#: pip's names by import names, of what tables need in memory.
+_ARROW = {"pyarrow": "pyarrow"}
+_PANDAS = {"pandas": "pandas"} | _ARROW
+
+
+class Result:
+    """The rows of one job. Iteration reads them from its journal, in bounded memory however many
+    they are; while it lasts no other call can write to this table.
+
+    A result without an output owns a temporary folder, which goes with it: at the end of its `with`
+    block, at `close()`, or when it is no longer used.
+    """
+
+    def __init__(self, output: Path, settings: Settings, folder: Scratch | None = None) -> None:
+        """`hangtag.classify` and `hangtag.open_table` make results."""
+        self._output, self._settings, self._folder = output, settings, folder
+        self._view()  # raises for what is no job
+
+    @property
+    def output(self) -> Path:
+        """The table."""
+        return self._output
+
+    @cached_property
+    def job(self) -> str:
+        """The id of the job."""
+        return self._view().job
+
+    @cached_property
+    def model(self) -> str:
+        """`NAME@VERSION`."""
+        return self._view().model
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image has a row."""
+        return self._view().exit_code is not None
+
+    @property
+    def failed(self) -> int:
+        """The number of rows without a label."""
+        return self._view().failed
+
+    @property
+    def flagged(self) -> dict[str, int]:
+        """The number of rows with each flag, which may have a label."""
+        return dict(self._view().flagged)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows by the label of the model, the most frequent first. Neither thresholds
+        nor people count: those show in the rows."""
+        return dict(self.answers.labels)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Where folders are named like labels: the share of the rows in them, 0 to 1, to which the
+        model gave this label. Failed rows do not count. None: no folder is named so."""
+        answers = self.answers
+        if not answers.in_label_folders:
+            return None
+        return answers.as_folder / answers.in_label_folders
+
+    @property
+    def answers(self) -> AnswerCounts:
+        """All counts: labels, doubtful rows, failures with their first file, accepted rows and what
+        share of them should be right."""
+        view = self._view()
+        with self._opened() as sealed:
+            counted = view.answers if sealed.finished else None
+            if counted is None:
+                counted = count_rows(sealed, sealed.card, stored_display(sealed))
+            return as_promised(counted, sum(view.flagged.values()), sealed.card, sealed.options)
+
+    def __len__(self) -> int:
+        return self._view().done
+
+    def __iter__(self) -> Iterator[Row]:
+        with self._opened() as sealed:
+            table = table_of(sealed)
+            made = RowMaker(table)
+            for batch in sealed.row_batches(table.rules):
+                yield from made.rows(batch)
+
+    @speaks_python
+    def to_csv(self, path: Target, *, force: bool = False) -> Path:
+        """Write the rows as CSV, the same bytes as the command's table (docs/table.md).
+
+        Raises:
+            UsageError: the file exists (unless `force`), or its folder does not.
+            SetupError: it cannot be written.
+        """
+        return self._written(path, CSV, force)
+
+    @speaks_python
+    def to_parquet(self, path: Target, *, force: bool = False) -> Path:
+        """Write the rows as Parquet, with unrounded confidences (float32) and words as
+        dictionaries. Raises as `to_csv`, and SetupError without pyarrow."""
+        return self._written(path, "parquet", force)
+
+    @speaks_python
+    def to_arrow(self) -> pyarrow.Table:
+        """All rows in memory as a `pyarrow.Table`, with the columns of the table: names as string,
+        words as dictionaries, confidences as float32. A cell that the table has empty is null.
+
+        Raises:
+            SetupError: pyarrow is missing.
+        """
+        _check_installed(_ARROW, "parquet")
+        import pyarrow
+
+        from producer.formats.arrow_rows import ArrowRows
+
+        with self._opened() as sealed:
+            table = table_of(sealed)
+            made = ArrowRows(table)
+            batches = [made.batch(batch) for batch in sealed.row_batches(table.rules)]
+        return pyarrow.Table.from_batches(batches, schema=made.schema)
+
+    @speaks_python
+    def to_pandas(self) -> pandas.DataFrame:
+        """All rows in memory as a `pandas.DataFrame`: words are categories, confidences float32.
+
+        Raises:
+            SetupError: pandas or pyarrow is missing.
+        """
+        _check_installed(_PANDAS, "pandas")
+        return self.to_arrow().to_pandas()
+
+    @speaks_python
+    def report(self, output: Target | None = None, *, force: bool = False) -> Written:
+        """Write a page: figures, pictures, failures. Default: beside the table, with .html.
+
+        Raises:
+            UsageError: the result is temporary and `output` is missing, or another file is there.
+            SetupError: the page cannot be written.
+        """
+        if output is None and self._folder is not None:
+            raise UsageError("the table is temporary; name the page with --output")
+        page = None if output is None else Path(output)
+        return write_report(self._settings, str(self._output), page, force=force, quiet=True)
+
+    @speaks_python
+    def compare(
+        self, other: Result | Target, output: Target | None = None, *, force: bool = False
+    ) -> Compared:
+        """Compare with another result, table or job over the same images, with an exact test of
+        whether a difference may be chance; with `output` also as a page.
+
+        Raises:
+            UsageError: they have no image in common, or the page would replace another file.
+        """
+        second = other.output if isinstance(other, Result) else other
+        page = None if output is None else Path(output)
+        return compare_tables(str(self._output), os.fspath(second), page, force=force, quiet=True)
+
+    @speaks_python
+    def sort(
+        self, into: Target, way: Literal["copy", "link", "move"], *, dry_run: bool = False
+    ) -> Sorted:
+        """Put the images into a folder of `into` for each label. The same call continues after an
+        interruption; `hangtag sort --undo` takes everything back.
+
+        Raises:
+            UsageError: the job is not finished, or the folder has other files.
+            SetupError: a disk is full or read-only.
+        """
+        if way not in list(Way):
+            raise UsageError(f"way is {way!r:.80}; give 'copy', 'link' or 'move'")
+        act = sorting.rehearse if dry_run else sorting.sort
+        return act(self._output, Path(into), Way(way), quiet=True)
+
+    @speaks_python
+    def verify(self, *, deep: bool = False) -> Proof:
+        """Prove that the table is complete and unchanged, and with `deep` that every file is.
+
+        Raises:
+            SetupError: the table or its journal cannot be read.
+        """
+        return prove(self._output, deep)
+
+    def close(self) -> None:
+        """Remove the temporary folder, if the result has one. A table stays."""
+        if self._folder is not None:
+            self._folder.remove()
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._folder is not None and not self._folder.is_there:
+            return "<hangtag.Result: closed>"
+        view = self._view()
+        so_far = "" if view.exit_code is not None else f" of {view.images:,} so far"
+        failed = f", {view.failed:,} failed" if view.failed else ""
+        return f"<hangtag.Result: {view.done:,} rows{so_far}{failed}, {view.model}, {self._output}>"
+
+    def _repr_html_(self) -> str:
+        from hangtag.notebook.result_html import result_html
+
+        with self._opened() as sealed:
+            return result_html(self._view(), self.answers, sealed)
+
+    def _written(self, path: Target, form: str, force: bool) -> Path:
+        target = CopyTarget(os.fspath(path), form, force)
+        render_copy(str(self._output), DisplayOptions(), target, quiet=True)
+        return Path(path)
+
+    @contextmanager
+    def _opened(self) -> Iterator[SealedJournal]:
+        self._view()
+        with SealedJournal(self._output, or_running=True, check=False) as sealed:
+            yield sealed
+
+    @speaks_python
+    def _view(self) -> JobView:
+        """The state of the job. Raises UsageError, SetupError."""
+        if self._folder is not None and not self._folder.is_there:
+            raise UsageError("this result is closed, and its temporary table is gone")
+        view = read_snapshot(self._output)
+        if view is None:
+            raise UsageError(f"the job of {self._output} has not started; call hangtag.classify")
+        if view.state is JobState.UNREADABLE:
+            check_readable(self._output)
+        return view
+
+
+def _check_installed(packages: dict[str, str], extra: str) -> None:
+    if lack := installation.missing(packages, extra):
+        raise SetupError(lack)

@@ -1,0 +1,169 @@
+"""Trainings: `train` requests one, which is followed, left or cancelled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from hangtag.arguments import speaks_python
+from hangtag.notebook.progress import request_progress
+from producer.models.train import make_training
+from producer.requests import existing
+from producer.requests.existing import RequestNow, follow, state_now
+from producer.requests.request_meter import Changes
+from producer.requests.submit import submit
+from shared.ledger.request_states import RequestView
+from shared.messages.replies import Trained
+from shared.messages.requests import Progress
+from shared.messages.training import Rule
+from shared.settings import Settings
+
+_PathLike = str | os.PathLike[str]
+
+
+class Request:
+    """A training, by its id. It runs whether it is followed or not, and after this process ends:
+    `hangtag.Request(id)` is the same one again."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self._settings, self._changes = Settings.from_env(), Changes()
+        self._log = list[str]()
+
+    @speaks_python
+    def wait(
+        self,
+        timeout_s: float | None = None,
+        *,
+        progress: Callable[[Progress], object] | bool | None = None,
+    ) -> Trained:
+        """Follow the training to its end. KeyboardInterrupt ends the wait, not the training.
+
+        Args:
+            timeout_s: Stop waiting after these seconds.
+            progress: Called with each state of the work; None: a bar in a notebook, elsewhere
+                nothing; False: nothing.
+
+        Returns:
+            The version, its figures (fractions 0 to 1), and the decision on its promotion.
+
+        Raises:
+            UsageError: there is no such request, or the data cannot be learned from.
+            SetupError: it failed; the sentence says why.
+            hangtag.HangtagError: it was cancelled, or is in progress after `timeout_s`.
+        """
+        bar = request_progress() if progress is None or progress is True else None
+
+        def note(view: RequestView) -> None:
+            self._log += self._changes.of(view)
+            if bar is not None:
+                bar.show(view)
+            if callable(progress) and view.progress is not None:
+                progress(view.progress)
+
+        _, outcome = follow(self._settings, self.id, quiet=True, timeout_s=timeout_s, on_view=note)
+        return outcome.decode(Trained)
+
+    @speaks_python
+    def state(self) -> RequestNow:
+        """The state now: waiting, running, done, failed, cancelled, paused (its stack is down) or
+        elsewhere; with the progress of one that runs, and the sentence of one that failed.
+
+        Raises:
+            UsageError: there is no such request.
+            BrokerAway: a broker is configured, and it is unreachable.
+        """
+        return state_now(self._settings, self.id)
+
+    @property
+    def status(self) -> str:
+        """`state().state`."""
+        return str(self.state().state)
+
+    @property
+    def log(self) -> list[str]:
+        """A line for each stage and each epoch that `wait` has seen."""
+        return [*self._log]
+
+    @speaks_python
+    def cancel(self) -> None:
+        """Cancel the training, so that no trainer works on it any more.
+
+        Raises:
+            UsageError: there is no such request, or it has finished.
+            BrokerAway: the broker is unreachable.
+        """
+        existing.cancel(self._settings, self.id)
+
+    def __repr__(self) -> str:
+        return f"<hangtag.Request: {self.id}>"
+
+
+@speaks_python
+def train(
+    data: _PathLike,
+    *,
+    name: str | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    promote: Rule | None = None,
+    weighted: bool = False,
+    max_unreadable: float | None = None,
+    precision: Literal["auto", "fp32", "int8"] | None = None,
+    teach_by: int | None = None,
+    teachers: Sequence[str] = (),
+    minutes: float | None = None,
+    corrections: Sequence[_PathLike] = (),
+    without_corrections: bool = False,
+    request_id: str = "",
+) -> Request:
+    """Request a training, as `hangtag train --detach` does. The data are checked before.
+
+    Args:
+        data: A folder with a subfolder for each class, or `"fashion-mnist"`.
+        name: The model; None: the folder's name.
+        recipe: How it learns (docs/training.md); None: a head for a folder of photos, which
+            trainings may replace that follow it.
+        epochs: None: set by the recipe.
+        seed: A random seed; None: 1.
+        promote: When `NAME@production` is the new version: `"if-better"` (None),
+            `"if-clearly-better"`, `"always"`, `"never"`.
+        weighted: Weight classes equally, regardless of their size.
+        max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
+        precision: What workers load; None: int8 unless it is measurably worse.
+        teach_by: Train this number of networks first, and teach the version with their mean.
+        teachers: Versions that teach the new one.
+        minutes: A limit of time, in minutes.
+        corrections: Tables whose images people gave labels to, with `hangtag review`.
+        without_corrections: Leave out those that earlier versions learned from.
+        request_id: The same id is the same request, even if it failed; empty: a new one.
+
+    Raises:
+        UsageError: an argument is wrong, or does not apply to the recipe.
+        SetupError: the data cannot be learned from, or the stack does not start.
+        BrokerAway: Redis is unreachable.
+    """
+    settings = Settings.from_env()
+    given = {
+        "name": name,
+        "recipe": recipe,
+        "data": os.fspath(data),
+        "epochs": epochs,
+        "seed": seed,
+        "promote": promote,
+        "weighted": weighted or None,
+        "max_unreadable": max_unreadable,
+        "precision": precision,
+        "teach_by": teach_by,
+        "teachers": tuple(teachers) or None,
+        "minutes": minutes,
+        "without_corrections": without_corrections or None,
+    }
+    options = {field: value for field, value in given.items() if value is not None}
+    tables = [Path(table) for table in corrections]
+    request, input = make_training(options, settings, tables, request_id, quiet=True)
+    submit(settings, request, input=input, wait=False, quiet=True)
+    return Request(request.id)

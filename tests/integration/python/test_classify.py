@@ -1,0 +1,161 @@
+"""`hangtag.classify`, with a real server and a worker."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hangtag
+from producer.journal.job_index import entries
+from shared.labels.class_folders import folder_of
+from tests.support.images.gallery import Gallery
+
+pytestmark = pytest.mark.usefixtures("working")
+
+
+@pytest.fixture
+def table(here: Path) -> Iterator[hangtag.Result]:
+    with hangtag.classify("pictures/") as result:
+        yield result
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def test_a_folder_becomes_rows_that_are_those_of_the_commands_table(
+    table: hangtag.Result, images: Gallery, here: Path
+) -> None:
+    rows = list(table)
+    lines = list(csv.DictReader(io.StringIO(images.table.decode())))
+    assert [row.name for row in rows] == [line["path"] for line in lines]
+    assert [row.label for row in rows] == [line["label"] for line in lines]
+    assert [f"{row.confidence:.4f}" for row in rows] == [line["confidence"] for line in lines]
+    assert all(row.guesses[0].label == row.guess == row.label for row in rows)
+    assert all(len(row.guesses) == 3 and row.accepted for row in rows)
+    assert (len(table), table.failed, table.finished) == (200, 0, True)
+    assert table.counts == dict(Counter(row.label for row in rows).most_common())
+    folders = [Path(row.name).parent.name == folder_of(row.label) for row in rows]
+    assert table.accuracy == sum(folders) / 200
+    assert table.to_csv(here / "all.csv").read_bytes() == images.table
+
+
+def test_a_result_without_an_output_leaves_nothing(here: Path) -> None:
+    with hangtag.classify("pictures/") as result:
+        assert files(here / "tmp") == [result.output.parent.name]
+        assert result.output.name == "pictures.csv"
+        assert [entry.output for entry in entries()] == [str(result.output)]
+    assert files(here / "tmp") == []
+    assert entries() == []
+    with pytest.raises(hangtag.UsageError, match="closed"):
+        list(result)
+    dropped = hangtag.classify("pictures/")
+    assert len(files(here / "tmp")) == 1
+    del dropped
+    gc.collect()
+    assert files(here / "tmp") == []
+    assert files(here) == ["pictures", "tmp"]
+
+
+def test_an_output_stays_and_the_same_call_resumes_it(
+    here: Path, images: Gallery, caplog: pytest.LogCaptureFixture
+) -> None:
+    with hangtag.classify("pictures/", output="out.csv") as result:
+        pass
+    assert (here / "out.csv").read_bytes() == images.table
+    with caplog.at_level(logging.WARNING, "hangtag"):
+        again = hangtag.classify("pictures/", output=here / "out.csv")
+    assert again.job == result.job
+    assert "is finished already; run it again with hangtag.classify(..., restart=True)" in (
+        caplog.text
+    )
+    assert hangtag.classify("pictures", output="out.csv", restart=True).job != result.job
+    assert len(hangtag.open_table("out.csv")) == 200
+
+
+def test_a_list_of_any_paths_is_classified_in_its_order(here: Path, images: Gallery) -> None:
+    paths = [Path(path) for path in reversed(images.paths)]
+    mixed: list[str | bytes | Path] = [str(paths[0]), os.fsencode(paths[1]), *paths[2:]]
+    mixed.append("missing.png")
+    with hangtag.classify(mixed) as result:
+        rows = list(result)
+    assert [row.name for row in rows] == [*map(str, paths), "missing.png"]
+    assert (rows[-1].status, rows[-1].label, rows[-1].confidence) == ("missing", "", None)
+    assert (rows[-1].guesses, rows[-1].accepted) == ((), False)
+    assert "no longer existed" in rows[-1].error
+
+
+def test_folders_in_a_list_are_classified_each(here: Path) -> None:
+    below = sorted(path for path in Path("pictures").iterdir())[:2]
+    with hangtag.classify(below) as result:
+        assert {Path(row.name).parent for row in result} == set(below)
+
+
+def test_thresholds_show_in_the_rows(here: Path) -> None:
+    with hangtag.classify("pictures/", min_confidence=0.9, top_k=2) as result:
+        for row in result:
+            sure = row.confidence is not None and row.confidence >= 0.9 and not row.flag
+            assert row.accepted == sure
+            assert row.label == (row.guess if sure else "unknown")
+        assert "label_2" in result.to_arrow().column_names
+
+
+def test_two_jobs_at_once_in_threads_are_complete(here: Path, images: Gallery) -> None:
+    results: dict[str, hangtag.Result] = {}
+
+    def classify(name: str) -> None:
+        results[name] = hangtag.classify("pictures/", output=name)
+
+    threads = [threading.Thread(target=classify, args=(name,)) for name in ("a.csv", "b.csv")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in ("a.csv", "b.csv"):
+        assert (here / name).read_bytes() == images.table
+        assert results[name].verify(deep=True).proven
+
+
+def test_rows_become_arrow_pandas_and_parquet(table: hangtag.Result, here: Path) -> None:
+    import pyarrow.parquet
+
+    arrow = table.to_arrow()
+    assert arrow.num_rows == 200
+    assert arrow.schema.metadata[b"hangtag.model"].decode() == table.model
+    assert pyarrow.parquet.read_table(table.to_parquet(here / "t.parquet")).equals(arrow)
+    frame = table.to_pandas()
+    assert frame["label"].astype(str).value_counts().to_dict() == table.counts
+    with pytest.raises(hangtag.UsageError, match=r"exists.*or replace it with force=True"):
+        table.to_parquet(here / "t.parquet")
+
+
+def test_a_report_a_comparison_and_a_sort_are_those_of_commands(
+    table: hangtag.Result, here: Path
+) -> None:
+    with pytest.raises(hangtag.UsageError, match=r"temporary; name the page with output="):
+        table.report()
+    assert table.report("page.html").rows == 200
+    assert (here / "page.html").stat().st_size > 10_000
+    with hangtag.classify("pictures/", model="fashion-mnist@0") as other:
+        assert table.compare(other).comparison.both == 200
+    sorted_ = table.sort("sorted", "copy")
+    assert sorted_.count == 200
+    assert files(here / "sorted")
+
+
+def test_events_come_in_the_thread_of_the_caller(here: Path) -> None:
+    seen: list[tuple[type, int]] = []
+    hangtag.classify(
+        "pictures/", progress=lambda event: seen.append((type(event), threading.get_ident()))
+    ).close()
+    assert {thread for _, thread in seen} == {threading.get_ident()}
+    assert {kind for kind, _ in seen} >= {hangtag.Started, hangtag.Found, hangtag.Stored}

@@ -1,0 +1,1 @@
+"""Images at addresses: of object stores, and of web servers."""

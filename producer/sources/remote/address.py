@@ -1,0 +1,141 @@
+"""Addresses of images on web servers, and the names of their rows, which have no secrets.
+
+The query of a signed address, and a user with a password, may be secrets. So the row of such an
+address is named without them, and has the number of its line in the list instead: addresses that
+differ only there are told apart by it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from shared.errors import UsageError
+from shared.messages.files import printable
+
+HTTPS, HTTP = b"https", b"http"
+_PORTS = {HTTPS: 443, HTTP: 80}
+_FORM = re.compile(
+    rb"(?P<scheme>https?)://(?:(?P<user>[^/?#@]*(?:@[^/?#@]*)*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)"
+    rb"(?::(?P<port>\d{1,5}))?(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_IS = re.compile(rb"https?://", re.IGNORECASE)
+_LINE = re.compile(rb"#(\d+)\Z")
+#: What a request may contain as it is; `%` has been escaped before.
+_UNSAFE = re.compile(rb"[^!$-;=?-Z\[\]_a-z~]")
+
+
+class Address(NamedTuple):
+    """Where an image is."""
+
+    scheme: bytes
+    host: bytes  #: without brackets
+    port: int
+    target: bytes  #: path and query, as they are requested
+    user: bytes = b""  #: with a password, unescaped
+
+    @property
+    def origin(self) -> tuple[bytes, bytes, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def shown(self) -> str:
+        """For a message: without secrets."""
+        return printable(b"%s://%s%s" % (self.scheme, self.netloc, self.target.partition(b"?")[0]))
+
+    @property
+    def netloc(self) -> bytes:
+        host = b"[%s]" % self.host if b":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else b"%s:%d" % (host, self.port)
+
+    @property
+    def authorization(self) -> bytes:
+        """The header of user and password; empty without them."""
+        return b"Basic " + base64.b64encode(self.user) if self.user else b""
+
+
+def is_web(typed: bytes) -> bool:
+    """Whether this is an address of a web server."""
+    return _IS.match(typed) is not None
+
+
+def parsed(typed: bytes) -> Address:
+    """The address. Raises ValueError: it is none; the text has no secrets."""
+    match = _FORM.fullmatch(typed)
+    if match is None:
+        raise ValueError("it has no valid host")
+    scheme = match["scheme"].lower()
+    port = int(match["port"] or _PORTS[scheme])
+    if not 0 < port < 1 << 16:
+        raise ValueError("its port is not valid")
+    host = match["host"].strip(b"[]")
+    try:
+        host = host.decode().encode("ascii" if b":" in host else "idna").lower()
+    except UnicodeError:
+        raise ValueError("its host is not valid") from None
+    target = (match["path"] or b"/") + (match["query"] or b"")
+    user = unquote_to_bytes(match["user"] or b"")
+    return Address(scheme, host, port, _UNSAFE.sub(_escaped, target), user)
+
+
+def has_secret(typed: bytes) -> bool:
+    """Whether an address has a query, or a user."""
+    match = _FORM.fullmatch(typed)
+    # What cannot be read as an address is one: its parts are not known.
+    return match is None or match["user"] is not None or match["query"] is not None
+
+
+def named(typed: bytes, number: int) -> bytes:
+    """The name of the row of an address in a list; `number` counts its line from 0."""
+    if not is_web(typed):
+        return typed
+    return _public(typed) + (b"#%d" % (number + 1) if has_secret(typed) else b"")
+
+
+def line_of(name: bytes) -> int | None:
+    """The number of the line that a name has, from 0; None if its address has no secrets."""
+    match = _LINE.search(name)
+    return int(match[1]) - 1 if match else None
+
+
+def without_line(name: bytes) -> bytes:
+    """The address in a name."""
+    return _LINE.sub(b"", name) if is_web(name) else name
+
+
+def recorded(typed: bytes) -> bytes:
+    """A line of a list as it is stored: an empty query stands for what is left out."""
+    return _public(typed) + (b"?" if has_secret(typed) else b"") if is_web(typed) else typed
+
+
+def check_argument(typed: bytes) -> None:
+    """Check an address that was typed as an argument, which each user of this machine may read.
+
+    Raises:
+        UsageError: it is none, or has a query or a password.
+    """
+    try:
+        address = parsed(typed)
+    except ValueError as error:
+        raise UsageError(f"{printable(_public(typed)):.300} is no address: {error}") from None
+    if has_secret(typed):
+        raise UsageError(
+            f"{address.shown:.300} has a query or a password, which may be secret, and arguments "
+            "are displayed by ps; put the address into a file and name that with --list"
+        )
+
+
+def _public(typed: bytes) -> bytes:
+    """The address without user, query and fragment; of what is no address less."""
+    match = _FORM.fullmatch(typed)
+    if match is None:
+        return re.split(rb"[?#@]", typed, maxsplit=1)[0] if b"@" not in typed else b"https://"
+    port = b":" + match["port"] if match["port"] else b""
+    return b"%s://%s%s%s" % (match["scheme"], match["host"], port, match["path"] or b"")
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]

@@ -1,0 +1,242 @@
+"""Requests to S3 servers, by obstore: credentials, region and address of the server are what the
+environment says (`AWS_...`), and retries, backoff and resumed bodies are the library's.
+
+Its requests are coroutines of one thread, so that those which wait for a silent server can be
+cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from shared import installation
+from shared.errors import SetupError
+from shared.messages.files import printable
+
+if TYPE_CHECKING:
+    from obstore import ListStream, ObjectMeta
+    from obstore.store import S3Store
+
+T = TypeVar("T")
+#: The keys that a server lists at once.
+PAGE_KEYS = 1000
+#: A page of a listing that ends early is requested again; the library repeats what fails earlier.
+PAGE_ATTEMPTS = 5
+PAGE_PAUSE_S = 0.2
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_BAD_KEY = re.compile(r'[Pp]ath "(.*?)"(?::| contained)', re.DOTALL)
+#: What a server answers to credentials that hold no longer, or never did.
+_REFUSED_CODES = {
+    "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",
+    "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "TokenRefreshRequired",
+}  # fmt: skip
+_AGAIN = "the same command resumes the job"
+
+
+class Missing(Exception):
+    """There is no such object."""
+
+
+class Denied(Exception):
+    """The server does not give this object, whoever asks for it."""
+
+
+class Opened(NamedTuple):
+    """An object whose body has not been read yet."""
+
+    size: int
+    tag: str  #: its ETag
+    body: Any  #: of obstore
+
+
+def lack() -> str:
+    """What to install before objects can be read; empty if it is there."""
+    return installation.missing(installation.OBJECT_STORE_PACKAGES, "remote")
+
+
+class ObjectClient:
+    """Buckets, for several threads. `store` options are obstore's, beside the environment."""
+
+    def __init__(self, **store: Any) -> None:
+        if why := lack():
+            raise SetupError(f"pictures of s3:// cannot be read: {why}")
+        self._options = store
+        self._stores: dict[str, S3Store] = {}
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def open(self, bucket: str, key: str) -> Opened:
+        """Request an object. Raises Missing, Denied, SetupError."""
+        import obstore
+
+        async def opened() -> Opened:
+            result = await obstore.get_async(self._store(bucket), key)
+            return Opened(result.meta["size"], result.meta["e_tag"] or "", result)
+
+        return self._call(bucket, opened)
+
+    def body(self, bucket: str, opened: Opened) -> bytes:
+        """Read the body of an object. Raises as `open`."""
+
+        async def body() -> bytes:
+            return bytes(await opened.body.bytes_async())
+
+        return self._call(bucket, body)
+
+    def head(self, bucket: str, key: str) -> Opened:
+        """What is known of an object. Raises as `open`."""
+        import obstore
+
+        async def head() -> Opened:
+            meta = await obstore.head_async(self._store(bucket), key)
+            return Opened(meta["size"], meta["e_tag"] or "", None)
+
+        return self._call(bucket, head)
+
+    def listing(self, bucket: str, prefix: str, after: str) -> ListStream[Sequence[ObjectMeta]]:
+        """The objects below a prefix with keys after `after`, in pages."""
+        import obstore
+
+        return obstore.list(
+            self._store(bucket), prefix or None, offset=after or None, chunk_size=PAGE_KEYS
+        )
+
+    def page(self, stream: ListStream[Sequence[ObjectMeta]]) -> Future[Sequence[ObjectMeta] | None]:
+        """The next page, as soon as it is there; None after the last one. Its errors are those of
+        the library (`listing_error`)."""
+
+        async def page() -> Sequence[ObjectMeta] | None:
+            return await anext(stream, None)
+
+        return self._started(page)
+
+    def close(self) -> None:
+        """End all requests; each raises CancelledError in its thread."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        if thread is not None:
+            self._loop.call_soon_threadsafe(self._cancel)
+            thread.join()
+        self._loop.close()
+
+    def _cancel(self) -> None:
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        ended.add_done_callback(lambda _: self._loop.stop())
+
+    def _call(self, bucket: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return self._started(work).result()
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise object_error(bucket, error) from None
+
+    def _started(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        with self._lock:
+            if self._closed:
+                raise CancelledError
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, daemon=True, name="objects"
+                )
+                self._thread.start()
+            return asyncio.run_coroutine_threadsafe(work(), self._loop)
+
+    def _store(self, bucket: str) -> S3Store:
+        from obstore.store import S3Store
+
+        if bucket not in self._stores:
+            try:
+                self._stores[bucket] = S3Store(bucket, **self._options)
+            except Exception as error:  # an invalid variable
+                raise SetupError(
+                    f"s3://{bucket} cannot be reached: {first_line(error)}; check the variables "
+                    "AWS_..."
+                ) from None
+        return self._stores[bucket]
+
+
+def object_error(bucket: str, error: Exception) -> Exception:
+    """What an error of one request means."""
+    if isinstance(error, SetupError):
+        return error
+    status, code = _answer(error)
+    if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
+        return Missing()
+    general = _of_bucket(bucket, status, code, error)
+    if general is None:
+        return Denied()
+    return general
+
+
+def listing_error(bucket: str, error: Exception) -> SetupError | None:
+    """The error of a listing; None if the page may be requested again."""
+    if isinstance(error, SetupError):
+        return error
+    if type(error).__name__ == "InvalidPathError":
+        found = _BAD_KEY.search(str(error))
+        key = printable(found[1].encode()) if found else "one of its keys"
+        return SetupError(
+            f"s3://{bucket} has the key {key:.300}, which cannot be read: parts of a key are not "
+            "empty, neither . nor .., and without control characters; name a prefix without it"
+        )
+    status, code = _answer(error)
+    general = _of_bucket(bucket, status, code, error)
+    if general is None:
+        return SetupError(f"s3://{bucket} cannot be listed ({code or status}); {_AGAIN}")
+    return None if _is_transient(error) else general
+
+
+def _is_transient(error: Exception) -> bool:
+    """Whether a body ended early; the library has not repeated this request."""
+    return "response body" in str(error) and "status code" not in str(error)
+
+
+def _of_bucket(bucket: str, status: int, code: str, error: Exception) -> SetupError | None:
+    """The error, if it concerns all objects."""
+    where = f"s3://{bucket}"
+    if code == "NoSuchBucket":
+        return SetupError(f"{where}: there is no such bucket; check its name")
+    if code in _REFUSED_CODES or status == 401:
+        why = "have expired" if "Expired" in code else f"are refused ({code or status})"
+        return SetupError(
+            f"{where}: the credentials {why}; renew them (AWS_ACCESS_KEY_ID, "
+            f"AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), then {_AGAIN}"
+        )
+    if "redirect without LOCATION" in str(error):
+        return SetupError(f"{where} is in another region; set AWS_REGION to that, then {_AGAIN}")
+    if 400 <= status < 500 and status not in (408, 429):
+        return None
+    what = f"answers {status} {code}".rstrip() if status else f"cannot be reached ({_cause(error)})"
+    return SetupError(f"{where} {what} after several attempts; {_AGAIN}")
+
+
+def _answer(error: Exception) -> tuple[int, str]:
+    """The HTTP status and the code of S3 in an error; 0 and empty if there is none."""
+    text = str(error)
+    status, code = _STATUS.search(text), _CODE.search(text)
+    return int(status[1]) if status else 0, code[1] if code else ""
+
+
+def _cause(error: Exception) -> str:
+    """The innermost cause that the library names, without addresses."""
+    text = first_line(error)
+    if "169.254.169.254" in text or "latest/api/token" in text:
+        return "no credentials: set AWS_ACCESS_KEY_ID, or AWS_SKIP_SIGNATURE=true if it is public"
+    return text.rpartition(" - ")[2].rpartition(": ")[2] or "no answer"
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]

@@ -1,0 +1,249 @@
+"""Requests to web servers: redirects, attempts and their pauses.
+
+No error has an address: it may be signed.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, TypeVar
+from urllib.parse import urljoin
+
+import httpcore
+
+from producer.sources.remote.address import HTTP, HTTPS, Address, parsed
+from producer.sources.remote.checked_network import CheckedNetwork, NoSuchHost, Refused, Untrusted
+from producer.sources.remote.requests_ahead import THREADS, Closed
+
+T = TypeVar("T")
+REDIRECTS_MAX = 5
+#: Of one request: connecting, sending, and between two pieces of a response.
+TIMEOUT_S = 30.0
+#: As obstore's (docs/remote-images.md).
+ATTEMPTS, ATTEMPTS_S = 10, 180.0
+PAUSE_S, PAUSE_MAX_S = 0.1, 15.0
+#: A server may ask for a longer pause than this; then its answer is final.
+RETRY_AFTER_MAX_S = 60.0
+#: The server is busy, or has a trouble that may pass.
+_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
+#: The start of an answer that says why an address is refused.
+_REASON_BYTES = 1 << 12
+#: Why an address of the network is not reached, by the scheme.
+_REFUSED = {
+    HTTPS: "this host is this machine, or on its link, which HANGTAG_LOCAL_ADDRESSES=1 allows, or "
+    "gives away credentials, which nothing allows",
+    HTTP: "without encryption only this machine is reached, if HANGTAG_LOCAL_ADDRESSES=1 allows "
+    "it; use https://",
+}
+_FAILURES = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+class Failed(Exception):
+    """A server does not answer as it should. The text says how."""
+
+
+class Rejected(Exception):
+    """A server refuses an address for good."""
+
+    def __init__(self, status: int, is_expired: bool = False) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.is_expired = is_expired  #: whether the server says that a signature has expired
+
+
+class Response(NamedTuple):
+    """An answer whose body has not been read yet."""
+
+    status: int
+    headers: dict[bytes, bytes]  #: names in lower case
+    body: Iterator[bytes]
+
+    def number(self, name: bytes) -> int | None:
+        """The value of a header that is a number."""
+        value = self.headers.get(name, b"")
+        return int(value) if value.isdigit() else None
+
+
+class _Busy(Exception):
+    """A server asks for another attempt, after a pause that it may name."""
+
+    def __init__(self, status: int, pause_s: float | None) -> None:
+        super().__init__(f"answers {status}")
+        self.pause_s = pause_s
+
+
+class WebClient:
+    """For several threads. With `local` also of servers of this machine and its link."""
+
+    def __init__(self, local: bool = False) -> None:
+        self._networks = {
+            HTTPS: CheckedNetwork(local),
+            # Without encryption an address and its picture are visible to the network.
+            HTTP: CheckedNetwork(local, only_here=True),
+        }
+        self._closed = threading.Event()
+        context = ssl.create_default_context()
+        self._pools = {
+            scheme: httpcore.ConnectionPool(
+                ssl_context=context,
+                max_connections=THREADS,
+                max_keepalive_connections=THREADS,
+                network_backend=network,
+            )
+            for scheme, network in self._networks.items()
+        }
+
+    def get(
+        self,
+        address: Address,
+        act: Callable[[Response], T],
+        headers: dict[bytes, bytes],
+        attempts: int = ATTEMPTS,
+    ) -> T:
+        """What `act` makes of the answer to a request; it is called again if the body ends early.
+
+        Raises:
+            Rejected: the server refuses it, or leads to what may not be reached.
+            Failed: the server does not answer, or may not be reached.
+            Closed: this client was closed.
+        """
+        until, pause_s = time.monotonic() + ATTEMPTS_S, PAUSE_S
+        for attempt in range(1, attempts + 1):
+            try:
+                with self._followed(address, headers) as response:
+                    return act(response)
+            except (*_FAILURES, _Busy) as error:
+                if self._closed.is_set():
+                    raise Closed from None
+                wait_s = getattr(error, "pause_s", None)
+                wait_s = pause_s * random.uniform(0.5, 1.5) if wait_s is None else wait_s
+                is_last = attempt == attempts or time.monotonic() + wait_s > until
+                if is_last or wait_s > RETRY_AFTER_MAX_S:
+                    raise Failed(_why(error)) from None
+            if self._closed.wait(wait_s):
+                raise Closed
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+        raise AssertionError
+
+    def close(self) -> None:
+        """End all requests."""
+        self._closed.set()
+        for network in self._networks.values():
+            network.close()
+        for pool in self._pools.values():
+            pool.close()
+
+    @contextmanager
+    def _followed(self, address: Address, headers: dict[bytes, bytes]) -> Iterator[Response]:
+        """The answer at the end of all redirects."""
+        first = address
+        for _ in range(REDIRECTS_MAX + 1):
+            own = {b"Authorization": first.authorization} if first.authorization else {}
+            also = own if address.origin == first.origin else {}
+            try:
+                with self._requested(address, {**headers, **also}) as response:
+                    if response.status not in _REDIRECTS:
+                        _check(response)
+                        yield response
+                        return
+                    leads = _redirected(address, response)
+            except Failed:
+                if address is first:
+                    raise
+                raise Rejected(0) from None  # the server that leads there answers
+            address = leads
+        raise Rejected(0)
+
+    @contextmanager
+    def _requested(self, address: Address, headers: dict[bytes, bytes]) -> Iterator[Response]:
+        url = httpcore.URL(
+            scheme=address.scheme, host=address.host, port=address.port, target=address.target
+        )
+        sent = {
+            b"Host": address.netloc,
+            b"User-Agent": b"hangtag",
+            b"Accept-Encoding": b"identity",
+            **headers,
+        }
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
+        try:
+            with self._pools[address.scheme].stream(
+                b"GET", url, headers=list(sent.items()), extensions={"timeout": limits}
+            ) as response:
+                assert not isinstance(response.stream, httpcore.AsyncConnectionInterface)
+                yield Response(
+                    response.status,
+                    {name.lower(): value for name, value in response.headers},
+                    response.iter_stream(),
+                )
+        except Refused:
+            raise Failed(_REFUSED[address.scheme]) from None
+        except NoSuchHost:
+            raise Failed("there is no such host") from None
+        except Untrusted as error:
+            raise Failed(f"its certificate is not trusted ({error}; SSL_CERT_FILE)") from None
+
+
+def _check(response: Response) -> None:
+    """Raises _Busy, Rejected for an answer without an image."""
+    if response.status in _AGAIN:
+        raise _Busy(response.status, _pause_of(response))
+    has_nothing = response.status == 416 and b"content-range" in response.headers
+    if response.status not in (200, 206) and not has_nothing:
+        raise Rejected(response.status, _is_expired(response))
+
+
+def _is_expired(response: Response) -> bool:
+    """Whether the server says that a signature has expired: S3, its likes, and others do."""
+    text = b""
+    if response.status in (400, 401, 403):
+        for piece in response.body:
+            text += piece
+            if len(text) >= _REASON_BYTES:
+                break
+    return b"expired" in text[:_REASON_BYTES].lower()
+
+
+def _redirected(address: Address, response: Response) -> Address:
+    """The address that an answer leads to. Raises Rejected: it is none, or without encryption."""
+    location = response.headers.get(b"location", b"").decode("latin-1")
+    here = b"%s://%s%s" % (address.scheme, address.netloc, address.target)
+    try:
+        leads = parsed(urljoin(here.decode("latin-1"), location).encode("latin-1"))
+    except ValueError:
+        raise Rejected(response.status) from None
+    if leads.scheme == HTTP and address.scheme == HTTPS:
+        raise Rejected(response.status)
+    return leads._replace(user=b"")
+
+
+def _pause_of(response: Response) -> float | None:
+    """The pause that a server asks for, in seconds."""
+    seconds = response.number(b"retry-after")
+    if seconds is not None:
+        return float(seconds)
+    try:
+        text = response.headers[b"retry-after"].decode("latin-1")
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (KeyError, ValueError):
+        return None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, httpcore.TimeoutException):
+        return f"it is silent for {TIMEOUT_S:.0f} s"
+    if isinstance(error, httpcore.ProtocolError):
+        return "its answers end early"
+    return str(error) or type(error).__name__

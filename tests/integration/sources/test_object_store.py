@@ -1,0 +1,231 @@
+"""Objects of a real S3 server, behind a proxy that lets requests fail."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from producer.sources.remote.object_store import Objects
+from producer.sources.remote.requests_ahead import Read
+from shared.errors import SetupError, Stopped
+from shared.image_status import Status
+from shared.messages.files import NO_STAMP
+from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
+from tests.support.servers.s3_server import Bucket, S3Server
+
+#: A client waits 30 s for a reply: work that ends sooner did not wait.
+SOON_S = 5.0
+#: Of the shared server.
+PAGE_KEYS = 20
+QUICK = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
+
+
+@pytest.fixture
+def objects(s3_proxy: FaultProxy) -> Iterator[Objects]:
+    objects = Objects()
+    yield objects
+    objects.close()
+
+
+def keys(objects: Objects, bucket: Bucket, prefix: str = "", after: str = "") -> list[str]:
+    start = f"{bucket.url}/{after}".encode() if after else b""
+    names = (name for name, _ in objects.entries(f"{bucket.url}/{prefix}".encode(), start))
+    return [name.decode().removeprefix(f"{bucket.url}/") for name in names]
+
+
+def read_all(objects: Objects, bucket: Bucket, names: list[str]) -> list[Read]:
+    full = [f"{bucket.url}/{name}".encode() for name in names]
+    read = []
+    for number, name in enumerate(full):
+        objects.announce(full[number : number + 64])
+        read.append(objects.read(name))
+    return read
+
+
+def test_keys_come_in_byte_order_below_a_prefix_and_after_a_key(
+    objects: Objects, bucket: Bucket
+) -> None:
+    named = [
+        "a.jpg",
+        "a/1.jpg",
+        "a/2 b%20c.jpg",
+        "a/Z.jpg",
+        "a/b/[{}]^`<>&\"'.jpg",
+        "a/ü#?.jpg",
+        "b.jpg",
+    ]
+    bucket.put(dict.fromkeys(["a/mark-of-a-folder/"], b""))
+    bucket.put({key: key.encode() for key in named})
+    assert keys(objects, bucket) == sorted(named, key=str.encode)
+    below = [key for key in sorted(named, key=str.encode) if key.startswith("a/")]
+    assert keys(objects, bucket, "a") == below
+    for number, key in enumerate(below):
+        assert keys(objects, bucket, "a/", after=key) == below[number + 1 :]
+    assert [content for content, _ in read_all(objects, bucket, named)] == [
+        k.encode() for k in named
+    ]
+
+
+def test_the_stamps_of_a_listing_are_those_of_the_objects_and_change_with_them(
+    objects: Objects, bucket: Bucket
+) -> None:
+    bucket.put({"a.jpg": b"one", "b.jpg": b"two"})
+    listed = dict(objects.entries(f"{bucket.url}/".encode()))
+    for name, stamp in listed.items():
+        assert objects.read(name)[1] == objects.stamp(name) == stamp
+    bucket.put({"a.jpg": b"six"})  # of the same size
+    name = f"{bucket.url}/a.jpg".encode()
+    assert objects.read(name)[1] != listed[name]
+    bucket.delete("b.jpg")
+    gone = f"{bucket.url}/b.jpg".encode()
+    assert objects.read(gone) == (Status.MISSING, NO_STAMP)
+    assert objects.stamp(gone) == NO_STAMP
+
+
+def test_an_object_above_the_limit_and_one_of_an_undecoded_kind_are_rows_with_a_reason(
+    s3_proxy: FaultProxy, bucket: Bucket
+) -> None:
+    bucket.put({"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)})
+    objects = Objects(max_bytes=100)
+    read = read_all(objects, bucket, ["large.jpg", "raw.nef", "small.jpg"])
+    assert [content for content, _ in read] == [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
+    objects.close()
+
+
+def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
+    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    files = {f"{n:03}.jpg": os.urandom(2000) for n in range(150)}
+    bucket.put(files)
+    s3_proxy.faults = some_fail(
+        0.2,
+        Fault(drops=True),
+        Fault(delay_s=0.05),
+        Fault(keeps_bytes=100),
+        Fault(status=503, code="SlowDown"),
+        Fault(status=429),
+    )
+    assert keys(objects, bucket) == list(files)
+    assert [content for content, _ in read_all(objects, bucket, list(files))] == [*files.values()]
+    assert len(s3_proxy.requests) > len(files) + 10
+
+
+def test_a_last_page_that_fails_is_listed_again(
+    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    files = {f"{n:04}.jpg": b"x" for n in range(2 * PAGE_KEYS + 1)}
+    bucket.put(files)
+    pages = 0
+
+    def last_fails(line: str, number: int) -> Fault:
+        nonlocal pages
+        pages += 1
+        return Fault(keeps_bytes=300) if pages in (3, 4) else Fault()
+
+    s3_proxy.faults = last_fails
+    assert keys(objects, bucket) == list(files)
+    assert pages > 4
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_credentials_that_expire_end_the_job_in_one_line(
+    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy, status: int
+) -> None:
+    bucket.put({"a.jpg": b"x"})
+    s3_proxy.faults = lambda line, number: Fault(status=status, code="ExpiredToken")
+    for act in (lambda: keys(objects, bucket), lambda: read_all(objects, bucket, ["a.jpg"])):
+        with pytest.raises(SetupError, match=r"credentials have expired.*same command resumes"):
+            act()
+
+
+def test_an_object_that_may_not_be_read_is_a_row(
+    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    bucket.put({"a.jpg": b"x", "b.jpg": b"y"})
+    s3_proxy.faults = lambda line, number: (
+        Fault(status=403, code="AccessDenied") if "a.jpg" in line else Fault()
+    )
+    read = read_all(objects, bucket, ["a.jpg", "b.jpg"])
+    assert [content for content, _ in read] == [Status.UNREADABLE, b"y"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (Fault(status=503, code="SlowDown"), "answers 503 SlowDown after several attempts"),
+        (Fault(drops=True), "cannot be reached"),
+        (Fault(status=301, code="PermanentRedirect"), "another region.*AWS_REGION"),
+    ],
+)
+def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
+    bucket: Bucket, s3_proxy: FaultProxy, fault: Fault, line: str
+) -> None:
+    objects = Objects(retry_config=QUICK)
+    s3_proxy.faults = lambda *_: fault
+    with pytest.raises(SetupError, match=f"{bucket.url}.*{line}.*same command resumes") as error:
+        read_all(objects, bucket, ["a.jpg"])
+    assert "\n" not in str(error.value)
+    objects.close()
+
+
+def test_a_bucket_that_is_missing_and_keys_that_cannot_be_read_are_named_in_one_line(
+    objects: Objects, s3: S3Server, bucket: Bucket
+) -> None:
+    with pytest.raises(SetupError, match="s3://no-such-bucket: there is no such bucket"):
+        list(objects.entries(b"s3://no-such-bucket/"))
+    with pytest.raises(SetupError, match="no such bucket"):
+        objects.read(b"s3://no-such-bucket/a.jpg")
+    bucket.put_as_is("a//b.jpg", b"x")
+    with pytest.raises(SetupError, match=r"has the key a//b.jpg, which cannot be read"):
+        keys(objects, bucket)
+
+
+def test_a_public_bucket_needs_no_credentials(
+    s3_proxy: FaultProxy, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put_as_is("a.jpg", b"x", is_public=True)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    objects = Objects()
+    assert keys(objects, bucket) == ["a.jpg"]
+    assert read_all(objects, bucket, ["a.jpg"])[0][0] == b"x"
+    objects.close()
+
+
+@pytest.mark.parametrize("what", ["a listing", "an object"])
+def test_a_stop_ends_a_wait_for_a_silent_server(
+    bucket: Bucket, s3_proxy: FaultProxy, what: str
+) -> None:
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    s3_proxy.faults = lambda *_: Fault(is_silent=True)
+    objects = Objects(check=check)
+    stopped_at = []
+
+    def request_the_end() -> None:
+        s3_proxy.silent.wait()
+        stopped_at.append(time.monotonic())
+        stop.set()
+
+    threading.Thread(target=request_the_end).start()
+    waits: dict[str, Callable[[], object]] = {
+        "a listing": lambda: keys(objects, bucket),
+        "an object": lambda: read_all(objects, bucket, [f"{n}.jpg" for n in range(40)]),
+    }
+    with pytest.raises(Stopped):
+        waits[what]()
+    objects.close()
+    seconds = time.monotonic() - stopped_at[0]
+    print(f"ended after {seconds:.3f} s")
+    assert seconds < SOON_S
+    assert not [thread for thread in threading.enumerate() if thread.name in ("request", "objects")]

@@ -1,0 +1,233 @@
+"""Images of a real web server, with and without encryption, and through a proxy with faults."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from producer.sources.remote import web
+from producer.sources.remote.web import Web
+from shared.errors import SetupError, Stopped
+from shared.image_status import Status
+from shared.messages.files import NO_STAMP
+from tests.support.servers.fault_proxy import Fault, fault_proxy, some_fail
+from tests.support.servers.image_site import ImageSite, authority_file, image_site
+
+#: A client waits 30 s for a reply: work that ends sooner did not wait.
+SOON_S = 5.0
+SECRET = "signature=SECRETxyz"
+
+
+@pytest.fixture
+def secure_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImageSite]:
+    """A server over HTTPS, which the environment trusts."""
+    authority, path = authority_file(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with image_site(authority) as running:
+        yield running
+
+
+@pytest.fixture
+def images() -> Iterator[Web]:
+    with closing(Web(lambda name: name, local=True)) as opened:
+        yield opened
+
+
+def names(site: ImageSite) -> list[bytes]:
+    return [f"{site.url}/{path}".encode() for path in site.files]
+
+
+def read_all(images: Web, named: list[bytes]) -> list[bytes | Status]:
+    read = []
+    for number, name in enumerate(named):
+        images.announce(named[number : number + 64])
+        read.append(images.read(name)[0])
+    return read
+
+
+def test_signed_addresses_are_read_over_https(secure_site: ImageSite) -> None:
+    secure_site.secret = SECRET
+    secure_site.files = {f"p/{n} ü.jpg": os.urandom(2000) for n in range(60)}
+    with closing(Web(lambda name: name + b"?" + SECRET.encode(), local=True)) as images:
+        assert read_all(images, names(secure_site)) == list(secure_site.files.values())
+    assert set(secure_site.hosts) == {secure_site.url.removeprefix("https://")}
+    assert len(secure_site.requests) == len(secure_site.files)
+
+
+def test_a_password_goes_to_its_server_and_not_where_that_leads(
+    site: ImageSite, images: Web
+) -> None:
+    site.files = {"a.jpg": b"x"}
+    site.authorization = "Basic " + base64.b64encode(b"user:pass@word").decode()
+    address = f"{site.url}/a.jpg".replace("//", "//user:pass%40word@").encode()
+    assert images.read(address)[0] == b"x"
+    with image_site() as other:
+        other.files = {"a.jpg": b"y"}
+        other.authorization = site.authorization
+        site.redirects = {"b.jpg": f"{other.url}/a.jpg"}
+        assert images.read(address.replace(b"a.jpg", b"b.jpg"))[0] is Status.UNREADABLE
+        assert len(other.requests) == 1
+
+
+@pytest.mark.parametrize("has_tags", [True, False])
+def test_a_stamp_is_that_of_the_image_without_reading_it_whole(
+    site: ImageSite, images: Web, has_tags: bool
+) -> None:
+    site.has_tags = has_tags
+    site.files = {"a.jpg": bytes(500_000), "empty.jpg": b""}
+    for name in names(site):
+        assert images.stamp(name) == images.read(name)[1] != NO_STAMP
+    assert images.stamp(f"{site.url}/gone.jpg".encode()) == NO_STAMP
+    before = images.stamp(names(site)[0])
+    site.files["a.jpg"] = b"\1" * 500_000 if has_tags else bytes(500_001)
+    assert images.stamp(names(site)[0]) != before
+
+
+def test_what_cannot_be_read_is_a_row_with_its_reason(site: ImageSite) -> None:
+    site.files = {"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)}
+    with closing(Web(lambda name: name, local=True, max_bytes=100)) as images:
+        expected = [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
+        assert read_all(images, names(site)) == expected
+        site.is_chunked = True  # the length is not known before the end
+        assert read_all(images, names(site)) == expected
+        assert images.read(f"{site.url}/gone.jpg".encode()) == (Status.MISSING, NO_STAMP)
+        assert images.read(f"{site.url}/small.jpg?x".encode())[0] is Status.UNREADABLE
+
+
+def test_a_redirect_is_followed_where_an_address_may_lead(site: ImageSite, images: Web) -> None:
+    site.files = {"a.jpg": b"x"}
+    site.redirects = {
+        "there.jpg": f"{site.url}/a.jpg",
+        "relative.jpg": "there.jpg",
+        "metadata.jpg": "http://169.254.169.254/latest/meta-data",
+        "mapped.jpg": "http://[::ffff:169.254.169.254]/latest/meta-data",
+        "private.jpg": "https://[fd00:ec2::254]/latest/meta-data",
+        "unencrypted.jpg": "http://10.0.0.1/a.jpg",
+        "file.jpg": "file:///etc/passwd",
+        "loop.jpg": "loop.jpg",
+    }
+    found = {path: images.read(f"{site.url}/{path}".encode())[0] for path in site.redirects}
+    assert found.pop("there.jpg") == found.pop("relative.jpg") == b"x"
+    assert set(found.values()) == {Status.UNREADABLE}
+    assert len([line for line in site.requests if "loop" in line]) <= 6
+
+
+def test_https_does_not_lead_to_http(secure_site: ImageSite, site: ImageSite, images: Web) -> None:
+    site.files = {"a.jpg": b"x"}
+    secure_site.redirects = {"b.jpg": f"{site.url}/a.jpg"}
+    assert images.read(f"{secure_site.url}/b.jpg".encode())[0] is Status.UNREADABLE
+    assert site.requests == []
+
+
+@pytest.mark.parametrize(
+    ("address", "local", "line"),
+    [
+        ("{secure}/a.jpg", False, "this machine.*HANGTAG_LOCAL_ADDRESSES=1"),
+        ("{plain}/a.jpg", False, "HANGTAG_LOCAL_ADDRESSES=1.*use https://"),
+        ("http://192.0.2.1/a.jpg", True, "without encryption only this machine"),
+        ("https://169.254.169.254/a.jpg", True, "gives away credentials, which nothing allows"),
+        ("https://no-such-host.invalid/a.jpg", True, "no such host"),
+    ],
+)
+def test_what_may_not_be_reached_ends_a_job_that_reaches_nothing_else(
+    secure_site: ImageSite, site: ImageSite, address: str, local: bool, line: str
+) -> None:
+    name = address.format(secure=secure_site.url, plain=site.url).encode()
+    with (
+        closing(Web(lambda name: name, local)) as images,
+        pytest.raises(SetupError, match=f"{line}.*same command resumes"),
+    ):
+        images.read(name)
+    assert site.requests == secure_site.requests == []
+
+
+def test_a_certificate_that_is_not_trusted_ends_the_job_in_one_line(
+    tmp_path: Path, images: Web
+) -> None:
+    authority, _ = authority_file(tmp_path)
+    with image_site(authority) as site, pytest.raises(SetupError, match="not trusted"):
+        images.read(f"{site.url}/a.jpg".encode())
+    assert site.requests == []
+
+
+def test_a_server_that_fails_while_others_answer_costs_rows(
+    site: ImageSite, images: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "ATTEMPTS", 2)
+    site.files = {f"{n}.jpg": b"%d" % n for n in range(20)}
+    dead = [b"https://localhost:1/%d.jpg" % n for n in range(3)]
+    # Another name of the same machine: that of a server is not its port.
+    good = [name.replace(b"localhost", b"127.0.0.1") for name in names(site)]
+    mixed = [*dead, *good, b"https://no-such-host.invalid/a.jpg"]
+    unreadable = Status.UNREADABLE
+    assert read_all(images, mixed) == [*[unreadable] * 3, *site.files.values(), unreadable]
+
+
+def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
+    site: ImageSite, images: Web
+) -> None:
+    site.files = {f"{n}.jpg": os.urandom(2000) for n in range(150)}
+    faults = (Fault(drops=True), Fault(delay_s=0.05), Fault(keeps_bytes=100))
+    busy = (Fault(status=503), Fault(status=429), Fault(status=429, retry_after="0"))
+    with fault_proxy(site.port, some_fail(0.2, *faults, *busy)) as proxy:
+        named = [f"{proxy.url}/{path}".encode() for path in site.files]
+        assert read_all(images, named) == list(site.files.values())
+    assert len(proxy.requests) > len(site.files) + 10
+
+
+def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: Web) -> None:
+    site.files = {"a.jpg": b"x"}
+    times = []
+
+    def busy_first(line: str, number: int) -> Fault:
+        times.append(time.monotonic())
+        return Fault(status=429, retry_after="1") if number == 0 else Fault()
+
+    with fault_proxy(site.port, busy_first) as proxy:
+        assert images.read(f"{proxy.url}/a.jpg".encode())[0] == b"x"
+    assert times[1] - times[0] >= 1
+
+
+def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
+    site: ImageSite,
+) -> None:
+    site.files, site.expired = {"a.jpg": b"x"}, SECRET
+    with (
+        closing(Web(lambda name: name + b"?" + SECRET.encode(), local=True)) as images,
+        pytest.raises(SetupError, match=r"has expired.*sign.*same lines.*resumes") as error,
+    ):
+        images.read(f"{site.url}/a.jpg".encode())
+    assert "SECRET" not in str(error.value)
+
+
+def test_a_stop_ends_a_wait_for_a_silent_server(site: ImageSite) -> None:
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    stopped_at = []
+    with fault_proxy(site.port, lambda *_: Fault(is_silent=True)) as proxy:
+
+        def request_the_end() -> None:
+            proxy.silent.wait()
+            stopped_at.append(time.monotonic())
+            stop.set()
+
+        threading.Thread(target=request_the_end).start()
+        images = Web(lambda name: name, local=True, check=check)
+        with pytest.raises(Stopped):
+            read_all(images, [b"%s/%d.jpg" % (proxy.url.encode(), n) for n in range(40)])
+        images.close()
+    seconds = time.monotonic() - stopped_at[0]
+    print(f"ended after {seconds:.3f} s")
+    assert seconds < SOON_S
+    assert not [thread for thread in threading.enumerate() if thread.name == "request"]

@@ -1,0 +1,114 @@
+"""A real S3 server on loopback: that of moto, in a process of its own, at any free port."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import obstore
+from obstore.store import S3Store
+
+REGION = "us-east-1"
+KEY_ID, SECRET = "hangtag-key-id", "hangtag-secret-of-a-bucket"
+_SERVE = """
+import logging, sys
+from moto.server import ThreadedMotoServer
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+class S3Server:
+    """A server, and what a client needs to reach it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+
+    def environ(self, url: str = "") -> dict[str, str]:
+        """The environment of a client that reaches it, or a proxy before it."""
+        return {
+            "AWS_ENDPOINT_URL": url or self.url,
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": REGION,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+    def bucket(self, name: str) -> Bucket:
+        """A new bucket."""
+        _put(f"{self.url}/{name}", b"")
+        return Bucket(self, name)
+
+
+class Bucket:
+    """A bucket, as its owner sees it."""
+
+    def __init__(self, server: S3Server, name: str) -> None:
+        self.server, self.name = server, name
+        self.url = f"s3://{name}"
+        self._store = S3Store(
+            name,
+            endpoint=server.url,
+            access_key_id=KEY_ID,
+            secret_access_key=SECRET,
+            region=REGION,
+            client_options={"allow_http": True},
+        )
+
+    def put(self, objects: Mapping[str, bytes]) -> Bucket:
+        for key, content in objects.items():
+            if key.endswith("/"):  # the library removes it
+                self.put_as_is(key, content)
+            else:
+                obstore.put(self._store, key, content, use_multipart=False)
+        return self
+
+    def put_as_is(self, key: str, content: bytes, is_public: bool = False) -> None:
+        """Store an object whose key the library would refuse, or one that everyone may read."""
+        headers = {"x-amz-acl": "public-read"} if is_public else {}
+        _put(f"{self.server.url}/{self.name}/{key}", content, headers)
+
+    def delete(self, *keys: str) -> None:
+        obstore.delete(self._store, list(keys))
+
+    def signed(self, key: str) -> str:
+        """A signed address of an object."""
+        from datetime import timedelta
+
+        address: Any = obstore.sign(self._store, "GET", key, timedelta(hours=1))
+        return str(address)
+
+
+def _put(url: str, content: bytes, headers: Mapping[str, str] = {}) -> None:
+    request = urllib.request.Request(
+        url, content, {"Content-Type": "image/jpeg", **headers}, method="PUT"
+    )
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+@contextmanager
+def s3_server(page_keys: int = 1000) -> Iterator[S3Server]:
+    """A server that ends with the block, and with this process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(page_keys)},
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield S3Server(int(process.stdout.readline()))
+        finally:
+            process.kill()

@@ -1,0 +1,94 @@
+"""The row of an address is named without its secrets, and found again by its line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.sources.remote.address import (
+    check_argument,
+    has_secret,
+    line_of,
+    named,
+    parsed,
+    recorded,
+    without_line,
+)
+from shared.errors import UsageError
+
+SECRET = b"SECRETxyz"
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (b"https://host/a.jpg", b"https://host/a.jpg"),
+        (b"https://host/a.jpg#part", b"https://host/a.jpg"),
+        (b"https://host:444/a b.jpg?SECRETxyz", b"https://host:444/a b.jpg#8"),
+        (b"https://host/a.jpg?x=1#SECRETxyz", b"https://host/a.jpg#8"),
+        (b"https://user:SECRETxyz@host/a.jpg", b"https://host/a.jpg#8"),
+        (b"https://us@er:SECRETxyz@host/a.jpg", b"https://host/a.jpg#8"),
+        (b"HTTPS://host?SECRETxyz", b"HTTPS://host#8"),
+        (b"https://[::1]:8/a?SECRETxyz", b"https://[::1]:8/a#8"),
+        (b"https://SECRETxyz@", b"https://#8"),
+        (b"photos/a.jpg?x", b"photos/a.jpg?x"),
+    ],
+)
+def test_a_row_is_named_without_secrets_and_with_its_line(typed: bytes, name: bytes) -> None:
+    assert named(typed, 7) == name
+    assert line_of(name) == (7 if has_secret(typed) and name != typed else None)
+    assert SECRET not in recorded(typed)
+    assert named(recorded(typed), 7) == name  # a stored list has the same rows
+
+
+def test_a_list_that_was_signed_again_has_the_same_rows() -> None:
+    assert named(b"https://host/a.jpg?sig=1", 3) == named(b"https://host/a.jpg?sig=2", 3)
+    assert named(b"https://host/a.jpg?sig=1", 3) != named(b"https://host/a.jpg?sig=1", 4)
+
+
+@given(
+    st.binary(max_size=20),
+    st.sampled_from([b"https://host/%s?k=%s", b"https://u:%s%s@host/", b"https://%s@%s?%s"]),
+)
+def test_no_name_and_no_stored_line_has_what_follows_a_query_or_stands_before_a_host(
+    noise: bytes, form: bytes
+) -> None:
+    typed = form.replace(b"%s", noise, form.count(b"%s") - 1).replace(b"%s", SECRET)
+    noise_hides = b"#" in noise or b"?" in noise or b"/" in noise
+    if not noise_hides:  # what follows these is no user of an address
+        assert SECRET not in named(typed, 1)
+        assert SECRET not in recorded(typed)
+
+
+def test_a_request_has_what_was_typed() -> None:
+    address = parsed("https://us%40er:pass@bücher.example:444/ä b%20c.jpg?sig=a+b/=#x".encode())
+    assert address.host == b"xn--bcher-kva.example"
+    assert address.port == 444
+    assert address.target == b"/%C3%A4%20b%20c.jpg?sig=a+b/="
+    assert address.user == b"us@er:pass"
+    assert address.netloc == b"xn--bcher-kva.example:444"
+    assert "sig" not in address.shown
+
+
+@pytest.mark.parametrize(
+    "typed", [b"https://", b"https://host:0/", b"https://host:99999/", b"https:///a"]
+)
+def test_what_is_no_address_is_refused(typed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"host|port"):
+        parsed(typed)
+
+
+@pytest.mark.parametrize("typed", [b"https://host/a?SECRETxyz", b"https://u:SECRETxyz@host/a"])
+def test_an_address_with_a_secret_is_refused_as_an_argument_without_its_secret(
+    typed: bytes,
+) -> None:
+    with pytest.raises(UsageError, match="--list") as refused:
+        check_argument(typed)
+    assert SECRET.decode() not in str(refused.value)
+    check_argument(b"https://host/a")
+
+
+def test_the_line_is_no_part_of_the_address() -> None:
+    assert without_line(b"https://host/a.jpg#12") == b"https://host/a.jpg"
+    assert without_line(b"photos/a.jpg#12") == b"photos/a.jpg#12"

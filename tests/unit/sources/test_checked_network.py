@@ -1,0 +1,98 @@
+"""Connections lead to addresses of the network that were checked, and to no others."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import httpcore
+import pytest
+
+from producer.sources.remote.checked_network import CheckedNetwork, NoSuchHost, Refused
+
+LOCAL = [
+    "127.0.0.1", "127.1.2.3", "0.0.0.0", "0.1.2.3", "169.254.1.1", "224.0.0.1",
+    "255.255.255.255", "::1", "::", "fe80::1", "ff02::1", "::ffff:127.0.0.1",
+    "::ffff:169.254.1.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+]  # fmt: skip
+METADATA = [
+    "169.254.169.254", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::169.254.169.254",
+    "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "fd00:ec2::254",
+    "100.100.100.200", "169.254.170.2", "192.0.0.192", "168.63.129.16",
+]  # fmt: skip
+PUBLIC = ["93.184.216.34", "10.1.2.3", "192.168.1.1", "2606:2800:21f::1", "64:ff9b::5db8:d822"]
+
+
+def _check(network: CheckedNetwork, text: str) -> None:
+    network._check(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize("text", LOCAL)
+def test_this_machine_and_its_link_need_the_setting(text: str) -> None:
+    with pytest.raises(Refused):
+        _check(CheckedNetwork(local=False), text)
+    _check(CheckedNetwork(local=True), text)
+
+
+@pytest.mark.parametrize("text", METADATA)
+def test_nothing_allows_what_gives_away_credentials(text: str) -> None:
+    for local in (False, True):
+        with pytest.raises(Refused):
+            _check(CheckedNetwork(local), text)
+
+
+@pytest.mark.parametrize("text", PUBLIC)
+def test_other_machines_are_reached_with_encryption_only(text: str) -> None:
+    _check(CheckedNetwork(local=False), text)
+    for local in (False, True):
+        with pytest.raises(Refused):
+            _check(CheckedNetwork(local, only_here=True), text)
+
+
+@pytest.mark.parametrize("host", ["localhost", "0x7f.1", "2130706433", "127.1", "017700000001"])
+def test_another_spelling_of_this_machine_is_this_machine(host: str) -> None:
+    with pytest.raises(Refused):
+        CheckedNetwork(local=False).connect_tcp(host, 1)
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that leads to this machine a moment later leads nowhere."""
+    answers = [["192.0.2.1"], ["127.0.0.1"]]
+    tried: list[Any] = []
+
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in answers.pop(0)
+        ]
+
+    def connect(self: socket.socket, place: Any) -> None:
+        tried.append(place)
+        raise OSError(111, "refused")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    network = CheckedNetwork(local=False)
+    with pytest.raises(httpcore.ConnectError):
+        network.connect_tcp("rebound.example", 443)
+    assert tried == [("192.0.2.1", 443)]
+    with pytest.raises(Refused):
+        network.connect_tcp("rebound.example", 443)
+    assert len(tried) == 1
+
+
+def test_a_name_with_one_forbidden_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 443))
+        for each in ("192.0.2.1", "127.0.0.1")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(Refused):
+        CheckedNetwork(local=False).connect_tcp("both.example", 443)
+
+
+def test_a_host_without_an_address_is_none() -> None:
+    with pytest.raises(NoSuchHost):
+        CheckedNetwork(local=False).connect_tcp("a" * 70 + ".example", 443)

@@ -21,14 +21,16 @@ from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.dispatch import batcher, file_transport, loop
+from producer.dispatch import batcher, loop
 from producer.dispatch.job_queue import JobQueue, Result
 from producer.formats import growing_table
 from producer.inputs.job_options import JobOptions
 from producer.jobs import classify, job_table
 from producer.journal import journal
 from producer.present.progress import Quiet
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.local.local_source import LocalSource
+from producer.sources.walk import Walk
 from producer.stack import redis_server
 from producer.stack.server_socket import is_ready
 from shared.broker.redis_client import connect
@@ -41,7 +43,7 @@ from worker.runtimes import classifier
 
 PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
     (batcher.Batcher, "next", "walk, form batches"),
-    (file_transport, "read", "read"),
+    (LocalSource, "read_small", "read"),
     (batcher, "encode_images", "pack"),
     (journal.Journal, "commit", "journal"),
     (journal.Journal, "open_count", "journal"),
@@ -141,7 +143,7 @@ def _side(side: str, spent: dict[str, float], count: int) -> Iterator[tuple[str,
 
 def _walk_s(options: JobOptions, clock: Callable[[], float]) -> float:
     start = clock()
-    for _ in Walk(options).paths():
+    for _ in Walk(JobSources(options)).paths():
         pass
     return clock() - start
 

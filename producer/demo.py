@@ -21,6 +21,7 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobState, read_snapshot
 from producer.pages.page import Kind, is_page
 from producer.present.formatting import show_json, typed
+from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
 from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
 
@@ -114,8 +115,8 @@ def is_again(folder: Path) -> bool:
 def _is_own(table: Path, images: Path) -> bool:
     """Whether the table's job has these images only, and has written the table."""
     with SealedJournal(table, or_running=True, check=False) as journal:
-        options = journal.options
-        paths = [os.path.normpath(options.absolute(root)) for root in options.roots]
+        sources = JobSources(journal.options)
+        paths = [os.path.normpath(each.place) for each in sources.local_arguments()]
         return paths == [os.path.abspath(os.fsencode(images))] and not is_foreign(journal, table)
 
 

@@ -20,7 +20,8 @@ from typing import IO, Any
 
 from benchmarks.environment.paths import STARTED
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card, decode_card
@@ -124,7 +125,7 @@ def load(folder: Path, card: Card) -> Answer:
 def walk(folder: bytes) -> list[bytes]:
     """Every image's path, in the order of the table."""
     options = JobOptions(roots=(folder,), cwd=os.getcwdb(), output="")
-    return [path for _, path in Walk(options).paths()]
+    return [path for _, path in Walk(JobSources(options)).paths()]
 
 
 def slice_of(paths: Sequence[bytes], part: int, parts: int) -> Sequence[bytes]:
@@ -153,8 +154,9 @@ def classify(
 
 def messages(paths: Sequence[bytes]) -> Iterator[tuple[list[bytes], list[bytes | Status]]]:
     """Paths and files in as many parts as Hangtag sends messages, without its last small ones."""
-    from producer.sources.local.reader import read
+    from producer.sources.local.reader import FileReader
 
+    read = FileReader(os.getcwdb()).read
     names, files, size = list[bytes](), list[bytes | Status](), 0
     for path in paths:
         file, (length, _) = read(path)

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.rows.row import Row
 from producer.rows.row_batch import AS_CLASSIFIED, Rules
+from producer.sources.job_sources import JobSources
 from shared.messages.files import NO_DIGEST
 
 #: The absolute path of a file, and its row.
@@ -40,23 +40,26 @@ def is_same_content(a: Row, b: Row) -> bool:
 
 def rows(sealed: SealedJournal, rules: Rules = AS_CLASSIFIED) -> Iterator[KeyedRow]:
     """The rows of a table, one batch in memory at a time."""
-    paths = _AbsolutePaths(sealed.options)
+    paths = _AbsolutePaths(JobSources(sealed.options))
     for batch in sealed.row_batches(rules):
         yield from zip(map(paths.of, batch.names), batch.rows(), strict=True)
 
 
 class _AbsolutePaths:
-    """Absolute paths without `.` and `..`; the folder of the last one is not computed again."""
+    """Absolute paths without `.` and `..`, and the names of images that are in no file; the folder
+    of the last one is not computed again."""
 
-    def __init__(self, options: JobOptions) -> None:
-        self._options = options
+    def __init__(self, sources: JobSources) -> None:
+        self._sources = sources
         self._folder, self._absolute = b"\0", b""
 
     def of(self, name: bytes) -> bytes:
         folder, _, file = name.rpartition(b"/")
         if folder != self._folder:
             typed = folder or (b"/" if name.startswith(b"/") else b"")
-            self._folder, self._absolute = folder, os.path.normpath(self._options.absolute(typed))
+            path = self._sources.of(name).local_path(typed)
+            self._folder = folder
+            self._absolute = folder if path is None else os.path.normpath(path)
         return os.path.join(self._absolute, file)
 
 

@@ -17,6 +17,7 @@ from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import FileList, Group, Shot, shot_of
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
+from producer.sources.job_sources import JobSources
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedDataset, DataReport
 
@@ -61,7 +62,7 @@ def write(
         findings.outliers[:OUTLIERS],
     )
     with SealedJournal(table) as sealed:
-        files = RowFiles(sealed.options)
+        files = RowFiles(JobSources(sealed.options))
     try:
         with PageImages() as images:
             reads = {i: partial(_content, files, findings, i) for i in chosen}

@@ -7,6 +7,7 @@ process works on a large one while the others have nothing to do.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
@@ -28,15 +29,15 @@ from producer.inputs.skipped import (
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.locations.row_files import RowFiles
-from producer.sources.local.reader import read
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
 from shared.messages.files import Reference, Stamp, digests, printable
 from shared.settings import Settings
 
 Image = bytes | Reference | Status
-#: Reads the file at an absolute path.
+#: Reads the image of a name.
 Read = Callable[[bytes], tuple[Image, Stamp]]
 #: Smaller batches are not worth a message, unless they have as many bytes: the work for small
 #: images is that of the network, for large ones that of decoding.
@@ -90,23 +91,24 @@ class Batcher:
     ) -> None:
         """Without `transport` files are sent as bytes. `row_files` finds the files of failed rows;
         without it each is at its path. `check` may end the search for files."""
-        self._walk = Walk(options, self._not_listed, before.skipped, check)
+        files = row_files or RowFiles(JobSources(options))
+        self._walk = Walk(files.sources, self._not_listed, before.skipped, check)
         self._closed = before.unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
         self.unlisted = before.unlisted  #: likewise
-        #: os.path.join costs a tenth of the time that reading a small file takes.
-        self._cwd_slash = options.absolute(b"")
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
         self._pieces = 1
         self._n = before.batches
-        where = row_files or RowFiles(options)
-        read_bytes = partial(read, max_bytes=options.max_file_bytes)
         # A repeat always sends bytes: repeats are few, and their digests must be known.
+        read_bytes = partial(files.read, max_bytes=options.max_file_bytes)
+        failed, walked = self._failed_files(before), self._walked_files(before)
+        if files.sources.ahead:
+            failed, walked = _announced(failed, files.sources), _announced(walked, files.sources)
         self._formed = chain(
-            self._form(self._failed_files(before), lambda path: read_bytes(where.path(path))),
-            self._form(self._walked_files(before), transport.take if transport else read_bytes),
+            self._form(failed, read_bytes),
+            self._form(walked, transport.take if transport else read_bytes),
         )
         self.exhausted = False
 
@@ -139,11 +141,10 @@ class Batcher:
         taken: list[_BatchFile] = []
         images: list[Image] = []
         stamps: list[Stamp] = []
-        size, cwd_slash = 0, self._cwd_slash
+        size = 0
         last_images = self._last_images(upcoming)
         for file in upcoming:
-            path = file.path
-            image, stamp = read_file(path if path.startswith(b"/") else cwd_slash + path)
+            image, stamp = read_file(file.path)
             length = 0 if isinstance(image, Status) else stamp[0]
             full = len(taken) >= self._images_now or size + length > self._bytes_max
             large = len(taken) >= SMALL_IMAGES or size >= SMALL_BYTES
@@ -195,6 +196,17 @@ class _BatchFile(msgspec.Struct, gc=False):  # made in a third of a NamedTuple's
     skipped: Counts
 
 
+def _announced(files: Iterator[_BatchFile], sources: JobSources) -> Iterator[_BatchFile]:
+    """The files, in their order; a source that reads ahead has the names of those that follow."""
+    ahead, upcoming = sources.ahead, deque[_BatchFile]()
+    for file in files:
+        sources.announce((file.path,))
+        upcoming.append(file)
+        if len(upcoming) > ahead:
+            yield upcoming.popleft()
+    yield from upcoming
+
+
 def resumed(
     options: JobOptions,
     settings: Settings,
@@ -230,4 +242,5 @@ def passed_over(batches: list[Batch]) -> dict[str, bytes]:
 
 def read_batch_again(row_files: RowFiles, frozen: FrozenBatch) -> list[bytes | Status]:
     """The files of a frozen batch that Redis has lost; `changed` for a file that differs now."""
+    row_files.sources.announce(frozen.names)
     return list(map(row_files.unchanged, frozen.names, frozen.stamps))

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from producer.inputs.job_options import JobOptions
 from producer.journal.job_properties import FILE_COUNT
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 from shared.errors import SetupError
 
 #: A job that is finished before needs no estimate.
@@ -29,13 +29,13 @@ class FileCount:
 
     def __init__(
         self,
-        options: JobOptions,
+        sources: JobSources,
         known: int | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """`check` may end the count."""
         self.total = self._stored = known
-        self._paths = Walk(options, check=check).paths()
+        self._paths = Walk(sources, check=check).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
 
     def unstored(self) -> dict[str, bytes]:

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
-from producer.inputs.job_options import JobOptions, as_started
-from producer.sources.local.reader import read, read_small
+from producer.inputs.job_options import JobOptions
+from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import (
@@ -34,7 +34,8 @@ class Transport:
     at most once, and every row is the same as with inline transport, unless a file changes between
     the time it is found and the time a worker reads it: then it is `changed` or `missing`."""
 
-    def __init__(self, options: JobOptions, settings: Settings) -> None:
+    def __init__(self, options: JobOptions, settings: Settings, sources: JobSources) -> None:
+        self._sources = sources
         auto = options.transport == AUTO
         self._by_path = _alone(settings) if auto else options.transport == PATH
         self._below_bytes = LARGE_BYTES if auto else 0
@@ -45,16 +46,18 @@ class Transport:
         self._sent: set[int] = set()  #: batches under way whose files are referred to
         self._refused = 0
 
-    def take(self, path: bytes) -> tuple[bytes | Reference | Status, Stamp]:
-        """A file as it is sent (bytes or reference) or the reason why it is not, and its stamp."""
+    def take(self, name: bytes) -> tuple[bytes | Reference | Status, Stamp]:
+        """An image as it is sent (bytes or reference), or why it is not sent, and its stamp."""
+        source = self._sources.of(name)
         if not self._by_path:
-            return read(path, self._max_bytes)
-        content, stamp = read_small(path, self._below_bytes, self._max_bytes)
+            return source.read(name, self._max_bytes)
+        content, stamp = source.read_small(name, self._below_bytes, self._max_bytes)
         if content is not None:
             return content, stamp
-        below = self._below(path)
+        path = source.local_path(name)
+        below = None if path is None else self._below(path)
         if below is None:
-            return read(path, self._max_bytes)
+            return source.read(name, self._max_bytes)
         return Reference(below, stamp), stamp
 
     def sent(self, batch: int) -> None:
@@ -110,20 +113,19 @@ def real_root(settings: Settings) -> bytes:
     return os.path.realpath(os.fsencode(root)).rstrip(b"/") + b"/"
 
 
-def check_below(options: JobOptions, settings: Settings) -> None:
+def check_below(sources: JobSources, settings: Settings) -> None:
     """Check before work starts that the files can be referred to.
 
     Raises:
         UsageError: a folder or file that was typed does not lie below HANGTAG_ROOT.
     """
-    if options.transport != PATH:
+    if sources.options.transport != PATH:
         return
     root = real_root(settings)
-    known = as_started(options) if options.file_roots is None else options
-    for number, typed in enumerate(options.roots):
-        real = os.path.realpath(known.place(number))
+    for argument in sources.local_arguments():  # of others bytes are sent
+        real = os.path.realpath(argument.place)
         if not (real + b"/").startswith(root):
             raise UsageError(
-                f"{printable(typed)} is not below HANGTAG_ROOT={printable(root)}, which "
+                f"{printable(argument.typed)} is not below HANGTAG_ROOT={printable(root)}, which "
                 "--transport path requires; set it to a parent folder, or use --transport inline"
             )

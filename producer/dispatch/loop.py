@@ -47,14 +47,14 @@ class DispatchLoop:
         settings, self._events, self._waits, self._use, self._budget, self._deadline = attempt
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
-        self._transport = Transport(options, settings)
+        self._transport = Transport(options, settings, row_files.sources)
         check = self._waits.check
         self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
         self._limits = SendLimits(generation(job.pinned.record))
         self._rate = Rate()
-        self._count = FileCount(options, job.journal.file_count, check)
+        self._count = FileCount(row_files.sources, job.journal.file_count, check)
         self._report = LoopReport(attempt)
         self._started = time.monotonic()
         self._poll_due = 0.0

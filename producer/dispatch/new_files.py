@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal
+from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import list_name
-from producer.sources.local.typed_patterns import patterns_of
-from producer.sources.local.walk import Walk
+from producer.sources.walk import Walk, WalkPosition
 from shared.errors import UsageError
 from shared.messages.files import printable
-
-WalkPosition = tuple[int, bytes]  # argument number, path: the order of a walk
 
 
 class NewFiles:
@@ -30,7 +27,7 @@ class NewFiles:
 
     def __init__(
         self,
-        options: JobOptions,
+        sources: JobSources,
         journal: Journal | None,
         finished: bool,
         report: Callable[[int], None],
@@ -44,7 +41,7 @@ class NewFiles:
         Raises:
             UsageError: the job's list was changed.
         """
-        self._counts = _counts(options, journal, finished, placed, check)
+        self._counts = _counts(sources, journal, finished, placed, check)
         self._report, self._check = report, check
         self._found = 0
         self.over = False
@@ -65,7 +62,7 @@ class NewFiles:
 
 
 def _counts(
-    options: JobOptions,
+    sources: JobSources,
     journal: Journal | None,
     finished: bool,
     placed: Callable[[bytes], bool],
@@ -76,33 +73,33 @@ def _counts(
     last = journal.last() if journal else None
     if journal is None or last is None:
         return iter(())
-    if options.list_file:
-        added = _added(options, journal, last.argument, check)
+    if sources.options.list_file:
+        added = _added(sources, journal, last.argument, check)
         return iter((added,) if finished else ())
-    known = _known(options, journal)
+    known = _known(sources, journal)
     end = None if finished else (last.argument, last.names[-1])
-    walk = Walk(options, check=check)
+    walk = Walk(sources, check=check)
     there = (place for place in walk.paths() if not placed(place[1]))
     return _only_in_first(_until(there, end), known)
 
 
-def _added(options: JobOptions, journal: Journal, last_line: int, check: Callable[[], None]) -> int:
+def _added(sources: JobSources, journal: Journal, last_line: int, check: Callable[[], None]) -> int:
     """The number of paths in a list after those in the journal, which must be the same."""
-    lines = Walk(options, check=check).paths()
+    lines = Walk(sources, check=check).paths()
     number = -1
     for names in journal.names():
         for name in names:
             number, path = next(lines, (-1, b""))
             if path != name:
-                raise UsageError(_edited(options, f"{printable(name)} has moved"))
+                raise UsageError(_edited(sources, f"{printable(name)} has moved"))
     if number != last_line:  # the walk resumes at this line
-        raise UsageError(_edited(options, "empty lines were added or removed"))
+        raise UsageError(_edited(sources, "empty lines were added or removed"))
     return sum(1 for _ in lines)
 
 
-def _edited(options: JobOptions, how: str) -> str:
+def _edited(sources: JobSources, how: str) -> str:
     return (
-        f"{list_name(options)} was changed since the job started, other than at its end "
+        f"{list_name(sources.options)} was changed since the job started, other than at its end "
         f"({how}); restore it, or start over with --restart"
     )
 
@@ -127,26 +124,8 @@ def _until(walk: Iterator[WalkPosition], end: WalkPosition | None) -> Iterator[W
         yield place
 
 
-def _known(options: JobOptions, journal: Journal) -> Iterator[WalkPosition]:
-    """The journal's files; the argument of each is the longest that its path starts with."""
-    patterns = patterns_of(options)
-    arguments = {
-        root.rstrip(b"/"): number
-        for number, root in enumerate(options.roots)
-        if number not in patterns
-    }
+def _known(sources: JobSources, journal: Journal) -> Iterator[WalkPosition]:
+    """The journal's files, each with its argument."""
     for names in journal.names():
         for name in names:
-            covering = (number for number, pattern in patterns.items() if pattern.covers(name))
-            number = next(covering, None)
-            yield _argument(arguments, name) if number is None else number, name
-
-
-def _argument(arguments: Mapping[bytes, int], name: bytes) -> int:
-    """The number of the longest argument that is `name` or a folder above it.
-
-    A walk follows neither ".." nor links, so a shorter argument does not lead to this file.
-    """
-    while name and name not in arguments:
-        name = name.rpartition(b"/")[0]
-    return arguments.get(name, 0)
+            yield sources.number_of(name), name

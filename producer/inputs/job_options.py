@@ -6,7 +6,6 @@ import os
 
 import msgspec
 
-from producer.inputs.root_pattern import folder_of, has_magic
 from shared import runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.batch import MAX_FILE_BYTES
@@ -53,6 +52,9 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_roots: tuple[int, ...] | None = None
     #: The numbers of the roots that are patterns: no file had this name when the job started.
     pattern_roots: tuple[int, ...] = ()
+    #: The kind of source of each root, or of some lines of the list, when the job started
+    #: (producer/sources/source_table.py). Empty: all are files.
+    kinds: tuple[str, ...] = ()
     #: Whether each name in the list ends with NUL, so that it may contain a line end.
     list0: bool = False
     #: What the name of the recorded list adds to that of the table, if the list came from standard
@@ -66,26 +68,10 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return (self.glob,) if self.glob else ()
         return self.glob
 
-    def place(self, number: int) -> bytes:
-        """The absolute path of a root; of a pattern the folder that it is searched in."""
-        root = self.roots[number]
-        return self.absolute(folder_of(root) if number in self.pattern_roots else root)
-
     @property
     def is_piped(self) -> bool:
         """Whether the list comes from standard input."""
         return self.list_file == STDIN
-
-    @property
-    def list_path(self) -> bytes:
-        """The absolute path of the list."""
-        if self.is_piped:
-            return os.fsencode(f"{self.output}{self.list_suffix}")
-        return self.absolute(self.list_file)
-
-    def absolute(self, path: bytes) -> bytes:
-        """The absolute path of a file or folder as typed, or as the table has it."""
-        return os.path.join(self.cwd, path)
 
 
 def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
@@ -93,23 +79,14 @@ def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
     return "".join(patterns) if len(patterns) < 2 else patterns
 
 
-def as_started(options: JobOptions) -> JobOptions:
-    """The options of a job that starts now: they name the files and patterns among the roots."""
-    files, patterns = [], []
-    for number, root in enumerate(options.roots):
-        path = options.absolute(root)
-        if os.path.isfile(path):
-            files.append(number)
-        elif has_magic(root) and not os.path.lexists(path):
-            patterns.append(number)
-    return with_known_roots(options, tuple(files), tuple(patterns))
-
-
 def with_known_roots(
-    options: JobOptions, files: tuple[int, ...] | None, patterns: tuple[int, ...]
+    options: JobOptions,
+    files: tuple[int, ...] | None,
+    patterns: tuple[int, ...],
+    kinds: tuple[str, ...],
 ) -> JobOptions:
-    """The options that name the files and patterns among the roots."""
-    return msgspec.structs.replace(options, file_roots=files, pattern_roots=patterns)
+    """The options that name the files, patterns and other kinds among the roots."""
+    return msgspec.structs.replace(options, file_roots=files, pattern_roots=patterns, kinds=kinds)
 
 
 def encode_options(options: JobOptions) -> bytes:

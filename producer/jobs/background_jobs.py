@@ -33,7 +33,7 @@ from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Found, Stored
 from producer.present.formatting import typed
 from producer.present.progress import Quiet
-from producer.sources.local.walk import check_roots
+from producer.sources.job_sources import JobSources
 from producer.summary.promise import promised_view
 from shared.errors import Exit, SetupError, UsageError
 from shared.failpoints import failpoint
@@ -59,11 +59,12 @@ def start(options: JobOptions, arguments: list[str], settings: Settings, restart
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
     """
-    check_roots(options if restart else with_known_files(options))
-    check_below(options, settings)
+    sources = JobSources(options if restart else with_known_files(options))
+    sources.check()
+    check_below(sources, settings)
     output = Path(options.output)
     if not options.is_piped and (restart or read_snapshot(output) is None):
-        check_not_empty(options)
+        check_not_empty(sources)
     log = _log_of(output)
     is_new = not os.path.lexists(log)
     begin = 0 if is_new else log.lstat().st_size
@@ -142,7 +143,7 @@ def collect(
 def _absent(options: JobOptions) -> str:
     """Why the folders of a job cannot be listed now, or empty."""
     try:
-        check_roots(options)
+        JobSources(options).check()
     except (UsageError, SetupError) as error:
         return str(error)
     return ""

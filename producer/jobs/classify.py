@@ -33,8 +33,8 @@ from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted, typed
 from producer.rendering.display_options import DisplayOptions
+from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
-from producer.sources.local.walk import check_roots
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -92,20 +92,19 @@ def classify(
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
-    if not absent:
-        check_roots(options if restart else with_known_files(options))
-        check_below(options, settings)
     events, budget = events or Events(), budget or ErrorBudget()
-    with (
-        closing(Waits(stop or Stop())) as waits,
-        closing(_opened(options, restart, display, stdin, events, waits)) as job,
-    ):
-        _report_reopened(job, events)
-        _check_start(job, retry_failed, waits)
-        if job.exit_code is None:
-            check_installed(job.options.form)
-        code = job.exit_code
-        with row_files.of_table(job.output, job.options) as files:
+    with closing(Waits(stop or Stop())) as waits:
+        if not absent:
+            _check_sources(options if restart else with_known_files(options), settings, waits)
+        with (
+            closing(_opened(options, restart, display, stdin, events, waits)) as job,
+            row_files.of_table(job.output, job.options, waits) as files,
+        ):
+            _report_reopened(job, events)
+            _check_start(job, files.sources, retry_failed, waits)
+            if job.exit_code is None:
+                check_installed(job.options.form)
+            code = job.exit_code
             new = None if absent else _new_files(job, events, files, waits)
             if code is None or (retry_failed and job.journal.totals.failed):
                 if job.has_started:
@@ -119,7 +118,14 @@ def classify(
                 _report_finished(job, events, waits, retry_failed)
                 code = job.judge(budget)
                 end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
-        return _summary(job, end)
+            return _summary(job, end)
+
+
+def _check_sources(options: JobOptions, settings: Settings, waits: Waits) -> None:
+    """Raises UsageError, SetupError, Stopped."""
+    with closing(JobSources(options, waits)) as sources:
+        sources.check()
+        check_below(sources, settings)
 
 
 def _opened(
@@ -264,7 +270,7 @@ def _new_files(job: Job, events: Events, files: RowFiles, waits: Waits) -> NewFi
     # With --restart the journal still has the earlier job, or cannot be read.
     journal = job.journal if job.has_started else None
     finished = job.exit_code is not None
-    return NewFiles(job.options, journal, finished, notice, files.is_placed, waits.check)
+    return NewFiles(files.sources, journal, finished, notice, files.is_placed, waits.check)
 
 
 def _count_new(new: NewFiles | None, events: Events, absent: str) -> None:
@@ -274,12 +280,12 @@ def _count_new(new: NewFiles | None, events: Events, absent: str) -> None:
         new.advance()
 
 
-def _check_start(job: Job, retry_failed: bool, waits: Waits) -> None:
+def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits) -> None:
     """Raises UsageError if there is nothing to classify, Stopped."""
     if retry_failed and not job.has_started:
         raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
     if job.exit_code is None and (not job.has_started or job.journal.last() is None):
-        check_not_empty(job.options, waits.check)
+        check_not_empty(sources, waits.check)
 
 
 def _report_reopened(job: Job, events: Events) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions, as_started, with_known_roots
+from producer.inputs.job_options import JobOptions, with_known_roots
 from producer.inputs.skipped import listed
+from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import list_name
-from producer.sources.local.walk import Walk
+from producer.sources.walk import Walk
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.files import printable
@@ -18,31 +19,29 @@ from shared.messages.files import printable
 PATTERNS_MAX = 4
 
 
-def check_not_empty(options: JobOptions, check: Callable[[], None] = lambda: None) -> None:
+def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: None) -> None:
     """Check that a job that has no files yet finds at least one. `check` may end the search.
 
     Raises:
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
-    _check_patterns(options, check)
+    _check_patterns(sources.options, check)
     closed: list[bytes] = []
-    walk = Walk(options, lambda folder, why: closed.append(folder), check=check)
+    walk = Walk(sources, lambda folder, why: closed.append(folder), check=check)
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
-        raise UsageError(_nothing(options, listed(walk.skipped)))
+        raise UsageError(_nothing(sources.options, listed(walk.skipped)))
 
 
 def _check_patterns(options: JobOptions, check: Callable[[], None]) -> None:
     """Check that each pattern among the arguments matches a file, as a shell would."""
-    known = as_started(options)
-    for number in known.pattern_roots:
-        alone = with_known_roots(
-            msgspec.structs.replace(known, roots=(known.roots[number],)), (), (0,)
-        )
+    for number in options.pattern_roots:
+        only = msgspec.structs.replace(options, roots=(options.roots[number],))
+        alone = JobSources(with_known_roots(only, (), (0,), ()))
         if next(Walk(alone, check=check).paths(), None) is None:
             raise UsageError(
-                f"{printable(known.roots[number])}: no file matches; check the pattern, or leave "
+                f"{printable(options.roots[number])}: no file matches; check the pattern, or leave "
                 "it out"
             )
 

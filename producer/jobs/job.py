@@ -13,7 +13,7 @@ import msgspec
 from producer.formats.table_file import PART, check_part, sha256_of
 from producer.formats.table_formats import CSV, check_columns
 from producer.inputs.error_budget import ErrorBudget, encode_budget
-from producer.inputs.job_options import JobOptions, as_started, differences, encode_options
+from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal import schema
@@ -35,6 +35,7 @@ from producer.rendering.display_options import (
     encode_display,
     make_table,
 )
+from producer.sources.job_sources import as_started
 from producer.sources.lists.piped_list import forget as forget_list
 from producer.sources.lists.piped_list import is_empty, is_grown, record
 from shared.errors import Exit, HangtagError, SetupError, UsageError
@@ -263,6 +264,7 @@ class Job:
             max_file_bytes=stored.max_file_bytes,
             file_roots=stored.file_roots,
             pattern_roots=stored.pattern_roots,
+            kinds=stored.kinds,
             list_suffix=stored.list_suffix,
         )
         self.table.resume(self.exit_code is not None)

@@ -187,7 +187,7 @@ def with_known_files(options: JobOptions) -> JobOptions:
         return options
     if differences(options, known):
         return options
-    return with_known_roots(options, known.file_roots, known.pattern_roots)
+    return with_known_roots(options, known.file_roots, known.pattern_roots, known.kinds)
 
 
 def not_started(output: Path) -> UsageError:

@@ -1,45 +1,72 @@
-"""Where the files of rows are now, and their bytes, if they are those that were classified.
+"""Where the images of rows are now, and their bytes, if they are those that were classified.
 
-Each name is the path of a row as its table has it. `hangtag sort` may have moved the file since.
+Each name is that of a row as its table has it. `hangtag sort` may have moved the file since.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.locations.moved_files import MovedFiles
-from producer.sources.local.reader import read, read_again
+from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
+from shared.stop import Waits
 
 
 class RowFiles:
-    """The files of one job, also for several threads. Without `moved` each is at its path."""
+    """The images of one job, also for several threads. Without `moved` each is where it was."""
 
-    def __init__(self, options: JobOptions, moved: MovedFiles | None = None) -> None:
-        self._options, self._moved = options, moved or MovedFiles(())
+    def __init__(self, sources: JobSources, moved: MovedFiles | None = None) -> None:
+        self.sources, self._moved = sources, moved or MovedFiles(())
+        self._max_bytes = sources.options.max_file_bytes
+        self._lock = threading.Lock()  #: sources are used by one thread at a time
 
-    def path(self, name: bytes) -> bytes:
-        """The absolute path of the file of a row, where it is now."""
-        return self._moved.current(self._options.absolute(name))
+    def path(self, name: bytes) -> bytes | None:
+        """The absolute path of the file of a row, where it is now; None if it is in no file."""
+        path = self.sources.of(name).local_path(name)
+        return None if path is None else self._moved.current(path)
 
     def moved_to(self, name: bytes) -> bytes | None:
         """Where the file of a row was moved to; None if it was not."""
-        path = self.path(name)
-        return None if path == self._options.absolute(name) else path
+        path = self.sources.of(name).local_path(name)
+        now = None if path is None else self._moved.current(path)
+        return None if now == path else now
 
-    def is_placed(self, path: bytes) -> bool:
+    def is_placed(self, name: bytes) -> bool:
         """Whether the job has sorted a file to this path, which is seen from the job's folder."""
-        return self._moved.is_placed(self._options.absolute(path))
+        path = self.sources.of(name).local_path(name)
+        return path is not None and self._moved.is_placed(path)
+
+    def read(self, name: bytes, max_bytes: int | None = None) -> tuple[bytes | Status, Stamp]:
+        """The bytes of a row's image and its stamp, or the reason why there are none."""
+        most = self._max_bytes if max_bytes is None else max_bytes
+        if not self.sources.has_others:
+            return self.sources.local.read(self.path(name) or name, most)
+        with self._lock:
+            path = self.path(name)
+            if path is None:
+                return self.sources.of(name).read(name, most)
+        return self.sources.local.read(path, most)
+
+    def stamp(self, name: bytes) -> Stamp:
+        """The stamp that `read` would return of a readable image."""
+        path = self.path(name)
+        source = self.sources.of(name) if path is None else self.sources.local
+        return source.stamp(path or name)
 
     def unchanged(self, name: bytes, stamp: Stamp) -> bytes | Status:
-        """The bytes of a file that was read before; `changed` if its stamp differs."""
-        return read_again(self.path(name), stamp, self._options.max_file_bytes)
+        """The bytes of an image that was read before; `changed` if its stamp differs."""
+        content, stamp_now = self.read(name)
+        if stamp_now == stamp or content is Status.MISSING:
+            return content
+        return Status.CHANGED
 
     def classified(self, name: bytes, stamp: Stamp, known: bytes) -> bytes | Status:
         """The file's bytes; `missing`, `changed` or `unreadable` if they are not those that were
@@ -48,7 +75,7 @@ class RowFiles:
         `stamp` and `known` are the size and time, and the CRC-32, that the journal has of the file.
         A file that was copied back may have another time; its size and checksum decide.
         """
-        data, stamp_now = read(self.path(name), self._options.max_file_bytes)
+        data, stamp_now = self.read(name)
         if isinstance(data, Status):
             return data
         if known and known != NO_DIGEST:
@@ -64,10 +91,10 @@ class RowFiles:
 
 
 @contextmanager
-def of_table(table: Path, options: JobOptions) -> Iterator[RowFiles]:
-    """The files of the job of a table. Raises SetupError: a log is damaged."""
-    with MovedFiles([table], table) as moved:
-        yield RowFiles(options, moved)
+def of_table(table: Path, options: JobOptions, waits: Waits | None = None) -> Iterator[RowFiles]:
+    """The images of the job of a table. Raises SetupError: a log is damaged."""
+    with MovedFiles([table], table) as moved, closing(JobSources(options, waits)) as sources:
+        yield RowFiles(sources, moved)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> di
         for row, (name, content) in enumerate(rows, batch.first):
             decision = decisions.of(content, row) if content in wanted else None
             if decision is not None and decision.sha256 not in paths:
-                path = os.path.abspath(files.path(name))
-                if os.path.exists(path):
-                    paths[decision.sha256] = path
+                path = files.path(name)
+                if path is not None and os.path.exists(path):
+                    paths[decision.sha256] = os.path.abspath(path)
     return paths

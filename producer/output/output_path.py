@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from producer.inputs.job_options import STDIN
-from producer.inputs.root_pattern import folder_of, has_magic
+from producer.sources.local.root_pattern import folder_of, has_magic
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 

@@ -20,7 +20,7 @@ from PIL import Image
 from producer.pages.thumbnails import Thumbnails
 from producer.predict.predictions import Prediction
 from producer.present.style import Keep, shortened
-from producer.sources.local.reader import read
+from producer.sources.local.reader import FileReader
 from shared.image_status import Status
 from shared.pipes.thumbnail import Thumbnail
 
@@ -72,11 +72,12 @@ def _png(
 def _decoded(paths: Sequence[bytes], predictions: Sequence[Prediction]) -> list[Thumbnail]:
     """The image of each prediction, upright and reduced; or why there is none."""
     with Thumbnails(processes=1) as thumbnails:  # a start takes as long as ten images
+        files = FileReader(os.getcwdb())
 
         def made(path: bytes, found: Prediction) -> Thumbnail:
             if found.status is not Status.OK:
                 return Thumbnail(why=found.error)
-            data, _ = read(path)
+            data, _ = files.read(path)
             if isinstance(data, Status):
                 return Thumbnail(why=data.sentence)
             return thumbnails.make(data, SIDE_PIXELS, MAX_BYTES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from producer.dispatch.attempt import Attempt, OpenJob
 from producer.dispatch.loop import DispatchLoop
-from producer.inputs.job_options import JobOptions, as_started
+from producer.inputs.job_options import JobOptions
 from producer.jobs.connect import Connector
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import Journal
@@ -23,7 +23,7 @@ from producer.present.events import Events
 from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
-from producer.sources.local.walk import check_roots
+from producer.sources.job_sources import JobSources
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.files import printable
@@ -59,7 +59,8 @@ def predict(
     events = events or Events()
     roots = tuple(_current(images, events))
     options = JobOptions(roots, os.getcwdb(), NAME, model=model, probabilities=True)
-    _check(options, truth)
+    sources = JobSources(options)
+    _check(sources, truth)
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
@@ -85,7 +86,8 @@ def _classified(job: _TemporaryJob, attempt: Attempt, truth: Sequence[str]) -> l
     with closing(Connector(attempt, job).queue()) as queue:
         try:
             _check_truth(truth, job.pinned.card)
-            opened = OpenJob(job.pinned, job.journal, queue, RowFiles(job.options))
+            files = RowFiles(JobSources(job.options, attempt.waits))
+            opened = OpenJob(job.pinned, job.journal, queue, files)
             _run(DispatchLoop(attempt, opened))
         finally:
             attempt.waits.close()
@@ -143,13 +145,14 @@ def _current(images: Sequence[bytes], events: Events) -> Iterator[bytes]:
                 yield path
 
 
-def _check(options: JobOptions, truth: Sequence[str]) -> None:
+def _check(sources: JobSources, truth: Sequence[str]) -> None:
+    options = sources.options
     parse(options.model)
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
-    check_roots(options)
-    for number in as_started(options).pattern_roots:
+    sources.check()
+    for number in options.pattern_roots:
         name = printable(options.roots[number])
         raise UsageError(f"{name}: No such file; check the path, or leave the pattern to the shell")
     folders = [root for root in options.roots if os.path.isdir(root)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.report import heldout_mistakes, model_part
 from producer.report.heldout_mistakes import find_mistakes
-from producer.sources.local.reader import read
+from producer.sources.local.reader import FileReader
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status
@@ -132,7 +133,7 @@ def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) ->
 
 def _read(mistake: Mistake) -> bytes | Status:
     if mistake.path:
-        return read(mistake.path)[0]
+        return FileReader(os.getcwdb()).read(mistake.path)[0]
     return mistake.image or Status.MISSING
 
 

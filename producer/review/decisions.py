@@ -215,7 +215,7 @@ class Decisions:
             return Refused(row.number, "the job has no checksum of this file; classify it again")
         sha256 = self._files.sha256(row.name, row.stamp, row.digest)
         if isinstance(sha256, Status):
-            path = printable(self._files.path(row.name))
+            path = printable(self._files.path(row.name) or row.name)
             return Refused(row.number, f"{path}: {sha256.sentence}")
         return sha256
 

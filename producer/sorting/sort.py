@@ -32,6 +32,7 @@ from producer.sorting.placing import Placing, no_links
 from producer.sorting.plan import Plan, PlanCounts, PlannedFile, Planner, Remaining
 from producer.sorting.settle import settle
 from producer.sorting.undo import Undo
+from producer.sources.job_sources import JobSources
 from producer.summary.sorted_files import Sorted
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
@@ -201,10 +202,10 @@ def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
         return
     while not os.path.isdir(out):
         out = os.path.dirname(out)
-    for number, name in enumerate(sealed.options.roots):
-        root = sealed.options.place(number)
+    for argument in JobSources(sealed.options).local_arguments():
+        root = argument.place
         if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
-            raise no_links(printable(name))
+            raise no_links(printable(argument.typed))
 
 
 def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:

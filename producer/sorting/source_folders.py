@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from producer.inputs.job_options import JobOptions
+from producer.sources.local.reader import FileReader
 
 
 class SourceFolders(msgspec.Struct, frozen=True):
@@ -33,11 +34,11 @@ class Sources:
     below a typed folder, where the walk follows none."""
 
     def __init__(self, options: JobOptions) -> None:
-        self._options = options
+        self._files = FileReader(options.cwd)
         self._roots = [
             (typed.rstrip(b"/") + b"/", self._real(typed).rstrip(b"/") + b"/")
             for typed in options.roots
-            if os.path.isdir(options.absolute(typed))  # each row is compared with all
+            if os.path.isdir(self._files.local_path(typed))  # each row is compared with all
         ]
         self._last = (b"", b"")  # a folder as typed, and resolved
         self._folders: set[bytes] = set()
@@ -65,4 +66,4 @@ class Sources:
         return SourceFolders(frozenset(trees), frozenset(self._folders))
 
     def _real(self, path: bytes) -> bytes:
-        return os.path.realpath(self._options.absolute(path))
+        return os.path.realpath(self._files.local_path(path))

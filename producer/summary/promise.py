@@ -26,6 +26,7 @@ from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
 from producer.rows.acceptance import doubtless_point
+from producer.sources.local.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import Card
@@ -83,7 +84,9 @@ def promised_view(view: JobView) -> JobView:
 
 def train_command(options: JobOptions) -> str:
     """What trains a version on these images: of their folder, if it has class folders."""
-    folder = options.absolute(options.roots[0]) if len(options.roots) == 1 else b""
+    folder = (
+        FileReader(options.cwd).local_path(options.roots[0]) if len(options.roots) == 1 else b""
+    )
     known = near(os.fsdecode(folder)) if folder and _has_classes(folder) else _FOLDER
     return typed(["hangtag", "train", known])
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
-from producer.sources.local.reader import is_missing, read, stamp_of
-from producer.sources.local.walk import Walk, check_roots
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 from producer.verify.align import align
 from shared.errors import SetupError
 from shared.image_status import BY_CODE, Status
+from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
 
 
 class _ClassifiedFile(msgspec.Struct, frozen=True):
     name: bytes  #: as in the table
-    real: bytes
     stamp: Stamp
     digest: bytes
     status: Status
@@ -37,61 +37,56 @@ PROBLEMS_MAX = 100
 
 
 def file_problems(
-    sealed: SealedJournal, row_files: RowFiles, deep: bool, skipped: dict[str, int]
+    sealed: SealedJournal, files: RowFiles, deep: bool, skipped: dict[str, int]
 ) -> Iterator[str]:
     """One line for each file that differs from its row, has no row, or was removed; `deep` reads
     every file again. At the end `skipped` has the entries without a row, by reason. Raises
     SetupError.
     """
-    options = sealed.options
+    sources, closed = files.sources, _Closed()
     try:
-        check_roots(options)
+        sources.check()
     except SetupError as error:
-        yield _moved_away(options) or str(error)
+        yield _moved_away(sources) or str(error)
         return
-    closed = _Closed()
-    files = _not_moved(_there(sealed), row_files, options, deep, closed)
-    paths = _walked(options, closed, skipped)
-    walked = (path for path in paths if not row_files.is_placed(path))
-    for file, path in align(files, walked, lambda file: file.name, lambda path: path):
+    walked = (
+        image for image in _walked(sources, closed, skipped) if not files.is_placed(image.name)
+    )
+    in_place = _not_moved(_there(sealed, sources), files, deep, closed)
+    for row, image in align(in_place, walked, lambda row: row.name, lambda image: image.name):
         yield from closed.take_problems()
-        if file is None:
-            yield f"{printable(path or b'')}: has no row; classify with --restart to add it"
-        elif path is None and closed.holds(file.name):
+        if row is None:
+            name = printable(image.name if image else b"")
+            yield f"{name}: has no row; classify with --restart to add it"
+        elif image is None and closed.holds(row.name):
             continue  # unknown: its folder cannot be listed
-        elif path is None:
-            yield f"{printable(file.name)}: was removed or moved"
-        elif problem := _problem(file, deep, options.max_file_bytes):
-            yield f"{printable(path)}: {problem}"
+        elif image is None:
+            yield f"{printable(row.name)}: was removed or moved"
+        elif problem := _problem(row, image.stamp, files, deep):
+            yield f"{printable(row.name)}: {problem}"
     yield from closed.take_problems()
 
 
 def _not_moved(
-    files: Iterator[_ClassifiedFile],
-    row_files: RowFiles,
-    options: JobOptions,
-    deep: bool,
-    closed: _Closed,
+    rows: Iterator[_ClassifiedFile], files: RowFiles, deep: bool, closed: _Closed
 ) -> Iterator[_ClassifiedFile]:
     """The files that are at their paths; the others are checked where they are."""
-    for file in files:
-        path = row_files.moved_to(file.name)
+    for row in rows:
+        path = files.moved_to(row.name)
         if path is None:
-            yield file
-            continue
-        moved = msgspec.structs.replace(file, real=path)
-        if problem := _moved_problem(moved, deep, options.max_file_bytes):
+            yield row
+        elif problem := _moved_problem(row, files, deep):
             closed.report(f"{printable(path)}: {problem}")
 
 
-def _moved_away(options: JobOptions) -> str:
+def _moved_away(sources: JobSources) -> str:
     """The line for a folder that is no longer at its path: it names what is missing of the path,
     since a parent may have been renamed."""
-    for number in range(len(options.roots)):
-        path = options.place(number)
-        if number in (options.file_roots or ()) or not is_missing(path):
+    for argument in sources.local_arguments():
+        path = argument.place
+        if argument.is_file or not argument.is_missing(path):
             continue
-        while is_missing(os.path.dirname(path)):
+        while argument.is_missing(os.path.dirname(path)):
             path = os.path.dirname(path)
         return (
             f"{printable(path)} no longer exists, where the job's files were; move it back to "
@@ -125,55 +120,62 @@ class _Closed:
         return any(name.startswith(folder + b"/") for folder in self._folders)
 
 
-def _walked(options: JobOptions, closed: _Closed, skipped: dict[str, int]) -> Iterator[bytes]:
-    walk = Walk(options, closed.add)
+class _Image(NamedTuple):
+    """An image that is there now."""
+
+    name: bytes
+    stamp: Stamp
+
+
+def _walked(sources: JobSources, closed: _Closed, skipped: dict[str, int]) -> Iterator[_Image]:
+    options, walk = sources.options, Walk(sources, closed.add)
     try:
-        for number, path in walk.paths():
+        for number, name, stamp in walk.stamps():
             # Files that were named, by a list or as arguments, may be missing.
-            named = bool(options.list_file) or path == options.roots[number]
-            if not named or not is_missing(options.absolute(path)):
-                yield path
+            named = bool(options.list_file) or name == options.roots[number]
+            if not named or stamp != NO_STAMP or not sources.of(name).is_missing(name):
+                yield _Image(name, stamp)
         skipped.update(walk.skipped)
     except SetupError as error:
         closed.report(str(error))
 
 
-def _there(sealed: SealedJournal) -> Iterator[_ClassifiedFile]:
+def _there(sealed: SealedJournal, sources: JobSources) -> Iterator[_ClassifiedFile]:
     """The job's files, except those that are missing and whose rows say so."""
     for batch in sealed.row_batches():
         each = zip(batch.names, batch.stamps, batch.digests, batch.statuses, strict=True)
         for name, stamp, known, code in each:
-            file = _ClassifiedFile(name, sealed.options.absolute(name), stamp, known, BY_CODE[code])
-            gone = file.status in (Status.MISSING, Status.CHANGED)
-            if not gone or not is_missing(file.real):
-                yield file
+            row = _ClassifiedFile(name, stamp, known, BY_CODE[code])
+            gone = row.status in (Status.MISSING, Status.CHANGED)
+            if not gone or not sources.of(name).is_missing(name):
+                yield row
 
 
-def _moved_problem(file: _ClassifiedFile, deep: bool, max_bytes: int) -> str:
+def _moved_problem(row: _ClassifiedFile, files: RowFiles, deep: bool) -> str:
     """The problem of a moved file. A disk may store less exact times, so its content decides."""
-    stamp = stamp_of(file.real)
-    rounded = (
-        stamp != file.stamp and stamp[0] == file.stamp[0] and file.digest not in (b"", NO_DIGEST)
-    )
-    if rounded and digest(read(file.real, max_bytes)[0]) == file.digest:
+    stamp = files.stamp(row.name)
+    rounded = stamp != row.stamp and stamp[0] == row.stamp[0] and row.digest not in (b"", NO_DIGEST)
+    if rounded and digest(files.read(row.name)[0]) == row.digest:
         return ""
-    return _problem(file, deep, max_bytes, _TAKE_BACK)
+    return _problem(row, stamp, files, deep, _TAKE_BACK)
 
 
-def _problem(file: _ClassifiedFile, deep: bool, max_bytes: int, restart: str = _RESTART) -> str:
-    """`restart` is the remedy for a file that has a label."""
-    if file.status is Status.CHANGED:
+def _problem(
+    row: _ClassifiedFile, stamp: Stamp, files: RowFiles, deep: bool, restart: str = _RESTART
+) -> str:
+    """`stamp` is that of the file now, `restart` the remedy for a file that has a label."""
+    if row.status is Status.CHANGED:
         return ""  # its row says so
-    repeat = restart if file.status is Status.OK else "classify it again with --retry-failed"
-    if file.status is Status.MISSING:
-        if stamp_of(file.real) == NO_STAMP:
+    repeat = restart if row.status is Status.OK else "classify it again with --retry-failed"
+    if row.status is Status.MISSING:
+        if stamp == NO_STAMP:
             return ""  # unknown: it cannot be reached
         return f"was missing when the job read it, and exists now; {repeat}"
-    if file.stamp == NO_STAMP:
-        _, stamp = read(file.real)
+    if row.stamp == NO_STAMP:
+        _, stamp = files.read(row.name, MAX_FILE_BYTES)
         return "" if stamp == NO_STAMP else f"could not be read, and can be read now; {repeat}"
-    if stamp_of(file.real) != file.stamp:
+    if stamp != row.stamp:
         return f"has another size or time than when it was classified; {repeat}"
-    if deep and file.digest and digest(read(file.real, max_bytes)[0]) != file.digest:
+    if deep and row.digest and digest(files.read(row.name)[0]) != row.digest:
         return "has other content than when it was classified, with the same size and time"
     return ""

@@ -18,6 +18,7 @@ from producer.journal.snapshot import stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good, has_blocks
 from producer.present.summary_parts import next_commands, paragraphs
+from producer.sources.local.reader import FileReader
 from producer.summary.job_text import answer_lines
 from shared.errors import Exit
 from shared.image_status import Status
@@ -145,7 +146,7 @@ def _only_image(summary: Summary) -> str:
         return ""
     options = stored_options(Path(summary.output))
     named = len(options.roots) == 1 and options.file_roots == (0,)
-    return near(os.fsdecode(options.absolute(options.roots[0]))) if named else ""
+    return near(os.fsdecode(FileReader(options.cwd).local_path(options.roots[0]))) if named else ""
 
 
 def _may_succeed(summary: Summary) -> bool:

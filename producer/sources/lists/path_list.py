@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import codecs
 import errno
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
-from producer.sources.other_sources import address_line, is_address
+from producer.sources.local.reader import FileReader
+from producer.sources.refusals import address_line
+from producer.sources.source_table import LOCAL, SOURCES, is_address, kind_of_line
 from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.files import MAX_PATH_BYTES, printable
@@ -21,13 +25,34 @@ _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def numbered_paths(options: JobOptions) -> Iterator[tuple[int, bytes]]:
     """Every path of the job's list with the number of its line or name; empty ones are none."""
-    with regular_file.open_file(options.list_path) as file:
+    with regular_file.open_file(list_path(options)) as file:
         for number, path in enumerate(_names(file) if options.list0 else _lines(file)):
             if path:
                 yield number, path
 
 
-def check_list(options: JobOptions) -> None:
+def list_path(options: JobOptions) -> bytes:
+    """The absolute path of the job's list, or of its record if it comes from standard input."""
+    if options.is_piped:
+        return os.fsencode(f"{options.output}{options.list_suffix}")
+    return FileReader(options.cwd).local_path(options.list_file)
+
+
+def kinds_in_list(options: JobOptions) -> tuple[str, ...]:
+    """The kinds of sources that lines of the job's list are of, apart from files; none of a list
+    that cannot be read, which is reported by `check_list`."""
+    kinds = set[str]()
+    files = FileReader(options.cwd)
+    if not options.list_file or not any(row.in_lists for row in SOURCES.values()):
+        return ()
+    with suppress(OSError):
+        for _, line in numbered_paths(options):
+            if _ADDRESS_MARK in line:
+                kinds.add(kind_of_line(line, files.local_path(line)))
+    return tuple(sorted(kinds - {LOCAL}))
+
+
+def check_list(options: JobOptions, is_new: bool) -> None:
     """Check the job's list before work starts.
 
     Raises:
@@ -35,18 +60,18 @@ def check_list(options: JobOptions) -> None:
     """
     where = list_name(options)
     try:
-        regular_file.check(options.list_path)
+        regular_file.check(list_path(options))
     except OSError as error:  # it is read more than once: a pipe cannot be
         advice = "save the list as one" if error.errno == errno.EINVAL else "check the path"
         raise UsageError(f"{where}: {error.strerror}; {advice}") from None
     try:
-        with regular_file.open_file(options.list_path) as file:
-            check_names(file, options)
+        with regular_file.open_file(list_path(options)) as file:
+            check_names(file, options, is_new)
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror}; check the path") from None
 
 
-def check_names(file: IO[bytes], options: JobOptions) -> None:
+def check_names(file: IO[bytes], options: JobOptions, is_new: bool) -> None:
     """Check what a list contains.
 
     Raises:
@@ -55,7 +80,7 @@ def check_names(file: IO[bytes], options: JobOptions) -> None:
     """
     check = _check_names if options.list0 else _check_lines
     has_address = check(file, list_name(options))
-    if has_address and options.file_roots is None:
+    if has_address and is_new:
         file.seek(0)
         _check_addresses(file, options)
 
@@ -119,6 +144,8 @@ def _check_names(file: IO[bytes], where: str) -> bool:
 
 
 def _check_addresses(file: IO[bytes], options: JobOptions) -> None:
-    for path in _names(file) if options.list0 else _lines(file):
-        if is_address(path, options.absolute(path)):
-            raise UsageError(f"{list_name(options)}: {address_line(path)}")
+    files = FileReader(options.cwd)
+    for line in _names(file) if options.list0 else _lines(file):
+        path = files.local_path(line)
+        if is_address(line, path) and kind_of_line(line, path) == LOCAL:
+            raise UsageError(f"{list_name(options)}: {address_line(line)}")

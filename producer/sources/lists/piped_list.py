@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.lists.path_list import check_names, list_name, separator
+from producer.sources.lists.path_list import check_names, list_name, list_path, separator
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
@@ -49,7 +49,7 @@ def received(stream: BinaryIO, options: JobOptions, waits: Waits) -> Iterator[Bu
                 for block in _blocks(stream, waits):
                     file.write(block)
         if not is_empty(file):
-            check_names(file, options)
+            check_names(file, options, options.file_roots is None)
         yield file
 
 
@@ -100,7 +100,7 @@ def is_grown(file: BufferedRandom, options: JobOptions) -> bool:
     """
     file.seek(0)
     try:
-        known = regular_file.open_file(options.list_path)
+        known = regular_file.open_file(list_path(options))
     except OSError:
         if options.list_suffix != _suffix(file):
             raise _is_other(options) from None

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.root_pattern import Part, RootPattern
+from producer.sources.local.reader import FileReader
+from producer.sources.local.root_pattern import Part, RootPattern
 
 #: What a path is to an argument, and whether the path is that of a folder.
 PartOf = Callable[[bytes, bool], Part]
 
 
-def patterns_of(options: JobOptions) -> dict[int, RootPattern]:
-    """The patterns among the arguments of a job that has started, by their numbers."""
-    return {number: RootPattern(options.roots[number]) for number in options.pattern_roots}
+class TypedPatterns:
+    """The patterns of a job that has started. Several may match the same file: it belongs to the
+    first."""
 
-
-class EarlierPatterns:
-    """Several patterns of one job, which may match the same file: it belongs to the first."""
-
-    def __init__(self, options: JobOptions, patterns: Mapping[int, RootPattern]) -> None:
-        self._patterns = patterns
+    def __init__(self, options: JobOptions) -> None:
+        numbers = options.pattern_roots
+        self._patterns = {number: RootPattern(options.roots[number]) for number in numbers}
         #: The folder of each pattern, resolved; not needed of a single one.
-        self._real = (
-            {number: resolved(options.place(number)) for number in patterns}
-            if len(patterns) > 1
-            else {}
-        )
+        self._real: dict[int, bytes] = {}
+        if len(numbers) > 1:
+            files = FileReader(options.cwd)
+            for number, pattern in self._patterns.items():
+                self._real[number] = resolved(files.local_path(pattern.folder))
 
-    def without(self, number: int, pattern: RootPattern) -> PartOf:
-        """The part that a path has in this pattern, apart from what earlier ones cover."""
+    def part_of(self, number: int) -> PartOf:
+        """The part that a path has in a pattern, apart from what earlier ones cover."""
+        pattern = self._patterns[number]
         earlier = [other for other in self._real if other < number]
         if not earlier:
             return pattern.part
@@ -42,6 +41,11 @@ class EarlierPatterns:
             return pattern.part(path, is_folder)
 
         return part
+
+    def covering(self, name: bytes) -> int | None:
+        """The number of the pattern that a file belongs to."""
+        numbers = (n for n, pattern in self._patterns.items() if pattern.covers(name))
+        return next(numbers, None)
 
     def _covers(self, number: int, real: bytes, is_folder: bool) -> bool:
         pattern, folder = self._patterns[number], self._real[number]

@@ -16,6 +16,7 @@ from producer.jobs.job import Job
 from producer.locations.row_files import RowFiles
 from producer.output.draft_lock import draft_of
 from producer.present.events import Events
+from producer.sources.job_sources import JobSources
 from producer.stack.stack import BrokerSession
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
@@ -65,7 +66,7 @@ def test_rows_that_are_written_early_make_room_for_the_journal(
             queue = JobQueue(
                 connect(server.url, "test"), make_app(server.url, "test"), job.record, settings
             )
-            table, files = job.table.growing, RowFiles(job.options)
+            table, files = job.table.growing, RowFiles(JobSources(job.options))
             loop = DispatchLoop(
                 Attempt(settings, Events(), unstoppable(), BrokerSession(settings)),
                 OpenJob(job.pinned, job.journal, queue, files, table),

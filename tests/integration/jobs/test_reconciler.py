@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from producer.dispatch.new_files import NewFiles
+from producer.sources.job_sources import JobSources
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
@@ -200,7 +201,9 @@ def test_a_resumed_job_works_before_it_has_walked_all_its_files(
     child = Child("host:1:1", 11)
     counted: list[int] = []
     with producing(world) as second:
-        second.run._new = new = NewFiles(world.options, second.journal, False, counted.append)
+        second.run._new = new = NewFiles(
+            JobSources(world.options), second.journal, False, counted.append
+        )
         for n in (0, 1, 2):
             world.claim(child, n)
             assert child.work is not None

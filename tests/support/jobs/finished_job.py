@@ -10,11 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 from producer.dispatch.batcher import read_batch_again, resumed
-from producer.inputs.job_options import JobOptions, as_started, encode_options
+from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.job_properties import Pinned
 from producer.journal.records import StoredResult
 from producer.locations import row_files
+from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from shared.image_status import Status, count_flags
 from shared.messages.batch import BatchResult, encode_result

@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.journal.journal import Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.sources.local.reader import read
+from producer.sources.local.reader import FileReader
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import BatchResult, encode_result, new_id
@@ -52,7 +52,8 @@ def plant(
 
 
 def _commit(journal: Journal, n: int, answers: Sequence[Answer], cwd: Path) -> None:
-    found = [read(os.path.join(os.fsencode(cwd), name)) for name, *_ in answers]
+    files = FileReader(os.fsencode(cwd))
+    found = [files.read(name) for name, *_ in answers]
     names, stamps = [name for name, *_ in answers], [stamp or NO_STAMP for _, stamp in found]
     digests = b"".join(digest(content) for content, _ in found)
     statuses = bytes((Status.OK if label is not None else Status.UNREADABLE).code

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.inputs.job_options import as_started
 from producer.journal import journal_lock
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import JobState, read_snapshot, stored_options
+from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 

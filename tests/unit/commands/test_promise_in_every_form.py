@@ -21,6 +21,7 @@ from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
+from producer.sources.job_sources import JobSources
 from shared.errors import Exit
 from tests.support.jobs.planted_journal import plant
 
@@ -131,7 +132,7 @@ def test_a_report_promises_nothing_of_strange_images(
 def test_a_review_estimates_nothing_of_strange_images(strange: Path, known: Path) -> None:
     def opened(table: Path, thumbnails: Thumbnails) -> Desk:
         answers = Answers(table)
-        decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+        decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
         return Desk(table, answers, decisions, thumbnails, "", {})
 
     with Thumbnails() as thumbnails:

@@ -17,6 +17,7 @@ from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_ag
 from producer.inputs.job_options import JobOptions
 from producer.journal.records import FrozenBatch
 from producer.locations.row_files import RowFiles
+from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.batch import encode_images
 from shared.settings import Settings
@@ -89,7 +90,10 @@ def test_after_any_batch_the_rest_is_the_same_also_with_other_bounds(
 def test_a_frozen_batch_is_read_again_unchanged(contents: list[bytes], bounds: Settings) -> None:
     with image_files(contents) as options:
         for batch in formed(options, bounds):
-            assert encode_images(read_batch_again(RowFiles(options), batch.frozen)) == batch.blob
+            assert (
+                encode_images(read_batch_again(RowFiles(JobSources(options)), batch.frozen))
+                == batch.blob
+            )
 
 
 def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
@@ -99,7 +103,7 @@ def test_a_batch_that_is_read_again_reports_changed_and_missing_files() -> None:
         (folder / "001.png").write_bytes(b"longer now")
         (folder / "002.png").unlink()
         os.utime(folder / "003.png", ns=(0, 0))
-        images = read_batch_again(RowFiles(options), batch.frozen)
+        images = read_batch_again(RowFiles(JobSources(options)), batch.frozen)
     assert images == [b"same", Status.CHANGED, Status.MISSING, Status.CHANGED]
 
 

@@ -10,7 +10,8 @@ import pytest
 from producer.dispatch import file_count
 from producer.dispatch.file_count import FileCount
 from producer.inputs.job_options import JobOptions
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 
 
 def options(folder: Path) -> JobOptions:
@@ -38,26 +39,28 @@ def test_the_count_is_that_of_the_walk_and_takes_several_slices(
         return now_s[0]
 
     monkeypatch.setattr("time.monotonic", clock)
-    count, turns = FileCount(photos), 0
+    count, turns = FileCount(JobSources(photos)), 0
     while count.total is None:
         count.advance()
         turns += 1
-    assert count.total == sum(1 for _ in Walk(photos).paths()) == 700
+    assert count.total == sum(1 for _ in Walk(JobSources(photos)).paths()) == 700
     assert turns > file_count.START_AFTER_S / file_count.SLICE_S, "it started at once"
 
 
 def test_a_small_job_is_not_counted(photos: JobOptions) -> None:
-    count = FileCount(photos)
+    count = FileCount(JobSources(photos))
     count.advance()
     assert count.total is None
-    assert FileCount(photos, 12).total == 12
+    assert FileCount(JobSources(photos), 12).total == 12
 
 
 def test_a_list_that_vanishes_ends_the_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_count, "START_AFTER_S", -1.0)
-    count = FileCount(JobOptions((), os.fsencode(tmp_path), "out.csv", list_file=b"gone.txt"))
+    count = FileCount(
+        JobSources(JobOptions((), os.fsencode(tmp_path), "out.csv", list_file=b"gone.txt"))
+    )
     for _ in range(2):
         count.advance()
     assert count.total is None

@@ -24,6 +24,7 @@ from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.journal.snapshot import stored_options
 from producer.locations.row_files import RowFiles
+from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_payload, encode_images
@@ -38,7 +39,9 @@ ELSEWHERE = "redis://elsewhere"
 
 
 def by_path(options: JobOptions, settings: Settings, kind: str = PATH) -> list[Batch]:
-    transport = Transport(msgspec.structs.replace(options, transport=kind), settings)
+    transport = Transport(
+        msgspec.structs.replace(options, transport=kind), settings, JobSources(options)
+    )
     batches = Batcher(options, settings, transport=transport)
     return list(iter(batches.next, None))
 
@@ -61,7 +64,10 @@ def test_both_transports_form_the_same_batches_and_a_worker_reads_the_same_bytes
             assert not other.refers
             assert all(isinstance(image, Reference) for image in decode_payload(one.blob))
             assert SharedFiles("/").read(decode_payload(one.blob)) == decode_images(other.blob)
-            assert encode_images(read_batch_again(RowFiles(options), one.frozen)) == other.blob
+            assert (
+                encode_images(read_batch_again(RowFiles(JobSources(options)), one.frozen))
+                == other.blob
+            )
 
 
 def test_unreadable_files_have_the_same_status_as_inline(tmp_path: Path) -> None:
@@ -126,7 +132,9 @@ def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path
 
 def test_repeated_rows_are_sent_inline(tmp_path: Path) -> None:
     with image_files([b"a"]) as options:
-        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
+        transport = Transport(
+            msgspec.structs.replace(options, transport=PATH), Settings(), JobSources(options)
+        )
         failed = [((0, 0), b"p/000.png")]
         before = EarlierRuns(failed=failed, walked=True)
         batches = Batcher(options, Settings(), before, transport)
@@ -143,7 +151,9 @@ def refuse(transport: Transport, batch: int) -> None:
 
 def test_after_consecutive_refusals_the_rest_is_sent_inline() -> None:
     with image_files([b"a"]) as options:
-        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
+        transport = Transport(
+            msgspec.structs.replace(options, transport=PATH), Settings(), JobSources(options)
+        )
         file = os.path.join(options.cwd, b"p/000.png")
         for n in range(3 * REFUSALS_MAX):
             if n % REFUSALS_MAX == 0:
@@ -172,11 +182,13 @@ def test_typed_paths_must_be_below_the_root(tmp_path: Path) -> None:
     for typed in (b"out", b"in2", b"in/link", b"in/../out", b"."):
         options = JobOptions((typed,), bytes(tmp_path), "/out.csv", transport=PATH)
         with pytest.raises(UsageError, match="HANGTAG_ROOT"):
-            check_below(options, settings)
+            check_below(JobSources(options), settings)
         for kind in (AUTO, INLINE):
-            check_below(msgspec.structs.replace(options, transport=kind), settings)
+            check_below(JobSources(msgspec.structs.replace(options, transport=kind)), settings)
     for typed in (b"in/p", b"in", b"out/../in/p"):
-        check_below(JobOptions((typed,), bytes(tmp_path), "/o", transport=PATH), settings)
+        check_below(
+            JobSources(JobOptions((typed,), bytes(tmp_path), "/o", transport=PATH)), settings
+        )
 
 
 def test_the_local_stack_reads_everything_whatever_the_root(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from producer.dispatch.batcher import Batcher
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal
-from producer.sources.local.walk import Walk
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
 from shared.errors import UsageError
 from shared.settings import Settings
 
@@ -31,7 +32,7 @@ sets = st.sets(places, max_size=12)
 def appeared(options: JobOptions, journal: Journal, finished: bool) -> int:
     """The reported number, if counting pauses after each file."""
     reported: list[int] = []
-    new = NewFiles(options, journal, finished, reported.append)
+    new = NewFiles(JobSources(options), journal, finished, reported.append)
     while not new.over:
         assert not reported
         new.advance(0)
@@ -77,7 +78,7 @@ def test_the_count_equals_the_difference_of_the_sets(
                 (Path(folder) / os.fsdecode(root) / os.fsdecode(name)).unlink()
             known = {name for names in journal.names() for name in names}
             last = journal.last()
-            reached = [] if last is None else list(Walk(options).paths())
+            reached = [] if last is None else list(Walk(JobSources(options)).paths())
             if not batches.exhausted and last is not None:
                 end = (last.argument, last.names[-1])
                 reached = [place for place in reached if place <= end]

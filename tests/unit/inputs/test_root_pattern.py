@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.job_options import JobOptions, as_started
-from producer.inputs.root_pattern import folder_of
+from producer.inputs.job_options import JobOptions
 from producer.jobs.empty_job import check_not_empty
 from producer.output.output_path import default_output
-from producer.sources.local.walk import Walk, check_roots
+from producer.sources.job_sources import JobSources, as_started
+from producer.sources.local.root_pattern import folder_of
+from producer.sources.walk import Walk
 from shared.errors import SetupError, UsageError
 
 FILES = (
@@ -51,7 +52,7 @@ def options(folder: Path, *patterns: str) -> JobOptions:
 
 
 def rows(given_: JobOptions) -> list[str]:
-    return [os.fsdecode(path) for _, path in Walk(given_).paths()]
+    return [os.fsdecode(path) for _, path in Walk(JobSources(given_)).paths()]
 
 
 def by_shell(folder: Path, pattern: str) -> list[str]:
@@ -75,9 +76,9 @@ def test_a_pattern_gives_what_a_shell_would_in_byte_order(folder: Path, pattern:
 @given(pattern=st.sampled_from(PATTERNS))
 def test_a_walk_of_a_pattern_resumes_after_any_file(folder: Path, pattern: str) -> None:
     given_ = as_started(options(folder, "notes.txt", pattern))
-    whole = list(Walk(given_).paths())
+    whole = list(Walk(JobSources(given_)).paths())
     for i, place in enumerate(whole):
-        assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+        assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
 @given(patterns=st.lists(st.sampled_from(PATTERNS), min_size=2, max_size=3))
@@ -101,9 +102,9 @@ def test_skipped_entries_are_those_that_the_pattern_names(folder: Path, tmp_path
     (tmp_path / "link.jpg").symlink_to("x.jpg")
     (tmp_path / "out.csv.part").touch()
     given_ = JobOptions((b"*.jpg",), os.fsencode(tmp_path), str(tmp_path / "out.csv"))
-    walk = Walk(given_)
+    walk = Walk(JobSources(given_))
     assert ([path for _, path in walk.paths()], walk.skipped) == ([b"x.jpg"], {"links": 1})
-    walk = Walk(JobOptions((b"*",), given_.cwd, given_.output))
+    walk = Walk(JobSources(JobOptions((b"*",), given_.cwd, given_.output)))
     assert [path for _, path in walk.paths()] == [b"a/y.jpg", b"x.jpg", b"x.txt"]
     assert walk.skipped == {".txt": 1, "links": 1}
 
@@ -119,7 +120,7 @@ def test_a_started_job_has_its_patterns_whatever_files_come(tmp_path: Path) -> N
     (tmp_path / "1.png").touch()
     given_ = as_started(JobOptions((b"*.png",), os.fsencode(tmp_path), "/out.csv"))
     (tmp_path / "*.png").touch()
-    check_roots(given_)
+    JobSources(given_).check()
     assert rows(given_) == ["*.png", "1.png"]
 
 
@@ -138,21 +139,21 @@ def test_a_pattern_that_overlaps_or_has_no_folder_is_refused(
     folder: Path, roots: list[str], line: str
 ) -> None:
     with pytest.raises(UsageError) as error:
-        check_roots(options(folder, *roots))
+        JobSources(options(folder, *roots)).check()
     assert str(error.value) == line
 
 
 def test_patterns_and_arguments_that_share_nothing_are_accepted(folder: Path) -> None:
     for roots in (["a/b", "a/*.png"], ["a/2.jpg", "a/*.png"], ["a/*.png", "ab/*.png"]):
-        check_roots(options(folder, *roots))
+        JobSources(options(folder, *roots)).check()
         found = rows(options(folder, *roots))
         assert len(set(found)) == len(found) > 1
 
 
 def test_each_pattern_must_match_a_file(folder: Path) -> None:
-    check_not_empty(options(folder, "a/*.png", "*.png"))
+    check_not_empty(JobSources(options(folder, "a/*.png", "*.png")))
     with pytest.raises(UsageError, match=r"^a/\*\.gif: no file matches; "):
-        check_not_empty(options(folder, "a/*.png", "a/*.gif"))
+        check_not_empty(JobSources(options(folder, "a/*.png", "a/*.gif")))
 
 
 def test_the_folder_of_a_started_pattern_may_come_back(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_the_folder_of_a_started_pattern_may_come_back(tmp_path: Path) -> None:
     (tmp_path / "usb/1.png").unlink()
     (tmp_path / "usb").rmdir()
     with pytest.raises(SetupError, match=r"^usb/\*\.png: .*; a started job resumes$") as error:
-        check_roots(given_)
+        JobSources(given_).check()
     assert error.type is SetupError
 
 

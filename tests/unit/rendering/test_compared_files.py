@@ -22,6 +22,7 @@ from producer.present.progress import make_progress
 from producer.review import server
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
+from producer.sources.job_sources import JobSources
 from shared.stop import unstoppable
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
@@ -41,7 +42,9 @@ def at_the_end_of_a_job(folder: Path) -> int:
 def at_the_start_of_a_review(folder: Path) -> int:
     options = planted(folder)
     answers = Answers(Path(options.output), lambda done, total: None)
-    server._prove(Decisions(answers, Path(options.output), "ada", RowFiles(options)), FILES)
+    server._prove(
+        Decisions(answers, Path(options.output), "ada", RowFiles(JobSources(options))), FILES
+    )
     return FILES
 
 

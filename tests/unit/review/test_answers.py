@@ -16,6 +16,7 @@ from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions, Refused
 from producer.review.desk import Desk
 from producer.review.views import ViewKind
+from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST
@@ -76,7 +77,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
         yield Desk(table, answers, decisions, thumbnails, "", {})
 

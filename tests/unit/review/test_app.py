@@ -20,6 +20,7 @@ from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from producer.review.guard import MAX_BODY_BYTES
 from producer.review.web_app import MAX_ROWS, make
+from producer.sources.job_sources import JobSources
 from shared.labels import correction_log
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -37,7 +38,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
         yield Desk(table, answers, decisions, thumbnails, "", {})
 

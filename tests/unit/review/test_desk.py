@@ -23,6 +23,7 @@ from producer.review.answer_arrays import Answers
 from producer.review.decisions import MAX_LABELS, Decisions
 from producer.review.desk import Desk
 from producer.review.views import ViewKind
+from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
@@ -60,7 +61,7 @@ class opened:
 
     def __enter__(self) -> Desk:
         answers = Answers(self._table)
-        decisions = Decisions(answers, self._table, "ada", RowFiles(answers.options))
+        decisions = Decisions(answers, self._table, "ada", RowFiles(JobSources(answers.options)))
         return Desk(self._table, answers, decisions, self._thumbnails, "", {})
 
     def __exit__(self, *error: object) -> None:
@@ -140,7 +141,7 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
         journal.put(card=encode_card(msgspec.structs.replace(card, labels=labels)))
     answers = Answers(table)
     assert [answers.folder_label(position) for position in range(4)] == [8, 8, 5, 5]
-    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     given = {2: "etc.", 3: "unknown"}
     assert decisions.decide(given) == ([], given)
     assert decisions.of([2, 3]) == ["etc.", "unknown"]

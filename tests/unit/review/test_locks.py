@@ -10,6 +10,7 @@ import pytest
 from producer.locations.row_files import RowFiles
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
+from producer.sources.job_sources import JobSources
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -19,7 +20,7 @@ def decisions(tmp_path: Path) -> Decisions:
     draw(tmp_path / "shapes", (5, 8), 2)
     finish(options_of(tmp_path, b"shapes"))
     answers = Answers(tmp_path / "out.csv")
-    return Decisions(answers, tmp_path / "out.csv", "ada", RowFiles(answers.options))
+    return Decisions(answers, tmp_path / "out.csv", "ada", RowFiles(JobSources(answers.options)))
 
 
 @pytest.mark.parametrize(

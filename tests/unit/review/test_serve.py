@@ -12,6 +12,7 @@ from producer.review import next_steps
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.server import _listening, serve
+from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
 from shared.registry import packaged
@@ -64,7 +65,7 @@ def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_label_that_differs_in_case_only_is_refused(table: Path) -> None:
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with pytest.raises(UsageError, match="has the folder of 'Bag'"):
         decisions.decide({0: "bAG"})
 
@@ -82,7 +83,7 @@ def test_the_command_that_learns_names_the_folders_of_the_model(tmp_path: Path) 
 def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> None:
     assert next_steps.next_steps(table) == []
     answers = Answers(table)
-    decisions = Decisions(answers, table, "ada", RowFiles(answers.options))
+    decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     decisions.decide({0: "Bag"})
     _, (aim, command) = steps = next_steps.next_steps(table)
     assert [command.split()[1] for _, command in steps] == ["table", "train"]

@@ -9,7 +9,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
-from producer.sources.local.reader import read
+from producer.sources.job_sources import JobSources
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
 
@@ -19,17 +19,17 @@ CONTENT, OTHER = b"one image", b"1ne image"  #: of the same size
 @pytest.fixture
 def files(tmp_path: Path) -> RowFiles:
     (tmp_path / "a.png").write_bytes(CONTENT)
-    return RowFiles(JobOptions((b"a.png",), bytes(tmp_path), str(tmp_path / "out.csv")))
+    return RowFiles(JobSources(JobOptions((b"a.png",), bytes(tmp_path), str(tmp_path / "out.csv"))))
 
 
 def stamp_of(files: RowFiles) -> Stamp:
-    return read(files.path(b"a.png"))[1]
+    return files.read(b"a.png")[1]
 
 
 def replace(files: RowFiles, content: bytes) -> Stamp:
     """Replace the file; its stamp before."""
     before = stamp_of(files)
-    Path(os.fsdecode(files.path(b"a.png"))).write_bytes(content)
+    Path(os.fsdecode(files.path(b"a.png") or b"")).write_bytes(content)
     return before
 
 

@@ -14,6 +14,7 @@ from producer.jobs.job import Job
 from producer.locations import row_files
 from producer.sort_log.entry import Way
 from producer.sorting import placing, sort
+from producer.sources.job_sources import JobSources
 from producer.summary.sorted_files import next_lines, result_lines
 from producer.verify import align
 from producer.verify.verify import Proof, verify
@@ -81,7 +82,7 @@ def test_placed_images_are_no_new_files(table: Path, pictures: Path, way: Way) -
     counts: list[int] = []
     options = options_of(table.parent, b"in")
     with closing(Job(options)) as job, row_files.of_table(table, options) as files:
-        NewFiles(options, job.journal, True, counts.append, files.is_placed).advance()
+        NewFiles(JobSources(options), job.journal, True, counts.append, files.is_placed).advance()
     assert counts == [1]
 
 

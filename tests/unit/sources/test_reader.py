@@ -10,13 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.sources.local.reader import holds_image, read, read_again, read_small
+from producer.inputs.job_options import JobOptions
+from producer.locations.row_files import RowFiles
+from producer.sources.job_sources import JobSources
+from producer.sources.local.reader import FileReader
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import NO_STAMP
+from shared.messages.files import NO_STAMP, Stamp
 
 NOBODY = 65_534
+FILES = FileReader(b"/")
+read, read_small, holds_image = FILES.read, FILES.read_small, FILES.holds_image
+
+
+def read_again(path: bytes, stamp: Stamp, max_bytes: int = MAX_FILE_BYTES) -> bytes | Status:
+    options = JobOptions((path,), b"/", "/out.csv", max_file_bytes=max_bytes)
+    return RowFiles(JobSources(options)).unchanged(path, stamp)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.job_options import JobOptions, as_started
+from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import (
     ENDINGS_MAX,
     HIDDEN,
@@ -33,9 +33,10 @@ from producer.inputs.skipped import (
 from producer.journal import journal
 from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
+from producer.sources.job_sources import JobSources, as_started
 from producer.sources.lists import path_list
 from producer.sources.local import directory_listing
-from producer.sources.local.walk import Walk, check_roots
+from producer.sources.walk import Walk
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import SetupError, UsageError
 from shared.image_formats import has_image_ending
@@ -143,7 +144,7 @@ def options(
 @given(trees)
 def test_every_image_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
     with planted(tree) as cwd:
-        walk = Walk(options(cwd, b"top"))
+        walk = Walk(JobSources(options(cwd, b"top")))
         assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
         assert walk.skipped == dict(skipped_files(tree))
 
@@ -152,17 +153,17 @@ def test_every_image_is_found_in_the_order_of_full_paths(tree: Tree) -> None:
 def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
     with planted(tree) as cwd:
         given_ = options(cwd, b"elsewhere.png", b"top")
-        whole = list(Walk(given_).paths())
+        whole = list(Walk(JobSources(given_)).paths())
         for i, place in enumerate(whole):
-            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+            assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
 @given(trees)
 def test_the_counts_of_skipped_files_before_and_after_any_path_add_up(tree: Tree) -> None:
     with planted(tree) as cwd:
-        whole = Walk(options(cwd, b"top"))
+        whole = Walk(JobSources(options(cwd, b"top")))
         for place in whole.paths():
-            rest = Walk(options(cwd, b"top"), before=whole.skipped)
+            rest = Walk(JobSources(options(cwd, b"top")), before=whole.skipped)
             list(rest.paths(after=place))
             assert rest.skipped == dict(skipped_files(tree))
 
@@ -174,10 +175,10 @@ def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
 ) -> None:
     with planted(tree) as cwd, pytest.MonkeyPatch.context() as patch:
         patch.setattr(directory_listing, "RUN_NAMES", run_names)
-        walk = Walk(options(cwd, b"top"))
+        walk = Walk(JobSources(options(cwd, b"top")))
         assert list(walk.paths()) == [(0, path) for path in sorted(image_paths(tree, b"top"))]
         assert walk.skipped == dict(skipped_files(tree))
-        every = [path for _, path in Walk(options(cwd, b"top", glob="*")).paths()]
+        every = [path for _, path in Walk(JobSources(options(cwd, b"top", glob="*"))).paths()]
         assert every == sorted(every)  # also where one name is the prefix of another
 
 
@@ -208,7 +209,7 @@ def test_an_unlimited_number_of_endings_is_counted_under_a_bounded_number_of_rea
         (tmp_path / f"part.{i:03}").touch()
     (tmp_path / "long.not-an-ending-of-a-name").touch()
     (tmp_path / "z.000").touch()
-    walk = Walk(options(bytes(tmp_path), b"."))
+    walk = Walk(JobSources(options(bytes(tmp_path), b".")))
     assert list(walk.paths()) == []
     assert sum(walk.skipped.values()) == 52
     assert len(walk.skipped) == ENDINGS_MAX + 1
@@ -220,7 +221,9 @@ def test_resuming_after_a_deleted_file_returns_the_files_after_it(tree: Tree, na
     with planted(tree) as cwd:
         gone = b"top/" + name
         rest = [path for path in sorted(image_paths(tree, b"top")) if path > gone]
-        assert [path for _, path in Walk(options(cwd, b"top")).paths(after=(0, gone))] == rest
+        assert [
+            path for _, path in Walk(JobSources(options(cwd, b"top"))).paths(after=(0, gone))
+        ] == rest
 
 
 @given(trees, st.sampled_from([b"top", b"./top", b"top/", b"top//", b"../{}/top", b"/{}/top"]))
@@ -229,15 +232,15 @@ def test_paths_start_as_they_were_typed(tree: Tree, typed: bytes) -> None:
         if typed.startswith(b"/"):
             typed = cwd + b"/top"
         typed = typed.replace(b"{}", os.path.basename(cwd))
-        found = [path for _, path in Walk(options(cwd, typed)).paths()]
+        found = [path for _, path in Walk(JobSources(options(cwd, typed))).paths()]
         assert found == sorted(image_paths(tree, typed.rstrip(b"/")))
 
 
 @given(trees, st.sampled_from(["*.txt", "a*", "[!a]*", "*", "?.png", "a/*", "*/b.png"]))
 def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree, glob: str) -> None:
     with planted(tree) as cwd:
-        found = {path for _, path in Walk(options(cwd, b"top", glob=glob)).paths()}
-        whole = {path for _, path in Walk(options(cwd, b"top", glob="*")).paths()}
+        found = {path for _, path in Walk(JobSources(options(cwd, b"top", glob=glob))).paths()}
+        whole = {path for _, path in Walk(JobSources(options(cwd, b"top", glob="*"))).paths()}
         for path in whole:
             below = path.removeprefix(b"top/")
             judged = below if "/" in glob else below.rpartition(b"/")[2]
@@ -253,8 +256,10 @@ def test_several_globs_choose_their_union_each_file_once_in_order(
     tree: Tree, globs: list[str]
 ) -> None:
     with planted(tree) as cwd:
-        found = [path for _, path in Walk(options(cwd, b"top", glob=tuple(globs))).paths()]
-        each = (Walk(options(cwd, b"top", glob=glob)).paths() for glob in globs)
+        found = [
+            path for _, path in Walk(JobSources(options(cwd, b"top", glob=tuple(globs)))).paths()
+        ]
+        each = (Walk(JobSources(options(cwd, b"top", glob=glob))).paths() for glob in globs)
         assert found == sorted({path for walk in each for _, path in walk})
 
 
@@ -269,13 +274,13 @@ def test_a_list_is_read_in_order_and_resumes_after_any_line(lines: list[bytes]) 
         with open(cwd + b"/list", "wb") as file:
             file.write(b"\n".join(lines))
         given_ = options(cwd, list_file=b"list")
-        check_roots(given_)
-        whole = list(Walk(given_).paths())
+        JobSources(given_).check()
+        whole = list(Walk(JobSources(given_)).paths())
         assert [path for _, path in whole] == [
             line.rstrip(b"\r") for line in lines if line.rstrip(b"\r")
         ]
         for i, place in enumerate(whole):
-            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+            assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
 @given(st.lists(st.binary(max_size=6).filter(lambda name: b"\0" not in name), max_size=8))
@@ -284,11 +289,11 @@ def test_names_that_end_with_nul_may_have_any_other_bytes(names: list[bytes]) ->
         with open(cwd + b"/list", "wb") as file:
             file.write(b"".join(name + b"\0" for name in names))
         given_ = msgspec.structs.replace(options(cwd, list_file=b"list"), list0=True)
-        check_roots(given_)
-        whole = list(Walk(given_).paths())
+        JobSources(given_).check()
+        whole = list(Walk(JobSources(given_)).paths())
         assert [path for _, path in whole] == [name for name in names if name]
         for i, place in enumerate(whole):
-            assert list(Walk(given_).paths(after=place)) == whole[i + 1 :]
+            assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
 def test_names_across_blocks_of_a_list_are_whole(
@@ -297,8 +302,8 @@ def test_names_across_blocks_of_a_list_are_whole(
     monkeypatch.setattr(path_list, "_BLOCK_BYTES", 3)
     (tmp_path / "list").write_bytes(b"long name\0a\nb\0\0c\0")
     given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
-    check_roots(given_)
-    assert list(Walk(given_).paths()) == [(0, b"long name"), (1, b"a\nb"), (3, b"c")]
+    JobSources(given_).check()
+    assert list(Walk(JobSources(given_)).paths()) == [(0, b"long name"), (1, b"a\nb"), (3, b"c")]
 
 
 @pytest.mark.parametrize("content", [b"a.png\nb.png\n", b"a" * 5000, b"a\0b"])
@@ -306,20 +311,22 @@ def test_a_list_whose_names_do_not_end_with_nul_is_refused(tmp_path: Path, conte
     (tmp_path / "list").write_bytes(content)
     given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
     with pytest.raises(UsageError, match=r"^list does not end with NUL; .*--list$"):
-        check_roots(given_)
+        JobSources(given_).check()
 
 
 def test_an_explicit_file_is_a_row_whatever_its_ending(tmp_path: Path) -> None:
     (tmp_path / "scan").touch()
     given_ = options(bytes(tmp_path), b"scan")
-    check_roots(given_)
-    assert list(Walk(given_).paths()) == [(0, b"scan")]
+    JobSources(given_).check()
+    assert list(Walk(JobSources(given_)).paths()) == [(0, b"scan")]
 
 
 def test_a_folder_with_the_name_of_an_image_is_walked(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
     (tmp_path / "x.png/y.png").touch()
-    assert list(Walk(options(bytes(tmp_path), b"x.png")).paths()) == [(0, b"x.png/y.png")]
+    assert list(Walk(JobSources(options(bytes(tmp_path), b"x.png"))).paths()) == [
+        (0, b"x.png/y.png")
+    ]
 
 
 def test_a_socket_is_counted_and_not_opened(
@@ -328,7 +335,7 @@ def test_a_socket_is_counted_and_not_opened(
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("s.png")
-        walk = Walk(options(bytes(tmp_path), b"."))
+        walk = Walk(JobSources(options(bytes(tmp_path), b".")))
         assert list(walk.paths()) == []
         assert walk.skipped == {SPECIAL: 1}
 
@@ -340,7 +347,9 @@ def test_a_vanished_folder_is_counted_and_the_walk_continues(
         (tmp_path / "top" / folder).mkdir(parents=True)
         (tmp_path / "top" / folder / "1.png").touch()
     reported: list[bytes] = []
-    walk = Walk(options(bytes(tmp_path), b"top"), lambda folder, why: reported.append(folder))
+    walk = Walk(
+        JobSources(options(bytes(tmp_path), b"top")), lambda folder, why: reported.append(folder)
+    )
     paths = walk.paths()
     assert next(paths) == (0, b"top/a/1.png")
     shutil.rmtree(tmp_path / "top/b")
@@ -356,7 +365,10 @@ def test_a_typed_folder_that_vanishes_before_its_turn_ends_the_walk(tmp_path: Pa
         (tmp_path / folder / "1.png").touch()
     (tmp_path / "scan").touch()
     given_ = options(bytes(tmp_path), b"a", b"scan", b"b")
-    walk, resumed = Walk(given_).paths(), Walk(given_).paths(after=(2, b"b/0.png"))
+    walk, resumed = (
+        Walk(JobSources(given_)).paths(),
+        Walk(JobSources(given_)).paths(after=(2, b"b/0.png")),
+    )
     assert next(walk) == (0, b"a/1.png")
     (tmp_path / "scan").unlink()
     shutil.rmtree(tmp_path / "b")
@@ -373,7 +385,8 @@ def test_an_unlistable_folder_is_reported_and_the_walk_continues(tmp_path: Path)
     deep = too_deep(tmp_path / "top/b").removeprefix(bytes(tmp_path) + b"/")
     reported: list[tuple[bytes, str]] = []
     walk = Walk(
-        options(bytes(tmp_path), b"top"), lambda folder, why: reported.append((folder, why))
+        JobSources(options(bytes(tmp_path), b"top")),
+        lambda folder, why: reported.append((folder, why)),
     )
     found = [(0, b"top/%s/1.png" % folder) for folder in (b"a", b"b", b"c")]
     assert list(walk.paths()) == found
@@ -384,7 +397,7 @@ def test_an_unlistable_folder_is_reported_and_the_walk_continues(tmp_path: Path)
 def test_a_typed_folder_that_cannot_be_listed_ends_the_walk(tmp_path: Path) -> None:
     deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
     (tmp_path / "0.png").touch()
-    paths = Walk(options(bytes(tmp_path), b"0.png", deep)).paths()
+    paths = Walk(JobSources(options(bytes(tmp_path), b"0.png", deep))).paths()
     assert next(paths) == (0, b"0.png")
     with pytest.raises(SetupError, match=r"cannot be listed \(File name too long\)") as error:
         next(paths)
@@ -410,7 +423,7 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
     (tmp_path / "a/b/1.png").touch()
     (tmp_path / "link").symlink_to("a")
     with pytest.raises(UsageError, match=r"lies within|is the same as"):
-        check_roots(options(bytes(tmp_path), *roots))
+        JobSources(options(bytes(tmp_path), *roots)).check()
 
 
 @given(st.lists(st.sampled_from([b"a", b"a/", b"a/b", b"a/b/c", b"a-", b"a.", b"/", b"d"])))
@@ -424,7 +437,7 @@ def test_arguments_are_refused_only_if_one_lies_within_another(roots: list[bytes
             for j, other in enumerate(clear)
         )
         with pytest.raises(UsageError, match="name each image") if overlap else nullcontext():
-            check_roots(options(cwd, *real))
+            JobSources(options(cwd, *real)).check()
 
 
 def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
@@ -435,7 +448,7 @@ def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
 
     def calls(count: int) -> int:
         profile = cProfile.Profile()
-        profile.runcall(check_roots, options(bytes(tmp_path), *roots[:count]))
+        profile.runcall(JobSources(options(bytes(tmp_path), *roots[:count])).check)
         return sum(one.callcount for one in profile.getstats())
 
     assert calls(800) < 2.5 * calls(400)
@@ -444,7 +457,7 @@ def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
 def test_arguments_with_similar_names_are_accepted(tmp_path: Path) -> None:
     for name in ("a", "ab", "a.png"):
         (tmp_path / name).mkdir()
-    check_roots(options(bytes(tmp_path), b"a", b"ab", b"a.png"))
+    JobSources(options(bytes(tmp_path), b"a", b"ab", b"a.png")).check()
 
 
 @pytest.mark.parametrize("root", [b"absent", b"pipe", b"file/below", b"\xff", b"a\nb", b""])
@@ -454,7 +467,7 @@ def test_an_argument_that_is_not_a_folder_is_refused_in_one_line(
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError) as error:
-        check_roots(options(bytes(tmp_path), root))
+        JobSources(options(bytes(tmp_path), root)).check()
     assert str(error.value).isprintable()
 
 
@@ -465,7 +478,7 @@ def test_an_argument_that_cannot_be_reached_is_no_fault_of_the_command_line(
     deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
     for root in (b"loop", deep):
         with pytest.raises(SetupError, match=r"; fix this and run the same command") as error:
-            check_roots(options(bytes(tmp_path), root))
+            JobSources(options(bytes(tmp_path), root)).check()
         assert error.type is SetupError
         assert str(error.value).isprintable()
 
@@ -475,10 +488,10 @@ def test_a_started_job_waits_for_its_folders_and_not_for_its_files(tmp_path: Pat
     (tmp_path / "scan").touch()
     given_ = as_started(options(bytes(tmp_path), b"scan", b"top"))
     (tmp_path / "scan").unlink()
-    check_roots(given_)
+    JobSources(given_).check()
     (tmp_path / "top").rmdir()
     with pytest.raises(SetupError, match=r"^top: .*; a started job resumes$") as error:
-        check_roots(given_)
+        JobSources(given_).check()
     assert error.type is SetupError, "a disk may be unplugged"
 
 
@@ -495,14 +508,14 @@ def test_an_invalid_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: s
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
     with pytest.raises(UsageError, match=why):
-        check_roots(options(bytes(tmp_path), list_file=name))
+        JobSources(options(bytes(tmp_path), list_file=name)).check()
 
 
 def test_names_are_held_of_one_folder_at_each_depth_only(tmp_path: Path) -> None:
     for i in range(20):
         (tmp_path / f"top/{i:02}").mkdir(parents=True)
         (tmp_path / f"top/{i:02}/1.png").touch()
-    paths = Walk(options(bytes(tmp_path), b"top")).paths()
+    paths = Walk(JobSources(options(bytes(tmp_path), b"top"))).paths()
     next(paths)
     (tmp_path / "top/19/2.png").touch()  # not listed yet, so it is still found
     assert sum(1 for _ in paths) == 20
@@ -523,7 +536,7 @@ def test_the_output_and_what_lies_beside_it_are_no_entries(tmp_path: Path, typed
         given_ = msgspec.structs.replace(
             options(bytes(tmp_path), typed, glob=glob), output=str(tmp_path / "top/sub/out.csv")
         )
-        walk = Walk(given_)
+        walk = Walk(JobSources(given_))
         assert sum(1 for _ in walk.paths()) == found
         assert walk.skipped == ({} if glob else {".csv": 2})
 
@@ -539,9 +552,9 @@ def test_deeply_nested_folders_are_walked(tmp_path: Path) -> None:
         os.close(os.open(path + b"/a.png", os.O_CREAT))
         path += b"/d"
     given_ = options(bytes(tmp_path), b"top")
-    assert list(Walk(given_).paths()) == sorted(expected)
+    assert list(Walk(JobSources(given_)).paths()) == sorted(expected)
     half = sorted(expected)[depth // 2]
-    assert list(Walk(given_).paths(half)) == sorted(expected)[depth // 2 + 1 :]
+    assert list(Walk(JobSources(given_)).paths(half)) == sorted(expected)[depth // 2 + 1 :]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -549,4 +562,4 @@ def test_a_list_with_a_byte_order_mark_is_refused(tmp_path: Path, encoding: str)
     """The mark would be a part of the first path."""
     (tmp_path / "list").write_text("a.png\n", encoding=encoding)
     with pytest.raises(UsageError, match=r"^list .*save it as UTF-8 without one$"):
-        check_roots(options(bytes(tmp_path), list_file=b"list"))
+        JobSources(options(bytes(tmp_path), list_file=b"list")).check()

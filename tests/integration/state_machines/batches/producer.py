@@ -16,6 +16,7 @@ from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.locations.row_files import RowFiles
 from producer.present.events import Events
+from producer.sources.job_sources import JobSources
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit
 from shared.ledger.batch_ledger import LOADING, BatchState
@@ -153,7 +154,7 @@ class Producer:
                     Pinned(RECORD, CARD, world.options),
                     self.journal,
                     self._queue,
-                    RowFiles(world.options),
+                    RowFiles(JobSources(world.options)),
                 ),
             )
             for n in self.journal.open_batches():  # as at the start of `execute`

@@ -1,5 +1,5 @@
-"""Arguments that name images elsewhere than in files: addresses and archives. None is read yet, so
-each is refused before any work, with what can be done instead."""
+"""Arguments that name images where no source reads them: other addresses, other archives. Each is
+refused before any work, with what can be done instead."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import re
 import shlex
 
+from producer.sources.source_table import is_address
 from shared.errors import UsageError
 from shared.messages.files import printable
 
-_ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HERE = "{}"
 #: What copies the files of an address into a folder.
 _COPIES = {
@@ -30,29 +30,24 @@ _UNPACKS = {
 }
 
 
-def check_source(typed: bytes, real: bytes) -> None:
-    """Check an argument that was not classified before; `real` is its absolute path.
+def check_local(typed: bytes, path: bytes) -> None:
+    """Check an argument of no other kind of source, whose path would be `path`.
 
     Raises:
         UsageError: it is an address or an archive.
     """
-    if is_address(typed, real):
+    if is_address(typed, path):
         raise UsageError(address_line(typed))
     name = os.fsdecode(typed)
     for endings, command in _UNPACKS.items():
         ending = next((each for each in endings if name.lower().endswith(each)), "")
-        if ending and os.path.isfile(real):
+        if ending and os.path.isfile(path):
             folder = os.path.basename(name)[: -len(ending)] or "photos"
             unpack = command.format(shlex.quote(name), shlex.quote(folder))
             raise UsageError(
                 f"{printable(typed)} is an archive, and files are classified; unpack it and "
                 f"classify the folder: {unpack}"
             )
-
-
-def is_address(typed: bytes, real: bytes) -> bool:
-    """Whether this is an address, and not the path of a file."""
-    return _ADDRESS.match(typed) is not None and not os.path.lexists(real)
 
 
 def address_line(typed: bytes) -> str:

@@ -1,0 +1,172 @@
+"""All sources of a job, in the order of its arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
+
+from producer.inputs.job_options import JobOptions, with_known_roots
+from producer.sources.lists.path_list import check_list, kinds_in_list
+from producer.sources.local.apart import check_apart
+from producer.sources.local.local_source import LocalSource
+from producer.sources.local.reader import FileReader
+from producer.sources.local.root_pattern import has_magic
+from producer.sources.local.typed_patterns import TypedPatterns
+from producer.sources.refusals import check_local
+from producer.sources.source import Source
+from producer.sources.source_table import LOCAL, kind_of, loaded
+from shared.errors import UsageError
+from shared.messages.files import printable
+from shared.stop import Waits, unstoppable
+
+
+class JobSources:
+    """Where the images of a job are: found by the number of an argument, or by the name of one.
+
+    Which arguments are files, patterns, archives and addresses is known before any is read: a
+    folder that vanishes, like that of an unplugged disk, is an error, and no missing file."""
+
+    def __init__(self, options: JobOptions, waits: Waits | None = None) -> None:
+        """Nothing is opened yet."""
+        self._is_new = options.file_roots is None
+        self.options = as_started(options)
+        self._waits = waits or unstoppable()
+        self._local = LocalSource(self.options, self._waits)
+        self._patterns = TypedPatterns(self.options)
+        #: Those of other kinds that are used so far, by the number of their argument or kind.
+        self._others: dict[int, Source] = {}
+        self._last: Source = self._local
+        #: Whether any has images elsewhere than in files of their own.
+        self.has_others = any(self.options.kinds)
+
+    def check(self) -> None:
+        """Check the arguments before work starts. A file of a started job may be missing.
+
+        Raises:
+            UsageError: an argument does not exist, is special, an address or an archive that
+                nothing reads, or is or lies within another; or a list cannot be read, or is not one
+                path a line.
+            SetupError: an argument cannot be reached, also a missing folder of a started job; a
+                folder cannot be listed; or a package is missing.
+        """
+        arguments = list(self.arguments())
+        local = [each for each in arguments if isinstance(each, LocalSource)]
+        if self._is_new:
+            for each in local:
+                check_local(each.typed, self._local.local_path(each.typed))
+        for argument in arguments:
+            argument.check(self._is_new)
+        if self.options.list_file and not (self.options.is_piped and not self.options.list_suffix):
+            check_list(self.options, self._is_new)
+        check_apart(local)
+        _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
+
+    @property
+    def local(self) -> LocalSource:
+        """What reads files, also of other paths than those of the job."""
+        return self._local
+
+    def local_arguments(self) -> Iterator[LocalSource]:
+        """Those of files."""
+        return (each for each in self.arguments() if isinstance(each, LocalSource))
+
+    def arguments(self) -> Iterator[Source]:
+        """The source of each argument. Raises as `argument`."""
+        return map(self.argument, range(len(self.options.roots)))
+
+    def argument(self, number: int) -> Source:
+        """The source of an argument. Raises SetupError if its kind needs what is not installed."""
+        kinds = self.options.kinds
+        if kinds and kinds[number] != LOCAL:
+            return self._other(number, self.options.roots[number])
+        is_pattern = number in self.options.pattern_roots
+        part_of = self._patterns.part_of(number) if is_pattern else None
+        return LocalSource(self.options, self._waits, number, part_of)
+
+    def of(self, name: bytes) -> Source:
+        """The source of an image. Raises as `argument`."""
+        last = self._last
+        if not self.has_others or (last is not self._local and last.holds(name)):
+            return last
+        self._last = next((other for other in self._all_others() if other.holds(name)), self._local)
+        return self._last
+
+    def number_of(self, name: bytes) -> int:
+        """The number of the argument that an image belongs to: of the first pattern that matches
+        it, or else of the longest argument that is its name or a folder above it.
+
+        A walk follows neither ".." nor links, so a shorter argument does not lead to it.
+        """
+        covering = self._patterns.covering(name)
+        if covering is not None:
+            return covering
+        above = name
+        while above and above not in self._typed:
+            above = above.rpartition(b"/")[0]
+        return self._typed.get(above, 0)
+
+    @property
+    def ahead(self) -> int:
+        """The number of names that a source is to have before they are read."""
+        return max((other.ahead for other in self._all_others()), default=0)
+
+    def announce(self, names: Iterable[bytes]) -> None:
+        """Announce images that are read next to their sources, as far as these read ahead."""
+        if self.has_others:
+            for name in names:
+                self.of(name).announce((name,))
+
+    def row_name(self, line: bytes, number: int) -> bytes:
+        """The name of the image that a line of a list names."""
+        return self.of(line).row_name(line, number) if self.has_others else line
+
+    def close(self) -> None:
+        """Release what is open. They may be used again."""
+        for source in self._others.values():
+            source.close()
+
+    @cached_property
+    def _typed(self) -> Mapping[bytes, int]:
+        roots = enumerate(self.options.roots)
+        patterns = self.options.pattern_roots
+        return {root.rstrip(b"/"): number for number, root in roots if number not in patterns}
+
+    def _all_others(self) -> Iterator[Source]:
+        for number, kind in enumerate(self.options.kinds):
+            if kind != LOCAL:
+                in_list = self.options.list_file
+                yield self._other(number, b"" if in_list else self.options.roots[number])
+
+    def _other(self, number: int, typed: bytes) -> Source:
+        if number not in self._others:
+            load = loaded(self.options.kinds[number])
+            self._others[number] = load(typed, self.options, self._waits)
+        return self._others[number]
+
+
+def _check_others_apart(sources: Iterable[Source]) -> None:
+    """Raise UsageError if two of them have the same images."""
+    for first, second in pairwise(sorted(sources, key=lambda source: source.typed)):
+        if first.typed == second.typed or first.holds(second.typed):
+            inner, outer = printable(second.typed), printable(first.typed)
+            raise UsageError(f"{inner} lies within {outer}; name each image once")
+
+
+def as_started(options: JobOptions) -> JobOptions:
+    """The options of a job that starts now, which name the kinds of its arguments; the same ones if
+    it has started."""
+    if options.file_roots is not None:
+        return options
+    files, patterns, kinds = list[int](), list[int](), list[str]()
+    reader = FileReader(options.cwd)
+    for number, root in enumerate(options.roots):
+        path = reader.local_path(root)
+        kinds.append(kind := kind_of(root, path))
+        if kind == LOCAL and os.path.isfile(path):
+            files.append(number)
+        elif kind == LOCAL and has_magic(root) and not os.path.lexists(path):
+            patterns.append(number)
+    known = tuple(kinds) if any(kinds) else kinds_in_list(options)
+    return with_known_roots(options, tuple(files), tuple(patterns), known)

@@ -1,0 +1,146 @@
+"""The walk of one folder: every image below it, in path order, in constant memory.
+
+Files come in byte order of their full path. Only the names of one directory at each depth are held.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from producer.inputs import skipped
+from producer.inputs.job_options import JobOptions
+from producer.sources.local.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
+from producer.sources.local.own_files import OwnFiles
+from producer.sources.local.reader import FileReader
+from producer.sources.local.root_pattern import Part
+from producer.sources.local.typed_patterns import PartOf
+from shared.errors import SetupError
+from shared.image_formats import has_image_ending
+from shared.messages.files import printable
+
+if TYPE_CHECKING:
+    from producer.sources.walk import Walk
+
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+REMEDY = "fix this and run the same command again; a started job resumes"
+
+
+class FolderWalk:
+    """One pass over a folder, or over what a pattern matches in it."""
+
+    def __init__(
+        self, files: FileReader, options: JobOptions, walk: Walk, part_of: PartOf | None
+    ) -> None:
+        """Without `part_of` everything below the folder belongs to it."""
+        self._files, self._walk, self._part_of = files, walk, part_of
+        self._wanted, self._own = _matcher(options.globs), OwnFiles(options.output)
+        self._has_globs = bool(options.globs)
+        self._below = 0  # length of the folder in a path
+
+    def names(self, typed: bytes, folder: bytes, after: bytes) -> Iterator[bytes]:
+        """The files after `after` of a folder, which ends with a slash, of an argument as typed.
+        Raises SetupError if it cannot be listed."""
+        self._below = len(folder)
+        with listed(typed):
+            entries = listing(self._files.local_path(folder), self._walk.check)
+        return self._within(folder, entries, after)
+
+    def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
+        """The entries of a folder below another; None if it cannot be listed."""
+        try:
+            return listing(self._files.local_path(folder), self._walk.check)
+        except OSError as error:
+            if error.errno in _GONE:
+                self._walk.skip(skipped.VANISHED)
+            else:
+                self._walk.skip(skipped.UNREADABLE)
+                self._walk.report(folder, error.strerror or str(error))
+            return None
+
+    def _within(
+        self, prefix: bytes, entries: Iterator[ListedEntry], after: bytes
+    ) -> Iterator[bytes]:
+        # Not recursive: folders may be nested deeper than calls.
+        part, part_of = Part.INSIDE, self._part_of
+        open_folders = [(prefix, entries)]
+        while open_folders:
+            prefix, entries = open_folders[-1]
+            for name, kind in entries:
+                path = prefix + name
+                if part_of is not None:
+                    part = part_of(path.rstrip(b"/"), kind == FOLDER)
+                if kind == FOLDER and _is_walked(name, part):
+                    below = self._entries(path[:-1]) if path >= after[: len(path)] else None
+                    if below is not None:
+                        open_folders.append((path, below))
+                        break
+                elif path > after and part in (Part.NAMED, Part.INSIDE):
+                    why = self._why_skipped(name, kind, path, part is Part.NAMED)
+                    if why is None:
+                        yield path
+                    elif why:
+                        self._walk.skip(why)
+            else:
+                open_folders.pop()
+
+    def _why_skipped(self, name: bytes, kind: bytes, path: bytes, named: bool) -> str | None:
+        """The reason why an entry is no row; None for a row, empty for an uncounted entry. One that
+        a pattern on the command line names is a row with any ending, as a file there is."""
+        if name.startswith(b".") and not named:
+            return skipped.HIDDEN
+        wanted = named or self._wanted(path[self._below :])
+        # Without a glob no own file is wanted: most images need no further check.
+        if (not wanted or named or self._has_globs) and self._is_own(name, path):
+            return ""
+        if kind == LINK:  # a link to a folder is counted, since the folder may have images
+            return skipped.LINK if wanted or os.path.isdir(self._files.local_path(path)) else ""
+        if kind != FILE:
+            return skipped.SPECIAL if wanted else ""
+        if wanted:
+            return None
+        ending = skipped.ending(name, self._walk.skipped)
+        unnamed = ending == skipped.NO_ENDING and not self._has_globs
+        return None if unnamed and self._files.holds_image(path) else ending
+
+    def _is_own(self, name: bytes, path: bytes) -> bool:
+        return self._own.may_hold(name) and self._own.lies_beside(self._files.local_path(path))
+
+
+def _is_walked(name: bytes, part: Part) -> bool:
+    """Whether a folder is walked: no hidden one, unless a pattern names it."""
+    return part is not Part.APART and (part is not Part.INSIDE or not name.startswith(b"."))
+
+
+@contextmanager
+def listed(root: bytes) -> Iterator[None]:
+    """Raise SetupError for an OSError: a job cannot start without a folder that was typed."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(
+            f"{printable(root)} cannot be listed ({error.strerror}); {REMEDY}"
+        ) from error
+
+
+def _matcher(globs: Collection[str]) -> Callable[[bytes], bool]:
+    """A predicate on a path relative to the typed folder. A pattern without a slash is compared
+    with the name alone."""
+    if not globs:
+        return has_image_ending
+    patterns = [os.fsencode(glob) for glob in globs]
+    of_paths = _any_of([pattern for pattern in patterns if b"/" in pattern])
+    of_names = _any_of([pattern for pattern in patterns if b"/" not in pattern])
+    return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(path)
+
+
+def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:
+    """Whether a text matches one of them; false of none."""
+    each = [fnmatch.translate(pattern.decode("latin-1")) for pattern in patterns]
+    matches = re.compile("|".join(each or ["(?!)"]).encode("latin-1")).match
+    return lambda text: matches(text) is not None

@@ -1,0 +1,85 @@
+"""Files of this machine: those of a folder, of a pattern, or one file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from producer.inputs.job_options import JobOptions
+from producer.sources.local.folder_walk import REMEDY, FolderWalk, listed
+from producer.sources.local.reader import FileReader
+from producer.sources.local.root_pattern import folder_of
+from producer.sources.local.typed_patterns import PartOf
+from producer.sources.source import Source
+from shared.errors import SetupError, UsageError
+from shared.messages.files import printable
+from shared.stop import Waits
+
+if TYPE_CHECKING:
+    from producer.sources.walk import Walk
+
+_GONE = {errno.ENOENT, errno.ENOTDIR}
+
+
+class LocalSource(FileReader, Source):
+    """The files of an argument. It reads those of other arguments and of lists, too."""
+
+    def __init__(
+        self,
+        options: JobOptions,
+        waits: Waits,
+        number: int | None = None,
+        part_of: PartOf | None = None,
+    ) -> None:
+        """Of a job that has started. `number` is that of the argument. `part_of` is what a path is
+        to a pattern."""
+        Source.__init__(self, b"" if number is None else options.roots[number], options, waits)
+        FileReader.__init__(self, options.cwd)
+        self._part_of = part_of
+        self.is_file = number in (options.file_roots or ())
+        self.is_pattern = number in options.pattern_roots
+
+    @property
+    def place(self) -> bytes:
+        """The absolute path of the argument; of a pattern the folder that it is searched in."""
+        return self.local_path(folder_of(self.typed) if self.is_pattern else self.typed)
+
+    def holds(self, name: bytes) -> bool:
+        return True
+
+    def check(self, is_new: bool) -> None:
+        try:
+            self._check_kind()
+        except OSError as error:
+            gone = error.errno in _GONE
+            if gone and self.is_file and not is_new:
+                return  # its row says so
+            what = f"{printable(self.typed)}: {error.strerror}"
+            if gone and is_new:
+                raise UsageError(f"{what}; check the path") from None
+            raise SetupError(f"{what}; {REMEDY}") from None
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        if self.is_file:  # a row with any ending
+            return iter((self.typed,) if self.typed > after else ())
+        if self.is_pattern:
+            folder, part_of = folder_of(self.typed), self._part_of
+        else:
+            folder, part_of = self.typed.rstrip(b"/") + b"/", None
+        return FolderWalk(self, self.options, walk, part_of).names(self.typed, folder, after)
+
+    def _check_kind(self) -> None:
+        """Raises OSError for a path that cannot be reached, UsageError for a special file, and
+        SetupError for a folder that cannot be listed."""
+        if not self.typed:  # its path would be the job's folder
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        path, typed = self.place, printable(self.typed)
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise UsageError(f"{typed} is neither a folder nor a file; name one of these")
+        if stat.S_ISDIR(mode):
+            with listed(self.typed):
+                os.scandir(path).close()

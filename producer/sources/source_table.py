@@ -1,0 +1,83 @@
+"""The kinds of sources beside local files: a row for each, by name.
+
+A job records which of its arguments are of which kind, so that they stay so when it is resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from shared import installation
+from shared.errors import SetupError
+
+if TYPE_CHECKING:
+    from producer.sources.source import Source
+
+#: The kind of folders, patterns and files.
+LOCAL = ""
+_ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class SourceRow(NamedTuple):
+    """A kind of source, of which nothing is imported until it is needed."""
+
+    name: str  #: as jobs record it
+    load: Callable[[], type[Source]]
+    #: The schemes of its addresses, and the endings of its files, in lower case.
+    schemes: Sequence[str] = ()
+    endings: Sequence[str] = ()
+    #: Where its addresses may stand.
+    as_argument: bool = True
+    in_lists: bool = False
+    #: Import names and pip's names of what it needs, which an extra of Hangtag installs.
+    packages: Mapping[str, str] = {}
+    extra: str = ""
+
+
+_ROWS: tuple[SourceRow, ...] = ()
+SOURCES = {row.name: row for row in _ROWS}
+
+
+def row_of(kind: str) -> SourceRow:
+    """A kind by its name. Raises SetupError for one that only a newer Hangtag has."""
+    if kind not in SOURCES:
+        raise SetupError(f"this Hangtag reads no images from {kind!r:.40}; update it")
+    return SOURCES[kind]
+
+
+def loaded(kind: str) -> type[Source]:
+    """The class of a kind. Raises SetupError if it needs what is not installed."""
+    row = row_of(kind)
+    if lack := installation.missing(row.packages, row.extra):
+        raise SetupError(f"images from {kind}: {lack}")
+    return row.load()
+
+
+def kind_of(typed: bytes, path: bytes) -> str:
+    """The kind of an argument, whose path would be `path`."""
+    if is_address(typed, path):
+        return _of_scheme(typed, lambda row: row.as_argument)
+    name = os.fsdecode(typed).lower()
+    for row in SOURCES.values():
+        if any(map(name.endswith, row.endings)) and os.path.isfile(path):
+            return row.name
+    return LOCAL
+
+
+def kind_of_line(line: bytes, path: bytes) -> str:
+    """The kind of a line of a list."""
+    return _of_scheme(line, lambda row: row.in_lists) if is_address(line, path) else LOCAL
+
+
+def is_address(typed: bytes, path: bytes) -> bool:
+    """Whether this is an address, and not the path of a file."""
+    return _ADDRESS.match(typed) is not None and not os.path.lexists(path)
+
+
+def _of_scheme(address: bytes, allowed: Callable[[SourceRow], bool]) -> str:
+    scheme = address.partition(b":")[0].decode().lower()
+    rows = (row.name for row in SOURCES.values() if scheme in row.schemes and allowed(row))
+    return next(rows, LOCAL)

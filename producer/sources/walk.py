@@ -1,0 +1,77 @@
+"""The walk: every image of a job, in order, in constant memory.
+
+Arguments are walked as typed; within each, names come in the order of its source. Skipped entries
+are counted in the same order, so a walk that resumes after an image counts exactly the entries
+after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from producer.inputs import skipped
+from producer.inputs.skipped import Counts
+from producer.sources.job_sources import JobSources
+from producer.sources.lists.path_list import numbered_paths
+from shared.messages.files import Stamp
+
+#: Lines of a list between two checks.
+_CHECK_LINES = 1 << 12
+
+#: The number of an argument, or of a line of a list, and the name of an image.
+WalkPosition = tuple[int, bytes]
+
+
+class Walk:
+    """One pass over a job's images. `skipped` counts skipped entries by reason; `report` is called
+    for each folder below an argument that cannot be listed, with the reason; `check` again and
+    again while no image is found, and may raise what ends the walk."""
+
+    def __init__(
+        self,
+        sources: JobSources,
+        report: Callable[[bytes, str], None] = lambda folder, why: None,
+        before: Counts | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`before` are the counts of earlier passes, up to the start of this one."""
+        self._sources, self.report, self.check = sources, report, check
+        self.skipped: Counts = before or {}  #: replaced by each count, never changed
+
+    def paths(self, after: WalkPosition | None = None) -> Iterator[WalkPosition]:
+        """Every image, or those after the image `after`.
+
+        Raises:
+            SetupError: an argument cannot be listed.
+        """
+        if self._sources.options.list_file:
+            yield from self._lines(-1 if after is None else after[0])
+            return
+        first, last = (0, b"") if after is None else after
+        for number in range(first, len(self._sources.options.roots)):
+            for name in self._sources.argument(number).entries(last, self):
+                yield number, name
+            last = b""
+
+    def stamps(self) -> Iterator[tuple[int, bytes, Stamp]]:
+        """Every image with its stamp. Raises as `paths`."""
+        if self._sources.options.list_file:
+            for number, name in self._lines(-1):
+                yield number, name, self._sources.of(name).stamp(name)
+            return
+        for number in range(len(self._sources.options.roots)):
+            for name, stamp in self._sources.argument(number).stamps(b"", self):
+                yield number, name, stamp
+
+    def skip(self, reason: str) -> None:
+        """Count an entry that is no row."""
+        self.check()
+        self.skipped = skipped.one_more(self.skipped, reason)
+
+    def _lines(self, last: int) -> Iterator[WalkPosition]:
+        """The images of a list after the line `last`."""
+        for number, line in numbered_paths(self._sources.options):
+            if number % _CHECK_LINES == 0:
+                self.check()
+            if number > last:
+                yield number, self._sources.row_name(line, number)

@@ -52,7 +52,6 @@ ARGUMENTS: Mapping[str, str] = {
     "--timeout": "timeout_s=",
     "--top-k": "top_k=",
     "--transport": "transport=",
-    "--truth": "truth=",
     "--weighted": "weighted=True",
     "--without-corrections": "without_corrections=True",
 }

@@ -26,6 +26,7 @@ from producer.jobs.classify import Summary
 from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
 from producer.jobs.given_options import GivenOptions, make_options
+from producer.journal.snapshot import has_journal
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
 from producer.rendering.display_options import DisplayOptions
@@ -185,7 +186,8 @@ def _temporary(
     settings: Settings,
     display: DisplayOptions,
 ) -> Result:
-    """The result of a job in a temporary folder. An interrupted one is there for the same call."""
+    """The result of a job in a temporary folder. One that has started, and ended too soon, is there
+    for the same call."""
     named = _LIST if given.listed is not None else default_name(options)
     if options.restart or options.retry_failed:
         argument = "--restart" if options.restart else "--retry-failed"
@@ -196,8 +198,11 @@ def _temporary(
     made = msgspec.structs.replace(draft, output=str(folder.table))
     try:
         return _ended(_run(job, made, reporter, stop), made, folder, settings)
-    except (KeyboardInterrupt, Unfinished):
-        INTERRUPTED.keep(key, folder)
+    except BaseException:
+        if has_journal(folder.table):
+            INTERRUPTED.keep(key, folder)
+        else:
+            folder.remove()
         raise
 
 

@@ -43,7 +43,6 @@ def predict(
     images: Picture | Iterable[Picture],
     *,
     model: str = "",
-    truth: str | Sequence[str] = (),
     stop: Stop | None = None,
 ) -> list[Prediction]:
     """Classify a few images, at most 1,000, without a table.
@@ -53,7 +52,6 @@ def predict(
             an encoded image (bytes), a PIL image, or an array of uint8 with the shape (height,
             width), (height, width, 1), (height, width, 3) RGB or (height, width, 4) RGBA, 0 to 255.
         model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`; empty: as `classify`.
-        truth: The true label, once for all images or once for each.
         stop: Ends the work from another thread.
 
     Returns:
@@ -62,8 +60,7 @@ def predict(
         has a `status` other than `ok` and no label.
 
     Raises:
-        UsageError: there is no such file, an array has another shape or type, or a label of
-            `truth` is none of the model's.
+        UsageError: there is no such file, or an array has another shape or type.
         SetupError: there is no such model, or Pillow is missing for an image from memory.
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C.
@@ -72,25 +69,22 @@ def predict(
     pictures = _several(images)
     if not pictures:
         raise UsageError("images is empty; give one image or more")
-    truths = (truth,) if isinstance(truth, str) and truth else tuple(truth)
     with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
         named = list(_files(pictures, Path(folder)))
 
-        def work(events: Events, stop: Stop) -> list[Prediction]:
-            paths = [path for path, _ in named]
+        def work(events: Events, stop: Stop) -> dict[bytes, Prediction]:
+            paths = list(dict.fromkeys(path for path, _ in named))
             chosen = model or default_model(settings)
-            made = predict_files(
-                paths, settings, model=chosen, truth=truths, events=events, stop=stop
-            )
-            return made.images
+            made = predict_files(paths, settings, model=chosen, events=events, stop=stop)
+            return dict(zip(paths, made.images, strict=True))
 
         try:
-            predictions = run(work, _ignore, stop or Stop(), "hangtag predict")
+            of_path = run(work, _ignore, stop or Stop(), "hangtag predict")
         except Stopped as error:
             raise SetupError(f"{error}; make the same call again") from None
     return [
-        msgspec.structs.replace(made, path=name) if name else made
-        for made, (_, name) in zip(predictions, named, strict=True)
+        msgspec.structs.replace(of_path[path], path=name) if name else of_path[path]
+        for path, name in named
     ]
 
 

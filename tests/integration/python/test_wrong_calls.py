@@ -1,0 +1,65 @@
+"""Wrong calls of `import hangtag` end in one sentence that names the argument."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hangtag
+
+WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "folder": ("missing/", {}, "missing/: No such file or directory; check the path"),
+    "nothing": ([], {}, "images is empty; give a folder, or one path or more"),
+    "number": (3, {}, "images is 3; give a folder, or a list of paths"),
+    "item": (["a.png", 3], {}, "images has 3, which is no path"),
+    "nul": (["a\0.png"], {}, "no path has a NUL"),
+    "no text": ([""], {}, "images has an empty path"),
+    "mixed": (["pictures", "a.png"], {}, "images starts with a folder, and has 'a.png'"),
+    "both": ("pictures", {"accept": 0.9, "min_confidence": 0.5}, "accept= and min_confidence= are"),
+    "accept": ("pictures", {"accept": 95}, "accept=95 is neither a precision like 0.95, nor 'all'"),
+    "percent": ("pictures", {"accept": "0.5%"}, "accept='0.5%' is neither"),
+    "confidence": ("pictures", {"min_confidence": 2}, "min_confidence=2 is no confidence"),
+    "columns": ("pictures", {"columns": ["lable"]}, "columns=: there is no column 'lable'"),
+    "top_k": ("pictures", {"top_k": 0}, "top_k=0 is not within 1 to 1000"),
+    "failures": ("pictures", {"max_failures": "many"}, "max_failures=: 'many' is neither"),
+    "timeout": ("pictures", {"timeout_s": 0}, "timeout_s=0 is no number of seconds above 0"),
+    "runtime": ("pictures", {"runtime": "torch"}, "runtime='torch' is none of litert, tensorflow"),
+    "transport": ("pictures", {"transport": "ftp"}, "transport='ftp' is none of auto"),
+    "output": ("pictures", {"output": "a.yaml"}, "output='a.yaml': no table is written as .yaml"),
+    "out folder": ("pictures", {"output": "x/a.csv"}, "create it or choose another output="),
+    "repeat": ("pictures", {"output": "a.csv", "restart": True, "retry_failed": True},
+               "restart=True repeats every row, retry_failed=True the failed ones"),
+    "restart": ("pictures", {"restart": True}, "name it with output="),
+    "retry": ("pictures", {"output": "b.csv", "retry_failed": True},
+              "has no job yet; start it without retry_failed=True"),
+    "model": ("pictures", {"model": "no-such"}, "there is no model no-such; there is: fashion"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: str) -> None:
+    images, arguments, sentence = WRONG[name]
+    with pytest.raises(hangtag.SetupError) as caught:
+        hangtag.classify(images, **arguments)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value)
+    assert sorted(path.name for path in here.iterdir()) == ["pictures", "tmp"]
+    assert list((here / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("working")
+def test_other_images_for_the_same_table_are_refused(here: Path) -> None:
+    hangtag.classify("pictures/", output="out.csv").close()
+    with pytest.raises(
+        hangtag.UsageError, match=r"with other options \(the folders\); use the same"
+    ):
+        hangtag.classify(next(Path("pictures").iterdir()), output="out.csv")
+    with pytest.raises(hangtag.UsageError, match="no job"):
+        hangtag.open_table("other.csv")
+    with pytest.raises(hangtag.SetupError, match=r"there is no model shoes; .*hangtag.models\(\)"):
+        hangtag.models("shoes")
+    assert hangtag.model().card.ref == hangtag.models()[0].model == "fashion-mnist@0"
+    assert [worker.queue for worker in hangtag.workers()] == ["hangtag:classify"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -102,20 +103,19 @@ def _picture(row: Row, label: str, picture: Picture) -> Mapping[str, Any]:
 
 
 def _chosen(sealed: SealedJournal) -> dict[Row, str]:
-    """Rows of the first ones, with the labels that they are displayed with: of each label the same
-    number, until there are enough."""
+    """Some of the first rows, with the labels that they are displayed with: one of each label, then
+    another one, until there are enough."""
     table = table_of(sealed)
     label = displayed_label(table.card.labels, table.rules)
-    found, of_label = dict[Row, str](), Counter[str]()
+    of_label = defaultdict[str, list[Row]](list)
     for batch in sealed.row_batches(table.rules):
         codes = label.codes(batch)
         for i in range(len(batch)):
-            word = label.words[codes[i]]
-            if not batch.statuses[i] and of_label[word] < OF_LABEL:
-                of_label[word] += 1
-                found[batch.row(i, 1)] = word
-            if len(found) == PICTURES:
-                return found
+            some = of_label[label.words[codes[i]]]
+            if len(some) < OF_LABEL and not batch.statuses[i]:
+                some.append(batch.row(i, 1))
         if batch.end.rows >= CONSIDERED:
             break
-    return found
+    turns = chain.from_iterable(zip_longest(*of_label.values()))
+    chosen = {row.number for row in islice(filter(None, turns), PICTURES)}
+    return {row: word for word, some in of_label.items() for row in some if row.number in chosen}

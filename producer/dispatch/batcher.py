@@ -42,6 +42,8 @@ Read = Callable[[bytes], tuple[Image, Stamp]]
 #: Smaller batches are not worth a message, unless they have as many bytes: the work for small
 #: images is that of the network, for large ones that of decoding.
 SMALL_IMAGES, SMALL_BYTES = 64, 1 << 18
+#: The time of a turn in which an image is awaited; results are collected in between.
+WAIT_S = 0.02
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -104,7 +106,8 @@ class Batcher:
         # A repeat always sends bytes: repeats are few, and their digests must be known.
         read_bytes = partial(files.read, max_bytes=options.max_file_bytes)
         failed, walked = self._failed_files(before), self._walked_files(before)
-        if files.sources.ahead:
+        self._sources, self._reads_ahead = files.sources, files.sources.ahead > 0
+        if self._reads_ahead:
             failed, walked = _announced(failed, files.sources), _announced(walked, files.sources)
         self._formed = chain(
             self._form(failed, read_bytes),
@@ -113,14 +116,17 @@ class Batcher:
         self.exhausted = False
 
     def next(self, most: BatchLimits = UNLIMITED) -> Batch | None:
-        """The next batch, or None (and `exhausted`) when there are no more files."""
+        """The next batch; None while its next image is fetched, or (and `exhausted`) when there are
+        no more files."""
         self._images_now = min(most.images, max(1, math.ceil(most.share * self._images_max)))
         self._pieces = most.pieces
-        batch = next(self._formed, None)
-        self.exhausted = batch is None
-        if batch is None:
+        try:
+            batch = next(self._formed)
+        except StopIteration:
+            self.exhausted = True
             self.skipped, self.unlisted = self._walk.skipped, self._closed
-        else:
+            return None
+        if batch is not None:
             self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
 
@@ -135,8 +141,8 @@ class Batcher:
         for argument, path in self._walk.paths(after):
             yield _BatchFile(path, argument, None, self._closed, self._walk.skipped)
 
-    def _form(self, files: Iterator[_BatchFile], read_file: Read) -> Iterator[Batch]:
-        """Batches of the files, in their order."""
+    def _form(self, files: Iterator[_BatchFile], read_file: Read) -> Iterator[Batch | None]:
+        """Batches of the files, in their order; None while the next one is fetched."""
         upcoming = Lookahead(files)
         taken: list[_BatchFile] = []
         images: list[Image] = []
@@ -144,6 +150,8 @@ class Batcher:
         size = 0
         last_images = self._last_images(upcoming)
         for file in upcoming:
+            while self._reads_ahead and not self._sources.of(file.path).is_ready(file.path, WAIT_S):
+                yield None
             image, stamp = read_file(file.path)
             length = 0 if isinstance(image, Status) else stamp[0]
             full = len(taken) >= self._images_now or size + length > self._bytes_max

@@ -97,6 +97,11 @@ class Source(ABC):
         """Start to fetch these, which are read next, in this order. The bytes that are held are
         bounded, so the last ones may wait. Some may never be read."""
 
+    def is_ready(self, name: bytes, seconds: float) -> bool:
+        """Whether `read` would return at once after a wait of this time at most. A job that reads
+        ahead does something else meanwhile."""
+        return True
+
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that this line of a list names, without secrets. Two lines have two
         names."""

@@ -86,7 +86,8 @@ class Source(ABC):
             yield name, self.stamp(name)
 
     def is_missing(self, name: bytes) -> bool:
-        """Whether `read` would call the image missing, and not unreadable."""
+        """Whether `read` would call the image missing, and not unreadable: to be overridden where
+        an unreadable one has no stamp."""
         return self.stamp(name) == NO_STAMP
 
     def local_path(self, name: bytes) -> bytes | None:

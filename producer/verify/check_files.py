@@ -128,12 +128,11 @@ class _Image(NamedTuple):
 
 
 def _walked(sources: JobSources, closed: _Closed, skipped: dict[str, int]) -> Iterator[_Image]:
-    options, walk = sources.options, Walk(sources, closed.add)
+    walk = Walk(sources, closed.add)
     try:
-        for number, name, stamp in walk.stamps():
-            # Files that were named, by a list or as arguments, may be missing.
-            named = bool(options.list_file) or name == options.roots[number]
-            if not named or stamp != NO_STAMP or not sources.of(name).is_missing(name):
+        for _, name, stamp in walk.stamps():
+            # What was named, by a list or as an argument, may be missing.
+            if stamp != NO_STAMP or not sources.of(name).is_missing(name):
                 yield _Image(name, stamp)
         skipped.update(walk.skipped)
     except SetupError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shared import runtimes
+from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
@@ -52,7 +53,7 @@ def table(
     top: int = 1,
     probabilities: bool = False,
     version: Version | None = None,
-    files: Sequence[bytes] = (),
+    files: Sequence[bytes | Status] = (),
 ) -> bytes:
     """The CSV of these files, whose paths are relative to `cwd`, by the packaged version. `files`
     are what they contained, where a test may have changed them since."""
@@ -73,7 +74,7 @@ def answers(
     runtime: str,
     k: int,
     version: Version,
-    contents: Sequence[bytes] = (),
+    contents: Sequence[bytes | Status] = (),
 ) -> list[tuple[int, BatchResult]]:
     """(number of the first file, the k best labels of some files), in order."""
     model = load(runtime, version.card, version.artifact)
@@ -85,7 +86,9 @@ def answers(
     return results
 
 
-def result(files: Sequence[bytes], k: int, version: Version, model: Classifier) -> BatchResult:
+def result(
+    files: Sequence[bytes | Status], k: int, version: Version, model: Classifier
+) -> BatchResult:
     """The k best labels of these files, by the loaded version."""
     batch = decode_batch(version.card, files)
     outputs = model.outputs(batch.images)

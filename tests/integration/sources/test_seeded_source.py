@@ -1,0 +1,94 @@
+"""A source that only the tests have runs whole jobs: it is plugged in by a row of a table."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producer.inputs.job_options import JobOptions
+from producer.sources import source_table
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
+from producer.verify.verify import verify
+from shared.errors import Exit
+from tests.support.failpoints.armed import Points, Shot
+from tests.support.jobs import expected_table
+from tests.support.processes import in_process
+from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.servers.redis_server import RedisServer
+from tests.support.sources import seeded_source
+from tests.support.sources.seeded_source import SeededSource
+
+TYPED = "seeded://7/200"
+PROGRAM = ("tests.faults.apps.seeded_producer",)
+#: Where the producers of one job are killed, one after the other.
+KILLS = (
+    Shot("journal.committing", 1),  # at the start
+    Shot("journal.committed", 3),  # after the first batches
+    Shot("hint.sent", 2),
+    Shot("table.written", 1),
+)
+
+
+@pytest.fixture
+def fleet(server: RedisServer) -> Iterator[Fleet]:
+    with Fleet(server, **SHORT_TIMES) as running:
+        running.worker()
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(source_table.SOURCES, seeded_source.NAME, seeded_source.ROW)
+
+
+def oracle(folder: Path) -> bytes:
+    """The table of the source, by a plain loop."""
+    sources = JobSources(JobOptions((os.fsencode(TYPED),), bytes(folder), ""))
+    source = sources.argument(0)
+    assert isinstance(source, SeededSource)
+    names = [name for _, name in Walk(sources).paths()]
+    return expected_table.table(
+        folder, list(map(os.fsdecode, names)), files=list(map(source.content, names))
+    )
+
+
+def test_a_job_of_a_tests_own_source_survives_each_kill_and_is_proven(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    points, table = Points(tmp_path / "points"), tmp_path / "out.csv"
+    command = ("classify", TYPED, "-o", str(table))
+    for shot in KILLS:
+        points.arm(shot)
+        producer = fleet.producer(*command, cwd=tmp_path, program=PROGRAM, **points.settings)
+        assert producer.wait() == -signal.SIGKILL, producer.story
+    points.disarm()
+    producer = fleet.producer(*command, cwd=tmp_path, program=PROGRAM, **points.settings)
+    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    assert table.read_bytes() == oracle(tmp_path)
+    proof = verify(table, deep=True)
+    assert proof.proven, proof.problems
+    assert proof.rows == 181
+    assert proof.skipped == {"hidden": 19}
+
+
+def test_a_changed_image_of_the_source_is_found_and_a_retry_leaves_the_rest(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "out.csv"
+    done = in_process.run(fleet, "classify", TYPED, "-o", str(table), cwd=tmp_path)
+    assert done.code == Exit.SOME_FAILED, done.story
+    assert table.read_bytes() == oracle(tmp_path)
+    again = in_process.run(
+        fleet, "classify", TYPED, "-o", str(table), "--retry-failed", cwd=tmp_path
+    )
+    assert again.code == Exit.SOME_FAILED, again.story
+    assert table.read_bytes() == oracle(tmp_path)
+    report = in_process.run(fleet, "report", str(table), cwd=tmp_path)
+    assert report.code == Exit.OK, report.story
+    monkeypatch.setattr(SeededSource, "stamp", lambda source, name: (1, 1))
+    assert f"{TYPED}/000001: has another size or time" in verify(table).problems[0]

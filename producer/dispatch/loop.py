@@ -52,7 +52,7 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._limits = SendLimits(generation(job.pinned.record))
+        self._limits = SendLimits(generation(job.pinned.record), job.journal.totals.done)
         self._rate = Rate()
         self._count = FileCount(row_files.sources, job.journal.file_count, check)
         self._report = LoopReport(attempt)

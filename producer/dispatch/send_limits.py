@@ -18,10 +18,10 @@ TURN_BYTES = 1 << 24
 class SendLimits:
     """The limits of one job."""
 
-    def __init__(self, generation: int) -> None:
-        """`generation`: of the workers that can do the job."""
+    def __init__(self, generation: int, done: int = 0) -> None:
+        """`generation`: of the workers that can do the job; `done`: images of earlier runs."""
         self.window, self._generation = Window(), generation
-        self._size = BatchSize()
+        self._size = BatchSize(done)
         self._sent_bytes = 0  #: bytes that were added to the server since the last measurement
 
     def measure(self, client: redis.Redis) -> None:

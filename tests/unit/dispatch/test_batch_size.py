@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batch_size import BATCH_S, FEWEST_IMAGES, FIRST_IMAGES, BatchSize
+from producer.dispatch.batch_size import (
+    BATCH_S,
+    FEWEST_IMAGES,
+    FIRST_IMAGES,
+    UNKNOWN_IMAGES_MAX,
+    BatchSize,
+)
 from producer.dispatch.window import Window
 
 RATES = st.floats(1, 50_000)
@@ -26,7 +32,27 @@ def test_a_batch_takes_a_process_a_second(rate: float, slots: int, jobs: int) ->
     assert images >= FEWEST_IMAGES
 
 
-def test_before_the_speed_is_known_batches_grow_from_small_ones() -> None:
+def test_without_workers_the_first_batches_grow_up_to_a_small_one() -> None:
     size = BatchSize()
     sizes = [size.images(Window()) for _ in range(5)]
     assert sizes == [FIRST_IMAGES, 2 * FIRST_IMAGES, 4 * FIRST_IMAGES, 512, 512]
+
+
+@given(RATES, st.integers(1, 16), st.integers(0, 10**6))
+def test_the_first_batches_double_while_they_take_a_process_less_than_a_second(
+    rate: float, slots: int, earlier: int
+) -> None:
+    """Of a job that was resumed, too: images of earlier runs say nothing about this one."""
+    now_s, sizes, window = 100.0, list[int](), Window(children=slots)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.monotonic", lambda: now_s)
+        size = BatchSize(earlier)
+        for _ in range(10):
+            sizes.append(size.images(window))
+            now_s += sizes[-1] / rate
+            size.mark(earlier + sum(sizes))
+    in_time = max(UNKNOWN_IMAGES_MAX, BATCH_S * rate / slots)
+    assert all(images <= in_time * 1.01 + 1 for images in sizes)
+    doubled = [FIRST_IMAGES << n for n in range(len(sizes))]
+    if rate / slots > 10_000:
+        assert sizes[:6] == doubled[:6]

@@ -14,7 +14,7 @@ from shared.broker.address import address, parse
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
 from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
-from shared.messages.requests import CheckDataset, Evaluate, Import, ShowData, Work
+from shared.messages.requests import CheckDataset, ComputeFeatures, Evaluate, Import, ShowData, Work
 from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
@@ -22,6 +22,7 @@ _NEEDS = {
     Train: TRAIN_PACKAGES,
     Import: TRAIN_PACKAGES,
     CheckDataset: TRAIN_PACKAGES,
+    ComputeFeatures: TRAIN_PACKAGES,
     ShowData: DRAW_PACKAGES,
 }
 #: A trainer has one child for long work, one for other work.

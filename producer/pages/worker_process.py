@@ -14,8 +14,9 @@ PACKAGES = {"numpy": "numpy", "PIL": "pillow"}
 _NEEDED = ("PATH", "HOME", "KERAS_HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
 
 
-def start(module: str) -> subprocess.Popen[bytes]:
-    """Run a module with pipes for its input and output; its errors are discarded."""
+def start(module: str, **more: str) -> subprocess.Popen[bytes]:
+    """Run a module with pipes for its input and output; its errors are discarded. `more` are
+    further variables for it."""
     kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     # -P: not a module of that name in the current folder.
     return subprocess.Popen(
@@ -24,5 +25,5 @@ def start(module: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        env=kept | {"PYTHONPATH": installation.python_path()},
+        env=kept | {"PYTHONPATH": installation.python_path()} | more,
     )

@@ -32,6 +32,9 @@ class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: str  #: ISO 8601, UTC
     undo: bool = False  #: takes the last decision with this key back
     kind: Kind = "label"
+    #: The image was drawn by chance, so that figures may be measured on it. All others were shown
+    #: since they are alike, or in doubt.
+    by_chance: bool = False
 
 
 class RenamedLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -78,6 +78,15 @@ class CheckedDataset(msgspec.Struct, frozen=True):
     error: float  #: standard error of it
 
 
+class DescribedFolder(msgspec.Struct, frozen=True):
+    """The answer to ComputeFeatures. The features are beside it (folder_features.py)."""
+
+    images: int  #: that could be read
+    unreadable: int
+    closed: tuple[str, ...]  #: folders that could not be read
+    stacks: int  #: near-duplicates count as one
+
+
 class Pruned(msgspec.Struct, frozen=True):
     """The answer to Prune and Remove."""
 

@@ -54,6 +54,12 @@ class CheckDataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     corrections: str = ""  #: as in Train
 
 
+class ComputeFeatures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="features"):
+    """Compute the features of all images of a folder, whatever its folders are called."""
+
+    data: str
+
+
 class Promote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="promote"):
     """Point an alias at a version."""
 
@@ -100,7 +106,16 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
 
 
 Work: TypeAlias = (
-    Train | Evaluate | ShowData | CheckDataset | Promote | Rollback | Prune | Remove | Import
+    Train
+    | Evaluate
+    | ShowData
+    | CheckDataset
+    | ComputeFeatures
+    | Promote
+    | Rollback
+    | Prune
+    | Remove
+    | Import
 )
 
 

@@ -18,6 +18,7 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.messages.requests import (
     CheckDataset,
+    ComputeFeatures,
     Evaluate,
     Import,
     Outcome,
@@ -47,6 +48,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Import: ("worker.handlers.import_model", "import_model"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
     CheckDataset: ("worker.handlers.check_dataset", "check"),
+    ComputeFeatures: ("worker.handlers.folder_features", "compute"),
     ShowData: ("worker.handlers.describe_dataset", "show"),
     Promote: ("worker.handlers.manage_versions", "promote"),
     Rollback: ("worker.handlers.manage_versions", "rollback"),
@@ -54,7 +56,7 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
 #: Work whose handler imports TensorFlow: 3 seconds of a processor.
-LEARNING = (Train, Import, CheckDataset)
+LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
 #: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)

@@ -83,12 +83,12 @@ def load(
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
         files = backbone_files(backbone, store / FOLDER, on_part)
-        caches = _caches(backbone, files, spec, store / FOLDER, mirrored=both)
-        gone = _remembered(walk, caches) if remembered else []
+        stored = caches(backbone, files, spec, store / FOLDER, mirrored=both)
+        gone = _remembered(walk, stored) if remembered else []
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
         photos = photo_features.compute(
-            walk.items(), spec, files, caches, _both(refused.add, on_bad), refused.done, gone
+            walk.items(), spec, files, stored, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
     _check_classes(walk, photos)
@@ -145,7 +145,7 @@ def _near_duplicates(photos: PhotoFeatures) -> Groups:
     return groups(photos.fp32, digest_numbers(photos), mirrored=mirrored)
 
 
-def _caches(
+def caches(
     backbone: Backbone, files: BackboneFiles, spec: Preprocessing, folder: Path, *, mirrored: bool
 ) -> list[FeatureCache]:
     """The cache of the images, and that of the mirror images."""

@@ -25,7 +25,7 @@ from shared.errors import Exit
 from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestView
-from shared.messages.requests import CheckDataset, Import, Work
+from shared.messages.requests import CheckDataset, ComputeFeatures, Import, Work
 from shared.messages.training import Train
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -68,6 +68,8 @@ FORMS = ("csv", "tsv", "jsonl")
 EPOCHS = 60
 #: Those that take seconds; one training is enough to see that they go on.
 LONG = (Train, Import, CheckDataset)
+#: Kinds of requests that the commit did not know.
+LATER = {ComputeFeatures}
 LEASE_S = 20.0
 #: Between two kinds of processors.
 CONFIDENCE_DIFFERS_BY = 0.02
@@ -322,7 +324,7 @@ def test_requests_of_every_kind_at_a_broker_go_on(
     load_keys(server.client, data / "broker.json")
     ledger = RequestLedger(server.client, LEASE_S)
     kinds = {request.id: type(request.work) for request in ledger.open_requests()}
-    assert set(kinds.values()) == set(get_args(Work))
+    assert set(kinds.values()) == set(get_args(Work)) - LATER
     before = epochs_of(store, "running")
     monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
     for request, kind in kinds.items():

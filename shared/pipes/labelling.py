@@ -1,0 +1,98 @@
+"""The exchange with `python -m worker.labelling`: the features of a folder, then decisions and
+questions in, each with one reply, as MessagePack (shared/pipes/framing.py).
+
+A stack is an image with its near-duplicates; a label is a number that the producer gives.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from shared.errors import MISFITS, BadMessage
+
+#: The number of no label: nothing is decided. Less: decided without a label.
+NO_LABEL = -1
+#: Why these stacks are on a page. `chance`: none was chosen. `end`: no stack is left.
+Why = Literal["group", "label", "chance", "similar", "end"]
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """The first order. Its reply is `Counts`."""
+
+    features: bytes  #: FolderFeatures, encoded
+    seed: int = 0
+
+
+class Decide(msgspec.Struct, frozen=True, tag=True):
+    """Decisions about stacks, by columns. The reply, `Counts`, does not wait for the head."""
+
+    stacks: list[int]
+    labels: list[int]
+    by_chance: list[bool]
+
+
+class NextPage(msgspec.Struct, frozen=True, tag=True):
+    """A question; the reply is a `Page`."""
+
+    without: list[int] = []  #: stacks
+    settled: bool = False  #: wait for the head that has learned from every decision
+
+
+class Similar(msgspec.Struct, frozen=True, tag=True):
+    """A question; the reply is a `Page`."""
+
+    stack: int
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """A question; the reply is `Counts`."""
+
+    settled: bool = False
+
+
+class Page(msgspec.Struct, frozen=True, tag=True):
+    """Stacks to show, by columns."""
+
+    why: Why
+    label: int = NO_LABEL  #: that they seem to have, all together
+    stacks: list[int] = []
+    guesses: list[int] = []
+    confidences: list[float] = []
+
+
+class Counts(msgspec.Struct, frozen=True, tag=True):
+    """Images, near-duplicates counted."""
+
+    images: int
+    named: int  #: with a label by a person
+    without: int  #: decided without a label
+    sure: int  #: without a decision, and the head is sure
+    checked: int  #: stacks that were drawn by chance, and that a person has named
+    right: int  #: of those, guessed by a head that had not learned from them
+
+
+Order: TypeAlias = Start | Decide | NextPage | Similar | Count
+Reply: TypeAlias = Page | Counts
+
+
+def encode(value: Order | Reply) -> bytes:
+    """MessagePack."""
+    return msgspec.msgpack.encode(value)
+
+
+def decode_order(data: bytes) -> Order:
+    """The order in `data`. Raises BadMessage."""
+    try:
+        return msgspec.msgpack.decode(data, type=Order)  # type: ignore[no-any-return]
+    except MISFITS as error:
+        raise BadMessage(f"not an order about labels: {error}") from error
+
+
+def decode_reply(data: bytes) -> Reply:
+    """The reply in `data`. Raises BadMessage."""
+    try:
+        return msgspec.msgpack.decode(data, type=Reply)  # type: ignore[no-any-return]
+    except MISFITS as error:
+        raise BadMessage(f"not a reply about labels: {error}") from error

@@ -1,0 +1,84 @@
+"""The process behind a page answers each order once, in order, and no page waits long for a head."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from shared.errors import BadMessage
+from shared.messages.folder_features import FolderFeatures, decode_features, encode_features
+from shared.pipes import labelling
+from shared.pipes.labelling import Count, Counts, Decide, NextPage, Order, Page, Similar, Start
+from worker.labelling import __main__ as process
+from worker.labelling.session import Session
+
+IMAGES, STACKS = 41, 40
+
+
+def features() -> FolderFeatures:
+    """The last image is a copy of the first."""
+    rows = np.random.default_rng(0).standard_normal((IMAGES, 3))
+    rows[-1] = rows[0]
+    stacks = [*range(STACKS), 0]
+    return FolderFeatures(
+        b"/p", [b"/p/%d" % i for i in range(IMAGES)], bytes(32 * IMAGES), 3,
+        rows.astype("<f2").tobytes(), np.array(stacks, "<u4").tobytes(), [], b"",
+    )  # fmt: skip
+
+
+def answers(*orders: Order) -> Sequence[Page | Counts]:
+    waiting = [labelling.encode(order) for order in orders]
+    replies: list[bytes] = []
+    process.serve(lambda: waiting.pop(0) if waiting else None, replies.append)
+    return [labelling.decode_reply(reply) for reply in replies]
+
+
+def test_each_order_has_one_reply() -> None:
+    some = list(range(20))
+    start, first, decided, counts, page, alike = answers(
+        Start(encode_features(features())),
+        NextPage(),
+        Decide(some, [i % 2 for i in some], [i > 9 for i in some]),
+        Count(settled=True),
+        NextPage(some, settled=True),
+        Similar(0),
+    )
+    assert start == Counts(IMAGES, 0, 0, 0, 0, 0)
+    assert isinstance(first, Page) and first.why == "group"
+    assert isinstance(decided, Counts) and decided.named == len(some) + 1
+    assert isinstance(counts, Counts) and counts.checked == 10
+    assert isinstance(page, Page) and page.stacks and min(page.stacks) >= 20
+    assert isinstance(alike, Page) and alike.stacks[0] == 0 and alike.why == "similar"
+
+
+def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = threading.Event()
+    learn = Session.learn
+
+    def slow(session: Session) -> None:
+        finish.wait()
+        learn(session)
+
+    monkeypatch.setattr(Session, "learn", slow)
+    learner = process.Learner(process.session_of(features(), 0))
+    learner.reply(Decide([0, 1], [0, 1], [False, False]))
+    page = learner.reply(NextPage())  # would wait for good
+    assert isinstance(page, Page) and page.label == labelling.NO_LABEL
+    finish.set()
+    page = learner.reply(NextPage(settled=True))
+    assert isinstance(page, Page) and page.label >= 0
+
+
+def test_incomplete_features_are_refused() -> None:
+    whole = features()
+    for field in ("digests", "rows", "stacks"):
+        fields = {name: getattr(whole, name) for name in whole.__struct_fields__}
+        damaged = FolderFeatures(**fields | {field: fields[field][:-1]})
+        with pytest.raises(BadMessage, match="not complete"):
+            decode_features(encode_features(damaged))
+    for decode in (decode_features, labelling.decode_order, labelling.decode_reply):
+        with pytest.raises(BadMessage):
+            decode(b"nonsense")

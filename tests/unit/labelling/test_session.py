@@ -1,0 +1,181 @@
+"""What a page shows next: groups of alike images until they have names, then images that seem to
+have one label, now and then some by chance; each stack until it is decided, the same for the same
+decisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.pipes.labelling import NextPage, Page
+from worker.labelling import kmeans, session
+from worker.labelling.fitted import fit
+from worker.labelling.session import NONE, Session
+from worker.photo_head.linear_head import Features, Labels
+
+LEFT_OUT = -2
+KINDS = 4
+
+
+def drawn(images: int, kinds: int = KINDS, seed: int = 0) -> tuple[Features, Labels]:
+    """Rows of several kinds, far enough from each other that a head can tell them apart."""
+    chance = np.random.default_rng(seed)
+    truth = chance.integers(0, kinds, images)
+    centres = chance.standard_normal((kinds, 8)) * 2
+    rows = centres[truth] + chance.standard_normal((images, 8)) * 0.7
+    return rows.astype(np.float32), truth
+
+
+def started(rows: Features) -> Session:
+    return Session(rows, np.ones(len(rows), np.int64))
+
+
+def decide(to: Session, page: Page, labels: list[int]) -> None:
+    chance = np.full(len(labels), page.why == "chance")
+    to.decide(np.array(page.stacks), np.array(labels), chance)
+    to.learn()
+
+
+def labelled(to: Session, truth: Labels, pages: int) -> list[Page]:
+    """The pages that a person sees who names everything right."""
+    seen: list[Page] = []
+    while len(seen) < pages and (page := to.next(NextPage())).why != "end":
+        seen.append(page)
+        decide(to, page, truth[page.stacks].tolist())
+    return seen
+
+
+def test_pages_begin_with_groups_and_go_on_with_labels_and_chance() -> None:
+    rows, truth = drawn(900)
+    pages = labelled(started(rows), truth, session.FIRST_GROUPS + 12)
+    first, later = pages[: session.FIRST_GROUPS], pages[session.FIRST_GROUPS :]
+    assert {page.why for page in first} == {"group"}
+    assert all(0 < len(page.stacks) <= session.OF_GROUP for page in first)
+    whys = [page.why for page in later]
+    assert whys[:6] == ["chance", "label", "label", "label", "label", "chance"]
+    of_label = [page for page in later if page.why == "label"]
+    assert all(set(page.guesses) == {page.label} for page in of_label)
+    assert all(len(page.stacks) <= session.OF_LABEL for page in of_label)
+
+
+@pytest.mark.parametrize("images", [1, 2, 4, 30, 200])
+def test_every_stack_is_shown_until_it_is_decided_and_once(images: int) -> None:
+    rows, truth = drawn(images)
+    run = started(rows)
+    shown = Counter(stack for page in labelled(run, truth, 999) for stack in page.stacks)
+    assert shown == dict.fromkeys(range(images), 1)
+    assert run.counts().named == images
+
+
+@pytest.mark.parametrize(
+    "label_of",
+    [lambda stack: 0, lambda stack: LEFT_OUT, lambda stack: stack, lambda stack: stack % 2],
+    ids=["one label", "all left out", "a label for each", "labels that mean nothing"],
+)
+def test_any_decisions_come_to_an_end(label_of: Callable[[int], int]) -> None:
+    rows = np.ones((60, 4), np.float32)  # all alike
+    run = started(rows)
+    while (page := run.next(NextPage())).why != "end":
+        assert page.stacks
+        decide(run, page, [label_of(stack) for stack in page.stacks])
+    counts = run.counts()
+    assert counts.named + counts.without == counts.images == 60
+
+
+def test_the_same_decisions_have_the_same_pages() -> None:
+    rows, truth = drawn(300)
+    assert labelled(started(rows), truth, 40) == labelled(started(rows.copy()), truth, 40)
+
+
+@given(st.sets(st.integers(0, 39)), st.sets(st.integers(0, 39)))
+def test_what_is_decided_or_on_another_page_is_not_shown(done: set[int], other: set[int]) -> None:
+    rows, truth = drawn(40)
+    run = started(rows)
+    some = np.array(sorted(done), np.int64)
+    run.decide(some, truth[some], np.zeros(len(some), bool))
+    run.learn()
+    page = run.next(NextPage(without=sorted(other)))
+    assert not set(page.stacks) & (done | other)
+    assert (page.why == "end") == (done | other == set(range(40)))
+
+
+def test_a_decision_that_is_taken_back_makes_its_stack_free() -> None:
+    rows, truth = drawn(40)
+    run = started(rows)
+    labelled(run, truth, 999)
+    run.decide(np.array([7]), np.array([NONE]), np.array([False]))
+    run.learn()
+    assert run.next(NextPage()).stacks == [7]
+    assert run.counts().named == 39
+
+
+def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them() -> None:
+    rows, truth = drawn(900)
+    run = started(rows)
+    pages = labelled(run, truth, session.FIRST_GROUPS + 12)
+    counts = run.counts()
+    assert counts.checked == sum(len(page.stacks) for page in pages if page.why == "chance")
+    assert 0.8 * counts.checked < counts.right <= counts.checked
+    # Labels without meaning cannot be guessed, though a head has learned them.
+    chance = np.random.default_rng(3).integers(0, KINDS, 900)
+    run = started(rows)
+    labelled(run, chance, session.FIRST_GROUPS + 12)
+    assert run.counts().right < 0.6 * run.counts().checked
+
+
+def test_near_duplicates_count_as_images() -> None:
+    rows, _ = drawn(20)
+    run = Session(rows, np.arange(1, 21))
+    run.decide(np.array([0, 19, 3]), np.array([0, 1, LEFT_OUT]), np.array([False] * 3))
+    run.learn()
+    counts = run.counts()
+    assert (counts.images, counts.named, counts.without) == (210, 21, 4)
+
+
+def test_similar_images_are_ordered_by_distance_and_the_image_itself_is_first() -> None:
+    rows, _ = drawn(100)
+    rows[5] = rows[9]
+    page = started(rows).similar(9)
+    assert page.stacks[:2] == [9, 5]
+    apart = np.linalg.norm(rows[page.stacks] - rows[9], axis=1)
+    assert (np.diff(apart) >= 0).all()
+    assert len(page.stacks) == session.ALIKE + 1
+
+
+def test_groups_are_those_of_the_kinds() -> None:
+    rows, truth = drawn(400)
+    found = kmeans.kmeans(rows, KINDS, 1)
+    right = sum(np.bincount(truth[found.of == group]).max() for group in np.unique(found.of))
+    assert right > 380
+    assert (kmeans.kmeans(rows.copy(), KINDS, 1).of == found.of).all()
+
+
+@pytest.mark.parametrize("images", [1, 3, 79, 5000])
+def test_there_are_no_more_groups_than_images(images: int) -> None:
+    assert 1 <= kmeans.count(images) <= min(images, kmeans.GROUPS)
+
+
+def test_a_large_folder_is_grouped_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kmeans, "SAMPLE", 100)
+    rows, truth = drawn(2000)
+    found = kmeans.kmeans(rows, KINDS, 0)
+    assert len(found.of) == 2000
+    right = sum(np.bincount(truth[found.of == group]).max() for group in np.unique(found.of))
+    assert right > 1800
+
+
+@pytest.mark.parametrize("known", [2, 9, 10, 11, 40])
+def test_a_head_learns_from_a_few_images(known: int) -> None:
+    rows, truth = drawn(200)
+    labels = np.full(200, NONE)
+    labels[:known] = truth[:known]
+    labels[0], labels[1] = 0, KINDS - 1
+    fitted = fit(rows, labels, KINDS)
+    assert ((fitted.confidences > 0) & (fitted.confidences <= 1)).all()
+    assert (fitted.out_of_fold[known:] == NONE).all()
+    assert (fitted.out_of_fold[:known] >= 0).all() == (known >= 10)

@@ -1,0 +1,98 @@
+"""The request for the features of a folder of unsorted images: each is decoded once, on all cores,
+and what was computed before comes from the store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from shared import atomic_file, recipes
+from shared.errors import SetupError
+from shared.messages import folder_features
+from shared.messages.files import printable
+from shared.messages.folder_features import FolderFeatures
+from shared.messages.model_card import Preprocessing
+from shared.messages.replies import DescribedFolder
+from shared.messages.requests import ComputeFeatures, Progress
+from shared.registry.registry import REMEDY
+from worker.backbones import backbone_table, photo_features
+from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.decode_files import Bad
+from worker.datasets.loose_images import LooseWalk
+from worker.export.backbone_files import backbone_files
+from worker.handlers.context import LOADING, Context, Reply
+from worker.photo_head.embedding import embedded
+from worker.photo_head.near_duplicates import groups
+from worker.training import photo_folder
+from worker.training.photo_folder import COMPARING, digest_numbers
+
+RECIPE = "photo-head"
+REDUCING = "finding what differs"
+
+
+def compute(context: Context, work: ComputeFeatures) -> Reply:
+    """A DescribedFolder, with the features of its images as folder_features.FILE.
+
+    Raises:
+        SetupError: the folder cannot be read or has no images, or the weights of the backbone are
+            missing.
+        RequestStopped: the request was cancelled or taken over.
+    """
+    context.stage(LOADING)
+    walk = LooseWalk(Path(work.data))
+    total = sum(1 for _ in walk.items())
+    if not total:
+        raise SetupError(f"there are no images under {printable(walk.root)}; name another folder")
+    bad: list[Bad] = []
+    photos = _photos(context, walk, total, bad)
+    if not photos.paths:
+        raise SetupError(
+            f"none of the {total:,} files under {printable(walk.root)} can be read as an image; "
+            f"the first: {printable(bad[0].path)}: {bad[0].status.sentence}"
+        )
+    context.loading_part(COMPARING, 0, 0)
+    stacks = groups(photos.fp32, digest_numbers(photos))
+    context.loading_part(REDUCING, 0, 0)
+    answer = DescribedFolder(
+        images=len(photos.paths),
+        unreadable=len(bad),
+        closed=tuple(sorted(printable(folder) for folder in walk.closed)),
+        stacks=int(stacks.max()) + 1,
+    )
+    features = _features(walk, photos, stacks.astype("<u4").tobytes(), bad)
+    return Reply(answer, {folder_features.FILE: folder_features.encode_features(features)})
+
+
+def _photos(context: Context, walk: LooseWalk, total: int, bad: list[Bad]) -> PhotoFeatures:
+    """The features of all images, with progress."""
+    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
+    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
+    folder, passed = context.registry.root / photo_folder.FOLDER, 0
+
+    def done(files: int) -> None:
+        nonlocal passed
+        passed += files
+        context.report(Progress(LOADING, step=passed, steps=max(passed, total)))
+
+    with atomic_file.writing(folder, REMEDY):
+        files = backbone_files(backbone, folder, context.loading_part)
+        caches = photo_folder.caches(backbone, files, spec, folder, mirrored=False)
+        return photo_features.compute(walk.items(), spec, files, caches, bad.append, done)
+
+
+def _features(
+    walk: LooseWalk, photos: PhotoFeatures, stacks: bytes, bad: list[Bad]
+) -> FolderFeatures:
+    rows = embedded(photos.fp32)
+    return FolderFeatures(
+        root=os.path.abspath(walk.root),
+        paths=photos.paths,
+        digests=np.ascontiguousarray(photos.digests).tobytes(),
+        width=rows.shape[1],
+        rows=rows.astype("<f2").tobytes(),
+        stacks=stacks,
+        unreadable=[failure.path for failure in bad],
+        statuses=bytes(failure.status.code for failure in bad),
+    )

@@ -1,0 +1,96 @@
+"""`python -m worker.labelling`: says what a page for the first labels shows next, and fits a head
+behind each decision.
+
+A process of its own, since the producer computes nothing. It opens no files and gets the features
+of a folder through a pipe (shared/pipes/labelling.py). The head is fitted in a thread, so that a
+page never waits long for it: a page may know all decisions but the last.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from shared import garbage
+from shared.messages.folder_features import FolderFeatures, decode_features
+from shared.pipes import labelling
+from shared.pipes.framing import receive, send
+from shared.pipes.labelling import Count, Decide, NextPage, Order, Reply, Similar, Start
+from worker.inference.resource_limits import memory_limit
+from worker.labelling.session import Session
+
+#: 50,000 images take less than half of it.
+MEMORY_BYTES = 3 << 30
+#: A page waits this long for a head that is being fitted; with 5,000 images it is ready by then.
+PATIENCE_S = 0.06
+
+
+class Learner:
+    """A session whose head is fitted in a thread of its own."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._changed, self._done = threading.Event(), threading.Event()
+        self._done.set()
+        threading.Thread(target=self._learn, daemon=True).start()
+
+    def reply(self, order: Order) -> Reply:
+        """What the session answers."""
+        session = self._session
+        match order:
+            case Decide():
+                columns = (order.stacks, order.labels, order.by_chance)
+                session.decide(*map(np.array, columns))
+                self._done.clear()
+                self._changed.set()
+            case NextPage():
+                self._done.wait(None if order.settled else PATIENCE_S)
+                return session.next(order)
+            case Similar():
+                return session.similar(order.stack)
+            case Count():
+                self._done.wait(None if order.settled else PATIENCE_S)
+            case Start():
+                pass
+        return session.counts()
+
+    def _learn(self) -> None:
+        while self._changed.wait():
+            self._changed.clear()
+            self._session.learn()
+            if not self._changed.is_set():
+                self._done.set()
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    garbage.skip_last_search()
+    orders, replies = sys.stdin.buffer, sys.stdout.buffer
+    with memory_limit(MEMORY_BYTES):
+        serve(lambda: receive(orders), lambda message: send(replies, message))
+
+
+def serve(next_order: Callable[[], bytes | None], reply: Callable[[bytes], None]) -> None:
+    """Answer orders, of which the first is `Start`."""
+    learner: Learner | None = None
+    while (message := next_order()) is not None:
+        order = labelling.decode_order(message)
+        if isinstance(order, Start):
+            learner = Learner(session_of(decode_features(order.features), order.seed))
+        assert learner is not None
+        reply(labelling.encode(learner.reply(order)))
+
+
+def session_of(features: FolderFeatures, seed: int) -> Session:
+    """The session of a folder: each stack is known by its first image."""
+    rows = np.frombuffer(features.rows, "<f2").reshape(-1, features.width)
+    stacks = np.frombuffer(features.stacks, "<u4").astype(np.int64)
+    _, first, sizes = np.unique(stacks, return_index=True, return_counts=True)
+    return Session(rows[first].astype(np.float32), sizes, seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What a head takes each image for, after it has learned from those that a person has labelled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.evaluation.temperature import log_loss, temperature
+from worker.photo_head import discriminant
+from worker.photo_head.linear_head import Features, Labels, Logits
+from worker.runtimes.classifier import probabilities
+
+#: For a few images of each class, and for many.
+SHRINKAGES = (0.7, 0.5, 0.3, 0.15)
+FOLDS = 5
+#: With fewer labelled images there is nothing to choose a shrinkage and a temperature by.
+LEAST_TO_MEASURE = 10
+#: Until then: logits of discriminant analysis are in the hundreds.
+FIRST_SHRINKAGE, FIRST_TEMPERATURE = 0.5, 20.0
+
+Shares = npt.NDArray[np.float32]
+
+
+class Fitted(NamedTuple):
+    """The guess for each image [n], and its confidence."""
+
+    guesses: Labels
+    confidences: Shares
+    #: For labelled images, guesses of heads that did not learn from them; -1 for others, and for
+    #: all as long as there are too few.
+    out_of_fold: Labels
+
+
+def fit(rows: Features, labels: Labels, classes: int) -> Fitted:
+    """Learn from the rows [n, k] with a label [n] of 0 or more, two different ones at least."""
+    known = np.flatnonzero(labels >= 0)
+    learned, given = rows[known], labels[known]
+    out_of_fold = np.full(len(rows), -1, np.int64)
+    shrinkage, cooling = FIRST_SHRINKAGE, FIRST_TEMPERATURE
+    if len(known) >= LEAST_TO_MEASURE:
+        shrinkage, cooling, logits = _measured(learned, given, classes, known % FOLDS)
+        out_of_fold[known] = logits.argmax(1)
+    (head,) = discriminant.fit(learned, given, classes, [shrinkage])
+    answers = probabilities(head.logits(rows), cooling)
+    return Fitted(answers.argmax(1), answers.max(1).astype(np.float32), out_of_fold)
+
+
+def _measured(
+    rows: Features, labels: Labels, classes: int, folds: Labels
+) -> tuple[float, float, Logits]:
+    """The shrinkage whose answers out of fold have the smallest loss, its temperature, and these
+    answers."""
+    tried = np.zeros((len(SHRINKAGES), len(rows), classes), np.float32)
+    for fold in np.unique(folds):
+        out = folds == fold
+        if out.all():
+            continue
+        for logits, head in zip(
+            tried, discriminant.fit(rows[~out], labels[~out], classes, SHRINKAGES), strict=True
+        ):
+            logits[out] = head.logits(rows[out])
+    judged = [(temperature(logits, labels), logits) for logits in tried]
+    losses = [log_loss(logits / np.float32(cooling), labels) for cooling, logits in judged]
+    best = int(np.argmin(losses))
+    return SHRINKAGES[best], *judged[best]

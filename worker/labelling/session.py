@@ -1,0 +1,160 @@
+"""What a person labels next. All is in stacks: an image and its near-duplicates count as one.
+
+First groups of alike images, since nothing is known; then images that seem to have one label, of
+the label with the most doubt; now and then images drawn by chance, on which the head is measured.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.pipes.labelling import Counts, NextPage, Page
+from worker.labelling import kmeans
+from worker.labelling.fitted import Fitted, fit
+from worker.photo_head.linear_head import Features, Labels
+
+#: No decision; anything below it is one without a label.
+NONE = -1
+#: Images of a page: of a group, the nearest to its centre; of a label; drawn by chance; alike.
+OF_GROUP, OF_LABEL, OF_CHANCE, ALIKE = 8, 24, 6, 23
+#: Groups that are shown before pages of a label: about 60 decisions.
+FIRST_GROUPS = 28
+#: The confidence of the images of a label that are shown: about every third is wrong, so that one
+#: decision about the others says much. Nearer to 0.5 most would be wrong, and each of them costs
+#: one more.
+MIDDLING = 0.7
+#: After this number of pages of labels there is one drawn by chance.
+BETWEEN_CHECKS = 4
+#: Of the images the head takes for a label, so many of the surest that their mean confidence is
+#: this.
+SURE = 0.95
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Session:
+    """The decisions so far about stacks [m], with rows float32 [m, k] and sizes [m]."""
+
+    def __init__(self, rows: Features, sizes: Numbers, seed: int = 0) -> None:
+        self._rows, self._sizes, self._seed = rows, sizes, seed
+        self._decided = np.full(len(rows), NONE, np.int64)
+        self._by_chance = np.zeros(len(rows), bool)
+        self._fitted: Fitted | None = None
+        self._pages = 0  #: of labels, so far
+
+    def decide(self, stacks: Numbers, labels: Labels, by_chance: npt.NDArray[np.bool_]) -> None:
+        """Note decisions: a label's number, NONE, or less for one without a label."""
+        self._decided[stacks] = labels
+        self._by_chance[stacks] = by_chance
+
+    def learn(self) -> None:
+        """Fit the head again, if there are two labels."""
+        labels = self._decided.copy()
+        known = labels[labels >= 0]
+        several = len(np.unique(known)) > 1
+        self._fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
+
+    def next(self, wanted: NextPage) -> Page:
+        """The next page, which leaves out these stacks: another tab has them."""
+        free = self._decided == NONE
+        free[np.array(wanted.without, np.int64)] = False
+        if not free.any():
+            return Page("end")
+        if self._fitted is None or self._seen < min(FIRST_GROUPS, len(self._order)):
+            page = self._group(free)
+            if page is not None:
+                return page
+        if self._fitted is None:
+            return self._page("chance", np.flatnonzero(free)[:OF_LABEL])
+        self._pages += 1
+        if self._pages % (BETWEEN_CHECKS + 1) == 1:
+            return self._chance(free)
+        return self._of_label(free, self._fitted)
+
+    def similar(self, stack: int) -> Page:
+        """The stacks that are most like one, the stack itself first."""
+        apart = np.square(self._rows - self._rows[stack]).sum(1)
+        apart[stack] = -1
+        return self._page("similar", np.argsort(apart, kind="stable")[: ALIKE + 1])
+
+    def counts(self) -> Counts:
+        """What is decided, and what the head is sure of."""
+        named = int(self._sizes[self._decided >= 0].sum())
+        without = int(self._sizes[self._decided < NONE].sum())
+        checked, right = self._checked()
+        return Counts(int(self._sizes.sum()), named, without, self._sure(), checked, right)
+
+    def _checked(self) -> tuple[int, int]:
+        """Of the stacks that were drawn by chance: how many a head that did not learn from them
+        could guess, and how many it guessed right."""
+        if self._fitted is None:
+            return 0, 0
+        guesses = self._fitted.out_of_fold
+        drawn = self._by_chance & (self._decided >= 0) & (guesses >= 0)
+        return int(drawn.sum()), int((guesses == self._decided)[drawn].sum())
+
+    def _sure(self) -> int:
+        """Images without a decision among the surest, whose mean confidence is SURE."""
+        if self._fitted is None:
+            return 0
+        free = np.flatnonzero(self._decided == NONE)
+        order = free[np.argsort(-self._fitted.confidences[free], kind="stable")]
+        sizes = self._sizes[order]
+        means = np.cumsum(self._fitted.confidences[order] * sizes) / np.cumsum(sizes)
+        count = int(np.searchsorted(-means, -SURE, side="right"))
+        return int(sizes[:count].sum())
+
+    @cached_property
+    def _groups(self) -> kmeans.Groups:
+        return kmeans.kmeans(self._rows, kmeans.count(len(self._rows)), self._seed)
+
+    @cached_property
+    def _order(self) -> Numbers:
+        """The groups that have stacks, the largest first."""
+        sizes = np.bincount(self._groups.of)
+        order: Numbers = np.argsort(-sizes, kind="stable")
+        return order[sizes[order] > 0]
+
+    @property
+    def _seen(self) -> int:
+        """Groups of which a stack has a decision."""
+        return len(np.unique(self._groups.of[self._decided != NONE]))
+
+    def _group(self, free: npt.NDArray[np.bool_]) -> Page | None:
+        """The next group that no decision is about; None if there is none."""
+        seen = np.unique(self._groups.of[~free])
+        for group in self._order[~np.isin(self._order, seen)]:
+            mine = np.flatnonzero(self._groups.of == group)
+            nearest = mine[np.argsort(self._groups.distances[mine], kind="stable")][:OF_GROUP]
+            return self._page("group", nearest, self._majority(nearest))
+        return None
+
+    def _majority(self, stacks: Numbers) -> int:
+        if self._fitted is None:
+            return NONE
+        return int(np.bincount(self._fitted.guesses[stacks]).argmax())
+
+    def _chance(self, free: npt.NDArray[np.bool_]) -> Page:
+        """Stacks without a decision, each image as likely as another."""
+        chance = np.random.default_rng([self._seed, int((~free).sum())])
+        places, weights = np.flatnonzero(free), self._sizes[free]
+        some = min(OF_CHANCE, len(places))
+        drawn = chance.choice(places, some, replace=False, p=weights / weights.sum())
+        return self._page("chance", drawn)
+
+    def _of_label(self, free: npt.NDArray[np.bool_], fitted: Fitted) -> Page:
+        doubts = np.bincount(fitted.guesses[free], 1 - fitted.confidences[free])
+        label = int(doubts.argmax())
+        mine = np.flatnonzero(free & (fitted.guesses == label))
+        order = np.argsort(np.abs(fitted.confidences[mine] - MIDDLING), kind="stable")
+        return self._page("label", mine[order][:OF_LABEL], label)
+
+    def _page(self, kind: str, stacks: Numbers, label: int = NONE) -> Page:
+        fitted = self._fitted
+        blank = [NONE] * len(stacks)
+        guesses = blank if fitted is None else fitted.guesses[stacks].tolist()
+        shares = [0.0] * len(stacks) if fitted is None else fitted.confidences[stacks].tolist()
+        return Page(kind, label, stacks.tolist(), guesses, shares)  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def test_every_image_below_a_folder_has_a_row_and_copies_are_one_stack(
     every = [bytes(path) for path in files if path.stem not in ("bad", "notes")]
     assert sorted(features.paths) == sorted(every)
     assert features.unreadable == [bytes(tmp_path / "photos/bad.jpg")]
-    assert features.statuses == bytes([Status.UNREADABLE.code])
+    assert features.statuses == bytes([Status.UNSUPPORTED.code])
     assert (answer.images, answer.unreadable, answer.closed) == (7, 1, ())
     stacks = np.frombuffer(features.stacks, "<u4").tolist()
     at = {path: number for number, path in enumerate(features.paths)}

@@ -1,4 +1,4 @@
-"""The process behind a page answers each order once, in order, and no page waits long for a head."""
+"""The process behind a page answers each order once, and no page waits long for a head."""
 
 from __future__ import annotations
 
@@ -47,11 +47,18 @@ def test_each_order_has_one_reply() -> None:
         Similar(0),
     )
     assert start == Counts(IMAGES, 0, 0, 0, 0, 0)
-    assert isinstance(first, Page) and first.why == "group"
-    assert isinstance(decided, Counts) and decided.named == len(some) + 1
-    assert isinstance(counts, Counts) and counts.checked == 10
-    assert isinstance(page, Page) and page.stacks and min(page.stacks) >= 20
-    assert isinstance(alike, Page) and alike.stacks[0] == 0 and alike.why == "similar"
+    assert isinstance(first, Page)
+    assert first.why == "group"
+    assert isinstance(decided, Counts)
+    assert decided.named == len(some) + 1
+    assert isinstance(counts, Counts)
+    assert counts.checked == 10
+    assert isinstance(page, Page)
+    assert page.stacks
+    assert min(page.stacks) >= 20
+    assert isinstance(alike, Page)
+    assert alike.stacks[0] == 0
+    assert alike.why == "similar"
 
 
 def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,10 +73,12 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
     learner = process.Learner(process.session_of(features(), 0))
     learner.reply(Decide([0, 1], [0, 1], [False, False]))
     page = learner.reply(NextPage())  # would wait for good
-    assert isinstance(page, Page) and page.label == labelling.NO_LABEL
+    assert isinstance(page, Page)
+    assert page.label == labelling.NO_LABEL
     finish.set()
     page = learner.reply(NextPage(settled=True))
-    assert isinstance(page, Page) and page.label >= 0
+    assert isinstance(page, Page)
+    assert page.label >= 0
 
 
 def test_incomplete_features_are_refused() -> None:

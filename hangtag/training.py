@@ -9,16 +9,19 @@ from typing import Literal
 
 from hangtag.arguments import speaks_python
 from hangtag.notebook.progress import request_progress
+from hangtag.running import run
 from producer.models.train import make_training
+from producer.present.events import Event, Events
 from producer.requests import existing
 from producer.requests.existing import RequestNow, follow, state_now
 from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
-from shared.ledger.request_states import RequestView
+from producer.requests.wait import Viewed
 from shared.messages.replies import Trained
-from shared.messages.requests import Progress
+from shared.messages.requests import Outcome, Progress
 from shared.messages.training import Rule
 from shared.settings import Settings
+from shared.stop import Stop
 
 _PathLike = str | os.PathLike[str]
 
@@ -38,6 +41,7 @@ class Request:
         timeout_s: float | None = None,
         *,
         progress: Callable[[Progress], object] | bool | None = None,
+        stop: Stop | None = None,
     ) -> Trained:
         """Follow the training to its end. KeyboardInterrupt ends the wait, not the training.
 
@@ -45,6 +49,7 @@ class Request:
             timeout_s: Stop waiting after these seconds.
             progress: Called with each state of the work; None: a bar in a notebook, elsewhere
                 nothing; False: nothing.
+            stop: Its `request()`, from any thread, ends the wait, not the training.
 
         Returns:
             The version, its figures (fractions 0 to 1), and the decision on its promotion.
@@ -52,18 +57,27 @@ class Request:
         Raises:
             UsageError: there is no such request, or the data cannot be learned from.
             SetupError: it failed; the sentence says why.
-            hangtag.HangtagError: it was cancelled, or is in progress after `timeout_s`.
+            hangtag.HangtagError: it was cancelled, or is in progress after `timeout_s` or a stop.
         """
         bar = request_progress() if progress is None or progress is True else None
 
-        def note(view: RequestView) -> None:
+        def note(event: Event) -> None:
+            if not isinstance(event, Viewed):
+                return
+            view = event.view
             self._log += self._changes.of(view)
             if bar is not None:
                 bar.show(view)
             if callable(progress) and view.progress is not None:
                 progress(view.progress)
 
-        _, outcome = follow(self._settings, self.id, quiet=True, timeout_s=timeout_s, on_view=note)
+        def work(events: Events, stop: Stop) -> Outcome:
+            followed = follow(
+                self._settings, self.id, timeout_s=timeout_s, events=events, stop=stop
+            )
+            return followed[1]
+
+        outcome = run(work, note, stop or Stop(), f"hangtag {self.id}")
         return outcome.decode(Trained)
 
     @speaks_python
@@ -164,6 +178,6 @@ def train(
     }
     options = {field: value for field, value in given.items() if value is not None}
     tables = [Path(table) for table in corrections]
-    request, input = make_training(options, settings, tables, request_id, quiet=True)
-    submit(settings, request, input=input, wait=False, quiet=True)
+    request, input = make_training(options, settings, tables, request_id)
+    submit(settings, request, input=input, wait=False)
     return Request(request.id)

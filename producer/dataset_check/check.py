@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,10 @@ from producer.models.corrected_files import corrections_input
 from producer.models.train import troubles
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
+from producer.present.events import Events
 from producer.present.formatting import counted, percent, typed
+from producer.present.meter import Stages
+from producer.present.progress import make_progress
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request, user_name
 from producer.requests.open_requests import ELSEWHERE, open_requests
@@ -30,6 +33,7 @@ from shared.messages.model_card import decode_card
 from shared.messages.replies import CheckedDataset, DataReport
 from shared.messages.requests import CheckDataset
 from shared.settings import Settings
+from shared.stop import Stop, Waits
 
 NAMED = 1000  #: in the answer
 SHOWN = 10  #: on the terminal
@@ -80,13 +84,16 @@ def check(
     corrections: Sequence[Path] = (),
     max_unreadable: float = 0.5,
     quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> DatasetCheck:
-    """Have the folder checked, and write the table, and the page if one is named.
+    """Have the folder checked, and write the table, and the page if one is named. What takes long
+    while they are written is displayed, unless `quiet`.
 
     Raises:
         UsageError: the folder does not exist, an output is no file that can be written, or another
             file or job is there (unless `force`).
-        SetupError: the folder has no classes, an output cannot be written; or as `submit`.
+        SetupError, Stopped: the folder has no classes, an output cannot be written; or as `submit`.
     """
     table = checked_output(str(output))
     check_table.check_output(Path(table), force)  # before the long work
@@ -94,16 +101,20 @@ def check(
         pages.check(page, pages.Kind.CHECK, force)
     input = corrections_input(corrections)
     place = data_place(folder, settings)
-    check_class_folders(place, "train", settings, corrections=input, quiet=quiet)
+    check_class_folders(place, "train", settings, corrections=input, events=events, stop=stop)
     work = CheckDataset(place, max_unreadable, input_sha256(input))
     request = make_request(work, open_check(settings, work))
-    answer = submit(settings, request, input=input, quiet=quiet).decode(CheckedDataset)
-    rows = decode_rows(answer_file(settings, request.id, checked_dataset.FILE))
-    card = decode_card(rows.card)
-    check_table.write(rows, card, os.fsencode(folder), table, force=force, quiet=quiet)
-    findings = Findings(rows)
-    if page is not None:
-        check_page.write(findings, card, answer, folder, table=output, page=page, quiet=quiet)
+    outcome = submit(settings, request, input=input, events=events, stop=stop)
+    answer = outcome.decode(CheckedDataset)
+    rows = decode_rows(answer_file(settings, request.id, checked_dataset.FILE, stop))
+    card, findings = decode_card(rows.card), Findings(rows)
+    with (
+        closing(Waits(stop or Stop())) as waits,
+        closing(Stages(make_progress(quiet), waits.check)) as progress,
+    ):
+        check_table.write(rows, card, os.fsencode(folder), table, progress, force=force)
+        if page is not None:
+            check_page.write(findings, card, answer, folder, progress, table=output, page=page)
     return DatasetCheck(
         table=str(output),
         data=answer.data,

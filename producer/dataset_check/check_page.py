@@ -16,7 +16,6 @@ from producer.pages import text
 from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import FileList, Group, Shot, shot_of
 from producer.present.meter import Stages
-from producer.present.progress import make_progress
 from producer.sources.job_sources import JobSources
 from shared.messages.model_card import Card
 from shared.messages.replies import CheckedDataset, DataReport
@@ -44,17 +43,16 @@ def write(
     card: Card,
     answer: CheckedDataset,
     folder: str,
+    progress: Stages,
     *,
     table: Path,
     page: Path,
-    quiet: bool,
 ) -> None:
     """Write the page; the table is there already, and its journal says where the files are.
 
     Raises:
         SetupError: the disk is full, or the folder read-only.
     """
-    progress = Stages(make_progress(quiet))
     groups = findings.groups[:GROUPS]
     chosen = _unique(
         findings.suspects[:SUSPECTS],
@@ -63,13 +61,10 @@ def write(
     )
     with SealedJournal(table) as sealed:
         files = RowFiles(JobSources(sealed.options))
-    try:
-        with PageImages() as images:
-            reads = {i: partial(_content, files, findings, i) for i in chosen}
-            pictures = images.thumbnails(reads, progress)
-            missing = images.missing
-    finally:
-        progress.close()
+    with PageImages() as images:
+        reads = {i: partial(_content, files, findings, i) for i in chosen}
+        pictures = images.thumbnails(reads, progress)
+        missing = images.missing
     shot = _shots(findings, card.labels, pictures)
     rendered = pages.render(
         "check.html",

@@ -21,7 +21,6 @@ from producer.journal.snapshot import JobState, has_journal, read_snapshot
 from producer.locations.row_files import RowFiles
 from producer.output.output_path import check_folder
 from producer.present.meter import Stages
-from producer.present.progress import make_progress
 from producer.sources.job_sources import JobSources
 from shared.errors import Exit, UsageError
 from shared.messages.batch import BatchResult, encode_result, new_id
@@ -69,13 +68,12 @@ def write(
     card: Card,
     typed: bytes,
     output: str,
+    progress: Stages,
     *,
     force: bool = False,
-    quiet: bool = False,
 ) -> None:
     """Write the table and its journal; `typed` is the folder as typed. An earlier table of this
-    output is replaced, and its corrections stay beside it. What takes long is displayed, unless
-    `quiet`.
+    output is replaced, and its corrections stay beside it.
 
     Raises:
         UsageError: as `check_output`.
@@ -96,10 +94,7 @@ def write(
         host=socket.gethostname(),
         created=time.time(),
     )
-    with (
-        closing(Job(options, restart=True)) as job,
-        closing(Stages(make_progress(quiet))) as progress,
-    ):
+    with closing(Job(options, restart=True)) as job:
         job.start(Pinned(record, card, options), **{CHECK: b"1"})
         for n, start in enumerate(range(0, len(rows.paths), BATCH_ROWS)):
             frozen, result = _batch(n, slice(start, start + BATCH_ROWS), rows, typed)

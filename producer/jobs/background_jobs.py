@@ -32,10 +32,9 @@ from producer.journal.snapshot import (
 from producer.output.output_path import PART_SUFFIX
 from producer.present.events import Events, Found, Stored
 from producer.present.formatting import typed
-from producer.present.progress import Quiet
 from producer.sources.job_sources import JobSources
 from producer.summary.promise import promised_view
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.failpoints import failpoint
 from shared.installation import python_path
 from shared.process import child_id
@@ -52,36 +51,64 @@ _FINISHED = {Exit.OK, Exit.SOME_FAILED, Exit.BUDGET}
 _ERROR = "hangtag: "
 
 
-def start(options: JobOptions, arguments: list[str], settings: Settings, restart: bool) -> str:
+def start(
+    options: JobOptions,
+    arguments: list[str],
+    settings: Settings,
+    restart: bool,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> str:
     """Run `hangtag classify ARGUMENTS` detached; return the job's id once it has started.
     `restart`: the arguments have this option. A list from standard input is left to the producer.
 
     Raises:
         UsageError, SetupError: it could not start; the message is that of the producer.
+        Stopped: the caller has stopped the wait; the job continues, which is reported.
     """
+    events = events or Events()
+    with closing(Waits(stop or Stop())) as waits:
+        return _start(options, arguments, settings, restart, events, waits)
+
+
+def _start(
+    options: JobOptions,
+    arguments: list[str],
+    settings: Settings,
+    restart: bool,
+    events: Events,
+    waits: Waits,
+) -> str:
     sources = JobSources(options if restart else with_known_files(options))
     sources.check()
     check_below(sources, settings)
     output = Path(options.output)
     if not options.is_piped and (restart or read_snapshot(output) is None):
-        check_not_empty(sources)
+        check_not_empty(sources, waits.check)
     log = _log_of(output)
     is_new = not os.path.lexists(log)
     begin = 0 if is_new else log.lstat().st_size
     producer = _spawn(arguments, log, None if options.is_piped else subprocess.DEVNULL)
     try:
-        return _wait_for_start(producer, output, log, begin)
+        return _wait_for_start(producer, output, log, begin, events, waits)
     except UsageError:
         if is_new and not has_journal(output):
             log.unlink(missing_ok=True)  # that of a job that never was
         raise
-    except KeyboardInterrupt:
+    except Stopped:
         follow = typed(["hangtag", "collect", str(output)])
-        _notice(f"the job continues in the background; follow it with: {follow}")
+        events.notice(f"the job continues in the background; follow it with: {follow}")
         raise
 
 
-def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path, begin: int) -> str:
+def _wait_for_start(
+    producer: subprocess.Popen[bytes],
+    output: Path,
+    log: Path,
+    begin: int,
+    events: Events,
+    waits: Waits,
+) -> str:
     """The id of the job once this producer runs it, or has ended it; its lines in the log start at
     byte `begin`.
 
@@ -96,18 +123,16 @@ def _wait_for_start(producer: subprocess.Popen[bytes], output: Path, log: Path, 
             return job
         if time.monotonic() > notice_at:
             notice_at = float("inf")
-            _notice(f"the job has not started yet; it continues in the background, see: {log}")
-        time.sleep(POLL_S)
+            events.notice(
+                f"the job has not started yet; it continues in the background, see: {log}"
+            )
+        waits.sleep(POLL_S)
     code, job = producer.returncode, job_of_producer(output, process_id)
     if job and code not in (Exit.USAGE, Exit.SETUP):
         return job
     if code in _FINISHED and (view := read_snapshot(output)) is not None:
         return view.job  # it was finished before
     raise _error(code, log, begin)
-
-
-def _notice(text: str) -> None:
-    Quiet().notice(text)
 
 
 def collect(
@@ -125,13 +150,13 @@ def collect(
     earlier = len(_errors(output))
     with closing(Waits(stop)) as waits:
         view = _follow(output, events, waits)
+        if view is None and not has_journal(output):
+            raise _not_started(output, earlier, waits)
     if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
     if view is not None and view.state is JobState.CANCELLED:
         return _summary(view, Exit.CANCELLED)
     view = view or read_snapshot(output)
-    if view is None and not has_journal(output):
-        raise _not_started(output, earlier)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
@@ -169,14 +194,14 @@ def _has_producer(output: Path, view: JobView | None) -> bool:
     return is_running(output) if view is None else view.state is JobState.RUNNING
 
 
-def _not_started(output: Path, earlier: int) -> SetupError:
+def _not_started(output: Path, earlier: int, waits: Waits) -> SetupError:
     """The error of a producer that removed its journal, because it could not start the job. It
     prints the reason afterwards: in the log of `submit` the next one after `earlier` ones."""
     until = time.monotonic() + SOON_S
     while time.monotonic() < until:
         if later := _errors(output)[earlier:]:
             return SetupError(later[-1])
-        time.sleep(POLL_S)
+        waits.sleep(POLL_S)
     return SetupError(f"the job of {output} did not start; start it with: hangtag classify")
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from producer.models.show import check_folder
 from producer.models.train import troubles
 from producer.output import image_file
+from producer.present.events import Events
 from producer.present.text_table import columns
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
@@ -16,6 +17,7 @@ from producer.requests.submit import answer_file, data_place, submit
 from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
 from shared.settings import Settings
+from shared.stop import Stop
 
 #: The plots that come with the reply.
 GRID, SINGLE = "grid.png", "image.png"
@@ -36,7 +38,8 @@ def describe(
     folder: Path | None,
     *,
     force: bool = False,
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> DataSetSummary:
     """Request a report on `data` from the trainer, and write its plots to `folder`, if given, which
     is created if missing.
@@ -44,18 +47,18 @@ def describe(
     Raises:
         UsageError: the folder cannot be used, a file exists already, or there is no image with
             this index.
-        SetupError: the data are not available; or as `submit`.
+        SetupError, Stopped: the data are not available; or as `submit`.
     """
     place = data_place(data, settings)
-    check_class_folders(place, "show", settings, index=index, quiet=quiet)
+    check_class_folders(place, "show", settings, index=index, events=events, stop=stop)
     work = ShowData(place, index)
     if folder is not None:
         check_folder(folder, (GRID, SINGLE), force)
     request = make_request(work)
-    report = submit(settings, request, quiet=quiet).decode(DataReport)
+    report = submit(settings, request, events=events, stop=stop).decode(DataReport)
     paths = [] if folder is None else [folder / name for name in (GRID, SINGLE)]
     for path in paths:
-        image_file.write(path, answer_file(settings, request.id, path.name))
+        image_file.write(path, answer_file(settings, request.id, path.name, stop))
     return DataSetSummary(report, paths)
 
 

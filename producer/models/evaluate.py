@@ -12,6 +12,7 @@ from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import check_versions
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
+from producer.present.events import Events
 from producer.present.formatting import counted, one_line, percent
 from producer.present.style import fitted_lines, width
 from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
@@ -30,6 +31,7 @@ from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated, Evaluation
 from shared.messages.requests import Evaluate
 from shared.settings import Settings
+from shared.stop import Stop
 
 PLOTS = ("confusion.png", "reliability.png")
 _HEAD = ("label", "images", "precision", "recall", "F1")
@@ -55,19 +57,22 @@ def evaluate(
     corrections: Sequence[Path] = (),
     plots: Path | None = None,
     force: bool = False,
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> EvaluatedVersion:
     """Request an evaluation from the trainer, and write its plots to the folder `plots`, if
     given. Without `data` the version is measured on the data that it was trained on.
 
     Raises:
         UsageError: the name of the model or of the data is invalid; or a plot exists already.
-        SetupError: the evaluation failed; or as `submit`.
+        SetupError, Stopped: the evaluation failed; or as `submit`.
     """
     place = "" if data is None else data_place(data, settings)
     input = corrections_input(corrections)
     if place:
-        check_class_folders(place, "evaluate", settings, corrections=input, quiet=quiet)
+        check_class_folders(
+            place, "evaluate", settings, corrections=input, events=events, stop=stop
+        )
     check_versions(settings, [model])
     work = Evaluate(
         str(parse(model)), place, max_unreadable, plots is not None, input_sha256(input)
@@ -75,10 +80,11 @@ def evaluate(
     if plots is not None:
         check_folder(plots, PLOTS, force)
     request = make_request(work)
-    evaluated = submit(settings, request, input=input, quiet=quiet).decode(Evaluated)
+    outcome = submit(settings, request, input=input, events=events, stop=stop)
+    evaluated = outcome.decode(Evaluated)
     if plots is None:
         return EvaluatedVersion(evaluated, [])
-    files = {name: answer_file(settings, request.id, name) for name in PLOTS}
+    files = {name: answer_file(settings, request.id, name, stop) for name in PLOTS}
     return EvaluatedVersion(evaluated, put(plots, files, force))
 
 

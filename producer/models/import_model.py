@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from producer.models.train import evaluations, summary
+from producer.present.events import Events
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
@@ -18,6 +19,7 @@ from shared.messages.replies import Trained
 from shared.messages.requests import Import
 from shared.messages.training import Rule
 from shared.settings import Settings
+from shared.stop import Stop
 
 SUFFIX = ".keras"
 #: The file is sent through Redis, like images.
@@ -49,14 +51,15 @@ def import_model(
     data: str = "",
     promote: Rule = "never",
     precision: Precision = "auto",
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Trained:
     """Publish the classifier in a `.keras` file; the file `labels` names its outputs.
 
     Raises:
         UsageError: a file has the wrong type or is too large, the name is invalid, or int8 is
             requested without `data`.
-        SetupError: the network is refused; or as `submit`.
+        SetupError, Stopped: the network is refused; or as `submit`.
     """
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
@@ -67,7 +70,7 @@ def import_model(
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     place = data_place(data, settings) if data else ""
     if place:
-        check_class_folders(place, "evaluate", settings, quiet=quiet)
+        check_class_folders(place, "evaluate", settings, events=events, stop=stop)
     work = Import(
         name=name,
         labels=read_labels(labels),
@@ -77,7 +80,8 @@ def import_model(
         data=place,
         precision=precision,
     )
-    return submit(settings, make_request(work), input=archive, quiet=quiet).decode(Trained)
+    outcome = submit(settings, make_request(work), input=archive, events=events, stop=stop)
+    return outcome.decode(Trained)
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from shared.registry import mirror_reader
 from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
 from shared.registry.registry import Registry
 from shared.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Catalog(NamedTuple):
@@ -97,4 +99,4 @@ def check_versions(settings: Settings, models: Iterable[str]) -> None:
 
 
 def _report(fault: str) -> None:
-    print(f"hangtag: {fault}", file=sys.stderr)
+    log.warning("hangtag: %s", fault)  # on standard error, where a program configures nothing else

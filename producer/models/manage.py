@@ -13,6 +13,7 @@ from producer.journal import job_index, snapshot
 from producer.journal.snapshot import JobState
 from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
 from producer.models.load_catalog import load_catalog
+from producer.present.events import Events
 from producer.present.formatting import near
 from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
@@ -31,9 +32,18 @@ from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from shared.stop import Stop
 
 
-def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
+def promote(
+    settings: Settings,
+    model: str,
+    alias: str,
+    why: str,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Decided:
     """Point an alias to a version.
 
     Raises:
@@ -44,13 +54,22 @@ def promote(settings: Settings, model: str, alias: str, why: str) -> Decided:
         raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
     work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
-        return submit(settings, make_request(work), quiet=True).decode(Decided)
+        outcome = submit(settings, make_request(work), events=events, stop=stop)
+        return outcome.decode(Decided)
     decided = alias_operations.promote(Registry(settings.store_path), work, user_name())
     publish_here(settings)
     return decided
 
 
-def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
+def rollback(
+    settings: Settings,
+    name: str,
+    alias: str,
+    why: str,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Decided:
     """Undo the last promotion of an alias.
 
     Raises:
@@ -59,7 +78,8 @@ def rollback(settings: Settings, name: str, alias: str, why: str) -> Decided:
     """
     work = Rollback(_checked(name), alias, why)
     if settings.redis_url:
-        return submit(settings, make_request(work), quiet=True).decode(Decided)
+        outcome = submit(settings, make_request(work), events=events, stop=stop)
+        return outcome.decode(Decided)
     registry = Registry(settings.store_path)
     registry.existing(name)  # raises an error that lists the models
     decided = alias_operations.rollback(registry, work, user_name())
@@ -73,6 +93,9 @@ def prune(
     keep: int,
     dry_run: bool = False,
     spared: Mapping[int, str] = MappingProxyType({}),
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Pruned:
     """Delete the old versions of a model that no alias, no job and no open request needs. `spared`
     are versions that stay also if nothing needs them any more, with the reason.
@@ -84,7 +107,8 @@ def prune(
     mine = dict(spared) | of_this_machine(_checked(name))
     work = Prune(name, keep, dry_run, tuple(mine))
     if settings.redis_url:
-        return submit(settings, make_request(work), quiet=True).decode(Pruned)
+        outcome = submit(settings, make_request(work), events=events, stop=stop)
+        return outcome.decode(Pruned)
     pruned = pruning.prune(
         Registry(settings.store_path),
         work,
@@ -96,7 +120,13 @@ def prune(
     return pruned
 
 
-def remove(settings: Settings, model: str) -> Pruned:
+def remove(
+    settings: Settings,
+    model: str,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Pruned:
     """Delete a version, NAME@VERSION, or a model with all of its versions and aliases, NAME.
 
     Raises:
@@ -107,7 +137,8 @@ def remove(settings: Settings, model: str) -> Pruned:
     mine = of_this_machine(wanted.name)
     work = Remove(wanted.name, wanted.version, tuple(mine))
     if settings.redis_url:
-        return submit(settings, make_request(work), quiet=True).decode(Pruned)
+        outcome = submit(settings, make_request(work), events=events, stop=stop)
+        return outcome.decode(Pruned)
     removed = removal.remove(
         Registry(settings.store_path),
         work,

@@ -13,6 +13,7 @@ import msgspec
 
 from producer.models.corrected_files import corrections_input
 from producer.models.load_catalog import check_versions, load_catalog
+from producer.present.events import Events
 from producer.present.formatting import counted, one_line
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
@@ -30,6 +31,7 @@ from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from shared.stop import Stop
 
 #: The file of a version with its figures.
 EVALUATION = "evaluation.json"
@@ -52,7 +54,8 @@ def make_training(
     corrections: Sequence[Path] = (),
     request_id: str = "",
     *,
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Training:
     """The request of a training with these options, as for `make_work`, and with the corrections of
     these tables. What is visible from here is checked, unless the request is known already.
@@ -60,6 +63,7 @@ def make_training(
     Raises:
         UsageError: as `make_work`, a table has no corrections, or the id is invalid.
         SetupError: the data cannot be learned from, or there is no such teacher.
+        Stopped: the caller has stopped it.
     """
     if corrections and options.get("without_corrections"):
         raise UsageError(
@@ -67,10 +71,10 @@ def make_training(
         )
     input = corrections_input(corrections, undone=True)
     options = {**options, "corrections": input_sha256(input)}
-    known = is_known(settings, request_id)  # it has an answer, also without its data
+    known = is_known(settings, request_id, stop)  # it has an answer, also without its data
     work = make_work(options, settings, check=not known)
     if not known:
-        check_work(work, settings, input, quiet=quiet)
+        check_work(work, settings, input, events=events, stop=stop)
     return Training(make_request(work, request_id), input)
 
 
@@ -116,16 +120,22 @@ def name_of(folder: str) -> str:
 
 
 def check_work(
-    work: Train, settings: Settings, corrections: bytes | None, *, quiet: bool = False
+    work: Train,
+    settings: Settings,
+    corrections: bytes | None,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Check what is visible from here, before the training waits for others.
     `corrections` is the input of its request.
 
     Raises:
         SetupError: the data cannot be learned from, or there is no such teacher.
+        Stopped: the caller has stopped it.
     """
     learned = _with_earlier(work, settings, corrections)
-    check_class_folders(work.data, "train", settings, corrections=learned, quiet=quiet)
+    check_class_folders(work.data, "train", settings, corrections=learned, events=events, stop=stop)
     check_versions(settings, work.teachers)
 
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
-from shared.errors import SetupError, UsageError
+from shared import atomic_file
+from shared.errors import UsageError
+from shared.messages.batch import new_id
 from shared.messages.files import printable
 
 SUFFIX = ".png"
@@ -35,21 +35,9 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         SetupError: the disk is full or the folder read-only.
     """
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, delete=False) as part:
-            try:
-                part.write(data)
-                part.flush()
-                os.fchmod(part.fileno(), 0o666 & ~_umask())
-                os.replace(part.name, path)
-            except BaseException:
-                os.unlink(part.name)
-                raise
-    except OSError as error:
-        raise SetupError(f"{printable(path)}: {error.strerror}; fix this and run again") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    path = path.absolute()
+    part = path.with_name(f"{new_id()}{atomic_file.DRAFT_SUFFIX}")
+    with atomic_file.writing(path, "fix this and run again"):
+        with atomic_file.created(part) as file:
+            file.write(data)
+        atomic_file.place(part, path)

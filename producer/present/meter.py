@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from producer.present.bars import progress_bar
@@ -143,8 +143,9 @@ class Meter:
 class Stages:
     """Counts the items of one stage after the other, and displays those that take a moment."""
 
-    def __init__(self, progress: ProgressDisplay) -> None:
-        self._progress = progress
+    def __init__(self, progress: ProgressDisplay, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is called for each of them; it raises what ends the work."""
+        self._progress, self._check = progress, check
         self.stage("", 0)
 
     def stage(self, name: str, total: int, passes: int = 1) -> None:
@@ -157,6 +158,7 @@ class Stages:
 
     def passed(self, items: int, failed: int = 0) -> None:
         """Count items that have passed; `failed` is the number of all failures."""
+        self._check()
         self._passed += items
         # Bounded: what differs is read once more.
         self._note(min(self._passed // self._passes, self._total), failed)

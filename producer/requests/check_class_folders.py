@@ -8,18 +8,18 @@ from contextlib import closing
 import msgspec
 
 from producer.pages import worker_process
-from producer.present.meter import DISPLAY_AFTER_S, Meter
-from producer.present.progress import make_progress
+from producer.present.events import Events, Waiting
 from shared.errors import SetupError, UsageError
 from shared.installation import absent
 from shared.messages.training import FASHION_MNIST
 from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
 from shared.settings import Settings
+from shared.stop import Stop, Waits
 
 _MODULE = "worker.check_class_folders"
 #: The images that `dataset show --index` counts.
 FASHION_IMAGES = 60_000
-_DISPLAY_EVERY_S = 0.1
+_REPORT_EVERY_S = 0.1
 
 
 def check_class_folders(
@@ -29,46 +29,51 @@ def check_class_folders(
     *,
     index: int = 0,
     corrections: bytes | None = None,
-    quiet: bool = False,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Check a data set of this machine. That of a trainer elsewhere is not visible.
-    `corrections` is the input of the request. A check that takes long is displayed, unless `quiet`.
+    `corrections` is the input of the request. It is reported while it lasts (Waiting).
 
     Raises:
         UsageError: there is no image with this index.
         SetupError: the folder has no class folders, or too few images.
+        Stopped: the caller has stopped it.
     """
     if place == FASHION_MNIST:
         if not 0 <= index < FASHION_IMAGES:
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
     elif not settings.redis_url and not absent(worker_process.PACKAGES):
-        verdict = _verdict(FoldersQuestion(place, purpose, index, corrections), quiet)
+        question = FoldersQuestion(place, purpose, index, corrections)
+        with closing(Waits(stop or Stop())) as waits:
+            verdict = _verdict(question, events or Events(), waits)
         if verdict.error:
             raise (UsageError if verdict.usage else SetupError)(verdict.error)
 
 
-def _verdict(question: FoldersQuestion, quiet: bool) -> FoldersVerdict:
+def _verdict(question: FoldersQuestion, events: Events, waits: Waits) -> FoldersVerdict:
     """The verdict of the worker's package; without one, the trainer decides."""
-    process = worker_process.start(_MODULE)
-    try:
-        answer = _answer(process, msgspec.json.encode(question), quiet)
-        return msgspec.json.decode(answer, type=FoldersVerdict)
-    except (OSError, msgspec.MsgspecError):
-        return FoldersVerdict()
-    finally:
-        process.kill()
-        process.wait()
+    with worker_process.start(_MODULE) as process:
+        try:
+            answer = _answer(process, msgspec.json.encode(question), events, waits)
+            return msgspec.json.decode(answer, type=FoldersVerdict)
+        except (OSError, msgspec.MsgspecError):
+            return FoldersVerdict()
+        finally:
+            process.kill()
+            events.report(Waiting(""))
 
 
-def _answer(process: subprocess.Popen[bytes], question: bytes, quiet: bool) -> bytes:
-    """What the process writes until it ends. Meanwhile the seconds are displayed."""
-    meter, asked = Meter(), False
-    meter.awaits("checking the folder")
-    with closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as report:
-        while True:
-            try:
-                return process.communicate(None if asked else question, _DISPLAY_EVERY_S)[0]
-            except subprocess.TimeoutExpired:
-                asked = True  # the rest of the question is not lost
-                report.show(meter)
+def _answer(
+    process: subprocess.Popen[bytes], question: bytes, events: Events, waits: Waits
+) -> bytes:
+    """What the process writes until it ends."""
+    rest: bytes | None = question
+    while True:
+        try:
+            return process.communicate(rest, _REPORT_EVERY_S)[0]
+        except subprocess.TimeoutExpired:
+            rest = None  # what is not written yet is not lost
+            waits.check()
+            events.report(Waiting("checking the folder"))

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import redis
 from redis.exceptions import RedisError
@@ -18,7 +18,7 @@ from shared.broker import address
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BadMessage, BrokerAway, UsageError
+from shared.errors import BadMessage, BrokerAway, BrokerRefuses, UsageError
 from shared.ledger import heartbeats
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
@@ -27,19 +27,24 @@ from shared.messages.model_name import NAME
 from shared.messages.requests import REQUEST_ID, Request, Work, decode_request, encode_request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
+from shared.stop import Waits, unstoppable
 
 ROLE = "producer"
 
 
 class RequestClient:
-    """Every method raises redis.exceptions.RedisError when the server is unreachable or full."""
+    """Every method raises redis.exceptions.RedisError when the server is unreachable or full, and
+    Stopped as `waits` say."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, waits: Waits | None = None) -> None:
         from shared.broker.celery_app import make_app  # slow to import, and readers need none
 
-        url = broker_url(settings)
-        self.client = connect(url, ROLE)
-        self._app = make_app(url, ROLE)
+        url, waits = broker_url(settings), waits or unstoppable()
+        self.client = connect(url, ROLE, waits=waits)
+        self._app = make_app(url, ROLE, waits=waits)
+        # Its own: those of Celery's pools are shared by all applications of a process.
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection)
         self.requests = RequestLedger(self.client, settings.lease_s)
 
     def submit(self, request: Request, input: bytes | None = None) -> bool:
@@ -51,7 +56,7 @@ class RequestClient:
         from shared.broker.celery_app import send_hint
 
         new = self.requests.submit(request, input)
-        send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id)
+        send_hint(self._app, TRAIN_TASK, keys.TRAIN_QUEUE, request.id, producer=self._producer)
         return new
 
     def get(self, request_id: str) -> RequestView | None:
@@ -70,28 +75,40 @@ class RequestClient:
         """Whether a trainer is alive."""
         return has_trainer(self.client)
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._connection.release()
+        self.client.close()
+
 
 def has_trainer(client: redis.Redis) -> bool:
     """Whether a trainer is alive. Raises RedisError."""
     return any(beat.queue == keys.TRAIN_QUEUE for beat in heartbeats.alive(client))
 
 
-def open_client(settings: Settings) -> RequestClient:
+@contextmanager
+def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestClient]:
     """A client of the configured broker, or of this machine's stack, which is started if needed.
 
     Raises:
         SetupError: the stack does not start.
+        Stopped: as `waits` say.
     """
-    stack.ensure(settings)
-    return RequestClient(settings)
+    stack.ensure(settings, waits)
+    with closing(RequestClient(settings, waits)) as client:
+        yield client
 
 
 @contextmanager
-def broker_errors(settings: Settings) -> Iterator[None]:
-    """Raise BrokerAway, with what to do, if Redis is unreachable."""
+def broker_errors(settings: Settings, waits: Waits | None = None) -> Iterator[None]:
+    """Raise BrokerAway, with what to do, if Redis is unreachable; Stopped as `waits` say."""
     try:
         yield
-    except RedisError as error:
+    except (RedisError, BrokerRefuses) as error:
+        if waits is not None:
+            waits.check()  # a connection that was cut may give any error
+        if isinstance(error, BrokerRefuses):
+            raise
         url = address.redacted(settings.redis_url)
         line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
         if not url:
@@ -125,11 +142,3 @@ def user_name() -> str:
     except (OSError, KeyError):  # a container may run as a number without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def describe(work: Work) -> str:
-    """A request in a few words: `train fashion-mnist (fast)`."""
-    kind = str(work.__struct_config__.tag)
-    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
-    recipe = getattr(work, "recipe", "")
-    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.requests.client import RequestClient, broker_errors, open_client
+from producer.present.events import Events
+from producer.requests.client import RequestClient, broker_errors, opened
 from producer.requests.open_requests import open_requests
 from producer.requests.submit import check_outcome
-from producer.requests.wait import RequestWaiter, stored_outcome, watching
+from producer.requests.wait import RequestWaiter, stored_outcome
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError, no_such
 from shared.ledger import cancelled_requests, request_store
-from shared.ledger.request_states import RequestState, RequestView
+from shared.ledger.request_states import RequestState
 from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request
 from shared.settings import Settings
+from shared.stop import Stop, Waits
 
 #: The state of a request that has an outcome, and no answer.
 FAILED = "failed"
@@ -35,28 +36,27 @@ def follow(
     settings: Settings,
     request_id: str,
     *,
-    quiet: bool = False,
     timeout_s: float | None = None,
-    on_view: Callable[[RequestView], None] = lambda view: None,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> tuple[Request, Outcome]:
-    """Wait for an existing request, and return its good outcome. `on_view` gets its state at each
-    poll.
+    """Wait for an existing request, and return its good outcome. Its state is reported at each poll
+    (Viewed).
 
     Raises:
         UsageError: there is no such request.
-        SetupError, RequestCancelled, StillOpen, KeyboardInterrupt: as `submit`.
+        SetupError, RequestCancelled, StillOpen, Stopped: as `submit`.
     """
-    settings = _holder(settings, request_id)
-    request = find(settings, request_id)
-    outcome = stored_outcome(settings, request_id)
-    if outcome is None:
-        settings = other_stacks.taken(settings, request)
-        client = open_client(settings)
-        with watching(request_id, quiet) as display:
-            waiter = RequestWaiter(
-                settings, client, request, display, on_view=on_view, timeout_s=timeout_s
-            )
-            outcome = waiter.wait()
+    settings, events = _holder(settings, request_id), events or Events()
+    with closing(Waits(stop or Stop())) as waits:
+        request = find(settings, request_id, waits)
+        outcome = stored_outcome(settings, request_id)
+        if outcome is None:
+            settings = other_stacks.taken(settings, request)
+            with opened(settings, waits) as client:
+                outcome = RequestWaiter(
+                    settings, client, request, events, waits, timeout_s=timeout_s
+                ).wait()
     return request, check_outcome(outcome)
 
 
@@ -97,8 +97,8 @@ def state_now(settings: Settings, request_id: str) -> RequestNow:
     """
     outcome = stored_outcome(settings, request_id)
     if outcome is None and settings.redis_url:
-        with broker_errors(settings):
-            view = RequestClient(settings).get(request_id)
+        with closing(RequestClient(settings)) as client, broker_errors(settings):
+            view = client.get(request_id)
         outcome = None if view is None else view.outcome
         if view is not None and view.state is RequestState.CANCELLED:
             return RequestNow(RequestState.CANCELLED)
@@ -143,8 +143,7 @@ def _holder(settings: Settings, request_id: str) -> Settings:
 
 
 def _cancelled(settings: Settings, request_id: str, request: Request | None) -> bool:
-    client = open_client(settings)
-    with broker_errors(settings):
+    with opened(settings) as client, broker_errors(settings):
         if request is not None:
             client.requests.submit(request)  # this machine's server may have lost it
         running = request_id not in client.requests.waiting()
@@ -162,11 +161,12 @@ def _stored(settings: Settings, request_id: str) -> Request | None:
     return request_store.load(store, request_id) if finished else None
 
 
-def is_known(settings: Settings, request_id: str) -> bool:
+def is_known(settings: Settings, request_id: str, stop: Stop | None = None) -> bool:
     """Whether there is a request with this id, of any work, so that submitting it makes no other.
 
     Raises:
         BrokerAway: the broker does not answer.
+        Stopped: the caller has stopped it.
     """
     if not REQUEST_ID.fullmatch(request_id):
         return False
@@ -174,9 +174,12 @@ def is_known(settings: Settings, request_id: str) -> bool:
         outcome = request_store.outcome(settings.store_path, request_id)
         known = outcome is not None or _stored(settings, request_id) is not None
         return known or _was_cancelled(settings, request_id)
-    with suppress(BadMessage), broker_errors(settings):  # the submission reports the former
-        return RequestClient(settings).get(request_id) is not None
-    return True
+    with closing(Waits(stop or Stop())) as waits, closing(RequestClient(settings, waits)) as client:
+        try:
+            with broker_errors(settings, waits):
+                return client.get(request_id) is not None
+        except BadMessage:  # the submission reports it
+            return True
 
 
 def _was_cancelled(settings: Settings, request_id: str) -> bool:
@@ -184,20 +187,20 @@ def _was_cancelled(settings: Settings, request_id: str) -> bool:
     return here and cancelled_requests.is_cancelled(settings.store_path, request_id)
 
 
-def find(settings: Settings, request_id: str) -> Request:
+def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Request:
     """A request by its id: from Redis, or from the store of this machine's stack.
 
     Raises:
         UsageError: there is none.
         RequestCancelled: it was cancelled, and its stack has ended since.
         BrokerAway: the broker does not answer.
+        Stopped: as `waits` say.
     """
     request = None
     if not settings.redis_url:
         request = _stored(settings, request_id)
     if request is None and (settings.redis_url or socket_path(settings).exists()):
-        client = open_client(settings)
-        with broker_errors(settings):
+        with opened(settings, waits) as client, broker_errors(settings, waits):
             view = client.get(request_id)
         request = view.request if view is not None else None
     if request is not None:

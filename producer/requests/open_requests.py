@@ -11,8 +11,7 @@ from redis.exceptions import RedisError
 from producer.present.formatting import ago, duration
 from producer.present.style import doubtful, good
 from producer.present.text_table import Column, fitted
-from producer.requests.client import describe
-from producer.requests.request_meter import title
+from producer.requests.request_meter import describe, title
 from producer.stack import other_stacks, store_lock
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id

@@ -11,7 +11,7 @@ from producer.present.formatting import duration, percent
 from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
 from producer.present.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import Progress
+from shared.messages.requests import Progress, Request, Work
 
 
 class RequestMeter:
@@ -62,6 +62,23 @@ class StageClock:
                 left_s = took_s * (progress.steps - progress.step) / done
                 progress = msgspec.structs.replace(progress, left_s=left_s)
         return progress, now_s - self._since
+
+
+def ahead_text(request: Request, ahead: RequestView) -> str:
+    """What a request waits for."""
+    left = ahead.progress.left_s if ahead.progress is not None else None
+    how = "is running" if left is None else f"is running, {duration(left)} left"
+    if ahead.request.is_trial and not request.is_trial:
+        how = "makes way"
+    return f"waiting: {describe(ahead.request.work)} {how} (request {ahead.request.id})"
+
+
+def describe(work: Work) -> str:
+    """A request in a few words: `train fashion-mnist (fast)`."""
+    kind = str(work.__struct_config__.tag)
+    about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
+    recipe = getattr(work, "recipe", "")
+    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
 
 
 def progress_of(view: RequestView) -> Progress:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from contextlib import closing
 
 from producer.fleet import commands
-from producer.present.progress import Quiet
-from producer.requests.client import RequestClient, broker_errors, open_client
-from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome, watching
+from producer.present.events import Events
+from producer.requests.client import RequestClient, broker_errors, opened
+from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import CheckDataset, Outcome, Request
+from shared.messages.requests import Outcome, Request
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
-
-#: How to get the table and the page of a check, which only its command writes.
-_SAME_COMMAND = "the same command follows it until it is done"
+from shared.stop import Stop, Waits
 
 
 def submit(
@@ -28,16 +26,16 @@ def submit(
     *,
     input: bytes | None = None,
     wait: bool = True,
-    on_view: Callable[[RequestView], None] = lambda view: None,
-    quiet: bool = False,
     timeout_s: float | None = None,
     wait_for_trainer: bool = True,
+    events: Events | None = None,
+    stop: Stop | None = None,
 ) -> Outcome:
     """Submit a request and return its good outcome. The same id is the same request. Without `wait`
     the outcome is empty.
 
-    Progress is displayed on standard error unless `quiet`. `input` are bytes that are sent along.
-    Without `wait_for_trainer` nothing is submitted if no trainer is alive.
+    `input` are bytes that are sent along. Without `wait_for_trainer` nothing is submitted if no
+    trainer is alive. Notices are reported, and the state of the request at each poll (Viewed).
 
     Raises:
         UsageError: an argument is invalid, or other work has this id.
@@ -45,27 +43,37 @@ def submit(
         RequestCancelled: it was cancelled.
         BadMessage: another version of Hangtag submitted a request with this id, or stored it.
         StillOpen: it did not finish in `timeout_s`, and continues.
-        KeyboardInterrupt: it continues.
+        Stopped: the caller has stopped it; a submitted request continues, which is reported.
     """
+    events = events or Events()
     if not settings.redis_url:
         request_store.check_id(settings.store_path, request)
     outcome = stored_outcome(settings, request.id)
     if outcome is not None:
         _check_succeeded(request.id, outcome)
         return outcome
-    if not settings.redis_url:
-        _check_readable(settings, request.id)
-        cancelled_requests.check(settings.store_path, request)
-    settings = other_stacks.taken(settings, request)
-    client = _submit(settings, request, input, wait_for_trainer, wait)
-    if not wait:
-        return Outcome(ok=True)
-    how = _SAME_COMMAND if isinstance(request.work, CheckDataset) else ""
-    with watching(request.id, quiet, how) as display:
-        waiter = RequestWaiter(
-            settings, client, request, display, input=input, on_view=on_view, timeout_s=timeout_s
-        )
-        return check_outcome(waiter.wait())
+    settings = _checked(settings, request)
+    with closing(Waits(stop or Stop())) as waits, opened(settings, waits) as client:
+        served = _submit(settings, client, request, input, wait_for_trainer, waits)
+        if wait:
+            waiter = RequestWaiter(
+                settings, client, request, events, waits, input=input, timeout_s=timeout_s
+            )
+            return check_outcome(waiter.wait())
+    if not served:
+        events.notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
+    return Outcome(ok=True)
+
+
+def _checked(settings: Settings, request: Request) -> Settings:
+    """The stack or broker that gets the request, after the checks of this machine's store."""
+    if settings.redis_url:
+        return settings
+    _check_readable(settings, request.id)
+    cancelled_requests.check(settings.store_path, request)
+    taken = other_stacks.taken(settings, request)
+    commands.check_can(request.work)
+    return taken
 
 
 def check_outcome(outcome: Outcome) -> Outcome:
@@ -75,20 +83,32 @@ def check_outcome(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def answer_file(settings: Settings, request_id: str, name: str) -> bytes:
-    """A file that belongs to a request's outcome. Raises SetupError if it no longer exists."""
+def answer_file(settings: Settings, request_id: str, name: str, stop: Stop | None = None) -> bytes:
+    """A file that belongs to a request's outcome.
+
+    Raises:
+        SetupError: it no longer exists.
+        Stopped: the caller has stopped it.
+    """
     settings = other_stacks.holder(settings, request_id)
-    with broker_errors(settings):
-        return RequestClient(settings).requests.file(request_id, name)
+    with (
+        closing(Waits(stop or Stop())) as waits,
+        closing(RequestClient(settings, waits)) as client,
+        broker_errors(settings, waits),
+    ):
+        return client.requests.file(request_id, name)
 
 
 def _submit(
-    settings: Settings, request: Request, input: bytes | None, wait_for_trainer: bool, wait: bool
-) -> RequestClient:
-    if not settings.redis_url:
-        commands.check_can(request.work)
-    client = open_client(settings)
-    with broker_errors(settings):
+    settings: Settings,
+    client: RequestClient,
+    request: Request,
+    input: bytes | None,
+    wait_for_trainer: bool,
+    waits: Waits,
+) -> bool:
+    """Returns whether a trainer is alive, or will be started."""
+    with broker_errors(settings, waits):
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))
@@ -97,9 +117,7 @@ def _submit(
         with request_store.kept(settings.store_path, request, input, stack):
             if not client.submit(request, input):
                 _check_before(client.get(request.id), request.id)
-    if not served and not wait:
-        Quiet().notice(how_to_start_trainer(settings))  # the waiter reports it otherwise
-    return client
+    return served
 
 
 def _check_readable(settings: Settings, request_id: str) -> None:

@@ -23,6 +23,8 @@ from producer.dataset_check import check_table
 from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
 from producer.models.train import summary
+from producer.present.meter import Stages
+from producer.present.progress import Quiet
 from producer.verify.verify import verify
 from shared.errors import UsageError
 from shared.labels import correction_log
@@ -83,7 +85,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         assert isinstance(answer, CheckedDataset)
         rows = decode_rows(files[FILE])
         table = root.parent / "photos-check.csv"
-        check_table.write(rows, decode_card(rows.card), os.fsencode(root), str(table))
+        check_table.write(
+            rows, decode_card(rows.card), os.fsencode(root), str(table), Stages(Quiet())
+        )
         yield Checked(server, store, root, table, answer, rows)
 
 
@@ -197,7 +201,8 @@ def test_a_check_replaces_the_table_and_keeps_the_corrections(
 ) -> None:
     log = correction_log.log_path(corrected).read_bytes()
     rows = checked.rows
-    check_table.write(rows, decode_card(rows.card), os.fsencode(checked.root), str(corrected))
+    typed, progress = os.fsencode(checked.root), Stages(Quiet())
+    check_table.write(rows, decode_card(rows.card), typed, str(corrected), progress)
     assert verify(corrected).proven
     assert correction_log.log_path(corrected).read_bytes() == log
 

@@ -122,13 +122,15 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON on standard output.")
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
+    from producer.cli.jobs.job_display import running_job
     from producer.cli.jobs.job_summary import without
     from producer.jobs.background_jobs import start
 
     options = make_options(given)
     make_display(given)
     arguments = without("--json", sys.argv[2:])
-    job = start(options, arguments, Settings.from_env(), given["restart"])
+    with running_job(quiet=True) as (events, stop):
+        job = start(options, arguments, Settings.from_env(), given["restart"], events, stop)
     if as_json:
         show_json({"job": job, "output": options.output})
     else:

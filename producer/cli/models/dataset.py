@@ -72,11 +72,15 @@ def show(
     The grid has 25 training images. The request is queued like a training, because the data
     are on the trainer's machine.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import dataset as data_set
 
     settings = Settings.from_env()
     folder = folder or (None if as_json else Path())
-    summary = data_set.describe(settings, data, index, folder, force=force, quiet=quiet or as_json)
+    with running_request(quiet or as_json) as (events, stop):
+        summary = data_set.describe(
+            settings, data, index, folder, force=force, events=events, stop=stop
+        )
     print_answer(summary.report, data_set.lines(summary.report), as_json, quiet)
     report_drawn(summary.written, quiet)
 
@@ -119,15 +123,18 @@ def check(
     hangtag review shows where they disagree with the folders. The request is queued like a
     training, and changes no folder.
     """  # fmt: skip
+    from producer.cli.models.request_display import running_request
     from producer.dataset_check import check as dataset_check
 
     settings, silent = Settings.from_env(), quiet or as_json
     output = output or dataset_check.default_output(folder)
     page = output if output.suffix.lower() in (".html", ".htm") else None
     table = output if page is None else output.with_suffix(".csv")
-    findings = dataset_check.check(
-        settings, folder, table, page=page, force=force, quiet=silent, **given
-    )
+    with running_request(silent) as (events, stop):
+        findings = dataset_check.check(
+            settings, folder, table, page=page, force=force, quiet=silent, events=events,
+            stop=stop, **given,
+        )  # fmt: skip
     print_answer(
         findings, dataset_check.lines(findings, folder, given["corrections"]), as_json, quiet
     )

@@ -55,12 +55,14 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     The figures are accuracy, loss, calibration error, and those of every class.
     The request is queued like a training and runs on the trainer's machine.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import evaluate as evaluate_
     from producer.models.default_model import default_model
 
     settings = Settings.from_env()
     model = model or default_model(settings)
-    measured = evaluate_.evaluate(settings, model, quiet=quiet or as_json, **given)
+    with running_request(quiet or as_json) as (events, stop):
+        measured = evaluate_.evaluate(settings, model, events=events, stop=stop, **given)
     lines = evaluate_.lines(measured.evaluated, columns_of(sys.stdout))
     print_answer(measured.evaluated, lines, as_json, quiet)
     report_drawn(measured.written, quiet)

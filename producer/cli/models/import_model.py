@@ -73,10 +73,14 @@ def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: 
 
     The file is checked before Keras loads it: layers that could run code are refused.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import import_model as import_model_
 
     settings = Settings.from_env()
-    trained = import_model_.import_model(settings, file, labels, quiet=quiet or as_json, **given)
+    with running_request(quiet or as_json) as (events, stop):
+        trained = import_model_.import_model(
+            settings, file, labels, events=events, stop=stop, **given
+        )
     lines = [] if quiet else import_model_.lines(trained, settings, columns_of(sys.stdout))
     print_answer(trained, lines, as_json, quiet)
 

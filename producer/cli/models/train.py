@@ -118,6 +118,7 @@ def _mode(ctx: click.Context) -> str:
 
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
+    from producer.cli.models.request_display import running_request
     from producer.models.train import make_training
     from producer.requests.submit import submit
 
@@ -127,19 +128,26 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
         given = given | {"data": given["folder"]}
-    request, input = make_training(
-        typed(given), settings, given["corrections"], given["request_id"], quiet=given["quiet"]
-    )
-    deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
-    outcome = submit(
-        settings,
-        request,
-        input=input,
-        wait=not given["detach"],
-        quiet=given["quiet"],
-        timeout_s=given["timeout_s"],
-        wait_for_trainer=not given["leave"],
-    )
+    with running_request(given["quiet"]) as (events, stop):
+        request, input = make_training(
+            typed(given),
+            settings,
+            given["corrections"],
+            given["request_id"],
+            events=events,
+            stop=stop,
+        )
+        deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
+        outcome = submit(
+            settings,
+            request,
+            input=input,
+            wait=not given["detach"],
+            timeout_s=given["timeout_s"],
+            wait_for_trainer=not given["leave"],
+            events=events,
+            stop=stop,
+        )
     if given["detach"]:
         show_detached(request.id, given)
     elif given["wait"]:
@@ -149,12 +157,14 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
+    from producer.cli.models.request_display import running_request
     from producer.requests.existing import follow
     from shared.messages.training import Train
 
-    request, outcome = follow(
-        settings, given["follow"], quiet=given["quiet"], timeout_s=given["timeout_s"]
-    )
+    with running_request(given["quiet"]) as (events, stop):
+        request, outcome = follow(
+            settings, given["follow"], timeout_s=given["timeout_s"], events=events, stop=stop
+        )
     given["as_json"] |= not isinstance(request.work, Train)
     show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
 

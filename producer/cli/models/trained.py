@@ -23,6 +23,7 @@ def wait_for_trials(
 
     Raises the first error at the end.
     """
+    from producer.cli.models.request_display import running_request
     from producer.requests.existing import follow
     from shared.errors import SetupError, Unanswered, Unavailable
     from shared.messages.replies import Trained
@@ -34,7 +35,8 @@ def wait_for_trials(
     for trial in outcome.decode(Trained).trials:
         try:
             left_s = max(0.0, deadline - time.monotonic())
-            _, reply = follow(settings, trial, quiet=quiet, timeout_s=left_s)
+            with running_request(quiet) as (events, stop):
+                _, reply = follow(settings, trial, timeout_s=left_s, events=events, stop=stop)
         except (SetupError, Unanswered, Unavailable) as error:
             failed = failed or error
             continue

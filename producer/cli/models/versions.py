@@ -126,10 +126,12 @@ def promote(model: str, alias: str, why: str, as_json: bool) -> None:
 
     Running jobs keep their version.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import manage
     from shared.messages.model_name import parse
 
-    decided = manage.promote(Settings.from_env(), model, alias, why)
+    with running_request(quiet=True) as (events, stop):
+        decided = manage.promote(Settings.from_env(), model, alias, why, events=events, stop=stop)
     print_answer(decided, [manage.moved(parse(model).name, decided)], as_json)
 
 
@@ -147,9 +149,11 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 
     A second call undoes the one before it.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import manage
 
-    decided = manage.rollback(Settings.from_env(), name, alias, why)
+    with running_request(quiet=True) as (events, stop):
+        decided = manage.rollback(Settings.from_env(), name, alias, why, events=events, stop=stop)
     print_answer(decided, [manage.moved(name, decided)], as_json)
 
 
@@ -176,11 +180,13 @@ def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None
     Versions that an alias points to, a job is pinned to or an open request uses stay. The
     versions are listed first, with the tables that were made with them.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 
     settings = Settings.from_env()
-    pruned = manage.prune(settings, name, keep, dry_run=True)
+    with running_request(quiet=True) as (events, stop):
+        pruned = manage.prune(settings, name, keep, dry_run=True, events=events, stop=stop)
     asks = not (dry_run or yes)
     if asks or not as_json:
         plan = manage.table(name, pruned)
@@ -188,7 +194,9 @@ def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None
     if not dry_run:
         if pruned.removed:
             confirm(f"Delete {counted(len(pruned.removed), 'version')} of {name} for good?", yes)
-        pruned = manage.prune(settings, name, keep, spared=pruned.kept if asks else {})
+        spared = pruned.kept if asks else {}
+        with running_request(quiet=True) as (events, stop):
+            pruned = manage.prune(settings, name, keep, spared=spared, events=events, stop=stop)
     print_answer(pruned, [], as_json)
     effect = "to be freed" if dry_run else "freed"
     click.echo(
@@ -211,6 +219,7 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
     Refused while a job or an open request needs it, and for a single version while an alias
     points to it. It cannot be undone.
     """
+    from producer.cli.models.request_display import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 
@@ -218,7 +227,8 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
     wanted = manage.removable(settings, model)
     what = wanted.name if wanted.version is None else str(wanted)
     confirm(f"Delete {what}{'' if wanted.version else ' with all its versions'} for good?", yes)
-    removed = manage.remove(settings, model)
+    with running_request(quiet=True) as (events, stop):
+        removed = manage.remove(settings, model, events=events, stop=stop)
     if as_json:
         show_json(removed)
     else:

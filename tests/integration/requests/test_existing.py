@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from producer.cli.models.request_display import RequestDisplay
+from producer.present.events import Event, Events
 from producer.present.progress import Quiet
 from producer.processes import lock
 from producer.requests import wait
@@ -15,7 +18,7 @@ from producer.requests.client import RequestClient, make_request
 from producer.requests.existing import cancel, find
 from producer.requests.open_requests import PAUSED, open_requests
 from producer.requests.submit import submit
-from producer.requests.wait import RequestWaiter
+from producer.requests.wait import RequestWaiter, Viewed
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id
 from shared.errors import RequestCancelled, SetupError, StillOpen, UsageError
 from shared.ledger import cancelled_requests, request_store
@@ -23,6 +26,7 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Promote, Request, Rollback
 from shared.settings import Settings
+from shared.stop import unstoppable
 from tests.support.processes.manual_trainer import Hand
 from tests.support.servers.redis_server import RedisServer
 
@@ -53,22 +57,26 @@ class Scene:
             request,
             wait=False,
             timeout_s=0.0,
-            quiet=True,
             wait_for_trainer=not trainer_needed,
         )
 
     def wait(self) -> Outcome:
         """Poll once for the outcome."""
-        client = RequestClient(self.settings)
-        waiter = RequestWaiter(
-            self.settings, client, REQUEST, Quiet(), on_view=self.seen, timeout_s=0.0
-        )
-        return waiter.wait()
+        with closing(RequestClient(self.settings)) as client:
+            return RequestWaiter(
+                self.settings, client, REQUEST, self.counted(), unstoppable(), timeout_s=0.0
+            ).wait()
 
-    def seen(self, view: RequestView) -> None:
-        """End a wait that goes on after its time."""
+    def counted(self) -> Events:
+        """Events that are displayed, and that end a wait that goes on after its time."""
+        events = Events()
+        events.subscribe(RequestDisplay(Quiet()).show)
+        events.subscribe(self._count, Viewed)
+        return events
+
+    def _count(self, event: Event) -> None:
         self._views += 1
-        assert self._views < MOST_VIEWS, view
+        assert self._views < MOST_VIEWS, event
 
 
 @pytest.fixture
@@ -172,7 +180,7 @@ def test_an_id_that_was_cancelled_at_a_broker_is_not_submitted_again(broker: Sce
 
 def test_the_wait_for_an_outcome_ends_in_time(broker: Scene) -> None:
     with pytest.raises(StillOpen, match="request r1 continues"):
-        submit(broker.settings, REQUEST, quiet=True, on_view=broker.seen, timeout_s=0.0)
+        submit(broker.settings, REQUEST, events=broker.counted(), timeout_s=0.0)
 
 
 def test_the_waiting_command_submits_a_request_that_redis_lost(broker: Scene) -> None:

@@ -70,7 +70,7 @@ def test_a_trainer_starts_for_a_request_and_ends_when_there_is_none(place: Place
     stack.up(place.settings, 1)
     wait_for("a worker", place.alive)
     assert place.parents(TRAINER) == []
-    outcome = submit(place.settings, make_request(Promote("mine@2"), "r1"), quiet=True)
+    outcome = submit(place.settings, make_request(Promote("mine@2"), "r1"))
     assert (decided(outcome).version, production(place)) == (2, 2)
     trainer = place.parents(TRAINER)
     wait_for("its end", lambda: not place.parents(TRAINER))
@@ -83,7 +83,7 @@ def test_a_request_that_one_stack_left_open_is_done_by_the_next(place: Place) ->
     request_store.keep(place.settings.store_path, make_request(Promote("mine@2"), "left"))
     stack.up(place.settings, 1, floor=0)  # for another purpose
     wait_for("the promotion", lambda: production(place) == 2)
-    _, outcome = follow(place.settings, "left", quiet=True)
+    _, outcome = follow(place.settings, "left")
     assert decided(outcome).changed
 
 
@@ -109,7 +109,7 @@ def test_a_request_outlives_the_stack_unless_it_is_cancelled(place: Place) -> No
         assert request_store.load(store, "r1") is None, "the next stack would start it"
     down(place)
     assert request_store.load(store, "r2") is not None
-    _, outcome = follow(place.settings, "r2", quiet=True)
+    _, outcome = follow(place.settings, "r2")
     assert decided(outcome).changed
     assert request_store.load(store, "r1") is None
     assert request_store.unanswered(store) == []
@@ -126,7 +126,7 @@ def test_a_cancelled_id_stays_cancelled_after_its_stack_has_ended(place: Place) 
         with pytest.raises(refused, match=r"r1 .*; choose another"):
             submit(place.settings, make_request(endless(place, recipe), "r1"), wait=False)
     with pytest.raises(RequestCancelled, match="request r1 is cancelled"):
-        follow(place.settings, "r1", quiet=True)
+        follow(place.settings, "r1")
     assert cancel(place.settings, "r1") == "request r1 is cancelled"
     assert (open_requests(place.settings), request_store.load(store, "r1")) == ([], None)
     assert not stack.describe(place.settings).running
@@ -151,7 +151,7 @@ def test_a_cancelled_request_stays_cancelled_if_its_trainer_dies_at_once(place: 
     down(place)
     assert open_requests(place.settings) == []
     stack.up(place.settings, 1, floor=0)
-    submit(place.settings, make_request(Promote("mine@2"), "r2"), quiet=True)  # starts a trainer
+    submit(place.settings, make_request(Promote("mine@2"), "r2"))  # starts a trainer
     assert open_requests(place.settings) == []
     assert RequestLedger(place.client(), place.settings.lease_s).get("r1") is None
 
@@ -162,13 +162,13 @@ def test_a_failure_that_was_reported_outlives_a_stack_that_ends_at_once(place: P
     submit(place.settings, request, wait=False)
     place.client().hset(state, "attempts", MAX_ATTEMPTS)  # before its trainer has started
     with pytest.raises(SetupError, match="died 3 times"):
-        follow(place.settings, "r1", quiet=True)
+        follow(place.settings, "r1")
     place.client().shutdown(nosave=True)
     down(place)
     assert open_requests(place.settings) == []
     stack.up(place.settings, 1, floor=0)
     with pytest.raises(SetupError, match="mine@7"):  # its trainer has started
-        submit(place.settings, make_request(Promote("mine@7")), quiet=True)
+        submit(place.settings, make_request(Promote("mine@7")))
     for again in (lambda: submit(place.settings, request), lambda: follow(place.settings, "r1")):
         with pytest.raises(SetupError, match="died 3 times"):
             again()
@@ -219,9 +219,7 @@ def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_pa
         trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
         (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
         assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
-        outcome = submit(
-            settings, make_request(Promote("mine@2")), quiet=True, wait_for_trainer=False
-        )
+        outcome = submit(settings, make_request(Promote("mine@2")), wait_for_trainer=False)
         assert decided(outcome).version == 2
         trainer.signal(signal.SIGTERM)
         assert trainer.wait() == 0, trainer.story

@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.present.progress import Live, Quiet
+from producer.cli.models.request_display import RequestDisplay
+from producer.present.events import Events
+from producer.present.progress import Live
 from producer.requests.client import RequestClient, make_request
 from producer.requests.open_requests import OpenRequest
 from producer.requests.wait import RequestWaiter
@@ -25,6 +27,7 @@ from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Progress, Request
 from shared.messages.training import Train
 from shared.settings import Settings
+from shared.stop import unstoppable
 from tests.support.processes.fleet import Fleet, Producer, wait_for
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
@@ -202,7 +205,7 @@ def test_a_follower_stores_a_cancellation_before_it_reports_it(
     scene.hand.requests.cancel("r1")
     client = cast(RequestClient, scene.hand.requests)  # it reads only
     with pytest.raises(RequestCancelled, match="r1 is cancelled"):
-        RequestWaiter(settings, client, request, Quiet()).wait()
+        RequestWaiter(settings, client, request, Events(), unstoppable()).wait()
     assert request_store.unanswered(settings.store_path) == []
     with pytest.raises(RequestCancelled):
         cancelled_requests.check(settings.store_path, request)
@@ -219,8 +222,10 @@ def test_the_end_of_a_request_is_no_stage_of_it(scene: Scene, tmp_path: Path, en
         scene.hand.answer("r1", grant, Outcome(ok=False, error="the folder is empty"))
     else:
         requests.cancel("r1")
+    events, client = Events(), cast(RequestClient, requests)
     with suppress(RequestCancelled), closing(Live(stream)) as display:
-        RequestWaiter(settings, cast(RequestClient, requests), request, display).wait()
+        events.subscribe(RequestDisplay(display).show)
+        RequestWaiter(settings, client, request, events, unstoppable()).wait()
     assert stream.getvalue() == ""
 
 

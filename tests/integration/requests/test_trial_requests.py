@@ -21,6 +21,7 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Preprocessing
 from shared.messages.requests import REQUEST_ID, Outcome, Request
 from shared.messages.training import Train
+from shared.stop import Waits
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes.manual_trainer import ANSWER, Hand
@@ -145,6 +146,7 @@ def test_the_timeout_is_for_a_head_and_its_trials_together(
     clock = Clock(lambda: followed.answer(TRIALS[0], grant))
     for module in (wait_for_outcome, train_command, trained):
         monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(Waits, "sleep", lambda waits, seconds: clock.sleep(seconds))
     result = wait(server, "--timeout", "5")
     assert result.exit_code == Exit.INTERRUPTED, result.output
     assert result.stdout.count(f"{ANSWER.model} is published") == 2

@@ -64,9 +64,9 @@ def test_a_stack_takes_no_request_of_a_stack_that_runs_or_of_another_machine(pla
             command(place.settings, "theirs")
     with pytest.raises(SetupError, match="theirs belongs to the stack in"):
         submit(place.settings, make_request(Promote("mine@2"), "theirs"))
-    follow(place.settings, "far", quiet=True)  # a command that names it adopts it
+    follow(place.settings, "far")  # a command that names it adopts it
     assert request_store.owner(store, "far") == stack_id(place.settings)
-    assert follow(other, "far", quiet=True)[1].ok
+    assert follow(other, "far")[1].ok
     assert not stack.describe(other).running, "an outcome in the store needs no stack"
     lock.end()
     wait_for("the outcome", lambda: request_store.outcome(store, "theirs"))

@@ -13,6 +13,8 @@ from PIL import Image
 
 from producer.dataset_check import check_page, check_table
 from producer.dataset_check.findings import Findings
+from producer.present.meter import Stages
+from producer.present.progress import Quiet
 from shared.image_status import Flag, Status
 from shared.messages.checked_dataset import CheckedRows
 from shared.messages.files import DIGEST_BYTES, stamp
@@ -47,8 +49,9 @@ def plant(folder: Path) -> Check:
     write_files(root)
     rows = rows_of(root)
     table, page, found = folder / "check.csv", folder / "check.html", Findings(rows)
-    check_table.write(rows, card(), os.fsencode(root), str(table))
-    check_page.write(found, card(), answer(), str(root), table=table, page=page, quiet=True)
+    progress = Stages(Quiet())
+    check_table.write(rows, card(), os.fsencode(root), str(table), progress)
+    check_page.write(found, card(), answer(), str(root), progress, table=table, page=page)
     return Check(page, table, found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import signal
 import subprocess
 import zlib
 from pathlib import Path
@@ -14,18 +15,22 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
+from producer.cli.models import request_display
+from producer.cli.models.request_display import running_request
 from producer.inputs.job_options import JobOptions
 from producer.pages import worker_process
 from producer.present import meter, progress
+from producer.present.events import Events, Waiting
 from producer.requests import check_class_folders as module
 from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.ledger import request_store
 from shared.messages.training import FASHION_MNIST
 from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
 from shared.settings import Settings
+from shared.stop import Stop, unstoppable
 from tests.support.jobs import finished_job
 from tests.support.processes import procfs
 from worker.check_class_folders import verdict
@@ -49,7 +54,7 @@ def folder(root: Path, **classes: int) -> str:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict without the process that it comes from."""
-    monkeypatch.setattr(module, "_verdict", lambda question, quiet: verdict(question))
+    monkeypatch.setattr(module, "_verdict", lambda question, *_: verdict(question))
 
 
 @pytest.mark.parametrize(
@@ -100,21 +105,41 @@ def test_a_check_that_takes_long_is_displayed_unless_quiet(
 
     monkeypatch.setattr(worker_process, "start", stopped)
     monkeypatch.setattr(subprocess.Popen, "communicate", wait)
-    monkeypatch.setattr(module, "DISPLAY_AFTER_S", 0.0)
+    monkeypatch.setattr(request_display, "DISPLAY_AFTER_S", 0.0)
     monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0.0)
     monkeypatch.setattr(progress.Log, "event", show)
-    with pytest.raises(SetupError, match="has one class"):
-        check_class_folders(place, "train", HERE, quiet=quiet)
+    with running_request(quiet) as (events, _), pytest.raises(SetupError, match="has one class"):
+        check_class_folders(place, "train", HERE, events=events)
     assert {text.partition(",")[0] for text in shown} == (
         set() if quiet else {"checking the folder"}
     )
 
 
+def test_a_check_that_takes_long_ends_at_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is stopped, and killed then."""
+    started, stop, events = list[subprocess.Popen[bytes]](), Stop(), Events()
+    start = worker_process.start
+
+    def stopped(name: str) -> subprocess.Popen[bytes]:
+        started.append(start(name))
+        procfs.stop(started[0].pid)
+        return started[0]
+
+    monkeypatch.setattr(worker_process, "start", stopped)
+    events.subscribe(lambda event: stop.request(), Waiting)
+    with pytest.raises(Stopped):
+        check_class_folders(folder(tmp_path, a=9), "train", HERE, events=events, stop=stop)
+    assert started[0].returncode == -signal.SIGKILL
+
+
 def test_a_process_of_its_own_has_the_same_verdict(tmp_path: Path) -> None:
     place = folder(tmp_path, a=9)
-    assert module._verdict(FoldersQuestion(place, "show"), True) == FoldersVerdict()
+    rest = Events(), unstoppable()
+    assert module._verdict(FoldersQuestion(place, "show"), *rest) == FoldersVerdict()
     question = FoldersQuestion(place, "train")
-    assert module._verdict(question, True) == verdict(question) != FoldersVerdict()
+    assert module._verdict(question, *rest) == verdict(question) != FoldersVerdict()
 
 
 def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:

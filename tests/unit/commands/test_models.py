@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import closing
@@ -190,7 +191,10 @@ def test_a_reason_that_is_not_utf_8_is_refused(registry: Registry) -> None:
     assert registry.aliases(NAME) == {"production": 3}
 
 
-def test_a_damaged_version_is_reported_and_hides_no_other(registry: Registry) -> None:
+def test_a_damaged_version_is_reported_and_hides_no_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # those of pytest
     (registry.root / NAME / "2/card.json").write_bytes(b"{")
     result = run("list", NAME)
     assert result.exit_code == 0

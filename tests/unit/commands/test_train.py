@@ -25,10 +25,10 @@ from producer.models.train import make_work, summary
 from producer.present.formatting import duration
 from producer.present.progress import Live
 from producer.requests import request_meter
-from producer.requests.client import describe, make_request
+from producer.requests.client import make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
-from producer.requests.request_meter import Changes, RequestMeter
+from producer.requests.request_meter import Changes, RequestMeter, describe
 from producer.requests.submit import submit
 from producer.requests.wait import how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError

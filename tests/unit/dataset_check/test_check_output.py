@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.dataset_check import check_table
+from producer.present.meter import Stages
+from producer.present.progress import Quiet
 from producer.verify.verify import verify
 from shared.errors import Exit, UsageError
 from shared.labels.correction_log import log_path
@@ -44,7 +46,8 @@ def content(folder: Path) -> dict[str, bytes]:
 def write(table: Path, force: bool = False) -> None:
     """What a check does when it has its answers."""
     root = table.parent / "photos"
-    check_table.write(rows_of(root), card(), os.fsencode(root), str(table), force=force)
+    rows, progress = rows_of(root), Stages(Quiet())
+    check_table.write(rows, card(), os.fsencode(root), str(table), progress, force=force)
 
 
 def written(folder: Path) -> Path:

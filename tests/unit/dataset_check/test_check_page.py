@@ -11,6 +11,8 @@ import pytest
 from producer.dataset_check import check_page
 from producer.dataset_check.findings import Findings
 from producer.pages import page as pages
+from producer.present.meter import Stages
+from producer.present.progress import Quiet
 from tests.support.pages.parsed import Parsed
 from tests.support.pages.planted import HOSTILE
 from tests.support.pages.planted_check import (
@@ -108,8 +110,9 @@ def test_a_folder_without_faults_has_no_such_sections(tmp_path: Path, check: Che
         like=[-1] * count,
     )
     page = tmp_path / "check.html"
+    progress = Stages(Quiet())
     check_page.write(
-        Findings(clean), card(), answer(), "photos", table=check.table, page=page, quiet=True
+        Findings(clean), card(), answer(), "photos", progress, table=check.table, page=page
     )
     html = page.read_text()
     assert re.findall(r'<section id="(\w+)">', html) == ["overview", "classes"]

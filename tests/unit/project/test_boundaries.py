@@ -91,9 +91,25 @@ def closure(*names: str) -> set[Path]:
     return reached
 
 
-def test_a_job_installs_no_handler_writes_to_no_terminal_and_leaves_the_process_as_it_is() -> None:
-    reached = {str(path.relative_to(ROOT)): path for path in closure("producer.jobs.classify")}
-    assert {"producer/dispatch/loop.py", "shared/stop.py"} <= set(reached)
+#: The functions that commands call, by a module that each of them reaches.
+ENGINE = {
+    "producer.jobs.classify": "producer/dispatch/loop.py",
+    "producer.jobs.background_jobs": "producer/dispatch/loop.py",
+    "producer.requests.existing": "producer/requests/wait.py",
+    "producer.models.evaluate": "producer/requests/wait.py",
+    "producer.models.import_model": "producer/requests/wait.py",
+    "producer.models.manage": "producer/requests/wait.py",
+    "producer.models.dataset": "producer/requests/check_class_folders.py",
+    "producer.models.train": "producer/requests/check_class_folders.py",
+}
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_the_engine_installs_no_handler_writes_to_no_terminal_and_leaves_the_process_as_it_is(
+    name: str,
+) -> None:
+    reached = {str(path.relative_to(ROOT)): path for path in closure(name)}
+    assert {ENGINE[name], "shared/stop.py"} <= set(reached)
     calls = {
         f"{name}: {ast.unparse(node.func)}"
         for name, path in reached.items()

@@ -161,7 +161,7 @@ ALONE = {
     "producer/sorting/sort.py:rehearse": "a copy of the log that no other process uses",
     "producer/sorting/transfer.py:_write": "a part of `copy`, which has three",
     "producer/sorting/undo.py:_batch": "in a transaction, which has one",
-    "producer/jobs/background_jobs.py:start": "the log of a job that was refused; and see `_spawn`",
+    "producer/jobs/background_jobs.py:_start": "the log of a refused job; and see `_spawn`",
     "producer/jobs/job_table.py:remove_part": "the job, resumed, removes it again",
     "producer/dataset_check/check.py:check": "writes a journal and a table, which have points",
     "producer/verify/check_format.py:_rows": "a table in memory",

@@ -18,6 +18,7 @@ from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present import meter
 from producer.present.events import Events
+from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review import server
 from producer.review.answer_arrays import Answers
@@ -62,7 +63,9 @@ def after_a_check_of_data(folder: Path) -> int:
     write_files(folder / "photos")
     rows, table = rows_of(folder / "photos"), folder / "check.csv"
     correct(table, Path(os.fsdecode(rows.paths[0])).read_bytes(), "Bag")
-    check_table.write(rows, card(), os.fsencode(folder / "photos"), str(table))
+    check_table.write(
+        rows, card(), os.fsencode(folder / "photos"), str(table), Stages(make_progress())
+    )
     return len(rows.paths)
 
 

@@ -1,0 +1,69 @@
+"""What a request reports, on standard error: stages, figures and notices, or notices only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from producer.cli.signals import stopped_by_signals
+from producer.present.events import Event, Events, Notice, Waiting
+from producer.present.meter import DISPLAY_AFTER_S, Meter
+from producer.present.progress import ProgressDisplay, Shown, make_progress
+from producer.requests.request_meter import RequestMeter, ahead_text
+from producer.requests.wait import Viewed
+from shared.ledger.request_states import RequestState
+from shared.stop import Stop
+
+
+@contextmanager
+def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
+    """The events of one request, which are displayed, and its stop, which signals request: the
+    request continues then. Figures are displayed after a moment."""
+    events = Events()
+    with (
+        stopped_by_signals() as stop,
+        closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as progress,
+    ):
+        events.subscribe(RequestDisplay(progress).show)
+        yield events, stop
+
+
+class RequestDisplay:
+    """Shows the check of a folder, and then the request."""
+
+    def __init__(self, progress: ProgressDisplay) -> None:
+        self._progress = progress
+        self._check, self._request = Meter(), RequestMeter()
+        self._ahead = ""  #: the id of the request that this one waits for
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._progress.notice("")  # the same text again is news: the waiter knows
+            self._progress.notice(event.text)
+        elif isinstance(event, Waiting):
+            self._check.awaits(event.text)
+            self._show(self._check if event.text else None)
+        elif isinstance(event, Viewed):
+            self._show_request(event)
+
+    def _show_request(self, seen: Viewed) -> None:
+        self._show_ahead(seen)
+        for line in self._request.note(seen.view):
+            self._progress.event(line)
+        open_ = seen.view.state in (RequestState.WAITING, RequestState.RUNNING)
+        self._show(self._request if open_ else None)
+
+    def _show(self, shown: Shown | None) -> None:
+        if shown is None:
+            self._progress.close()
+        else:
+            self._progress.show(shown)
+
+    def _show_ahead(self, seen: Viewed) -> None:
+        """Where nothing is redrawn, once for each request ahead."""
+        ahead = seen.ahead
+        text = "" if ahead is None else ahead_text(seen.view.request, ahead)
+        request_id = "" if ahead is None else ahead.request.id
+        if request_id != self._ahead and not self._progress.redraws:
+            self._progress.notice(text)
+        self._ahead, self._request.ahead = request_id, text

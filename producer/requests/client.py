@@ -18,7 +18,7 @@ from shared.broker import address
 from shared.broker.message_filter import TRAIN_TASK
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BadMessage, BrokerAway, BrokerRefuses, UsageError
+from shared.errors import BadMessage, BrokerAway, UsageError
 from shared.ledger import heartbeats
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
@@ -100,15 +100,11 @@ def opened(settings: Settings, waits: Waits | None = None) -> Iterator[RequestCl
 
 
 @contextmanager
-def broker_errors(settings: Settings, waits: Waits | None = None) -> Iterator[None]:
-    """Raise BrokerAway, with what to do, if Redis is unreachable; Stopped as `waits` say."""
+def broker_errors(settings: Settings) -> Iterator[None]:
+    """Raise BrokerAway, with what to do, if Redis is unreachable."""
     try:
         yield
-    except (RedisError, BrokerRefuses) as error:
-        if waits is not None:
-            waits.check()  # a connection that was cut may give any error
-        if isinstance(error, BrokerRefuses):
-            raise
+    except RedisError as error:
         url = address.redacted(settings.redis_url)
         line = f"Redis at {url} does not answer ({error}); start it, or unset HANGTAG_REDIS_URL"
         if not url:

@@ -176,7 +176,7 @@ def is_known(settings: Settings, request_id: str, stop: Stop | None = None) -> b
         return known or _was_cancelled(settings, request_id)
     with closing(Waits(stop or Stop())) as waits, closing(RequestClient(settings, waits)) as client:
         try:
-            with broker_errors(settings, waits):
+            with broker_errors(settings):
                 return client.get(request_id) is not None
         except BadMessage:  # the submission reports it
             return True
@@ -200,7 +200,7 @@ def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Req
     if not settings.redis_url:
         request = _stored(settings, request_id)
     if request is None and (settings.redis_url or socket_path(settings).exists()):
-        with opened(settings, waits) as client, broker_errors(settings, waits):
+        with opened(settings, waits) as client, broker_errors(settings):
             view = client.get(request_id)
         request = view.request if view is not None else None
     if request is not None:

@@ -94,7 +94,7 @@ def answer_file(settings: Settings, request_id: str, name: str, stop: Stop | Non
     with (
         closing(Waits(stop or Stop())) as waits,
         closing(RequestClient(settings, waits)) as client,
-        broker_errors(settings, waits),
+        broker_errors(settings),
     ):
         return client.requests.file(request_id, name)
 
@@ -108,7 +108,7 @@ def _submit(
     waits: Waits,
 ) -> bool:
     """Returns whether a trainer is alive, or will be started."""
-    with broker_errors(settings, waits):
+    with broker_errors(settings):
         served = not settings.redis_url or client.has_trainer()
         if not served and not wait_for_trainer:
             raise SetupError(how_to_start_trainer(settings))

@@ -13,7 +13,7 @@ from producer.requests.client import RequestClient
 from producer.stack import stack
 from shared.broker.redis_client import GLANCE_TIMEOUT_S
 from shared.broker.runtime_paths import log_path
-from shared.errors import BrokerRefuses, RequestCancelled, StillOpen, Stopped
+from shared.errors import RequestCancelled, StillOpen, Stopped
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import CheckDataset, Outcome, Request
@@ -89,10 +89,7 @@ class RequestWaiter:
     def _poll(self) -> Outcome | None:
         try:
             outcome = self._read()
-        except (RedisError, BrokerRefuses) as error:
-            self._waits.check()  # a connection that was cut may give any error
-            if isinstance(error, BrokerRefuses):
-                raise
+        except RedisError as error:
             self._outage.report(error)
             stack.revive(self._settings, self._waits)
             return None

@@ -7,11 +7,11 @@ import secrets
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from producer.journal.totals import Withdrawn
+from producer.local_page.replies import Asset
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
@@ -61,11 +61,6 @@ class TableFacts(msgspec.Struct):
     counts: dict[str, int]  #: rows of each kind
     totals: Totals
     withdrawn: Withdrawn | None  #: why the totals have no estimates
-
-
-class Asset(NamedTuple):
-    content: str
-    media_type: str
 
 
 class Desk:

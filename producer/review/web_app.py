@@ -6,28 +6,22 @@ those of one start of the server: a page of an earlier one, at the same port, is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from producer.local_page.replies import asset, body, explain, json, no, number, picture
 from producer.review.decisions import Refused, Totals
 from producer.review.desk import Desk
-from producer.review.guard import MAX_BODY_BYTES
 from producer.review.views import ViewKind
-from shared.errors import MISFITS, HangtagError, UsageError
 
-T = TypeVar("T")
 MAX_ROWS = 500  #: of one request
-#: Sides of pictures in pixels: in the grid, and one at a time.
-SIDES = (192, 768)
 
 
 class Decide(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,7 +52,7 @@ def make(desk: Desk) -> Starlette:
         Route("/pictures/{position}", handlers.picture),
         Route("/decisions", handlers.decide, methods=["POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _explain})
+    return Starlette(routes=routes, exception_handlers={HTTPException: explain})
 
 
 class _Handlers:
@@ -71,56 +65,42 @@ class _Handlers:
         return Response(self._desk.page, media_type="text/html")
 
     async def asset(self, request: Request) -> Response:
-        asset = self._desk.assets.get(request.path_params["name"])
-        if asset is None:
-            _no(HTTPStatus.NOT_FOUND, "there is no such file")
-        return Response(asset.content, media_type=asset.media_type)
+        return asset(self._desk.assets, request.path_params["name"])
 
     async def table(self, request: Request) -> Response:
-        return await _json(self._desk.table)
+        return await json(self._desk.table)
 
     async def rows(self, request: Request) -> Response:
         self._check(request)
         query = request.query_params
-        kind, start = query.get("kind", ViewKind.DOUBTFUL), _number(query.get("start", "0"))
-        count = min(_number(query.get("count", "100")), MAX_ROWS)
+        kind, start = query.get("kind", ViewKind.DOUBTFUL), number(query.get("start", "0"))
+        count = min(number(query.get("count", "100")), MAX_ROWS)
         if kind not in list(ViewKind):
-            _no(HTTPStatus.BAD_REQUEST, "there is no such choice of rows")
+            no(HTTPStatus.BAD_REQUEST, "there is no such choice of rows")
         label = query.get("label")
-        number = None if label is None else _number(label)
-        chosen = (ViewKind(kind), number, query.get("folder"), query.get("open") == "1")
-        return await _json(lambda: self._desk.rows(*chosen, start, count))
+        only = None if label is None else number(label)
+        chosen = (ViewKind(kind), only, query.get("folder"), query.get("open") == "1")
+        return await json(lambda: self._desk.rows(*chosen, start, count))
 
     async def picture(self, request: Request) -> Response:
         self._check(request)
         position = _position(self._desk, request.path_params["position"])
-        side = _number(request.query_params.get("side", str(SIDES[0])))
-        if side not in SIDES:
-            _no(HTTPStatus.BAD_REQUEST, "there is no such size")
-        made = await _done(lambda: self._desk.picture(position, side))
-        if not made.webp:
-            _no(HTTPStatus.UNPROCESSABLE_ENTITY, made.why)
-        headers = {"Cache-Control": "private, max-age=3600"}
-        return Response(made.webp, media_type="image/webp", headers=headers)
+        return await picture(request, lambda side: self._desk.picture(position, side))
 
     async def decide(self, request: Request) -> Response:
         self._check(request)
-        body = await _body(request)
-        try:
-            asked = msgspec.json.decode(body, type=Decide)
-        except MISFITS as error:
-            _no(HTTPStatus.BAD_REQUEST, f"not a decision: {error}")
+        asked = await body(request, Decide)
         if len(asked.decisions) > MAX_ROWS:
-            _no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
+            no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
         labels = dict[int, str | None]()
         for row, label in asked.decisions:
             labels.pop(_position(self._desk, row), None)  # the last one decides, also its order
             labels[row] = label
-        return await _json(lambda: _decided(self._desk, labels))
+        return await json(lambda: _decided(self._desk, labels))
 
     def _check(self, request: Request) -> None:
         if request.query_params.get("review") != self._desk.review:
-            _no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag review`; reload it")
+            no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag review`; reload it")
 
 
 def _decided(desk: Desk, labels: Mapping[int, str | None]) -> DecisionReply:
@@ -128,52 +108,8 @@ def _decided(desk: Desk, labels: Mapping[int, str | None]) -> DecisionReply:
     return DecisionReply(desk.decisions.labels, desk.totals(), refused, copies)
 
 
-async def _json(work: Callable[[], Any]) -> Response:
-    """The JSON of what `work` returns."""
-    return Response(msgspec.json.encode(await _done(work)), media_type="application/json")
-
-
-async def _done(work: Callable[[], T]) -> T:
-    """What `work` returns, which may read files."""
-    try:
-        return await run_in_threadpool(work)
-    except UsageError as error:
-        _no(HTTPStatus.BAD_REQUEST, str(error))
-    except HangtagError as error:
-        _no(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-
-
-async def _body(request: Request) -> bytes:
-    """The body, as long as it is small: the announced length may be wrong."""
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                _no(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
-    except ClientDisconnect:  # a traceback at the terminal would be of no use
-        _no(HTTPStatus.BAD_REQUEST, "the body ended early")
-    return bytes(body)
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        _no(HTTPStatus.BAD_REQUEST, "not a number")
-    return int(text)
-
-
 def _position(desk: Desk, given: str | int) -> int:
-    number = _number(given) if isinstance(given, str) else given
-    if not 0 <= number < len(desk.answers):
-        _no(HTTPStatus.NOT_FOUND, "there is no such row")
-    return number
-
-
-def _no(status: HTTPStatus, why: str) -> NoReturn:
-    raise HTTPException(status, why)
-
-
-async def _explain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    body = msgspec.json.encode({"error": error.detail})
-    return Response(body, error.status_code, media_type="application/json")
+    position = number(given) if isinstance(given, str) else given
+    if not 0 <= position < len(desk.answers):
+        no(HTTPStatus.NOT_FOUND, "there is no such row")
+    return position

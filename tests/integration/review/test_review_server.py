@@ -19,7 +19,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from producer.review.connections import MAX_ADMITTED
+from producer.local_page.connections import MAX_ADMITTED
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import in_force

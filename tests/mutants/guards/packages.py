@@ -30,7 +30,7 @@ class Package(NamedTuple):
 
 PACKAGES = {
     "review": Package(
-        ("producer/review/*.py",),
+        ("producer/review/*.py", "producer/local_page/*.py"),
         ("tests/unit/review",),
         2,
         ("tests/integration/review/test_review_server.py",),

@@ -13,12 +13,12 @@ import msgspec
 import pytest
 from starlette.types import Message
 
+from producer.local_page.guard import MAX_BODY_BYTES
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
-from producer.review.guard import MAX_BODY_BYTES
 from producer.review.web_app import MAX_ROWS, make
 from producer.sources.job_sources import JobSources
 from shared.labels import correction_log

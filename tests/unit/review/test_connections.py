@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer.review.connections import (
+from producer.local_page.connections import (
     EARLIEST_CHECK,
     LAST_CHECK,
     MAX_WAITING,
@@ -87,7 +87,7 @@ def test_of_too_many_without_the_cookie_the_oldest_are_closed(crowd: Crowd) -> N
 def test_checks_go_on_as_long_as_a_connection_waits(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.review.connections.CHECK_S", 0.0)
+    monkeypatch.setattr("producer.local_page.connections.CHECK_S", 0.0)
 
     async def until_closed(number: int) -> None:
         async with asyncio.timeout(10):

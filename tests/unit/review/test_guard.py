@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from producer.review import connections as limits
-from producer.review import guard as guards
-from producer.review.connections import Connections
-from producer.review.guard import HOST, Guard
+from producer.local_page import connections as limits
+from producer.local_page import guard as guards
+from producer.local_page.connections import Connections
+from producer.local_page.guard import HOST, Guard
 
 PORT = 8765
 
@@ -61,7 +61,7 @@ def connections() -> Connections:
 
 @pytest.fixture
 def guard(connections: Connections) -> Guard:
-    return Guard(page, PORT, connections)
+    return Guard(page, PORT, connections, "hangtag review")
 
 
 def test_the_printed_link_opens_the_page_any_number_of_times(guard: Guard) -> None:

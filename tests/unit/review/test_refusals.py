@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from producer.review.connections import Connections
-from producer.review.guard import HOST, MAX_BODY_BYTES, Guard
+from producer.local_page.connections import Connections
+from producer.local_page.guard import HOST, MAX_BODY_BYTES, Guard
 
 PORT = 8765
 OWN = f"{HOST}:{PORT}"
@@ -55,7 +55,7 @@ def request(method: str = "GET", query: str = "", **headers: str) -> Scope:
 
 @pytest.fixture
 def guard() -> Guard:
-    return Guard(page, PORT, Connections())
+    return Guard(page, PORT, Connections(), "hangtag review")
 
 
 @pytest.fixture

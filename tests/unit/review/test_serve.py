@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from producer.local_page.serving import listening
 from producer.locations.row_files import RowFiles
 from producer.review import next_steps
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
-from producer.review.server import _listening, serve
+from producer.review.server import serve
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
@@ -53,7 +54,7 @@ def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) ->
 
 
 def test_the_page_has_one_address_of_this_machine_only() -> None:
-    with _listening(0) as listener:
+    with listening(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
 
 

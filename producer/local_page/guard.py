@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.review.connections import Connections
+from producer.local_page.connections import Connections
 
 HOST = "127.0.0.1"
 #: More than a thousand row numbers.
@@ -25,11 +25,11 @@ MAX_BODY_BYTES = 64 << 10
 _TOKEN_BYTES = 32
 #: After this time a link for one use is void. It is enough for a slow browser to start.
 ONE_USE_S = 60.0
-_OPEN = "open the link that `hangtag review` has printed"
+_OPEN = "open the link that `{command}` has printed"
 _USED = (
-    "this link opens the page once, within a minute; open the one that `hangtag review` has "
+    "this link opens the page once, within a minute; open the one that `{command}` has "
     "printed. If no page has opened here, another user of this machine may have used the link: "
-    "end `hangtag review`, and start it without --open"
+    "end `{command}`, and start it without --open"
 )
 _HEADERS = {
     "Content-Security-Policy": (
@@ -45,16 +45,17 @@ _HEADERS = {
 
 
 class Guard:
-    """Wraps an application: refuses requests that are not from its own pages."""
+    """Wraps the application of a command: refuses requests that are not from its own pages."""
 
-    def __init__(self, app: ASGIApp, port: int, connections: Connections) -> None:
+    def __init__(self, app: ASGIApp, port: int, connections: Connections, command: str) -> None:
         self._app, self._port, self._connections = app, port, connections
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         # None until it is made, so that no token equals it.
         self._one_use: str | None = None
         self._one_use_until = 0.0
         # Cookies are shared by all ports of a host.
-        self._cookie = f"hangtag-review-{port}"
+        self._cookie = f"{command.replace(' ', '-')}-{port}"
+        self._command = command
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
 
     @property
@@ -106,7 +107,8 @@ class Guard:
             return None if self._connections.admit(request.client) else _busy()
         token = request.query_params.get("token")
         if request.method != "GET" or not (_equal(token, self._token) or self._is_first_use(token)):
-            return _refused(_USED if _equal(token, self._one_use) else _OPEN)
+            why = _USED if _equal(token, self._one_use) else _OPEN
+            return _refused(why.format(command=self._command))
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
         return response
@@ -142,7 +144,7 @@ def _length(headers: Headers) -> int:
 
 
 def _busy() -> Response:
-    body = {"error": "too many connections at once; close other pages of this review"}
+    body = {"error": "too many connections at once; close other pages of this server"}
     headers = {"Connection": "close"}
     return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE, headers)
 

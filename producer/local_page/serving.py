@@ -1,0 +1,91 @@
+"""Runs the server of a page until Ctrl-C."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import resource
+import socket
+import threading
+import webbrowser
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from shared import installation
+from shared.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from producer.local_page.connections import Connections
+    from producer.local_page.guard import Guard
+
+#: What the server needs: the extra `review`.
+PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn"}
+#: Open connections and files of the server, as far as the system allows.
+MAX_FILES = 1 << 14
+_SHUTDOWN_S = 3
+
+
+def check_installed(what: str) -> None:
+    """Raises SetupError if a package is missing; `what` cannot be served then."""
+    if lack := installation.missing(PACKAGES, "review"):
+        raise SetupError(f"{what} cannot be served: {lack}")
+
+
+def run(guard: Guard, listener: socket.socket, connections: Connections) -> None:
+    """Serve until Ctrl-C."""
+    import uvicorn
+
+    from producer.local_page.connections import watched
+
+    # Thousands of connections may come at once: those beyond the limit are accepted and refused.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MAX_FILES)), hard))
+    logging.getLogger("asyncio").addFilter(_is_no_full_queue)
+    config = uvicorn.Config(
+        guard,
+        log_level=logging.ERROR,  # below it a line for each refused request
+        access_log=False,
+        http=watched(connections),
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+        server_header=False,
+    )
+    with suppress(KeyboardInterrupt):  # the usual end; raised again by uvicorn
+        uvicorn.Server(config).run([listener])
+
+
+def _is_no_full_queue(record: logging.LogRecord) -> bool:
+    """Whether a record is not one of the many that say that no file can be opened for a
+    connection: it waits, and is accepted later."""
+    return not record.getMessage().startswith("socket.accept() out of system resource")
+
+
+def listening(port: int) -> socket.socket:
+    """A socket of this machine; `port` 0: a free one. Raises UsageError: the port is taken."""
+    from producer.local_page.guard import HOST
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()  # before the link is printed
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"port {port} cannot be used ({error.strerror}); choose another, or leave --port out"
+        ) from error
+    return listener
+
+
+def open_in_browser(link: str) -> None:
+    """Open the page. A browser in a terminal ends with it, and it must be served meanwhile."""
+    threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+
+def user() -> str:
+    """The name of this user, for decisions; empty if there is none, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

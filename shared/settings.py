@@ -25,6 +25,7 @@ class Settings(Timings, frozen=True):
     redis_key: str = ""  #: PEM file: key of the client certificate
     redis_insecure: str = ""  #: 1: allow a missing password or an unverified certificate
     log_json: str = ""  #: 1: workers, trainer, metrics and supervisor log JSON (docs/monitoring.md)
+    local_addresses: str = ""  #: 1: web addresses may lead to this machine (docs/remote-images.md)
     celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
     model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
@@ -76,6 +77,15 @@ class Settings(Timings, frozen=True):
             SetupError: the setting is neither 1 nor 0.
         """
         return _is_on("LOG_JSON", self.log_json)
+
+    @property
+    def allows_local_addresses(self) -> bool:
+        """Whether web addresses of images may lead to this machine and its link.
+
+        Raises:
+            SetupError: the setting is neither 1 nor 0.
+        """
+        return _is_on("LOCAL_ADDRESSES", self.local_addresses)
 
     @property
     def store_path(self) -> Path:

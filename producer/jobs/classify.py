@@ -98,7 +98,7 @@ def classify(
             _check_sources(options if restart else with_known_files(options), settings, waits)
         with (
             closing(_opened(options, restart, display, stdin, events, waits)) as job,
-            row_files.of_table(job.output, job.options, waits) as files,
+            row_files.of_table(job.output, job.options, waits, job.listed) as files,
         ):
             _report_reopened(job, events)
             _check_start(job, files.sources, retry_failed, waits)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedRandom
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -37,7 +38,7 @@ from producer.rendering.display_options import (
 )
 from producer.sources.job_sources import as_started
 from producer.sources.lists.piped_list import forget as forget_list
-from producer.sources.lists.piped_list import is_empty, is_grown, record
+from producer.sources.lists.piped_list import is_empty, is_grown, record, without_secrets
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
@@ -79,6 +80,8 @@ class Job:
         #: Whether the journal still has an earlier job, which `start` replaces.
         self._earlier = restart and self.journal.has_job
         self._pinned: Pinned | None = None
+        #: The list from standard input, if its record lacks the secrets of addresses.
+        self.listed: IO[bytes] | None = None
         #: Recorded lists that are removed at the end, unless the journal names them.
         self._lists = {self._recorded_list() if restart else ""}
         try:
@@ -149,9 +152,12 @@ class Job:
             UsageError: it has not the lines that the job was started with, first.
             SetupError: it cannot be written.
         """
-        if self.has_started and (is_empty(listed) or not is_grown(listed, self.options)):
-            return
-        suffix = record(listed, str(self.output))
+        with without_secrets(listed, self.options) as public:
+            if public is not listed:
+                self.listed = open(os.dup(listed.fileno()), "rb")  # noqa: SIM115  as this job
+            if self.has_started and (is_empty(public) or not is_grown(public, self.options)):
+                return
+            suffix = record(public, str(self.output))
         self._lists |= {suffix, self.options.list_suffix}
         self.options = msgspec.structs.replace(self.options, list_suffix=suffix)
         if self.has_started:
@@ -225,6 +231,8 @@ class Job:
         """Close the journal; remove that of a job that never started, and a table that has not all
         of its rows."""
         self.table.growing.give_up()
+        if self.listed is not None:
+            self.listed.close()
         for suffix in self._lists - {""}:
             if suffix != self._recorded_list():
                 forget_list(str(self.output), suffix)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
@@ -91,9 +92,18 @@ class RowFiles:
 
 
 @contextmanager
-def of_table(table: Path, options: JobOptions, waits: Waits | None = None) -> Iterator[RowFiles]:
-    """The images of the job of a table. Raises SetupError: a log is damaged."""
-    with MovedFiles([table], table) as moved, closing(JobSources(options, waits)) as sources:
+def of_table(
+    table: Path,
+    options: JobOptions,
+    waits: Waits | None = None,
+    listed: IO[bytes] | None = None,
+) -> Iterator[RowFiles]:
+    """The images of the job of a table. `listed` is its list, if its record lacks the secrets of
+    addresses. Raises SetupError: a log is damaged."""
+    with (
+        MovedFiles([table], table) as moved,
+        closing(JobSources(options, waits, listed)) as sources,
+    ):
         yield RowFiles(sources, moved)
 
 

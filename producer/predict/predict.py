@@ -59,8 +59,8 @@ def predict(
     events = events or Events()
     roots = tuple(_current(images, events))
     options = JobOptions(roots, os.getcwdb(), NAME, model=model, probabilities=True)
-    sources = JobSources(options)
-    _check(sources, truth)
+    with closing(JobSources(options)) as sources:
+        _check(sources, truth)
     with (
         tempfile.TemporaryDirectory(prefix="hangtag-") as folder,
         closing(Journal(Path(folder) / "journal")) as journal,
@@ -86,9 +86,9 @@ def _classified(job: _TemporaryJob, attempt: Attempt, truth: Sequence[str]) -> l
     with closing(Connector(attempt, job).queue()) as queue:
         try:
             _check_truth(truth, job.pinned.card)
-            files = RowFiles(JobSources(job.options, attempt.waits))
-            opened = OpenJob(job.pinned, job.journal, queue, files)
-            _run(DispatchLoop(attempt, opened))
+            with closing(JobSources(job.options, attempt.waits)) as sources:
+                opened = OpenJob(job.pinned, job.journal, queue, RowFiles(sources))
+                _run(DispatchLoop(attempt, opened))
         finally:
             attempt.waits.close()
             queue.finish()

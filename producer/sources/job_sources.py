@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
+from typing import IO
 
 from producer.inputs.job_options import JobOptions, with_known_roots
 from producer.sources.lists.path_list import check_list, kinds_in_list
@@ -28,8 +29,15 @@ class JobSources:
     Which arguments are files, patterns, archives and addresses is known before any is read: a
     folder that vanishes, like that of an unplugged disk, is an error, and no missing file."""
 
-    def __init__(self, options: JobOptions, waits: Waits | None = None) -> None:
-        """Nothing is opened yet."""
+    def __init__(
+        self,
+        options: JobOptions,
+        waits: Waits | None = None,
+        listed: IO[bytes] | None = None,
+    ) -> None:
+        """Nothing is opened yet. `listed` is the job's list, if its record lacks the secrets of
+        addresses."""
+        self._listed = listed
         self._is_new = options.file_roots is None
         self.options = as_started(options)
         self._waits = waits or unstoppable()
@@ -143,6 +151,7 @@ class JobSources:
         if number not in self._others:
             load = loaded(self.options.kinds[number])
             self._others[number] = load(typed, self.options, self._waits)
+            self._others[number].listed = self._listed
         return self._others[number]
 
 

@@ -14,10 +14,7 @@ from shared.messages.files import printable
 _HERE = "{}"
 #: What copies the files of an address into a folder.
 _COPIES = {
-    "s3": ("aws", "s3", "sync", _HERE, "photos"),
     "gs": ("gcloud", "storage", "cp", "--recursive", _HERE, "photos"),
-    "http": ("wget", "-P", "photos", _HERE),
-    "https": ("wget", "-P", "photos", _HERE),
 }
 #: What unpacks an archive into a folder, by its ending.
 _UNPACKS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
@@ -28,6 +28,8 @@ class Source(ABC):
     is_sorted = True
     #: The number of names that it is to have before they are read; 0: it does not read ahead.
     ahead = 0
+    #: The job's list, if its record lacks the secrets of addresses.
+    listed: IO[bytes] | None = None
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         """`typed` is the argument; empty: the addresses of the job's list. Nothing is opened yet.
@@ -102,6 +104,9 @@ class Source(ABC):
         """Whether `read` would return at once after a wait of this time at most. A job that reads
         ahead does something else meanwhile."""
         return True
+
+    def announce_stamps(self, names: Sequence[bytes]) -> None:  # noqa: B027  as `announce`
+        """The same of names of which only the stamps are read."""
 
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that this line of a list names, without secrets. Two lines have two

@@ -37,7 +37,36 @@ class SourceRow(NamedTuple):
     extra: str = ""
 
 
-_ROWS: tuple[SourceRow, ...] = ()
+def _objects() -> type[Source]:
+    from producer.sources.remote.object_store_source import ObjectStoreSource
+
+    return ObjectStoreSource
+
+
+def _web() -> type[Source]:
+    from producer.sources.remote.web_source import WebSource
+
+    return WebSource
+
+
+_ROWS: tuple[SourceRow, ...] = (
+    SourceRow(
+        "s3",
+        _objects,
+        schemes=("s3",),
+        in_lists=True,
+        packages=installation.OBJECT_STORE_PACKAGES,
+        extra="remote",
+    ),
+    SourceRow(
+        "https",
+        _web,
+        schemes=("https", "http"),
+        in_lists=True,
+        packages=installation.WEB_PACKAGES,
+        extra="remote",
+    ),
+)
 SOURCES = {row.name: row for row in _ROWS}
 
 

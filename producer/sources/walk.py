@@ -7,6 +7,7 @@ after it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from producer.inputs import skipped
@@ -56,12 +57,26 @@ class Walk:
     def stamps(self) -> Iterator[tuple[int, bytes, Stamp]]:
         """Every image with its stamp. Raises as `paths`."""
         if self._sources.options.list_file:
-            for number, name in self._lines(-1):
+            for number, name in self._announced(self._lines(-1)):
                 yield number, name, self._sources.of(name).stamp(name)
             return
         for number in range(len(self._sources.options.roots)):
             for name, stamp in self._sources.argument(number).stamps(b"", self):
                 yield number, name, stamp
+
+    def _announced(self, places: Iterator[WalkPosition]) -> Iterator[WalkPosition]:
+        """The places; a source that reads ahead has the names of those that follow."""
+        ahead = self._sources.ahead
+        if not ahead:
+            yield from places
+            return
+        upcoming = deque[WalkPosition]()
+        for place in places:
+            self._sources.of(place[1]).announce_stamps((place[1],))
+            upcoming.append(place)
+            if len(upcoming) > ahead:
+                yield upcoming.popleft()
+        yield from upcoming
 
     def skip(self, reason: str) -> None:
         """Count an entry that is no row."""

@@ -26,7 +26,7 @@ _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def numbered_paths(options: JobOptions) -> Iterator[tuple[int, bytes]]:
     """Every path of the job's list with the number of its line or name; empty ones are none."""
     with regular_file.open_file(list_path(options)) as file:
-        for number, path in enumerate(_names(file) if options.list0 else _lines(file)):
+        for number, path in enumerate(lines_of(file, options)):
             if path:
                 yield number, path
 
@@ -97,6 +97,11 @@ def separator(options: JobOptions) -> bytes:
     return _NUL if options.list0 else _LINE_END
 
 
+def lines_of(file: IO[bytes], options: JobOptions) -> Iterator[bytes]:
+    """The lines or names of a list, also empty ones."""
+    return _names(file) if options.list0 else _lines(file)
+
+
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     return (line.rstrip(b"\r\n") for line in file)
 
@@ -145,7 +150,7 @@ def _check_names(file: IO[bytes], where: str) -> bool:
 
 def _check_addresses(file: IO[bytes], options: JobOptions) -> None:
     files = FileReader(options.cwd)
-    for line in _names(file) if options.list0 else _lines(file):
+    for line in lines_of(file, options):
         path = files.local_path(line)
         if is_address(line, path) and kind_of_line(line, path) == LOCAL:
             raise UsageError(f"{list_name(options)}: {address_line(line)}")

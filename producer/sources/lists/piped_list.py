@@ -1,6 +1,9 @@
 """A list of paths from standard input: it is recorded beside the journal of its job, since it is
 read more than once, and a resumed job needs it again.
 
+The queries and passwords of addresses may be secrets, so the record has none. The list itself, in a
+file without a name, ends with the process that received it.
+
 The record's name has a digest of its content, and the options in the journal name it. So a process
 that is killed between the two leaves the list that the journal knows.
 """
@@ -18,7 +21,14 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.lists.path_list import check_names, list_name, list_path, separator
+from producer.sources.lists.path_list import (
+    check_names,
+    lines_of,
+    list_name,
+    list_path,
+    separator,
+)
+from producer.sources.remote.address import has_secret, is_web, recorded
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
@@ -64,6 +74,33 @@ def _blocks(stream: BinaryIO, waits: Waits) -> Iterator[bytes]:
         if not block:
             return
         yield block
+
+
+@contextmanager
+def without_secrets(file: BufferedRandom, options: JobOptions) -> Iterator[BufferedRandom]:
+    """A list as it is recorded; the same file if it has no secrets. Raises SetupError."""
+    file.seek(0)
+    if not any(has_secret(line) for line in lines_of(file, options) if is_web(line)):
+        yield file
+        return
+    file.seek(0)
+    folder = Path(options.output).parent
+    with atomic_file.writing(folder, _REMEDY):
+        public = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed below
+    with public:
+        with atomic_file.writing(folder, _REMEDY):
+            for line in lines_of(file, options):
+                public.write(recorded(line) + separator(options))
+            _shorten(public, file)
+        yield public
+
+
+def _shorten(public: BufferedRandom, file: BufferedRandom) -> None:
+    """Leave out the last line end, unless the list has it."""
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) not in (b"\n", b"\0"):
+        public.seek(-1, os.SEEK_END)
+        public.truncate()
 
 
 def is_empty(file: BufferedRandom) -> bool:

@@ -39,7 +39,7 @@ class FolderWalk:
     ) -> None:
         """Without `part_of` everything below the folder belongs to it."""
         self._files, self._walk, self._part_of = files, walk, part_of
-        self._wanted, self._own = _matcher(options.globs), OwnFiles(options.output)
+        self._wanted, self._own = matcher(options.globs), OwnFiles(options.output)
         self._has_globs = bool(options.globs)
         self._below = 0  # length of the folder in a path
 
@@ -128,7 +128,7 @@ def listed(root: bytes) -> Iterator[None]:
         ) from error
 
 
-def _matcher(globs: Collection[str]) -> Callable[[bytes], bool]:
+def matcher(globs: Collection[str]) -> Callable[[bytes], bool]:
     """A predicate on a path relative to the typed folder. A pattern without a slash is compared
     with the name alone."""
     if not globs:

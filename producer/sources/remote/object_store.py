@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from typing import Any
 
 from producer.sources.remote.contents import judged
@@ -43,6 +42,7 @@ class Objects:
         self.client = ObjectClient(**store)
         self._max_bytes, self._check = max_bytes, check
         self._ahead = RequestsAhead(self._fetch, check)
+        self._heads = RequestsAhead(self._fetch_head, check)
 
     def announce(self, names: Sequence[bytes]) -> None:
         self._ahead.announce(names)
@@ -58,14 +58,12 @@ class Objects:
         """
         return self._ahead.read(name)
 
-    def stamp(self, name: bytes) -> Stamp:
-        """The stamp that `read` would return; NO_STAMP of a missing object. Raises SetupError."""
-        try:
-            bucket, key = split(name)
-            size, tag, _ = self.client.head(bucket, key)
-            return tag_stamp(size, tag)
-        except (Missing, Denied):
-            return NO_STAMP
+    def announce_stamps(self, names: Sequence[bytes]) -> None:
+        self._heads.announce(names)
+
+    def head(self, name: bytes) -> Read:
+        """As `read`, without the bytes."""
+        return self._heads.read(name)
 
     def entries(self, root: bytes, after: bytes = b"") -> Iterator[tuple[bytes, Stamp]]:
         """The names and stamps of the objects below an address, after a name. Raises SetupError."""
@@ -77,22 +75,34 @@ class Objects:
     def close(self) -> None:
         self.client.close()
         self._ahead.close()
+        self._heads.close()
 
     def _fetch(self, name: bytes, hold: Hold) -> Read:
-        bucket, key = split(name)
-        with suppress(Missing):
-            try:
-                return self._opened(name, bucket, key, hold)
-            except Denied:
-                return Status.UNREADABLE, NO_STAMP
-            except CancelledError:
-                raise Closed from None
-        return Status.MISSING, NO_STAMP
+        return _answered(lambda: self._opened(name, hold))
 
-    def _opened(self, name: bytes, bucket: str, key: str, hold: Hold) -> Read:
+    def _fetch_head(self, name: bytes, hold: Hold) -> Read:
+        def head() -> Read:
+            size, tag, _ = self.client.head(*split(name))
+            return b"", tag_stamp(size, tag)
+
+        return _answered(head)
+
+    def _opened(self, name: bytes, hold: Hold) -> Read:
+        bucket, key = split(name)
         opened = self.client.open(bucket, key)
         stamp = tag_stamp(opened.size, opened.tag)
         if opened.size > self._max_bytes:
             return Status.TOO_LARGE, stamp
         hold(opened.size)
         return judged(name, self.client.body(bucket, opened)), stamp
+
+
+def _answered(act: Callable[[], Read]) -> Read:
+    try:
+        return act()
+    except Missing:
+        return Status.MISSING, NO_STAMP
+    except Denied:
+        return Status.UNREADABLE, NO_STAMP
+    except CancelledError:
+        raise Closed from None

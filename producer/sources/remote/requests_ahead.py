@@ -17,8 +17,6 @@ from shared.messages.files import Stamp
 THREADS = 32
 #: The bytes of images that wait for their reader, beyond one image that it waits for.
 MAX_BYTES = 32 << 20
-#: Names of which requests may have started, at 200 bytes each beside the images.
-AHEAD_MAX = 256
 #: The time between two checks whether the work is to end.
 _CHECK_S = 0.02
 _JOIN_S = 1.0
@@ -35,10 +33,10 @@ class Closed(Exception):
 
 
 class _Request:
+    __slots__ = ("answer", "error", "held_bytes", "is_awaited", "name")
+
     def __init__(self, name: bytes) -> None:
-        self.name = name
-        self.is_awaited = False
-        self.held_bytes = 0
+        self.name, self.held_bytes, self.is_awaited = name, 0, False
         self.answer: Read | None = None
         self.error: BaseException | None = None
 
@@ -71,12 +69,9 @@ class RequestsAhead:
         self._closed = False
 
     def announce(self, names: Iterable[bytes]) -> None:
-        """Request these, in this order, unless they are requested. More than AHEAD_MAX are left
-        for a later call."""
+        """Request these, in this order, unless they are requested."""
         with self._lock:
             for name in names:
-                if self._closed or len(self._requests) >= AHEAD_MAX:
-                    return
                 if name not in self._requests:
                     request = self._requests[name] = _Request(name)
                     self._queue.append(request)

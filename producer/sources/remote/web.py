@@ -55,9 +55,9 @@ class Web:
         """
         return self._ahead.read(name)
 
-    def stamp(self, name: bytes) -> Stamp:
-        """The stamp that `read` would return; NO_STAMP without bytes. Raises SetupError."""
-        return self._heads.read(name)[1]
+    def head(self, name: bytes) -> Read:
+        """As `read`, without the bytes."""
+        return self._heads.read(name)
 
     def close(self) -> None:
         self._client.close()
@@ -78,7 +78,10 @@ class Web:
     def _answer(
         self, name: bytes, act: Callable[[Response], Read], headers: dict[bytes, bytes]
     ) -> Read:
-        address = parsed(self._address_of(name))
+        try:
+            address = parsed(self._address_of(name))
+        except ValueError:
+            return Status.UNREADABLE, NO_STAMP
         with self._servers.asked(address.host) as server:
             try:
                 read = self._client.get(address, act, headers, 1 if server.is_silent else ATTEMPTS)

@@ -77,14 +77,14 @@ def test_the_stamps_of_a_listing_are_those_of_the_objects_and_change_with_them(
     bucket.put({"a.jpg": b"one", "b.jpg": b"two"})
     listed = dict(objects.entries(f"{bucket.url}/".encode()))
     for name, stamp in listed.items():
-        assert objects.read(name)[1] == objects.stamp(name) == stamp
+        assert objects.read(name)[1] == objects.head(name)[1] == stamp
     bucket.put({"a.jpg": b"six"})  # of the same size
     name = f"{bucket.url}/a.jpg".encode()
     assert objects.read(name)[1] != listed[name]
     bucket.delete("b.jpg")
     gone = f"{bucket.url}/b.jpg".encode()
     assert objects.read(gone) == (Status.MISSING, NO_STAMP)
-    assert objects.stamp(gone) == NO_STAMP
+    assert objects.head(gone) == (Status.MISSING, NO_STAMP)
 
 
 def test_an_object_above_the_limit_and_one_of_an_undecoded_kind_are_rows_with_a_reason(

@@ -83,11 +83,11 @@ def test_a_stamp_is_that_of_the_image_without_reading_it_whole(
     site.has_tags = has_tags
     site.files = {"a.jpg": bytes(500_000), "empty.jpg": b""}
     for name in names(site):
-        assert images.stamp(name) == images.read(name)[1] != NO_STAMP
-    assert images.stamp(f"{site.url}/gone.jpg".encode()) == NO_STAMP
-    before = images.stamp(names(site)[0])
+        assert images.head(name)[1] == images.read(name)[1] != NO_STAMP
+    assert images.head(f"{site.url}/gone.jpg".encode()) == (Status.MISSING, NO_STAMP)
+    before = images.head(names(site)[0])[1]
     site.files["a.jpg"] = b"\1" * 500_000 if has_tags else bytes(500_001)
-    assert images.stamp(names(site)[0]) != before
+    assert images.head(names(site)[0])[1] != before
 
 
 def test_what_cannot_be_read_is_a_row_with_its_reason(site: ImageSite) -> None:

@@ -183,8 +183,8 @@ SIGNED = "https://me:secret@host.example/a/b.jpg?X-Amz-Signature=secret#secret"
     [
         ("photos.zip", "photos.zip is an archive", "unzip photos.zip -d photos"),
         ("my photos.TAR.GZ", "my photos.TAR.GZ is an", "tar -xf 'my photos.TAR.GZ' -C 'my photos'"),
-        ("s3://bucket/a b", "s3://bucket/a b is an address", "sync 's3://bucket/a b' photos"),
-        (SIGNED, "https://host.example/a/b.jpg is an address", "wget -P photos https://host"),
+        ("gs://bucket/a b", "gs://bucket/a b is an address", "'gs://bucket/a b' photos"),
+        (SIGNED, "https://host.example/a/b.jpg has a query or a password", "with --list"),
         ("ftp://me:secret@host/x?*", "ftp://host/x is an address", "copy them into a folder"),
     ],
 )
@@ -206,9 +206,9 @@ def test_a_list_with_an_address_is_refused_and_files_with_such_names_are_not(
     here: Path, option: str
 ) -> None:
     end = "\0" if option == "--list0" else "\n"
-    (here / "list").write_text(f"photos/1.png{end}{SIGNED}{end}")
+    (here / "list").write_text(f"photos/1.png{end}{SIGNED.replace('https', 'ftp')}{end}")
     line = complaint(run("classify", option, "list", "-o", "out.csv"), Exit.USAGE)
-    assert line.startswith("hangtag: list: https://host.example/a/b.jpg is an address")
+    assert line.startswith("hangtag: list: ftp://host.example/a/b.jpg is an address")
     assert "secret" not in line
     (here / "s3:/bucket").mkdir(parents=True)
     (here / "s3:/bucket/1.png").touch()

@@ -176,6 +176,8 @@ ALONE = {
     "worker/requests/shutdown.py:send": "a byte to this process itself",
     "worker/requests/long_work.py:__init__": "a temporary file without a name",
     "producer/sources/lists/piped_list.py:received": "a temporary file without a name",
+    "producer/sources/lists/piped_list.py:without_secrets": "a temporary file without a name",
+    "producer/sources/lists/piped_list.py:_shorten": "a temporary file without a name",
     "producer/requests/check_class_folders.py:_verdict": "a process that changes nothing",
     "worker/check_class_folders.py:main": "a verdict on a pipe",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",

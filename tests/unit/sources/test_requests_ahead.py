@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from producer.sources.remote.requests_ahead import AHEAD_MAX, Hold, Read, RequestsAhead
+from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from shared.errors import Stopped
 
 NAMES = [b"%03d" % n for n in range(60)]
@@ -103,23 +103,20 @@ def test_a_reader_that_is_to_stop_does_not_wait_for_a_silent_server() -> None:
     ahead.close()
 
 
-def test_names_ahead_are_bounded() -> None:
+def test_each_name_is_requested_once_however_many_are_announced() -> None:
     asked: list[bytes] = []
-    go_on = threading.Event()
 
     def fetch(name: bytes, hold: Hold) -> Read:
         asked.append(name)
-        go_on.wait()
+        hold(10)
         return name, (1, 0)
 
-    ahead = RequestsAhead(fetch, threads=4)
-    many = [b"%05d" % n for n in range(3 * AHEAD_MAX)]
-    ahead.announce(many)
-    assert len(ahead._requests) == AHEAD_MAX
-    go_on.set()
-    for start in range(0, len(many), 100):
-        ahead.announce(many[start : start + 200])
-        for name in many[start : start + 100]:
+    ahead = RequestsAhead(fetch, threads=4, max_bytes=100)
+    many = [b"%05d" % n for n in range(3000)]
+    for start in range(0, len(many), 1000):
+        ahead.announce(many[start : start + 1000])
+        ahead.announce(many[start + 500 :])
+        for name in many[start : start + 1000]:
             assert ahead.read(name)[0] == name
-    assert sorted(asked) == many  # each once
+    assert sorted(asked) == many
     ahead.close()

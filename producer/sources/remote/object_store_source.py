@@ -1,0 +1,112 @@
+"""The source of `s3://bucket/prefix`, of a single object, and of the objects in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from producer.inputs import skipped
+from producer.sources.local.folder_walk import matcher
+from producer.sources.remote.object_store import SCHEME, Objects, split
+from producer.sources.source import Source
+from shared.errors import UsageError
+from shared.image_status import Status
+from shared.messages.files import NO_STAMP, Stamp, printable
+
+if TYPE_CHECKING:
+    from producer.inputs.job_options import JobOptions
+    from producer.sources.walk import Walk
+    from shared.stop import Waits
+
+#: Names that are requested ahead, within a bound of bytes.
+AHEAD_NAMES = 128
+
+
+class ObjectStoreSource(Source):
+    """Objects of S3 servers."""
+
+    ahead = AHEAD_NAMES
+
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+        super().__init__(typed, options, waits)
+        self._opened: Objects | None = None
+        self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
+
+    def check(self, is_new: bool) -> None:
+        bucket, key = split(self.typed)
+        try:
+            key.encode()
+        except UnicodeError:
+            bucket = ""
+        if not bucket or "?" in bucket or "#" in bucket or "@" in bucket:
+            raise UsageError(
+                f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
+            )
+        # Whatever is wrong with the bucket or the credentials is reported before work starts.
+        if self._one() == NO_STAMP:
+            next(self._objects.entries(self._folder), None)
+
+    def holds(self, name: bytes) -> bool:
+        if not self.typed:
+            return name.startswith(SCHEME)
+        return name == self.typed or name.startswith(self._folder)
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        return (name for name, _ in self.stamps(after, walk))
+
+    def stamps(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Stamp]]:
+        stamp = self._one()
+        if stamp != NO_STAMP:
+            if self.typed > after:
+                yield self.typed, stamp
+            return
+        folder, wanted = self._folder, matcher(self.options.globs)
+        for name, stamp in self._objects.entries(folder, after):
+            below = name[len(folder) :]
+            if below.startswith(b".") or b"/." in below:
+                walk.skip(skipped.HIDDEN)
+            elif wanted(below):
+                yield name, stamp
+            else:
+                walk.skip(skipped.ending(name.rpartition(b"/")[2], walk.skipped))
+
+    def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
+        return self._objects.read(name)
+
+    def stamp(self, name: bytes) -> Stamp:
+        return self._objects.head(name)[1]
+
+    def is_missing(self, name: bytes) -> bool:
+        return self._objects.head(name)[0] is Status.MISSING
+
+    def announce(self, names: Sequence[bytes]) -> None:
+        self._objects.announce(names)
+
+    def is_ready(self, name: bytes, seconds: float) -> bool:
+        return self._objects.is_ready(name, seconds)
+
+    def announce_stamps(self, names: Sequence[bytes]) -> None:
+        self._objects.announce_stamps(names)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def _folder(self) -> bytes:
+        """The address of what is below a prefix, with its slash."""
+        return self.typed.rstrip(b"/") + b"/"
+
+    def _one(self) -> Stamp:
+        """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""
+        if self._stamp_of_one is None:
+            is_prefix = self.typed.endswith(b"/") or not split(self.typed)[1]
+            self._stamp_of_one = NO_STAMP if is_prefix else self._objects.head(self.typed)[1]
+        return self._stamp_of_one
+
+    @property
+    def _objects(self) -> Objects:
+        if self._opened is None:
+            self._opened = Objects(self.options.max_file_bytes, self.waits.check)
+        return self._opened

@@ -1,0 +1,307 @@
+"""Whole jobs over buckets and web addresses: the table of the folder, whatever fails on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Exit
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.processes.in_process import run
+from tests.support.servers.fault_proxy import Fault, FaultProxy, fault_proxy, some_fail
+from tests.support.servers.image_site import ImageSite
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.s3_server import Bucket
+
+IMAGES = 120
+FAULTS = (
+    Fault(drops=True),
+    Fault(delay_s=0.05),
+    Fault(keeps_bytes=100),
+    Fault(status=503, code="SlowDown"),
+    Fault(status=429),
+)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), IMAGES)
+
+
+@pytest.fixture(scope="module")
+def contents(images: Gallery) -> dict[str, bytes]:
+    return {path: (images.cwd / path).read_bytes() for path in images.paths}
+
+
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[Fleet]:
+    settings = {**SHORT_TIMES, "HANGTAG_LOCAL_ADDRESSES": "1", "HANGTAG_LOG_JSON": "1"}
+    with RedisServer(server_binary) as server, Fleet(server, **settings) as running:
+        running.worker()
+        yield running
+
+
+@pytest.fixture
+def full_bucket(bucket: Bucket, contents: dict[str, bytes]) -> Bucket:
+    return bucket.put(contents)
+
+
+@pytest.fixture
+def full_site(site: ImageSite, contents: dict[str, bytes]) -> ImageSite:
+    site.files = dict(contents)
+    return site
+
+
+def check_table(output: Path, images: Gallery, prefix: str) -> None:
+    """Check that a table is that of the folder, with other names."""
+    heading, *rows = images.table.decode().splitlines()
+    named = [f"{prefix}/{row}" for row in rows]
+    assert output.read_text().splitlines() == [heading, *named]
+
+
+def test_a_bucket_gives_the_table_of_its_folder_through_a_server_that_fails(
+    fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    s3_proxy.faults = some_fail(0.1, *FAULTS)
+    done = run(fleet, "classify", f"{full_bucket.url}/{FOLDER}", "-o", "out.csv", cwd=tmp_path)
+    assert done.code == Exit.OK, done.story
+    check_table(tmp_path / "out.csv", images, full_bucket.url)
+    assert len(s3_proxy.requests) > IMAGES
+    before = len(s3_proxy.requests)
+    proven = run(fleet, "verify", "out.csv", cwd=tmp_path)
+    assert proven.code == Exit.OK, proven.story
+    assert len(s3_proxy.requests) - before < 30  # by listings, and not by each object
+
+
+def test_a_list_of_addresses_gives_the_table_of_the_folder_through_a_server_that_fails(
+    fleet: Fleet, images: Gallery, full_site: ImageSite, tmp_path: Path
+) -> None:
+    with fault_proxy(full_site.port, some_fail(0.1, *FAULTS)) as proxy:
+        lines = "".join(f"{proxy.url}/{path}\n" for path in images.paths)
+        (tmp_path / "list.txt").write_text(lines)
+        done = run(fleet, "classify", "--list", "list.txt", "-o", "out.csv", cwd=tmp_path)
+        assert done.code == Exit.OK, done.story
+        check_table(tmp_path / "out.csv", images, proxy.url)
+        proven = run(fleet, "verify", "--deep", "out.csv", cwd=tmp_path)
+        assert proven.code == Exit.OK, proven.story
+
+
+@pytest.mark.parametrize("kind", ["bucket", "list"])
+def test_a_killed_producer_and_worker_lose_and_double_nothing(
+    fleet: Fleet,
+    images: Gallery,
+    full_bucket: Bucket,
+    s3_proxy: FaultProxy,
+    full_site: ImageSite,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    slow = some_fail(1.0, Fault(delay_s=0.05))
+    s3_proxy.faults = slow
+    with fault_proxy(full_site.port, slow) as proxy:
+        (tmp_path / "list.txt").write_text("".join(f"{proxy.url}/{p}\n" for p in images.paths))
+        what = (full_bucket.url,) if kind == "bucket" else ("--list", "list.txt")
+        arguments = ("classify", *what, "-o", "out.csv")
+        worker = fleet.worker(1)
+        producer = fleet.producer(*arguments, cwd=tmp_path)
+        producer.wait_until_done(1)
+        producer.kill()
+        worker.kill()
+        view = producer.view
+        assert view is not None
+        assert view.done < IMAGES
+        s3_proxy.requests.clear()
+        proxy.requests.clear()
+        done = run(fleet, *arguments, cwd=tmp_path)
+        assert done.code == Exit.OK, done.story
+        check_table(
+            tmp_path / "out.csv", images, full_bucket.url if kind == "bucket" else proxy.url
+        )
+        asked = [line for line in (*s3_proxy.requests, *proxy.requests) if line.endswith(".png")]
+        assert len(asked) <= IMAGES - view.done  # what has a result is not read again
+
+
+@pytest.mark.parametrize("kind", ["bucket", "list"])
+def test_what_vanishes_is_a_row_and_is_retried_when_it_is_back(
+    fleet: Fleet,
+    images: Gallery,
+    full_bucket: Bucket,
+    s3_proxy: FaultProxy,
+    full_site: ImageSite,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    gone = next(path for path in images.paths if path.endswith("00005.png"))
+    is_bucket = kind == "bucket"
+    (tmp_path / "list.txt").write_text("".join(f"{full_site.url}/{p}\n" for p in images.paths))
+    what = (full_bucket.url,) if is_bucket else ("--list", "list.txt")
+    missing = Fault(status=404, code="NoSuchKey")
+    if is_bucket:  # it is there when it is listed
+        s3_proxy.faults = lambda line, _: missing if "00005.png" in line else Fault()
+    content = full_site.files.pop(gone)
+    done = run(fleet, "classify", *what, "-o", "out.csv", cwd=tmp_path)
+    assert done.code == Exit.SOME_FAILED, done.story
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [line for line in lines if ",missing," in line] == [
+        line for line in lines if gone in line
+    ]
+    assert len(lines) == IMAGES + 1
+    s3_proxy.faults = lambda *_: Fault()
+    full_site.files[gone] = content
+    assert "exists now" in run(fleet, "verify", "out.csv", cwd=tmp_path).out
+    done = run(fleet, "classify", *what, "-o", "out.csv", "--retry-failed", cwd=tmp_path)
+    assert done.code == Exit.OK, done.story
+    check_table(tmp_path / "out.csv", images, full_bucket.url if is_bucket else full_site.url)
+    assert run(fleet, "verify", "out.csv", cwd=tmp_path).code == Exit.OK
+
+
+def test_verify_names_objects_that_changed_vanished_and_came(
+    fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    arguments = ("classify", full_bucket.url, "-o", "out.csv")
+    assert run(fleet, *arguments, cwd=tmp_path).code == Exit.OK
+    changed, vanished, *_ = images.paths
+    full_bucket.put({changed: b"another", f"{FOLDER}/new.png": b"new"})
+    full_bucket.delete(vanished)
+    proof = run(fleet, "verify", "out.csv", cwd=tmp_path)
+    assert proof.code == Exit.NOT_PROVEN
+    for path, problem in (
+        (changed, "has another size or time"),
+        (vanished, "was removed"),
+        (f"{FOLDER}/new.png", "has no row"),
+    ):
+        assert any(path in line and problem in line for line in proof.out.splitlines()), proof.out
+    again = run(fleet, *arguments, cwd=tmp_path)
+    assert "1 file has appeared" in again.log
+
+
+def test_one_object_and_one_address_are_rows(
+    fleet: Fleet,
+    images: Gallery,
+    full_bucket: Bucket,
+    s3_proxy: FaultProxy,
+    full_site: ImageSite,
+    tmp_path: Path,
+) -> None:
+    path = images.paths[0]
+    named = (f"{full_bucket.url}/{path}", f"{full_site.url}/{path}")
+    done = run(fleet, "classify", *named, "-o", "out.csv", cwd=tmp_path)
+    assert done.code == Exit.OK, done.story
+    rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    expected = images.table.decode().splitlines()[1]
+    assert rows == [expected.replace(path, name) for name in named]
+
+
+def test_credentials_that_expire_stop_a_job_that_resumes(
+    fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    expired = Fault(status=403, code="ExpiredToken")
+    s3_proxy.faults = lambda line, number: expired if number > IMAGES // 2 else Fault()
+    arguments = ("classify", full_bucket.url, "-o", "out.csv")
+    done = run(fleet, *arguments, cwd=tmp_path)
+    assert done.code == Exit.SETUP, done.story
+    assert "credentials have expired" in done.log.splitlines()[-1]
+    s3_proxy.faults = lambda *_: Fault()
+    done = run(fleet, *arguments, cwd=tmp_path)
+    assert done.code == Exit.OK, done.story
+    check_table(tmp_path / "out.csv", images, full_bucket.url)
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("https://host/a.jpg?sig=SECRETxyz", "ps displays arguments.*--list"),
+        ("https://user:SECRETxyz@host/a.jpg", "ps displays arguments.*--list"),
+        ("gs://bucket/photos", "is an address.*gcloud storage cp"),
+        ("az://container/photos", "is an address"),
+        ("s3://", "name a bucket and a prefix"),
+        ("s3://no-such-bucket/photos/", "there is no such bucket"),
+    ],
+)
+def test_an_address_that_is_not_read_is_refused_in_one_line(
+    fleet: Fleet, s3_proxy: FaultProxy, tmp_path: Path, argument: str, line: str
+) -> None:
+    done = run(fleet, "classify", argument, "-o", "out.csv", cwd=tmp_path)
+    assert done.code in (Exit.USAGE, Exit.SETUP), done.story
+    (last,) = done.log.splitlines()
+    assert re.search(line, last), last
+    assert "SECRET" not in last
+    assert list(tmp_path.iterdir()) == []
+
+
+SECRET = "SECRETxyz"
+
+
+def signed(site: ImageSite, images: Gallery, secret: str) -> str:
+    """A list of signed addresses, from now on the only ones."""
+    site.secret = f"signature={secret}"
+    return "".join(f"{site.url}/{path}?{site.secret}\n" for path in images.paths)
+
+
+def check_signed_table(output: Path, images: Gallery, site: ImageSite) -> None:
+    """Check that each row is named without the query, by its line in the list."""
+    expected = [
+        row.replace(path, f"{site.url}/{path}#{number}")
+        for number, (path, row) in enumerate(
+            zip(images.paths, images.table.decode().splitlines()[1:], strict=True), 1
+        )
+    ]
+    assert output.read_text().splitlines()[1:] == expected
+
+
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_a_list_that_is_signed_again_resumes_and_its_secrets_are_nowhere(
+    fleet: Fleet, images: Gallery, full_site: ImageSite, tmp_path: Path, way: str
+) -> None:
+    lists = tmp_path.parent / f"{tmp_path.name}-lists"
+    lists.mkdir()
+    listed = lists / "list.txt"
+    arguments = ["classify", "--list", str(listed) if way == "file" else "-", "-o", "out.csv"]
+    arguments += ["--transport", "inline"]
+    text = signed(full_site, images, SECRET)
+    listed.write_text(text)
+    seen = []
+    producer = fleet.producer(*arguments, cwd=tmp_path, stdin=text if way == "pipe" else None)
+    producer.wait_until_done(1)
+    seen.append(everything(fleet, tmp_path, producer.pid))
+    producer.kill()
+    seen.append(everything(fleet, tmp_path))
+    later = signed(full_site, images, SECRET[::-1])
+    full_site.expired = f"signature={SECRET}"
+    if way == "pipe":
+        done = run(fleet, *arguments, cwd=tmp_path)
+        assert done.code == Exit.SETUP, done.story
+        assert "not stored; give the list again" in done.log
+    done = run(fleet, *arguments, cwd=tmp_path, stdin=text)  # in a file the old one, too
+    assert done.code == Exit.SETUP, done.story
+    assert "has expired" in done.log
+    seen.append((done.out + done.log).encode())
+    listed.write_text(later)
+    done = run(fleet, *arguments, "--json", cwd=tmp_path, stdin=later)
+    assert done.code == Exit.OK, done.story
+    check_signed_table(tmp_path / "out.csv", images, full_site)
+    seen += [(done.out + done.log).encode(), everything(fleet, tmp_path)]
+    seen += [process.log.encode() + process.out.encode() for process in fleet.processes]
+    for data in seen:
+        assert SECRET.encode() not in data
+        assert SECRET[::-1].encode() not in data
+    assert any(b"Ankle boot" in data for data in seen)
+
+
+def everything(fleet: Fleet, folder: Path, *pids: int) -> bytes:
+    """All that a job has left: files, keys and values of the server, and titles of processes."""
+    client = fleet.client
+    client.config_set("rdbcompression", "no")
+    keys = list(client.scan_iter())
+    found = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    found += [key + (client.dump(key) or b"") for key in keys]
+    for pid in (*pids, *fleet.pids):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return b"\n".join(found)

@@ -123,8 +123,8 @@ def check_argument(typed: bytes) -> None:
         raise UsageError(f"{printable(_public(typed)):.300} is no address: {error}") from None
     if has_secret(typed):
         raise UsageError(
-            f"{address.shown:.300} has a query or a password, and ps displays arguments to all users; "
-            "put the address into a file and name that with --list"
+            f"{address.shown:.300} has a query or a password, and ps displays arguments to all "
+            "users; put the address into a file and name that with --list"
         )
 
 

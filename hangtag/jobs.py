@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from hangtag.arguments import in_python, speaks_python
 from hangtag.display import display_of
 from hangtag.images import Given, Images
 from hangtag.notebook.progress import notebook_progress
-from hangtag.result import Result
+from hangtag.result import LOG, Result
 from hangtag.running import run
 from hangtag.temporary import INTERRUPTED, Scratch
 from producer.formats.table_formats import no_room
@@ -38,7 +37,6 @@ from shared.stop import Stop
 
 #: A function that gets the events of a job; True: a bar, if this is a notebook; False: nothing.
 Progress = Callable[[Event], object] | bool
-_LOG = logging.getLogger("hangtag")
 #: The name of the table of a list in its temporary folder.
 _LIST = "images.csv"
 _WHY = {
@@ -254,7 +252,7 @@ class _Reporter:
         if isinstance(event, Notice):
             event = Notice(in_python(event.text))
             if self._bar is None and self._report is None:
-                _LOG.warning("%s", event.text)
+                LOG.warning("%s", event.text)
         if self._report is not None:
             self._report(event)
         elif self._bar is not None:

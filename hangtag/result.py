@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from hangtag.arguments import speaks_python
 from hangtag.rows import Row, RowMaker
 from hangtag.temporary import Scratch
-from producer.compare.tables import Compared, compare_tables
+from producer.compare.comparison import Comparison
+from producer.compare.tables import compare_tables
 from producer.formats.table_formats import CSV
 from producer.jobs.render_table import CopyTarget, render_copy
 from producer.journal.sealed_journal import SealedJournal
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+#: What a person should know, and no function returns.
+LOG = logging.getLogger("hangtag")
 Target = str | os.PathLike[str]
 #: pip's names by import names, of what tables need in memory.
 _ARROW = {"pyarrow": "pyarrow"}
@@ -176,12 +180,15 @@ class Result:
         if output is None and self._folder is not None:
             raise UsageError("the table is temporary; name the page with --output")
         page = None if output is None else Path(output)
-        return write_report(self._settings, str(self._output), page, force=force, quiet=True)
+        made = write_report(self._settings, str(self._output), page, force=force, quiet=True)
+        if made.notice:
+            LOG.warning("%s", made.notice)
+        return made
 
     @speaks_python
     def compare(
         self, other: Result | Target, output: Target | None = None, *, force: bool = False
-    ) -> Compared:
+    ) -> Comparison:
         """Compare with another result, table or job over the same images, with an exact test of
         whether a difference may be chance; with `output` also as a page.
 
@@ -190,7 +197,10 @@ class Result:
         """
         second = other.output if isinstance(other, Result) else other
         page = None if output is None else Path(output)
-        return compare_tables(str(self._output), os.fspath(second), page, force=force, quiet=True)
+        made = compare_tables(str(self._output), os.fspath(second), page, force=force, quiet=True)
+        if made.notice:
+            LOG.warning("%s", made.notice)
+        return made.comparison
 
     @speaks_python
     def sort(

@@ -146,7 +146,7 @@ def test_a_report_a_comparison_and_a_sort_are_those_of_commands(
     assert table.report("page.html").rows == 200
     assert (here / "page.html").stat().st_size > 10_000
     with hangtag.classify("pictures/", model="fashion-mnist@0") as other:
-        assert table.compare(other).comparison.both == 200
+        assert table.compare(other).both == 200
     sorted_ = table.sort("sorted", "copy")
     assert sorted_.count == 200
     assert files(here / "sorted")

@@ -15,7 +15,8 @@ from hangtag.arguments import in_python, speaks_python
 from hangtag.display import display_of
 from hangtag.images import Given, Images
 from hangtag.notebook.progress import notebook_progress
-from hangtag.result import LOG, Result
+from hangtag.notices import log_notice
+from hangtag.result import Result
 from hangtag.running import run
 from hangtag.temporary import INTERRUPTED, Scratch
 from producer.formats.table_formats import no_room
@@ -250,9 +251,9 @@ class _Reporter:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            event = Notice(in_python(event.text))
             if self._bar is None and self._report is None:
-                LOG.warning("%s", event.text)
+                log_notice(event.text)
+            event = Notice(in_python(event.text))
         if self._report is not None:
             self._report(event)
         elif self._bar is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hangtag.arguments import speaks_python
+from hangtag.notices import log_notice
 from hangtag.rows import Row, RowMaker
 from hangtag.temporary import Scratch
 from producer.compare.comparison import Comparison
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-#: What a person should know, and no function returns.
-LOG = logging.getLogger("hangtag")
 Target = str | os.PathLike[str]
 #: pip's names by import names, of what tables need in memory.
 _ARROW = {"pyarrow": "pyarrow"}
@@ -181,8 +179,7 @@ class Result:
             raise UsageError("the table is temporary; name the page with --output")
         page = None if output is None else Path(output)
         made = write_report(self._settings, str(self._output), page, force=force, quiet=True)
-        if made.notice:
-            LOG.warning("%s", made.notice)
+        log_notice(made.notice)
         return made
 
     @speaks_python
@@ -198,8 +195,7 @@ class Result:
         second = other.output if isinstance(other, Result) else other
         page = None if output is None else Path(output)
         made = compare_tables(str(self._output), os.fspath(second), page, force=force, quiet=True)
-        if made.notice:
-            LOG.warning("%s", made.notice)
+        log_notice(made.notice)
         return made.comparison
 
     @speaks_python

@@ -9,9 +9,10 @@ from typing import Literal
 
 from hangtag.arguments import speaks_python
 from hangtag.notebook.progress import request_progress
+from hangtag.notices import log_notice
 from hangtag.running import run
 from producer.models.train import make_training
-from producer.present.events import Event, Events
+from producer.present.events import Event, Events, Notice
 from producer.requests import existing
 from producer.requests.existing import RequestNow, follow, state_now
 from producer.requests.request_meter import Changes
@@ -62,6 +63,8 @@ class Request:
         bar = request_progress() if progress is None or progress is True else None
 
         def note(event: Event) -> None:
+            if isinstance(event, Notice):
+                log_notice(event.text)
             if not isinstance(event, Viewed):
                 return
             view = event.view

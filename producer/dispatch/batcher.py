@@ -94,6 +94,7 @@ class Batcher:
         """Without `transport` files are sent as bytes. `row_files` finds the files of failed rows;
         without it each is at its path. `check` may end the search for files."""
         files = row_files or RowFiles(JobSources(options))
+        self._one_pass = files.sources.one_pass
         self._walk = Walk(files.sources, self._not_listed, before.skipped, check)
         self._closed = before.unlisted
         self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
@@ -143,7 +144,7 @@ class Batcher:
 
     def _form(self, files: Iterator[_BatchFile], read_file: Read) -> Iterator[Batch | None]:
         """Batches of the files, in their order; None while the next one is fetched."""
-        upcoming = Lookahead(files)
+        upcoming = Lookahead(files, lambda file: file.argument in self._one_pass)
         taken: list[_BatchFile] = []
         images: list[Image] = []
         stamps: list[Stamp] = []

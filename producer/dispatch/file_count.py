@@ -37,6 +37,8 @@ class FileCount:
         self.total = self._stored = known
         self._paths = Walk(sources, check=check).paths()
         self._start_s, self._count = time.monotonic() + START_AFTER_S, 0
+        if sources.one_pass:  # counting would take another pass over all bytes
+            self._start_s = float("inf")
 
     def unstored(self) -> dict[str, bytes]:
         """The total as a property of the job, once when it becomes known."""

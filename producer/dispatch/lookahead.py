@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,10 +13,14 @@ AHEAD_MAX = 1 << 14
 
 
 class Lookahead(Generic[T]):
-    """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance."""
+    """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance, up to the
+    first one that must be used before the next."""
 
-    def __init__(self, items: Iterator[T]) -> None:
+    def __init__(
+        self, items: Iterator[T], must_be_used: Callable[[T], bool] = lambda item: False
+    ) -> None:
         self.ahead = 1
+        self._must_be_used = must_be_used
         self._items = items
         self._held: deque[T] = deque()
         self._error: Exception | None = None
@@ -44,6 +48,8 @@ class Lookahead(Generic[T]):
     def _read(self, ahead: int) -> None:
         """Read in advance. An error of the iterator is raised after the items before it."""
         while not self._ended and len(self._held) < ahead:
+            if self._held and self._must_be_used(self._held[-1]):
+                return
             try:
                 self._held.append(next(self._items))
             except StopIteration:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from producer.journal.journal import Journal
@@ -80,7 +81,10 @@ def _counts(
     end = None if finished else (last.argument, last.names[-1])
     walk = Walk(sources, check=check)
     there = (place for place in walk.paths() if not placed(place[1]))
-    return _only_in_first(_until(there, end), known)
+    counts = _only_in_first(_until(there, end, sources), known, sources)
+    if finished or all(number > last.argument for number in sources.unsorted):
+        return counts
+    return iter(deque(counts, maxlen=1))  # at once, as a list: no batch may follow a wrong place
 
 
 def _added(sources: JobSources, journal: Journal, last_line: int, check: Callable[[], None]) -> int:
@@ -104,24 +108,43 @@ def _edited(sources: JobSources, how: str) -> str:
     )
 
 
-def _only_in_first(walk: Iterator[WalkPosition], known: Iterator[WalkPosition]) -> Iterator[int]:
+def _only_in_first(
+    walk: Iterator[WalkPosition], known: Iterator[WalkPosition], sources: JobSources
+) -> Iterator[int]:
+    """Raises UsageError: a source that has its own order has changed before its end."""
     count = 0
     expected = next(known, None)
     for place in walk:
-        while expected is not None and expected < place:
+        number = place[0]
+        in_order = number not in sources.unsorted
+        while expected is not None and (expected < place if in_order else expected[0] < number):
             expected = next(known, None)  # this file was removed
         if expected == place:
             expected = next(known, None)
-        else:
+        elif in_order or expected is None or expected[0] > number:
             count += 1
+        else:
+            raise UsageError(_reordered(sources, number, expected[1]))
         yield count
 
 
-def _until(walk: Iterator[WalkPosition], end: WalkPosition | None) -> Iterator[WalkPosition]:
+def _reordered(sources: JobSources, number: int, name: bytes) -> str:
+    return (
+        f"{printable(sources.options.roots[number])} was changed since the job started, other than "
+        f"at its end ({printable(name)} has moved); restore it, or start over with --restart"
+    )
+
+
+def _until(
+    walk: Iterator[WalkPosition], end: WalkPosition | None, sources: JobSources
+) -> Iterator[WalkPosition]:
     for place in walk:
-        if end is not None and place > end:
+        is_in_order = place[0] not in sources.unsorted
+        if end is not None and place > end and (is_in_order or place[0] > end[0]):
             return
         yield place
+        if place == end:
+            return
 
 
 def _known(sources: JobSources, journal: Journal) -> Iterator[WalkPosition]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import IO
@@ -70,6 +70,22 @@ class JobSources:
             check_list(self.options, self._is_new)
         check_apart(local)
         _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
+
+    @cached_property
+    def unsorted(self) -> frozenset[int]:
+        """The numbers of the arguments whose names are in an order of their own."""
+        return self._those(lambda source: not source.is_sorted)
+
+    @cached_property
+    def one_pass(self) -> frozenset[int]:
+        """The numbers of the arguments whose names are not to be found ahead of their bytes."""
+        return self._those(lambda source: source.in_one_pass)
+
+    def _those(self, wanted: Callable[[Source], bool]) -> frozenset[int]:
+        if self.options.list_file or not self.has_others:
+            return frozenset()
+        numbers = range(len(self.options.roots))
+        return frozenset(number for number in numbers if wanted(self.argument(number)))
 
     @property
     def local(self) -> LocalSource:

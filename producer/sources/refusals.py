@@ -18,10 +18,7 @@ _COPIES = {
 }
 #: What unpacks an archive into a folder, by its ending.
 _UNPACKS = {
-    (".zip",): "unzip {0} -d {1}",
-    (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst"): (
-        "mkdir {1} && tar -xf {0} -C {1}"
-    ),
+    (".tbz2", ".txz", ".tar.bz2", ".tar.xz", ".tar.zst"): "mkdir {1} && tar -xf {0} -C {1}",
     (".7z",): "7z x {0} -o{1}",
     (".rar",): "unrar x {0} {1}/",
 }
@@ -42,8 +39,8 @@ def check_local(typed: bytes, path: bytes) -> None:
             folder = os.path.basename(name)[: -len(ending)] or "photos"
             unpack = command.format(shlex.quote(name), shlex.quote(folder))
             raise UsageError(
-                f"{printable(typed)} is an archive, and files are classified; unpack it and "
-                f"classify the folder: {unpack}"
+                f"{printable(typed)} is an archive of a kind that is not read; unpack it and classify "
+                f"the folder: {unpack}"
             )
 
 

@@ -49,6 +49,12 @@ def _web() -> type[Source]:
     return WebSource
 
 
+def _archives() -> type[Source]:
+    from producer.sources.archives.archive_source import ArchiveSource
+
+    return ArchiveSource
+
+
 _ROWS: tuple[SourceRow, ...] = (
     SourceRow(
         "s3",
@@ -66,6 +72,7 @@ _ROWS: tuple[SourceRow, ...] = (
         packages=installation.WEB_PACKAGES,
         extra="remote",
     ),
+    SourceRow("archive", _archives, endings=(".zip", ".tar", ".tar.gz", ".tgz")),
 )
 SOURCES = {row.name: row for row in _ROWS}
 

@@ -181,8 +181,8 @@ SIGNED = "https://me:secret@host.example/a/b.jpg?X-Amz-Signature=secret#secret"
 @pytest.mark.parametrize(
     ("typed", "shown", "fix"),
     [
-        ("photos.zip", "photos.zip is an archive", "unzip photos.zip -d photos"),
-        ("my photos.TAR.GZ", "my photos.TAR.GZ is an", "tar -xf 'my photos.TAR.GZ' -C 'my photos'"),
+        ("photos.7z", "photos.7z is an archive", "7z x photos.7z -ophotos"),
+        ("my photos.TAR.XZ", "my photos.TAR.XZ is an", "tar -xf 'my photos.TAR.XZ' -C 'my photos'"),
         ("gs://bucket/a b", "gs://bucket/a b is an address", "'gs://bucket/a b' photos"),
         (SIGNED, "https://host.example/a/b.jpg has a query or a password", "with --list"),
         ("ftp://me:secret@host/x?*", "ftp://host/x is an address", "copy them into a folder"),
@@ -221,7 +221,7 @@ def test_a_list_with_an_address_is_refused_and_files_with_such_names_are_not(
 def test_a_job_that_has_an_archive_as_its_file_is_resumed(here: Path) -> None:
     """Earlier versions made it a failed row."""
     (here / "photos.zip").write_bytes(b"PK")
-    finish(options_of(here, b"photos.zip"))
+    finish(options_of(here, b"photos.zip", file_roots=(0,)))
     assert run("classify", "photos.zip", "-o", "out.csv").exit_code == Exit.OK
 
 

@@ -1,0 +1,1 @@
+"""Archives: zip, tar and compressed tar, read where they are."""

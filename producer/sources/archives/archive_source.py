@@ -1,0 +1,125 @@
+"""The images in an archive: each file among its members that a walk would find in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from producer.sources.archives.archive import BAD, Archive
+from producer.sources.archives.archive_files import OpenArchive, in_own_order
+from producer.sources.archives.members import ArchiveDamaged, ArchiveTooLarge, Member, is_refused
+from producer.sources.archives.selection import why_skipped
+from producer.sources.local.directory_listing import FILE
+from producer.sources.local.folder_walk import REMEDY, matcher
+from producer.sources.local.reader import FileReader
+from producer.sources.source import Source
+from shared.errors import SetupError, UsageError
+from shared.image_formats import HEAD_BYTES, is_misnamed, is_other_kind
+from shared.image_status import Status
+from shared.messages.files import NO_STAMP, Stamp, printable
+
+if TYPE_CHECKING:
+    from producer.inputs.job_options import JobOptions
+    from producer.sources.walk import Walk
+    from shared.stop import Waits
+
+_SIZE_MAX = (1 << 63) - 1  #: of a stamp
+
+
+class ArchiveSource(Source):
+    """One archive, as a folder of its members."""
+
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+        super().__init__(typed, options, waits)
+        self.is_sorted = not in_own_order(typed)
+        self.in_one_pass = not self.is_sorted
+        self._prefix = typed.rstrip(b"/") + b"/"
+        self._file = OpenArchive(FileReader(options.cwd).local_path(typed), waits.check)
+        self._wanted, self._has_globs = matcher(options.globs), bool(options.globs)
+
+    def check(self, is_new: bool) -> None:
+        try:
+            self._file.now()
+        except FileNotFoundError as error:
+            what = f"{printable(self.typed)}: {error.strerror}"
+            if is_new:
+                raise UsageError(f"{what}; check the path") from None
+            raise SetupError(f"{what}; {REMEDY}") from None
+        except OSError as error:
+            raise self._unlisted(error.strerror or str(error)) from error
+        except (ArchiveDamaged, ArchiveTooLarge) as error:
+            raise UsageError(self._unread(error)) from None
+
+    def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
+        return (name for name, _ in self._rows(after, walk))
+
+    def stamps(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Stamp]]:
+        return ((name, _stamp(member)) for name, member in self._rows(after, walk))
+
+    def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
+        row = name[len(self._prefix) :]
+        try:
+            archive = self._file.now()
+            member = archive.find(row)
+            if member is None or member.kind is not FILE:
+                return Status.MISSING, NO_STAMP
+            why = _refusal(archive, row, member, max_bytes)
+            return why or archive.content(row, member), _stamp(member)
+        except FileNotFoundError:
+            return Status.MISSING, NO_STAMP
+        except (OSError, ArchiveDamaged, ArchiveTooLarge):
+            return Status.UNREADABLE, NO_STAMP
+
+    def stamp(self, name: bytes) -> Stamp:
+        try:
+            member = self._file.now().find(name[len(self._prefix) :])
+        except (OSError, ArchiveDamaged, ArchiveTooLarge):
+            return NO_STAMP
+        return _stamp(member) if member is not None and member.kind is FILE else NO_STAMP
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _rows(self, after: bytes, walk: Walk) -> Iterator[tuple[bytes, Member]]:
+        """The rows after one, and their members. Raises SetupError."""
+        try:
+            archive = self._file.now()
+            for row, member in archive.members(after[len(self._prefix) :]):
+                why = self._why_skipped(archive, row, member, walk)
+                if why is None:
+                    yield self._prefix + row, member
+                elif why:
+                    walk.skip(why)
+        except OSError as error:
+            raise self._unlisted(error.strerror or str(error)) from error
+        except (ArchiveDamaged, ArchiveTooLarge) as error:
+            raise SetupError(self._unread(error)) from None
+        if archive.damage:
+            walk.report(self.typed, archive.damage)
+
+    def _why_skipped(self, archive: Archive, row: bytes, member: Member, walk: Walk) -> str | None:
+        def head(count: int) -> bytes:
+            return b"" if self._has_globs else archive.head(row, member, count)
+
+        return why_skipped(member, self._wanted, head, walk.skipped)
+
+    def _unlisted(self, why: str) -> SetupError:
+        return SetupError(f"{printable(self.typed)} cannot be read ({why}); {REMEDY}")
+
+    def _unread(self, error: Exception) -> str:
+        return (
+            f"{printable(self.typed)} cannot be read: {error}; make the archive again, or unpack "
+            "it and classify the folder"
+        )
+
+
+def _stamp(member: Member) -> Stamp:
+    return min(member.size, _SIZE_MAX), member.mark
+
+
+def _refusal(archive: Archive, row: bytes, member: Member, max_bytes: int) -> Status | None:
+    if is_refused(row):
+        return BAD
+    if is_other_kind(row) and not is_misnamed(archive.head(row, member, HEAD_BYTES)):
+        return Status.UNSUPPORTED
+    return Status.TOO_LARGE if member.size > max_bytes else None

@@ -1,0 +1,191 @@
+"""The headers of a tar archive, one after the other.
+
+The blocks are parsed by Python's tarfile. It reads the whole of an archive's headers into memory,
+and follows what they claim; so what comes between the blocks is read here, within bounds.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from producer.sources.archives.members import ArchiveDamaged, Member
+from producer.sources.archives.tape import Tape
+from producer.sources.local.directory_listing import FILE, FOLDER, LINK, SPECIAL
+
+BLOCK = tarfile.BLOCKSIZE
+_END = bytes(BLOCK)
+#: The longest name or record of attributes before a member.
+_EXTENSION_MAX_BYTES = 1 << 20
+#: Whether a block of an old sparse file is followed by another map: in its header, in a map.
+_MORE_IN_HEADER, _MORE_IN_MAP = 482, 504
+#: Extensions in a row; more are an attack.
+_EXTENSIONS_MAX = 8
+_LONG_NAME, _LONG_LINK = tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
+_PAX, _PAX_GLOBAL = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE), tarfile.XGLTYPE
+_LABEL, _MULTI, _DUMP = b"V", b"M", b"D"
+_KINDS = {
+    tarfile.LNKTYPE: LINK,
+    tarfile.SYMTYPE: LINK,
+    tarfile.CHRTYPE: SPECIAL,
+    tarfile.BLKTYPE: SPECIAL,
+    tarfile.FIFOTYPE: SPECIAL,
+    tarfile.DIRTYPE: FOLDER,
+    _LABEL: FOLDER,
+    _DUMP: FOLDER,
+}
+#: Kinds without data, whatever size their header has.
+_WITHOUT_DATA = _KINDS.keys() - {_DUMP}
+_LATIN = "latin-1"  # each byte is one character
+_NUMBER = re.compile(rb"(-?\d{1,12})(?:\.(\d{1,9})\d*)?")
+_TIME_MAX_NS = (1 << 63) - 1
+
+
+class TarMember(NamedTuple):
+    """A member, and where its data are."""
+
+    member: Member
+    data: int
+    is_sparse: bool  #: its data are not all of its bytes
+
+    @property
+    def next(self) -> int:
+        """The position of the next header."""
+        return self.data + _padded(self.member.size)
+
+
+def members(tape: Tape) -> Iterator[TarMember]:
+    """Every member from the start on. The tape may be used in between. Raises ArchiveDamaged,
+    OSError."""
+    position = 0
+    while (member := read_member(tape, position)) is not None:
+        yield member
+        position = member.next
+
+
+def read_member(tape: Tape, start: int) -> TarMember | None:
+    """The member whose first header is at this position; None at the end. Raises as `members`."""
+    tape.seek(start)
+    records = dict[bytes, bytes]()
+    for _ in range(_EXTENSIONS_MAX + 1):
+        header = _header(tape, start)
+        if header is None:
+            return None
+        if header.type == _LONG_NAME:
+            records[b"path"] = _extension(tape, header.size).partition(b"\0")[0]
+        elif header.type in _PAX:
+            records |= _pax(_extension(tape, header.size))
+        elif header.type in (_PAX_GLOBAL, _LONG_LINK):
+            _extension(tape, header.size)
+        else:
+            if header.type == tarfile.GNUTYPE_SPARSE:
+                _skip_sparse_maps(tape)
+            return _member(header, records, start, tape.position)
+    raise ArchiveDamaged("a member has too many headers")
+
+
+class TarReader:
+    """Reads members at known places."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._last: TarMember | None = None
+
+    def at(self, place: int) -> TarMember:
+        """The member whose first header is there. Raises as `members`."""
+        if self._last is None or self._last.member.place != place:
+            self._last = read_member(self.tape, place)
+        if self._last is None:
+            raise ArchiveDamaged("it was changed while it was read")
+        return self._last
+
+    def member_at(self, place: int) -> Member:
+        return self.at(place).member
+
+
+def _header(tape: Tape, start: int) -> tarfile.TarInfo | None:
+    block = tape.read(BLOCK)
+    if block == _END:
+        return None
+    try:
+        header = tarfile.TarInfo.frombuf(block, _LATIN, "strict")
+    except tarfile.HeaderError:
+        if start == 0:
+            raise ArchiveDamaged("it is no tar archive") from None
+        if not block:
+            raise ArchiveDamaged("its end is missing") from None
+        raise ArchiveDamaged("a header is damaged") from None
+    if header.size < 0:
+        raise ArchiveDamaged("a header is damaged")
+    return header
+
+
+def _skip_sparse_maps(tape: Tape) -> None:
+    """Go past the blocks that follow the header of an old sparse file."""
+    tape.seek(tape.position - BLOCK)
+    more = tape.read(BLOCK)[_MORE_IN_HEADER]
+    for _ in range(_EXTENSION_MAX_BYTES // BLOCK):
+        if not more:
+            return
+        more = tape.read(BLOCK)[_MORE_IN_MAP:][:1] == b"\1"
+    raise ArchiveDamaged("a header is damaged")
+
+
+def _extension(tape: Tape, size: int) -> bytes:
+    if size > _EXTENSION_MAX_BYTES:
+        raise ArchiveDamaged(f"a header has more than {_EXTENSION_MAX_BYTES:,} bytes")
+    data = tape.read(_padded(size))
+    if len(data) < _padded(size):
+        raise ArchiveDamaged("it is cut off in a header")
+    return data[:size]
+
+
+def _pax(data: bytes) -> dict[bytes, bytes]:
+    """The records of a header: `LENGTH KEY=VALUE` and a line end. Raises ArchiveDamaged."""
+    records, start = dict[bytes, bytes](), 0
+    while start < len(data) and data[start]:
+        digits = data[start : start + 8].partition(b" ")[0]
+        length = int(digits) if digits.isdigit() else 0
+        record = data[start + len(digits) + 1 : start + length]
+        key, is_pair, value = record.partition(b"=")
+        if not is_pair or not value.endswith(b"\n"):
+            raise ArchiveDamaged("a header is damaged")
+        records[key] = value[:-1]
+        start += length
+    return records
+
+
+def _member(
+    header: tarfile.TarInfo, records: dict[bytes, bytes], start: int, data: int
+) -> TarMember:
+    kind = _KINDS.get(header.type, FILE)
+    sparse = header.type == tarfile.GNUTYPE_SPARSE or any(
+        key.startswith(b"GNU.sparse.") for key in records
+    )
+    size = _number(records.get(b"size"), header.size)
+    name = records.get(b"GNU.sparse.name") or records.get(b"path") or header.name.encode(_LATIN)
+    if kind is FILE and name.endswith(b"/"):
+        kind = FOLDER
+    stored = 0 if header.type in _WITHOUT_DATA else size
+    return TarMember(Member(name, kind, start, stored, _time(header, records)), data, sparse)
+
+
+def _number(text: bytes | None, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    if not text.isdigit() or len(text) > 18:
+        raise ArchiveDamaged("a header is damaged")
+    return int(text)
+
+
+def _time(header: tarfile.TarInfo, records: dict[bytes, bytes]) -> int:
+    """The time in ns, as in a stamp."""
+    match = _NUMBER.fullmatch(records.get(b"mtime", b""))
+    seconds, part = (int(match[1]), match[2] or b"") if match else (int(header.mtime), b"")
+    return (seconds * 10**9 + int(part.ljust(9, b"0"))) & _TIME_MAX_NS
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK

@@ -1,0 +1,272 @@
+"""An archive has the rows of the folder that it was made of."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from producer.sources.archives import tape
+from producer.sources.archives.archive_file import ArchiveFile
+from producer.sources.walk import Walk
+from shared.errors import SetupError, UsageError
+from shared.image_status import Status
+from shared.messages.files import NO_STAMP
+from tests.support.archives.archive_rows import rows_of, sources_of
+from tests.support.archives.hostile_archives import flipped, gzipped, tarred, zipped
+
+IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12
+OTHER = IMAGE[::-1]
+TIME_S, TIME_NS = 1_700_000_000.25, 1_700_000_000_250_000_000
+#: Some are rows, others are counted.
+FILES = {
+    "Bag/1.png": IMAGE,
+    "Bag/10.png": IMAGE + b"1",
+    "Bag!/1.png": IMAGE + b"2",
+    "Bag.jpg": IMAGE + b"3",
+    "Bag/.hidden.png": IMAGE,
+    ".cache/1.png": IMAGE,
+    "notes.txt": b"text",
+    "noending": IMAGE + b"4",
+    "notext": b"text",
+    "raw.heic": b"ftypheic",
+    "misnamed.heic": IMAGE + b"5",
+    "empty.jpg": b"",
+    "Zubehör/1.PNG": IMAGE + b"6",
+}
+
+
+def _zip(path: Path, files: dict[str, bytes]) -> None:
+    path.write_bytes(zipped(*files.items(), method=zipfile.ZIP_DEFLATED))
+
+
+def _tar(path: Path, files: dict[str, bytes]) -> None:
+    path.write_bytes(tarred(*files.items()))
+
+
+def _gzip(path: Path, files: dict[str, bytes]) -> None:
+    path.write_bytes(gzipped(tarred(*files.items())))
+
+
+WRITERS: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
+    ".zip": _zip,
+    ".tar": _tar,
+    ".tar.gz": _gzip,
+    ".TGZ": _gzip,
+}
+
+
+@pytest.fixture(params=WRITERS)
+def ending(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _written(tmp_path: Path, ending: str, files: dict[str, bytes] = FILES) -> Path:
+    archive = tmp_path / f"photos{ending}"
+    WRITERS[ending](archive, files)
+    return archive
+
+
+@pytest.mark.parametrize("glob", ["", "*.png", "Bag/*"])
+def test_an_archive_has_the_rows_and_the_skipped_files_of_its_folder(
+    ending: str, glob: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    for name, data in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    found, expected = rows_of(_written(tmp_path, ending), glob), rows_of(folder, glob)
+    assert found.contents == expected.contents
+    assert found.skipped == expected.skipped
+    if ending in (".zip", ".tar"):
+        assert found.names == expected.names
+    else:
+        assert found.names == [name for name in FILES if name in expected.contents]
+
+
+def test_every_row_is_found_again_in_any_order(ending: str, tmp_path: Path) -> None:
+    archive = _written(tmp_path, ending)
+    found, sources = rows_of(archive), sources_of(archive)
+    for name in [*reversed(found.names), *found.names]:
+        path = f"{archive}/{name}".encode()
+        assert sources.of(path).read(path, 1 << 20) == (found.contents[name], found.stamps[name])
+        assert sources.of(path).stamp(path) == found.stamps[name]
+    gone = f"{archive}/gone.png".encode()
+    assert sources.of(gone).read(gone, 1 << 20) == (Status.MISSING, NO_STAMP)
+
+
+def test_a_member_above_the_limit_of_bytes_is_not_read(ending: str, tmp_path: Path) -> None:
+    archive = _written(tmp_path, ending)
+    path = f"{archive}/Bag/1.png".encode()
+    content, stamp = sources_of(archive).of(path).read(path, len(IMAGE) - 1)
+    assert content is Status.TOO_LARGE
+    assert stamp[0] == len(IMAGE)
+
+
+def test_the_stamp_is_size_and_checksum_in_a_zip_and_size_and_time_in_a_tar(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped(("a.png", IMAGE)))
+    assert rows_of(tmp_path / "a.zip").stamps["a.png"] == (len(IMAGE), zlib.crc32(IMAGE))
+    (tmp_path / "a.tar").write_bytes(tarred(("a.png", IMAGE), mtime=TIME_S))
+    assert rows_of(tmp_path / "a.tar").stamps["a.png"] == (len(IMAGE), TIME_NS)
+
+
+def test_a_changed_archive_is_noticed(ending: str, tmp_path: Path) -> None:
+    files = {"a.png": IMAGE, "b.png": IMAGE, "c.png": IMAGE}
+    archive = _written(tmp_path, ending, files)
+    sources = sources_of(archive)
+    names = [path for _, path in Walk(sources).paths()]
+    before = [sources.of(name).read(name, 1 << 20) for name in names]
+    os.utime(archive, (1, 1))
+    assert [sources.of(name).read(name, 1 << 20) for name in names] == before
+    WRITERS[ending](archive, {"a.png": OTHER, "c.png": IMAGE + b"longer"})
+    after = [sources.of(name).read(name, 1 << 20) for name in names]
+    assert [content for content, _ in after] == [OTHER, Status.MISSING, IMAGE + b"longer"]
+    archive.unlink()
+    assert sources.of(names[0]).read(names[0], 1 << 20) == (Status.MISSING, NO_STAMP)
+
+
+def test_a_missing_archive_is_one_line(ending: str, tmp_path: Path) -> None:
+    archive = _written(tmp_path, ending)
+    sources = sources_of(archive)
+    archive.unlink()
+    with pytest.raises(UsageError, match=r"photos\.\S+: No such file or directory; check the path"):
+        sources.argument(0).check(is_new=True)
+    with pytest.raises(SetupError, match="a started job resumes"):
+        sources.argument(0).check(is_new=False)
+
+
+def test_a_compressed_archive_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = os.urandom(50_000)
+    archive = _written(tmp_path, ".tar.gz", {f"{number}.png": image for number in range(100)})
+    read_bytes, read = 0, ArchiveFile.read
+
+    def counted(file: ArchiveFile, count: int, at: int) -> bytes:
+        nonlocal read_bytes
+        data = read(file, count, at)
+        read_bytes += len(data)
+        return data
+
+    monkeypatch.setattr(ArchiveFile, "read", counted)
+    assert set(rows_of(archive).contents.values()) == {image}
+    once = archive.stat().st_size
+    assert once <= read_bytes < 1.2 * once
+
+
+def test_looks_back_into_a_compressed_archive_start_near_the_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tape, "_APART_BYTES", 1 << 16)
+    monkeypatch.setattr(tape, "_STATES_MAX", 8)
+    files = {f"{number}.png": os.urandom(50_000) for number in range(100)}
+    archive = _written(tmp_path, ".tar.gz", files)
+    sources = sources_of(archive)
+    names = [path for _, path in Walk(sources).paths()]
+    read_bytes, read = 0, ArchiveFile.read
+
+    def counted(file: ArchiveFile, count: int, at: int) -> bytes:
+        nonlocal read_bytes
+        data = read(file, count, at)
+        read_bytes += len(data)
+        return data
+
+    monkeypatch.setattr(ArchiveFile, "read", counted)
+    for name in reversed(names):
+        content, _ = sources.of(name).read(name, 1 << 20)
+        assert content == files[name.decode().rpartition("/")[2]]
+    assert read_bytes < len(names) * archive.stat().st_size / 4
+
+
+def test_a_compressed_archive_may_have_pieces_and_padding(tmp_path: Path) -> None:
+    whole = tarred(*((f"{number}.png", IMAGE) for number in range(9)))
+    pieces = [gzip.compress(whole[start : start + 5_000]) for start in range(0, len(whole), 5_000)]
+    archive = tmp_path / "photos.tar.gz"
+    archive.write_bytes(b"".join(pieces) + bytes(1_000))
+    found = rows_of(archive)
+    assert list(found.contents.values()) == [IMAGE] * 9
+    assert found.reports == []
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+@pytest.mark.parametrize("length", [99, 100, 101, 155, 240])
+def test_a_tar_with_long_names_is_read_in_each_format(
+    form: int, length: int, tmp_path: Path
+) -> None:
+    name = ("folder/" * 99)[: length - 6] + "ä.png"
+    archive = tmp_path / "photos.tar"
+    archive.write_bytes(tarred(("a.png", IMAGE), (name, OTHER), form=form))
+    assert rows_of(archive).contents == {"a.png": IMAGE, name: OTHER}
+
+
+class _Stream(io.RawIOBase):
+    """A file that cannot go back, for which a writer puts sizes behind the data."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        part = bytes(data)  # type: ignore[call-overload]
+        self.data += part
+        return len(part)
+
+
+def _streamed() -> bytes:
+    stream = _Stream()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", IMAGE)
+    return bytes(stream.data)
+
+
+def _with_64_bits() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive, archive.open("a.png", "w", force_zip64=True) as to:
+        to.write(IMAGE)
+    return file.getvalue()
+
+
+def _many() -> bytes:
+    """More members than the end without 64 bits can count."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.png", IMAGE)
+        for number in range(1 << 16):
+            archive.writestr(zipfile.ZipInfo(f"{number}.txt"), b"")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        _streamed,
+        _with_64_bits,
+        lambda: b"#!/bin/sh\nunzip $0\n" * 99 + zipped(("a.png", IMAGE)),
+        lambda: zipped(("a.png", IMAGE), comment=b"PK\5\6" + bytes(18) + b"PK\5\6"),
+        lambda: zipped(("a.png", IMAGE)) + b"further bytes",
+        pytest.param(_many, marks=pytest.mark.nightly),
+    ],
+    ids=["streamed", "64 bits", "unpacks itself", "comment", "tail", "many"],
+)
+def test_a_zip_of_any_writer_is_read(write: Callable[[], bytes], tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(write())
+    found = rows_of(archive)
+    assert found.contents == {"a.png": IMAGE}
+    assert found.reports == []
+
+
+def test_one_bit_in_a_plain_tar_is_not_noticed_by_its_source(tmp_path: Path) -> None:
+    """It has no checksum: the job's own, of `verify --deep`, is what finds it."""
+    archive, data = tmp_path / "photos.tar", tarred(("a.png", IMAGE))
+    archive.write_bytes(flipped(data, data.index(IMAGE) + 100))
+    assert rows_of(archive).contents != {"a.png": IMAGE}

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from producer.sort_log.entry import Entry, State, Way
+from producer.locations.row_files import RowFiles
+from producer.sort_log.entry import ClassifiedContent, Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting import transfer
 from producer.sorting.folders import Folders
 from producer.sorting.plan import PlannedFile, Planner, Remaining, reason
-from producer.sorting.spots import FileStays, Identity, Spot, check, link, opened
+from producer.sorting.spots import CHANGED, MISSING, FileStays, Identity, Spot, check, link, opened
 from shared.errors import SetupError, UsageError
+from shared.image_status import Status
 from shared.labels.class_folders import SORT_LOG
 
 #: Files between two syncs of the log: a sync takes about as long as many files. Each may need two
@@ -35,10 +37,13 @@ class Placing:
         out: bytes,
         planner: Planner,
         left: Remaining,
+        files: RowFiles,
         passed: Callable[[], None],
     ) -> None:
-        """`passed` is called after each file."""
-        self._log, self._out, self._planner = log, out, planner
+        """`files` has the images that are in no files of their own. `passed` is called after each
+        file."""
+        self._log, self._out, self._planner, self._files = log, out, planner, files
+        self._elsewhere: dict[int, bytes] = {}  #: the names of those among the rows of a batch
         self._left, self._passed, self._token = left, passed, log.token
         self._placed: list[Entry] = []  #: done, and not marked in the log yet
         self._left_in_place: list[Entry] = []  #: not done, and still in the log
@@ -51,6 +56,7 @@ class Placing:
             SetupError: the disk is full or read-only; the same command continues.
             UsageError: there can be no hard links to these files.
         """
+        self._elsewhere = {row.number: row.name for row in rows if row.name}
         with Folders(self._out) as folders:
             with self._log.transaction():
                 self._store()
@@ -101,17 +107,28 @@ class Placing:
         self.there[entry.folder] += 1
 
     def _place(self, entry: Entry, folders: Folders) -> tuple[Entry, Identity | None]:
-        source = folders.source(entry)
+        name = self._elsewhere.get(entry.row)
+        source = folders.source(entry) if name is None else self._content(name, entry.content)
         while True:
             try:
                 return entry, self._transfer(entry, source, folders.place(entry))
             except FileExistsError:
                 entry = self._planner.again(entry, folders)
 
-    def _transfer(self, entry: Entry, source: Spot, place: Spot) -> Identity | None:
-        """Copy, link or move; returns the source's identity if it was copied and is to be removed.
-        Raises FileStays, OSError."""
+    def _content(self, name: bytes, content: ClassifiedContent) -> bytes:
+        """The bytes of an image that is in no file of its own. Raises FileStays."""
+        data = self._files.classified(name, (content.size, 0), content.crc)
+        if isinstance(data, bytes):
+            return data
+        raise FileStays(MISSING if data is Status.MISSING else CHANGED)
+
+    def _transfer(self, entry: Entry, source: Spot | bytes, place: Spot) -> Identity | None:
+        """Write, copy, link or move; returns the source's identity if it was copied and is to be
+        removed. Raises FileStays, OSError."""
         part = Spot(place.folder, entry.part(self._token))
+        if isinstance(source, bytes):
+            transfer.make_file(source, place, part, entry.content)
+            return None
         match entry.way:
             case Way.LINK:
                 transfer.make_link(source, place, entry.content)

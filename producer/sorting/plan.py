@@ -17,6 +17,7 @@ from producer.sort_log.log import SortLog
 from producer.sorting.folders import Folders
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spot, numbered
+from producer.sources.job_sources import JobSources
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
 
@@ -38,6 +39,7 @@ class PlannedFile(NamedTuple):
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     content: ClassifiedContent | None  #: None: the file was never read
+    name: bytes = b""  #: of the row, if its image is in no file of its own
 
 
 class PlanCounts(NamedTuple):
@@ -54,9 +56,11 @@ class Plan:
     def __init__(
         self,
         sealed: SealedJournal,
+        sources: JobSources,
         rules: Rules = AS_CLASSIFIED,
     ) -> None:
         """Raises UsageError for a label that no folder can be named after."""
+        self._sources = sources
         self._sealed, self._rules = sealed, rules
         labels, persons = sealed.card.labels, rules.persons
         self._class_folders = ClassFolders({*labels, *(persons.labels if persons else ())})
@@ -81,7 +85,13 @@ class Plan:
             for number, (name, content, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
                 classified = ClassifiedContent(*content) if known else None
-                yield PlannedFile(number, sources.path(name), folder, classified)
+                elsewhere = name if self._is_elsewhere(name) else b""
+                yield PlannedFile(number, sources.path(name), folder, classified, elsewhere)
+
+    def _is_elsewhere(self, name: bytes) -> bool:
+        """Whether a row's image is in no file of its own."""
+        others = self._sources.has_others
+        return others and self._sources.of(name).local_path(name) is None
 
     def _folders_of(self, batch: RowBatch) -> list[str]:
         """The folder of each row."""
@@ -141,7 +151,7 @@ class Planner:
         try:
             if row.content is None:
                 raise FileStays(NEVER_READ)
-            inode = _inode(folders.source(draft), row.content.size)
+            inode = 0 if row.name else _inode(folders.source(draft), row.content.size)
         except (FileStays, OSError) as error:
             self._left.add(reason(error), draft.shown)
             return None

@@ -18,7 +18,7 @@ from producer.journal.job_index import entries, is_reachable
 from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
-from producer.locations import sorted_into
+from producer.locations import row_files, sorted_into
 from producer.output.output_path import located
 from producer.present.formatting import near, typed
 from producer.present.meter import Stages
@@ -52,10 +52,14 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             damaged.
     """
     table, out = located(table), _checked(into)
-    with _opened(table) as sealed, closing(Stages(make_progress(quiet))) as progress:
-        plan = Plan(sealed, table_of(sealed).rules)
+    with (
+        _opened(table) as sealed,
+        closing(Stages(make_progress(quiet))) as progress,
+        row_files.of_table(table, sealed.options) as files,
+    ):
+        _check_way(files.sources, out, way)
+        plan = Plan(sealed, files.sources, table_of(sealed).rules)
         survey = _survey(plan, sealed, progress)
-        _check_links(sealed, out, way)
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
             unproven = _seal(log, reach.with_table(entry, out, table))
@@ -66,7 +70,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
             progress.stage("", survey.counts.total())
             passed = partial(_count, progress, left)
             planner = Planner(log, sorting, way, left)
-            work = Placing(log, os.fsencode(out), planner, left, passed)
+            work = Placing(log, os.fsencode(out), planner, left, files, passed)
             for rows in _batches(plan.files()):
                 work.place(rows)
             work.finish()
@@ -89,10 +93,11 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         _opened(table) as sealed,
         tempfile.TemporaryDirectory(prefix="hangtag-") as scratch,
         closing(Stages(make_progress(quiet))) as progress,
+        closing(JobSources(sealed.options)) as sources,
     ):
-        plan = Plan(sealed, table_of(sealed).rules)
+        _check_way(sources, out, way)
+        plan = Plan(sealed, sources, table_of(sealed).rules)
         survey = _survey(plan, sealed, progress)
-        _check_links(sealed, out, way)
         left_log = out_folder.left_by(out)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG), left_log) as log:
             reach.check(log, out, survey.sources)
@@ -196,13 +201,19 @@ def _example(table: Path) -> str:
     return f", for example {near(str(here[0]))}" if here else ""
 
 
-def _check_links(sealed: SealedJournal, out: str, way: Way) -> None:
-    """Check before anything is done that hard links to the typed folders are possible."""
+def _check_way(sources: JobSources, out: str, way: Way) -> None:
+    """Check before anything is done that all images are in files, unless they are copied, and that
+    hard links to the typed folders are possible."""
+    if way is not Way.COPY and (name := sources.first_other):
+        raise UsageError(
+            f"the images of {printable(name)} are in no files of their own, which could be moved "
+            "or linked; use --copy"
+        )
     if way is not Way.LINK:
         return
     while not os.path.isdir(out):
         out = os.path.dirname(out)
-    for argument in JobSources(sealed.options).local_arguments():
+    for argument in sources.local_arguments():
         root = argument.place
         if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
             raise no_links(printable(argument.typed))

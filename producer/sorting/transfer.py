@@ -47,31 +47,46 @@ def copy(old: Spot, new: Spot, part: Spot, wanted: ClassifiedContent | None) -> 
     """
     with opened(old) as source:
         before = os.fstat(source)
-        unlink(part)  # of an earlier attempt
-        fd = os.open(part.name, _CREATE, 0o600, dir_fd=part.folder)
-        try:
+        with _part(part, new, 0o600) as fd:
             _fill(source, fd, before)
             content = content_of(source) if wanted is None else wanted
             check(fd, content)
             if identity(os.fstat(source)) != identity(before):
                 raise FileStays(CHANGED)
-            failpoint("sort.part-written")
-            rename(part, new)
-        except BaseException:
-            with suppress(OSError):
-                unlink(part)
-            raise
-        finally:
-            os.close(fd)
-    failpoint("sort.copied")
     return identity(before)
+
+
+def make_file(data: bytes, new: Spot, part: Spot, wanted: ClassifiedContent) -> None:
+    """Make a file of an image that was in none, and contains `wanted`. `part` and what is raised
+    are as in `copy`."""
+    with _part(part, new, 0o666) as fd:
+        _write(fd, data)
+        os.fsync(fd)
+        check(fd, wanted)
+
+
+@contextmanager
+def _part(part: Spot, new: Spot, mode: int) -> Iterator[int]:
+    """A new file, to be filled and synced, which then gets its name."""
+    unlink(part)  # of an earlier attempt
+    fd = os.open(part.name, _CREATE, mode, dir_fd=part.folder)
+    try:
+        yield fd
+        failpoint("sort.part-written")
+        rename(part, new)
+    except BaseException:
+        with suppress(OSError):
+            unlink(part)
+        raise
+    finally:
+        os.close(fd)
+    failpoint("sort.copied")
 
 
 def _fill(source: int, fd: int, info: os.stat_result) -> None:
     """Copy content, owner, permissions, times and extended attributes, and sync them."""
     for chunk in chunks(source):
         _write(fd, chunk)
-        failpoint("sort.part-begun")
     with suppress(OSError):  # only root may set another owner
         os.fchown(fd, info.st_uid, info.st_gid)
     _copy_attributes(source, fd)  # while the file may be written
@@ -85,6 +100,7 @@ def _write(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
+    failpoint("sort.part-begun")
 
 
 def _copy_attributes(source: int, fd: int) -> None:

@@ -88,6 +88,16 @@ class JobSources:
         return frozenset(number for number in numbers if wanted(self.argument(number)))
 
     @property
+    def first_other(self) -> bytes:
+        """What was typed of the first one that has images elsewhere than in files of their own;
+        empty if none has."""
+        options = self.options
+        if options.list_file and self.has_others:
+            return options.list_file
+        pairs = zip(options.roots, options.kinds, strict=False)
+        return next((root for root, kind in pairs if kind != LOCAL), b"")
+
+    @property
     def local(self) -> LocalSource:
         """What reads files, also of other paths than those of the job."""
         return self._local

@@ -39,8 +39,8 @@ def check_local(typed: bytes, path: bytes) -> None:
             folder = os.path.basename(name)[: -len(ending)] or "photos"
             unpack = command.format(shlex.quote(name), shlex.quote(folder))
             raise UsageError(
-                f"{printable(typed)} is an archive of a kind that is not read; unpack it and classify "
-                f"the folder: {unpack}"
+                f"{printable(typed)} is an archive of a kind that is not read; unpack it and "
+                f"classify the folder: {unpack}"
             )
 
 

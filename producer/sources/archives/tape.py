@@ -24,7 +24,7 @@ _BUFFER_BYTES = 1 << 16
 #: A decompressor that reads gzip's header and checksum itself.
 _GZIP_BITS, _MAGIC = 16 + zlib.MAX_WBITS, b"\x1f\x8b"
 #: States of the decompressor, of some 50 kB each, and their first distance.
-_STATES_MAX, _APART_BYTES = 64, 4 << 20
+_STATES_MAX, _APART_BYTES = 64, 1 << 20
 #: What a compressed archive may unpack to: more for each of its bytes is a bomb. Images that are
 #: not compressed themselves may be large, so a part is free.
 RATIO_MAX, FREE_BYTES = 200, 1 << 30

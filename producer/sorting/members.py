@@ -1,0 +1,41 @@
+"""The originals of copies that were taken out of archives."""
+
+from __future__ import annotations
+
+import os
+
+from producer.inputs.job_options import JobOptions
+from producer.sort_log.entry import ClassifiedContent
+from producer.sources.job_sources import JobSources
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import digest
+
+
+class Members:
+    """Reads members by their absolute paths. The last archive stays open."""
+
+    def __init__(self) -> None:
+        self._archive, self._sources = b"", JobSources(JobOptions((), b"/", ""))
+
+    def holds(self, path: bytes) -> bool:
+        """Whether a path leads into an archive."""
+        return bool(self._above(path))
+
+    def content(self, path: bytes) -> ClassifiedContent | None:
+        """What a member contains; None if there is none."""
+        if (archive := self._above(path)) != self._archive:
+            self._sources.close()
+            self._archive, self._sources = archive, JobSources(JobOptions((archive,), b"/", ""))
+        data, _ = self._sources.of(path).read(path, MAX_FILE_BYTES)
+        return ClassifiedContent(len(data), digest(data)) if isinstance(data, bytes) else None
+
+    def _above(self, path: bytes) -> bytes:
+        """The archive that a path leads into; empty if there is none."""
+        if self._archive and path.startswith(self._archive + b"/"):
+            return self._archive
+        folder = os.path.dirname(path)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if os.path.isdir(folder):
+            return b""
+        return folder if JobSources(JobOptions((folder,), b"/", "")).has_others else b""

@@ -7,6 +7,7 @@ wait for the kernel.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from io import BufferedReader
@@ -46,6 +47,12 @@ def read(path: str | bytes | Path, max_bytes: int) -> bytes:
     """The bytes of a file, at most one more than `max_bytes`. Raises as `open_fd`."""
     with open_file(path) as file:
         return file.read(max_bytes + 1)
+
+
+def sha256(path: str | bytes | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises as `open_fd`."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check(path: str | bytes | Path) -> None:

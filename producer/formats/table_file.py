@@ -7,7 +7,6 @@ placed, so the job recognizes its file also after a crash between the two.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -57,8 +56,7 @@ def render(
 def sha256_of(output: Path) -> str:
     """The SHA-256 of a table's file, in hexadecimal; empty if there is none. Raises SetupError."""
     try:
-        with regular_file.open_file(output) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return regular_file.sha256(output)
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -33,6 +33,7 @@ from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted, typed
 from producer.rendering.display_options import DisplayOptions
+from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
@@ -95,9 +96,9 @@ def classify(
     events, budget = events or Events(), budget or ErrorBudget()
     with closing(Waits(stop or Stop())) as waits:
         if not absent:
-            _check_sources(options if restart else with_known_files(options), settings, waits)
+            check_sources(options if restart else with_known_files(options), settings, waits)
         with (
-            closing(_opened(options, restart, display, stdin, events, waits)) as job,
+            closing(opened_job(options, restart, display, stdin, events, waits)) as job,
             row_files.of_table(job.output, job.options, waits, job.listed) as files,
         ):
             _report_reopened(job, events)
@@ -112,23 +113,23 @@ def classify(
                 deadline = started + timeout_s if timeout_s else float("inf")
                 use = BrokerSession(settings, waits)
                 attempt = Attempt(settings, events, waits, use, budget, deadline)
-                end = _work(job, attempt, started, retry_failed, new, files)
+                end = work(job, attempt, started, retry_failed, new, files)
             else:
                 _count_new(new, events, absent)
                 _report_finished(job, events, waits, retry_failed)
                 code = job.judge(budget)
-                end = _End(code, AttemptResult(0, _since(started), job.journal.attempt.skipped))
-            return _summary(job, end)
+                end = End(code, AttemptResult(0, since(started), job.journal.attempt.skipped))
+            return summary_of(job, end)
 
 
-def _check_sources(options: JobOptions, settings: Settings, waits: Waits) -> None:
+def check_sources(options: JobOptions, settings: Settings, waits: Waits) -> None:
     """Raises UsageError, SetupError, Stopped."""
     with closing(JobSources(options, waits)) as sources:
         sources.check()
         check_below(sources, settings)
 
 
-def _opened(
+def opened_job(
     options: JobOptions,
     restart: bool,
     display: DisplayOptions | None,
@@ -155,7 +156,7 @@ def _opened(
     return job
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
     """How an attempt ended."""
 
     code: Exit
@@ -163,17 +164,21 @@ class _End(NamedTuple):
     part: str = ""  #: path of the rows so far
 
 
-def _work(
+def work(
     job: Job,
     attempt: Attempt,
     started: float,
     retry_failed: bool,
     new: NewFiles | None,
     files: RowFiles,
-) -> _End:
-    """Run the job until it is finished or must stop. Raises SetupError, StillOpen, Stopped."""
+    sha256_of: Hash | None = None,
+) -> End:
+    """Run the job until it is finished or must stop. `sha256_of` is that of `files`, unless it is
+    given. Raises SetupError, StillOpen, Stopped."""
     with closing(Connector(attempt, job).queue()) as queue:
-        return _run(job, attempt, queue, started, retry_failed, new, files)
+        return _run(
+            job, attempt, queue, started, retry_failed, new, files, sha256_of or files.sha256
+        )
 
 
 def _run(
@@ -184,7 +189,8 @@ def _run(
     retry_failed: bool,
     new: NewFiles | None,
     files: RowFiles,
-) -> _End:
+    sha256_of: Hash,
+) -> End:
     if retry_failed:
         _report_retry(attempt.events, job.repeat_failed())
     before = job.journal.totals.done
@@ -200,31 +206,34 @@ def _run(
             queue.finish()  # without its journal the job cannot be resumed
         raise
     classified = job.journal.totals.done - before
-    result = AttemptResult(classified, _since(started), run.skipped)
+    result = AttemptResult(classified, since(started), run.skipped)
     with closing(attempt.waits.rest()) as rest:
         if not run.complete:
             job.store_stop(code, result)
-            return _End(code, result, _stopped(job, code, queue, attempt.events, rest))
-        _name_rows(job, files, attempt.events, rest)
-        code, sha256 = _placed(job, code, attempt.events, rest)
+            return End(code, result, _stopped(job, code, queue, attempt.events, rest))
+        code, sha256 = completed(job, code, sha256_of, attempt.events, rest)
         queue.finish()  # first, because a finished job is not run again
-        result = AttemptResult(classified, _since(started), run.skipped)
+        result = AttemptResult(classified, since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
-        return _End(code, result)
+        return End(code, result)
 
 
-def _name_rows(job: Job, files: RowFiles, events: Events, waits: Waits) -> None:
-    passed = _passed(job, "comparing corrected files", events, waits)
-    if why := job.table.name_rows(files.sha256, passed):
-        events.notice(why)
-
-
-def _placed(job: Job, code: Exit, events: Events, waits: Waits) -> tuple[Exit, str]:
-    """Write the table of a complete job; return how the job ends, and the SHA-256 of the table."""
+def completed(
+    job: Job, code: Exit, sha256_of: Hash, events: Events, waits: Waits
+) -> tuple[Exit, str]:
+    """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of the
+    table."""
+    _name_rows(job, sha256_of, events, waits)
     try:
         return code, job.table.write_table(passed=_passed(job, WRITING, events, waits))
     except TooManyRows:  # the summary says so
         return Exit.SETUP, ""
+
+
+def _name_rows(job: Job, sha256_of: Hash, events: Events, waits: Waits) -> None:
+    passed = _passed(job, "comparing corrected files", events, waits)
+    if why := job.table.name_rows(sha256_of, passed):
+        events.notice(why)
 
 
 def _passed(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:
@@ -240,7 +249,7 @@ def _passed(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int
     return passed
 
 
-def _since(started: float) -> float:
+def since(started: float) -> float:
     return round(time.monotonic() - started, 3)
 
 
@@ -259,7 +268,7 @@ def appeared(count: int) -> str:
     have = "has" if count == 1 else "have"
     return (
         f"{counted(count, 'file')} {have} appeared since the job started, without a row; "
-        "start over to include new files: classify --restart"
+        "add the rows of new files with: classify --update"
     )
 
 
@@ -323,7 +332,7 @@ def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool)
         events.notice(f"{job.output} is finished already; run it again with classify --restart")
 
 
-def _summary(job: Job, end: _End) -> Summary:
+def summary_of(job: Job, end: End) -> Summary:
     totals, (code, result, part) = job.journal.totals, end
     has_table = bool(part) or job.exit_code is not None
     return Summary(

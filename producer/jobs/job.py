@@ -236,11 +236,14 @@ class Job:
         for suffix in self._lists - {""}:
             if suffix != self._recorded_list():
                 forget_list(str(self.output), suffix)
-        has_job = self._earlier or self.has_started
+        is_over = self.journal.is_handed_over
+        has_job = is_over or self._earlier or self.has_started
         self.journal.close(remove=not has_job)
 
     def _recorded_list(self) -> str:
         """What the name of the list that the journal names adds to that of the table; or empty."""
+        if self.journal.is_handed_over:
+            return self.options.list_suffix
         with suppress(HangtagError):
             return self.journal.options.list_suffix
         return ""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Iterator
 from itertools import takewhile
 from operator import attrgetter
 from pathlib import Path
 
 from producer.journal import records
-from producer.journal.records import FrozenBatch
+from producer.journal.records import FrozenBatch, Record
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.rows.row_batch import AS_CLASSIFIED, START, Position, RowBatch, Rules
 from shared.errors import SetupError
 
 #: Selects the batches that the rows of a table are read from, in order, after one of them.
 FINISHED = "WHERE n > ? AND failed IS NOT NULL AND places IS NULL ORDER BY n"
+#: Larger than the number of any batch.
+LAST = 1 << 62
 _FOLLOWING = "WHERE n > ? AND places IS NULL ORDER BY n"
 
 
@@ -60,6 +63,29 @@ class BatchReader:
         with sqlite_errors(self.path):
             finished = records.read(self._db, FINISHED, after.n)
             yield from records.row_batches(finished, rules, after)
+
+    def finished_records(self, after: int = START.n, until: int = LAST) -> Iterator[Record]:
+        """The records of finished batches with numbers after and up to these, in order, one in
+        memory at a time."""
+        with sqlite_errors(self.path):
+            finished = records.read(self._db, FINISHED, after)
+            yield from takewhile(lambda record: record.n <= until, finished)
+
+    def finished_numbers(self) -> array[int]:
+        """Their numbers, all in memory."""
+        with sqlite_errors(self.path):
+            rows = self._db.execute(f"SELECT n FROM batch {FINISHED}", (START.n,))
+            return array("I", (n for (n,) in rows))
+
+    def finished_record(self, after: int) -> Record | None:
+        """The first of these."""
+        with sqlite_errors(self.path):
+            return next(records.read(self._db, f"{FINISHED} LIMIT 1", after), None)
+
+    def batch_record(self, n: int) -> Record:
+        """The record of a batch."""
+        with sqlite_errors(self.path):
+            return records.one(self._db, n)
 
     @property
     def has_final_rows(self) -> bool:

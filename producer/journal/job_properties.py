@@ -107,6 +107,11 @@ class JobProperties(ABC):
         return decode_unlisted(self.get(UNLISTED))
 
     @property
+    def updates(self) -> int:
+        """How often the table was brought up to date."""
+        return int(self.get(UPDATES) or 0)
+
+    @property
     def skipped(self) -> dict[str, int]:
         """Entries that the walk skipped, by reason."""
         return decode_skipped(self.get(SKIPPED))
@@ -132,6 +137,9 @@ PRODUCER = "producer"
 FILE_COUNT = "files"
 #: The property that holds the counts of the results.
 ANSWERS = "answers"
+#: The property that holds how often the table was brought up to date; its rows have other numbers
+#: after each time.
+UPDATES = "updates"
 
 
 class AttemptResult(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ reused: a late result can only be of the same files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -21,8 +22,9 @@ import msgspec
 
 from producer.journal import journal_lock, property_table, records, retries, schema
 from producer.journal.batch_reader import BatchReader
+from producer.journal.following import is_next, settle
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import FrozenBatch, RowPlace, StoredResult, recorded
+from producer.journal.records import FrozenBatch, Record, RowPlace, StoredResult, recorded
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
 from shared.errors import Damaged, UsageError
@@ -33,6 +35,9 @@ from shared.messages.files import filled
 SUFFIX = ".hangtag"
 #: The property of a job that has all its files: a job that repeats failed rows accepts no new ones.
 WALKED = "walked"
+#: The property of a job with the number from which new batches are counted: earlier ones may have
+#: been sent by the journals that this one has replaced, and a late result is told by its number.
+NUMBERS = "numbers"
 
 
 class Journal(BatchReader, JobProperties):
@@ -53,6 +58,7 @@ class Journal(BatchReader, JobProperties):
         self.reopened = 0
         self._lock = journal_lock.take(path)
         self._readable = True
+        self.is_handed_over = False
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
             self._prepare()
@@ -89,6 +95,22 @@ class Journal(BatchReader, JobProperties):
             store_counts(self._db, self.totals)
             property_table.put(self._db, **values)
 
+    def adopt(self, copied: Iterable[Record], values: Callable[[], Mapping[str, bytes]]) -> None:
+        """Start a job with batches that have their results, or rows that are to be repeated, and
+        then with these properties, in one transaction."""
+        with self._transaction():
+            schema.clear(self._db)
+            for record in copied:
+                records.insert(self._db, record)
+            self.totals = self._sum()
+            property_table.put(self._db, **values())
+
+    def properties_digest(self) -> bytes:
+        """A digest of all properties: one of them differs after each change of a finished job."""
+        with sqlite_errors(self.path):
+            values = property_table.read(self._db)
+        return hashlib.sha256(repr(sorted(values.items())).encode()).digest()
+
     @property
     def has_job(self) -> bool:
         """Whether the file has a started job, or cannot be read."""
@@ -119,7 +141,8 @@ class Journal(BatchReader, JobProperties):
         """The number of the next batch or repeat."""
         with sqlite_errors(self.path):
             (last,) = self._db.execute("SELECT max(n) FROM batch").fetchone()
-        return 0 if last is None else int(last) + 1
+        following = 0 if last is None else int(last) + 1
+        return max(following, int(self.get(NUMBERS) or 0))
 
     def repeat(self, k: int) -> int:
         """Schedule every failed row for a repeat, and every row of a batch without a result, whose
@@ -151,6 +174,25 @@ class Journal(BatchReader, JobProperties):
         """Whether the file was removed or replaced, so that writes to it are lost."""
         return journal_lock.lost(self.path, self._lock)
 
+    def hand_over(self) -> None:
+        """Close the database with everything that was written in its file alone; the lock is held
+        until `close`. Another file may replace it then, or it another one: a log of SQLite that
+        stayed would be taken for that of the file with its name.
+
+        Raises:
+            UsageError: another process reads it for longer.
+        """
+        with sqlite_errors(self.path):
+            (is_read, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_read:
+            raise UsageError(
+                f"{self.path} is being read by another command; run the same command again when "
+                "that has ended"
+            )
+        self._db.close()
+        self.is_handed_over = True
+        journal_lock.remove_logs(self.path)
+
     def close(self, remove: bool = False) -> None:
         """Release the file, or remove it; if not removed, the job can be opened again."""
         self._db.close()
@@ -168,9 +210,12 @@ class Journal(BatchReader, JobProperties):
                 raise Damaged(fault)
             properties = property_table.read(self._db)
             self.totals = load_counts(properties)
-            damaged = records.damaged(self._db, self._check)
+            first_new = int(properties.get(NUMBERS, 0))
+            damaged = records.damaged(self._db, first_new, self._check)
             if not damaged and sums(self._db) != self.totals:
                 raise sqlite3.DatabaseError("batches are missing")
+            if not is_next(self.path):
+                settle(self._db, self.path.with_suffix(""))
         if damaged:
             self._reopen(damaged, properties)
 

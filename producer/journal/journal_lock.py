@@ -43,11 +43,16 @@ def lost(path: Path, lock: int) -> bool:
         return True
 
 
-def empty(path: Path, lock: int) -> None:
-    """Empty the locked journal and remove its log."""
+def remove_logs(path: Path) -> None:
+    """Remove what SQLite has written beside the locked journal."""
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
         failpoint("journal.log-removed")
+
+
+def empty(path: Path, lock: int) -> None:
+    """Empty the locked journal and remove its log."""
+    remove_logs(path)
     os.ftruncate(lock, 0)
     failpoint("journal.emptied")
 

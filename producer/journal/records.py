@@ -187,14 +187,15 @@ def row_batches(finished: Iterable[Record], rules: Rules, after: Position) -> It
         after = batch.end
 
 
-def damaged(database: sqlite3.Connection, check: Callable[[], None]) -> list[int]:
+def damaged(database: sqlite3.Connection, first_new: int, check: Callable[[], None]) -> list[int]:
     """The batches with damaged results. Reads all records, and calls `check` for each, which may
-    end that."""
-    numbers = []
-    for expected, (record, good) in enumerate(_read(database, "ORDER BY n")):
+    end that. Before number `first_new` there may be a gap (`NUMBERS`)."""
+    numbers, expected = [], 0
+    for record, good in _read(database, "ORDER BY n"):
         check()
-        if record.n != expected:
+        if record.n not in (expected, max(expected, first_new)):
             raise sqlite3.DatabaseError(f"batch {expected} is missing")
+        expected = record.n + 1
         if not good:
             numbers.append(record.n)
     return numbers

@@ -21,6 +21,9 @@ from shared.messages.files import DIGEST_BYTES, STAMP
 #: The property of a job that holds the place of the last failed row that is in a repeat.
 REACHED = "repeated"
 _BEFORE_ALL: RowPlace = (-1, 0)
+#: The property of a job that repeats only rows with the status `changed`: of a table that is
+#: brought up to date, these are new files and those that have changed.
+ONLY_CHANGED = "only-changed"
 
 
 def schedule(database: sqlite3.Connection, k: int) -> None:
@@ -38,7 +41,8 @@ def schedule(database: sqlite3.Connection, k: int) -> None:
         record = records.one(database, n)
         waiting = record.again + (record.failed or 0)
         records.put_result(database, record._replace(failed=0, again=waiting))
-    database.execute("DELETE FROM job WHERE key IN ('exit', 'answers', ?)", (REACHED,))
+    over = ("exit", "answers", REACHED, ONLY_CHANGED)
+    database.execute("DELETE FROM job WHERE key IN (?, ?, ?, ?)", over)
 
 
 def under_way(database: sqlite3.Connection) -> int:
@@ -56,14 +60,23 @@ def rows(database: sqlite3.Connection) -> Iterator[tuple[RowPlace, bytes]]:
     """(place, path) of every failed row that is to be repeated and is in no new batch, in path
     order."""
     after = _after(database)
+    is_repeated = _of_changed if property_table.get(database, ONLY_CHANGED) else _of_failed
     n = after[0]
     # No cursor stays open between two batches, since repeats are frozen and stored meanwhile.
     while (following := _failed_of_next(database, n)) is not None:
         n, names, statuses = following
         for index, (name, code) in enumerate(zip(names, statuses, strict=True)):
-            if code != Status.OK.code and (n, index) > after:
+            if is_repeated(code) and (n, index) > after:
                 yield (n, index), name
         n += 1
+
+
+def _of_failed(code: int) -> bool:
+    return code != Status.OK.code
+
+
+def _of_changed(code: int) -> bool:
+    return code == Status.CHANGED.code
 
 
 def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) -> None:
@@ -76,7 +89,8 @@ def fold_in(database: sqlite3.Connection, repeat: FrozenBatch, result: bytes) ->
         flagged = count_flags(folded.flags)
         digests = old.digests  # unknown digests stay unknown
         if digests:
-            digests = replaced(digests, repeated.digests, images, DIGEST_BYTES)
+            known = repeated.digests or bytes(DIGEST_BYTES * repeated.images)
+            digests = replaced(digests, known, images, DIGEST_BYTES)
         updated = old._replace(
             stamps=replaced(old.stamps, repeated.stamps, images, STAMP.size),
             digests=digests,

@@ -12,9 +12,10 @@ from producer.journal.totals import JobCounts, store_counts
 #: The property with the version of the schema. What an earlier Hangtag would misread raises it: it
 #: passes over properties that it does not know.
 PROPERTY = "schema"
-#: What this version of Hangtag writes: that of tables in CSV, and that of tables in another form,
-#: into which an earlier version, which knows no forms, would write CSV.
-NOW, WITH_FORM = b"5", b"6"
+#: What this version of Hangtag writes: that of tables in CSV; that of tables in another form, into
+#: which an earlier version, which knows no forms, would write CSV; and that of tables that were
+#: brought up to date, whose numbers of batches have a gap.
+NOW, WITH_FORM, UPDATED = b"5", b"6", b"7"
 _DIGITS = 9  #: of a number that is compared
 #: The small columns of a batch come first: a query that needs only these reads no overflow page.
 _TABLES = (
@@ -95,9 +96,9 @@ def foreign_version(database: sqlite3.Connection, path: Path) -> str:
     """
     row = database.execute("SELECT value FROM job WHERE key = ?", (PROPERTY,)).fetchone()
     version = b"" if row is None else blob(row[0])
-    if version in (NOW, WITH_FORM):
+    if version in (NOW, WITH_FORM, UPDATED):
         return ""
     writer, remedy = "an incompatible version of Hangtag", "use that version"
-    if version.isdigit() and int(version[:_DIGITS]) > int(WITH_FORM):
+    if version.isdigit() and int(version[:_DIGITS]) > int(UPDATED):
         writer, remedy = "a newer Hangtag", "update Hangtag here"
     return f"{path} was written by {writer}; {remedy}, or start over with --restart"

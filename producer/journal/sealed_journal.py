@@ -11,8 +11,9 @@ from types import TracebackType
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.journal import property_table, records, schema
-from producer.journal.batch_reader import FINISHED, BatchReader
+from producer.journal import journal_lock, property_table, records, schema
+from producer.journal.batch_reader import BatchReader
+from producer.journal.following import FOLLOWING, settle_alone
 from producer.journal.job_properties import JobProperties, open_read_only
 from producer.journal.journal import journal_path
 from producer.journal.sqlite_errors import sqlite_errors
@@ -37,12 +38,21 @@ class SealedJournal(BatchReader, JobProperties):
         self.path = journal_path(output)
         #: Called with the number of rows of each batch read.
         self.passed: Callable[[int], None] = lambda rows: None
+        running = self._share_and_open(output, or_running, check)
+        if self.get(FOLLOWING) and not running:
+            self._release()
+            settle_alone(self.path, output)
+            self._share_and_open(output, or_running, check)
+
+    def _share_and_open(self, output: Path, or_running: bool, check: bool) -> bool:
+        """Returns whether a producer has the journal."""
         self._lock, running = _share(self.path, output, or_running)
         try:
             self._open(output, running, check)
         except BaseException:
             os.close(self._lock)
             raise
+        return running
 
     def _open(self, output: Path, running: bool, check: bool) -> None:
         # Without a log this is the only file, and no process writes it. Opened as immutable it
@@ -79,6 +89,9 @@ class SealedJournal(BatchReader, JobProperties):
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._release()
+
+    def _release(self) -> None:
         self._db.close()
         os.close(self._lock)
 
@@ -123,12 +136,6 @@ class SealedJournal(BatchReader, JobProperties):
             yield batch
             self.passed(len(batch))
 
-    def numbers(self) -> list[int]:
-        """The numbers of the batches of `row_batches`, in order."""
-        with sqlite_errors(self.path):
-            rows = self._db.execute(f"SELECT n FROM batch {FINISHED}", (START.n,))
-            return [n for (n,) in rows]
-
     def row_batch(self, n: int, first: int) -> RowBatch:
         """One of `row_batches`, by its number and that of its first row. Raises SetupError if it is
         damaged or missing."""
@@ -143,6 +150,9 @@ def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
     if file_lock.try_share(fd):
+        if journal_lock.lost(path, fd):  # it was replaced meanwhile
+            os.close(fd)
+            return _share(path, output, or_running)
         return fd, False
     if not or_running:
         os.close(fd)

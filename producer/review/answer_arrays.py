@@ -54,7 +54,7 @@ class Answers:
                     f"the job of {output} has not finished; finish it with: "
                     f"{typed(['hangtag', 'collect', str(output)])}"
                 )
-            self.card, self.job = sealed.card, sealed.record.id
+            self.card, self._rows_of = sealed.card, (sealed.record.id, sealed.updates)
             self.options = sealed.options
             self._starts, self._batches = array("I"), array("I")  #: first row, and number
             self._read(sealed, on_progress)
@@ -71,7 +71,7 @@ class Answers:
     def _read(self, sealed: SealedJournal, on_progress: Callable[[int, int], None]) -> None:
         known: dict[bytes, int] = {}
         total = sealed.count
-        self._batches.extend(sealed.numbers())
+        self._batches.extend(sealed.finished_numbers())
         for batch in sealed.row_batches():
             self._starts.append(batch.first)
             self._add(batch, known)
@@ -126,8 +126,10 @@ class Answers:
         rows: dict[int, Row] = {}
         by_batch = sorted(positions, key=self._batch)
         with SealedJournal(self._output, check=False) as sealed:
-            if sealed.record.id != self.job:
-                raise SetupError(f"the job of {self._output} was replaced; start the review again")
+            if (sealed.record.id, sealed.updates) != self._rows_of:
+                raise SetupError(
+                    f"the table {self._output} has other rows now; start the review again"
+                )
             for index, group in groupby(by_batch, key=self._batch):
                 first = self._starts[index]
                 batch = sealed.row_batch(self._batches[index], first)

@@ -164,6 +164,25 @@ def append_to(file: int, path: Path, lines: bytes, decode: Decode[Line]) -> None
     failpoint("corrections.appended")
 
 
+def extend(path: Path, size: int, lines: bytes) -> None:
+    """Write these lines durably after the first `size` bytes of a log, unless they are there. A
+    part of them is what a process that ended has left; other lines stay, before them.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    with locked(path) as file:
+        end = os.pread(file, len(lines), size)
+        if end == lines:
+            return
+        if lines.startswith(end) or b"\n" not in end:
+            os.ftruncate(file, size)
+        _write_all(file, lines)
+        failpoint("corrections.extended")
+        os.fsync(file)
+        atomic_file.sync_folder(path.parent)
+
+
 def ending(file: int) -> tuple[int, bytes]:
     """The size up to the last line end, and the bytes after it."""
     start = size = os.fstat(file).st_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -64,6 +65,9 @@ def job_options(command: F) -> F:
             click.option("--restart", is_flag=True, help="Start over and replace the output."),
             click.option("--retry-failed", is_flag=True,
                          help="Retry only the failed rows, also of a finished job."),
+            click.option("--update", is_flag=True,
+                         help="Bring a finished table up to date: new and changed files are "
+                         "classified, rows of removed ones leave, all others stay."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -77,6 +81,7 @@ def job_options(command: F) -> F:
         ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
         ("hangtag classify 'photos/*.jpg'", "files that match, however many"),
         ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
+        ("hangtag classify photos/ --update", "new and changed files alone"),
     )
 )
 @job_options
@@ -94,16 +99,17 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     """
     from producer.cli.jobs.job_display import running_job
     from producer.jobs.classify import classify as run_job
+    from producer.jobs.update import update
 
     options = make_options(given)
+    run = update if given["update"] else partial(run_job, restart=given["restart"])
     with running_job(quiet) as (events, stop):
-        summary = run_job(
+        summary = run(
             options,
             Settings.from_env(),
             display=make_display(given),
             budget=given["budget"],
             timeout_s=given["timeout_s"],
-            restart=given["restart"],
             retry_failed=given["retry_failed"],
             stdin=sys.stdin.buffer if options.is_piped and sys.stdin else None,
             events=events,
@@ -152,6 +158,8 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     from producer.jobs import given_options
 
     folders, list_file = given["folders"], given["list_file"] or given["list0_file"]
+    if given["restart"] and given["update"]:
+        raise UsageError("--restart starts over, --update adds to the table; give one")
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
     if given["list_file"] and given["list0_file"]:

@@ -350,7 +350,7 @@ def test_an_absent_or_unwritable_folder_names_the_fix(tmp_path: Path) -> None:
     [
         (b"4", "an incompatible version of Hangtag; use that version"),
         (b"x", "an incompatible version of Hangtag; use that version"),
-        (b"7", "a newer Hangtag; update Hangtag here"),
+        (b"8", "a newer Hangtag; update Hangtag here"),
         (b"9" * 5000, "a newer Hangtag; update Hangtag here"),
     ],
 )

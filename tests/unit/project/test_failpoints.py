@@ -23,6 +23,7 @@ from tests.faults.producer import (
     test_failpoints_of_retries,
     test_failpoints_of_review,
     test_failpoints_of_sorting,
+    test_failpoints_of_updates,
 )
 from tests.faults.trainer import test_failpoints as failpoints_of_trainers
 from tests.faults.worker import test_failpoints as failpoints_of_workers
@@ -39,6 +40,7 @@ SUITES: list[ModuleType] = [
     test_failpoints_of_retries,
     test_failpoints_of_review,
     test_failpoints_of_sorting,
+    test_failpoints_of_updates,
 ]
 #: Files without points, and why.
 WITHOUT = {
@@ -88,6 +90,7 @@ WITHOUT = {
     },
     "rows that wait for their partners: a database of this process alone": {
         "producer/compare/paired_rows.py",
+        "producer/updating/listed_rows.py",
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "temporary files that no other process uses, and what dead processes left of theirs": {

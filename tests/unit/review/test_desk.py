@@ -166,7 +166,7 @@ def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
             lambda: desk.picture(0, 192),
             lambda: desk.decisions.decide({0: "Bag"}),
         ):
-            with pytest.raises(SetupError, match="was replaced; start the review again"):
+            with pytest.raises(SetupError, match="has other rows now; start the review again"):
                 use()
     assert not correction_log.log_path(tmp_path / "out.csv").exists()
 

@@ -131,7 +131,7 @@ def test_failed_rows_are_repeated_where_their_files_are(
     sort.sort(table, tmp_path / "sorted", Way.MOVE)
     (failed / "bad.png").write_bytes(b"repaired")
     with SealedJournal(table) as sealed:
-        last = sealed.numbers()[-1]
+        last = sealed.finished_numbers()[-1]
     if stopped:
         finish(options, retry_failed=True, stop_after=last + 1)
     finish(options, retry_failed=not stopped)

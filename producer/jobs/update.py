@@ -1,0 +1,249 @@
+"""`classify --update`: a finished table gets the rows of the files that there are now.
+
+New files and changed ones are classified; all other rows keep their answers. A next job is formed
+beside the table (producer/updating/next_job.py), finished like any other, and replaces it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from producer.dispatch.attempt import Attempt
+from producer.formats.table_file import check_replaceable, sha256_of
+from producer.formats.table_formats import check_installed, no_room
+from producer.inputs.error_budget import ErrorBudget
+from producer.inputs.job_options import JobOptions
+from producer.jobs.classify import (
+    End,
+    Summary,
+    check_sources,
+    classify,
+    completed,
+    opened_job,
+    since,
+    summary_of,
+    work,
+)
+from producer.jobs.job import Job
+from producer.journal.following import Following, discard, next_output
+from producer.journal.job_index import set_model
+from producer.journal.job_properties import AttemptResult
+from producer.journal.snapshot import read_snapshot, with_known_files
+from producer.locations import row_files
+from producer.locations.row_files import RowFiles
+from producer.present.events import Events
+from producer.present.formatting import counted
+from producer.rendering.display_options import DisplayOptions, stored_display
+from producer.rendering.named_rows import Hash
+from producer.stack.stack import BrokerSession
+from producer.updating.known_contents import with_known
+from producer.updating.merge import Merge
+from producer.updating.next_job import form, is_formed, next_options, replace
+from producer.updating.present_files import PresentFiles
+from producer.updating.settling import Settling
+from shared import atomic_file, regular_file
+from shared.errors import Exit, SetupError
+from shared.failpoints import failpoint
+from shared.labels import correction_log
+from shared.settings import Settings
+from shared.stop import Stop, Waits
+
+_ENDED = (Exit.OK, Exit.SOME_FAILED)
+
+
+class Update(NamedTuple):
+    """What is asked for."""
+
+    options: JobOptions
+    settings: Settings
+    display: DisplayOptions
+    budget: ErrorBudget
+    retry_failed: bool
+    deadline: float  #: monotonic
+    stdin: BinaryIO | None
+    events: Events
+
+
+def update(
+    options: JobOptions,
+    settings: Settings,
+    *,
+    display: DisplayOptions | None = None,
+    budget: ErrorBudget | None = None,
+    timeout_s: float | None = None,
+    retry_failed: bool = False,
+    stdin: BinaryIO | None = None,
+    events: Events | None = None,
+    stop: Stop | None = None,
+) -> Summary:
+    """Bring the table of a job up to date; start or finish the job first, if need be. The arguments
+    and what is raised are those of `classify`. The table is the old one or the new one at every
+    moment, and the same call continues.
+
+    A file that was written in the last two seconds is waited for; one that is written meanwhile is
+    left to the next update.
+    """
+    events, budget, stop = events or Events(), budget or ErrorBudget(), stop or Stop()
+    deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
+    view = read_snapshot(Path(options.output))
+    if view is None or view.exit_code is None:
+        summary = classify(
+            options, settings, display=display, budget=budget, timeout_s=timeout_s,
+            retry_failed=retry_failed and view is not None, stdin=stdin, events=events, stop=stop,
+        )  # fmt: skip
+        if view is None or Exit(summary.exit_code) not in _ENDED:
+            return summary
+    asked = Update(
+        options, settings, display or DisplayOptions(), budget, retry_failed, deadline, stdin,
+        events,
+    )  # fmt: skip
+    done = _round(asked, stop)
+    # What an interrupted one had found may not be all by now.
+    return _round(asked._replace(stdin=None), stop).summary if done.is_earlier else done.summary
+
+
+class _Done(NamedTuple):
+    summary: Summary
+    is_earlier: bool = False  #: whether it is up to date as of an earlier call
+
+
+def _round(asked: Update, stop: Stop) -> _Done:
+    started = time.monotonic()
+    output, events = Path(asked.options.output), asked.events
+    with closing(Waits(stop)) as waits:
+        check_sources(with_known_files(asked.options), asked.settings, waits)
+        with (
+            closing(opened_job(asked.options, False, asked.display, asked.stdin, events, waits)) as
+            old,
+            row_files.of_table(output, old.options, waits, old.listed) as files,
+        ):  # fmt: skip
+            check_installed(old.options.form)
+            check_replaceable(old.journal, output)
+            is_earlier = is_formed(old.journal, output)
+            if is_earlier:
+                events.notice("continuing an update that was interrupted")
+            elif not _form(asked, old, files, waits):
+                return _Done(_unchanged(old, asked, waits, started))
+            while (done := _finished(asked, old, files, waits, started)) is None:
+                pass  # a person has decided meanwhile
+            return done._replace(is_earlier=is_earlier and done.is_earlier)
+
+
+def _form(asked: Update, old: Job, files: RowFiles, waits: Waits) -> bool:
+    """Form the next job; false if the table has all rows that it is to have."""
+    present = PresentFiles(files, waits.check)
+    merge = Merge(present, Settling(waits.sleep), asked.retry_failed)
+    is_formed = form(old.journal, old.output, merge, present)
+    for line in _lines(merge):
+        asked.events.notice(line)
+    return is_formed
+
+
+def _lines(merge: Merge) -> Iterator[str]:
+    """What an update has found."""
+    parts = [f"{count:,} {kind}" for kind, count in merge.counts.items() if count]
+    if parts:
+        yield f"images since the last time: {', '.join(parts)}"
+    if merge.young:
+        yield (
+            f"{counted(merge.young, 'file')} still being written; the next update takes "
+            f"{'it' if merge.young == 1 else 'them'}"
+        )
+    if merge.namesakes:
+        yield (
+            f"{counted(merge.namesakes, 'new file')} without a row: an image of the same name was "
+            "sorted elsewhere; rename the new one, or take the other back with hangtag sort --undo"
+        )
+
+
+def _unchanged(old: Job, asked: Update, waits: Waits, started: float) -> Summary:
+    """The summary of a table that is up to date. It is rendered again if that is needed."""
+    if not old.output.exists() or not old.table.is_rendered:
+        old.table.render(passed=lambda rows: waits.check())
+    asked.events.notice(f"{old.output} is up to date")
+    attempt = AttemptResult(0, since(started), old.journal.attempt.skipped)
+    return summary_of(old, End(old.judge(asked.budget), attempt))
+
+
+def _finished(
+    asked: Update, old: Job, files: RowFiles, waits: Waits, started: float
+) -> _Done | None:
+    """Classify what is to be, and put the next table in its place; None if the log of corrections
+    has grown meanwhile, and the table is to be written again."""
+    output, decided_bytes = old.output, _copied_decisions(old.output)
+    display = _display(asked, old, decided_bytes)
+    with closing(Job(next_options(asked.options), False, display, waits.check)) as new:
+        named = with_known(output, old.journal, new.card.labels, files.sha256)
+        end = _classified(asked, old, new, files, named, waits, started)
+        summary = msgspec.structs.replace(summary_of(new, end), output=str(output), part="")
+        if new.exit_code is None:
+            return _Done(summary)
+        if end.code is Exit.SETUP:
+            discard(output)
+            raise SetupError(no_room(new.options.form, summary.done, output))
+        if correction_log.complete_size(correction_log.log_path(output)) != decided_bytes:
+            return None
+        replace(old.journal, new.journal, output, _following(output, decided_bytes))
+        return _Done(summary, is_earlier=True)
+
+
+def _classified(
+    asked: Update, old: Job, new: Job, files: RowFiles, named: Hash, waits: Waits, started: float
+) -> End:
+    """Fill the rows that wait, and write the next table. Raises as `classify`."""
+    events = asked.events
+    if not new.journal.repeating:
+        return _rendered(asked, new, named, waits, started)
+    set_model(old.record.id, old.card.ref)
+    use = BrokerSession(asked.settings, waits)
+    attempt = Attempt(asked.settings, events, waits, use, asked.budget, asked.deadline)
+    end = work(new, attempt, started, False, None, files, named)
+    if end.code is Exit.BUDGET:
+        new.table.remove_part()
+        events.notice(f"{old.output} stays as it was")
+    return end
+
+
+def _rendered(asked: Update, new: Job, named: Hash, waits: Waits, started: float) -> End:
+    """Write the next table, which has all its rows."""
+    journal = new.journal
+    lacks = journal.totals.failed or journal.unlisted.count
+    code = Exit.SOME_FAILED if lacks else Exit.OK
+    code, sha256 = completed(new, code, named, asked.events, waits)
+    attempt = AttemptResult(0, since(started), journal.skipped)
+    new.finish(code, sha256, journal.unlisted, attempt)
+    return End(new.judge(asked.budget), attempt)
+
+
+def _display(asked: Update, old: Job, decided_bytes: int) -> DisplayOptions:
+    """The display options of the next table. Decisions name rows by their numbers, which change, so
+    a table that has some of them gets all."""
+    if not stored_display(old.journal).corrections:
+        return asked.display
+    return msgspec.structs.replace(asked.display, corrections=decided_bytes)
+
+
+def _copied_decisions(output: Path) -> int:
+    """Copy the log of corrections for the next table, which adds lines to it; returns its size."""
+    log, copy = (correction_log.log_path(table) for table in (output, next_output(output)))
+    size = correction_log.complete_size(log)
+    with atomic_file.writing(copy, "fix this and run the same command again"):
+        copy.unlink(missing_ok=True)
+        if size:
+            with regular_file.open_file(log) as source, atomic_file.created(copy) as target:
+                target.write(source.read(size))
+        failpoint("update.decisions-copied")
+    return size
+
+
+def _following(output: Path, decided_bytes: int) -> Following:
+    """What follows the next journal."""
+    copy = correction_log.log_path(next_output(output))
+    lines = copy.read_bytes()[decided_bytes:] if copy.exists() else b""
+    return Following(sha256_of(output), decided_bytes, lines.decode())

@@ -1,0 +1,32 @@
+"""`classify --update` is killed at every passage of every crash point: the table is the old one or
+the new one, with its journal and its corrections, and the same command goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.failpoints.armed import Points, Shot
+from tests.support.jobs.updating_process import passages
+from tests.unit.updating.killed import Stage
+
+#: No model is loaded.
+pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
+
+#: Those of an update alone, which must be among them.
+POINTS = {
+    "update.formed", "update.decisions-copied", "update.committed", "update.table-placed",
+    "update.file-removed", "update.settled", "corrections.extended",
+}  # fmt: skip
+NAMED = [Shot(name) for name in sorted(POINTS)]
+
+
+def test_an_update_is_killed_at_every_step(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    shots = passages(stage.options, tmp_path)
+    assert {shot.name for shot in shots} >= POINTS
+    points = Points(tmp_path / "points")
+    for shot in shots:
+        stage.reset()
+        stage.check_killed(shot, points)

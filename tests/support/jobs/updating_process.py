@@ -1,0 +1,49 @@
+"""A table that is brought up to date in a fork of this process, which dies at a failpoint."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from unittest import mock
+
+from producer.inputs.job_options import JobOptions
+from shared import failpoints
+from tests.support.failpoints import armed
+from tests.support.failpoints.armed import Points, Shot
+from tests.support.jobs.updated_job import update
+
+
+def passages(options: JobOptions, folder: Path) -> list[Shot]:
+    """Every passage of every point of an undisturbed update."""
+    trace = folder / "trace"
+    assert _forked(options, lambda: failpoints.watch(lambda name: _append(trace, name))) == 0
+    names = trace.read_text().split()
+    return [Shot(name, names[: i + 1].count(name)) for i, name in enumerate(names)]
+
+
+def killed_at(options: JobOptions, shot: Shot, points: Points) -> int:
+    """The signal that ended an update, negative; or its exit code."""
+    points.arm(shot)
+    with mock.patch.dict(os.environ, points.settings):
+        return _forked(options, armed.watch)
+
+
+def _append(trace: Path, name: str) -> None:
+    with trace.open("a") as file:
+        print(name, file=file)
+
+
+def _forked(options: JobOptions, watch) -> int:  # type: ignore[no-untyped-def]
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        watch()
+        update(options)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+    return 1  # not reached

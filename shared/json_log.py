@@ -64,6 +64,18 @@ def line(name: str, message: str, level: int = logging.CRITICAL) -> str:
     return JsonLines().format(record)
 
 
+def message(line: str) -> str:
+    """The message of a line of a log, which may be text."""
+    try:
+        return msgspec.json.decode(line, type=_Line).message
+    except msgspec.MsgspecError:
+        return line
+
+
+class _Line(msgspec.Struct):
+    message: str
+
+
 def _rfc3339(time_s: float) -> str:
     at = datetime.fromtimestamp(time_s, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"

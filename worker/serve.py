@@ -20,11 +20,11 @@ from celery import Celery
 from celery.apps import worker as celery_worker
 from celery.signals import worker_ready
 
-from shared import garbage, json_log, keys
+from shared import garbage, keys
 from shared.broker.address import Address
 from shared.broker.runtime_paths import broker_url
 from shared.settings import Settings
-from worker.lifecycle import native_stderr, pool
+from worker.lifecycle import access_check, native_stderr, pool
 
 log = logging.getLogger("worker.serve")  # also where it is the main module
 log.setLevel(logging.INFO)  # the log of a worker has warnings and errors only
@@ -54,9 +54,9 @@ def _serve(options: argparse.Namespace) -> int:
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
     gc.disable()  # imports make 90,000 objects that stay: searches are a tenth of the start
-    if json_log.wanted() or not sys.stdout.isatty():
-        celery_worker.safe_say = _say_nothing  # type: ignore[attr-defined]
     app: Celery = importlib.import_module(options.app).app
+    if not sys.stdout.isatty():
+        celery_worker.safe_say = access_check.say_nothing  # type: ignore[attr-defined]
     _log_when_ready(broker_url(Settings.from_env()))
     worker = app.Worker(
         concurrency=options.concurrency,
@@ -73,10 +73,6 @@ def _serve(options: argparse.Namespace) -> int:
     garbage.skip_last_search()
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def _say_nothing(message: str, file: object = None) -> None:
-    """Celery prints on standard output that it shuts down, and for a person what Ctrl-C does."""
 
 
 def _log_when_ready(broker: Address) -> None:

@@ -14,6 +14,7 @@ from producer.processes import lock, process_log
 from producer.stack import redis_server
 from producer.stack.other_stacks import PREFIX_FILE
 from producer.stack.server_socket import is_ready
+from shared import json_log
 from shared.broker.runtime_paths import LOG_NAME, socket_path
 from shared.errors import BrokerAway, SetupError
 from shared.settings import Settings
@@ -105,7 +106,7 @@ def _start_supervisor(settings: Settings, folder: Path, waits: Waits) -> int:
 def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
     lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else "(empty)"
+    last = json_log.message(lines[-1].strip()) if lines else "(empty)"
     return f"this machine's stack {what}; `hangtag down` removes it; {path}: {last:.200}"
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from producer.processes.process_handle import ManagedProcess, managed_process
+from producer.stack.server_log import ServerLog
 
 log = logging.getLogger(__name__)
 #: A command that ends is restarted after this time, which doubles with each failure in a row.
@@ -32,13 +33,19 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Running:
     """One process of a service."""
 
-    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str]) -> None:
+    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str], as_json: bool) -> None:
         self.argv = list(argv)
         self.started = time.monotonic()
         self.ready = False  #: whether it was ever ready for work
         self.retired = 0.0  #: when it was sent SIGTERM; 0 if it was not
-        self.process = _spawn(self.argv, env)
+        self.process = _spawn(self.argv, env, subprocess.PIPE if as_json else None)
+        self.log = ServerLog(self.process) if as_json else None
         self.member = managed_process(name, self.process.pid)
+
+    def log_rest(self) -> None:
+        """Log its last lines, once it has ended."""
+        if self.log is not None:
+            self.log.wait()
 
     def retire(self) -> None:
         """Send SIGTERM, and kill it if it still runs after RETIRE_S."""
@@ -55,7 +62,8 @@ class Running:
 
 
 class Service:
-    """Keeps one command running. `ready` returns whether a process of it is ready for work."""
+    """Keeps one command running. `ready` returns whether a process of it is ready for work. With
+    `as_json` its lines, which are text, are logged as objects."""
 
     def __init__(
         self,
@@ -63,10 +71,12 @@ class Service:
         env: dict[str, str],
         ready: Callable[[ManagedProcess], bool],
         backoff_max_s: float = BACKOFF_MAX_S,
+        as_json: bool = False,
     ) -> None:
         self.name = name
         self.failures = 0  #: unexpected ends in a row
         self._env, self._ready, self._backoff_max_s = env, ready, backoff_max_s
+        self._as_json = as_json
         self._argv: list[str] | None = None
         self._running: list[Running] = []  # the newest is last
         self._due = 0.0
@@ -120,6 +130,7 @@ class Service:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.process.wait()
+            child.log_rest()
         self._running.clear()
 
     def _serving(self) -> list[Running]:
@@ -130,13 +141,14 @@ class Service:
         if self._failure:
             log.warning("%s; restarting it", self._failure)
             self._failure = ""
-        self._running.append(Running(self.name, argv, self._env))
+        self._running.append(Running(self.name, argv, self._env, self._as_json))
         return self._running[-1]
 
     def _ended(self, child: Running) -> bool:
         code = child.process.poll()
         if code is None:
             return False
+        child.log_rest()
         if not child.retired:
             stable = time.monotonic() - child.started > STABLE_S
             self.failures = 1 if stable else self.failures + 1
@@ -152,7 +164,7 @@ class Service:
         return any(child.ready or time.monotonic() - child.started > READY_S for child in serving)
 
 
-def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(argv: list[str], env: dict[str, str], output: int | None) -> subprocess.Popen[bytes]:
     parent = os.getpid()
 
     def die_with_parent() -> None:
@@ -162,6 +174,6 @@ def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
             os._exit(1)  # the parent died before prctl
 
     return subprocess.Popen(
-        argv, env=env, cwd="/", stdin=subprocess.DEVNULL, process_group=0,
-        preexec_fn=die_with_parent,
+        argv, env=env, cwd="/", stdin=subprocess.DEVNULL, stdout=output,
+        stderr=output and subprocess.STDOUT, process_group=0, preexec_fn=die_with_parent,
     )  # fmt: skip

@@ -43,7 +43,9 @@ class Services:
         # Only this user can access this server, and has access to these files anyway.
         env = commands.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = redis_server.executable(redis_server.find(), folder)
-        self._server = Service("server", env, lambda _: True, SERVER_BACKOFF_MAX_S)
+        self._server = Service(
+            "server", env, lambda _: True, SERVER_BACKOFF_MAX_S, as_json=settings.logs_json
+        )
         self._server.want(redis_server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
         self._events = settings.events

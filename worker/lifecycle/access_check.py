@@ -7,6 +7,7 @@ rotation or a reload of the ACL file does not stop all workers.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import threading
@@ -15,8 +16,9 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from celery.apps import worker as celery_worker
 from celery.exceptions import SecurityWarning
-from celery.signals import after_setup_logger, after_setup_task_logger
+from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_init
 from celery.worker import state
 from redis.exceptions import RedisError
 
@@ -28,6 +30,7 @@ from shared.broker.runtime_paths import broker_url
 from shared.errors import BrokerRefuses, Exit, SetupError
 from shared.ledger import heartbeats
 from shared.settings import Settings
+from worker.lifecycle import native_stderr
 
 log = logging.getLogger(__name__)
 #: Refusals further apart than this have different causes: each part of a worker retries more often.
@@ -119,14 +122,26 @@ def set_limit(settings: Settings) -> None:
 
 
 def _log_json() -> None:
-    """Have Celery's handlers write JSON, in this process and its children."""
+    """Have this process and its children print JSON alone, also if Celery's command has started
+    it."""
 
     def use(logger: logging.Logger, **_: Any) -> None:
         for handler in logger.handlers:
             handler.setFormatter(json_log.JsonLines())
 
+    def silence(instance: celery_worker.Worker, **_: Any) -> None:
+        instance.quiet = True  # type: ignore[attr-defined]  # no banner
+        celery_worker.safe_say = say_nothing  # type: ignore[attr-defined]
+
     for signal in (after_setup_logger, after_setup_task_logger):
         signal.connect(use, weak=False)
+    celeryd_init.connect(silence, weak=False)
+    if not native_stderr.is_diverted():
+        atexit.register(native_stderr.restore, native_stderr.divert())
+
+
+def say_nothing(message: str, file: object = None) -> None:
+    """Celery prints on standard output that it shuts down, and for a person what Ctrl-C does."""
 
 
 def _end(error: SetupError) -> NoReturn:

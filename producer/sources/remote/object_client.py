@@ -8,7 +8,9 @@ cancelled.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
@@ -36,6 +38,13 @@ _REFUSED_CODES = {
     "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidToken",
     "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "TokenRefreshRequired",
 }  # fmt: skip
+#: Where a machine of a cloud has its credentials; and what else says where they are.
+_METADATA_HOST, _METADATA_PORT, _METADATA_S = "169.254.169.254", 80, 1.0
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SKIP_SIGNATURE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_METADATA_ENDPOINT",
+)  # fmt: skip
 _AGAIN = "the same command resumes the job"
 
 
@@ -58,6 +67,29 @@ class Opened(NamedTuple):
 def lack() -> str:
     """What to install before objects can be read; empty if it is there."""
     return installation.missing(installation.OBJECT_STORE_PACKAGES, "remote")
+
+
+def check_credentials(bucket: str) -> None:
+    """Check that there may be credentials. The library asks for those of this machine in a cloud,
+    and elsewhere waits minutes for an answer.
+
+    Raises:
+        SetupError: there are none.
+    """
+    if any(map(os.environ.get, _CREDENTIALS)):
+        return
+    try:
+        socket.create_connection((_METADATA_HOST, _METADATA_PORT), _METADATA_S).close()
+    except OSError:
+        raise no_credentials(bucket) from None
+
+
+def no_credentials(bucket: str) -> SetupError:
+    return SetupError(
+        f"s3://{bucket}: there are no credentials; set AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket, then the same "
+        "command starts or resumes the job"
+    )
 
 
 class ObjectClient:
@@ -207,6 +239,8 @@ def _is_transient(error: Exception) -> bool:
 def _of_bucket(bucket: str, status: int, code: str, error: Exception) -> SetupError | None:
     """The error, if it concerns all objects."""
     where = f"s3://{bucket}"
+    if _METADATA_HOST in str(error):
+        return no_credentials(bucket)
     if code == "NoSuchBucket":
         return SetupError(f"{where}: there is no such bucket; check its name")
     if code in _REFUSED_CODES or status == 401:
@@ -233,8 +267,6 @@ def _answer(error: Exception) -> tuple[int, str]:
 def _cause(error: Exception) -> str:
     """The innermost cause that the library names, without addresses."""
     text = first_line(error)
-    if "169.254.169.254" in text or "latest/api/token" in text:
-        return "no credentials: set AWS_ACCESS_KEY_ID, or AWS_SKIP_SIGNATURE=true if it is public"
     return text.rpartition(" - ")[2].rpartition(": ")[2] or "no answer"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
 from producer.sources.local.folder_walk import matcher
+from producer.sources.remote.object_client import check_credentials
 from producer.sources.remote.object_store import SCHEME, Objects, split
 from producer.sources.source import Source
 from shared.errors import UsageError
@@ -42,6 +43,7 @@ class ObjectStoreSource(Source):
             raise UsageError(
                 f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
             )
+        check_credentials(bucket)
         # Whatever is wrong with the bucket or the credentials is reported before work starts.
         if self._one() == NO_STAMP:
             next(self._objects.entries(self._folder), None)

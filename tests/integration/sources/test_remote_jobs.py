@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
-from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.support.processes.in_process import run
 from tests.support.servers.fault_proxy import Fault, FaultProxy, fault_proxy, some_fail
 from tests.support.servers.image_site import ImageSite
@@ -20,6 +21,8 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.s3_server import Bucket
 
 IMAGES = 120
+#: A client waits 30 s for a reply: a command that ends sooner did not wait.
+SOON_S = 5.0
 FAULTS = (
     Fault(drops=True),
     Fault(delay_s=0.05),
@@ -235,6 +238,49 @@ def test_an_address_that_is_not_read_is_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["listing", "object", "web"])
+def test_ctrl_c_ends_a_wait_for_a_silent_server_at_once(
+    fleet: Fleet,
+    images: Gallery,
+    full_bucket: Bucket,
+    s3_proxy: FaultProxy,
+    full_site: ImageSite,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    def silent(line: str, number: int) -> Fault:
+        waits = "list-type" in line if kind == "listing" else line.endswith("00007.png")
+        return Fault(is_silent=waits)
+
+    s3_proxy.faults = silent
+    with fault_proxy(full_site.port, silent) as proxy:
+        (tmp_path / "list.txt").write_text("".join(f"{proxy.url}/{p}\n" for p in images.paths))
+        what = ("--list", "list.txt") if kind == "web" else (full_bucket.url,)
+        producer = fleet.producer("classify", *what, "-o", "out.csv", cwd=tmp_path)
+        asked = proxy if kind == "web" else s3_proxy
+        wait_for("a request that waits", asked.silent.is_set)
+        time.sleep(0.2)  # until the producer waits for nothing else
+        assert producer.running, producer.story
+        since = time.monotonic()
+        assert producer.interrupt() == Exit.INTERRUPTED, producer.story
+        seconds = time.monotonic() - since
+    print(f"ended after {seconds:.3f} s")
+    assert seconds < SOON_S
+    assert "Traceback" not in producer.log
+
+
+def test_a_silent_server_does_not_keep_results_waiting(
+    fleet: Fleet, images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    last = images.paths[-1].rpartition("/")[2]
+    s3_proxy.faults = lambda line, _: Fault(is_silent=line.endswith(last))
+    producer = fleet.producer("classify", full_bucket.url, "-o", "out.csv", cwd=tmp_path)
+    view = producer.wait_until_done(IMAGES // 2)
+    assert s3_proxy.silent.is_set()
+    assert view.done < IMAGES
+    producer.interrupt()
+
+
 SECRET = "SECRETxyz"
 
 
@@ -286,6 +332,16 @@ def test_a_list_that_is_signed_again_resumes_and_its_secrets_are_nowhere(
     done = run(fleet, *arguments, "--json", cwd=tmp_path, stdin=later)
     assert done.code == Exit.OK, done.story
     check_signed_table(tmp_path / "out.csv", images, full_site)
+    proof = run(fleet, "verify", "out.csv", cwd=tmp_path)
+    if way == "file":
+        assert proof.code == Exit.OK, proof.story
+    else:  # one line, and no file is said to be missing
+        assert proof.code == Exit.NOT_PROVEN, proof.story
+        assert len([line for line in proof.out.splitlines() if "not stored" in line]) == 1
+        assert "removed" not in proof.out
+    report = run(fleet, "report", "out.csv", "-o", "report.html", cwd=tmp_path)
+    assert report.code == Exit.OK, report.story
+    seen.append((proof.out + proof.log + report.out + report.log).encode())
     seen += [(done.out + done.log).encode(), everything(fleet, tmp_path)]
     seen += [process.log.encode() + process.out.encode() for process in fleet.processes]
     for data in seen:

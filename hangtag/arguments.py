@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from shared.errors import HangtagError
+from shared.messages.files import TRANSPORTS
+from shared.recipes import RECIPES
+from shared.runtimes import RUNTIMES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,11 +61,14 @@ ARGUMENTS: Mapping[str, str] = {
 }
 #: Whole phrases, before options: commands that have a function, and the repetition of a command.
 _PHRASES: Mapping[str, str] = {
+    "hangtag classify --help": "help(hangtag.classify)",
+    "hangtag train --help": "help(hangtag.train)",
     "hangtag workers": "hangtag.workers()",
     "use: hangtag classify": "use: hangtag.classify",
     "hangtag classify --restart": "hangtag.classify(..., restart=True)",
     "classify --restart": "hangtag.classify(..., restart=True)",
     "the list from standard input": "images",
+    "check this option": "check this argument",
     "run the same command again": "make the same call again",
     "run the same command to retry": "make the same call to retry",
     "run the same command to restart it": "make the same call to restart it",
@@ -75,7 +82,7 @@ _COMMAND = r"\bhangtag [a-z][^;]*"
 _MODELS = r"(?P<models>hangtag models list)(?: (?P<model>[a-z0-9-]+))?"
 _OPTION = r"(?<![\w-])(?P<option>--?[a-z][a-z0-9-]*)"
 #: What follows an option if it is its value: a number, a name in quotes, a path, a choice.
-_VALUES = r"\d[\d.]*%?|'[^']*'|[\w./-]*[./][\w./-]*|inline|path|auto"
+_VALUES = (r"\d[\d.]*%?", r"'[^']*'", r"[\w./-]*[./][\w./-]*", *RECIPES, *RUNTIMES, *TRANSPORTS)
 
 
 def in_python(text: str) -> str:
@@ -83,23 +90,31 @@ def in_python(text: str) -> str:
     return _pattern().sub(_argument, text)
 
 
+@contextmanager
+def python_sentences() -> Iterator[None]:
+    """Have the errors of a block name arguments."""
+    try:
+        yield
+    except HangtagError as error:
+        error.args = (in_python(str(error)), *error.args[1:])
+        raise
+
+
 def speaks_python(function: Callable[P, R]) -> Callable[P, R]:
-    """Have the errors of a function name arguments."""
+    """The same of a function."""
 
     @functools.wraps(function)
     def speaking(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with python_sentences():
             return function(*args, **kwargs)
-        except HangtagError as error:
-            error.args = (in_python(str(error)), *error.args[1:])
-            raise
 
     return speaking
 
 
 @functools.cache
 def _pattern() -> re.Pattern[str]:
-    value = rf"(?: (?P<value>(?:{_VALUES})(?=[\s;:,]|$)))?"
+    values = "|".join(_VALUES)
+    value = rf"(?: (?P<value>(?:{values})(?=[\s;:,]|$)))?"
     phrases = "|".join(map(re.escape, sorted(_PHRASES, key=len, reverse=True)))
     return re.compile(f"(?P<phrase>{phrases})|{_MODELS}|(?P<command>{_COMMAND})|{_OPTION}{value}")
 

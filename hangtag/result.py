@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hangtag.arguments import speaks_python
+from hangtag.arguments import python_sentences, speaks_python
 from hangtag.notices import log_notice
 from hangtag.rows import Row, RowMaker
 from hangtag.temporary import Scratch
@@ -54,6 +54,7 @@ class Result:
     def __init__(self, output: Path, settings: Settings, folder: Scratch | None = None) -> None:
         """`hangtag.classify` and `hangtag.open_table` make results."""
         self._output, self._settings, self._folder = output, settings, folder
+        self._check = True  #: whether the whole journal is to be checked
         self._view()  # raises for what is no job
 
     @property
@@ -256,7 +257,11 @@ class Result:
     @contextmanager
     def _opened(self) -> Iterator[SealedJournal]:
         self._view()
-        with SealedJournal(self._output, or_running=True, check=False) as sealed:
+        with (
+            python_sentences(),
+            SealedJournal(self._output, or_running=True, check=self._check) as sealed,
+        ):
+            self._check = False
             yield sealed
 
     @speaks_python

@@ -63,8 +63,7 @@ class Request:
         bar = request_progress() if progress is None or progress is True else None
 
         def note(event: Event) -> None:
-            if isinstance(event, Notice):
-                log_notice(event.text)
+            _log(event)
             if not isinstance(event, Viewed):
                 return
             view = event.view
@@ -136,6 +135,7 @@ def train(
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     request_id: str = "",
+    stop: Stop | None = None,
 ) -> Request:
     """Request a training, as `hangtag train --detach` does. The data are checked before.
 
@@ -157,11 +157,13 @@ def train(
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         request_id: The same id is the same request, even if it failed; empty: a new one.
+        stop: Ends the check of the data from another thread.
 
     Raises:
         UsageError: an argument is wrong, or does not apply to the recipe.
         SetupError: the data cannot be learned from, or the stack does not start.
         BrokerAway: Redis is unreachable.
+        KeyboardInterrupt: Ctrl-C; nothing was requested, or `Request(request_id)` continues.
     """
     settings = Settings.from_env()
     given = {
@@ -181,6 +183,17 @@ def train(
     }
     options = {field: value for field, value in given.items() if value is not None}
     tables = [Path(table) for table in corrections]
-    request, input = make_training(options, settings, tables, request_id)
-    submit(settings, request, input=input, wait=False)
-    return Request(request.id)
+
+    def work(events: Events, stop: Stop) -> str:
+        request, input = make_training(
+            options, settings, tables, request_id, events=events, stop=stop
+        )
+        submit(settings, request, input=input, wait=False, events=events, stop=stop)
+        return request.id
+
+    return Request(run(work, _log, stop or Stop(), "hangtag train"))
+
+
+def _log(event: Event) -> None:
+    if isinstance(event, Notice):
+        log_notice(event.text)

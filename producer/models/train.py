@@ -103,7 +103,10 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
         "teachers": _teachers(typed.get("teachers", ())),
         "minutes": _minutes(typed.get("minutes", recipes.find(recipe).minutes)),
     }
-    return msgspec.convert(fields, Train)
+    try:
+        return msgspec.convert(fields, Train)
+    except msgspec.ValidationError as error:  # only Python has values of other types
+        raise UsageError(f"{error}; check this option") from None
 
 
 def name_of(folder: str) -> str:

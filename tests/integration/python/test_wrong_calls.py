@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import hangtag
+from shared import installation
 
 WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "folder": ("missing/", {}, "missing/: No such file or directory; check the path"),
@@ -48,6 +49,56 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
     assert "--" not in str(caught.value)
     assert sorted(path.name for path in here.iterdir()) == ["pictures", "tmp"]
     assert list((here / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"epochs": "ten", "recipe": "fast"}, "Expected `int`, got `str` - at `$.epochs`; check this argument"),
+        ({"epochs": -1, "recipe": "fast"}, "has a field out of range: epochs; check this argument"),
+        ({"promote": "maybe"}, "Invalid enum value 'maybe' - at `$.promote`; check this argument"),
+        ({"recipe": "slow"}, "there is no recipe slow"),
+        ({"recipe": "photo", "epochs": 3}, "epochs= does not apply to the recipe photo; leave it out, or use recipe='photo-fine'"),
+        ({"name": "A!"}, "name='A!' cannot be a model"),
+        ({"teachers": [""], "recipe": "fast"}, "teachers= is empty; name a version"),
+        ({"minutes": float("nan")}, "minutes= nan is not a number"),
+        ({"request_id": "a b"}, "cannot be the id of a request"),
+        ({"corrections": ["a.csv"], "without_corrections": True},
+         "corrections= and without_corrections=True exclude each other"),
+        ({"corrections": ["a.csv"]}, "a.csv"),
+    ],
+)  # fmt: skip
+def test_a_wrong_training_names_its_argument(
+    here: Path, arguments: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(hangtag.SetupError) as caught:
+        hangtag.train("pictures", **arguments)
+    assert sentence in str(caught.value)
+    assert "--" not in str(caught.value)
+
+
+def test_an_unknown_request_is_refused(here: Path) -> None:
+    request = hangtag.Request("no-such")
+    for act in (request.state, request.wait, request.cancel):
+        with pytest.raises(hangtag.UsageError, match="there is no request no-such"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("method", "packages"),
+    [("to_arrow", {"pyarrow"}), ("to_pandas", {"pandas"}), ("to_parquet", {"pyarrow"})],
+)
+@pytest.mark.usefixtures("working")
+def test_a_method_names_the_package_that_it_lacks(
+    here: Path, monkeypatch: pytest.MonkeyPatch, method: str, packages: set[str]
+) -> None:
+    with hangtag.classify("pictures/") as result:
+        found = installation.absent
+        monkeypatch.setattr(
+            installation, "absent", lambda asked: [*found(asked), *(packages & asked.keys())]
+        )
+        with pytest.raises(hangtag.SetupError, match=rf"{min(packages)} is missing; add it"):
+            getattr(result, method)(*(["t.parquet"] if method == "to_parquet" else []))
 
 
 @pytest.mark.usefixtures("working")

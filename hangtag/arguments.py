@@ -56,6 +56,7 @@ ARGUMENTS: Mapping[str, str] = {
     "--timeout": "timeout_s=",
     "--top-k": "top_k=",
     "--transport": "transport=",
+    "--update": "update=True",
     "--weighted": "weighted=True",
     "--without-corrections": "without_corrections=True",
 }

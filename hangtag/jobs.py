@@ -26,6 +26,7 @@ from producer.jobs.classify import Summary
 from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
 from producer.jobs.given_options import GivenOptions, make_options
+from producer.jobs.update import update as update_job
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
@@ -77,6 +78,7 @@ def classify(
     timeout_s: float | None = None,
     restart: bool = False,
     retry_failed: bool = False,
+    update: bool = False,
     runtime: str = DEFAULT.name,
     transport: str = AUTO,
     progress: Progress | None = None,
@@ -108,6 +110,8 @@ def classify(
         timeout_s: Stop waiting after these seconds.
         restart: Start over and replace the output.
         retry_failed: Retry only the failed rows, also of a finished job.
+        update: Bring a finished table up to date: new and changed files are classified, rows of
+            removed ones leave, all others stay.
         runtime: What computes the network.
         transport: How images reach workers: `auto`, `inline` or `path`.
         progress: Called with each event of the job (`hangtag.Found`, `Stored`, ...), in this
@@ -146,14 +150,14 @@ def classify(
             probabilities=probabilities,
             restart=restart,
             retry_failed=retry_failed,
+            update=update,
         )
         job = partial(
-            run_job,
+            update_job if update else partial(run_job, restart=restart),
             settings=settings,
             display=display,
             budget=budget,
             timeout_s=timeout_s,
-            restart=restart,
             retry_failed=retry_failed,
             stdin=given.listed,
         )
@@ -188,9 +192,9 @@ def _temporary(
     """The result of a job in a temporary folder. One that has started, and ended too soon, is there
     for the same call."""
     named = _LIST if given.listed is not None else default_name(options)
-    if options.restart or options.retry_failed:
-        argument = "--restart" if options.restart else "--retry-failed"
-        raise UsageError(f"{argument} is for the table of an earlier call; name it with --output")
+    earlier = ("restart", "retry_failed", "update")
+    for argument in (name for name in earlier if getattr(options, name)):
+        raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
     draft = make_options(msgspec.structs.replace(options, output=named), settings)
     key = (msgspec.structs.replace(draft, output=""), given.digest)
     folder = INTERRUPTED.taken(key) or Scratch(named, settings)

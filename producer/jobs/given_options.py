@@ -39,6 +39,7 @@ class GivenOptions(msgspec.Struct, frozen=True, kw_only=True):
     probabilities: bool | None = None
     restart: bool = False
     retry_failed: bool = False
+    update: bool = False
 
 
 def make_options(given: GivenOptions, settings: Settings) -> JobOptions:
@@ -51,6 +52,8 @@ def make_options(given: GivenOptions, settings: Settings) -> JobOptions:
     """
     if given.restart and given.retry_failed:
         raise UsageError("--restart repeats every row, --retry-failed the failed ones; give one")
+    if given.restart and given.update:
+        raise UsageError("--restart starts over, --update adds to the table; give one")
     _check_no_table(given.roots)
     model = given.model or default_model(settings)
     parse(model)

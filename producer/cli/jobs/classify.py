@@ -158,14 +158,12 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     from producer.jobs import given_options
 
     folders, list_file = given["folders"], given["list_file"] or given["list0_file"]
-    if given["restart"] and given["update"]:
-        raise UsageError("--restart starts over, --update adds to the table; give one")
     if bool(folders) == bool(list_file):
         raise UsageError("give folders of images, or a list of paths with --list")
     if given["list_file"] and given["list0_file"]:
         raise UsageError("--list and --list0 are two kinds of list; give one")
     same = ("output", "model", "runtime", "transport", "top_k", "probabilities", "restart",
-            "retry_failed")  # fmt: skip
+            "retry_failed", "update")  # fmt: skip
     options = given_options.GivenOptions(
         roots=tuple(folders),
         globs=given["glob"],

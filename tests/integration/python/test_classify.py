@@ -7,6 +7,7 @@ import gc
 import io
 import logging
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -107,6 +108,20 @@ def test_thresholds_show_in_the_rows(here: Path) -> None:
             assert row.accepted == sure
             assert row.label == (row.guess if sure else "unknown")
         assert "label_2" in result.to_arrow().column_names
+
+
+def test_a_table_is_brought_up_to_date(here: Path, images: Gallery) -> None:
+    (here / "some").mkdir()
+    for path in images.paths[:4]:
+        shutil.copy(path, here / "some" / Path(path).name)
+        os.utime(here / "some" / Path(path).name, (1e9, 1e9))
+    names = sorted(os.listdir("some"))
+    (here / "some" / names[0]).rename(here / "first.png")
+    assert len(hangtag.classify("some", output="out.csv")) == 3
+    (here / "first.png").rename(here / "some" / names[0])
+    (here / "some" / names[3]).unlink()
+    rows = hangtag.classify("some", output="out.csv", update=True)
+    assert [Path(row.name).name for row in rows] == names[:3]
 
 
 def test_two_jobs_at_once_in_threads_are_complete(here: Path, images: Gallery) -> None:

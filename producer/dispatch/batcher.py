@@ -18,22 +18,15 @@ import msgspec
 from producer.dispatch.file_transport import Transport
 from producer.dispatch.lookahead import Lookahead
 from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import (
-    SKIPPED,
-    UNLISTED,
-    Counts,
-    Unlisted,
-    encode_skipped,
-    encode_unlisted,
-)
+from producer.inputs.skipped import Counts, Unlisted
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
-from producer.sources.walk import Walk
+from producer.sources.walk import Walk, WalkedImage
 from shared.image_status import Status
 from shared.messages.batch import MAX_BATCH_IMAGES, encode_images
-from shared.messages.files import Reference, Stamp, digests, printable
+from shared.messages.files import INLINE, Reference, Stamp, digests
 from shared.settings import Settings
 
 Image = bytes | Reference | Status
@@ -95,25 +88,28 @@ class Batcher:
         without it each is at its path. `check` may end the search for files."""
         files = row_files or RowFiles(JobSources(options))
         self._one_pass = files.sources.one_pass
-        self._walk = Walk(files.sources, self._not_listed, before.skipped, check)
-        self._closed = before.unlisted
-        self.skipped: Counts = self._walk.skipped  #: up to the last file of a batch, or all
+        self._walk = Walk(
+            files.sources, skipped=before.skipped, unlisted=before.unlisted, check=check
+        )
+        self.skipped: Counts = before.skipped  #: up to the last file of a batch, or all
         self.unlisted = before.unlisted  #: likewise
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
         self._pieces = 1
         self._n = before.batches
-        # A repeat always sends bytes: repeats are few, and their digests must be known.
-        read_bytes = partial(files.read, max_bytes=options.max_file_bytes)
-        failed, walked = self._failed_files(before), self._walked_files(before)
+        self._max_bytes = options.max_file_bytes
+        inline = msgspec.structs.replace(options, transport=INLINE)
+        self._transport = transport or Transport(inline, settings)
         self._sources, self._reads_ahead = files.sources, files.sources.ahead > 0
+        #: Of most jobs: then no name needs to be compared.
+        self._only = None if files.sources.has_others else files.sources.local
+        failed, walked = self._failed(before), self._walked(before)
         if self._reads_ahead:
             failed, walked = _announced(failed, files.sources), _announced(walked, files.sources)
-        self._formed = chain(
-            self._form(failed, read_bytes),
-            self._form(walked, transport.take if transport else read_bytes),
-        )
+        # A repeat always sends bytes: repeats are few, and their digests must be known.
+        read_bytes = partial(files.read, max_bytes=options.max_file_bytes)
+        self._formed = chain(self._form(failed, read_bytes), self._form(walked, self._as_sent))
         self.exhausted = False
 
     def next(self, most: BatchLimits = UNLIMITED) -> Batch | None:
@@ -125,35 +121,44 @@ class Batcher:
             batch = next(self._formed)
         except StopIteration:
             self.exhausted = True
-            self.skipped, self.unlisted = self._walk.skipped, self._closed
+            self.skipped, self.unlisted = self._walk.skipped, self._walk.unlisted
             return None
         if batch is not None:
             self.skipped, self.unlisted = batch.skipped, batch.unlisted
         return batch
 
-    def _failed_files(self, before: EarlierRuns) -> Iterator[_BatchFile]:
-        for place, path in before.failed:
-            yield _BatchFile(path, 0, place, self._closed, self._walk.skipped)
+    def _failed(self, before: EarlierRuns) -> Iterator[WalkedImage]:
+        for place, name in before.failed:
+            yield _FailedImage(0, name, self._walk.skipped, self._walk.unlisted, place)
 
-    def _walked_files(self, before: EarlierRuns) -> Iterator[_BatchFile]:
+    def _walked(self, before: EarlierRuns) -> Iterator[WalkedImage]:
+        last = before.last
         if before.walked:
-            return
-        after = None if before.last is None else (before.last.argument, before.last.names[-1])
-        for argument, path in self._walk.paths(after):
-            yield _BatchFile(path, argument, None, self._closed, self._walk.skipped)
+            return iter(())
+        return self._walk.images(None if last is None else (last.argument, last.names[-1]))
 
-    def _form(self, files: Iterator[_BatchFile], read_file: Read) -> Iterator[Batch | None]:
+    def _as_sent(self, name: bytes) -> tuple[Image, Stamp]:
+        """An image as it is sent (bytes or reference), or why it is not sent, and its stamp."""
+        source = self._only or self._sources.of(name)
+        content, stamp = source.read_small(name, self._transport.inline_bytes, self._max_bytes)
+        if content is not None:
+            return content, stamp
+        path = source.local_path(name)
+        reference = None if path is None else self._transport.reference(path, stamp)
+        return source.read(name, self._max_bytes) if reference is None else (reference, stamp)
+
+    def _form(self, files: Iterator[WalkedImage], read_file: Read) -> Iterator[Batch | None]:
         """Batches of the files, in their order; None while the next one is fetched."""
-        upcoming = Lookahead(files, lambda file: file.argument in self._one_pass)
-        taken: list[_BatchFile] = []
+        upcoming = Lookahead(files, lambda file: file.number in self._one_pass)
+        taken: list[WalkedImage] = []
         images: list[Image] = []
         stamps: list[Stamp] = []
         size = 0
         last_images = self._last_images(upcoming)
         for file in upcoming:
-            while self._reads_ahead and not self._sources.of(file.path).is_ready(file.path, WAIT_S):
+            while self._reads_ahead and not self._sources.of(file.name).is_ready(file.name, WAIT_S):
                 yield None
-            image, stamp = read_file(file.path)
+            image, stamp = read_file(file.name)
             length = 0 if isinstance(image, Status) else stamp[0]
             full = len(taken) >= self._images_now or size + length > self._bytes_max
             large = len(taken) >= SMALL_IMAGES or size >= SMALL_BYTES
@@ -168,7 +173,7 @@ class Batcher:
         if taken:
             yield self._batch(taken, images, stamps)
 
-    def _last_images(self, upcoming: Lookahead[_BatchFile], taken: int = 0) -> int:
+    def _last_images(self, upcoming: Lookahead[WalkedImage], taken: int = 0) -> int:
         """The size of the next batch if the end of the files is near, or else the usual one.
         `taken` files of it are no longer in `upcoming`."""
         if self._pieces > 1:
@@ -176,40 +181,33 @@ class Batcher:
         left = upcoming.left
         return self._images_max if left is None else math.ceil((left + taken) / self._pieces)
 
-    def _batch(self, files: list[_BatchFile], images: list[Image], stamps: list[Stamp]) -> Batch:
+    def _batch(self, files: list[WalkedImage], images: list[Image], stamps: list[Stamp]) -> Batch:
         last, n = files[-1], self._n
         self._n += 1
         contents = [image for image in images if not isinstance(image, Reference)]
         refers = len(contents) < len(images)  # then the worker returns the digests
         frozen = FrozenBatch(
             n,
-            last.argument,
-            [file.path for file in files],
+            last.number,
+            [file.name for file in files],
             stamps,
             b"" if refers else digests(contents),
-            [file.place for file in files if file.place is not None],
+            [file.place for file in files if isinstance(file, _FailedImage)],
         )
         return Batch(frozen, encode_images(images), refers, last.unlisted, last.skipped)
 
-    def _not_listed(self, folder: bytes, why: str) -> None:
-        self._closed = self._closed.and_one(printable(folder), why)
+
+class _FailedImage(WalkedImage, gc=False):
+    """An image of a failed row, which is repeated."""
+
+    place: RowPlace = (0, 0)  #: the row that it replaces
 
 
-class _BatchFile(msgspec.Struct, gc=False):  # made in a third of a NamedTuple's time
-    """A file of a batch, and the folders and entries that the walk passed over before it."""
-
-    path: bytes  #: as typed
-    argument: int  #: the number of the argument, or line of a list, that has it
-    place: RowPlace | None  #: the row that it replaces; None: it has no row yet
-    unlisted: Unlisted
-    skipped: Counts
-
-
-def _announced(files: Iterator[_BatchFile], sources: JobSources) -> Iterator[_BatchFile]:
+def _announced(files: Iterator[WalkedImage], sources: JobSources) -> Iterator[WalkedImage]:
     """The files, in their order; a source that reads ahead has the names of those that follow."""
-    ahead, upcoming = sources.ahead, deque[_BatchFile]()
+    ahead, upcoming = sources.ahead, deque[WalkedImage]()
     for file in files:
-        sources.announce((file.path,))
+        sources.announce((file.name,))
         upcoming.append(file)
         if len(upcoming) > ahead:
             yield upcoming.popleft()
@@ -234,19 +232,6 @@ def resumed(
         journal.skipped,
     )
     return Batcher(options, settings, before, transport, row_files, check)
-
-
-def passed_over(batches: list[Batch]) -> dict[str, bytes]:
-    """Properties to store with new batches: a walk that resumes after them does not count the
-    folders before them again."""
-    if not batches:
-        return {}
-    last, values = batches[-1], dict[str, bytes]()
-    if last.unlisted.count:
-        values[UNLISTED] = encode_unlisted(last.unlisted)
-    if last.skipped:
-        values[SKIPPED] = encode_skipped(last.skipped)
-    return values
 
 
 def read_batch_again(row_files: RowFiles, frozen: FrozenBatch) -> list[bytes | Status]:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from producer.inputs.job_options import JobOptions
 from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
-from shared.image_status import Status
 from shared.messages.files import (
     AUTO,
     MAX_PATH_BYTES,
@@ -22,6 +21,8 @@ from shared.messages.files import (
 )
 from shared.settings import Settings
 
+#: As a number of bytes: every file is smaller.
+EVERY_SIZE = 1 << 62
 #: With `auto` smaller files are sent as bytes: their transfer costs less than another opening.
 LARGE_BYTES = 1 << 14
 #: After this number of returned batches in a row, with none classified in between, the rest of the
@@ -34,31 +35,25 @@ class Transport:
     at most once, and every row is the same as with inline transport, unless a file changes between
     the time it is found and the time a worker reads it: then it is `changed` or `missing`."""
 
-    def __init__(self, options: JobOptions, settings: Settings, sources: JobSources) -> None:
-        self._sources = sources
+    def __init__(self, options: JobOptions, settings: Settings) -> None:
         auto = options.transport == AUTO
         self._by_path = _alone(settings) if auto else options.transport == PATH
-        self._below_bytes = LARGE_BYTES if auto else 0
-        self._max_bytes = options.max_file_bytes
+        self._from_bytes = LARGE_BYTES if auto else 0
         self._root = real_root(settings)
         self._folder: bytes | None = None  #: of the last file
         self._prefix: bytes | None = None
         self._sent: set[int] = set()  #: batches under way whose files are referred to
         self._refused = 0
 
-    def take(self, name: bytes) -> tuple[bytes | Reference | Status, Stamp]:
-        """An image as it is sent (bytes or reference), or why it is not sent, and its stamp."""
-        source = self._sources.of(name)
-        if not self._by_path:
-            return source.read(name, self._max_bytes)
-        content, stamp = source.read_small(name, self._below_bytes, self._max_bytes)
-        if content is not None:
-            return content, stamp
-        path = source.local_path(name)
-        below = None if path is None else self._below(path)
-        if below is None:
-            return source.read(name, self._max_bytes)
-        return Reference(below, stamp), stamp
+    @property
+    def inline_bytes(self) -> int:
+        """Smaller files are sent as bytes."""
+        return self._from_bytes if self._by_path else EVERY_SIZE
+
+    def reference(self, path: bytes, stamp: Stamp) -> Reference | None:
+        """The reference to a file; None if it cannot be referred to."""
+        below = self._below(path)
+        return None if below is None else Reference(below, stamp)
 
     def sent(self, batch: int) -> None:
         """Record a batch with references that is about to be offered."""

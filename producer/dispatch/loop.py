@@ -12,7 +12,7 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 
 from producer.dispatch.attempt import Attempt, OpenJob
-from producer.dispatch.batcher import Batch, passed_over, resumed
+from producer.dispatch.batcher import Batch, resumed
 from producer.dispatch.file_count import FileCount
 from producer.dispatch.file_transport import Transport
 from producer.dispatch.job_queue import PublishedProgress, Result
@@ -20,7 +20,7 @@ from producer.dispatch.loop_report import LoopReport
 from producer.dispatch.new_files import NewFiles
 from producer.dispatch.reconciler import Reconciler
 from producer.dispatch.send_limits import SendLimits
-from producer.inputs.skipped import Unlisted
+from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.events import Found
 from producer.present.outage import PAUSE_S, Outage
@@ -47,7 +47,7 @@ class DispatchLoop:
         settings, self._events, self._waits, self._use, self._budget, self._deadline = attempt
         self._pinned, self._journal, self._queue, row_files, self._table = job
         options = job.pinned.options
-        self._transport = Transport(options, settings, row_files.sources)
+        self._transport = Transport(options, settings)
         check = self._waits.check
         self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
@@ -142,7 +142,9 @@ class DispatchLoop:
             self._transport.finished(stored.n)
         batches = list(self._next_batches()) if fill else []
         if good or batches:
-            also = {**passed_over(batches), **self._count.unstored()}
+            also = self._count.unstored()
+            if batches:
+                also |= passed_over(batches[-1].skipped, batches[-1].unlisted)
             self._commit([batch.frozen for batch in batches], good, also)
         if good:
             self._limits.finished(self._journal.totals.done)

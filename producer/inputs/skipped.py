@@ -70,6 +70,13 @@ def decode_skipped(data: bytes | None) -> dict[str, int]:
         ) from error
 
 
+def passed_over(skipped: Counts, unlisted: Unlisted) -> dict[str, bytes]:
+    """Properties to store with new batches: a walk that resumes after them does not count what is
+    before them again."""
+    values = {SKIPPED: encode_skipped(skipped)} if skipped else {}
+    return values | ({UNLISTED: encode_unlisted(unlisted)} if unlisted.count else {})
+
+
 class Unlisted(msgspec.Struct, frozen=True):
     """The number of folders that could not be listed, and the first of them."""
 

@@ -24,7 +24,7 @@ from producer.journal import journal_lock, property_table, records, retries, sch
 from producer.journal.batch_reader import BatchReader
 from producer.journal.following import is_next, settle
 from producer.journal.job_properties import JobProperties
-from producer.journal.records import FrozenBatch, Record, RowPlace, StoredResult, recorded
+from producer.journal.records import FrozenBatch, Record, RowPlace, StoredResult
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
 from shared.errors import Damaged, UsageError
@@ -234,12 +234,11 @@ class Journal(BatchReader, JobProperties):
                 raise sqlite3.DatabaseError("batches are missing")
 
     def _freeze(self, batch: FrozenBatch) -> None:
-        record = recorded(batch)
-        records.insert(self._db, record)
-        if record.places is None:
-            self.totals.images += record.images
-        else:
+        records.freeze(self._db, batch)
+        if batch.places:
             retries.reached(self._db, batch.places[-1])
+        else:
+            self.totals.images += len(batch.names)
 
     def _record(self, stored: StoredResult) -> None:
         n, result, failed, flagged, digests = stored

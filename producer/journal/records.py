@@ -130,8 +130,13 @@ def result_crc(
     return checksum(n, failed, flagged, again, result)
 
 
-def insert(database: sqlite3.Connection, record: Record) -> None:
+def freeze(database: sqlite3.Connection, batch: FrozenBatch) -> None:
     """Insert a new batch. Raises sqlite3.IntegrityError if its number is taken."""
+    insert(database, recorded(batch))
+
+
+def insert(database: sqlite3.Connection, record: Record) -> None:
+    """Insert a record. Raises as `freeze`."""
     cells = (*record, record.files_crc, record.result_crc)
     database.execute(
         f"INSERT INTO batch ({_COLUMNS}) VALUES ({', '.join('?' * len(cells))})", cells

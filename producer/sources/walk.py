@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from producer.inputs import skipped
-from producer.inputs.skipped import Counts
+import msgspec
+
+from producer.inputs.skipped import Counts, Unlisted, one_more
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import numbered_paths
-from shared.messages.files import Stamp
+from shared.messages.files import Stamp, printable
 
 #: Lines of a list between two checks.
 _CHECK_LINES = 1 << 12
@@ -23,21 +24,40 @@ _CHECK_LINES = 1 << 12
 WalkPosition = tuple[int, bytes]
 
 
+class WalkedImage(msgspec.Struct, gc=False):  # made in a third of a NamedTuple's time
+    """An image, and what the walk has passed over before it."""
+
+    number: int  #: of the argument, or line of a list, that has it
+    name: bytes
+    skipped: Counts
+    unlisted: Unlisted
+
+
 class Walk:
-    """One pass over a job's images. `skipped` counts skipped entries by reason; `report` is called
-    for each folder below an argument that cannot be listed, with the reason; `check` again and
-    again while no image is found, and may raise what ends the walk."""
+    """One pass over a job's images."""
 
     def __init__(
         self,
         sources: JobSources,
-        report: Callable[[bytes, str], None] = lambda folder, why: None,
-        before: Counts | None = None,
+        on_unlisted: Callable[[bytes, str], None] = lambda folder, why: None,
+        skipped: Counts | None = None,
         check: Callable[[], None] = lambda: None,
+        unlisted: Unlisted = Unlisted(),  # noqa: B008  it is frozen
     ) -> None:
-        """`before` are the counts of earlier passes, up to the start of this one."""
-        self._sources, self.report, self.check = sources, report, check
-        self.skipped: Counts = before or {}  #: replaced by each count, never changed
+        """`skipped` and `unlisted` are what earlier passes have passed over, up to the start of
+        this one. `on_unlisted` is called for each folder below an argument that cannot be listed,
+        with the reason; `check` again and again while no image is found, and may raise what ends
+        the walk."""
+        self._sources, self._on_unlisted, self.check = sources, on_unlisted, check
+        #: Entries that are no row, by reason, and folders that cannot be listed. Each is replaced
+        #: by the next one, never changed.
+        self.skipped: Counts = skipped or {}
+        self.unlisted = unlisted
+
+    def images(self, after: WalkPosition | None) -> Iterator[WalkedImage]:
+        """As `paths`, each with what was passed over before it."""
+        for number, name in self.paths(after):
+            yield WalkedImage(number, name, self.skipped, self.unlisted)
 
     def paths(self, after: WalkPosition | None = None) -> Iterator[WalkPosition]:
         """Every image, or those after the image `after`.
@@ -81,7 +101,12 @@ class Walk:
     def skip(self, reason: str) -> None:
         """Count an entry that is no row."""
         self.check()
-        self.skipped = skipped.one_more(self.skipped, reason)
+        self.skipped = one_more(self.skipped, reason)
+
+    def report(self, folder: bytes, why: str) -> None:
+        """Count a folder that cannot be listed."""
+        self.unlisted = self.unlisted.and_one(printable(folder), why)
+        self._on_unlisted(folder, why)
 
     def _lines(self, last: int) -> Iterator[WalkPosition]:
         """The images of a list after the line `last`."""

@@ -12,6 +12,7 @@ from hypothesis import given
 
 from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
 from producer.dispatch.file_transport import (
+    EVERY_SIZE,
     LARGE_BYTES,
     REFUSALS_MAX,
     Transport,
@@ -39,9 +40,7 @@ ELSEWHERE = "redis://elsewhere"
 
 
 def by_path(options: JobOptions, settings: Settings, kind: str = PATH) -> list[Batch]:
-    transport = Transport(
-        msgspec.structs.replace(options, transport=kind), settings, JobSources(options)
-    )
+    transport = Transport(msgspec.structs.replace(options, transport=kind), settings)
     batches = Batcher(options, settings, transport=transport)
     return list(iter(batches.next, None))
 
@@ -132,9 +131,7 @@ def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path
 
 def test_repeated_rows_are_sent_inline(tmp_path: Path) -> None:
     with image_files([b"a"]) as options:
-        transport = Transport(
-            msgspec.structs.replace(options, transport=PATH), Settings(), JobSources(options)
-        )
+        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         failed = [((0, 0), b"p/000.png")]
         before = EarlierRuns(failed=failed, walked=True)
         batches = Batcher(options, Settings(), before, transport)
@@ -151,24 +148,21 @@ def refuse(transport: Transport, batch: int) -> None:
 
 def test_after_consecutive_refusals_the_rest_is_sent_inline() -> None:
     with image_files([b"a"]) as options:
-        transport = Transport(
-            msgspec.structs.replace(options, transport=PATH), Settings(), JobSources(options)
-        )
-        file = os.path.join(options.cwd, b"p/000.png")
+        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         for n in range(3 * REFUSALS_MAX):
             if n % REFUSALS_MAX == 0:
                 transport.sent(n)
                 transport.finished(n)
             else:
                 refuse(transport, n)
-            assert isinstance(transport.take(file)[0], Reference)
+            assert transport.inline_bytes == 0
         assert transport.explained(f"{UNSEEN}: x") == f"{UNSEEN}: x; their bytes are sent"
         transport.lost(0, lambda: f"{UNSEEN}: an old one, that was sent inline since")
         transport.sent(100)
         transport.lost(100, lambda: "the server was restarted")
-        assert isinstance(transport.take(file)[0], Reference)
+        assert transport.inline_bytes == 0
         refuse(transport, 101)
-        assert transport.take(file)[0] == b"a"
+        assert transport.inline_bytes == EVERY_SIZE
         assert "; from here on the bytes of all" in transport.explained(f"{UNSEEN}: x")
         assert transport.explained("no model") == "no model"
         assert transport.explained("") == ""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import BatchLimits, passed_over, resumed
-from producer.inputs.skipped import decode_skipped
+from producer.dispatch.batcher import BatchLimits, resumed
+from producer.inputs.skipped import decode_skipped, passed_over
 from producer.journal.journal import Journal
 from producer.verify.verify import verify
 from shared.errors import BadMessage
@@ -34,7 +34,7 @@ def test_an_interrupted_job_counts_each_skipped_file_once(
                 for _ in range(most):
                     if (batch := batches.next(BatchLimits(pieces=pieces))) is None:
                         break
-                    journal.commit([batch.frozen], (), **passed_over([batch]))
+                    journal.commit([batch.frozen], (), **passed_over(batch.skipped, batch.unlisted))
                 skipped = batches.skipped
         assert skipped == dict(oracle(tree))
         with closing(Journal(path)) as journal:

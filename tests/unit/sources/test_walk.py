@@ -163,7 +163,7 @@ def test_the_counts_of_skipped_files_before_and_after_any_path_add_up(tree: Tree
     with planted(tree) as cwd:
         whole = Walk(JobSources(options(cwd, b"top")))
         for place in whole.paths():
-            rest = Walk(JobSources(options(cwd, b"top")), before=whole.skipped)
+            rest = Walk(JobSources(options(cwd, b"top")), skipped=whole.skipped)
             list(rest.paths(after=place))
             assert rest.skipped == dict(skipped_files(tree))
 

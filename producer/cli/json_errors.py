@@ -26,7 +26,7 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def print_error(code: int, text: str) -> None:
-    """Print the error. In its text the remedy follows the first semicolon."""
+    """Print the error. The remedy follows the first semicolon (test_error_sentences.py)."""
     sentence, _, remedy = one_line(text).partition("; ")
     click.echo(json_text(JsonError(int(code), sentence, remedy)).encode(), err=True)
 

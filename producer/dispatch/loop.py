@@ -270,5 +270,5 @@ class DispatchLoop:
 def _model_crashes(record: JobRecord) -> str:
     return (
         f"worker processes crash while loading {record.name}@{record.version} ({record.runtime}); "
-        "check the workers' logs; run the same command to retry, or choose another --model"
+        "check the workers' logs, and run the same command to retry, or choose another --model"
     )

@@ -83,7 +83,7 @@ def older_workers(settings: Settings, names: Sequence[str]) -> str:
         subject, it = f"workers {those} run", "them"
     fault = f"{subject} an older Hangtag and cannot do this job"
     if not settings.redis_url:
-        return f"{fault}; stop this machine's stack with: hangtag down; the same command starts it"
+        return f"{fault}; stop the stack, which the same command starts again, with: hangtag down"
     return f"{fault}; update {it}, or start another with: {worker_line(settings)}"
 
 

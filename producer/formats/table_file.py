@@ -85,7 +85,7 @@ def check_replaceable(job: JobProperties, output: Path) -> None:
         )
     raise UsageError(
         f"{refusal}; see the differences with: "
-        f"{typed(['hangtag', 'verify', str(output)])}; then move it away and run the same "
+        f"{typed(['hangtag', 'verify', str(output)])}, then move it away and run the same "
         f"command again, or replace it with: {typed(['hangtag', 'table', str(output)])} --force"
     )
 

@@ -59,4 +59,4 @@ def _nothing(options: JobOptions, skipped: str) -> str:
     else:
         endings = " ".join(f".{ending.decode()}" for ending in DECODED_ENDINGS)
         what, other = f"no file has an image's ending ({endings})", "choose files with --glob"
-    return f"{where}: {what}; {there}; name another folder, or {other}"
+    return f"{where}: {what}, {there}; name another folder, or {other}"

@@ -83,7 +83,7 @@ def _lacks(card: Card, precision: float) -> str:
     if has:
         known = ", ".join(f"{p:.0%}" for p in sorted(has))
         return (
-            f"{card.ref} has no threshold for --accept {precision:.0%}; it has {known}; "
+            f"{card.ref} has no threshold for --accept {precision:.0%}; choose from {known}, "
             "or give --min-confidence"
         )
     return (

@@ -107,7 +107,7 @@ def _failed(folder: Path, what: str) -> str:
     path = folder / LOG_NAME
     lines = [line for line in _tail(path).decode(errors="replace").splitlines() if line.strip()]
     last = json_log.message(lines[-1].strip()) if lines else "(empty)"
-    return f"this machine's stack {what}; `hangtag down` removes it; {path}: {last:.200}"
+    return f"this machine's stack {what} ({path}: {last:.200}); remove it with: hangtag down"
 
 
 def _tail(path: Path) -> bytes:

@@ -109,7 +109,7 @@ def _is_folder(entry: Listed) -> bool:
 def _unordered(bucket: str, key: str) -> str:
     return (
         f"s3://{bucket} does not list its keys in byte order (at {key[:200]!r}), by which a job "
-        "resumes; directory buckets do not, and keys that start with a slash; name a prefix "
+        "resumes, as in a directory bucket, or where a key starts with a slash; name a prefix "
         "without it, or copy the pictures into a folder"
     )
 

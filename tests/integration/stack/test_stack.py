@@ -292,7 +292,7 @@ def test_the_error_of_a_server_that_does_not_start_is_quoted(
     broken.write_text("#!/bin/sh\nseq 5000\necho out of luck\nexit 1\n")
     broken.chmod(0o700)
     monkeypatch.setenv("PYTHONPATH", str(place.folder / "packages"))
-    with pytest.raises(SetupError, match=r"does not start;.*stack\.log: out of luck"):
+    with pytest.raises(SetupError, match=r"does not start \(.*stack\.log: out of luck\)"):
         submit(place.settings, make_request(Train("mine", "fast")), wait=False)
     assert not place.processes()
     assert request_store.unanswered(place.settings.store_path) == [], "it would start later"

@@ -204,7 +204,7 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
         run("table", "out.csv", "--accept", "97", code=Exit.USAGE),
         classify("--accept", "97%", code=Exit.USAGE),
     ):
-        assert "no threshold for --accept 97%; it has 90%, 95%, 98%, 99%" in refused(attempt)
+        assert "no threshold for --accept 97%; choose from 90%, 95%, 98%, 99%" in refused(attempt)
     assert "for more start it over with" in refused(
         run("table", "out.csv", "--top-k", "2", code=Exit.USAGE)
     )

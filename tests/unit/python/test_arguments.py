@@ -92,7 +92,10 @@ def test_each_option_that_a_sentence_names_has_an_argument_or_another_command() 
     [
         ("choose another -o, or replace it with --restart", None),
         ("give --min-confidence", "give min_confidence="),
-        ("no threshold for --accept 99%; it has 95%", "no threshold for accept='99%'; it has 95%"),
+        (
+            "no threshold for --accept 99%; choose from 95%",
+            "no threshold for accept='99%'; choose from 95%",
+        ),
         ("--top-k 5 is too much", "top_k=5 is too much"),
         ("-o a/b.txt: no table is", "output='a/b.txt': no table is"),
         ("--max-failures allows", "max_failures= allows"),

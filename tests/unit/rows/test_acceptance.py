@@ -89,7 +89,7 @@ def test_doubtful_is_what_the_next_lower_precision_with_thresholds_does_not_acce
 
 def test_a_precision_without_thresholds_names_those_with_some() -> None:
     has = with_points((0.95, (0.4, 0.5, 0.6)), (0.98, (None, None, None)))
-    with pytest.raises(UsageError, match=r"no threshold for --accept 98%; it has 95%"):
+    with pytest.raises(UsageError, match=r"no threshold for --accept 98%; choose from 95%"):
         at_precision(has, 0.98)
     with pytest.raises(UsageError, match=r"no thresholds .* --min-confidence"):
         at_precision(CARD, 0.95)

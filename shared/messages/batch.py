@@ -17,7 +17,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -152,17 +152,21 @@ def max_result_bytes(k: int) -> int:
 
 def encode_images(images: Sequence[bytes | Reference | Status]) -> bytes:
     """One blob of encoded files, references to files, and statuses of unreadable files."""
-    words = array("I", (len(i) if isinstance(i, bytes) else _word(i) for i in images))
+    if {*map(type, images)} <= {bytes}:  # as a rule
+        words, contents = array("I", map(len, images)), cast(Sequence[bytes], images)
+    else:
+        words = array("I", map(_word, images))
+        contents = [
+            i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
+        ]
     if sys.byteorder == "big":
         words.byteswap()
-    parts = [struct.pack("<I", len(images)), words.tobytes()]
-    parts.extend(
-        i if isinstance(i, bytes) else i.pack() for i in images if not isinstance(i, Status)
-    )
-    return b"".join(parts)
+    return b"".join([struct.pack("<I", len(images)), words.tobytes(), *contents])
 
 
-def _word(image: Reference | Status) -> int:
+def _word(image: bytes | Reference | Status) -> int:
+    if isinstance(image, bytes):
+        return len(image)
     if isinstance(image, Status):
         return _FAILED | image.code
     return _REFERS | len(image.pack())

@@ -32,7 +32,7 @@ from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.
 POLL_EVERY_S = 1.0
-#: More often at the start, when workers have just been started.
+#: More often before the first results, when workers have just been started.
 POLL_EVERY_AT_FIRST_S = 0.2
 AT_FIRST_S = 5.0
 BLOCK_MS = 100
@@ -57,6 +57,7 @@ class DispatchLoop:
         self._count = FileCount(row_files.sources, job.journal.file_count, check)
         self._report = LoopReport(attempt)
         self._started = time.monotonic()
+        self._done_before = job.journal.totals.done  #: in earlier runs
         self._poll_due = 0.0
         self._outage = Outage(self._events.notice)
         self._end: Exit | None = None  #: why the loop ends before the job
@@ -212,8 +213,9 @@ class DispatchLoop:
             return
         now = time.monotonic()
         early = now - self._started < AT_FIRST_S
-        self._poll_due = now + (POLL_EVERY_AT_FIRST_S if early else POLL_EVERY_S)
         totals = self._journal.totals
+        waits = early and totals.done == self._done_before
+        self._poll_due = now + (POLL_EVERY_AT_FIRST_S if waits else POLL_EVERY_S)
         rate = self._rate.mark(now, totals.done)
         progress = PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s)
         if foreign := self._queue.touch(progress):

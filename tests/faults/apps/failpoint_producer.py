@@ -7,6 +7,7 @@ from producer.dispatch import loop
 from tests.support.failpoints import armed
 
 if __name__ == "__main__":
-    loop.POLL_EVERY_AT_FIRST_S = 0.0  # every turn takes every step, also in a short job
+    # Every turn takes every step, also in a short job.
+    loop.POLL_EVERY_AT_FIRST_S = loop.POLL_EVERY_S = 0.0
     armed.watch()
     main.main()

@@ -55,6 +55,7 @@ class BatchLimits(NamedTuple):
     share: float = 1.0  #: of the usual number
     pieces: int = 1  #: the files that are left at the end are divided by it
     images: int = MAX_BATCH_IMAGES
+    few: int = 0  #: the images that a small batch has at least, if the processes are fast
 
 
 UNLIMITED = BatchLimits()
@@ -96,6 +97,7 @@ class Batcher:
         self._images_max = min(settings.batch_images, MAX_BATCH_IMAGES)
         self._bytes_max = settings.batch_bytes
         self._images_now = self._images_max
+        self._few = SMALL_IMAGES
         self._pieces = 1
         self._n = before.batches
         self._max_bytes = options.max_file_bytes
@@ -116,6 +118,7 @@ class Batcher:
         """The next batch; None while its next image is fetched, or (and `exhausted`) when there are
         no more files."""
         self._images_now = min(most.images, max(1, math.ceil(most.share * self._images_max)))
+        self._few = max(SMALL_IMAGES, most.few)
         self._pieces = most.pieces
         try:
             batch = next(self._formed)
@@ -161,7 +164,7 @@ class Batcher:
             image, stamp = read_file(file.name)
             length = 0 if isinstance(image, Status) else stamp[0]
             full = len(taken) >= self._images_now or size + length > self._bytes_max
-            large = len(taken) >= SMALL_IMAGES or size >= SMALL_BYTES
+            large = len(taken) >= self._few or size >= SMALL_BYTES
             if taken and (full or (large and len(taken) >= last_images)):
                 yield self._batch(taken, images, stamps)
                 taken, images, stamps, size = [], [], [], 0

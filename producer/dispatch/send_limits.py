@@ -38,10 +38,14 @@ class SendLimits:
         return 0 if full else self.window.batches - under_way
 
     def of_turn(self, under_way: int) -> Iterator[BatchLimits]:
-        """The limits of each batch that may follow in this turn. Each is `sent` before the next."""
+        """The limits of each batch that may follow in this turn; of one if none is under way. Each
+        is `sent` before the next."""
         window, most_bytes = self.window, self._sent_bytes + TURN_BYTES
         while self.room(under_way) > 0 and self._sent_bytes < most_bytes:
-            yield BatchLimits(window.batch_share, window.batches, self._size.images(window))
+            images, few = self._size.images(window), self._size.few(window)
+            yield BatchLimits(window.batch_share, window.batches, images, few)
+            if not under_way:
+                return  # the workers, which have none, need not wait for the others
             under_way += 1
 
     def sent(self, payload_bytes: int) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from producer.dispatch.batch_size import (
     BATCH_S,
+    FEW_S,
     FEWEST_IMAGES,
     FIRST_IMAGES,
     UNKNOWN_IMAGES_MAX,
@@ -26,10 +27,11 @@ def test_a_batch_takes_a_process_a_second(rate: float, slots: int, jobs: int) ->
         for second in range(20):
             patch.setattr("time.monotonic", lambda s=second: float(s))
             size.mark(int(rate * second / jobs))
-        images = size.images(window)
+        images, few = size.images(window), size.few(window)
     expected = BATCH_S * rate / slots
     assert images == FEWEST_IMAGES or images == pytest.approx(expected, rel=0.1, abs=2 * jobs)
     assert images >= FEWEST_IMAGES
+    assert few == pytest.approx(FEW_S / BATCH_S * expected, rel=0.1, abs=2)
 
 
 def test_without_workers_the_first_batches_grow_up_to_a_small_one() -> None:

@@ -87,6 +87,7 @@ class Undo:
             return self._move_back(entry, place, folders.source(entry, make=True))
         if entry.way is Way.COPY and self._members.holds(entry.source):
             _check(self._members.content(entry.source) == entry.content, SOURCE_GONE)
+            _check(content_at(place) == entry.content, EDITED)
             transfer.remove(place, entry.content, self._aside(place, entry))
             return None
         source = folders.source(entry)

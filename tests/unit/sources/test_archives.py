@@ -20,7 +20,8 @@ from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
 from tests.support.archives.archive_rows import rows_of, sources_of
-from tests.support.archives.hostile_archives import flipped, gzipped, tarred, zipped
+from tests.support.archives.archive_writers import WRITERS, write
+from tests.support.archives.hostile_archives import flipped, tarred, zipped
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12
 OTHER = IMAGE[::-1]
@@ -43,35 +44,13 @@ FILES = {
 }
 
 
-def _zip(path: Path, files: dict[str, bytes]) -> None:
-    path.write_bytes(zipped(*files.items(), method=zipfile.ZIP_DEFLATED))
-
-
-def _tar(path: Path, files: dict[str, bytes]) -> None:
-    path.write_bytes(tarred(*files.items()))
-
-
-def _gzip(path: Path, files: dict[str, bytes]) -> None:
-    path.write_bytes(gzipped(tarred(*files.items())))
-
-
-WRITERS: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
-    ".zip": _zip,
-    ".tar": _tar,
-    ".tar.gz": _gzip,
-    ".TGZ": _gzip,
-}
-
-
 @pytest.fixture(params=WRITERS)
 def ending(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 def _written(tmp_path: Path, ending: str, files: dict[str, bytes] = FILES) -> Path:
-    archive = tmp_path / f"photos{ending}"
-    WRITERS[ending](archive, files)
-    return archive
+    return write(tmp_path / f"photos{ending}", files)
 
 
 @pytest.mark.parametrize("glob", ["", "*.png", "Bag/*"])
@@ -125,7 +104,7 @@ def test_a_changed_archive_is_noticed(ending: str, tmp_path: Path) -> None:
     before = [sources.of(name).read(name, 1 << 20) for name in names]
     os.utime(archive, (1, 1))
     assert [sources.of(name).read(name, 1 << 20) for name in names] == before
-    WRITERS[ending](archive, {"a.png": OTHER, "c.png": IMAGE + b"longer"})
+    write(archive, {"a.png": OTHER, "c.png": IMAGE + b"longer"})
     after = [sources.of(name).read(name, 1 << 20) for name in names]
     assert [content for content, _ in after] == [OTHER, Status.MISSING, IMAGE + b"longer"]
     archive.unlink()

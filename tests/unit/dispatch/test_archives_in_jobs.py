@@ -1,0 +1,173 @@
+"""Jobs of archives resume, notice what was changed, and read lost batches again."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from producer.dispatch.file_count import FileCount
+from producer.dispatch.new_files import NewFiles
+from producer.inputs.job_options import JobOptions
+from producer.journal.journal import Journal, journal_path
+from producer.sources.archives import tape
+from producer.sources.archives.archive_file import ArchiveFile
+from producer.sources.job_sources import JobSources
+from producer.verify.verify import verify
+from shared.errors import SetupError, UsageError
+from tests.support.archives.archive_writers import ENDINGS, write
+from tests.support.archives.hostile_archives import flipped
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+
+FILES = {
+    f"{folder}/{number}.png": f"{folder}{number}".encode() for folder in "ba" for number in range(6)
+}
+FILES |= {"bad.png": RUBBISH, "notes.txt": b"text"}
+IMAGES = len(FILES) - 1
+
+
+@pytest.fixture(params=ENDINGS)
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return write(tmp_path / f"photos{request.param}", FILES)
+
+
+def _options(archive: Path) -> JobOptions:
+    """A job of a folder, an archive and another folder."""
+    for name in ("first", "last"):
+        (archive.parent / name).mkdir(exist_ok=True)
+        (archive.parent / name / "1.png").write_bytes(name.encode())
+    return options_of(archive.parent, b"first", archive.name.encode(), b"last")
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _appeared(options: JobOptions, finished: bool = True) -> int:
+    reported = list[int]()
+    with (
+        closing(Journal(journal_path(options.output))) as journal,
+        closing(JobSources(journal.options)) as sources,
+    ):
+        new = NewFiles(sources, journal, finished, reported.append)
+        new.advance()
+    return sum(reported)
+
+
+def test_a_job_that_stops_after_any_batch_ends_with_the_same_table(archive: Path) -> None:
+    options = _options(archive)
+    finish(options)
+    table = Path(options.output)
+    whole = table.read_bytes()
+    assert len(_rows(table)) == IMAGES + 2
+    for stop_after in range(5):
+        journal_path(table).unlink()
+        table.unlink()
+        finish(options, stop_after=stop_after)  # this batch is lost, and read again
+        assert not table.exists()
+        finish(options)
+        assert table.read_bytes() == whole
+    assert verify(table, deep=True).problems == []
+    assert verify(table).skipped == {".txt": 1}
+
+
+def test_a_retry_reads_the_failed_members_again(archive: Path) -> None:
+    options = _options(archive)
+    finish(options)
+    whole = Path(options.output).read_bytes()
+    finish(options, retry_failed=True)
+    assert Path(options.output).read_bytes() == whole
+
+
+def test_members_that_were_added_are_counted_and_removed_ones_are_a_problem(archive: Path) -> None:
+    options = _options(archive)
+    finish(options)
+    assert _appeared(options) == 0
+    write(archive, FILES | {"z.png": b"z", "zz.png": b"zz", "z.txt": b"z"})
+    assert _appeared(options) == 2
+    lines = verify(Path(options.output)).problems
+    assert [line.partition(":")[0] for line in lines] == [
+        f"{archive.name}/z.png",
+        f"{archive.name}/zz.png",
+    ]
+    write(archive, {name: data for name, data in FILES.items() if name != "bad.png"})
+    assert _appeared(options) == 0
+    assert verify(Path(options.output)).problems == [
+        f"{archive.name}/bad.png: was removed or moved"
+    ]
+
+
+def test_an_unfinished_job_is_refused_if_an_archive_with_its_own_order_has_another(
+    tmp_path: Path,
+) -> None:
+    archive = write(tmp_path / "photos.tar.gz", FILES)
+    options = _options(archive)
+    finish(options, stop_after=2)
+    write(archive, FILES | {"z.png": b"z"})
+    assert _appeared(options, finished=False) == 0
+    (name, data), *others = FILES.items()
+    write(archive, dict([*others[:1], (name, data), *others[1:]]))
+    with pytest.raises(
+        UsageError, match=r"^photos.tar.gz was changed since .* has moved\); restore"
+    ):
+        _appeared(options, finished=False)
+    write(archive, FILES)
+    assert _appeared(options, finished=False) == 0
+
+
+def test_a_resumed_job_does_not_go_on_where_its_last_member_is_gone(tmp_path: Path) -> None:
+    archive = write(tmp_path / "photos.tar.gz", FILES)
+    options = options_of(tmp_path, archive.name.encode())
+    finish(options, stop_after=1)
+    write(archive, {"other.png": b"other"})
+    with pytest.raises(SetupError, match=r"photos\.tar\.gz cannot be read: it was changed since"):
+        finish(options)
+
+
+def test_one_flipped_bit_is_found(archive: Path) -> None:
+    options = _options(archive)
+    finish(options)
+    data = archive.read_bytes()
+    assert verify(Path(options.output), deep=True).proven
+    if archive.suffix == ".gz":
+        archive.write_bytes(flipped(data, len(data) - 6))  # in the checksum of what it unpacks to
+    else:
+        name_at, header_bytes = data.index(b"a/3.png"), 8 if archive.suffix == ".zip" else 512
+        archive.write_bytes(flipped(data, name_at + header_bytes))
+    problems = verify(Path(options.output), deep=True).problems
+    assert len(problems) == 1
+    assert archive.name in problems[0]
+
+
+def test_a_compressed_archive_is_unpacked_once_by_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tape, "_CHUNK_BYTES", 1 << 10)
+    files = {f"{number}.png": bytes([number]) * 500 for number in range(200)}
+    archive = write(tmp_path / "photos.tar.gz", files)
+    read_bytes, read = 0, ArchiveFile.read
+
+    def counted(file: ArchiveFile, count: int, at: int) -> bytes:
+        nonlocal read_bytes
+        data = read(file, count, at)
+        read_bytes += len(data)
+        return data
+
+    monkeypatch.setattr(ArchiveFile, "read", counted)
+    finish(options_of(tmp_path, archive.name.encode()), batch_images=16)
+    size = archive.stat().st_size
+    assert size <= read_bytes < size + 3 * (1 << 10)
+
+
+def test_the_total_of_a_compressed_archive_is_not_counted_by_another_pass(tmp_path: Path) -> None:
+    zipped, packed = write(tmp_path / "a.zip", FILES), write(tmp_path / "b.tar.gz", FILES)
+    for roots, total in (((zipped,), IMAGES), ((zipped, packed), None)):
+        options = options_of(tmp_path, *(root.name.encode() for root in roots))
+        with closing(JobSources(options)) as sources:
+            count = FileCount(sources)
+            count._start_s = min(count._start_s, 0.0) if total else count._start_s
+            count.advance()
+            assert count.total == total

@@ -70,12 +70,8 @@ _PHRASES: Mapping[str, str] = {
     "classify --restart": "hangtag.classify(..., restart=True)",
     "the list from standard input": "images",
     "check this option": "check this argument",
-    "run the same command again": "make the same call again",
-    "run the same command to retry": "make the same call to retry",
-    "run the same command to restart it": "make the same call to restart it",
-    "the same command continues": "the same call continues",
-    "the same command starts it": "the same call starts it",
-    "the same command follows it": "the same call follows it",
+    "run the same command": "make the same call",
+    "the same command": "the same call",
     ", continue with the recorded one by </dev/null,": "",
 }
 #: A command is typed in a terminal as it is; it ends with its part of the sentence.

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -99,6 +100,22 @@ def test_folders_in_a_list_are_classified_each(here: Path) -> None:
     below = sorted(path for path in Path("pictures").iterdir())[:2]
     with hangtag.classify(below) as result:
         assert {Path(row.name).parent for row in result} == set(below)
+
+
+def test_an_archive_is_a_source_too(here: Path, images: Gallery) -> None:
+    with ZipFile("some.zip", "w") as archive:
+        for path in images.paths[:3]:
+            archive.write(path)
+    with hangtag.classify(Path("some.zip")) as result:
+        assert [row.name for row in result] == [f"some.zip/{path}" for path in images.paths[:3]]
+        assert "<b>3 images</b>" in result._repr_html_()
+
+
+def test_one_address_is_a_list_so_that_its_query_is_in_no_sentence(here: Path) -> None:
+    with pytest.raises(hangtag.SetupError, match="the same call resumes the job") as caught:
+        hangtag.classify("http://127.0.0.1:9/a.png?secret=1")
+    assert "http://127.0.0.1:9/a.png: without encryption only this machine" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_thresholds_show_in_the_rows(here: Path) -> None:

@@ -1,0 +1,50 @@
+"""What a job classifies, from what Python gives: any number of paths is never all in memory."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from hangtag.images import given
+
+PATHS = 50_000
+MOST_BYTES = 500_000
+
+
+def test_a_list_of_any_length_is_written_to_a_file_as_it_comes() -> None:
+    names = (f"in/{number:06}.png" for number in range(PATHS))
+    tracemalloc.start()
+    with given(names) as images:
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert images.listed is not None
+        content = images.listed.read()
+    print(f"{most:,} bytes")
+    assert most < MOST_BYTES
+    assert content.count(b"\0") == PATHS
+    assert content.startswith(b"in/000000.png\0in/000001.png\0")
+
+
+@pytest.mark.parametrize("path", ["a/", b"a/", Path("a"), "a/*.png", "s3://bucket/a", "a.zip"])
+def test_one_path_is_a_root(path: str | bytes | Path) -> None:
+    with given(path) as images:
+        assert (images.roots, images.listed) == ((os.fsencode(path),), None)
+
+
+def test_a_name_of_other_bytes_than_utf8_is_kept() -> None:
+    name = os.fsdecode(b"\xff\n.png")
+    with given([name, "b.png"]) as images:
+        assert images.listed is not None
+        assert images.listed.read() == b"\xff\n.png\0b.png\0"
+
+
+def test_equal_lists_have_one_digest() -> None:
+    digests = []
+    for paths in (["a", "b"], [Path("a"), b"b"], ["ab"], ["b", "a"]):
+        with given(paths) as images:  # type: ignore[arg-type]
+            digests.append(images.digest)
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3

@@ -1,0 +1,111 @@
+"""Rows in Python are those of the table, and are read in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from click.testing import CliRunner
+
+import hangtag
+from producer.cli.main import hangtag as commands
+from shared.registry import packaged
+from tests.support.jobs import decided, planted_journal
+from tests.support.pages.planted import plant
+
+#: More than a batch of rows takes, and much less than all of them.
+SLACK_BYTES = 600_000
+BATCH = 256
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Failed, flagged, doubtful rows, hostile names, and labels that people gave."""
+    table = plant(tmp_path_factory.mktemp("planted"))
+    photos = table.parent / "photos"
+    decided.correct(table, (photos / "Bag" / "00.png").read_bytes(), "Coat")
+    decided.correct(table, (photos / "Coat" / "01.png").read_bytes(), "cape")
+    return table
+
+
+def lines(table: Path, *options: str) -> list[dict[str, str]]:
+    """The table that the command renders."""
+    made = CliRunner().invoke(commands, ["table", str(table), *options])
+    assert made.exit_code == 0, made.output
+    return list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--accept", "all", "--no-corrections"],
+        ["--accept", "98%", "--no-corrections"],
+        ["--accept", "98%", "--corrections"],
+        ["--accept", "all", "--corrections"],
+        ["--min-confidence", "0.9", "--columns", "status"],
+    ],
+    ids=["plain", "accepted", "both", "persons", "columns"],
+)
+def test_rows_are_those_of_the_table(table: Path, options: list[str]) -> None:
+    shown = lines(table, *options)
+    rows = list(hangtag.open_table(table))
+    assert len(rows) == len(shown) > 130
+    assert {row.status for row in rows} > {"ok"}
+    assert any(row.flag for row in rows)
+    assert any(row.person for row in rows) == ("--no-corrections" not in options)
+    for row, line in zip(rows, shown, strict=True):
+        assert row.status == line["status"]
+        assert row.accepted == (row.label not in ("", "unknown"))
+        if "label" in line:
+            assert (row.label, row.error) == (line["label"], line["error"])
+            assert (row.flag, row.guess) == (line["flag"], line.get("guess", row.guess))
+            assert ("" if row.confidence is None else f"{row.confidence:.4f}") == line["confidence"]
+            assert bool(row.person) == (line.get("source") == "person")
+        assert len(row.guesses) == (0 if row.status != "ok" else 3)
+        assert Path(table.parent, row.name).exists()
+
+
+def peak(rows: Iterator[hangtag.Row]) -> tuple[int, int]:
+    """The number of rows, and the bytes that were in memory at most while they were read."""
+    tracemalloc.start()
+    count = sum(1 for _ in rows)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return count, most
+
+
+def test_iteration_takes_the_memory_of_some_rows_however_many_there_are(tmp_path: Path) -> None:
+    answers = [(b"in/%06d.png" % i, i % 10, 0.9) for i in range(20 * BATCH)]
+    few = planted_journal.plant(tmp_path / "few.csv", answers[:BATCH], batch_images=BATCH)
+    many = planted_journal.plant(tmp_path / "many.csv", answers, batch_images=BATCH)
+    next(iter(hangtag.open_table(few)))  # imports
+    (_, least), (count, most) = (peak(iter(hangtag.open_table(path))) for path in (few, many))
+    assert count == len(answers)
+    print(f"{least:,} and {most:,} bytes")
+    assert most < least + SLACK_BYTES
+
+
+def test_each_row_may_be_read_in_another_thread(tmp_path: Path) -> None:
+    answers = [(b"in/%d.png" % i, i, 0.9) for i in range(7)]
+    rows = iter(hangtag.open_table(planted_journal.plant(tmp_path / "t.csv", answers)))
+    labels: list[str] = []
+    for _ in answers:
+        thread = Thread(target=lambda: labels.append(next(rows).label))
+        thread.start()
+        thread.join()
+    assert labels == list(packaged.card().labels[:7])
+
+
+def test_a_damaged_journal_is_one_sentence(tmp_path: Path) -> None:
+    table = planted_journal.plant(tmp_path / "t.csv", [(b"in/a.png", 1, 0.9)] * 5)
+    journal = Path(f"{table}.hangtag")
+    content = bytearray(journal.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    journal.write_bytes(content)
+    with pytest.raises(hangtag.SetupError, match=r"hangtag: .*; start over with restart=True"):
+        list(hangtag.open_table(table))

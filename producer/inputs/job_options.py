@@ -55,6 +55,8 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The kind of source of each root, or of some lines of the list, when the job started
     #: (producer/sources/source_table.py). Empty: all are files.
     kinds: tuple[str, ...] = ()
+    #: Whether archives in folders are opened.
+    archives: bool = False
     #: Whether each name in the list ends with NUL, so that it may contain a line end.
     list0: bool = False
     #: What the name of the recorded list adds to that of the table, if the list came from standard
@@ -116,6 +118,7 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     if options.transport != AUTO:
         given.append(("--transport", options.transport))
     named = [word for option, value in given if value for word in (option, value)]
+    named += ["--archives"] if options.archives else []
     folders = [os.fsdecode(root) for root in options.roots]
     ends = ["--"] if any(folder.startswith("-") for folder in folders) else []
     return ["hangtag", "classify", *named, *ends, *folders]
@@ -134,6 +137,7 @@ _TYPED = {
     "glob": "--glob",
     "list_file": "--list",
     "list0": "--list0",
+    "archives": "--archives",
     "model": "--model",  # with the name, since it may be the one that `hangtag models use` chose
     "runtime": "--runtime",
 }

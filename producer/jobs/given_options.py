@@ -40,6 +40,7 @@ class GivenOptions(msgspec.Struct, frozen=True, kw_only=True):
     restart: bool = False
     retry_failed: bool = False
     update: bool = False
+    archives: bool = False  #: those in folders are opened
 
 
 def make_options(given: GivenOptions, settings: Settings) -> JobOptions:
@@ -74,6 +75,7 @@ def make_options(given: GivenOptions, settings: Settings) -> JobOptions:
         top_k=given.top_k or 1,
         probabilities=bool(given.probabilities),
         transport=given.transport,
+        archives=given.archives,
     )
 
 

@@ -17,7 +17,7 @@ from producer.sources.local.root_pattern import has_magic
 from producer.sources.local.typed_patterns import TypedPatterns
 from producer.sources.refusals import check_local
 from producer.sources.source import Source
-from producer.sources.source_table import LOCAL, kind_of, loaded
+from producer.sources.source_table import ARCHIVES_FOLDER, LOCAL, kind_of, loaded
 from shared.errors import UsageError
 from shared.messages.files import printable
 from shared.stop import Waits, unstoppable
@@ -60,15 +60,15 @@ class JobSources:
                 folder cannot be listed; or a package is missing.
         """
         arguments = list(self.arguments())
-        local = [each for each in arguments if isinstance(each, LocalSource)]
         if self._is_new:
-            for each in local:
-                check_local(each.typed, self._local.local_path(each.typed))
+            for each in arguments:
+                if isinstance(each, LocalSource):
+                    check_local(each.typed, each.place)
         for argument in arguments:
             argument.check(self._is_new)
         if self.options.list_file and not (self.options.is_piped and not self.options.list_suffix):
             check_list(self.options, self._is_new)
-        check_apart(local)
+        check_apart(list(self.local_arguments()))
         _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
 
     @cached_property
@@ -103,8 +103,11 @@ class JobSources:
         return self._local
 
     def local_arguments(self) -> Iterator[LocalSource]:
-        """Those of files."""
-        return (each for each in self.arguments() if isinstance(each, LocalSource))
+        """Folders, patterns and files, also folders that hold archives."""
+        for number in range(len(self.options.roots)):
+            kind = self.options.kinds[number] if self.options.kinds else LOCAL
+            if kind in (LOCAL, ARCHIVES_FOLDER):
+                yield self._of_files(number)
 
     def arguments(self) -> Iterator[Source]:
         """The source of each argument. Raises as `argument`."""
@@ -115,6 +118,9 @@ class JobSources:
         kinds = self.options.kinds
         if kinds and kinds[number] != LOCAL:
             return self._other(number, self.options.roots[number])
+        return self._of_files(number)
+
+    def _of_files(self, number: int) -> LocalSource:
         is_pattern = number in self.options.pattern_roots
         part_of = self._patterns.part_of(number) if is_pattern else None
         return LocalSource(self.options, self._waits, number, part_of)
@@ -198,10 +204,12 @@ def as_started(options: JobOptions) -> JobOptions:
     reader = FileReader(options.cwd)
     for number, root in enumerate(options.roots):
         path = reader.local_path(root)
-        kinds.append(kind := kind_of(root, path))
+        is_folder = os.path.isdir(path)
+        opens = options.archives and is_folder
+        kinds.append(kind := ARCHIVES_FOLDER if opens else kind_of(root, path))
         if kind == LOCAL and os.path.isfile(path):
             files.append(number)
-        elif kind == LOCAL and has_magic(root) and not os.path.lexists(path):
+        elif kind == LOCAL and not is_folder and has_magic(root) and not os.path.lexists(path):
             patterns.append(number)
     known = tuple(kinds) if any(kinds) else kinds_in_list(options)
     return with_known_roots(options, tuple(files), tuple(patterns), known)

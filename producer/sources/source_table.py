@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The kind of folders, patterns and files.
 LOCAL = ""
+#: The kind of folders whose archives are opened, which a job asks for.
+ARCHIVES_FOLDER = "archives"
 _ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -49,6 +51,12 @@ def _web() -> type[Source]:
     return WebSource
 
 
+def _archives_folder() -> type[Source]:
+    from producer.sources.archives.archives_folder import ArchivesFolder
+
+    return ArchivesFolder
+
+
 def _archives() -> type[Source]:
     from producer.sources.archives.archive_source import ArchiveSource
 
@@ -72,6 +80,7 @@ _ROWS: tuple[SourceRow, ...] = (
         packages=installation.WEB_PACKAGES,
         extra="remote",
     ),
+    SourceRow(ARCHIVES_FOLDER, _archives_folder),
     SourceRow("archive", _archives, endings=(".zip", ".tar", ".tar.gz", ".tgz")),
 )
 SOURCES = {row.name: row for row in _ROWS}

@@ -38,6 +38,9 @@ def job_options(command: F) -> F:
             click.option("--glob", type=TextParam(), multiple=True,
                          help="Classify only files that match this pattern, for example '*.png'. "
                          "Repeatable."),
+            click.option("--archives", is_flag=True,
+                         help="Open the zip and tar archives in folders, too. An archive that is "
+                         "named is always opened."),
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
                 metavar="FILE|-",
@@ -163,7 +166,7 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     if given["list_file"] and given["list0_file"]:
         raise UsageError("--list and --list0 are two kinds of list; give one")
     same = ("output", "model", "runtime", "transport", "top_k", "probabilities", "restart",
-            "retry_failed", "update")  # fmt: skip
+            "retry_failed", "update", "archives")  # fmt: skip
     options = given_options.GivenOptions(
         roots=tuple(folders),
         globs=given["glob"],

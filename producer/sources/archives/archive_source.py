@@ -29,13 +29,14 @@ _SIZE_MAX = (1 << 63) - 1  #: of a stamp
 class ArchiveSource(Source):
     """One archive, as a folder of its members."""
 
-    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
+    def __init__(self, typed: bytes, options: JobOptions, waits: Waits, below: bytes = b"") -> None:
+        """`below` is its path in a typed folder, with a slash, which globs are compared with."""
         super().__init__(typed, options, waits)
         self.is_sorted = not in_own_order(typed)
         self.in_one_pass = not self.is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
         self._file = OpenArchive(FileReader(options.cwd).local_path(typed), waits.check)
-        self._wanted, self._has_globs = matcher(options.globs), bool(options.globs)
+        self._wanted, self._has_globs = matcher(options.globs, below), bool(options.globs)
 
     def check(self, is_new: bool) -> None:
         try:
@@ -93,7 +94,7 @@ class ArchiveSource(Source):
         except OSError as error:
             raise self._unlisted(error.strerror or str(error)) from error
         except (ArchiveDamaged, ArchiveTooLarge) as error:
-            raise SetupError(self._unread(error)) from None
+            raise SetupError(self._unread(error)) from error
         if archive.damage:
             walk.report(self.typed, archive.damage)
 

@@ -9,6 +9,8 @@ from itertools import islice
 
 #: The kind of an entry. A folder's name ends in "/", so that full paths are sorted.
 FOLDER, FILE, LINK, SPECIAL = b"d", b"f", b"l", b"s"
+#: A file that is walked like a folder, with a slash at its end, too.
+ARCHIVE = b"a"
 #: The number of names held as objects. A larger directory is held as runs of packed names.
 RUN_NAMES = 1 << 14
 #: Ends a name; sorts before every character of a name.
@@ -18,12 +20,19 @@ _TAIL = len(_END + FILE)
 ListedEntry = tuple[bytes, bytes]  # name, kind
 
 
-def listing(folder: bytes, check: Callable[[], None] = lambda: None) -> Iterator[ListedEntry]:
+def listing(
+    folder: bytes,
+    check: Callable[[], None] = lambda: None,
+    is_archive: Callable[[bytes], bool] | None = None,
+) -> Iterator[ListedEntry]:
     """Every entry, in byte order of the full paths. Raises OSError before the first entry. `check`
-    is called again and again, and may raise what ends it."""
+    is called again and again, and may raise what ends it. `is_archive` chooses files by name."""
     check()
     with os.scandir(folder) as entries:
-        records = _sorted(map(_record, entries), check)
+        records: Iterator[bytes] = map(_record, entries)
+        if is_archive is not None:
+            records = (_or_archive(record, is_archive) for record in records)
+        records = _sorted(records, check)
     return ((record[:-_TAIL], record[-1:]) for record in records)
 
 
@@ -33,6 +42,12 @@ def _record(entry: os.DirEntry[bytes]) -> bytes:
     if entry.is_dir(follow_symlinks=False):
         return entry.name + b"/" + _END + FOLDER
     return entry.name + _END + (FILE if entry.is_file(follow_symlinks=False) else SPECIAL)
+
+
+def _or_archive(record: bytes, is_archive: Callable[[bytes], bool]) -> bytes:
+    name = record[:-_TAIL]
+    chosen = record.endswith(_END + FILE) and is_archive(name)
+    return name + b"/" + _END + ARCHIVE if chosen else record
 
 
 def _sorted(records: Iterable[bytes], check: Callable[[], None]) -> Iterator[bytes]:

@@ -11,11 +11,18 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from producer.inputs import skipped
 from producer.inputs.job_options import JobOptions
-from producer.sources.local.directory_listing import FILE, FOLDER, LINK, ListedEntry, listing
+from producer.sources.local.directory_listing import (
+    ARCHIVE,
+    FILE,
+    FOLDER,
+    LINK,
+    ListedEntry,
+    listing,
+)
 from producer.sources.local.own_files import OwnFiles
 from producer.sources.local.reader import FileReader
 from producer.sources.local.root_pattern import Part
@@ -31,14 +38,32 @@ _GONE = {errno.ENOENT, errno.ENOTDIR}
 REMEDY = "fix this and run the same command again; a started job resumes"
 
 
+class Archives(Protocol):
+    """What walks the archives in a folder."""
+
+    def is_archive(self, name: bytes) -> bool:
+        """Whether a file of this name is walked like a folder."""
+
+    def members(self, archive: bytes, after: bytes, walk: Walk) -> Iterator[bytes]:
+        """The names of its images after one; empty: all."""
+
+
 class FolderWalk:
     """One pass over a folder, or over what a pattern matches in it."""
 
     def __init__(
-        self, files: FileReader, options: JobOptions, walk: Walk, part_of: PartOf | None
+        self,
+        files: FileReader,
+        options: JobOptions,
+        walk: Walk,
+        part_of: PartOf | None = None,
+        archives: Archives | None = None,
     ) -> None:
-        """Without `part_of` everything below the folder belongs to it."""
+        """Without `part_of` everything below the folder belongs to it; without `archives` one is a
+        file."""
         self._files, self._walk, self._part_of = files, walk, part_of
+        self._archives = archives
+        self._is_archive = archives.is_archive if archives else None
         self._wanted, self._own = matcher(options.globs), OwnFiles(options.output)
         self._has_globs = bool(options.globs)
         self._below = 0  # length of the folder in a path
@@ -48,13 +73,13 @@ class FolderWalk:
         Raises SetupError if it cannot be listed."""
         self._below = len(folder)
         with listed(typed):
-            entries = listing(self._files.local_path(folder), self._walk.check)
+            entries = listing(self._files.local_path(folder), self._walk.check, self._is_archive)
         return self._within(folder, entries, after)
 
     def _entries(self, folder: bytes) -> Iterator[ListedEntry] | None:
         """The entries of a folder below another; None if it cannot be listed."""
         try:
-            return listing(self._files.local_path(folder), self._walk.check)
+            return listing(self._files.local_path(folder), self._walk.check, self._is_archive)
         except OSError as error:
             if error.errno in _GONE:
                 self._walk.skip(skipped.VANISHED)
@@ -80,6 +105,8 @@ class FolderWalk:
                     if below is not None:
                         open_folders.append((path, below))
                         break
+                elif kind == ARCHIVE:
+                    yield from self._members(name, path, after)
                 elif path > after and part in (Part.NAMED, Part.INSIDE):
                     why = self._why_skipped(name, kind, path, part is Part.NAMED)
                     if why is None:
@@ -88,6 +115,16 @@ class FolderWalk:
                         self._walk.skip(why)
             else:
                 open_folders.pop()
+
+    def _members(self, name: bytes, path: bytes, after: bytes) -> Iterator[bytes]:
+        assert self._archives is not None
+        if path < after[: len(path)]:
+            return  # it is before
+        if name.startswith(b"."):
+            self._walk.skip(skipped.HIDDEN)
+        else:
+            last = after if after.startswith(path) else b""
+            yield from self._archives.members(path[:-1], last, self._walk)
 
     def _why_skipped(self, name: bytes, kind: bytes, path: bytes, named: bool) -> str | None:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry. One that
@@ -128,15 +165,15 @@ def listed(root: bytes) -> Iterator[None]:
         ) from error
 
 
-def matcher(globs: Collection[str]) -> Callable[[bytes], bool]:
-    """A predicate on a path relative to the typed folder. A pattern without a slash is compared
-    with the name alone."""
+def matcher(globs: Collection[str], below: bytes = b"") -> Callable[[bytes], bool]:
+    """A predicate on a path relative to the typed folder, or to a folder `below` it. A pattern
+    without a slash is compared with the name alone."""
     if not globs:
         return has_image_ending
     patterns = [os.fsencode(glob) for glob in globs]
     of_paths = _any_of([pattern for pattern in patterns if b"/" in pattern])
     of_names = _any_of([pattern for pattern in patterns if b"/" not in pattern])
-    return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(path)
+    return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(below + path)
 
 
 def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:

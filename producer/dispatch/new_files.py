@@ -82,7 +82,7 @@ def _counts(
     walk = Walk(sources, check=check)
     there = (place for place in walk.paths() if not placed(place[1]))
     counts = _only_in_first(_until(there, end, sources), known, sources)
-    if finished or all(number > last.argument for number in sources.unsorted):
+    if finished or not sources.own_order(last.names[-1]):
         return counts
     return iter(deque(counts, maxlen=1))  # at once, as a list: no batch may follow a wrong place
 
@@ -112,35 +112,42 @@ def _only_in_first(
     walk: Iterator[WalkPosition], known: Iterator[WalkPosition], sources: JobSources
 ) -> Iterator[int]:
     """Raises UsageError: a source that has its own order has changed before its end."""
-    count = 0
+    count, position = 0, _position(sources)
     expected = next(known, None)
     for place in walk:
-        number = place[0]
-        in_order = number not in sources.unsorted
-        while expected is not None and (expected < place if in_order else expected[0] < number):
+        here = position(place)
+        while expected is not None and expected != place and position(expected) < here:
             expected = next(known, None)  # this file was removed
         if expected == place:
             expected = next(known, None)
-        elif in_order or expected is None or expected[0] > number:
+        elif expected is None or position(expected) > here:
             count += 1
         else:
-            raise UsageError(_reordered(sources, number, expected[1]))
+            raise UsageError(_reordered(sources, expected[1]))
         yield count
 
 
-def _reordered(sources: JobSources, number: int, name: bytes) -> str:
+def _position(sources: JobSources) -> Callable[[WalkPosition], WalkPosition]:
+    """Where a place is among those in byte order; all that have an order of their own are one."""
+    if not sources.has_others:
+        return lambda place: place
+    return lambda place: (place[0], sources.own_order(place[1]) or place[1])
+
+
+def _reordered(sources: JobSources, name: bytes) -> str:
+    where = printable(sources.own_order(name).rstrip(b"/"))
     return (
-        f"{printable(sources.options.roots[number])} was changed since the job started, other than "
-        f"at its end ({printable(name)} has moved); restore it, or start over with --restart"
+        f"{where} was changed since the job started, other than at its end ({printable(name)} has "
+        "moved); restore it, or start over with --restart"
     )
 
 
 def _until(
     walk: Iterator[WalkPosition], end: WalkPosition | None, sources: JobSources
 ) -> Iterator[WalkPosition]:
+    position = _position(sources)
     for place in walk:
-        is_in_order = place[0] not in sources.unsorted
-        if end is not None and place > end and (is_in_order or place[0] > end[0]):
+        if end is not None and position(place) > position(end):
             return
         yield place
         if place == end:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import IO
@@ -72,20 +72,17 @@ class JobSources:
         _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
 
     @cached_property
-    def unsorted(self) -> frozenset[int]:
-        """The numbers of the arguments whose names are in an order of their own."""
-        return self._those(lambda source: not source.is_sorted)
-
-    @cached_property
     def one_pass(self) -> frozenset[int]:
         """The numbers of the arguments whose names are not to be found ahead of their bytes."""
-        return self._those(lambda source: source.in_one_pass)
-
-    def _those(self, wanted: Callable[[Source], bool]) -> frozenset[int]:
         if self.options.list_file or not self.has_others:
             return frozenset()
         numbers = range(len(self.options.roots))
-        return frozenset(number for number in numbers if wanted(self.argument(number)))
+        return frozenset(number for number in numbers if self.argument(number).in_one_pass)
+
+    def own_order(self, name: bytes) -> bytes:
+        """The start of all names that have an order of their own among each other, as this one has;
+        empty if it is in byte order."""
+        return self.of(name).own_order(name) if self.has_others else b""
 
     @property
     def first_other(self) -> bytes:

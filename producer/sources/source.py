@@ -63,6 +63,11 @@ class Source(ABC):
             SetupError: it cannot be listed.
         """
 
+    def own_order(self, name: bytes) -> bytes:
+        """The start of all names that have an order of their own among each other, as this one has;
+        empty if it is in byte order."""
+        return b"" if self.is_sorted else self.typed.rstrip(b"/") + b"/"
+
     @abstractmethod
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         """An image's bytes and stamp; a status instead of bytes if it cannot be read.

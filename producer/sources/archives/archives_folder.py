@@ -78,6 +78,9 @@ class ArchivesFolder(Source):
     def local_path(self, name: bytes) -> bytes | None:
         return self._of(name).local_path(name)
 
+    def own_order(self, name: bytes) -> bytes:
+        return self._of(name).own_order(name)
+
     def close(self) -> None:
         for archive in self._open.values():
             archive.close()

@@ -171,3 +171,41 @@ def test_the_total_of_a_compressed_archive_is_not_counted_by_another_pass(tmp_pa
             count._start_s = min(count._start_s, 0.0) if total else count._start_s
             count.advance()
             assert count.total == total
+
+
+def _folder_of(archive: Path) -> JobOptions:
+    """A job of the folder `photos` with an archive between two images, which it opens."""
+    folder = archive.parent / "photos"
+    folder.mkdir()
+    archive.rename(folder / archive.name)
+    for name in ("a.png", "z.png"):
+        (folder / name).write_bytes(name.encode())
+    return options_of(archive.parent, b"photos", archives=True)
+
+
+def test_a_job_of_a_folder_with_an_archive_is_resumed_after_any_batch(archive: Path) -> None:
+    options = _folder_of(archive)
+    finish(options)
+    table = Path(options.output)
+    whole = table.read_bytes()
+    assert len(_rows(table)) == IMAGES + 2
+    for stop_after in range(6):
+        journal_path(table).unlink()
+        table.unlink()
+        finish(options, stop_after=stop_after)
+        finish(options)
+        assert table.read_bytes() == whole
+    assert verify(table, deep=True).problems == []
+
+
+def test_files_may_come_and_go_beside_an_archive_with_its_own_order(tmp_path: Path) -> None:
+    archive = write(tmp_path / "photos.tar.gz", FILES)
+    options = _folder_of(archive)
+    folder = tmp_path / "photos"
+    finish(options, stop_after=2)  # in the archive
+    (folder / "a.png").rename(folder / "b.png")
+    assert _appeared(options, finished=False) == 1
+    (name, data), *others = FILES.items()
+    write(folder / "photos.tar.gz", dict([*others[:1], (name, data), *others[1:]]))
+    with pytest.raises(UsageError, match=r"^photos/photos\.tar\.gz was changed since"):
+        _appeared(options, finished=False)

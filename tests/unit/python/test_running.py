@@ -1,0 +1,126 @@
+"""Work in a thread of its own, whose caller can be interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hangtag.running import run
+from hangtag.temporary import Scratch
+from producer.present.events import Event, Events, Notice
+from shared.errors import UsageError
+from shared.settings import Settings
+from shared.stop import Stop
+from tests.support.processes.fleet import wait_for
+
+
+def interrupt_after(ready: Callable[[], object]) -> None:
+    """Press Ctrl-C once a condition holds."""
+
+    def press() -> None:
+        wait_for("its turn", ready)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press).start()
+
+
+def until_stopped(events: Events, stop: Stop) -> int:
+    while not stop.requested:
+        time.sleep(0.005)
+    return 1
+
+
+def ignore(event: Event) -> None:
+    """Nothing is displayed."""
+
+
+def test_it_returns_what_the_work_returns_and_passes_events_in_order() -> None:
+    seen: list[tuple[Event, int]] = []
+
+    def work(events: Events, stop: Stop) -> int:
+        for text in "abc":
+            events.report(Notice(text))
+        return threading.get_ident()
+
+    def note(event: Event) -> None:
+        seen.append((event, threading.get_ident()))
+
+    assert run(work, note, Stop(), "work") != threading.get_ident()
+    assert seen == [(Notice(text), threading.get_ident()) for text in "abc"]
+
+
+def test_it_raises_what_the_work_raises() -> None:
+    def fail(events: Events, stop: Stop) -> None:
+        raise UsageError("no")
+
+    with pytest.raises(UsageError, match="no"):
+        run(fail, ignore, Stop(), "work")
+
+
+def test_ctrl_c_stops_the_work_and_waits_for_its_end() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(events: Events, stop: Stop) -> None:
+        begun.set()
+        until_stopped(events, stop)
+        time.sleep(0.1)
+        ended.set()
+
+    interrupt_after(begun.is_set)
+    with pytest.raises(KeyboardInterrupt):
+        run(work, ignore, Stop(), "work")
+    assert ended.is_set()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_does_not_wait_for_work_that_takes_long() -> None:
+    begun, go_on, stop = threading.Event(), threading.Event(), Stop()
+
+    def stubborn(events: Events, stop: Stop) -> None:
+        begun.set()
+        go_on.wait()
+
+    interrupt_after(begun.is_set)
+    interrupt_after(lambda: stop.requested)
+    with pytest.raises(KeyboardInterrupt):
+        run(stubborn, ignore, stop, "stubborn")
+    assert not go_on.is_set()
+    (left,) = [thread for thread in threading.enumerate() if thread.name == "stubborn"]
+    assert left.daemon
+    go_on.set()
+    left.join()
+
+
+def test_an_exception_of_the_display_stops_the_work() -> None:
+    def work(events: Events, stop: Stop) -> None:
+        events.report(Notice("a"))
+        until_stopped(events, stop)
+
+    def fail(event: Event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(work, fail, Stop(), "work")
+    assert "work" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_temporary_folder_is_removed_by_its_own_process_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = Scratch("t.csv", Settings())
+    if not (child := os.fork()):
+        folder.remove()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert folder.table.parent.is_dir()
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert not folder.is_there

@@ -1,5 +1,5 @@
-"""`python -m tests.browser.screenshots`: renews the screenshots of docs/report.md, of the demo's
-table (`make demo`)."""
+"""`python -m tests.browser.screenshots`: renews the screenshots of docs/report.md and of
+docs/python.md, of the demo's table (`make demo`)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+import hangtag
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 
 TABLE, PAGE = Path("demo/results.csv"), Path("demo/results.html")
@@ -43,6 +44,9 @@ def main() -> None:
                 page.locator("#folders").evaluate("node => node.scrollIntoView()")
                 _draw(page, "report-confusions.png")
             context.close()
+        page = browser.new_page(viewport={"width": 980, "height": 525})
+        page.set_content(f"<body>{hangtag.open_table(TABLE)._repr_html_()}</body>")
+        _draw(page, "notebook.png")
         browser.close()
 
 

@@ -48,7 +48,8 @@ class Result:
     they are; while it lasts no other call can write to this table.
 
     A result without an output owns a temporary folder, which goes with it: at the end of its `with`
-    block, at `close()`, or when it is no longer used.
+    block, at `close()`, when it is no longer used, or at the end of the process. A process that is
+    killed leaves the folder, and the job in `hangtag status` (docs/python.md).
     """
 
     def __init__(self, output: Path, settings: Settings, folder: Scratch | None = None) -> None:

@@ -24,6 +24,20 @@ from tests.support.servers.redis_server import RedisServer
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 RUNTIME = ("numpy", "PIL", "ai_edge_litert")
 HEAVY = ("tensorflow", "keras", "matplotlib")
+#: The rows of a table in Python, and the extras that its methods name.
+CALLS = """
+import re
+import hangtag
+result = hangtag.open_table("out.csv")
+assert "<b>1 image</b>" in result._repr_html_()
+print(len(list(result)), result.failed)
+calls = [result.to_arrow, result.to_pandas, lambda: hangtag.predict([{}])]
+for call in calls:
+    try:
+        call()
+    except hangtag.SetupError as error:
+        print(re.search(r"\\[([a-z]+)\\]'", str(error))[1])
+"""
 
 
 class Environment:
@@ -91,7 +105,7 @@ def _source(folder: Path) -> Path:
     copy.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    for name in ("producer", "shared", "worker"):
+    for name in ("hangtag", "producer", "shared", "worker"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
@@ -121,6 +135,7 @@ def test_the_package_without_extras_is_a_producer(folder: Path) -> None:
     page = Parsed((folder / "out.html").read_text())
     assert not page.all("img")
     assert "[worker]'" in "".join(page.text)
+    assert plain.run("python", "-c", CALLS).splitlines() == ["1 0", "parquet", "pandas", "worker"]
 
 
 def test_the_worker_extra_classifies_without_training_packages(

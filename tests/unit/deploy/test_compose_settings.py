@@ -23,6 +23,6 @@ def test_only_the_packages_go_into_an_image() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     allowed = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines
-    packages = {"shared", "worker", "producer"}
+    packages = {"hangtag", "shared", "worker", "producer"}
     texts = {"README.md", "LICENSE", "NOTICE"}
     assert allowed == packages | texts | {"pyproject.toml", "constraints.txt"}

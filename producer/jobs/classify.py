@@ -64,6 +64,7 @@ class Summary(msgspec.Struct, frozen=True):
     unlisted: Unlisted = Unlisted()  #: folders whose files have no rows
     max_file_bytes: int = MAX_FILE_BYTES  #: a larger file is a row `too_large`
     answers: AnswerCounts | None = None  #: counts of the results; None of a job without a table yet
+    young: int = 0  #: files that were being written, and are left to the next update
 
 
 def classify(

@@ -19,6 +19,7 @@ from producer.formats.table_file import check_replaceable, sha256_of
 from producer.formats.table_formats import check_installed, no_room
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions
+from producer.jobs.changed_rows import changed_rows
 from producer.jobs.classify import (
     End,
     Summary,
@@ -37,13 +38,13 @@ from producer.journal.job_properties import AttemptResult
 from producer.journal.snapshot import read_snapshot, with_known_files
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
-from producer.present.events import Events
+from producer.present.events import Events, RowChanged
 from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions, stored_display
 from producer.rendering.named_rows import Hash
 from producer.stack.stack import BrokerSession
 from producer.updating.known_contents import with_known
-from producer.updating.merge import Merge
+from producer.updating.merge import NAMED_MAX, Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
@@ -110,7 +111,7 @@ def update(
 
 class _Done(NamedTuple):
     summary: Summary
-    is_earlier: bool = False  #: whether it is up to date as of an earlier call
+    is_earlier: bool = False  #: whether the table is up to date as of an earlier call
 
 
 def _round(asked: Update, stop: Stop) -> _Done:
@@ -125,31 +126,43 @@ def _round(asked: Update, stop: Stop) -> _Done:
         ):  # fmt: skip
             check_installed(old.options.form)
             check_replaceable(old.journal, output)
-            is_earlier = is_formed(old.journal, output)
-            if is_earlier:
-                events.notice("continuing an update that was interrupted")
-            elif not _form(asked, old, files, waits):
-                return _Done(_unchanged(old, asked, waits, started))
-            while (done := _finished(asked, old, files, waits, started)) is None:
+            merge = None
+            if not is_formed(old.journal, output):
+                merge, differs = _compared(asked, old, files, waits)
+                if not differs:
+                    return _Done(_with_young(_unchanged(old, asked, waits, started), merge))
+            while (done := _finished(asked, old, files, merge, waits, started)) is None:
                 pass  # a person has decided meanwhile
-            return done._replace(is_earlier=is_earlier and done.is_earlier)
+            if merge is None:
+                return done
+            return _Done(_with_young(done.summary, merge))
 
 
-def _form(asked: Update, old: Job, files: RowFiles, waits: Waits) -> bool:
-    """Form the next job; false if the table has all rows that it is to have."""
+def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[Merge, bool]:
+    """Compare the rows with the files, and form the next job, if any differs; whether it does."""
     present = PresentFiles(files, waits.check)
     merge = Merge(present, Settling(waits.sleep), asked.retry_failed)
-    is_formed = form(old.journal, old.output, merge, present)
-    for line in _lines(merge):
+    differs = form(old.journal, old.output, merge, present)
+    is_listed = asked.events.wants(RowChanged) and len(merge.named) < NAMED_MAX
+    if not is_listed and (line := _counts(merge)):
         asked.events.notice(line)
-    return is_formed
+    for line in _left_out(merge):
+        asked.events.notice(line)
+    return merge, differs
 
 
-def _lines(merge: Merge) -> Iterator[str]:
-    """What an update has found."""
-    parts = [f"{count:,} {kind}" for kind, count in merge.counts.items() if count]
-    if parts:
-        yield f"images since the last time: {', '.join(parts)}"
+def _with_young(summary: Summary, merge: Merge) -> Summary:
+    return msgspec.structs.replace(summary, young=merge.young)
+
+
+def _counts(merge: Merge) -> str:
+    """What an update has found; empty: nothing."""
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in merge.counts.items() if count)
+    return f"images since the last time: {counts}" if counts else ""
+
+
+def _left_out(merge: Merge) -> Iterator[str]:
+    """Lines on files that have no row, or keep an old one."""
     if merge.young:
         yield (
             f"{counted(merge.young, 'file')} still being written; the next update takes "
@@ -166,17 +179,20 @@ def _unchanged(old: Job, asked: Update, waits: Waits, started: float) -> Summary
     """The summary of a table that is up to date. It is rendered again if that is needed."""
     if not old.output.exists() or not old.table.is_rendered:
         old.table.render(passed=lambda rows: waits.check())
-    asked.events.notice(f"{old.output} is up to date")
+    if not asked.events.wants(RowChanged):
+        asked.events.notice(f"{old.output} is up to date")
     attempt = AttemptResult(0, since(started), old.journal.attempt.skipped)
     return summary_of(old, End(old.judge(asked.budget), attempt))
 
 
 def _finished(
-    asked: Update, old: Job, files: RowFiles, waits: Waits, started: float
+    asked: Update, old: Job, files: RowFiles, merge: Merge | None, waits: Waits, started: float
 ) -> _Done | None:
     """Classify what is to be, and put the next table in its place; None if the log of corrections
     has grown meanwhile, and the table is to be written again."""
     output, decided_bytes = old.output, _copied_decisions(old.output)
+    if merge is None:
+        asked.events.notice("continuing an update that was interrupted")
     display = _display(asked, old, decided_bytes)
     with closing(Job(next_options(asked.options), False, display, waits.check)) as new:
         named = with_known(output, old.journal, new.card.labels, files.sha256)
@@ -189,8 +205,12 @@ def _finished(
             raise SetupError(no_room(new.options.form, summary.done, output))
         if correction_log.complete_size(correction_log.log_path(output)) != decided_bytes:
             return None
+        is_listed = merge is not None and asked.events.wants(RowChanged)
+        changed = changed_rows(new, merge.named) if merge is not None and is_listed else []
         replace(old.journal, new.journal, output, _following(output, decided_bytes))
-        return _Done(summary, is_earlier=True)
+        for change in changed:
+            asked.events.report(change)
+        return _Done(summary, is_earlier=merge is None)
 
 
 def _classified(

@@ -52,6 +52,20 @@ class Stage(Event, frozen=True):
     total: int
 
 
+class Watching(Event, frozen=True):
+    """The table is up to date, and the next change of a file is waited for."""
+
+
+class RowChanged(Event, frozen=True):
+    """A row of a table that was brought up to date."""
+
+    change: str  #: new, changed, gone, or again: it had failed
+    path: str
+    status: str = ""  #: empty if it is gone
+    label: str = ""  #: that the table displays; empty of a row without one
+    confidence: float | None = None  #: of the model's label
+
+
 Subscriber = Callable[[Event], None]
 
 

@@ -22,6 +22,8 @@ from shared.image_status import BY_CODE, Status
 from shared.messages.files import NO_STAMP, Stamp
 
 _OK = Status.OK.code
+#: The number of changes of one update that are listed one by one.
+NAMED_MAX = 10_000
 
 
 class Kind(enum.StrEnum):
@@ -79,6 +81,7 @@ class Merge:
         self._present, self._settling, self._retry = present, settling, retry_failed
         self._files = present.row_files
         self.counts = dict.fromkeys(Kind, 0)
+        self.named: list[tuple[Kind, bytes]] = []  #: what has happened, as far as it is listed
         self.young = 0  #: files that are being written
         self.namesakes = 0  #: new files with the name of a row whose file was sorted elsewhere
 
@@ -150,6 +153,8 @@ class Merge:
 
     def _part(self, kind: Kind, place: WalkPosition) -> Part:
         self.counts[kind] += 1
+        if len(self.named) < NAMED_MAX:
+            self.named.append((kind, place[1]))
         return Left(place[1]) if kind is Kind.GONE else Waiting(kind, place[1], place[0])
 
     def _new(self, place: WalkPosition, stamp: Stamp) -> Part | None:

@@ -88,6 +88,11 @@ def job_options(command: F) -> F:
     )
 )
 @job_options
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Go on until Ctrl-C: bring the table up to date whenever files change.",
+)
 @quiet_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
@@ -103,11 +108,16 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     from producer.cli.jobs.job_display import running_job
     from producer.jobs.classify import classify as run_job
     from producer.jobs.update import update
+    from producer.jobs.watch import watch as repeat
+    from producer.present.events import RowChanged
 
+    is_watched = given["watch"]
+    given["update"] |= is_watched
     options = make_options(given)
     run = update if given["update"] else partial(run_job, restart=given["restart"])
     with running_job(quiet) as (events, stop):
-        summary = run(
+        run = partial(
+            run,
             options,
             Settings.from_env(),
             display=make_display(given),
@@ -118,7 +128,21 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
             events=events,
             stop=stop,
         )
+        if is_watched:
+            events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
+        summary = repeat(options, run, events, stop) if is_watched else run()
     show_summary(summary, as_json, quiet)
+
+
+def _show_change(change: Any, as_json: bool) -> None:
+    """Print a change of the table, one a line."""
+    if as_json:
+        show_json(change)
+        return
+    answer = change.label or ("" if change.status == "ok" else change.status)
+    if change.label and change.confidence is not None:
+        answer += f" ({100 * change.confidence:.0f} %)"
+    click.echo(f"{change.change:8}{change.path}{': ' if answer else ''}{answer}")
 
 
 @click.command(

@@ -15,6 +15,7 @@ from producer.present.events import (
     Started,
     Stored,
     Waiting,
+    Watching,
 )
 from producer.present.meter import Meter, Stages
 from producer.present.progress import ProgressDisplay, make_progress
@@ -31,12 +32,14 @@ def running_job(quiet: bool, after_s: float = 0.0) -> Iterator[tuple[Events, Sto
         closing(make_progress(quiet, after_s=after_s)) as progress,
         closing(JobDisplay(progress)) as display,
     ):
-        events.subscribe(display.show, *((Notice,) if quiet else ()))
+        events.subscribe(display.show, *((Notice,) if quiet else JobDisplay.KINDS))
         yield events, stop
 
 
 class JobDisplay:
     """Shows the events of one job after the other."""
+
+    KINDS = (Found, Stored, Waiting, Notice, Stage, Started, Watching)
 
     def __init__(self, progress: ProgressDisplay) -> None:
         self._progress, self._meter = progress, Meter()
@@ -59,6 +62,9 @@ class JobDisplay:
             self._pass(event)
         elif isinstance(event, Started):
             self._start()
+
+        elif isinstance(event, Watching):
+            self.close()
 
     def _start(self) -> None:
         self.close()

@@ -1,0 +1,85 @@
+"""`classify --watch`: a table is brought up to date whenever its files have changed, until it is
+stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from producer.inputs.job_options import JobOptions
+from producer.jobs.classify import Summary
+from producer.journal.snapshot import with_known_files
+from producer.present.events import Events, Watching
+from producer.sources.job_sources import JobSources
+from producer.updating.folder_watch import Wait, watched
+from shared.errors import Exit, HangtagError, Stopped
+from shared.stop import Stop
+
+#: The table is written at most this often. It takes at most half of the time, however large it is.
+PAUSE_S = 3.0
+#: After an error that may end by itself, for example of a disk that is missing.
+AGAIN_AFTER_S = 10.0
+_ENDED = (Exit.OK, Exit.SOME_FAILED)
+
+
+def watch(
+    options: JobOptions, bring_up_to_date: Callable[[], Summary], events: Events, stop: Stop
+) -> Summary:
+    """Call `bring_up_to_date` again and again, first at once; returns the last summary once it was
+    stopped, or when a job has ended otherwise than complete.
+
+    Raises:
+        UsageError, SetupError: of the first call, or there is no package that watches folders.
+    """
+    with closing(JobSources(with_known_files(options))) as sources:
+        sources.check()
+        with watched(sources, stop, events.notice) as (wait, rarely_s):
+            rounds = _Rounds(bring_up_to_date, events)
+            summary = rounds.first()
+            events.notice("watching for changes; end with Ctrl-C")
+            try:
+                while Exit(summary.exit_code) in _ENDED and not stop.requested:
+                    events.report(Watching())
+                    rounds.wait(wait, rarely_s)
+                    summary = rounds.next() or summary
+            except Stopped:
+                pass
+            return summary
+
+
+class _Rounds:
+    """The updates of one watch."""
+
+    def __init__(self, bring_up_to_date: Callable[[], Summary], events: Events) -> None:
+        self._run, self._events = bring_up_to_date, events
+        self._pause_s = PAUSE_S
+        self._is_due = False  #: whether a file waits, or the last round has failed
+
+    def first(self) -> Summary:
+        begun = time.monotonic()
+        summary = self._run()
+        self._ended(time.monotonic() - begun, summary.young > 0)
+        return summary
+
+    def next(self) -> Summary | None:
+        """The summary of a round; None if it failed, which a notice says. Raises Stopped."""
+        try:
+            return self.first()
+        except Stopped:
+            raise
+        except HangtagError as error:
+            self._events.notice(f"{error}; watching goes on")
+            self._ended(AGAIN_AFTER_S, True)
+            return None
+
+    def wait(self, wait: Wait, rarely_s: float) -> None:
+        """Wait until a round is due. Raises Stopped."""
+        until = time.monotonic() + self._pause_s
+        if not self._is_due:
+            wait(max(rarely_s, self._pause_s))
+        while (left_s := until - time.monotonic()) > 0:
+            wait(left_s)
+
+    def _ended(self, took_s: float, is_due: bool) -> None:
+        self._pause_s, self._is_due = max(PAUSE_S, took_s), is_due

@@ -1,0 +1,149 @@
+"""Waits until the files of a job may have changed.
+
+The system reports changes of local folders (watchfiles, from the extra `watch`). It reports none of
+other machines' files, so those of network disks, of buckets and of lists are compared again and
+again, and local ones once in a while, since a report can be lost.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from producer.sources.job_sources import JobSources
+from producer.sources.local.own_files import OwnFiles
+from shared.errors import SetupError, Stopped
+from shared.installation import WATCH_PACKAGES, missing
+from shared.stop import Stop, Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+#: A change is passed on when nothing has changed for `_STEP_MS`, or after `_TOGETHER_MS`.
+_STEP_MS, _TOGETHER_MS = 100, 500
+#: The time after which a wait without a change goes on, to see whether it is over.
+_TURN_MS = 500
+#: How long files are not compared although nothing has been reported.
+POLL_S, RARELY_S = 10.0, 60.0
+_MOUNTS = "/proc/self/mountinfo"
+#: File systems of which other machines write the files, without a report here.
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs",
+           "glusterfs", "ocfs2", "gfs2", "vboxsf", "vmhgfs"}  # fmt: skip
+
+#: Waits until something may have changed, for this many seconds at most; returns whether it may.
+Wait = Callable[[float], bool]
+
+
+@contextmanager
+def watched(
+    sources: JobSources, stop: Stop, notice: Callable[[str], None]
+) -> Iterator[tuple[Wait, float]]:
+    """What waits for a change, and the time after which one is assumed. The wait raises Stopped.
+
+    Raises:
+        SetupError: there is no package that watches folders.
+    """
+    roots = _local_roots(sources)
+    if not roots:
+        yield _Polled(stop).wait, POLL_S
+        return
+    if lack := missing(WATCH_PACKAGES, "watch"):
+        raise SetupError(f"watching folders: {lack}")
+    with closing(_reported(roots, stop)) as changes:
+        try:
+            next(changes)  # begins
+        except OSError as error:
+            notice(f"the system cannot report changes ({error}); all files are compared instead")
+            yield _Polled(stop).wait, POLL_S
+            return
+        yield _Watched(changes, OwnFiles(sources.options.output)).wait, RARELY_S
+
+
+def _local_roots(sources: JobSources) -> list[str]:
+    """The folders to watch; none if some files have to be polled."""
+    if sources.has_others or sources.options.list_file:
+        return []
+    places = [os.path.realpath(each.place) for each in sources.local_arguments()]
+    folders = {place if os.path.isdir(place) else os.path.dirname(place) for place in places}
+    if any(_is_remote(folder) for folder in folders):
+        return []
+    return sorted(map(os.fsdecode, folders))
+
+
+def _is_remote(folder: bytes) -> bool:
+    """Whether a folder is on a disk of another machine."""
+    kinds: dict[bytes, str] = {}
+    try:
+        with open(_MOUNTS, "rb") as mounts:
+            for line in mounts:
+                before, _, after = line.partition(b" - ")
+                kinds[_unescaped(before.split()[4])] = after.split()[0].decode()
+    except (OSError, IndexError, UnicodeDecodeError):
+        return False
+    while folder not in kinds and folder != b"/":
+        folder = os.path.dirname(folder)
+    kind = kinds.get(folder, "")
+    return kind in _REMOTE or kind.startswith("fuse.")
+
+
+def _unescaped(path: bytes) -> bytes:
+    return path.decode("unicode_escape").encode("latin-1")
+
+
+class _Polled:
+    """Waits for the time."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def wait(self, seconds: float) -> bool:
+        with closing(Waits(self._stop)) as waits:
+            waits.sleep(seconds)
+        return False
+
+
+class _Watched:
+    """Waits for reports about other files than those of the job."""
+
+    def __init__(self, changes: Iterator[set[str]], own: OwnFiles) -> None:
+        self._changes, self._own = changes, own
+
+    def wait(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            paths = next(self._changes, None)
+            if paths is None:
+                raise Stopped
+            if any(not self._is_own(os.fsencode(path)) for path in paths):
+                return True
+        return False
+
+    def _is_own(self, path: bytes) -> bool:
+        return self._own.may_hold(os.path.basename(path)) and self._own.lies_beside(path)
+
+
+class _Requested:
+    """What watchfiles asks whether to end."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def is_set(self) -> bool:
+        return self._stop.requested
+
+
+def _reported(roots: list[str], stop: Stop) -> Generator[set[str], None, None]:
+    """The paths that have changed, in turns; first an empty one, when reports begin. Raises
+    OSError."""
+    from watchfiles import watch
+
+    reports = watch(
+        *roots, watch_filter=None, debounce=_TOGETHER_MS, step=_STEP_MS, rust_timeout=_TURN_MS,
+        yield_on_timeout=True, stop_event=_Requested(stop), ignore_permission_denied=True,
+        raise_interrupt=False,
+    )  # fmt: skip
+    for changes in reports:
+        yield {path for _, path in changes}

@@ -69,7 +69,8 @@ def main(count: int) -> None:
         (folder / "in" / "000000" / "new.png").write_bytes(b"new")
         os.utime(folder / "in" / "000000" / "new.png", (0, 0))
         _timed("one new file, near the start", options)
-        print(f"memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        print(f"memory of the process: {most} MB")
 
 
 def _finish(options: JobOptions, folder: Path) -> None:

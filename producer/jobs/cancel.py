@@ -16,6 +16,7 @@ from producer.jobs.status import remote_ids
 from producer.journal.snapshot import (
     JobState,
     JobView,
+    is_formed,
     is_running,
     not_started,
     read_snapshot,
@@ -70,6 +71,8 @@ def cancel(job: str, settings: Settings) -> Cancelled:
     _check_unfinished(view)
     if view.state is JobState.RUNNING:
         _cancel_running(output, view, settings)
+        if is_formed(output):  # an update: the table stays as it was
+            return Cancelled(view.job, not is_running(output), view.done, view.images)
         view = read_snapshot(output) or view
         _check_unfinished(view)  # its last row may have been done before
     if view.state not in (JobState.RUNNING, JobState.CANCELLED):

@@ -25,7 +25,7 @@ from producer.jobs.connect import Connector
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
-from producer.journal.snapshot import with_known_files
+from producer.journal.snapshot import is_formed, with_known_files
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
@@ -176,7 +176,8 @@ def work(
 ) -> End:
     """Run the job until it is finished or must stop. `sha256_of` is that of `files`, unless it is
     given. Raises SetupError, StillOpen, Stopped."""
-    with closing(Connector(attempt, job).queue()) as queue:
+    is_update = sha256_of is not None
+    with closing(Connector(attempt, job, needs_version=is_update).queue()) as queue:
         return _run(
             job, attempt, queue, started, retry_failed, new, files, sha256_of or files.sha256
         )
@@ -327,6 +328,8 @@ def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool)
             f"{typed(['hangtag', 'verify', str(job.output)])}; to write it again, remove the file "
             "and run the same command"
         )
+    if is_formed(job.output):
+        events.notice("an update of the table was interrupted; continue it with: classify --update")
     if retry_failed:
         events.notice(f"no row of {job.output} has failed; there is nothing to retry")
     else:

@@ -17,7 +17,7 @@ from producer.dispatch.attempt import Attempt
 from producer.dispatch.job_queue import JobQueue, delete_job
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import JobOptions
-from producer.jobs.pin import pin
+from producer.jobs.pin import check_pinned, pin
 from producer.journal.job_properties import Pinned
 from producer.present.formatting import mib
 from producer.present.outage import PAUSE_S, Outage
@@ -52,9 +52,11 @@ class Startable(Protocol):
 class Connector:
     """Connects a job within the deadline of an attempt."""
 
-    def __init__(self, attempt: Attempt, job: Startable) -> None:
+    def __init__(self, attempt: Attempt, job: Startable, needs_version: bool = False) -> None:
+        """`needs_version`: of a job that has started, its version must exist. Otherwise it does not
+        count, since a server that was restarted has no versions for a moment."""
         self._settings, self._events, self._waits, self._use, _, self._deadline = attempt
-        self._job = job
+        self._job, self._needs_version = job, needs_version
         self._outage = Outage(self._events.notice)
         self._replied = False  #: whether the server has ever replied that it is not ready
 
@@ -108,6 +110,8 @@ class Connector:
                 delete_job(client, old)
             self._job.start(pin(client, self._job.options))
         else:
+            if self._needs_version:
+                check_pinned(client, self._job.record)
             self._compare_limits(file_limit(client))
         app = make_app(broker, "producer", waits=self._waits)
         queue = JobQueue(client, app, self._job.record, self._settings)

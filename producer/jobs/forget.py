@@ -19,6 +19,7 @@ from producer.formats.table_file import is_own_part
 from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
+from producer.journal.following import discard
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.draft_lock import draft_of, parts_of
@@ -100,6 +101,7 @@ def _remove_files(output: Path, lock: int) -> None:
         lists = recorded_lists(output)
         for path in (Path(f"{journal}.log"), *lists, *drafts, *map(parts_of, drafts), journal):
             _remove(path)
+        discard(output)
         atomic_file.sync_folder(journal.parent)
 
 

@@ -18,6 +18,7 @@ from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
 from producer.journal import schema
+from producer.journal.following import discard
 from producer.journal.job_index import IndexedJob, ids_of, remember, set_model
 from producer.journal.job_properties import (
     ATTEMPT,
@@ -143,6 +144,7 @@ class Job:
         )
         self._earlier = False
         self._pinned = pinned
+        discard(self.output)  # an interrupted update of the job that it replaces
 
     def take_list(self, listed: BufferedRandom) -> None:
         """Record the list of paths from standard input, if the job has not the same; an empty one

@@ -12,6 +12,7 @@ import redis
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
 from producer.journal.job_properties import Pinned
+from shared.errors import SetupError
 from shared.messages import model_card
 from shared.messages.batch import new_id
 from shared.messages.job_record import JobRecord
@@ -39,6 +40,21 @@ def pin(client: redis.Redis, options: JobOptions) -> Pinned:
         created=time.time(),
     )
     return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
+
+
+def check_pinned(client: redis.Redis, record: JobRecord) -> None:
+    """Check that the version of a job that has started is there, and the one that it was.
+
+    Raises:
+        SetupError: it was removed, or another one has its number.
+        redis.exceptions.RedisError: the server is unreachable.
+    """
+    card = mirror_reader.load_card(client, record.name, record.version)
+    if model_card.card_sha256(card) != record.card_sha256:
+        raise SetupError(
+            f"{card.ref} is not the version that the table was classified with; classify all "
+            "images again with --restart"
+        )
 
 
 def kept_labels(options: JobOptions, count: int) -> int:

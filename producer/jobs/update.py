@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import time_ns as now_ns
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -141,12 +142,12 @@ def _round(asked: Update, stop: Stop) -> _Done:
 def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[Merge, bool]:
     """Compare the rows with the files, and form the next job, if any differs; whether it does."""
     present = PresentFiles(files, waits.check)
-    merge = Merge(present, Settling(waits.sleep), asked.retry_failed)
+    merge = Merge(present, Settling(waits.sleep, now_ns), asked.retry_failed)
     differs = form(old.journal, old.output, merge, present)
     is_listed = asked.events.wants(RowChanged) and len(merge.named) < NAMED_MAX
     if not is_listed and (line := _counts(merge)):
         asked.events.notice(line)
-    for line in _left_out(merge):
+    for line in _left_out(merge, present):
         asked.events.notice(line)
     return merge, differs
 
@@ -161,12 +162,17 @@ def _counts(merge: Merge) -> str:
     return f"images since the last time: {counts}" if counts else ""
 
 
-def _left_out(merge: Merge) -> Iterator[str]:
+def _left_out(merge: Merge, present: PresentFiles) -> Iterator[str]:
     """Lines on files that have no row, or keep an old one."""
     if merge.young:
         yield (
             f"{counted(merge.young, 'file')} still being written; the next update takes "
             f"{'it' if merge.young == 1 else 'them'}"
+        )
+    if present.unlisted.count:
+        yield (
+            f"{counted(present.unlisted.count, 'folder')} could not be listed: "
+            f"{present.unlisted.first}; rows of their files stay"
         )
     if merge.namesakes:
         yield (

@@ -6,7 +6,7 @@ import enum
 import errno
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions, differences, with_known_roots
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table, schema
+from producer.journal.following import next_output
 from producer.journal.job_properties import (
     PRODUCER,
     AttemptResult,
@@ -95,11 +96,26 @@ def is_running(output: Path) -> bool:
 
 
 def read_snapshot(output: Path) -> JobView | None:
-    """The job of this output; None if no job was started."""
+    """The job of this output; None if no job was started. While its table is brought up to date,
+    its rows are those of the next table."""
+    view = _view(output, output)
+    if view is not None and view.state is JobState.RUNNING and is_formed(output):
+        return _view(next_output(output), output) or view
+    return view
+
+
+def is_formed(output: Path) -> bool:
+    """Whether a table lies beside this one that is to replace it; also one that an interrupted
+    update has left."""
+    return os.path.lexists(journal_path(next_output(output)))
+
+
+def _view(source: Path, output: Path) -> JobView | None:
+    """The job of the journal of `source`, as that of `output`."""
     try:
-        values, totals = _read(journal_path(output))
+        values, totals = _read(journal_path(source))
     except (OSError, sqlite3.DatabaseError):
-        if not _may_exist(output) or is_running(output):
+        if not _may_exist(source) or is_running(source):
             return None  # its producer is creating it
         return _unreadable(output)
     except SetupError:  # of another version
@@ -199,12 +215,12 @@ def not_started(output: Path) -> UsageError:
 
 def job_of_producer(output: Path, process_id: str) -> str:
     """The id of the job of this output, if this process started or resumed it last; or empty."""
-    try:
-        values, _ = _read(journal_path(output))
-        ours = values.get(PRODUCER) == process_id.encode()
-        return _Snapshot(values).record.id if ours else ""
-    except (OSError, sqlite3.DatabaseError, HangtagError):
-        return ""
+    for table in (output, next_output(output)):
+        with suppress(OSError, sqlite3.DatabaseError, HangtagError):
+            values, _ = _read(journal_path(table))
+            if values.get(PRODUCER) == process_id.encode():
+                return _Snapshot(values).record.id
+    return ""
 
 
 def _may_exist(output: Path) -> bool:

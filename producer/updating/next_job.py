@@ -34,7 +34,7 @@ from producer.updating.merge import BatchEnd, Kept, Merge, Part
 from producer.updating.next_rows import next_records
 from producer.updating.present_files import PresentFiles
 from shared import atomic_file
-from shared.errors import UsageError
+from shared.errors import HangtagError, UsageError
 from shared.failpoints import failpoint
 
 #: The property of a next journal with the digest of the one that it was formed from.
@@ -76,11 +76,16 @@ def form(old: Journal, output: Path, merge: Merge, present: PresentFiles) -> boo
     whole, last, first_part = _until_difference(parts, old)
     if first_part is None:
         return False
-    changed = next_records(chain([first_part], parts), whole, old.record.top_k)
-    with closing(Journal(journal_path(next_output(output)))) as new:
-        new.adopt(chain(_numbered(old.finished_records(until=last)), changed), lambda: _properties(
-            old, new, output, present
-        ))  # fmt: skip
+    rows = chain(
+        _numbered(old.finished_records(until=last)),
+        next_records(chain([first_part], parts), whole, old.record.top_k),
+    )
+    try:
+        with closing(Journal(journal_path(next_output(output)))) as new:
+            new.adopt(rows, lambda: _properties(old, new, output, present))
+    except HangtagError:
+        discard(output)
+        raise
     failpoint("update.formed")
     return True
 

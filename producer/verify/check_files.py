@@ -26,11 +26,8 @@ class _ClassifiedFile(msgspec.Struct, frozen=True):
     status: Status
 
 
-_RESTART = "classify it again with --restart"
-#: The remedy for a moved file, which a restart would not find at its path.
-_TAKE_BACK = (
-    "restore it, or take it back with hangtag sort --undo and classify again with --restart"
-)
+_UPDATE = "classify it again with --update"
+_UPDATE_OR_RESTORE = f"restore it, or {_UPDATE}"
 
 #: The maximum number of problems; a table with more is not compared further.
 PROBLEMS_MAX = 100
@@ -56,8 +53,8 @@ def file_problems(
     for row, image in align(in_place, walked, lambda row: row.name, lambda image: image.name):
         yield from closed.take_problems()
         if row is None:
-            name = printable(image.name if image else b"")
-            yield f"{name}: has no row; classify with --restart to add it"
+            name = image.name if image else b""
+            yield f"{printable(name)}: {_without_row(name, files)}"
         elif image is None and closed.holds(row.name):
             continue  # unknown: its folder cannot be listed
         elif image is None:
@@ -77,6 +74,15 @@ def _not_moved(
             yield row
         elif problem := _moved_problem(row, files, deep):
             closed.report(f"{printable(path)}: {problem}")
+
+
+def _without_row(name: bytes, files: RowFiles) -> str:
+    if files.moved_to(name) is None:
+        return "has no row; classify with --update to add it"
+    return (
+        "has no row, since an image of this name was sorted elsewhere; rename it and classify with "
+        "--update"
+    )
 
 
 def _moved_away(sources: JobSources) -> str:
@@ -163,11 +169,11 @@ def _moved_problem(row: _ClassifiedFile, files: RowFiles, deep: bool) -> str:
     rounded = stamp != row.stamp and stamp[0] == row.stamp[0] and row.digest not in (b"", NO_DIGEST)
     if rounded and digest(files.read(row.name)[0]) == row.digest:
         return ""
-    return _problem(row, stamp, files, deep, _TAKE_BACK)
+    return _problem(row, stamp, files, deep, _UPDATE_OR_RESTORE)
 
 
 def _problem(
-    row: _ClassifiedFile, stamp: Stamp, files: RowFiles, deep: bool, restart: str = _RESTART
+    row: _ClassifiedFile, stamp: Stamp, files: RowFiles, deep: bool, restart: str = _UPDATE
 ) -> str:
     """`stamp` is that of the file now, `restart` the remedy for a file that has a label."""
     if row.status is Status.CHANGED:

@@ -181,5 +181,5 @@ def _not_listed(summary: Summary) -> str:
     some = first if count == 1 else f"{first} and {count - 1:,} more"
     return (
         f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
-        f"their files have no rows; make them readable and run classify {_RESTART}"
+        f"their files have no rows; make them readable and run classify --update"
     )

@@ -55,7 +55,7 @@ def test_a_file_that_a_pattern_matches_now_is_counted_and_no_other(here: Path, n
     result = run("classify", "?/*.png", "a/*", "-o", "out.csv")
     assert "1 file has appeared since the job started" in result.stderr
     assert verify(here / "out.csv").problems == [
-        f"{name}: has no row; classify with --restart to add it"
+        f"{name}: has no row; classify with --update to add it"
     ]
 
 

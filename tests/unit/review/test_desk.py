@@ -32,6 +32,7 @@ from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.updated_job import update
 from tests.support.pages.planted import plant
 
 ROWS = 12
@@ -169,6 +170,18 @@ def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(
             with pytest.raises(SetupError, match="has other rows now; start the review again"):
                 use()
     assert not correction_log.log_path(tmp_path / "out.csv").exists()
+
+
+def test_rows_of_a_table_that_was_brought_up_to_date_beside_the_page_are_not_shown(
+    tmp_path: Path,
+) -> None:
+    draw(tmp_path / "shapes", (5, 8), 2)
+    finish(options_of(tmp_path, b"shapes"))
+    with opened(tmp_path / "out.csv") as desk:
+        next((tmp_path / "shapes").rglob("*.png")).unlink()
+        update(options_of(tmp_path, b"shapes"))
+        with pytest.raises(SetupError, match="has other rows now; start the review again"):
+            desk.rows(ViewKind.ALL, None, None, False, 0, 4)
 
 
 def test_labels_have_a_limit(desk: Desk, table: Path) -> None:

@@ -307,8 +307,8 @@ def test_a_moved_image_that_was_changed_is_not_to_be_classified_at_its_old_path(
     for content in (b"another one", b"ODD"[: odd.stat().st_size]):
         odd.write_bytes(content)
         assert verified(table) == [
-            f"{odd}: has another size or time than when it was classified; restore it, or take it "
-            "back with hangtag sort --undo and classify again with --restart"
+            f"{odd}: has another size or time than when it was classified; restore it, or classify "
+            "it again with --update"
         ]
 
 

@@ -52,8 +52,8 @@ def check_pinned(client: redis.Redis, record: JobRecord) -> None:
     card = mirror_reader.load_card(client, record.name, record.version)
     if model_card.card_sha256(card) != record.card_sha256:
         raise SetupError(
-            f"{card.ref} is not the version that the table was classified with; classify all "
-            "images again with --restart"
+            f"{card.ref} is not the version that the table was classified with; start over with "
+            "--restart"
         )
 
 

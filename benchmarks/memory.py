@@ -80,7 +80,7 @@ class Scene:
     """A worker with two children, a fast model, and many hard links to few images."""
 
     def __init__(self, fleet: Fleet, folder: Path, images: int, batch_images: int) -> None:
-        self.fleet, self.images, self._folder = fleet, images, folder
+        self.fleet, self.images, self.folder = fleet, images, folder
         link(folder, images)
         registry = Registry(folder / "store")
         self.model = model_versions.publish(registry, "tutorial", seed=1).card.ref
@@ -92,13 +92,17 @@ class Scene:
     def classify(self, name: str) -> Producer:
         """Start the job with this output name; the same command resumes it."""
         arguments = ("classify", FOLDER, "-o", str(self.output(name)), "--model", self.model)
-        producer = self.fleet.producer(*arguments, "--quiet", cwd=self._folder, **self._size)
+        producer = self.fleet.producer(*arguments, "--quiet", cwd=self.folder, **self._size)
         self._running = [producer]
         return producer
 
+    def names(self) -> Iterator[str]:
+        """The paths of the rows, in order."""
+        return (f"{FOLDER}/{folder}/{name}" for folder, name in _places(self.images))
+
     def output(self, name: str) -> Path:
         """The path of a job's table."""
-        return self._folder / f"{name}.csv"
+        return self.folder / f"{name}.csv"
 
     def processes(self) -> dict[str, list[int]]:
         """The sampled processes."""
@@ -113,11 +117,22 @@ class Scene:
 def link(folder: Path, images: int) -> None:
     """Create this number of regular files below `folder`/links."""
     found = gallery.make(folder, min(images, DISTINCT_IMAGES))
+    for part, name in _places(images):
+        place = folder / FOLDER / part
+        if name == _file_name(0):
+            place.mkdir(parents=True)
+        os.link(found.cwd / found.paths[int(name[:4])], place / name)
+
+
+def _places(images: int) -> Iterator[tuple[str, str]]:
+    """The folder and the name of each file, in byte order of their paths."""
     for number in range(images):
-        part, index = divmod(number, len(found.paths))
-        place = folder / FOLDER / f"{part:04}"
-        place.mkdir(parents=True, exist_ok=True)
-        os.link(found.cwd / found.paths[index], place / f"{index:04}.png")
+        part, index = divmod(number, DISTINCT_IMAGES)
+        yield f"{part:05}", _file_name(index)
+
+
+def _file_name(index: int) -> str:
+    return f"{index:04}.png"
 
 
 def undisturbed(scene: Scene, every_s: float) -> _Samples:

@@ -1,8 +1,7 @@
-"""`python -m benchmarks.many_files`: one job of 10,000,000 files whose producer is killed 20 times.
+"""`python -m benchmarks.many_files`: jobs of 10,000,000 files.
 
-Each run of the producer gets an equal share of the files. If the product is linear, each takes as
-long as the one before, its start and the search for new files included. A complete run writes its
-figures to RESULTS.md.
+`whole`: one run, with its speed in each tenth. `killed`: the producer is killed 20 times, each after
+an equal share of the files. A complete part writes its figures to RESULTS.md.
 """
 
 from __future__ import annotations
@@ -33,18 +32,17 @@ from tests.support.servers.redis_server import RedisServer, server_binaries
 
 IMAGES, KILLS, BATCH_IMAGES = 10_000_000, 20, 1024
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
-_BLOCK = re.compile(r"(?<=<!-- many-files -->\n).*?(?=<!-- /many-files -->)", re.DOTALL)
+TENTHS = 10
 _HEADING = b"path,"
 _POLL_S = 0.02
-_NAME = "many"
 
 
-class Run(NamedTuple):
-    """One run of the producer, until it was killed or the table was written."""
+class Share(NamedTuple):
+    """A share of the files, which one run of the producer classified."""
 
-    seconds: float
-    images: int  #: that got their row in it
-    peak: int  #: the most resident bytes
+    seconds: float  #: in `killed` with the start of the run
+    first_row_s: float  #: from its start to the first row it added; 0 if it went on
+    images: int
 
     @property
     def seconds_per_million(self) -> float:
@@ -52,11 +50,11 @@ class Run(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """All results."""
+    """The results of a part."""
 
     images: int
-    first_row_s: float  #: from the start of the first producer
-    runs: list[Run]
+    shares: list[Share]
+    peak: int  #: the most resident bytes of a producer
     verified_s: float
     verified_peak: int
 
@@ -77,42 +75,74 @@ class _Peak(threading.Thread):
             time.sleep(_POLL_S)
 
 
-def measure(scene: Scene, kills: int) -> Figures:
-    """Run the job, kill its producer again and again, and check the table."""
-    runs: list[Run] = []
-    done, first_row_s = 0, 0.0
+def whole(scene: Scene) -> Figures:
+    """Run the job once."""
+    started = time.monotonic()
+    producer, peak = _started(scene, "whole")
+    done, shares = 0, list[Share]()
+    for number in range(1, TENTHS + 1):
+        first_row_s = _wait_until_done(producer, done + 1) - started if number == 1 else 0.0
+        if number < TENTHS:
+            ended = _wait_until_done(producer, scene.images * number // TENTHS)
+        else:
+            ended = _ended(producer)
+        before, done = done, _done(producer)
+        shares.append(Share(ended - started, first_row_s, done - before))
+        started = ended
+    return _checked(scene, "whole", shares, peak.bytes)
+
+
+def killed(scene: Scene, kills: int) -> Figures:
+    """Run the job, and kill its producer again and again."""
+    done, shares, peaks = 0, list[Share](), list[int]()
     for number in range(1, kills + 2):
         started = time.monotonic()
-        producer = scene.classify(_NAME)
-        peak = _Peak(producer)
-        peak.start()
-        if number == 1:
-            producer.wait_until_done(1)
-            first_row_s = time.monotonic() - started
+        producer, peak = _started(scene, "killed")
+        first_row_s = _wait_until_done(producer, done + 1) - started
         if number <= kills:
-            _wait_until_done(producer, scene.images * number // (kills + 1))
+            ended = _wait_until_done(producer, scene.images * number // (kills + 1))
             producer.signal(signal.SIGKILL)
             producer.wait()
-        elif (code := producer.wait(7200)) != Exit.OK:
-            raise AssertionError(f"the job ended with {code}\n{producer.story}")
+        else:
+            ended = _ended(producer)
         before, done = done, _done(producer)
-        peak.join()
-        runs.append(Run(time.monotonic() - started, done - before, peak.bytes))
-    _check_rows(scene)
-    started = time.monotonic()
-    verify = scene.fleet.producer("verify", str(scene.output(_NAME)), cwd=scene.folder)
-    peak = _Peak(verify)
+        shares.append(Share(ended - started, first_row_s, done - before))
+        peaks.append(peak.bytes)
+    return _checked(scene, "killed", shares, max(peaks))
+
+
+def _started(scene: Scene, name: str) -> tuple[Producer, _Peak]:
+    producer = scene.classify(name)
+    peak = _Peak(producer)
     peak.start()
-    if verify.wait(7200) != Exit.OK:
-        raise AssertionError(verify.story)
-    return Figures(scene.images, first_row_s, runs, time.monotonic() - started, peak.bytes)
+    return producer, peak
 
 
-def _wait_until_done(producer: Producer, images: int) -> None:
+def _ended(producer: Producer) -> float:
+    """The time when it has written the table."""
+    if (code := producer.wait(7200)) != Exit.OK:
+        raise AssertionError(f"the job ended with {code}\n{producer.story}")
+    return time.monotonic()
+
+
+def _checked(scene: Scene, name: str, shares: list[Share], peak: int) -> Figures:
+    output = scene.output(name)
+    _check_rows(scene, output)
+    started = time.monotonic()
+    verify = scene.fleet.producer("verify", str(output), cwd=scene.folder)
+    memory = _Peak(verify)
+    memory.start()
+    ended = _ended(verify)
+    return Figures(scene.images, shares, peak, ended - started, memory.bytes)
+
+
+def _wait_until_done(producer: Producer, images: int) -> float:
+    """The time when this number of images has its rows."""
     while _done(producer) < images:
         if not producer.running:
             raise AssertionError(producer.story)
-        time.sleep(10 * _POLL_S)
+        time.sleep(_POLL_S)
+    return time.monotonic()
 
 
 def _done(producer: Producer) -> int:
@@ -120,9 +150,9 @@ def _done(producer: Producer) -> int:
     return 0 if view is None else view.done
 
 
-def _check_rows(scene: Scene) -> None:
+def _check_rows(scene: Scene, output: Path) -> None:
     """Compare the paths of the table with the names that were made, in constant memory."""
-    with scene.output(_NAME).open("rb") as table:
+    with output.open("rb") as table:
         if not next(table).startswith(_HEADING):
             raise AssertionError("the table has another heading")
         paths = (line.partition(b",")[0].decode() for line in table)
@@ -144,43 +174,56 @@ def _scene(images: int, folder: Path | None) -> Iterator[Scene]:
         yield Scene(fleet, Path(name), images, BATCH_IMAGES)
 
 
-def text(figures: Figures, note: str) -> str:
-    """What RESULTS.md shows."""
-    total = sum(run.seconds for run in figures.runs)
-    each = [run.seconds_per_million for run in figures.runs]
+def text(part: str, figures: Figures, note: str) -> str:
+    """What RESULTS.md shows of a part."""
+    shares, total = figures.shares, sum(share.seconds for share in figures.shares)
+    each = [share.seconds_per_million for share in shares]
     half = len(each) // 2
     rows = [
-        ["first row", f"{figures.first_row_s:.1f} s after the start"],
-        ["all rows", f"{total:,.0f} s, {figures.images / total:,.0f} images/s with every restart"],
-        ["first half of the runs", f"{sum(each[:half]) / half:.1f} s for a million"],
+        ["first row", f"{shares[0].first_row_s:.1f} s after the start"],
+        ["all rows", f"{total:,.0f} s, {figures.images / total:,.0f} images/s"],
+        ["first half of the files", f"{sum(each[:half]) / half:.1f} s for a million"],
         ["second half", f"{sum(each[-half:]) / half:.1f} s for a million"],
-        ["producer, most resident", f"{max(run.peak for run in figures.runs) / MB:.0f} MB"],
+    ]
+    if part == "killed":
+        last = shares[-1].first_row_s
+        rows.append(["first row of the last run", f"{last:.1f} s after its start"])
+    rows += [
+        ["producer, most resident", f"{figures.peak / MB:.0f} MB"],
         ["`hangtag verify`", f"{figures.verified_s:,.0f} s, {figures.verified_peak / MB:.0f} MB"],
     ]
+    how = f"; the producer was killed {len(shares) - 1} times" if part == "killed" else ""
     where = f"{datetime.now(UTC).date().isoformat()}, {machine.place()}"
     about = (
         f"{figures.images:,} files (hard links to 1,000 images), the tutorial's network in int8, "
-        f"one worker with two processes; the producer was killed {len(figures.runs) - 1} times. "
+        f"one worker with two processes{how}. "
         f"Every path has its row, in order. ({where}{'; ' if note else ''}{note})"
     )
     return f"{about}\n\n{markdown(('what', 'measured'), rows)}"
 
 
+def _write(part: str, shown: str) -> None:
+    block = re.compile(rf"(?<=<!-- many-files:{part} -->\n).*?(?=<!-- /many-files -->)", re.DOTALL)
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(block.sub(lambda old: f"{shown}\n", page), encoding="utf-8")
+
+
 def main() -> None:
-    """Print the figures; write those of a complete run to RESULTS.md."""
+    """Print the figures; write those of complete parts to RESULTS.md."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_files", description=__doc__)
+    parser.add_argument("--only", choices=("whole", "killed"), nargs="+")
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--folder", type=Path, help="where the files are made; on a disk")
     given = parser.parse_args()
-    note = machine.busy()
     with _scene(given.images, given.folder) as scene:
-        figures = measure(scene, given.kills)
-    shown = text(figures, note)
-    print(shown, flush=True)
-    if (given.images, given.kills) == (IMAGES, KILLS):
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(_BLOCK.sub(lambda old: f"{shown}\n", page), encoding="utf-8")
+        for part in given.only or ("whole", "killed"):
+            note = machine.busy()
+            figures = whole(scene) if part == "whole" else killed(scene, given.kills)
+            shown = text(part, figures, note)
+            print(shown, flush=True)
+            if (given.images, given.kills) == (IMAGES, KILLS):
+                _write(part, shown)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`python -m benchmarks.many_files`: jobs of 10,000,000 files.
 
-`whole`: one run, with its speed in each tenth. `killed`: the producer is killed 20 times, each after
-an equal share of the files. A complete part writes its figures to RESULTS.md.
+`whole`: one run, with its speed in each tenth. `killed`: the producer is killed 20 times, each
+after an equal share of the files. A complete part writes its figures to RESULTS.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import io
 import re
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -215,13 +216,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--folder", type=Path, help="where the files are made; on a disk")
-    given = parser.parse_args()
+    given, out = parser.parse_args(), sys.stdout
     with _scene(given.images, given.folder) as scene:
         for part in given.only or ("whole", "killed"):
             note = machine.busy()
             figures = whole(scene) if part == "whole" else killed(scene, given.kills)
             shown = text(part, figures, note)
-            print(shown, flush=True)
+            print(shown, file=out, flush=True)
             if (given.images, given.kills) == (IMAGES, KILLS):
                 _write(part, shown)
 

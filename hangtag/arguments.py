@@ -22,6 +22,7 @@ R = TypeVar("R")
 ARGUMENTS: Mapping[str, str] = {
     "-o": "output=",
     "--accept": "accept=",
+    "--archives": "archives=True",
     "--columns": "columns=",
     "--corrections": "corrections=",
     "--copy": "way='copy'",

@@ -69,6 +69,7 @@ def classify(
     output: str | os.PathLike[str] | None = None,
     model: str = "",
     glob: str | Sequence[str] = (),
+    archives: bool = False,
     accept: float | str | None = None,
     min_confidence: float | None = None,
     columns: str | Sequence[str] | None = None,
@@ -100,6 +101,7 @@ def classify(
         model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`; empty: the one that `hangtag models use` has
             chosen, at first the one that ships.
         glob: Only files that match one of these patterns, for example `"*.png"`.
+        archives: Open the zip and tar archives in folders, too; one that is named is always opened.
         accept: A precision, 0 to 1 or `"95%"`: rows whose confidence is too low for it are labelled
             `unknown`; `"all"`: no threshold.
         min_confidence: The same with one confidence for all labels, 0 to 1.
@@ -141,6 +143,7 @@ def classify(
             roots=given.roots,
             output="" if output is None else os.fspath(output),
             globs=(glob,) if isinstance(glob, str) and glob else tuple(glob),
+            archives=archives,
             list_file=given.list_file,
             list0=given.listed is not None,
             model=model,

@@ -109,6 +109,10 @@ def test_an_archive_is_a_source_too(here: Path, images: Gallery) -> None:
     with hangtag.classify(Path("some.zip")) as result:
         assert [row.name for row in result] == [f"some.zip/{path}" for path in images.paths[:3]]
         assert "<b>3 images</b>" in result._repr_html_()
+    (here / "box").mkdir()
+    (here / "some.zip").rename("box/some.zip")
+    with hangtag.classify("box", archives=True) as result:
+        assert [row.name for row in result] == [f"box/some.zip/{path}" for path in images.paths[:3]]
 
 
 def test_one_address_is_a_list_so_that_its_query_is_in_no_sentence(here: Path) -> None:

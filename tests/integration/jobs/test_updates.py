@@ -1,0 +1,205 @@
+"""`classify --update` and `--watch`, with a real server, a worker and processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.jobs.job import Job
+from producer.journal.snapshot import JobState, read_snapshot
+from producer.verify.verify import verify
+from shared.errors import Exit
+from shared.messages.job_record import encode_job
+from tests.support.images import gallery
+from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
+from tests.support.servers.redis_server import RedisServer
+
+IMAGES = 60
+OUTPUT = "out.csv"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    return gallery.make(tmp_path_factory.mktemp("few"), IMAGES)
+
+
+@pytest.fixture
+def images(drawn: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Images for this test only, which were written long ago; two of them are apart."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shutil.copytree(drawn.cwd / FOLDER, tmp_path / FOLDER)
+    for n, path in enumerate(sorted((tmp_path / FOLDER).rglob("*.png"))):
+        os.utime(path, (n, n))
+        if n < 2:
+            path.rename(tmp_path / f"{n}.png")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[Fleet]:
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
+        running.worker()
+        yield running
+
+
+@pytest.fixture
+def idle_fleet(server: RedisServer) -> Iterator[Fleet]:
+    """A server without a worker."""
+    with Fleet(server, **SHORT_TIMES) as running:
+        yield running
+
+
+def classify(fleet: Fleet, folder: Path, *options: str, output: str = OUTPUT) -> Producer:
+    state = {"XDG_STATE_HOME": str(folder / "state")}
+    return fleet.producer("classify", FOLDER, "-o", output, *options, cwd=folder, **state)
+
+
+def fresh(fleet: Fleet, folder: Path) -> bytes:
+    """The table of a fresh job."""
+    job = classify(fleet, folder, output="fresh.csv")
+    assert job.wait() in (Exit.OK, Exit.SOME_FAILED), job.story
+    return (folder / "fresh.csv").read_bytes()
+
+
+def place(folder: Path, name: str, to: str) -> Path:
+    """Move a file into the folder, with its time."""
+    return (folder / name).rename(folder / FOLDER / to)
+
+
+@pytest.mark.parametrize("transport", ["auto", "path"])
+def test_a_table_that_is_brought_up_to_date_equals_that_of_a_fresh_job(
+    fleet: Fleet, images: Path, transport: str
+) -> None:
+    assert classify(fleet, images, "--transport", transport).wait() == Exit.OK
+    place(images, "0.png", "0.png")
+    changed, removed, *_ = sorted((images / FOLDER).rglob("*.png"))[10:]
+    (images / "1.png").replace(changed)
+    removed.unlink()
+    (images / FOLDER / "broken.png").write_bytes(b"no picture")
+    os.utime(images / FOLDER / "broken.png", (0, 0))
+    update = classify(fleet, images, "--update", "--transport", transport)
+    assert update.wait() == Exit.SOME_FAILED, update.story
+    assert "2 new, 1 changed, 1 gone" in update.log
+    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
+    assert verify(images / OUTPUT, deep=True).problems == []
+
+
+def test_a_watched_folder_has_its_table_through_every_change_and_a_crash(
+    fleet: Fleet, images: Path
+) -> None:
+    watch = classify(fleet, images, "--watch")
+    watch.wait_for_log("watching for changes")
+    new = place(images, "0.png", "0-new.png")
+    _wait_for_line(watch, "new     pictures/0-new.png: ")
+    other = new.rename(new.with_name("0-other.png"))
+    _wait_for_line(watch, "gone    pictures/0-new.png")
+    _wait_for_line(watch, "new     pictures/0-other.png: ")
+    os.utime(other, (9, 9))
+    _wait_for_line(watch, "changed pictures/0-other.png: ")
+    watch.kill()
+    other.unlink()
+    place(images, "1.png", "z-last.png")
+    watch = classify(fleet, images, "--watch")
+    _wait_for_line(watch, "new     pictures/z-last.png: ")
+    watch.wait_for_log("watching for changes")
+    assert watch.interrupt() == Exit.OK, watch.story
+    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
+    assert verify(images / OUTPUT, deep=True).problems == []
+
+
+def _wait_for_line(watch: Producer, start: str) -> None:
+    def poll() -> bool:
+        assert watch.running, watch.story
+        return any(line.startswith(start) for line in watch.out.splitlines())
+
+    wait_for(start, poll)
+
+
+def test_a_file_that_grows_is_classified_when_it_is_complete(fleet: Fleet, images: Path) -> None:
+    """Its writer pauses for less than two seconds."""
+    watch = classify(fleet, images, "--watch")
+    watch.wait_for_log("watching for changes")
+    content = (images / "0.png").read_bytes()
+    with (images / FOLDER / "slow.png").open("wb") as file:
+        for start in range(0, len(content), len(content) // 3 + 1):
+            file.write(content[start : start + len(content) // 3 + 1])
+            file.flush()
+            time.sleep(0.7)
+    _wait_for_line(watch, "new     pictures/slow.png: ")
+    assert watch.interrupt() == Exit.OK, watch.story
+    assert "unreadable" not in watch.out
+    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
+
+
+class TestWhileItRuns:
+    """Without a worker an update waits."""
+
+    @pytest.fixture
+    def waiting(self, idle_fleet: Fleet, images: Path) -> Producer:
+        finish(options_of(images, FOLDER.encode()))
+        place(images, "0.png", "0.png")
+        update = classify(idle_fleet, images, "--update")
+
+        def has_begun() -> bool:
+            view = read_snapshot(images / OUTPUT)
+            return view is not None and view.images == IMAGES - 1 and view.exit_code is None
+
+        wait_for("the next table", has_begun)
+        return update
+
+    def test_its_state_is_displayed_and_it_is_cancelled_and_continued(
+        self, idle_fleet: Fleet, images: Path, waiting: Producer
+    ) -> None:
+        before = (images / OUTPUT).read_bytes()
+        view = read_snapshot(images / OUTPUT)
+        assert view is not None
+        assert (view.state, view.done, view.images) == (JobState.RUNNING, IMAGES - 2, IMAGES - 1)
+        cancel = idle_fleet.producer(
+            "cancel", view.job, cwd=images, XDG_STATE_HOME=str(images / "state")
+        )
+        assert cancel.wait() == Exit.OK, cancel.story
+        assert waiting.wait() == Exit.CANCELLED, waiting.story
+        assert (images / OUTPUT).read_bytes() == before
+        plain = classify(idle_fleet, images)
+        assert plain.wait() == Exit.OK, plain.story
+        assert "an update of the table was interrupted" in plain.log
+        idle_fleet.worker(concurrency=1)
+        again = classify(idle_fleet, images, "--update")
+        assert again.wait() == Exit.OK, again.story
+        assert verify(images / OUTPUT, deep=True).problems == []
+        assert verify(images / OUTPUT).rows == IMAGES - 1
+
+    def test_another_command_is_refused_and_ctrl_c_leaves_the_old_table(
+        self, idle_fleet: Fleet, images: Path, waiting: Producer
+    ) -> None:
+        before = (images / OUTPUT).read_bytes()
+        other = classify(idle_fleet, images, "--update")
+        assert other.wait() == Exit.USAGE
+        assert "already running" in other.log
+        waiting.signal(signal.SIGINT)
+        assert waiting.wait() == Exit.INTERRUPTED, waiting.story
+        assert (images / OUTPUT).read_bytes() == before
+        assert "--update" in waiting.log
+
+
+def test_a_version_that_is_gone_is_one_line(idle_fleet: Fleet, images: Path) -> None:
+    options = options_of(images, FOLDER.encode())
+    finish(options)
+    with closing(Job(options)) as job:
+        gone = msgspec.structs.replace(job.record, name="gone", version=3)
+        job.journal.put(record=encode_job(gone))
+    place(images, "0.png", "0.png")
+    update = classify(idle_fleet, images, "--update")
+    assert update.wait() == Exit.SETUP, update.story
+    assert "gone" in update.log.splitlines()[-1]
+    assert verify(images / OUTPUT).problems  # a file has no row, and nothing else has changed

@@ -156,12 +156,15 @@ class _Decimals(dict[float, str]):
         return self[units]
 
     def texts(self, values: array[float], digits: int) -> list[str]:
-        """The cells of float32 numbers."""
+        """The cells of float32 numbers. Those of probabilities are looked up, which is faster."""
         if digits != _DIGITS:
             return [self._number(f"{value:.{digits}f}") for value in values]
-        if values.tobytes()[_SIGN::4].translate(None, _FROM_0_TO_2):  # not only probabilities
+        signs_and_exponents = values.tobytes()[_SIGN::4]
+        if signs_and_exponents.translate(None, _FROM_0_TO_2):
             return list(map(self._text, values))
-        units = map(add, map(mul, values, repeat(_UNIT)), repeat(_ROUNDS))
+        units = map(
+            add, map(mul, values, repeat(_UNIT)), repeat(_ROUNDS)
+        )  # as `__missing__` takes them
         return list(map(self.__getitem__, units))
 
     def _text(self, value: float) -> str:

@@ -104,23 +104,16 @@ def classify(
         ):
             _report_reopened(job, events)
             _check_start(job, files.sources, retry_failed, waits)
-            if job.exit_code is None:
-                check_installed(job.options.form)
-            code = job.exit_code
             new = None if absent else _new_files(job, events, files, waits)
-            if code is None or (retry_failed and job.journal.totals.failed):
-                if job.has_started:
-                    check_replaceable(job.journal, job.output)
-                deadline = started + timeout_s if timeout_s else float("inf")
-                use = BrokerSession(settings, waits)
-                attempt = Attempt(settings, events, waits, use, budget, deadline)
-                end = work(job, attempt, started, retry_failed, new, files)
-            else:
+            if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
                 _count_new(new, events, absent)
-                _report_finished(job, events, waits, retry_failed)
-                code = job.judge(budget)
-                end = End(code, AttemptResult(0, since(started), job.journal.attempt.skipped))
-            return summary_of(job, end)
+                return _finished_before(job, budget, started, retry_failed, events, waits)
+            if job.has_started:
+                check_replaceable(job.journal, job.output)
+            deadline = started + timeout_s if timeout_s else float("inf")
+            use = BrokerSession(settings, waits)
+            attempt = Attempt(settings, events, waits, use, budget, deadline)
+            return summary_of(job, work(job, attempt, started, retry_failed, new, files))
 
 
 def check_sources(options: JobOptions, settings: Settings, waits: Waits) -> None:
@@ -292,11 +285,15 @@ def _count_new(new: NewFiles | None, events: Events, absent: str) -> None:
 
 
 def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits) -> None:
-    """Raises UsageError if there is nothing to classify, Stopped."""
+    """Raises UsageError if there is nothing to classify, SetupError if the table's form is not
+    installed, Stopped."""
     if retry_failed and not job.has_started:
         raise UsageError(f"{job.output} has no job yet; start it without --retry-failed")
-    if job.exit_code is None and (not job.has_started or job.journal.last() is None):
+    if job.exit_code is not None:
+        return
+    if not job.has_started or job.journal.last() is None:
         check_not_empty(sources, waits.check)
+    check_installed(job.options.form)
 
 
 def _report_reopened(job: Job, events: Events) -> None:
@@ -312,6 +309,20 @@ def _report_retry(events: Events, count: int) -> None:
         events.notice(f"retrying {counted(count, 'row')} without a label; the others stay")
     else:
         events.notice("no row has failed so far; there is nothing to retry")
+
+
+def _finished_before(
+    job: Job,
+    budget: ErrorBudget,
+    started: float,
+    retry_failed: bool,
+    events: Events,
+    waits: Waits,
+) -> Summary:
+    """The summary of a job that an earlier run has finished."""
+    _report_finished(job, events, waits, retry_failed)
+    result = AttemptResult(0, since(started), job.journal.attempt.skipped)
+    return summary_of(job, End(job.judge(budget), result))
 
 
 def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool) -> None:

@@ -178,6 +178,10 @@ def cells_in(token: str, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
     return cells
 
 
+#: The types of the cells of table `sorting`.
+_SORTING = [int, str, str, str, str]
+
+
 def _check_form(table: str, cells: tuple[Any, ...]) -> None:
     """Raises Malformed for cells that lead out of the folder, or have another type."""
     if table == "file":
@@ -186,7 +190,7 @@ def _check_form(table: str, cells: tuple[Any, ...]) -> None:
         (folder,) = cells
         if not isinstance(folder, str) or not (folder == "" or is_name(os.fsencode(folder))):
             raise Malformed("is no name of a folder")
-    elif [type(cell) for cell in cells] != [int, str, str, str, str]:
+    elif [type(cell) for cell in cells] != _SORTING:
         raise Malformed("has a cell of another type")
 
 

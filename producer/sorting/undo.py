@@ -51,8 +51,19 @@ class Undo:
         return count
 
     def _batch(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Take these back, and log which are; returns them."""
         with self._log.transaction():
             self._log.mark(entries, State.RETURNING)
+        back = self._take_all(entries)
+        keys = {entry.key for entry in back}
+        with self._log.transaction():
+            self._log.forget(back)
+            self._log.mark((entry for entry in entries if entry.key not in keys), State.PLACED)
+        return back
+
+    def _take_all(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Take these back; returns those that are back for good, also after a power failure. What
+        was copied to another file system is removed only when its copy is."""
         done: list[Entry] = []
         copied: list[tuple[Entry, Identity]] = []
         with self._folders() as folders:
@@ -71,10 +82,6 @@ class Undo:
             if copied:
                 done += [moved for moved, rest in copied if self._remove(moved, rest, folders)]
                 folders.sync()
-        kept = {entry.key for entry in entries} - {entry.key for entry in done}
-        with self._log.transaction():
-            self._log.forget(done)
-            self._log.mark((entry for entry in entries if entry.key in kept), State.PLACED)
         return done
 
     def _take_back(self, entry: Entry, folders: Folders) -> Identity | None:

@@ -68,10 +68,10 @@ def remark_lines(result: Sorted) -> Iterator[str]:
 
 def next_lines(result: Sorted) -> Iterator[str]:
     """What to do next."""
-    if result.way and result.count > result.there and not result.dry_run:
-        yield f"take them back with: {undo_command(near(result.out))}"
-    elif result.dry_run:
+    if result.dry_run:
         yield "nothing was written; to do it, leave out --dry-run"
+    elif result.way and result.count > result.there:  # else this command has put none there
+        yield f"take them back with: {undo_command(near(result.out))}"
 
 
 def undo_command(out: Path | str) -> str:

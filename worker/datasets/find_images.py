@@ -56,8 +56,8 @@ def find(
     total = sum(1 for _ in walk.items())
     images: dict[int, FoundImage] = {}
     # First those that a split by the hash of the file holds out: usually that is all of them.
-    for first in (True, False):
-        items = prefetched(partial(_looked_at, spec, first), walk.items(), THREADS)
+    for held_out in (True, False):
+        items = prefetched(partial(_hashed, spec, held_out), walk.items(), THREADS)
         for number, (path, pixels) in enumerate(items, 1):
             if pixels in wanted:
                 images.setdefault(pixels, FoundImage(path))
@@ -99,11 +99,11 @@ def _digested(item: Item) -> tuple[bytes, bytes]:
         return item.path, b""
 
 
-def _looked_at(spec: Preprocessing, first: bool, item: Item) -> tuple[bytes, int | None]:
-    """The path, and the hash of the pixels if the file is of this round."""
+def _hashed(spec: Preprocessing, held_out: bool, item: Item) -> tuple[bytes, int | None]:
+    """The path, and the hash of the pixels of an image that is held out, or of one that is not."""
     try:
         data = read_file(item.path)
-        if _is_held_out(data, item) is not first:
+        if _is_held_out(data, item) is not held_out:
             return item.path, None
         return item.path, int(content_hashes(decode(data, spec)[np.newaxis])[0])
     except ImageError:

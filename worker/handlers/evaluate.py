@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from msgspec import structs
@@ -21,37 +19,18 @@ from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Examples, Labels
-from worker.datasets.folder_layout import ClassFolderWalk
-from worker.datasets.load import DataSet
-from worker.datasets.split import HELDOUT, TEST
+from worker.datasets.examples import Labels
 from worker.evaluation import seen_images
 from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
-from worker.evaluation.seen_images import SeenImages
-from worker.handlers import model_corrections
+from worker.handlers import measured_part, model_corrections
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
 from worker.runtimes import load_runtime, runtime
 
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
-#: The runtime that CPU workers use.
 #: Maximum number of label names in an error message.
 MAX_NAMES = 5
-#: Notes on how far the figures can be trusted, for a folder without test/.
-_HELDOUT_NOTE = (
-    "there is no test part, so the held-out images are measured; a version that was trained with "
-    "this folder was chosen and calibrated with them"
-)
-_SET_ASIDE_NOTE = (
-    "the images that training sets aside for the test are measured; to measure all, put the "
-    "class folders into test/"
-)
-_ALL_NOTE = (
-    "all images are measured; the version may have learned from them, which would make its "
-    "figures too good"
-)
-_ALL_NEW_NOTE = "all images are measured; the version has seen none of them"
 
 
 def evaluate(context: Context, work: Evaluate) -> Reply:
@@ -64,47 +43,48 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
     card = context.registry.resolve(parse(work.model))
     served = context.registry.read(card, runtimes.DEFAULT.artifact)
     where = work.data or source(card)
+    loaded, corrected = _loaded(context, card, where, work.max_unreadable)
+    known = seen_images.read(context.registry, card)
+    part = measured_part.measured(card, loaded.data, measured_part.given_parts(where), known)
+    labels = np.concatenate([examples.labels for examples in part.examples])
+    truth = mapped(labels, loaded.data.labels, card.labels)
+    model = load_runtime.load(runtimes.DEFAULT.name, card, served)
+    probabilities = _predict(context, model, [examples.images for examples in part.examples])
+    plots = _drawn(context, card, probabilities, truth) if work.plots else {}
+    report = structs.replace(loaded.report, notes=(*part.notes, *corrected, *loaded.report.notes))
+    evaluation = score(probabilities, truth, card.labels)
+    return Reply(Evaluated(card.ref, report, evaluation, part.split), plots)
+
+
+def _loaded(
+    context: Context, card: Card, where: str, max_unreadable: float
+) -> tuple[load.Loaded, Sequence[str]]:
+    """The images in the form that the version takes, with people's labels; and notes on these."""
     context.stage(LOADING)
-    corrections, corrected = model_corrections.to_measure(context, card, where)
+    corrections, notes = model_corrections.to_measure(context, card, where)
     loaded = load.load(
         LabelledData(where, corrections),
         None,
         card.preprocessing,
         context.folder,
-        max_unreadable=work.max_unreadable,
+        max_unreadable=max_unreadable,
         on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
     )
-    split, parts, notes = measured(
-        card, loaded.data, given_parts(where), seen_images.read(context.registry, card)
-    )
-    labels = np.concatenate([part.labels for part in parts])
-    truth = mapped(labels, loaded.data.labels, card.labels)
-    model = load_runtime.load(runtimes.DEFAULT.name, card, served)
-    probabilities = _predict(context, model, [part.images for part in parts])
-    files = {}
-    if work.plots:
-        context.stage("drawing")
-        files = _drawn(card, probabilities, truth)
-    evaluation = score(probabilities, truth, card.labels)
-    report = structs.replace(loaded.report, notes=(*notes, *corrected, *loaded.report.notes))
-    return Reply(Evaluated(card.ref, report, evaluation, split), files)
+    return loaded, notes
 
 
-def _drawn(card: Card, probabilities: Probabilities, truth: Labels) -> dict[str, bytes]:
+def _drawn(
+    context: Context, card: Card, probabilities: Probabilities, truth: Labels
+) -> dict[str, bytes]:
     from worker.plots.confusion import confusion_matrix
     from worker.plots.reliability_diagram import reliability_diagram
 
+    context.stage("drawing")
     counts = confusion(probabilities, truth, len(card.labels))
     return {
         "confusion.png": confusion_matrix(card.labels, counts),
         "reliability.png": reliability_diagram(reliability(probabilities, truth)),
     }
-
-
-class MeasuredPart(NamedTuple):
-    split: str  #: as in Evaluated
-    parts: list[Examples]
-    notes: tuple[str, ...]  #: on how far the figures can be trusted
 
 
 def source(card: Card) -> str:
@@ -125,64 +105,6 @@ def source(card: Card) -> str:
             "pass labelled images with --data DIR"
         )
     return card.source
-
-
-def measured(
-    card: Card, data: DataSet, given: Collection[int], known: SeenImages | None = None
-) -> MeasuredPart:
-    """The test images, else the held-out ones; all if the folder has neither part of its own.
-
-    `given` are the parts that the folder has. If it has neither, loading still sets some images
-    aside. Only those are measured if the version has learned from the others, and all images if it
-    has not. That is decided by the images that the version has seen (`known`), or by the folder's
-    name if they are unknown.
-
-    Raises:
-        SetupError: there are no images at all.
-    """
-    test, held = _some(data.test), _some(data.heldout)
-    if test and TEST in given:
-        return MeasuredPart("test", test, _seen_note(known, test))
-    if held and HELDOUT in given:
-        return MeasuredPart("heldout", held, _seen_note(known, held) if known else (_HELDOUT_NOTE,))
-    parts = [*_some(data.examples), *held, *test]
-    if not parts:
-        raise SetupError(f"{data.name} has no images to evaluate; name another folder")
-    if known and not any(seen_images.count(known, parts)):
-        return MeasuredPart("all", parts, (_ALL_NEW_NOTE,))
-    if test and (card.dataset == data.name or _is_origin(known, data.examples, test)):
-        return MeasuredPart("test", test, _seen_note(known, test) or (_SET_ASIDE_NOTE,))
-    return MeasuredPart("all", parts, _seen_note(known, parts) if known else (_ALL_NOTE,))
-
-
-def _is_origin(known: SeenImages | None, examples: Examples, test: list[Examples]) -> bool:
-    """Whether the version learned from most of `examples` and has seen no image of `test`."""
-    if known is None or any(seen_images.count(known, test)):
-        return False
-    return 2 * seen_images.count(known, [examples])[0] > len(examples.labels)
-
-
-def _seen_note(known: SeenImages | None, parts: list[Examples]) -> tuple[str, ...]:
-    """A note with the number of measured images that the version has seen, if any."""
-    learned, held = seen_images.count(known, parts) if known else (0, 0)
-    if not learned and not held:
-        return ()
-    total = sum(len(part.labels) for part in parts)
-    return (
-        f"of the {total:,} images that are measured the version learned from {learned:,} and was "
-        f"chosen and calibrated with {held:,}; its figures are too good",
-    )
-
-
-def _some(part: Examples | None) -> list[Examples]:
-    return [part] if part is not None and len(part.labels) else []
-
-
-def given_parts(where: str) -> set[int]:
-    """The parts that the data define themselves, as in worker/datasets/split.py."""
-    if where == FASHION_MNIST:
-        return {TEST}
-    return {branch.part for branch in ClassFolderWalk(Path(where)).branches}
 
 
 def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels:

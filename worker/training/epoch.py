@@ -67,7 +67,7 @@ class EpochResult(NamedTuple):
     accuracy: float
 
 
-def train_epochs(
+def train_epoch(
     step: StepFunction,
     examples: Examples,
     recipe: Recipe,

@@ -22,7 +22,7 @@ from worker.runtimes.classifier import softmax
 from worker.training import checkpoint, distillation, networks
 from worker.training.checkpoint import START, Stored, Within
 from worker.training.distillation import Ensemble
-from worker.training.epoch import Epoch, Step, StepFunction, train_epochs
+from worker.training.epoch import Epoch, Step, StepFunction, train_epoch
 from worker.training.schedule import Schedule, plan
 
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
@@ -83,7 +83,7 @@ def train(
     step = _step(network, optimizer, weights, teachers)
     for epoch in range(len(saved.history), schedule.epochs):
         start = time.perf_counter() - saved.within.seconds
-        learned = train_epochs(
+        learned = train_epoch(
             step, examples, recipe, schedule, seed, epoch, on_step, saved.within, saved.store
         )
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)

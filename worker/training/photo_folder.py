@@ -94,16 +94,28 @@ def load(
     _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
     alike = _near_duplicates(photos)
+    report = _report(walk, spec, photos, alike, refused, len(gone))
+    return _in_parts(walk, spec, photos, alike, files, report)
+
+
+def _in_parts(
+    walk: ClassFolderWalk,
+    spec: Preprocessing,
+    photos: PhotoFeatures,
+    alike: Groups,
+    files: BackboneFiles,
+    report: DataReport,
+) -> PhotoFolder:
     learn = photos.parts != TEST
     return PhotoFolder(
-        printable(walk.root.rpartition(b"/")[2]),
-        walk.labels,
-        spec,
-        photos.where(learn),
-        np.unique(alike[learn], return_inverse=True)[1],
-        photos.where(~learn) if not learn.all() else None,
-        files,
-        _report(walk, spec, photos, alike, refused, len(gone)),
+        name=printable(walk.root.rpartition(b"/")[2]),
+        labels=walk.labels,
+        preprocessing=spec,
+        learn=photos.where(learn),
+        groups=np.unique(alike[learn], return_inverse=True)[1],
+        test=photos.where(~learn) if not learn.all() else None,
+        files=files,
+        report=report,
     )
 
 
@@ -119,16 +131,16 @@ def _remembered(walk: ClassFolderWalk, caches: Sequence[FeatureCache]) -> list[L
 def _check_with_lost(
     walk: ClassFolderWalk, counts: Counts, gone: list[LostFile], on_progress: Progress
 ) -> None:
-    """Check the classes where corrected photos are lost; those in `gone` are learned from."""
+    """Check the classes where corrected photos are lost; those in `gone` are learned from. Without
+    a class whose photos are all lost the others have other numbers, also in `gone`."""
     if not lost_files(walk):
         return
-    labels = [walk.labels[lost.item.label] for lost in gone]
-    counts = class_folder.without_empty(
-        walk, counts, on_progress, {lost.item.label for lost in gone}
-    )
-    for number, label in enumerate(labels):
-        item = gone[number].item._replace(label=walk.labels.index(label))
-        gone[number] = gone[number]._replace(item=item)
+    names = [walk.labels[lost.item.label] for lost in gone]
+    still_used = {lost.item.label for lost in gone}
+    counts = class_folder.without_empty(walk, counts, on_progress, still_used)
+    for place, name in enumerate(names):
+        item = gone[place].item._replace(label=walk.labels.index(name))
+        gone[place] = gone[place]._replace(item=item)
         counts[item.label, item.part] += 1
     class_folder.check_files(walk, counts, to_learn=True)
 

@@ -19,7 +19,7 @@ STEP_S = 2.5
 #: A file of the test's folder; once it is there, steps are fast.
 FAST = "fast"
 _modules: tuple[Any, Any] = epoch, fit
-_check, _train = _modules[0]._check, _modules[1].train_epochs
+_check, _train = _modules[0]._check, _modules[1].train_epoch
 
 
 def _slow(loss: float, epoch: int) -> None:
@@ -38,6 +38,6 @@ def _recorded(step: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 _modules[0]._check = _slow
-_modules[1].train_epochs = _recorded
+_modules[1].train_epoch = _recorded
 
 __all__ = ["app"]

@@ -19,7 +19,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.evaluation import seen_images
 from worker.evaluation.seen_images import SeenImages
-from worker.handlers import evaluate
+from worker.handlers import evaluate, measured_part
 
 CARD = packaged.card()
 
@@ -32,9 +32,9 @@ def _loaded(root: Path) -> load.DataSet:
 
 def _measured(
     root: Path, learned_from: str = "other", known: SeenImages | None = None
-) -> evaluate.MeasuredPart:
+) -> measured_part.MeasuredPart:
     card = msgspec.structs.replace(CARD, dataset=learned_from)
-    return evaluate.measured(card, _loaded(root), evaluate.given_parts(str(root)), known)
+    return measured_part.measured(card, _loaded(root), measured_part.given_parts(str(root)), known)
 
 
 def _seen_of(learn: Examples, held: Examples, tmp_path: Path) -> SeenImages:
@@ -61,8 +61,8 @@ def _fill(root: Path, *places: str) -> Path:
     return root
 
 
-def _count(measured: evaluate.MeasuredPart) -> int:
-    return sum(len(part.labels) for part in measured.parts)
+def _count(measured: measured_part.MeasuredPart) -> int:
+    return sum(len(part.labels) for part in measured.examples)
 
 
 @pytest.mark.parametrize("learned_from", ["root", "other"])
@@ -132,7 +132,7 @@ def test_images_from_the_training_are_counted(tmp_path: Path) -> None:
         shutil.copy(path, whole / f"test/a/copy-{number}.png")
     alone = tmp_path / "alone"
     shutil.copytree(whole / "test", alone)
-    learned, held = seen_images.count(known, _measured(alone).parts)
+    learned, held = seen_images.count(known, _measured(alone).examples)
     assert learned + held == 5
     for place in (whole, alone):
         (note,) = _measured(place, known=known).notes

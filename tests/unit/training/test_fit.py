@@ -25,7 +25,7 @@ from worker.datasets.split import hold_out
 from worker.export.export import check_agreement
 from worker.runtimes.classifier import softmax
 from worker.training import epoch, networks
-from worker.training.epoch import Epoch, Step, train_epochs
+from worker.training.epoch import Epoch, Step, train_epoch
 from worker.training.fit import TrainedNetwork, _exact, train
 from worker.training.pause import TrainingPaused
 from worker.training.schedule import plan, rate
@@ -192,7 +192,7 @@ def _epoch_of(examples: Examples, on_step: Callable[[Step], None]) -> None:
     """An epoch of 30 steps that learn nothing."""
     played = plan(DENSE.lasting(EPOCHS), len(examples.labels))
     sums = tf.constant([7.0, 5.0], tf.float64)
-    train_epochs(lambda images, labels, rate: sums, examples, DENSE, played, 1, 1, on_step)
+    train_epoch(lambda images, labels, rate: sums, examples, DENSE, played, 1, 1, on_step)
 
 
 def test_steps_are_reported_and_may_stop_a_training(

@@ -81,6 +81,8 @@ class RowFiles:
         try:
             data, stamp_now = self.read(name)
         except SetupError:
+            if self.sources.of(name).local_path(name) is not None:
+                raise  # where the file is now is not known
             return Status.UNREADABLE
         if isinstance(data, Status):
             return data

@@ -173,6 +173,27 @@ def test_an_unfinished_job_resumes_to_the_table_of_a_finished_one(
         run("verify", f"{name}.csv")
 
 
+def test_a_finished_table_is_brought_up_to_date(data: Path, workers: Fleet) -> None:
+    before = rows(data / "finished.csv")
+    name = next(row["path"] for row in before if row["status"] == "ok")
+    gone = data / unescape(name).decode()
+    aside, new = data / "aside.png", data / "garments/zz-new.png"
+    gone.rename(aside)
+    shutil.copy2(aside, new)
+    with put_back(data, "finished.csv*"):
+        command = in_process.run(
+            workers, "classify", "garments", "-o", "finished.csv", "--update", cwd=data
+        )
+        now = rows(data / "finished.csv")
+        run("verify", "finished.csv")
+    aside.rename(gone)
+    new.unlink()
+    assert command.code == Exit.SOME_FAILED, command.story
+    others = [row for row in before if row["path"] != name]
+    assert [row for row in now if row["path"] != "garments/zz-new.png"] == others
+    assert len(now) == len(before)
+
+
 @contextmanager
 def put_back(data: Path, pattern: str) -> Iterator[None]:
     """Afterwards these files are as before, for tests in any order."""

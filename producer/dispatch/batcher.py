@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Counts, Unlisted
 from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
+from producer.journal.retries import ONLY_CHANGED
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk, WalkedImage
@@ -70,6 +70,8 @@ class EarlierRuns(NamedTuple):
     walked: bool = False  #: no other files follow these
     unlisted: Unlisted = Unlisted()  #: folders so far
     skipped: Counts = {}  #: entries so far
+    #: Whether the rows to repeat are those of new and changed files, which may be many.
+    is_update: bool = False
 
 
 class Batcher:
@@ -109,9 +111,9 @@ class Batcher:
         failed, walked = self._failed(before), self._walked(before)
         if self._reads_ahead:
             failed, walked = _announced(failed, files.sources), _announced(walked, files.sources)
-        # A repeat always sends bytes: repeats are few, and their digests must be known.
-        read_bytes = partial(files.read, max_bytes=options.max_file_bytes)
-        self._formed = chain(self._form(failed, read_bytes), self._form(walked, self._as_sent))
+        read_again = self._as_sent_unless_moved if before.is_update else self._as_bytes
+        self._files = files
+        self._formed = chain(self._form(failed, read_again), self._form(walked, self._as_sent))
         self.exhausted = False
 
     def next(self, most: BatchLimits = UNLIMITED) -> Batch | None:
@@ -149,6 +151,14 @@ class Batcher:
         path = source.local_path(name)
         reference = None if path is None else self._transport.reference(path, stamp)
         return source.read(name, self._max_bytes) if reference is None else (reference, stamp)
+
+    def _as_bytes(self, name: bytes) -> tuple[Image, Stamp]:
+        """The image of a failed row. Few are repeated."""
+        return self._files.read(name, self._max_bytes)
+
+    def _as_sent_unless_moved(self, name: bytes) -> tuple[Image, Stamp]:
+        is_moved = self._files.moved_to(name) is not None
+        return self._as_bytes(name) if is_moved else self._as_sent(name)
 
     def _form(self, files: Iterator[WalkedImage], read_file: Read) -> Iterator[Batch | None]:
         """Batches of the files, in their order; None while the next one is fetched."""
@@ -233,6 +243,7 @@ def resumed(
         journal.get(WALKED) is not None,
         journal.unlisted,
         journal.skipped,
+        journal.get(ONLY_CHANGED) is not None,
     )
     return Batcher(options, settings, before, transport, row_files, check)
 

@@ -165,7 +165,7 @@ class TestWhileItRuns:
         assert view is not None
         assert (view.state, view.done, view.images) == (JobState.RUNNING, IMAGES - 2, IMAGES - 1)
         cancel = idle_fleet.producer(
-            "cancel", view.job, cwd=images, XDG_STATE_HOME=str(images / "state")
+            "cancel", OUTPUT, cwd=images, XDG_STATE_HOME=str(images / "state")
         )
         assert cancel.wait() == Exit.OK, cancel.story
         assert waiting.wait() == Exit.CANCELLED, waiting.story

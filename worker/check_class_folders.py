@@ -33,7 +33,7 @@ def verdict(question: FoldersQuestion) -> FoldersVerdict:
         correction for correction in decode_files(data, input_sha256(data)) if correction.label
     ]
     try:
-        walk = LabelledData(question.folder, corrections).walk()
+        walk = LabelledData(question.folder, corrections, question.labelled_only).walk()
         counts = without_empty(walk, count_files(walk, _ignored), _ignored)
         if question.purpose == "show":
             check_index(question.index, sum(counts.values()))

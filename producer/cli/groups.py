@@ -41,6 +41,7 @@ GROUPS = {
         Listed("review", "results.review", "Confirm and correct labels on a local page."),
     ),
     "Train": (
+        Listed("label", "models.label", "Give first labels to unsorted images on a local page."),
         Listed("train", "models.train", "Train a version of a model and follow the training."),
         Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
         Listed("models", "models.models", "List, choose, compare, import and delete versions."),

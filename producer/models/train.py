@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from producer.models.corrected_files import corrections_input
+from producer.models.labelled_input import labelled_input
 from producer.models.load_catalog import check_versions, load_catalog
 from producer.present.events import Events
 from producer.present.formatting import counted, one_line
@@ -22,6 +23,7 @@ from producer.requests.submit import data_place
 from producer.summary.training_text import training_lines
 from shared import recipes
 from shared.errors import MISFITS, HangtagError, UsageError
+from shared.labels import labels_file
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages import training
 from shared.messages.model_name import NAME, parse
@@ -54,14 +56,17 @@ def make_training(
     corrections: Sequence[Path] = (),
     request_id: str = "",
     *,
+    labels: Path | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Training:
     """The request of a training with these options, as for `make_work`, and with the corrections of
-    these tables. What is visible from here is checked, unless the request is known already.
+    these tables, or of the images in a labels file and no others. What is visible from here is
+    checked, unless the request is known already.
 
     Raises:
-        UsageError: as `make_work`, a table has no corrections, or the id is invalid.
+        UsageError: as `make_work`, a table has no corrections, a file no labels, or the id is
+            invalid.
         SetupError: the data cannot be learned from, or there is no such teacher.
         Stopped: the caller has stopped it.
     """
@@ -69,13 +74,26 @@ def make_training(
         raise UsageError(
             "--corrections and --without-corrections exclude each other; leave out one of them"
         )
-    input = corrections_input(corrections, undone=True)
-    options = {**options, "corrections": input_sha256(input)}
+    input = _input(options, corrections, labels)
+    options = {**options, "corrections": input_sha256(input), "labelled_only": labels is not None}
     known = is_known(settings, request_id, stop)  # it has an answer, also without its data
     work = make_work(options, settings, check=not known)
     if not known:
         check_work(work, settings, input, events=events, stop=stop)
     return Training(make_request(work, request_id), input)
+
+
+def _input(
+    options: Mapping[str, Any], corrections: Sequence[Path], labels: Path | None
+) -> bytes | None:
+    if labels is None:
+        return corrections_input(corrections, undone=True)
+    if corrections:
+        raise UsageError("--labels and --corrections exclude each other; leave out one of them")
+    folder = options.get("data", FASHION_MNIST)
+    if folder == FASHION_MNIST:
+        raise UsageError("labels are of files; name their folder")
+    return labelled_input(labels_file.chosen(labels, folder), folder)
 
 
 def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = True) -> Train:
@@ -138,7 +156,10 @@ def check_work(
         Stopped: the caller has stopped it.
     """
     learned = _with_earlier(work, settings, corrections)
-    check_class_folders(work.data, "train", settings, corrections=learned, events=events, stop=stop)
+    check_class_folders(
+        work.data, "train", settings, corrections=learned, labelled_only=work.labelled_only,
+        events=events, stop=stop,
+    )  # fmt: skip
     check_versions(settings, work.teachers)
 
 

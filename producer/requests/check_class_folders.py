@@ -29,6 +29,7 @@ def check_class_folders(
     *,
     index: int = 0,
     corrections: bytes | None = None,
+    labelled_only: bool = False,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> None:
@@ -45,7 +46,7 @@ def check_class_folders(
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
     elif not settings.redis_url and not absent(worker_process.PACKAGES):
-        question = FoldersQuestion(place, purpose, index, corrections)
+        question = FoldersQuestion(place, purpose, index, corrections, labelled_only)
         with closing(Waits(stop or Stop())) as waits:
             verdict = _verdict(question, events or Events(), waits)
         if verdict.error:

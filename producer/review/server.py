@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from importlib import resources
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,13 +18,7 @@ from producer.review.views import ViewKind
 from shared.errors import UsageError
 from shared.messages.files import printable
 
-COMMAND = "hangtag review"
-_ASSETS = resources.files("producer.review") / "assets"
-_MEDIA_TYPES = {
-    "review.css": "text/css",
-    "review.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
+COMMAND, PACKAGE = "hangtag review", "producer.review"
 
 
 def serve(
@@ -46,9 +39,9 @@ def serve(
         SetupError: a package is missing, or the journal cannot be read.
     """
     serving.check_installed("the review page")
+    from producer.local_page import page_files
     from producer.local_page.connections import Connections
     from producer.local_page.guard import Guard
-    from producer.local_page.replies import Asset
     from producer.review.desk import Desk
     from producer.review.web_app import make
 
@@ -65,9 +58,10 @@ def serve(
     with row_files.of_table(output, answers.options) as files:
         decisions = Decisions(answers, output, serving.user(), files)
         unproven = _prove(decisions, len(answers))
-        assets = {name: Asset(_read(name), media_type) for name, media_type in _MEDIA_TYPES.items()}
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
-            desk = Desk(output, answers, decisions, thumbnails, _read("review.html"), assets)
+            page = page_files.read(PACKAGE, "review.html")
+            files_of_page = page_files.of_page(PACKAGE, "review.js")
+            desk = Desk(output, answers, decisions, thumbnails, page, files_of_page)
             connections = Connections()
             guard = Guard(make(desk), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}
@@ -91,7 +85,3 @@ def _prove(decisions: Decisions, rows: int) -> int:
     with closing(Stages(make_progress())) as progress:
         progress.stage("comparing corrected files", rows)
         return decisions.prove(progress.passed)
-
-
-def _read(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")

@@ -17,12 +17,19 @@ from shared.labels.labels_so_far import LabelsSoFar
 from shared.labels.line_log import LineFollower
 
 SUFFIX = ".labels.jsonl"
+#: For an option without a value; no file has an empty name.
+DEFAULT = Path("")
 _REMEDY = "make room or check its permissions, and decide again"
 
 
 def default_path(folder: str) -> Path:
     """The labels file of a folder, in the current folder."""
     return Path(os.path.basename(os.path.abspath(folder)) + SUFFIX)
+
+
+def chosen(typed: Path, folder: str) -> Path:
+    """The file that is named; DEFAULT is that of the folder."""
+    return default_path(folder) if typed == DEFAULT else typed
 
 
 def read(path: Path) -> LabelsSoFar:

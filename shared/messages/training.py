@@ -157,6 +157,9 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="Leave out the labels that people gave and that earlier versions learned from."
         ),
     ] = False
+    #: Learn from the images under the folder that the corrections name, and from no other; its
+    #: folders are no classes.
+    labelled_only: bool = False
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""

@@ -16,6 +16,7 @@ class FoldersQuestion(msgspec.Struct, frozen=True):
     purpose: Purpose
     index: int = 0  #: of the image that is displayed alone
     corrections: bytes | None = None  #: the input of the request
+    labelled_only: bool = False  #: as in Train
 
 
 class FoldersVerdict(msgspec.Struct, frozen=True):

@@ -52,7 +52,9 @@ def store(
     """
     shape = (spec.height, spec.width, spec.channels)
     root = os.fsencode(Path(data.where))
-    key = root + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT])
+    key = (
+        root + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT]) + b"only" * data.only
+    )
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
     if cached is not None:
@@ -115,10 +117,7 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
     where = printable(walk.root)
     if not sum(counts.values()):
         _check_open(walk, walk.root)
-        raise SetupError(
-            f"there are no images in folders under {where}; "
-            "put the images of each class into a folder with its name"
-        )
+        raise SetupError(walk.remedies.no_images.format(where=where))
     for folder in (*(branch.folder for branch in walk.branches), *closed_splits(walk)):
         _check_open(walk, folder)
     if not to_learn:
@@ -128,7 +127,7 @@ def check_files(walk: ClassFolderWalk, counts: Counts, to_learn: bool) -> None:
             raise SetupError(f"the class {label!r:.80} {why}")
     if len(walk.labels) < 2:
         raise SetupError(
-            f"{where} has one class, {walk.labels[0]}; a model needs two: give each its own folder"
+            f"{where} has one class, {walk.labels[0]}; a model needs two: {walk.remedies.one_class}"
         )
     for number in range(len(walk.labels)):
         check_class(walk, number, counts[number, TRAINING] + counts[number, UNDECIDED])
@@ -147,10 +146,7 @@ def check_class(walk: ClassFolderWalk, label: int, count: int) -> None:
     if any(branch.label == label for branch in walk.branches):
         remedy = "add some, or remove its folder"
     else:  # corrections have made this class
-        remedy = (
-            "give more images this label in hangtag review, undo it there, or leave earlier "
-            "corrections out with --without-corrections"
-        )
+        remedy = walk.remedies.small_class
     raise SetupError(
         f"class {walk.labels[label]} has {count} images to learn from; a class needs "
         f"{SMALLEST_CLASS} different ones: {remedy}"

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
-from worker.datasets.folder_layout import LOST, ClassFolderWalk, Item
+from worker.datasets.folder_layout import LOST, ClassFolderWalk, Item, Remedies
 from worker.datasets.split import TRAINING, UNDECIDED
 
 #: In place of the path of a file that was never found.
@@ -72,6 +72,10 @@ class CorrectedWalk(ClassFolderWalk):
                 yield item._replace(label=self._corrected[sha256])
             else:
                 yield item
+        yield from self._elsewhere_than(hashes)
+
+    def _elsewhere_than(self, hashes: Collection[str]) -> Iterator[Item]:
+        """The corrected files with other contents, by their paths; notes those that are lost."""
         for sha256, file in self._files_by_sha256.items():
             if sha256 in hashes:
                 continue
@@ -110,6 +114,39 @@ class CorrectedWalk(ClassFolderWalk):
             return ""  # reading it for its pixels will name it
 
 
+class LabelledWalk(CorrectedWalk):
+    """The files under `root` that corrections name, wherever they lie, and no others: the names of
+    folders are no classes.
+
+    Raises:
+        SetupError: there is no such folder.
+    """
+
+    remedies = Remedies(
+        "none of the labelled images is under {where}; name the folder that was labelled",
+        "give some images another label with hangtag label",
+        "give more images this label with hangtag label, or rename it there to merge it",
+    )
+
+    def items(self) -> Iterator[Item]:
+        """The labelled files in the order of their paths, then those from elsewhere."""
+        hashes: set[str] = set()
+        self.lost = []
+        self.skipped.clear()
+        for path in self._files(self.root):
+            sha256 = self._sha256(path)
+            if sha256 in self._corrected:
+                hashes.add(sha256)
+                yield Item(path, self._corrected[sha256], UNDECIDED)
+        yield from self._elsewhere_than(hashes)
+
+    def _splits(self) -> list[tuple[bytes, int]]:
+        return []
+
+    def _classes(self, folder: bytes) -> list[bytes]:
+        return []
+
+
 def found_here(root: Path, corrections: Sequence[LabelledFile]) -> list[LabelledFile]:
     """The corrections of files that lie in the class folders under `root`. Raises SetupError."""
     walk = CorrectedWalk(root, [structs.replace(file, path=b"") for file in corrections])
@@ -128,8 +165,11 @@ class LabelledData(NamedTuple):
 
     where: str  #: FASHION_MNIST, or an absolute folder on this machine
     corrections: Sequence[LabelledFile] = ()
+    only: bool = False  #: whether other files than those have no label
 
     def walk(self) -> ClassFolderWalk:
         """The walk of a folder, as corrected. Raises as `CorrectedWalk`."""
         root = Path(self.where)
+        if self.only:
+            return LabelledWalk(root, self.corrections)
         return CorrectedWalk(root, self.corrections) if self.corrections else ClassFolderWalk(root)

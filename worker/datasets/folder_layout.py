@@ -51,12 +51,28 @@ class Item(NamedTuple):
     part: int
 
 
+class Remedies(NamedTuple):
+    """What to do about data that cannot be learned from, as ends of sentences."""
+
+    no_images: str
+    one_class: str
+    small_class: str  #: of which corrections gave all images
+
+
 class ClassFolderWalk:
     """The class folders under `root`. `skipped` counts the entries that the last pass skipped.
 
     Raises:
         SetupError: there is no such folder, or its classes are ambiguous.
     """
+
+    remedies = Remedies(
+        "there are no images in folders under {where}; "
+        "put the images of each class into a folder with its name",
+        "give each its own folder",
+        "give more images this label in hangtag review, undo it there, or leave earlier "
+        "corrections out with --without-corrections",
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = os.fsencode(root)

@@ -6,9 +6,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from shared import recipes
 from shared.messages.model_card import Card
-from shared.messages.replies import Trained
+from shared.messages.replies import DataReport, Trained
 from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
 from shared.registry import staging
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
+#: Of a version that learned from a labels file.
+CHOSEN = (
+    "most of these images were labelled since they look alike or are in doubt, so the held-out "
+    "figures are not those of all images; hangtag label has a figure from images drawn by chance"
+)
 
 
 def train(context: Context, work: Train) -> Reply:
@@ -64,7 +71,7 @@ def train(context: Context, work: Train) -> Reply:
             metrics=card.metrics,
             decision=decided,
             seconds=seconds,
-            data=corrections.noted(learner.report),
+            data=_noted(work, corrections.noted(learner.report)),
             heldout_error=card.heldout_error,
             trials=trials.submit_trials(context, work, learner.images),
             trials_promote=trials.trials_promote(work),
@@ -84,6 +91,13 @@ def _teachers(context: Context, work: Train, versions: tuple[str, ...]) -> Teach
     from worker.training.teachers import Teachers
 
     return Teachers(work.teach_by, teacher_versions.read(context, versions))
+
+
+def _noted(work: Train, report: DataReport) -> DataReport:
+    """With a note on figures that are not those of all images."""
+    if not work.labelled_only:
+        return report
+    return msgspec.structs.replace(report, notes=(*report.notes, CHOSEN))
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:

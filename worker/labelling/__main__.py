@@ -8,6 +8,7 @@ page never waits long for it: a page may know all decisions but the last.
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -42,8 +43,11 @@ class Learner:
         session = self._session
         match order:
             case Decide():
-                columns = (order.stacks, order.labels, order.by_chance)
-                session.decide(*map(np.array, columns))
+                session.decide(
+                    np.array(order.stacks, np.int64),
+                    np.array(order.labels, np.int64),
+                    np.array(order.by_chance, bool),
+                )
                 self._done.clear()
                 self._changed.set()
             case NextPage():
@@ -68,6 +72,7 @@ class Learner:
 def main() -> None:
     """Serve until the input ends."""
     garbage.skip_last_search()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which still asks
     orders, replies = sys.stdin.buffer, sys.stdout.buffer
     with memory_limit(MEMORY_BYTES):
         serve(lambda: receive(orders), lambda message: send(replies, message))

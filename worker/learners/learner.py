@@ -75,7 +75,7 @@ class Task(NamedTuple):
     @property
     def data(self) -> LabelledData:
         """What is learned from."""
-        return LabelledData(self.work.data, self.corrections)
+        return LabelledData(self.work.data, self.corrections, self.work.labelled_only)
 
     @property
     def folder(self) -> Path:
@@ -133,9 +133,10 @@ class Learner(ABC, Generic[Data, Fitted]):
         served = self.export(data, fitted)
         stage(EVALUATING)
         made = self.measure(data, fitted, served)
-        card = msgspec.structs.replace(
-            made.card, request=self.task.request, source=self.task.work.data
-        )
+        work = self.task.work
+        # The folders of images that were labelled one by one are no classes to measure by.
+        source = "" if work.labelled_only else work.data
+        card = msgspec.structs.replace(made.card, request=self.task.request, source=source)
         return made._replace(card=card)
 
 

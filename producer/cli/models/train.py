@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     epilog=examples(
         ("hangtag train --data fashion-mnist", "retrain the model that ships"),
         ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
+        ("hangtag train photos/ --labels", "learn from photos.labels.jsonl"),
         ("hangtag train photos/ --name garments --detach", ""),
         ("hangtag train --follow ID", "follow it again"),
     )
@@ -33,6 +35,15 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 @click.argument("folder", metavar="[DIR]", required=False)
 @training_options
 @corrections_option
+@click.option(
+    "--labels",
+    is_flag=False,
+    flag_value="",
+    type=click.Path(path_type=Path),
+    metavar="[FILE]",
+    help="Learn from the images that have labels by hangtag label, and from no others. Default: "
+    "the folder's labels file in the current folder.",
+)
 @click.option("--wait", is_flag=True, help="Wait also for the trainings that follow a head.")
 @click.option(
     "--request-id",
@@ -134,6 +145,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
             settings,
             given["corrections"],
             given["request_id"],
+            labels=given["labels"],
             events=events,
             stop=stop,
         )

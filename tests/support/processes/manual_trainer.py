@@ -41,12 +41,12 @@ class Hand:
     """The only trainer of a server."""
 
     def __init__(self, server: RedisServer) -> None:
-        self._server = server
+        self.server = server
         self.requests = RequestLedger(server.client, LEASE_S)
 
     def live(self) -> None:
         """Write a heartbeat that outlives any test."""
-        client = self._server.client
+        client = self.server.client
         at_ms = heartbeats.server_ms(client)
         beat = Heartbeat(OWNER, "hand", 1, keys.TRAIN_QUEUE, ["1:1"], [], 0, 0.0, 0, at_ms, 0, {})
         heartbeats.beat(client, beat, ttl_s=600)

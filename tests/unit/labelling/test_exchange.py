@@ -38,10 +38,11 @@ def answers(*orders: Order) -> Sequence[Page | Counts]:
 
 def test_each_order_has_one_reply() -> None:
     some = list(range(20))
-    start, first, decided, counts, page, alike = answers(
+    start, first, decided, _, counts, page, alike = answers(
         Start(encode_features(features())),
         NextPage(),
         Decide(some, [i % 2 for i in some], [i > 9 for i in some]),
+        Decide([], [], []),
         Count(settled=True),
         NextPage(some, settled=True),
         Similar(0),

@@ -82,6 +82,9 @@ WITHOUT = {
         "producer/report/heldout_mistakes.py",
         "shared/pipes/framing.py",
     },
+    "a process that computes for a page: another one is given all decisions": {
+        "producer/labelling/learner.py",
+    },
     "the forms of a table: they write to its draft, and `complete` has points": {
         "producer/formats/json.py",
         "producer/formats/parquet.py",

@@ -1,0 +1,74 @@
+"""The command that lets people give the first labels to unsorted images: label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.command_examples import examples
+from producer.cli.options import json_option
+from shared.settings import Settings
+
+#: Unreadable files that are named.
+NAMED = 5
+
+
+@click.command(
+    epilog=examples(
+        ("hangtag label photos/", "the labels are in photos.labels.jsonl"),
+        ("hangtag label photos/ -o first.jsonl", "another file"),
+        ("hangtag train photos/ --labels", "learn from them"),
+    )
+)
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The file of the labels. Default: the folder's name and .labels.jsonl, in the current "
+    "folder.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@json_option
+def label(folder: str, file: Path | None, port: int, open_browser: bool, as_json: bool) -> None:
+    """Give first labels to unsorted images on a local page.
+
+    The page shows alike images together; one name labels all of them. Each decision is saved at
+    once, and no image changes. The page can be opened on this machine only, with the link that is
+    printed. Ctrl-C ends it; the same command goes on.
+    """
+    from producer.cli.models.request_display import running_request
+    from producer.labelling.folder_request import Computed, computed
+    from producer.labelling.next_steps import next_steps, reached
+    from producer.labelling.server import Ready, serve
+    from producer.present.formatting import counted, escaped, show_json
+    from producer.present.summary_parts import next_commands
+    from shared.labels import labels_file
+
+    path = file or labels_file.default_path(folder)
+
+    def ready(found: Ready) -> None:
+        for line in [*found.unreadable[:NAMED], *found.closed]:
+            click.echo(f"cannot be read: {escaped(line)}", err=True)
+        if len(found.unreadable) > NAMED:
+            click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)
+        if as_json:
+            show_json({"label": found.link, "images": found.images, "labels": str(path)})
+        else:
+            what = f"{counted(found.images, 'image')} of {folder}"
+            click.echo(f"label {what} at:\n  {found.link}\nCtrl-C ends it")
+
+    def compute() -> Computed:
+        with running_request(as_json) as (events, stop):
+            return computed(Settings.from_env(), folder, events, stop)
+
+    ended = serve(folder, path, compute, port=port, open_browser=open_browser, on_ready=ready)
+    if as_json:
+        return
+    for line in ("", reached(ended.standing, ended.labels, path)):
+        click.echo(line)
+    for line in next_commands(next_steps(folder, path, ended.labels)):
+        click.echo(line)
+
+
+COMMANDS = (label,)

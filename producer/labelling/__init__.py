@@ -1,0 +1,1 @@
+"""A local page on which people give the first labels to unsorted images."""

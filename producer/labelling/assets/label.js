@@ -1,0 +1,342 @@
+"use strict";
+// Stacks are named by their number. A decision counts when the server has replied that it is saved.
+
+const DIGITS = "123456789";
+const $ = (id) => document.getElementById(id);
+// `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
+const state = {
+  folder: null, labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
+  busy: false, asked: "",
+};
+
+async function ask(path, body) {
+  const options = body === undefined ? {}
+    : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const separator = path.includes("?") ? "&" : "?";
+  const reply = await fetch(`${path}${separator}id=${state.folder ? state.folder.id : ""}`, options).catch((error) => {
+    throw new Error(`the server does not answer; start it again: ${error.message}`);
+  });
+  const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
+  if (!reply.ok) throw new Error(found.error);
+  return found;
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function report(text, wrong = false) {
+  $("saved").textContent = text;
+  $("saved").classList.toggle("wrong", wrong);
+}
+
+const count = (number) => number.toLocaleString("en");
+const percent = (share) => `${Math.round(100 * share)}%`;
+const stacks = () => (state.page ? state.page.stacks : []);
+
+// The heading.
+
+function showStanding(standing) {
+  const { images, named, without, sure, checked, low, high } = standing;
+  const parts = [element("b", { textContent: count(named) }), ` of ${count(images)} named by a person, `,
+    element("b", { textContent: count(sure) }), " more sure at 95%"];
+  if (without) parts.push(`, ${count(without)} left out or not known`);
+  if (low !== null) parts.push("; ", element("b", { textContent: `${percent(low)} to ${percent(high)}` }),
+    ` of all probably right (${checked} checked that were drawn by chance)`);
+  else if (named) parts.push("; how many are right is not known before more are checked by chance");
+  $("totals").replaceChildren(...parts, ".");
+}
+
+function showLabels(labels) {
+  state.labels = labels;
+  $("labels").replaceChildren(...labels.map((label, i) => {
+    const button = element("button", { type: "button", className: label === state.name ? "chosen" : "" });
+    if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
+    button.append(label);
+    button.addEventListener("click", () => give(label));
+    return button;
+  }));
+  $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+}
+
+function question() {
+  const { why } = state.page;
+  if (why === "end") return "";
+  if (why === "undone") return "Taken back. What are these?";
+  if (why === "similar") return state.name ? `Most like it, which are ${state.name}?`
+    : "Most like the first. Type a name for all, or click some away.";
+  if (why === "chance" && !state.name) return state.labels.length > 1
+    ? "Drawn by chance, to measure: Enter confirms the label below each; name the wrong ones."
+    : "What are these? Type a name.";
+  return state.name ? `These look like ${state.name}. Click the wrong ones away, or name them; Enter confirms the rest.`
+    : "These look alike. What are they? Type a name.";
+}
+
+// The pictures.
+
+function showPage(page) {
+  Object.assign(state, { page, name: page.label, focus: 0, busy: false });
+  state.away.clear();
+  state.marks.clear();
+  $("grid").replaceChildren(...page.stacks.map(tile));
+  $("empty").hidden = page.why !== "end";
+  $("empty").textContent = state.passed.size ? "Every other image is decided." : "Every image is decided.";
+  show();
+  focus(0);
+}
+
+function tile(stack, index) {
+  const image = element("img", { decoding: "async", alt: "",
+    src: `/pictures/${stack.stack}?side=192&id=${state.folder.id}` });
+  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
+  image.addEventListener("error", () => image.replaceWith(element("span", {
+    textContent: "no picture", className: "note" })));
+  const more = stack.images > 1 ? `${stack.images} alike` : "";
+  const made = element("div", { className: "tile", tabIndex: -1, title: stack.path },
+    element("div", { className: "frame" }, image),
+    element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })),
+    element("div", { className: "note" }));
+  made.setAttribute("role", "option");
+  made.addEventListener("click", () => { clickAway(index); focus(index); });
+  stack.tile = made;
+  return made;
+}
+
+// What Enter would save about a stack: null is nothing.
+function answer(stack) {
+  if (state.marks.has(stack.stack)) return state.marks.get(stack.stack);
+  if (state.away.has(stack.stack)) return null;
+  if (state.page.why === "similar" && stack.decided) return null;
+  const label = state.name || (state.page.why === "chance" ? stack.guess : "");
+  return label ? { kind: "label", label } : null;
+}
+
+const WORDS = { "left-out": "left out", "cannot-tell": "cannot tell" };
+const words = (one) => (one.kind === "label" ? one.label : WORDS[one.kind]);
+
+function show() {
+  $("question").textContent = question();
+  stacks().forEach((stack, i) => {
+    const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
+    const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
+    text.textContent = would ? words(would) : stack.decided ? words(stack.decided) : "";
+    note.textContent = given ? `→ ${words(given)}` : away ? "not this" : stack.decided && !would ? "✓ decided" : "";
+    stack.tile.classList.toggle("named", Boolean(given));
+    stack.tile.classList.toggle("away", away);
+    stack.tile.classList.toggle("current", i === state.focus);
+    stack.tile.tabIndex = i === state.focus ? 0 : -1;
+    stack.tile.setAttribute("aria-selected", String(away));
+    const sure = stack.confidence ? `, looks like ${stack.guess} (${percent(stack.confidence)})` : "";
+    stack.tile.setAttribute("aria-label", `${stack.path}${sure}, ${note.textContent || text.textContent || "no label"}`);
+  });
+  for (const button of $("labels").children) {
+    button.classList.toggle("chosen", state.name !== "" && button.lastChild.textContent === state.name);
+  }
+  for (const id of ["confirm", "skip", "left-out", "cannot-tell", "similar"]) $(id).disabled = !stacks().length;
+}
+
+function focus(index) {
+  const all = stacks();
+  state.focus = Math.max(0, Math.min(index, all.length - 1));
+  show();
+  if (all[state.focus]) all[state.focus].tile.focus();
+}
+
+function clickAway(index) {
+  const stack = stacks()[index];
+  if (!stack) return;
+  if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack)) state.away.add(stack.stack);
+  show();
+}
+
+// Decisions.
+
+// A label for the pictures that were clicked away; without any, for the whole page.
+function give(label) {
+  if (!mark({ kind: "label", label })) state.name = label;
+  focus(state.focus);
+}
+
+function mark(decision, all = false) {
+  const chosen = stacks().filter((stack) => state.away.has(stack.stack));
+  const some = chosen.length || !all ? chosen : stacks();
+  for (const { stack } of some) {
+    state.marks.set(stack, decision);
+    state.away.delete(stack);
+  }
+  show();
+  return some.length > 0;
+}
+
+async function act(text, work) {
+  if (state.busy) return;
+  state.busy = true;
+  report("saving …");
+  try {
+    const reply = await work();
+    if (reply === null) report("nothing to undo");
+    else {
+      showLabels(reply.labels);
+      showStanding(reply.standing);
+      showPage(reply.page);
+      const lost = reply.refused.map(({ path, why }) => `${path} ${why}`);
+      if (lost.length) report(`not saved: ${lost.slice(0, 3).join("; ")}${lost.length > 3 ? ` and ${lost.length - 3} more` : ""}`, true);
+      else report(text);
+    }
+  } catch (error) {
+    report(`not saved: ${error.message}`, true);
+  } finally {
+    state.busy = false;
+    show();
+  }
+}
+
+function confirm() {
+  if (!stacks().length) return;
+  const given = stacks().map((stack) => [stack.stack, answer(stack)]);
+  const decisions = given.filter(([, one]) => one).map(([stack, one]) => ({ stack, ...one }));
+  const open = stacks().filter((stack) => !answer(stack) && !stack.decided);
+  if (!decisions.length && !(state.away.size && state.away.size === open.length)) {
+    report(state.page.why === "similar" ? "nothing is named; > goes back" : "type a name first", true);
+    return;
+  }
+  pass(open);
+  const saved = decisions.length === 1 ? "saved" : `saved ${decisions.length}`;
+  act(decisions.length ? saved : "", () => ask("/decisions", { decisions, without: [...state.passed].slice(-200) }));
+}
+
+// Pictures that were clicked away and not named come later again, not on the next pages.
+function pass(some) {
+  for (const { stack } of some) { state.passed.delete(stack); state.passed.add(stack); }
+}
+
+function skip() {
+  if (state.page.why !== "similar") pass(stacks());
+  act("", () => ask("/decisions", { decisions: [], without: [...state.passed].slice(-200) }));
+}
+
+async function similar() {
+  const stack = stacks()[state.focus];
+  if (!stack) return;
+  try {
+    showPage(await ask(`/similar/${stack.stack}`));
+    report("");
+  } catch (error) {
+    report(error.message, true);
+  }
+}
+
+function toggleRename() {
+  const hidden = !$("renaming").hidden;
+  $("renaming").hidden = hidden;
+  $("rename").setAttribute("aria-expanded", String(!hidden));
+  $("before").replaceChildren(...state.labels.map((label) => element("option", { textContent: label })));
+  if (!hidden) $("before").focus();
+}
+
+// To the name of another label, both become one; that takes a second click.
+function rename() {
+  const before = $("before").value, after = $("after").value.trim();
+  if (!before || !after) return;
+  if (state.labels.includes(after) && state.asked !== `${before} ${after}`) {
+    state.asked = `${before} ${after}`;
+    report(`${after} is a label, too; rename again to make one of both`, true);
+    return;
+  }
+  state.asked = $("after").value = "";
+  toggleRename();
+  act("renamed", () => ask("/rename", { before, after }));
+}
+
+const undo = () => act("taken back", () => ask("/undo", {}));
+
+// Keys.
+
+function columns() {
+  const all = stacks(), next = all.findIndex((stack) => stack.tile.offsetTop !== all[0].tile.offsetTop);
+  return next < 0 ? all.length : next;
+}
+
+const KEYS = {
+  Enter: confirm,
+  Delete: () => mark({ kind: "left-out", label: "" }, true),
+  "?": () => mark({ kind: "cannot-tell", label: "" }, true),
+  "=": similar,
+  ">": skip,
+  Backspace: undo,
+  " ": () => clickAway(state.focus),
+  Escape: () => { state.away.clear(); state.marks.clear(); show(); },
+  ArrowRight: () => focus(state.focus + 1),
+  ArrowLeft: () => focus(state.focus - 1),
+  ArrowDown: () => focus(state.focus + columns()),
+  ArrowUp: () => focus(state.focus - columns()),
+};
+
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select")) return;
+  if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
+  const number = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
+  const act = number >= 0 ? () => { if (number < state.labels.length) give(state.labels[number]); } : KEYS[event.key];
+  if (act) { event.preventDefault(); act(); return; }
+  if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("name").focus();
+}
+
+// Enter takes a label that is typed whole, the only one that begins like it, or a new one; where
+// several begin like it, a second Enter adds what is typed, and where one does, Shift-Enter.
+function typed(event) {
+  const box = $("name"), text = box.value.trim();
+  if (event.key === "Escape") { box.value = ""; focus(state.focus); }
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  if (!text) { focus(state.focus); return; }
+  const low = text.toLowerCase();
+  const begins = state.labels.filter((label) => label.toLowerCase().startsWith(low));
+  const exact = state.labels.find((label) => label.toLowerCase() === low);
+  if (!exact && begins.length > 1 && state.asked !== text) {
+    state.asked = text;
+    report(`which one: ${begins.join(", ")}? Enter again adds ${text}`, true);
+    return;
+  }
+  state.asked = "";
+  box.value = "";
+  report("");
+  give(exact || (begins.length === 1 && !event.shiftKey ? begins[0] : text));
+}
+
+async function refresh() {
+  if (document.hidden || !state.folder) return;
+  try {
+    const found = await ask("/folder");
+    if (found.id !== state.folder.id) throw new Error("another server is open at this address; reload the page");
+    showLabels(found.labels);
+    showStanding(found.standing);
+    show();
+  } catch (error) {
+    report(error.message, true);
+  }
+}
+
+async function start() {
+  state.folder = await ask("/folder");
+  const { name, images, stacks: number, unreadable, file, labels, standing } = state.folder;
+  const alike = number < images ? ` in ${count(number)} stacks` : "";
+  const bad = unreadable ? `, ${count(unreadable)} unreadable` : "";
+  $("title").textContent = `${name} — ${count(images)} images${alike}${bad}, labels in ${file}`;
+  document.title = `Label ${name}`;
+  showLabels(labels);
+  showStanding(standing);
+  const buttons = { confirm, skip, similar, undo, rename: toggleRename, "rename-now": rename };
+  for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
+  $("left-out").addEventListener("click", KEYS.Delete);
+  $("cannot-tell").addEventListener("click", KEYS["?"]);
+  $("name").addEventListener("keydown", typed);
+  document.addEventListener("keydown", pressed);
+  document.addEventListener("visibilitychange", refresh);
+  window.addEventListener("focus", refresh);
+  showPage(await ask("/next"));
+}
+
+start().catch((error) => report(error.message, true));

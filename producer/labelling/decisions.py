@@ -1,0 +1,196 @@
+"""The decisions about the images of a folder: saved in the labels file before anything reports them
+as saved. A decision about a stack has a line for each of its images."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from producer.labelling.folder_images import FolderImages
+from shared.errors import UsageError
+from shared.labels.class_folders import folded, folder_of, problem
+from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
+from shared.labels.labels_file import LabelsFile
+from shared.labels.labels_so_far import Decided
+
+#: A page of a thousand labels cannot be used; a hostile client could add them without end.
+MAX_LABELS = 1_000
+
+
+class RefusedImage(msgspec.Struct, frozen=True):
+    """An image whose decision was not saved, and why."""
+
+    stack: int
+    path: str
+    why: str
+
+
+class _Step(NamedTuple):
+    """What a decision has changed, to take it back."""
+
+    images: dict[int, Decided | None]  #: as they were
+    rename: RenamedLabel | None = None
+
+
+class Decisions:
+    """The decisions on the images of a folder; safe for several threads."""
+
+    def __init__(self, images: FolderImages, file: LabelsFile, by: str) -> None:
+        self._images, self._file, self._by = images, file, by
+        self._lock = threading.Lock()
+        self._steps: list[_Step] = []
+        self._drawn: set[int] = set()  #: stacks that were shown by chance
+        self._lost: set[int] = set()  #: images that cannot be used any more
+        drawn = (s for s in range(len(images.stacks)) if self._line_by_chance(s))
+        self._drawn.update(drawn)
+        self._labels = list(file.so_far.labels())
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that images have, in the order in which they were first given."""
+        return list(self._labels)
+
+    def of(self, stack: int) -> Decided | None:
+        """What holds for a stack: for its first image, once all that can be used are decided."""
+        images = [i for i in self._images.stacks[stack] if i not in self._lost]
+        if not images:
+            return Decided("cannot-tell")
+        decided = [self._of_image(image) for image in images]
+        return None if None in decided else decided[0]
+
+    def was_drawn(self, stack: int) -> bool:
+        """Whether a stack was shown since chance drew it."""
+        return stack in self._drawn
+
+    def draw(self, stacks: Collection[int]) -> None:
+        """Note that chance drew these stacks for a page."""
+        self._drawn.update(stacks)
+
+    def decide(self, given: Mapping[int, Decided | None]) -> list[RefusedImage]:
+        """Save what was decided about stacks; None: nothing is any more. Returns what is refused:
+        files that have changed or are gone.
+
+        Raises:
+            UsageError: a label cannot be used.
+            SetupError: nothing can be saved.
+        """
+        with self._lock:
+            self._check({decided.label for decided in given.values() if decided} - {""})
+            before: dict[int, Decided | None] = {}
+            lines, refused = list[LabelLine](), list[RefusedImage]()
+            for stack, decided in given.items():
+                for image in self._images.stacks[stack]:
+                    line = self._line(image, stack, decided)
+                    if isinstance(line, str):
+                        refused.append(RefusedImage(stack, self._images.name(image), line))
+                    elif line is not None:
+                        before[image] = self._of_image(image)
+                        lines.append(line)
+            self._save(_Step(before), lines)
+            return refused
+
+    def relabel(self, before: str, after: str) -> None:
+        """Give all images of a label another one; one that exists already gets them.
+
+        Raises:
+            UsageError: there is no such label, or the new one cannot be used.
+            SetupError: nothing can be saved.
+        """
+        with self._lock:
+            if before not in self.labels:
+                raise UsageError(f"no image has the label {before!r:.80}")
+            if before == after:
+                raise UsageError(f"the label is {before!r:.80} already")
+            self._check({after}, but=before)
+            line = RenamedLabel(before, after, self._by, _now())
+            self._save(_Step({}, line), [line])
+
+    def undo(self) -> list[int] | None:
+        """Take the last decision since the start back. Returns its stacks; None if there is none.
+
+        Raises:
+            SetupError: nothing can be saved.
+        """
+        with self._lock:
+            if not self._steps:
+                return None
+            step = self._steps[-1]
+            lines: list[LabelLine] = []
+            if step.rename is not None:
+                lines.append(msgspec.structs.replace(step.rename, undo=True, at=_now()))
+            lines += self._restored(step.images)
+            if lines:
+                self._append(lines)
+            self._steps.pop()
+            return sorted({self._images.stack_of[image] for image in step.images})
+
+    def _restored(self, images: Mapping[int, Decided | None]) -> Iterator[LabelLine]:
+        for image, decided in images.items():
+            line = self._file.so_far.line(self._images.sha256(image))
+            assert line is not None
+            kind, label = decided or (line.kind, line.label)
+            yield msgspec.structs.replace(
+                line, kind=kind, label=label, by=self._by, at=_now(), undo=decided is None
+            )
+
+    def _save(self, step: _Step, lines: Sequence[LabelLine]) -> None:
+        if lines:
+            self._append(lines)
+            self._steps.append(step)
+
+    def _append(self, lines: Sequence[LabelLine]) -> None:
+        self._file.append(lines)
+        self._labels = list(self._file.so_far.labels())
+
+    def _line(self, image: int, stack: int, decided: Decided | None) -> GivenLabel | str | None:
+        """The line about an image; why it cannot be used; None if there is nothing to say."""
+        if decided is None:
+            line = self._file.so_far.line(self._images.sha256(image))
+            if line is None or line.undo:
+                return None
+            return msgspec.structs.replace(line, by=self._by, at=_now(), undo=True)
+        file = self._images.file(image)
+        if isinstance(file, str):
+            self._lost.add(image)
+            return file
+        return GivenLabel(
+            sha256=self._images.sha256(image),
+            path=self._images.name(image),
+            label=decided.label,
+            by=self._by,
+            size=file.stamp[0],
+            crc32=file.crc32,
+            at=_now(),
+            kind=decided.kind,
+            by_chance=stack in self._drawn,
+        )
+
+    def _of_image(self, image: int) -> Decided | None:
+        return self._file.so_far.of(self._images.sha256(image))
+
+    def _line_by_chance(self, stack: int) -> bool:
+        line = self._file.so_far.line(self._images.sha256(self._images.stacks[stack][0]))
+        return line is not None and line.by_chance
+
+    def _check(self, labels: Collection[str], but: str = "") -> None:
+        """Raises UsageError for a label that cannot be used; `but` is one that ends."""
+        known = {folded(folder_of(label)): label for label in self.labels if label != but}
+        for label in labels:
+            if label in known.values():
+                continue
+            if why := problem(label):
+                raise UsageError(f"the label {label!r:.80} {why}")
+            near = known.get(folded(folder_of(label)))
+            if near is not None:
+                raise UsageError(f"the label {label!r:.80} has the folder of {near!r}; use that")
+            if len(known) >= MAX_LABELS:
+                raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
+            known[folded(folder_of(label))] = label
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,187 @@
+"""What the page of one folder shows: the next stacks, their pictures, and what is known so far."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import msgspec
+
+from producer.labelling.decisions import Decisions, RefusedImage
+from producer.labelling.estimate import Standing, standing
+from producer.labelling.folder_images import FolderImages
+from producer.labelling.learner import Learner, StackLabel
+from producer.local_page.replies import Asset
+from producer.pages.thumbnails import Thumbnails
+from shared.labels.labels_so_far import Decided
+from shared.pipes.labelling import NO_LABEL, Page
+from shared.pipes.thumbnail import Thumbnail
+
+#: The numbers of decisions without a label, for the process that learns.
+_WITHOUT = {"left-out": NO_LABEL - 1, "cannot-tell": NO_LABEL - 2}
+_UNDECIDED = StackLabel(NO_LABEL, False)
+
+
+class ShownStack(msgspec.Struct, frozen=True):
+    """An image of a page, with its near-duplicates."""
+
+    stack: int
+    path: str  #: of the first image
+    images: int
+    guess: str  #: empty as long as there are not two labels
+    confidence: float
+    decided: Decided | None
+
+
+class ShownPage(msgspec.Struct, frozen=True):
+    """What is shown together, and why."""
+
+    why: Literal["group", "label", "chance", "similar", "end", "undone"]
+    label: str  #: that all of them seem to have; empty if none
+    stacks: list[ShownStack]
+
+
+class FolderFacts(msgspec.Struct, frozen=True):
+    """What does not depend on a page."""
+
+    id: str  #: unique for each start of a server
+    name: str
+    file: str  #: the labels file
+    images: int
+    stacks: int
+    unreadable: int
+    labels: list[str]
+    standing: Standing
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """The reply to a decision: when it arrives, everything but `refused` is saved."""
+
+    refused: list[RefusedImage]
+    labels: list[str]
+    standing: Standing
+    page: ShownPage
+
+
+class Desk:
+    """One folder. `decisions` are known to the learner from the start."""
+
+    def __init__(
+        self,
+        name: str,
+        file: str,
+        unreadable: int,
+        images: FolderImages,
+        decisions: Decisions,
+        learner: Learner,
+        thumbnails: Thumbnails,
+        page: str,
+        assets: dict[str, Asset],
+    ) -> None:
+        self.images, self.page, self.assets = images, page, assets
+        self.id = secrets.token_hex(8)
+        self._name, self._file, self._unreadable = name, file, unreadable
+        self._decisions, self._learner, self._thumbnails = decisions, learner, thumbnails
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []  #: by number
+        self._learn(range(len(images.stacks)))
+
+    def folder(self) -> FolderFacts:
+        """The heading of the page."""
+        return FolderFacts(
+            self.id, self._name, self._file, len(self.images), len(self.images.stacks),
+            self._unreadable, self._decisions.labels, self.standing(),
+        )  # fmt: skip
+
+    def standing(self, *, settled: bool = False) -> Standing:
+        """What is known so far; `settled`: by a head that knows every decision."""
+        return standing(self._learner.counts(settled))
+
+    def next(self, without: Collection[int] = (), *, settled: bool = False) -> ShownPage:
+        """The next page, without stacks that another page shows."""
+        page = self._learner.next(sorted(without), settled)
+        if page.why == "chance":
+            self._decisions.draw(page.stacks)
+        return self._shown(page)
+
+    def similar(self, stack: int) -> ShownPage:
+        """The stacks that are most like one."""
+        return self._shown(self._learner.similar(stack))
+
+    def decide(
+        self,
+        given: Mapping[int, Decided | None],
+        without: Collection[int],
+        *,
+        settled: bool = False,
+    ) -> Saved:
+        """Save decisions about stacks; the next page leaves `without` out."""
+        refused = self._decisions.decide(given)
+        self._learn(given)
+        return self._saved(refused, self.next(without, settled=settled))
+
+    def undo(self) -> Saved | None:
+        """Take the last decision back, and show it again; None if there is none."""
+        stacks = self._decisions.undo()
+        if stacks is None:
+            return None
+        self._learn(stacks or range(len(self.images.stacks)))
+        blank = [NO_LABEL] * len(stacks)
+        again = Page("end", NO_LABEL, stacks, blank, [0.0] * len(stacks))
+        shown = msgspec.structs.replace(self._shown(again), why="undone")
+        return self._saved([], shown if stacks else self.next())
+
+    def relabel(self, before: str, after: str) -> Saved:
+        """Rename a label, or merge it with another one."""
+        self._decisions.relabel(before, after)
+        self._learn(range(len(self.images.stacks)))
+        return self._saved([], self.next())
+
+    def picture(self, stack: int, side: int) -> Thumbnail:
+        """The first image of a stack, decoded and encoded again."""
+        content = self.images.content(self.images.stacks[stack][0])
+        if isinstance(content, str):
+            return Thumbnail(why=f"The file {content}.")
+        return self._thumbnails.make(content, side)
+
+    def _saved(self, refused: list[RefusedImage], page: ShownPage) -> Saved:
+        return Saved(refused, self._decisions.labels, self.standing(), page)
+
+    def _learn(self, stacks: Collection[int]) -> None:
+        """Let the process know what holds for these stacks."""
+        if stacks:
+            self._learner.decide({stack: self._stack_label(stack) for stack in stacks})
+
+    def _stack_label(self, stack: int) -> StackLabel:
+        decided = self._decisions.of(stack)
+        if decided is None:
+            return _UNDECIDED
+        number = _WITHOUT.get(decided.kind)
+        if number is None:
+            number = self._number(decided.label)
+        return StackLabel(number, self._decisions.was_drawn(stack))
+
+    def _number(self, label: str) -> int:
+        if label not in self._numbers:
+            self._numbers[label] = len(self._names)
+            self._names.append(label)
+        return self._numbers[label]
+
+    def _label(self, number: int) -> str:
+        return self._names[number] if number >= 0 else ""
+
+    def _shown(self, page: Page) -> ShownPage:
+        columns = zip(page.stacks, page.guesses, page.confidences, strict=True)
+        stacks = [
+            ShownStack(
+                stack,
+                self.images.name(self.images.stacks[stack][0]),
+                len(self.images.stacks[stack]),
+                self._label(guess),
+                confidence,
+                self._decisions.of(stack),
+            )
+            for stack, guess, confidence in columns
+        ]
+        return ShownPage(page.why, self._label(page.label), stacks)

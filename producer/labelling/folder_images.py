@@ -1,0 +1,80 @@
+"""The images of a folder in stacks of near-duplicates, and their bytes, if they are still those
+that the features were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import zlib
+from array import array
+from typing import NamedTuple
+
+from shared import regular_file
+from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.files import Stamp, printable, stamp
+from shared.messages.folder_features import SHA256_BYTES, FolderFeatures
+
+
+class File(NamedTuple):
+    """What was read of an image, which had the expected bytes."""
+
+    stamp: Stamp
+    crc32: str  #: in hexadecimal
+
+
+class FolderImages:
+    """Images by number, in path order; stacks by number. Safe for several threads."""
+
+    def __init__(self, features: FolderFeatures, typed: str) -> None:
+        self._features, self._typed = features, os.fsencode(typed)
+        self.stacks: list[list[int]] = []  #: the images of each
+        self.stack_of = array("I", features.stacks)
+        for image, stack in enumerate(self.stack_of):
+            self.stacks.extend([] for _ in range(stack + 1 - len(self.stacks)))
+            self.stacks[stack].append(image)
+        self._read: dict[int, File] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def sha256(self, image: int) -> str:
+        """The digest of its bytes when the features were computed."""
+        start = SHA256_BYTES * image
+        return self._features.digests[start : start + SHA256_BYTES].hex()
+
+    def name(self, image: int) -> str:
+        """The path as the folder was typed."""
+        below = os.path.relpath(self._features.paths[image], self._features.root)
+        return printable(os.path.join(self._typed, below))
+
+    def content(self, image: int) -> bytes | str:
+        """The bytes of an image, or why there are none, as the end of a sentence."""
+        path = self._features.paths[image]
+        try:
+            before = stamp(os.stat(path))
+            data = regular_file.read(path, MAX_FILE_BYTES)
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
+        if hashlib.sha256(data).hexdigest() != self.sha256(image):
+            return "has changed; start the command again"
+        with self._lock:
+            self._read[image] = File(before, f"{zlib.crc32(data):08x}")
+        return data
+
+    def file(self, image: int) -> File | str:
+        """What is known of an image that has not changed, or why it cannot be used. It is read
+        only if its size or time is not as when it was shown."""
+        with self._lock:
+            known = self._read.get(image)
+        try:
+            if known is not None and stamp(os.stat(self._features.paths[image])) == known.stamp:
+                return known
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
+        content = self.content(image)
+        if isinstance(content, str):
+            return content
+        with self._lock:
+            return self._read[image]

@@ -1,0 +1,54 @@
+"""Asks the trainer for the features of a folder; the same command follows an open request."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from producer.present.events import Events
+from producer.requests.client import make_request, user_name
+from producer.requests.open_requests import ELSEWHERE, open_requests
+from producer.requests.submit import answer_file, data_place, submit
+from shared.errors import BrokerAway, UsageError
+from shared.messages import folder_features
+from shared.messages.folder_features import decode_features
+from shared.messages.replies import DescribedFolder
+from shared.messages.requests import ComputeFeatures
+from shared.messages.training import FASHION_MNIST
+from shared.settings import Settings
+from shared.stop import Stop
+
+
+class Computed(NamedTuple):
+    """The answer, and the features as they came: a process of the worker's package reads them."""
+
+    answer: DescribedFolder
+    features: bytes
+
+
+def computed(
+    settings: Settings, folder: str, events: Events | None = None, stop: Stop | None = None
+) -> Computed:
+    """The features of the images of a folder.
+
+    Raises:
+        UsageError: it is not a folder.
+        SetupError, Stopped: it has no images; or as `submit`.
+    """
+    if folder == FASHION_MNIST:
+        raise UsageError("name a folder of images; those of Fashion-MNIST have labels")
+    work = ComputeFeatures(data_place(folder, settings))
+    request = make_request(work, _open_request(settings, work))
+    answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
+    data = answer_file(settings, request.id, folder_features.FILE, stop)
+    decode_features(data)  # raises now if another version wrote it
+    return Computed(answer, data)
+
+
+def _open_request(settings: Settings, work: ComputeFeatures) -> str:
+    """The id of the same request by this user, which was interrupted; empty if none is open."""
+    with suppress(BrokerAway):  # the submission reports it
+        for request in open_requests(settings):
+            if request.work == work and request.who == user_name() and request.state != ELSEWHERE:
+                return request.request
+    return ""

@@ -1,0 +1,42 @@
+"""What was reached when the labelling ended, and the commands that use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from producer.labelling.estimate import Standing
+from producer.models.train import name_of
+from producer.present.formatting import counted, percent, typed
+from shared.errors import UsageError
+from shared.labels import labels_file
+
+
+def reached(standing: Standing, labels: int, file: Path) -> str:
+    """One line: what a person has named, and what is probably right."""
+    named = f"{standing.named:,} of {counted(standing.images, 'image')} named by a person"
+    line = f"{named}, {counted(labels, 'label')}, in {file}"
+    if standing.without:
+        line += f"; {standing.without:,} left out or not known"
+    if standing.low is not None and standing.high is not None:
+        share = f"{percent(standing.low, 0)} to {percent(standing.high, 0)}"
+        line += f"; {share} of all probably right ({standing.checked} checked by chance)"
+    return line
+
+
+def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:
+    """An aim and the command for it, one after another; none without two labels."""
+    if labels < 2:
+        return []
+    own = [] if file == labels_file.default_path(folder) else [f"--labels={file}"]
+    try:
+        model, named = name_of(folder), list[str]()
+    except UsageError:  # the folder's name cannot be that of a model
+        model, named = "photos", ["--name", "photos"]
+    table = f"{model}.csv"
+    classify = ["hangtag", "classify", folder, "--model", model, "-o", table]
+    sort = ["hangtag", "sort", table, "--into", f"{model}-sorted", "--copy"]
+    return [
+        ("learn from them", typed(["hangtag", "train", folder, *(own or ["--labels"]), *named])),
+        ("then classify all", typed(classify)),
+        ("then sort them", typed(sort)),
+    ]

@@ -1,0 +1,86 @@
+"""Serves the page of one folder until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from producer.labelling.decisions import Decisions
+from producer.labelling.desk import Desk
+from producer.labelling.estimate import Standing
+from producer.labelling.folder_images import FolderImages
+from producer.labelling.folder_request import Computed
+from producer.labelling.learner import Learner
+from producer.local_page import serving
+from producer.pages.thumbnails import Thumbnails
+from shared.labels.labels_file import LabelsFile
+from shared.messages.folder_features import decode_features
+
+COMMAND, PACKAGE = "hangtag label", "producer.labelling"
+
+
+class Ready(NamedTuple):
+    """What is served, and where."""
+
+    link: str
+    images: int
+    stacks: int
+    unreadable: list[str]
+    closed: tuple[str, ...]
+
+
+class Ended(NamedTuple):
+    """What was reached."""
+
+    standing: Standing
+    labels: int
+
+
+def serve(
+    folder: str,
+    file: Path,
+    compute: Callable[[], Computed],
+    *,
+    port: int = 0,
+    open_browser: bool = False,
+    on_ready: Callable[[Ready], None],
+) -> Ended:
+    """Have the features of a folder computed, then serve its page. `port` 0: a free one.
+    Nothing is computed while another process has the labels file.
+
+    Raises:
+        UsageError: another process has the labels file, or the port is taken; or as `compute`.
+        SetupError: a package is missing, or the labels file is damaged; or as `compute`.
+    """
+    serving.check_installed("the page for labels")
+    from producer.labelling.web_app import make
+    from producer.local_page import page_files
+    from producer.local_page.connections import Connections
+    from producer.local_page.guard import Guard
+
+    with closing(LabelsFile(file)) as labels:  # before the long work
+        answer, data = compute()
+        features = decode_features(data)
+        images = FolderImages(features, folder)
+        decisions = Decisions(images, labels, serving.user())
+        with (
+            serving.listening(port) as listener,
+            Thumbnails() as thumbnails,
+            closing(Learner(data)) as learner,
+        ):
+            desk = Desk(
+                os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
+                images, decisions, learner, thumbnails, page_files.read(PACKAGE, "label.html"),
+                page_files.of_page(PACKAGE, "label.js", "label.css"),
+            )  # fmt: skip
+            connections = Connections()
+            guard = Guard(make(desk), listener.getsockname()[1], connections, COMMAND)
+            unreadable = [os.fsdecode(path) for path in features.unreadable]
+            on_ready(Ready(guard.link, len(images), len(images.stacks), unreadable, answer.closed))
+            if open_browser:
+                serving.open_in_browser(guard.link_for_one_use())
+            serving.run(guard, listener, connections)
+            return Ended(desk.standing(settled=True), len(decisions.labels))

@@ -1,0 +1,31 @@
+"""The labels of unsorted images, for a trainer: it finds the files by their content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from producer.present.formatting import typed
+from shared.errors import UsageError
+from shared.labels import labels_file
+from shared.labels.labelled_files import LabelledFile, encode_files
+
+
+def labelled_input(path: Path, folder: str) -> bytes:
+    """The input of a request that learns from a labels file. Images that were left out or not
+    known, and whose labels were taken back, have none: an earlier version may have learned them.
+
+    Raises:
+        UsageError: the file is missing, or has no label.
+        SetupError: it is damaged.
+    """
+    so_far = labels_file.read(path)
+    files = []
+    for sha256, decided in so_far.images().items():
+        line = so_far.line(sha256)
+        assert line is not None
+        files.append(LabelledFile(sha256, line.size, decided.label, b""))
+    if not any(file.label for file in files):
+        label = typed(["hangtag", "label", folder])
+        raise UsageError(f"there are no labels in {path}; give some with: {label}")
+    files += [LabelledFile(line.sha256, line.size, "", b"") for line in so_far.taken_back()]
+    return encode_files(files)

@@ -1,0 +1,252 @@
+"""The page for first labels in a real Chromium: names by keyboard, none lost to a reload, a second
+tab or the end of its server; readable by everyone."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.labels import labels_file
+from tests.browser.test_pages import shapes
+from tests.support.pages.planted_folder import PlantedFolder, plant
+from tests.support.pages.visit import WIDE, serious_findings, tab
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.label_server import Label
+from tests.support.processes.manual_trainer import Hand
+from tests.support.servers.redis_server import RedisServer
+
+IMAGES, MANY = 120, 800
+DECIDED = 50
+SERVER_ENDED = tuple(
+    f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
+)
+
+
+@pytest.fixture(scope="module")
+def hand(server_binary: Path) -> Iterator[Hand]:
+    with RedisServer(server_binary) as server:
+        hand = Hand(server)
+        hand.live()
+        yield hand
+
+
+@pytest.fixture(scope="module")
+def fleet(hand: Hand) -> Iterator[Fleet]:
+    with Fleet(hand.server) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PlantedFolder:
+    return plant(tmp_path / "photos", IMAGES, copies=1)
+
+
+@pytest.fixture
+def label(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
+    running = Label(fleet, hand, folder)
+    yield running
+    running.end(signal.SIGKILL)
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    label: Label,
+    width: int = WIDE,
+    dark: bool = False,
+    errors: tuple[str, ...] = (),
+) -> Iterator[Page]:
+    """The page; at the end its console has only errors that start with one of `errors`, and nothing
+    was fetched from elsewhere."""
+    origin = f"http://{label.host}:{label.port}/"
+    with tab(browser, width, dark) as (page, seen):
+        page.goto(f"{origin}?token={label.token}")
+        page.wait_for_selector(".tile")
+        yield page
+        expected = (f"request: {origin}", *errors)
+        assert [one for one in seen if not one.startswith(expected)] == []
+
+
+def colours(page: Page, folder: PlantedFolder) -> list[str]:
+    """The truth about the pictures of the page."""
+    titles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.title)")
+    return [folder.colours[title.rpartition("/")[2]] for title in titles]
+
+
+def give(page: Page, name: str) -> None:
+    """Name the pictures that were clicked away, or the page, by keyboard: by a digit if there is
+    one."""
+    known = page.locator("#labels button").all_inner_texts()
+    digits = [text.split()[0] for text in known if text.split()[-1] == name]
+    if digits:
+        page.keyboard.press(digits[0])
+    else:
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+
+
+def decide(page: Page, folder: PlantedFolder) -> int:
+    """Say the truth about a page, and wait for the next one; returns the decisions that it took."""
+    truth = colours(page, folder)
+    most = Counter(truth).most_common(1)[0][0]
+    wrong = [i for i, colour in enumerate(truth) if colour != most]
+    for place in wrong:
+        page.locator(".tile").nth(place).click()
+        give(page, truth[place])
+    give(page, most)
+    saved = page.locator("#totals").inner_text()
+    page.keyboard.press("Enter")
+    expect(page.locator("#totals")).not_to_have_text(saved)
+    return 1 + len(wrong)
+
+
+def given(label: Label) -> dict[str, str]:
+    """The labels in the file, by the names of the images."""
+    so_far = labels_file.read(label.file)
+    lines = [so_far.line(sha256) for sha256 in so_far.images()]
+    return {line.path.rpartition("/")[2]: line.label for line in lines if line is not None}
+
+
+def test_fifty_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
+    browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
+) -> None:
+    folder = plant(tmp_path / "many", MANY)
+    done, run, errors = 0, Label(fleet, hand, folder), SERVER_ENDED
+    while done < DECIDED:
+        with opened(browser, run, errors=errors) as page:
+            half = done + DECIDED // 2
+            while done < half:
+                done += decide(page, folder)
+            page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+            run.end(signal.SIGKILL)
+        found = given(run)
+        assert found.items() <= folder.colours.items()
+        run = Label(fleet, hand, folder)
+        assert run.json("GET", "/folder")["standing"]["named"] == len(found)
+    run.end(signal.SIGKILL)
+    assert len(found) > DECIDED
+
+
+def test_wrong_pictures_are_clicked_away_named_left_out_or_not_known(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        names = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.title)")
+        for place, key in ((0, "Delete"), (1, "?"), (2, "")):
+            page.locator(".tile").nth(place).click()
+            if key:
+                page.keyboard.press(key)
+        page.keyboard.press("Escape")  # takes all of it back
+        expect(page.locator(".tile[aria-selected=true], .tile.named")).to_have_count(0)
+        for place, key in ((0, "Delete"), (1, "?"), (2, "")):
+            page.locator(".tile").nth(place).click()
+            if key:
+                page.keyboard.press(key)
+        page.locator(".tile").nth(2).focus()
+        page.keyboard.press("Space")  # back again
+        page.locator(".tile").nth(3).click()
+        page.locator(".tile").nth(4).click()
+        give(page, "other")  # for both
+        page.locator(".tile").nth(5).click()
+        give(page, "third")
+        page.keyboard.press("Space")  # the name of the focused one is taken back
+        give(page, "most")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text(f"saved {len(names)}")
+        expect(page.locator("#totals")).to_contain_text("2 left out or not known")
+    short = [name.rpartition("/")[2] for name in names]
+    found = given(label)
+    assert [found[name] for name in short[:6]] == ["", "", "most", "other", "other", "most"]
+    assert {found[name] for name in short[6:]} == {"most"}
+
+
+def test_enter_without_a_name_saves_nothing(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
+    assert label.file.read_bytes() == b""
+
+
+def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        first = page.locator(".tile").first.get_attribute("title")
+        give(page, "red")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved")
+        page.keyboard.press("Backspace")
+        expect(page.locator("#question")).to_contain_text("Taken back")
+        titles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.title)")
+        assert first in titles
+        assert given(label) == {}
+        page.keyboard.press("Backspace")
+        expect(page.locator("#saved")).to_have_text("nothing to undo")
+
+
+def test_what_is_most_like_a_picture_is_shown_and_named(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        shown = page.locator(".tile").nth(1).get_attribute("title")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("=")
+        expect(page.locator("#question")).to_contain_text("Most like the first")
+        assert page.locator(".tile").first.get_attribute("title") == shown
+        truth = colours(page, folder)
+        assert truth.count(truth[0]) > len(truth) // 2
+        page.keyboard.press(">")  # back, with nothing saved
+        expect(page.locator("#question")).not_to_contain_text("Most like")
+    assert given(label) == {}
+
+
+def test_a_label_is_renamed_and_merged(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        for name in ("coat", "hat"):
+            give(page, name)
+            saved = page.locator("#totals").inner_text()
+            page.keyboard.press("Enter")
+            expect(page.locator("#totals")).not_to_have_text(saved)
+        page.locator("#rename").click()
+        page.locator("#before").select_option("coat")
+        page.locator("#after").fill("hat")
+        page.locator("#rename-now").click()
+        expect(page.locator("#saved")).to_contain_text("rename again to make one of both")
+        expect(page.locator("#labels button")).to_have_count(2)
+        page.locator("#rename-now").click()
+        expect(page.locator("#labels button")).to_have_count(1)
+    assert set(given(label).values()) == {"coat", "hat"}  # as they were written
+    assert set(labels_file.read(label.file).labels()) == {"hat"}
+
+
+def test_two_tabs_lose_nothing_and_a_reload_goes_on(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as one, opened(browser, label) as other:
+        decide(one, folder)
+        decide(one, folder)
+        give(other, "mine")
+        other.keyboard.press("Enter")
+        expect(other.locator("#saved")).to_contain_text("saved")
+        named = len(given(label))
+        one.reload()
+        one.wait_for_selector(".tile")
+        expect(one.locator("#totals")).to_contain_text(f"{named} of {IMAGES + 1} named")
+        assert "mine" in one.locator("#labels").inner_text()
+
+
+@pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))
+def test_the_page_can_be_read_by_everyone(
+    browser: Browser, folder: PlantedFolder, label: Label, width: int, dark: bool
+) -> None:
+    with opened(browser, label, width, dark) as page:
+        decide(page, folder)
+        page.locator(".tile").first.click()
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

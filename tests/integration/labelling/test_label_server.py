@@ -1,0 +1,263 @@
+"""The labelling of a folder through its real server: what is reported as saved stays, the same
+command goes on, and only the page that was opened with the link can read or decide anything."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import Exit
+from shared.labels import labels_file
+from shared.labels.labels_so_far import Decided, LabelsSoFar
+from tests.support.pages.planted_folder import PlantedFolder, plant
+from tests.support.processes import procfs
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.label_server import Label
+from tests.support.processes.manual_trainer import Hand
+from tests.support.servers.redis_server import RedisServer
+
+IMAGES, COPIES = 60, 2
+
+
+@pytest.fixture(scope="module")
+def redis(server_binary: Path) -> Iterator[RedisServer]:
+    with RedisServer(server_binary) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hand(redis: RedisServer) -> Hand:
+    hand = Hand(redis)
+    hand.live()
+    return hand
+
+
+@pytest.fixture(scope="module")
+def fleet(redis: RedisServer) -> Iterator[Fleet]:
+    with Fleet(redis) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PlantedFolder:
+    return plant(tmp_path / "photos", IMAGES, COPIES)
+
+
+@pytest.fixture
+def label(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
+    running = Label(fleet, hand, folder)
+    try:
+        yield running
+    finally:
+        running.end(signal.SIGKILL)
+
+
+def colour(folder: PlantedFolder, stack: dict[str, Any]) -> dict[str, Any]:
+    """The right decision about a stack."""
+    name = stack["path"].rpartition("/")[2]
+    return {"stack": stack["stack"], "kind": "label", "label": folder.colours[name]}
+
+
+def saved(label: Label) -> LabelsSoFar:
+    return labels_file.read(label.file)
+
+
+def test_a_folder_is_labelled_to_its_end_and_the_same_command_goes_on(
+    fleet: Fleet, hand: Hand, folder: PlantedFolder, label: Label
+) -> None:
+    page = label.next()
+    for _ in range(2):
+        page = label.decide(*(colour(folder, one) for one in page["stacks"]))["page"]
+    label.end(signal.SIGKILL)  # what was reported as saved stays
+    before = len(saved(label).images())
+    again = Label(fleet, hand, folder)
+    assert again.json("GET", "/folder")["standing"]["named"] == before
+    page = again.next()
+    while page["why"] != "end":
+        reply = again.decide(*(colour(folder, one) for one in page["stacks"]))
+        assert reply["refused"] == []
+        page = reply["page"]
+    assert reply["standing"]["named"] == IMAGES + COPIES
+    assert again.end() == Exit.OK, again.process.story
+    out = again.process.out
+    assert f"{IMAGES + COPIES} of {IMAGES + COPIES} images named by a person, 3 labels" in out
+    for command in ("train photos --labels", "classify photos --model", "sort photos.csv --into"):
+        assert f"hangtag {command}" in out
+    names = {line.path.rpartition("/")[2]: line.label for line in lines_of(again)}
+    assert names == folder.colours  # a line for each image of a stack
+
+
+def lines_of(label: Label) -> list[Any]:
+    so_far = saved(label)
+    return [so_far.line(sha256) for sha256 in so_far.images()]
+
+
+def test_a_second_process_is_refused_before_it_computes_anything(
+    fleet: Fleet, hand: Hand, label: Label
+) -> None:
+    second = fleet.producer("label", "photos", cwd=label.file.parent)
+    assert second.wait() == Exit.USAGE
+    assert "photos.labels.jsonl is in use by another hangtag label" in second.log
+    assert hand.requests.open() == []
+
+
+def test_left_out_not_known_and_taken_back_are_lines_too(
+    folder: PlantedFolder, label: Label
+) -> None:
+    one, other, third = label.next()["stacks"][:3]
+    label.decide(
+        {"stack": one["stack"], "kind": "left-out"},
+        {"stack": other["stack"], "kind": "cannot-tell"},
+        colour(folder, third),
+    )
+    assert sorted(one.kind for one in saved(label).images().values()) == [
+        "cannot-tell", "label", "left-out",
+    ]  # fmt: skip
+    label.decide({"stack": third["stack"]})
+    assert len(saved(label).images()) == 2
+    assert label.json("GET", "/folder")["standing"]["without"] == 2
+
+
+def test_undo_takes_back_decisions_and_renames_in_their_order(
+    folder: PlantedFolder, label: Label
+) -> None:
+    def give(stack: int, name: str) -> None:
+        label.decide({"stack": stack, "kind": "label", "label": name})
+
+    def post(path: str, body: dict[str, str]) -> Any:
+        return label.json("POST", label.of(path), body)
+
+    give(0, "coat")
+    give(5, "hat")
+    give(0, "jacket")
+    assert post("/rename", {"before": "jacket", "after": "hat"})["labels"] == ["hat"]
+    expected = [["jacket", "hat"], ["coat", "hat"], ["coat"], []]
+    for labels in expected:
+        reply = post("/undo", {})
+        assert reply["labels"] == labels
+        assert list(saved(label).labels()) == labels
+    assert reply["page"]["why"] == "undone"
+    assert {one["stack"] for one in reply["page"]["stacks"]} == {0}
+    assert post("/undo", {}) is None
+
+
+def test_a_stack_has_a_line_for_each_of_its_images(folder: PlantedFolder, label: Label) -> None:
+    label.decide({"stack": 0, "kind": "label", "label": "red"})
+    images = saved(label).images()
+    assert list(images.values()) == [Decided("label", "red")] * (1 + COPIES)
+    assert label.json("GET", "/folder")["standing"]["named"] == 1 + COPIES
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_an_image_that_changes_while_it_is_shown_is_not_saved(
+    folder: PlantedFolder, label: Label, how: str
+) -> None:
+    stack = label.next()["stacks"][0]
+    path = folder.root.parent / stack["path"]
+    assert label.ask("GET", label.of(f"/pictures/{stack['stack']}"))[0] == 200
+    path.unlink()
+    if how == "changed":
+        path.write_bytes(b"another image")
+    reply = label.decide(colour(folder, stack))
+    why = "has changed" if how == "changed" else "cannot be read"
+    refused = [one for one in reply["refused"] if one["path"] == stack["path"]]
+    assert [why in one["why"] for one in refused] == [True]
+    assert stack["path"] not in {line.path for line in lines_of(label)}
+    status, _, body = label.ask("GET", label.of(f"/pictures/{stack['stack']}"))
+    assert status == 422
+    assert why.encode() in body
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a/../b\\c", "backslash"),
+        ("x" * 200 + "é" * 50, "too long"),
+        ("unknown", "reserved"),
+        (".hidden", "starts with a dot"),
+        ("RED", "has the folder of 'red'"),
+        ("nul", "device on Windows"),
+    ],
+)
+def test_a_name_that_can_name_no_folder_is_refused_in_one_line(
+    label: Label, name: str, why: str
+) -> None:
+    label.decide({"stack": 0, "kind": "label", "label": "red"})
+    before = label.file.read_bytes()
+    body = {"decisions": [{"stack": 1, "kind": "label", "label": name}]}
+    status, _, reply = label.ask("POST", label.of("/decisions"), body)
+    assert status == 400
+    assert why in reply.decode()
+    assert label.file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/next", None, 409),
+        ("GET", "/next?id=other", None, 409),
+        ("POST", "/decisions?id=other", {"decisions": []}, 409),
+        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 999, "kind": "left-out"}]}, 404),
+        ("POST", "/decisions?id=ID", {"decisions": [{"stack": -1, "kind": "left-out"}]}, 404),
+        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "kind": "label"}]}, 400),
+        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "label": "a"}]}, 400),
+        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "kind": "other"}]}, 400),
+        ("POST", "/decisions?id=ID", {"decisions": [], "without": [0] * 501}, 400),
+        ("POST", "/decisions?id=ID", {"path": "/etc/passwd"}, 400),
+        ("POST", "/rename?id=ID", {"before": "none", "after": "some"}, 400),
+        ("GET", "/pictures/999?id=ID", None, 404),
+        ("GET", "/pictures/0?id=ID&side=100", None, 400),
+        ("GET", "/pictures/x?id=ID", None, 400),
+        ("GET", "/similar/x?id=ID", None, 400),
+        ("GET", "/assets/none.js", None, 404),
+    ],
+)
+def test_requests_that_no_page_sends_are_refused(
+    idle: Label, method: str, path: str, body: Any, status: int
+) -> None:
+    assert idle.ask(method, path.replace("ID", idle.id), body)[0] == status
+    assert idle.file.read_bytes() == b""
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet, hand: Hand) -> Iterator[Label]:
+    """A server that decides nothing, for many tests."""
+    running = Label(fleet, hand, plant(tmp_path_factory.mktemp("idle") / "photos", 5))
+    yield running
+    running.end(signal.SIGKILL)
+
+
+def test_others_than_the_page_are_refused(idle: Label) -> None:
+    assert idle.ask("GET", "/folder", cookie="")[0] == 403
+    assert idle.ask("GET", "/folder", Host="evil.example")[0] == 403
+    assert idle.ask("GET", "/folder", Origin="http://evil.example")[0] == 403
+    assert idle.ask("POST", idle.of("/undo"), {}, Sec_Fetch_Site="cross-site")[0] == 403
+
+
+def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) -> None:
+    page = label.next()
+    page = label.decide(*(colour(folder, one) for one in page["stacks"]))["page"]
+    children = procfs.children(label.process.pid)
+    assert children
+    for child in children:
+        procfs.kill(child)
+    procfs.wait_for_end(children)
+    reply = label.decide(*(colour(folder, one) for one in page["stacks"]))
+    assert reply["standing"]["named"] == len(saved(label).images())
+
+
+def test_a_few_images_that_are_all_alike_are_labelled_too(
+    fleet: Fleet, hand: Hand, tmp_path: Path
+) -> None:
+    few = plant(tmp_path / "photos", 1, copies=3)
+    running = Label(fleet, hand, few)
+    page = running.next()
+    assert [one["images"] for one in page["stacks"]] == [4]
+    assert running.decide(colour(few, page["stacks"][0]))["page"]["why"] == "end"
+    assert running.end() == Exit.OK
+    assert "4 of 4 images named by a person, 1 label" in running.process.out
+    assert "hangtag train" not in running.process.out  # of one class nothing is learned

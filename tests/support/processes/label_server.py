@@ -1,0 +1,94 @@
+"""A running `hangtag label` whose request a test answers, used like a browser with its link."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from shared.messages import folder_features
+from shared.messages.folder_features import encode_features
+from shared.messages.requests import Outcome
+from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.processes.fleet import PRODUCT_PROGRAM, Fleet, wait_for
+from tests.support.processes.manual_trainer import Hand
+
+ENDS_WITHIN_S = 20.0
+LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=(\S+)")
+
+
+class Label:
+    """The server of one folder."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        hand: Hand,
+        folder: PlantedFolder,
+        options: Sequence[str] = (),
+        program: Sequence[str] = PRODUCT_PROGRAM,
+        **settings: str,
+    ) -> None:
+        before = set(hand.requests.open())
+        self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
+        command = ("label", folder.root.name, *options)
+        self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
+        wait_for("the request", lambda: set(hand.requests.open()) - before)
+        (request_id,) = set(hand.requests.open()) - before
+        grant = hand.claim(request_id)
+        answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
+        files = {folder_features.FILE: encode_features(folder.features)}
+        assert hand.requests.finish(request_id, grant.fence, answer, files)
+        found = wait_for("the link", self._link)
+        self.host, self.port, self.token = found[1], int(found[2]), found[3]
+        status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
+        assert status == 303
+        self.cookie = headers["set-cookie"].partition(";")[0]
+        self.id = self.json("GET", "/folder")["id"]
+
+    def _link(self) -> re.Match[str] | None:
+        found = LINK.search(self.process.out)
+        assert found or self.process.running, self.process.story
+        return found
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, cookie: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the reply. Header names are written with `_`."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent["Cookie"] = self.cookie if cookie is None else cookie
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, sent)
+            reply = connection.getresponse()
+            return reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read()
+        finally:
+            connection.close()
+
+    def json(self, method: str, path: str, body: Any = None) -> Any:
+        status, _, found = self.ask(method, path, body)
+        assert status == 200, found
+        return json.loads(found)
+
+    def of(self, path: str) -> str:
+        """The address of this server's stacks, pictures or decisions."""
+        return f"{path}{'&' if '?' in path else '?'}id={self.id}"
+
+    def next(self) -> Any:
+        return self.json("GET", self.of("/next"))
+
+    def decide(self, *decisions: dict[str, Any], settled: bool = True) -> Any:
+        body = {"decisions": decisions, "settled": settled}
+        return self.json("POST", self.of("/decisions"), body)
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it with a signal; returns its exit code."""
+        if self.process.running:
+            self.process.signal(how)
+        return self.process.wait(ENDS_WITHIN_S)

@@ -1,0 +1,141 @@
+"""`hangtag label` and `hangtag train --labels` without a server: what is refused, what a trainer
+gets of a labels file, and what is named at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.cli.main import hangtag
+from producer.labelling.estimate import LEAST_CHECKED, standing, wilson
+from producer.labelling.next_steps import next_steps, reached
+from producer.models.labelled_input import labelled_input
+from shared.errors import Exit, UsageError
+from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
+from shared.labels.labelled_files import decode_files, input_sha256
+from shared.labels.labels_file import LabelsFile
+from shared.pipes.labelling import Counts
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of images, and a broker that nobody reaches."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANGTAG_REDIS_URL", "redis://127.0.0.1:1")
+    (tmp_path / "photos").mkdir()
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(hangtag, words)
+
+
+def line(key: int, label: str = "", **more: object) -> GivenLabel:
+    fields = {"path": "p", "by": "ada", "size": key, "crc32": "0" * 8, "at": "now"} | more
+    return GivenLabel(sha256=f"{key:064x}", label=label, **fields)  # type: ignore[arg-type]
+
+
+def write(path: Path, *lines: LabelLine) -> Path:
+    file = LabelsFile(path)
+    file.append(lines)
+    file.close()
+    return path
+
+
+def test_a_trainer_gets_the_labels_that_hold_and_what_has_none_any_more(here: Path) -> None:
+    path = write(
+        here / "photos.labels.jsonl",
+        line(1, "coat"), line(2, "hat"), line(3, kind="left-out"), line(4, kind="cannot-tell"),
+        line(5, "coat"), line(5, "coat", undo=True), RenamedLabel("hat", "cap", "ada", "now"),
+    )  # fmt: skip
+    data = labelled_input(path, "photos")
+    files = {file.size: file.label for file in decode_files(data, input_sha256(data))}
+    assert files == {1: "coat", 2: "cap", 3: "", 4: "", 5: ""}
+
+
+@pytest.mark.parametrize("lines", [(), (line(3, kind="left-out"),), (line(5, "a", undo=True),)])
+def test_a_file_without_labels_is_refused_with_the_command_that_gives_some(
+    here: Path, lines: tuple[LabelLine, ...]
+) -> None:
+    path = write(here / "photos.labels.jsonl", *lines)
+    with pytest.raises(UsageError, match=r"no labels in .*; give some with: hangtag label photos"):
+        labelled_input(path, "photos")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("train", "photos", "--labels"), "no labels in photos.labels.jsonl; give some with"),
+        (("train", "photos/", "--labels=other.jsonl"), "no labels in other.jsonl"),
+        (("train", "photos", "--labels", "--corrections", "t.csv"), "exclude each other"),
+        (("train", "--data", "fashion-mnist", "--labels"), "name their folder"),
+        (("train", "--labels", "photos"), "name their folder"),
+        (("label", "fashion-mnist"), "name a folder of images"),
+        (("label", "photos", "-o", "photos"), "photos: Is a directory; name another file with -o"),
+        (("label", "photos", "-o", "no/such.jsonl"), "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], why: str) -> None:
+    result = run(*words)
+    assert result.exit_code in (Exit.USAGE, Exit.SETUP), result.output
+    assert why in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def counts(images: int, named: int, without: int, checked: int, right: int) -> Counts:
+    return Counts(images, named, without, 0, checked, right)
+
+
+def test_how_many_are_right_is_said_once_enough_were_drawn_by_chance() -> None:
+    assert standing(counts(100, 20, 0, LEAST_CHECKED - 1, 9)).low is None
+    some = standing(counts(100, 20, 10, 40, 30))
+    assert some.low is not None
+    assert some.high is not None
+    middle = (20 + 70 * 0.75) / 90
+    assert some.low < middle < some.high
+    assert standing(counts(10, 0, 10, 40, 30)).low is None
+    all_named = standing(counts(90, 90, 0, 40, 0))
+    assert (all_named.low, all_named.high) == (1, 1)
+
+
+@given(st.integers(1, 500), st.data())
+def test_a_range_has_what_was_seen_and_is_narrower_with_more(
+    count: int, data: st.DataObject
+) -> None:
+    right = data.draw(st.integers(0, count))
+    low, high = wilson(right, count)
+    rounding = 1e-12
+    assert 0 <= low <= right / count + rounding
+    assert right / count - rounding <= high <= 1
+    more_low, more_high = wilson(10 * right, 10 * count)
+    assert more_high - more_low < high - low
+
+
+def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
+    path = Path("photos.labels.jsonl")
+    said = reached(standing(counts(100, 20, 10, 40, 30)), 3, path)
+    assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
+    assert "10 left out or not known" in said
+    commands = [command for _, command in next_steps("photos/", path, 3)]
+    assert commands == [
+        "hangtag train photos/ --labels",
+        "hangtag classify photos/ --model photos -o photos.csv",
+        "hangtag sort photos.csv --into photos-sorted --copy",
+    ]
+    assert next_steps("photos/", path, 1) == []
+    other = next_steps("photos", Path("a b.jsonl"), 2)
+    assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
+    unnamed = next_steps("./\N{SNOWMAN}", path, 2)
+    assert "--name photos" in unnamed[0][1]
+
+
+def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> None:
+    held = LabelsFile(here / "photos.labels.jsonl")
+    result = run("label", "photos")
+    held.close()
+    assert result.exit_code == Exit.USAGE
+    assert "in use by another hangtag label" in result.output

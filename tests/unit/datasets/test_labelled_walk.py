@@ -1,0 +1,89 @@
+"""A training from labels alone learns from the labelled files, wherever they lie now, and takes no
+folder's name for a class."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SetupError
+from shared.labels.labelled_files import LabelledFile, encode_files
+from shared.pipes.class_folders_check import FoldersQuestion
+from worker.check_class_folders import verdict
+from worker.datasets.corrected_walk import LabelledData
+from worker.datasets.folder_layout import LOST
+
+
+def labelled(content: bytes, label: str, path: Path | None = None) -> LabelledFile:
+    where = b"" if path is None else bytes(path)
+    return LabelledFile(hashlib.sha256(content).hexdigest(), len(content), label, where)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for name in ("2024/a.png", "2024/b.png", "2025/summer/c.png", "unknown/d.png", "train/e.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+def found(root: Path, *files: LabelledFile) -> dict[str, str]:
+    """Labels by the paths below the parent of `root`."""
+    walk = LabelledData(str(root), files, only=True).walk()
+    items = list(walk.items())
+    return {
+        str(Path(item.path.decode()).relative_to(root.parent)): walk.labels[item.label]
+        for item in items
+    }
+
+
+def test_only_labelled_files_are_learned_from_and_folders_are_no_classes(photos: Path) -> None:
+    files = (labelled(b"2024/a.png", "cat"), labelled(b"unknown/d.png", "a/b"))
+    assert found(photos, *files) == {"photos/2024/a.png": "cat", "photos/unknown/d.png": "a/b"}
+
+
+def test_files_that_moved_and_copies_are_found_by_their_content(photos: Path) -> None:
+    file = labelled(b"2024/a.png", "cat")
+    (photos / "2024/a.png").rename(photos / "2025/renamed.png")
+    (photos / "copy.png").write_bytes(b"2024/a.png")
+    assert found(photos, file) == {"photos/2025/renamed.png": "cat", "photos/copy.png": "cat"}
+
+
+def test_a_file_elsewhere_is_found_by_its_path_and_a_lost_one_is_counted(
+    photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "f.png").write_bytes(b"elsewhere")
+    files = [labelled(b"elsewhere", "cat", tmp_path / "f.png"), labelled(b"gone", "dog")]
+    walk = LabelledData(str(photos), files, only=True).walk()
+    assert [item.path for item in walk.items()] == [bytes(tmp_path / "f.png")]
+    assert walk.skipped[LOST] == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        ({}, "none of the labelled images is under .*; name the folder that was labelled"),
+        ({"2024/a.png": "cat"}, "has one class, cat; .* another label with hangtag label"),
+        (
+            {"2024/a.png": "cat", "2024/b.png": "dog"},
+            "class cat has 1 images .* more images this label with hangtag label",
+        ),
+    ],
+)
+def test_too_few_labels_are_refused_before_anything_is_decoded(
+    photos: Path, labels: dict[str, str], why: str
+) -> None:
+    files = [labelled(name.encode(), label) for name, label in labels.items()]
+    files = files or [labelled(b"gone", "cat")]
+    question = FoldersQuestion(str(photos), "train", 0, encode_files(files), labelled_only=True)
+    refused = verdict(question)
+    with pytest.raises(SetupError, match=why):
+        raise SetupError(refused.error)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="missing: No such file"):
+        found(tmp_path / "missing", labelled(b"a", "cat"))

@@ -6,13 +6,11 @@ Clients connect to the socket LISTENER; each message starts a copy. It ends with
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import os
 import pkgutil
 import runpy
-import select
 import socket
 import sys
 from collections.abc import Callable
@@ -26,6 +24,7 @@ import worker.handlers
 import worker.lifecycle
 import worker.requests
 from tests.support.processes import proc_display
+from tests.support.processes.copy_source import CopySource
 from tests.support.processes.quick_end import QuickEnd
 
 COMMANDS, WORKERS, TRAINERS = "commands", "workers", "trainers"
@@ -40,7 +39,6 @@ _OF_CHILDREN = (
     "worker.runtimes.litert_runtime",
 )
 _OF_TRAININGS = ("tensorflow", "keras")
-_MESSAGE_BYTES = 1 << 18
 _FDS = 3  #: the output, the errors, and where the end is reported
 #: NumPy's threads would not be in its copies. worker/trainer.py sets the level of the log.
 ENVIRONMENT = {"ROOM": proc_display.ROOM, "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -99,70 +97,8 @@ _IMPORT: dict[str, Callable[[], None]] = {
 }
 
 
-class _Source:
-    """Starts copies until the run ends."""
-
-    def __init__(self, listener: socket.socket, run: int) -> None:
-        self._listener, self._run = listener, os.pidfd_open(run)
-        self._clients = dict[int, socket.socket]()
-        #: By the file descriptor of the process: its id, and where its end is reported.
-        self._running = dict[int, tuple[int, int]]()
-
-    def next_order(self) -> Order | None:
-        """In a copy, what it has to run. In this process None, when the run has ended."""
-        while True:
-            watched = [self._run, self._listener.fileno(), *self._clients, *self._running]
-            for fd in select.select(watched, [], [])[0]:
-                if fd == self._run:
-                    return None
-                if fd == self._listener.fileno():
-                    client, _ = self._listener.accept()
-                    self._clients[client.fileno()] = client
-                elif fd in self._running:
-                    self._report_end(fd)
-                elif order := self._copied(self._clients[fd]):
-                    return order
-
-    def _copied(self, client: socket.socket) -> Order | None:
-        message, fds, *_ = socket.recv_fds(client, _MESSAGE_BYTES, _FDS)
-        if not message:
-            del self._clients[client.fileno()]
-            client.close()
-            return None
-        pid = os.fork()
-        if not pid:
-            self._close()
-            return _become(msgspec.msgpack.decode(message, type=Order), *fds)
-        *streams, report = fds
-        for stream in streams:
-            os.close(stream)
-        self._running[os.pidfd_open(pid)] = pid, report
-        with contextlib.suppress(BrokenPipeError):  # the test process has ended
-            client.send(str(pid).encode())
-        return None
-
-    def _report_end(self, process: int) -> None:
-        pid, report = self._running.pop(process)
-        os.close(process)
-        status = os.waitpid(pid, 0)[1]
-        with contextlib.suppress(BrokenPipeError):  # the test has forgotten it
-            os.write(report, str(status).encode())
-        os.close(report)
-
-    def _close(self) -> None:
-        """Leave all to the source."""
-        for process, (_, report) in self._running.items():
-            os.close(process)
-            os.close(report)
-        for client in self._clients.values():
-            client.close()
-        self._listener.close()
-        os.close(self._run)
-
-
-def _become(order: Order, output: int, errors: int, report: int) -> Order:
+def _become(order: Order, output: int, errors: int) -> None:
     """Have the environment, folder, umask and streams of the order."""
-    os.close(report)
     for fd, standard in ((output, 1), (errors, 2)):
         os.dup2(fd, standard)
         os.close(fd)
@@ -170,7 +106,6 @@ def _become(order: Order, output: int, errors: int, report: int) -> Order:
     os.umask(order.umask)
     os.environb.clear()
     os.environb.update(order.environment)
-    return order
 
 
 def _run(order: Order, end: QuickEnd) -> NoReturn:
@@ -192,7 +127,11 @@ def main() -> None:
     _IMPORT[kind]()
     gc.collect()
     gc.freeze()  # a search for garbage would copy the memory of every object
-    if order := _Source(socket.socket(fileno=int(listener)), int(run)).next_order():
+    source = CopySource(socket.socket(fileno=int(listener)), os.pidfd_open(int(run)), _FDS)
+    if copied := source.next_copy():
+        message, streams = copied
+        order = msgspec.msgpack.decode(message, type=Order)
+        _become(order, *streams)
         _run(order, end)
 
 

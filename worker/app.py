@@ -15,6 +15,7 @@ from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
 from shared.messages.job_record import served
 from shared.process import parent_id
+from worker.inference import freed_memory
 from worker.lifecycle import access_check, celery_consumer, first_import, pool, scratch_folder
 from worker.lifecycle.heartbeat_thread import start_heartbeat
 from worker.lifecycle.log_once import log_once
@@ -51,6 +52,7 @@ def child() -> Any:
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
     with first_import.reported():
+        freed_memory.keep_memory()
         child()
         importlib.import_module("worker.inference.classify_batch")
 

@@ -7,19 +7,16 @@ one, which the next job most likely needs.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any
 
 import msgspec
 
 from shared.messages.model_card import Card
+from worker.inference.freed_memory import trim_memory
 from worker.inference.outlier_detector import OutlierDetector
 from worker.runtimes.runtime import Runtime
 
@@ -96,22 +93,3 @@ class ModelCache:
             others = list(self._models)[:-1]
             self._evict([key for key in others if now - self._used[key] >= self._unused_s])
             self._schedule_eviction()
-
-
-def trim_memory() -> None:
-    """Return free memory to the system. Takes milliseconds, so it is not done for every batch.
-
-    Measured over 40 swaps: LiteRT and TensorFlow free the memory of a dropped version, but the C
-    library does not return the pages. A child that loaded eleven versions in a row, two at a time,
-    grew from 78 to 113 MB; with the pages returned at each swap it stayed at 79.
-    """
-    gc.collect()  # a Keras model is full of cycles
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
-
-
-@cache
-def _malloc_trim() -> Any:
-    """The function of glibc; None with another C library."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)

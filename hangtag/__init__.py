@@ -12,9 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hangtag.call import Unfinished
     from hangtag.catalog import model, models
     from hangtag.fleet import workers
-    from hangtag.jobs import Unfinished, classify, open_table
+    from hangtag.jobs import classify, open_table
     from hangtag.predictions import predict
     from hangtag.result import Result
     from hangtag.rows import Guess, Row
@@ -54,9 +55,10 @@ __all__ = [
 
 #: The module of each name.
 _MODULES = {
+    "hangtag.call": ("Unfinished",),
     "hangtag.catalog": ("model", "models"),
     "hangtag.fleet": ("workers",),
-    "hangtag.jobs": ("Unfinished", "classify", "open_table"),
+    "hangtag.jobs": ("classify", "open_table"),
     "hangtag.predictions": ("predict",),
     "hangtag.result": ("Result",),
     "hangtag.rows": ("Guess", "Row"),

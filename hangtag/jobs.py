@@ -3,63 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
-
-import msgspec
 
 from hangtag import images as image_lists
-from hangtag.arguments import in_python, speaks_python
+from hangtag.arguments import speaks_python
+from hangtag.call import Call
 from hangtag.display import display_of
-from hangtag.images import Given, Images
-from hangtag.notebook.progress import notebook_progress
-from hangtag.notices import log_notice
+from hangtag.images import Images
+from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result
-from hangtag.running import run
-from hangtag.temporary import INTERRUPTED, Scratch
-from producer.formats.table_formats import no_room
 from producer.inputs.error_budget import ErrorBudget, parse_budget
-from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary
 from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
-from producer.jobs.given_options import GivenOptions, make_options
+from producer.jobs.given_options import GivenOptions
 from producer.jobs.update import update as update_job
-from producer.journal.snapshot import has_journal
-from producer.output.output_path import default_output
-from producer.present.events import Event, Events, Notice
-from producer.rendering.display_options import DisplayOptions
-from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import UsageError
 from shared.messages.files import AUTO, TRANSPORTS
 from shared.runtimes import DEFAULT, RUNTIMES
 from shared.settings import Settings
 from shared.stop import Stop
-
-#: A function that gets the events of a job; True: a bar, if this is a notebook; False: nothing.
-Progress = Callable[[Event], object] | bool
-#: The name of the table of a list in its temporary folder.
-_LIST = "images.csv"
-_WHY = {
-    Exit.BUDGET: "more images failed than --max-failures allows; the same call with a higher "
-    "--max-failures, or with --retry-failed after repairing the files, continues",
-    Exit.CANCELLED: "the job was cancelled; the same call resumes it",
-    Exit.INTERRUPTED: "the job was stopped before its end; the same call resumes it",
-}
-
-
-class Unfinished(HangtagError):
-    """A job has ended before all of its images had a row: it was stopped, cancelled, out of time,
-    or has more failures than `max_failures` allows. The same call resumes it.
-
-    `result` has the rows so far, or is None if the job has not started; `why` is one of
-    `interrupted`, `budget` and `cancelled`.
-    """
-
-    def __init__(self, text: str, why: str = "interrupted", result: Result | None = None) -> None:
-        super().__init__(text)
-        self.why, self.result = why, result
 
 
 @speaks_python
@@ -132,13 +96,17 @@ def classify(
         KeyboardInterrupt: Ctrl-C; the job has stopped, and can be resumed.
     """
     settings = Settings.from_env()
-    display = display_of(accept, min_confidence, columns, top_k, probabilities)
-    budget = _budget(max_failures)
     _check_choice("--runtime", runtime, RUNTIMES)
     _check_choice("--transport", transport, TRANSPORTS)
-    if timeout_s is not None and not timeout_s > 0:
-        raise UsageError(f"--timeout {timeout_s!r} is no number of seconds above 0")
-    with image_lists.given(images) as given:
+    job = partial(
+        update_job if update else partial(run_job, restart=restart),
+        settings=settings,
+        display=display_of(accept, min_confidence, columns, top_k, probabilities),
+        budget=_budget(max_failures),
+        timeout_s=_seconds(timeout_s),
+        retry_failed=retry_failed,
+    )
+    with image_lists.given(images) as given, closing(Reporter(progress)) as reporter:
         options = GivenOptions(
             roots=given.roots,
             output="" if output is None else os.fspath(output),
@@ -155,20 +123,8 @@ def classify(
             retry_failed=retry_failed,
             update=update,
         )
-        job = partial(
-            update_job if update else partial(run_job, restart=restart),
-            settings=settings,
-            display=display,
-            budget=budget,
-            timeout_s=timeout_s,
-            retry_failed=retry_failed,
-            stdin=given.listed,
-        )
-        with closing(_Reporter(progress)) as reporter:
-            if output is not None:
-                made = make_options(options, settings)
-                return _ended(_run(job, made, reporter, stop), made, None, settings)
-            return _temporary(job, options, given, reporter, stop, settings, display)
+        call = Call(partial(job, stdin=given.listed), settings, reporter, stop or Stop())
+        return call.temporary(options, given) if output is None else call.at_output(options)
 
 
 @speaks_python
@@ -183,94 +139,6 @@ def open_table(table: str | os.PathLike[str]) -> Result:
     return Result(find_output(os.fspath(table)), Settings.from_env())
 
 
-def _temporary(
-    job: Callable[..., Summary],
-    options: GivenOptions,
-    given: Given,
-    reporter: _Reporter,
-    stop: Stop | None,
-    settings: Settings,
-    display: DisplayOptions,
-) -> Result:
-    """The result of a job in a temporary folder. One that has started, and ended too soon, is there
-    for the same call."""
-    named = _LIST if given.listed is not None else default_name(options)
-    earlier = ("restart", "retry_failed", "update")
-    for argument in (name for name in earlier if getattr(options, name)):
-        raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
-    draft = make_options(msgspec.structs.replace(options, output=named), settings)
-    key = (msgspec.structs.replace(draft, output=""), given.digest)
-    folder = INTERRUPTED.taken(key) or Scratch(named, settings)
-    made = msgspec.structs.replace(draft, output=str(folder.table))
-    try:
-        return _ended(_run(job, made, reporter, stop), made, folder, settings)
-    except BaseException:
-        if has_journal(folder.table):
-            INTERRUPTED.keep(key, folder)
-        else:
-            folder.remove()
-        raise
-
-
-def default_name(options: GivenOptions) -> str:
-    """The name of a table in a temporary folder, as the command would choose it."""
-    try:
-        return default_output(options.roots, options.list_file)
-    except UsageError:  # several folders, or one without a name
-        return _LIST
-
-
-def _run(
-    job: Callable[..., Summary], options: JobOptions, reporter: _Reporter, stop: Stop | None
-) -> Summary:
-    def work(events: Events, stop: Stop) -> Summary:
-        return job(options, events=events, stop=stop)
-
-    try:
-        return run(work, reporter, stop or Stop(), f"hangtag {options.output}")
-    except Stopped:
-        raise Unfinished(_WHY[Exit.INTERRUPTED]) from None
-    except StillOpen as error:
-        raise Unfinished(str(error)) from None
-    except KeyboardInterrupt as error:
-        error.add_note("hangtag: the job was stopped; the same call resumes it")
-        raise
-
-
-def _ended(
-    summary: Summary, options: JobOptions, folder: Scratch | None, settings: Settings
-) -> Result:
-    result = Result(Path(options.output), settings, folder)
-    code = Exit(summary.exit_code)
-    if code is Exit.SETUP:
-        raise SetupError(no_room(options.form, summary.done, Path(options.output)))
-    if code in _WHY:
-        raise Unfinished(_WHY[code], code.name.lower(), result)
-    return result
-
-
-class _Reporter:
-    """Passes the events of a job to whoever displays them."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._bar = notebook_progress() if progress is None or progress is True else None
-        self._report = progress if callable(progress) else None
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Notice):
-            if self._bar is None and self._report is None:
-                log_notice(event.text)
-            event = Notice(in_python(event.text))
-        if self._report is not None:
-            self._report(event)
-        elif self._bar is not None:
-            self._bar.show(event)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
 def _budget(failures: int | str | None) -> ErrorBudget | None:
     if failures is None:
         return None
@@ -283,3 +151,9 @@ def _budget(failures: int | str | None) -> ErrorBudget | None:
 def _check_choice(option: str, value: str, choices: Collection[str]) -> None:
     if value not in choices:
         raise UsageError(f"{option} {value!r:.80} is none of {', '.join(choices)}")
+
+
+def _seconds(limit_s: float | None) -> float | None:
+    if limit_s is None or limit_s > 0:
+        return limit_s
+    raise UsageError(f"--timeout {limit_s!r} is no number of seconds above 0")

@@ -161,31 +161,24 @@ def test_two_jobs_at_once_in_threads_are_complete(here: Path, images: Gallery) -
         assert results[name].verify(deep=True).proven
 
 
-def test_rows_become_arrow_pandas_and_parquet(table: hangtag.Result, here: Path) -> None:
+def test_rows_become_arrow_and_parquet(table: hangtag.Result, here: Path) -> None:
     import pyarrow.parquet
 
     arrow = table.to_arrow()
     assert arrow.num_rows == 200
     assert arrow.schema.metadata[b"hangtag.model"].decode() == table.model
     assert pyarrow.parquet.read_table(table.to_parquet(here / "t.parquet")).equals(arrow)
-    frame = table.to_pandas()
-    assert frame["label"].astype(str).value_counts().to_dict() == table.counts
     with pytest.raises(hangtag.UsageError, match=r"exists.*or replace it with force=True"):
         table.to_parquet(here / "t.parquet")
 
 
-def test_a_report_a_comparison_and_a_sort_are_those_of_commands(
+def test_a_temporary_table_is_sorted_and_its_page_needs_a_name(
     table: hangtag.Result, here: Path
 ) -> None:
     with pytest.raises(hangtag.UsageError, match=r"temporary; name the page with output="):
         table.report()
-    assert table.report("page.html").rows == 200
-    assert (here / "page.html").stat().st_size > 10_000
-    with hangtag.classify("pictures/", model="fashion-mnist@0") as other:
-        assert table.compare(other).both == 200
-    sorted_ = table.sort("sorted", "copy")
-    assert sorted_.count == 200
-    assert files(here / "sorted")
+    assert table.sort("sorted", "copy").count == 200
+    assert {path.name for path in Path("sorted").iterdir() if path.is_dir()} >= {"Bag", "Coat"}
 
 
 def test_events_come_in_the_thread_of_the_caller(here: Path) -> None:

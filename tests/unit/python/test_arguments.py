@@ -25,7 +25,15 @@ FUNCTIONS = (
 )
 #: Options whose work is done otherwise in Python: a list is an iterable, a terminal is none.
 OF_TERMINALS = {"--help", "--json", "--list", "--list0", "--quiet", "--detach", "--follow"}
-OF_TERMINALS |= {"--cancel", "--wait", "--no-wait-for-trainer", "--plot", "--top", "--truth"}
+OF_TERMINALS |= {
+    "--cancel",
+    "--wait",
+    "--no-wait-for-trainer",
+    "--plot",
+    "--top",
+    "--truth",
+    "--watch",
+}
 #: Options in sentences of commands that have no function here.
 OF_OTHER_COMMANDS = {
     *("--alias", "--back-to", "--concurrency", "--count", "--events", "--host", "--index"),

@@ -1,0 +1,115 @@
+"""One call of `classify`: runs its job, and makes its result."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from hangtag.images import Given
+from hangtag.reporter import Reporter
+from hangtag.result import Result
+from hangtag.running import run
+from hangtag.temporary import INTERRUPTED, PREFIX, Scratch
+from producer.formats.table_formats import no_room
+from producer.inputs.job_options import JobOptions
+from producer.jobs.classify import Summary
+from producer.jobs.given_options import GivenOptions, make_options
+from producer.journal.snapshot import has_journal
+from producer.output.output_path import default_output
+from producer.present.events import Events
+from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
+from shared.settings import Settings
+from shared.stop import Stop
+
+#: The name of a table in a temporary folder, where its images have none.
+_NAMELESS = "images.csv"
+#: Arguments that need the table of an earlier call.
+_OF_TABLES = ("restart", "retry_failed", "update")
+_RESUMES = "the job was stopped before its end; the same call resumes it"
+_WHY = {
+    Exit.BUDGET: "more images failed than --max-failures allows; the same call with a higher "
+    "--max-failures, or with --retry-failed after repairing the files, continues",
+    Exit.CANCELLED: "the job was cancelled; the same call resumes it",
+    Exit.INTERRUPTED: _RESUMES,
+}
+
+
+class Unfinished(HangtagError):
+    """A job has ended before all of its images had a row: it was stopped, cancelled, out of time,
+    or has more failures than `max_failures` allows. The same call resumes it.
+
+    `result` has the rows so far, or is None if the job has not started; `why` is one of
+    `interrupted`, `budget` and `cancelled`.
+    """
+
+    def __init__(self, text: str, why: str = "interrupted", result: Result | None = None) -> None:
+        super().__init__(text)
+        self.why, self.result = why, result
+
+
+class Call:
+    """What the caller has given beside the options."""
+
+    def __init__(
+        self, job: Callable[..., Summary], settings: Settings, reporter: Reporter, stop: Stop
+    ) -> None:
+        self._job, self._settings, self._reporter, self._stop = job, settings, reporter, stop
+
+    def at_output(self, given: GivenOptions) -> Result:
+        """The result of a job whose table stays. Raises as `classify`."""
+        return self._result(make_options(given, self._settings), None)
+
+    def temporary(self, given: GivenOptions, images: Given) -> Result:
+        """The result of a job in a temporary folder. One that has started, and has ended too soon,
+        is there for the same call. Raises as `classify`."""
+        for argument in (name for name in _OF_TABLES if getattr(given, name)):
+            raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
+        name = _table_name(given)
+        nowhere = os.path.join(tempfile.gettempdir(), PREFIX, name)
+        options = make_options(msgspec.structs.replace(given, output=nowhere), self._settings)
+        key = options, images.digest
+        folder = INTERRUPTED.taken(key) or Scratch(name, self._settings)
+        try:
+            return self._result(msgspec.structs.replace(options, output=str(folder.table)), folder)
+        except BaseException:
+            if has_journal(folder.table):
+                INTERRUPTED.keep(key, folder)
+            else:
+                folder.remove()
+            raise
+
+    def _result(self, options: JobOptions, folder: Scratch | None) -> Result:
+        summary = self._run(options)
+        result, code = Result(Path(options.output), self._settings, folder), summary.exit_code
+        if code == Exit.SETUP:
+            raise SetupError(no_room(options.form, summary.done, Path(options.output)))
+        if code in _WHY:
+            raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
+        return result
+
+    def _run(self, options: JobOptions) -> Summary:
+        def work(events: Events, stop: Stop) -> Summary:
+            return self._job(options, events=events, stop=stop)
+
+        try:
+            return run(work, self._reporter, self._stop, f"hangtag {options.output}")
+        except Stopped:
+            raise Unfinished(_RESUMES) from None
+        except StillOpen as error:
+            raise Unfinished(str(error)) from None
+        except KeyboardInterrupt as error:
+            error.add_note(f"hangtag: {_RESUMES}")
+            raise
+
+
+def _table_name(given: GivenOptions) -> str:
+    """As the command would choose it."""
+    try:
+        name = default_output(given.roots, given.list_file)
+    except UsageError:  # a list, several folders, or one without a name
+        return _NAMELESS
+    return name if name.isprintable() else _NAMELESS

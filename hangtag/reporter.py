@@ -1,0 +1,37 @@
+"""Where the events of a job go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hangtag.arguments import in_python
+from hangtag.notebook.progress import notebook_progress
+from hangtag.notices import log_notice
+from producer.present.events import Event, Notice
+
+#: A function that gets the events of a job; True: a bar, if this is a notebook; False: none.
+Progress = Callable[[Event], object] | bool
+
+
+class Reporter:
+    """Passes each event to the caller's function, or to the bar of a notebook; without either,
+    notices to the logger. The sentences of notices name arguments."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._bar = notebook_progress() if progress is None or progress is True else None
+        self._report = progress if callable(progress) else None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            event = Notice(in_python(event.text))
+        if self._report is not None:
+            self._report(event)
+        elif self._bar is not None:
+            self._bar.show(event)
+        elif isinstance(event, Notice):
+            log_notice(event.text)
+
+    def close(self) -> None:
+        """Display the last figures."""
+        if self._bar is not None:
+            self._bar.close()

@@ -9,6 +9,8 @@ from producer.fleet import commands
 from producer.present.events import Events
 from producer.requests.client import RequestClient, broker_errors, opened
 from producer.requests.wait import RequestWaiter, how_to_start_trainer, stored_outcome
+from producer.sources.refusals import shown_address
+from producer.sources.source_table import is_address
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import stack_id
 from shared.errors import BadMessage, SetupError, UsageError
@@ -162,6 +164,12 @@ def data_place(typed: str, settings: Settings, *, check: bool = True) -> str:
         return typed
     if not typed:  # probably an unset variable of a script, not the current folder
         raise UsageError(f"--data is empty; name a folder, or {FASHION_MNIST}")
+    if is_address(os.fsencode(typed), os.fsencode(typed)):
+        shown = shown_address(os.fsencode(typed))
+        raise UsageError(
+            f"{shown:.300} is an address, and a data set is a folder; name one with a subfolder "
+            f"for each class, or {FASHION_MNIST}"
+        )
     path = os.path.abspath(typed)
     if not path.isprintable():
         raise UsageError("the path of --data is not printable text; choose another")

@@ -1,14 +1,18 @@
-"""The originals of copies that were taken out of archives."""
+"""The originals of copies that were taken out of archives, or fetched from addresses."""
 
 from __future__ import annotations
 
 import os
+from contextlib import closing, suppress
 
 from producer.inputs.job_options import JobOptions
 from producer.sort_log.entry import ClassifiedContent
 from producer.sources.job_sources import JobSources
+from producer.sources.source_table import address_of_path
+from shared.errors import SetupError
+from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import digest
+from shared.messages.files import Stamp, digest
 
 
 class Members:
@@ -18,16 +22,22 @@ class Members:
         self._archive, self._sources = b"", JobSources(JobOptions((), b"/", ""))
 
     def holds(self, path: bytes) -> bool:
-        """Whether a path leads into an archive."""
-        return bool(self._above(path))
+        """Whether a path leads into an archive, or stands for an address."""
+        return bool(address_of_path(path) or self._above(path))
 
     def content(self, path: bytes) -> ClassifiedContent | None:
-        """What a member contains; None if there is none."""
+        """What a member contains; None if there is none, or if it cannot be read."""
+        if address := address_of_path(path):
+            return self._fetched(address)
         if (archive := self._above(path)) != self._archive:
             self._sources.close()
             self._archive, self._sources = archive, JobSources(JobOptions((archive,), b"/", ""))
-        data, _ = self._sources.of(path).read(path, MAX_FILE_BYTES)
-        return ClassifiedContent(len(data), digest(data)) if isinstance(data, bytes) else None
+        return _content(*self._sources.of(path).read(path, MAX_FILE_BYTES))
+
+    def _fetched(self, address: bytes) -> ClassifiedContent | None:
+        with closing(JobSources(JobOptions((address,), b"/", ""))) as sources, suppress(SetupError):
+            return _content(*sources.of(address).read(address, MAX_FILE_BYTES))
+        return None
 
     def _above(self, path: bytes) -> bytes:
         """The archive that a path leads into; empty if there is none."""
@@ -39,3 +49,7 @@ class Members:
         if os.path.isdir(folder):
             return b""
         return folder if JobSources(JobOptions((folder,), b"/", "")).has_others else b""
+
+
+def _content(data: bytes | Status, _: Stamp) -> ClassifiedContent | None:
+    return ClassifiedContent(len(data), digest(data)) if isinstance(data, bytes) else None

@@ -18,12 +18,16 @@ from producer.sorting.folders import Folders
 from producer.sorting.source_folders import SourceFolders, Sources
 from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spot, numbered
 from producer.sources.job_sources import JobSources
+from producer.sources.remote.address import without_line
+from producer.sources.source_table import address_of_path
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
 
 NEVER_READ = "it could not be read when it was classified, so its content is not known"
 
 
+#: The name of an image whose address has none.
+_UNNAMED = b"image"
 #: The folder of rows without a label that counts.
 _INSTEAD: dict[int, str] = {
     Decision.FAILED: FAILED,
@@ -133,10 +137,10 @@ class Planner:
         """The entry with another name, because its name is taken."""
         with self._log.transaction():
             self._log.forget([entry])
-            return self._named(entry, os.path.basename(entry.source), folders)
+            return self._named(entry, file_name(entry.source), folders)
 
     def _entry(self, row: PlannedFile, folders: Folders) -> Entry | None:
-        name = os.path.basename(row.source)
+        name = file_name(row.source)
         draft = Entry(
             sorting=self._sorting,
             row=row.number,
@@ -175,6 +179,13 @@ class Planner:
             or self._log.is_taken(entry.folder, entry.name)
             or folders.taken(entry.folder, entry.name)
         )
+
+
+def file_name(source: bytes) -> bytes:
+    """The name that a file or its copy has; that of an address has no line of a list."""
+    address = address_of_path(source)
+    name = os.path.basename(without_line(address) if address else source)
+    return _UNNAMED if name in (b"", b".", b"..") else name
 
 
 def _inode(spot: Spot, size: int) -> int:

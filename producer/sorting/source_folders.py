@@ -9,6 +9,7 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.sources.local.reader import FileReader
+from producer.sources.source_table import is_address, path_of_address
 
 
 class SourceFolders(msgspec.Struct, frozen=True):
@@ -44,7 +45,11 @@ class Sources:
         self._folders: set[bytes] = set()
 
     def path(self, name: bytes) -> bytes:
-        """The absolute path of a row's file."""
+        """The absolute path of a row's file; of an address one that no file has."""
+        if is_address(name, self._files.local_path(name)):
+            path = path_of_address(name)
+            self._folders.add(path.rpartition(b"/")[0])
+            return path
         for typed, real in self._roots:
             if name.startswith(typed):
                 return real + name[len(typed) :]

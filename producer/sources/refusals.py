@@ -44,14 +44,19 @@ def check_local(typed: bytes, path: bytes) -> None:
             )
 
 
-def address_line(typed: bytes) -> str:
-    """The line on an address. It has no user, password or query: they may be secrets."""
+def shown_address(typed: bytes) -> str:
+    """An address without user, password and query: they may be secrets."""
     scheme, _, rest = typed.partition(b"://")
     place = re.split(rb"[?#]", rest, maxsplit=1)[0]
     host, slash, path = place.partition(b"/")
-    shown = printable(scheme + b"://" + host.rpartition(b"@")[2] + slash + path)
+    return printable(scheme + b"://" + host.rpartition(b"@")[2] + slash + path)
+
+
+def address_line(typed: bytes) -> str:
+    """The line on an address."""
+    shown = shown_address(typed)
     line = f"{shown:.300} is an address, and files are classified; copy them into a folder"
-    copy = _COPIES.get(os.fsdecode(scheme).lower())
+    copy = _COPIES.get(os.fsdecode(typed.partition(b"://")[0]).lower())
     if copy is None:
         return f"{line} and classify that"
     words = (shown if word == _HERE else word for word in copy)

@@ -21,6 +21,9 @@ LOCAL = ""
 #: The kind of folders whose archives are opened, which a job asks for.
 ARCHIVES_FOLDER = "archives"
 _ADDRESS = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://")
+#: Parts of an address that a plain path has not, and what stands for them.
+_PLAIN = {b"": b"%", b".": b"%2E", b"..": b"%2E%2E"}
+_ODD = {plain: odd for odd, plain in _PLAIN.items()}
 
 
 class SourceRow(NamedTuple):
@@ -120,6 +123,22 @@ def kind_of_line(line: bytes, path: bytes) -> str:
 def is_address(typed: bytes, path: bytes) -> bool:
     """Whether this is an address, and not the path of a file."""
     return _ADDRESS.match(typed) is not None and not os.path.lexists(path)
+
+
+def path_of_address(address: bytes) -> bytes:
+    """A plain absolute path that stands for an address, where a log has those of files."""
+    scheme, _, rest = address.partition(b"://")
+    parts = (part.replace(b"%", b"%25") for part in rest.split(b"/"))
+    return b"/%s:/%s" % (scheme, b"/".join(_PLAIN.get(part, part) for part in parts))
+
+
+def address_of_path(path: bytes) -> bytes:
+    """The inverse of `path_of_address`; empty for the path of a file."""
+    scheme, _, rest = path[1:].partition(b":/")
+    if not _ADDRESS.match(scheme + b"://") or os.path.lexists(b"/%s:" % scheme):
+        return b""
+    parts = (_ODD.get(part, part).replace(b"%25", b"%") for part in rest.split(b"/"))
+    return b"%s://%s" % (scheme, b"/".join(parts))
 
 
 def _of_scheme(address: bytes, allowed: Callable[[SourceRow], bool]) -> str:

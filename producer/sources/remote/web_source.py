@@ -85,6 +85,8 @@ class WebSource(Source):
         number = line_of(name)
         if number is None:
             return name
+        if not self.options.list_file:
+            raise SetupError("the list that this address was in is not known here")
         if self.options.is_piped and self.listed is None:
             raise SetupError(
                 f"{list_name(self.options)} has addresses with a query or a password, which are "

@@ -361,3 +361,59 @@ def everything(fleet: Fleet, folder: Path, *pids: int) -> bytes:
         with contextlib.suppress(OSError):
             found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
     return b"\n".join(found)
+
+
+@pytest.mark.parametrize("kind", ["bucket", "list"])
+def test_images_are_copied_out_and_what_moves_files_is_refused_in_one_line(
+    fleet: Fleet,
+    images: Gallery,
+    full_bucket: Bucket,
+    s3_proxy: FaultProxy,
+    full_site: ImageSite,
+    contents: dict[str, bytes],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    (tmp_path / "list.txt").write_text(signed(full_site, images, SECRET))
+    what = (full_bucket.url,) if kind == "bucket" else ("--list", "list.txt")
+    done = run(fleet, "classify", *what, "-o", "out.csv", cwd=tmp_path)
+    assert done.code == Exit.OK, done.story
+    moved = run(fleet, "sort", "out.csv", "--into", "sorted", "--move", cwd=tmp_path)
+    assert moved.code == Exit.USAGE, moved.story
+    assert len(moved.log.splitlines()) == 1
+    full_site.files[images.paths[0]] = b"another"
+    full_bucket.put({images.paths[0]: b"another"})
+    copied = run(fleet, "sort", "out.csv", "--into", "sorted", "--copy", cwd=tmp_path)
+    assert copied.code == Exit.SOME_FAILED, copied.story  # one has changed
+    found = sorted(path for path in (tmp_path / "sorted").rglob("*.png"))
+    assert len(found) == IMAGES - 1
+    assert {path.name for path in found} == {Path(path).name for path in images.paths[1:]}
+    by_name = {Path(path).name: content for path, content in contents.items()}
+    assert all(path.read_bytes() == by_name[path.name] for path in found)
+    again = run(fleet, "sort", "out.csv", "--into", "sorted", "--copy", cwd=tmp_path)
+    assert again.code == Exit.SOME_FAILED, again.story
+    assert sorted((tmp_path / "sorted").rglob("*.png")) == found  # each once
+    undone = run(fleet, "sort", "--undo", "sorted", cwd=tmp_path)
+    left = list((tmp_path / "sorted").rglob("*.png"))
+    if kind == "bucket":
+        assert undone.code == Exit.OK, undone.story
+        assert not left
+    else:  # it cannot be shown that a signed address still has the image
+        assert undone.code == Exit.SOME_FAILED, undone.story
+        assert len(left) == len(found)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("dataset", "check", "{}"), ("train", "--data", "{}"), ("dataset", "show", "--data", "{}")],
+)
+def test_what_reads_class_folders_refuses_an_address_in_one_line(
+    fleet: Fleet, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    for address in ("s3://bucket/photos", "https://host/a.jpg"):
+        done = run(fleet, *(word.format(address) for word in command), cwd=tmp_path)
+        assert done.code in (Exit.USAGE, Exit.SETUP), done.story
+        (line,) = done.log.splitlines()
+        print(line)
+        assert address in line
+        assert "folder" in line

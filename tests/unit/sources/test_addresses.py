@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from producer.sources.remote.address import (
     recorded,
     without_line,
 )
+from producer.sources.source_table import address_of_path, path_of_address
 from shared.errors import UsageError
 
 SECRET = b"SECRETxyz"
@@ -92,3 +95,20 @@ def test_an_address_with_a_secret_is_refused_as_an_argument_without_its_secret(
 def test_the_line_is_no_part_of_the_address() -> None:
     assert without_line(b"https://host/a.jpg#12") == b"https://host/a.jpg"
     assert without_line(b"photos/a.jpg#12") == b"photos/a.jpg#12"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"s3://bucket/a/b.jpg",
+        b"https://host:8/a//b/../c%20d/./e.jpg#7",
+        b"https://host/",
+        b"https://host/%/%2E/%25",
+    ],
+)
+def test_a_plain_path_stands_for_an_address(address: bytes) -> None:
+    path = path_of_address(address)
+    assert os.path.normpath(path) == path
+    assert address_of_path(path) == address
+    assert address_of_path(b"/home/me/s3:/a.jpg") == b""
+    assert address_of_path(b"/photos: 2/a.jpg") == b""

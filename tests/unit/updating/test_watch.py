@@ -1,0 +1,117 @@
+"""When a watched table is brought up to date, by a clock that goes on only while a wait lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from producer.jobs import watch as watching
+from producer.jobs.classify import Summary
+from producer.present.events import Events, Notice
+from shared.errors import Exit, SetupError, Stopped, UsageError
+from shared.stop import Stop
+from tests.support.jobs.finished_job import options_of
+
+
+class Watch:
+    """A watch whose rounds take the given times, or raise. Each wait lasts until its end, unless a
+    change comes at one of the given times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, changes: list[float]) -> None:
+        self.now_s, self._changes, self.began = 0.0, changes, list[float]()
+        self.notices: list[str] = []
+        monkeypatch.setattr("time.monotonic", lambda: self.now_s)
+        monkeypatch.setattr(watching, "watched", self._watched)
+
+    @contextmanager
+    def _watched(self, *_: object) -> Iterator[tuple[Callable[[float], bool], float]]:
+        yield self._wait, 60.0
+
+    def _wait(self, seconds: float) -> bool:
+        until = self.now_s + seconds
+        if self._changes and self._changes[0] <= until:
+            self.now_s = max(self.now_s, self._changes.pop(0))
+            return True
+        self.now_s = until
+        return False
+
+    def run(self, folder: Path, rounds: list[float | Exception | Summary]) -> Summary:
+        def round_() -> Summary:
+            self.began.append(self.now_s)
+            if not rounds:
+                raise Stopped
+            result = rounds.pop(0)
+            if isinstance(result, Exception):
+                raise result
+            if isinstance(result, Summary):
+                return result
+            self.now_s += result
+            return summary()
+
+        events = Events()
+        events.subscribe(lambda event: self.notices.append(event.text), Notice)  # type: ignore[attr-defined]
+        (folder / "in").mkdir()
+        return watching.watch(options_of(folder, b"in"), round_, events, Stop())
+
+
+def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
+    return Summary("job", "out.csv", "m@1", 1, 1, 0, 0, {}, 0.0, int(code), young=young)
+
+
+def test_a_change_is_taken_in_after_a_pause_that_is_as_long_as_the_last_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [10.5, 70.0])
+    watch.run(tmp_path, [10.0, 0.1])
+    assert watch.began == [0, 20.0, 70.0]
+
+
+def test_many_changes_write_the_table_every_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [n / 10 for n in range(100)])
+    watch.run(tmp_path, [0.0] * 3)
+    assert watch.began == [0, 3.0, 6.0, 9.0]
+
+
+def test_without_a_change_all_files_are_compared_once_in_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [])
+    watch.run(tmp_path, [0.0, 0.0])
+    assert watch.began == [0, 60.0, 120.0]
+
+
+def test_a_file_that_was_being_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [])
+    watch.run(tmp_path, [summary(young=1), 0.0])
+    assert watch.began == [0, 3.0, 63.0]
+
+
+def test_an_error_of_a_later_round_is_a_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [1.0])
+    watch.run(tmp_path, [0.0, SetupError("in: no such disk; plug it in"), 0.0])
+    assert watch.began == [0, 3.0, 13.0, 73.0]
+    assert "in: no such disk; plug it in; watching goes on" in watch.notices
+
+
+def test_an_error_of_the_first_round_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError):
+        Watch(monkeypatch, []).run(tmp_path, [UsageError("in: is wrong; fix it")])
+
+
+@pytest.mark.parametrize("code", [Exit.BUDGET, Exit.CANCELLED, Exit.INTERRUPTED])
+def test_a_round_that_ends_otherwise_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Exit
+) -> None:
+    watch = Watch(monkeypatch, [1.0])
+    assert watch.run(tmp_path, [0.0, summary(code)]).exit_code == code

@@ -33,6 +33,7 @@ ARGUMENTS: Mapping[str, str] = {
     "--force": "force=True",
     "--glob": "glob=",
     "--into": "into=",
+    "--labels": "labels=",
     "--link": "way='link'",
     "--max-failures": "max_failures=",
     "--max-unreadable": "max_unreadable=",

@@ -18,6 +18,7 @@ from producer.requests.existing import RequestNow, follow, state_now
 from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
 from producer.requests.wait import Viewed
+from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome, Progress
 from shared.messages.training import Rule
@@ -134,6 +135,7 @@ def train(
     minutes: float | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
+    labels: _PathLike | bool = False,
     request_id: str = "",
     stop: Stop | None = None,
 ) -> Request:
@@ -156,6 +158,8 @@ def train(
         minutes: A limit of time, in minutes.
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
+        labels: The labels file of `hangtag label`; True: that of the folder, in the current one.
+            The training learns from the images in it, and from no others.
         request_id: The same id is the same request, even if it failed; empty: a new one.
         stop: Ends the check of the data from another thread.
 
@@ -183,15 +187,20 @@ def train(
     }
     options = {field: value for field, value in given.items() if value is not None}
     tables = [Path(table) for table in corrections]
+    file = None if labels is False else _labels_file(labels)
 
     def work(events: Events, stop: Stop) -> str:
         request, input = make_training(
-            options, settings, tables, request_id, events=events, stop=stop
+            options, settings, tables, request_id, labels=file, events=events, stop=stop
         )
         submit(settings, request, input=input, wait=False, events=events, stop=stop)
         return request.id
 
     return Request(run(work, _log, stop or Stop(), "hangtag train"))
+
+
+def _labels_file(labels: _PathLike | bool) -> Path:
+    return labels_file.DEFAULT if isinstance(labels, bool) else Path(labels)
 
 
 def _log(event: Event) -> None:

@@ -69,6 +69,8 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
         ({"corrections": ["a.csv"], "without_corrections": True},
          "corrections= and without_corrections=True exclude each other"),
         ({"corrections": ["a.csv"]}, "a.csv"),
+        ({"labels": True}, "pictures.labels.jsonl"),
+        ({"labels": "a.jsonl", "corrections": ["a.csv"]}, "labels= and corrections= exclude each"),
     ],
 )  # fmt: skip
 def test_a_wrong_training_names_its_argument(

@@ -44,8 +44,8 @@ def job_options(command: F) -> F:
             click.option(
                 "--list", "list_file", type=click.Path(path_type=bytes), default=b"",
                 metavar="FILE|-",
-                help="Read paths from this file or standard input, one per line, relative to the "
-                "current folder, instead of folders.",
+                help="Read paths and addresses (https://, s3://) from this file or standard input, "
+                "one per line, relative to the current folder, instead of folders.",
             ),
             click.option(
                 "--list0", "list0_file", type=click.Path(path_type=bytes), default=b"",

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from shared import installation
 from shared.errors import SetupError
@@ -45,6 +46,10 @@ _CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_METADATA_ENDPOINT",
 )  # fmt: skip
+#: What says where the server is, and whether an address without encryption may be used.
+_SERVERS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_HTTP, _TRUE = "AWS_ALLOW_HTTP", ("1", "true", "on", "yes", "y", "t")
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\uffff]")
 _AGAIN = "the same command resumes the job"
 
 
@@ -84,6 +89,41 @@ def check_credentials(bucket: str) -> None:
         raise no_credentials(bucket) from None
 
 
+def check_server() -> None:
+    """Check the address of the server, if the environment has one: the library ends the process
+    where it is no address.
+
+    Raises:
+        SetupError: it is none, or not encrypted without leave.
+    """
+    for name in _SERVERS:
+        address = os.environ.get(name, "")
+        if not address:
+            continue
+        if not _is_address(address):
+            raise SetupError(
+                f"{name} is no address of a server; set it to one like https://s3.example.org:9000"
+            )
+        if address.startswith("http:") and os.environ.get(_HTTP, "").lower() not in _TRUE:
+            raise SetupError(
+                f"{name} is an address without encryption; set {_HTTP}=true to use it, or set an "
+                "address that starts with https://"
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0  # ValueError: it is no number
+            and _SPACE.search(text) is None
+        )
+    except ValueError:
+        return False
+
+
 def no_credentials(bucket: str) -> SetupError:
     return SetupError(
         f"s3://{bucket}: there are no credentials; set AWS_ACCESS_KEY_ID and "
@@ -97,7 +137,9 @@ class ObjectClient:
 
     def __init__(self, **store: Any) -> None:
         if why := lack():
-            raise SetupError(f"pictures of s3:// cannot be read: {why}")
+            raise SetupError(f"images of s3:// cannot be read: {why}")
+        if "endpoint" not in store:
+            check_server()
         self._options = store
         self._stores: dict[str, S3Store] = {}
         self._lock = threading.Lock()

@@ -179,10 +179,10 @@ def table(costs: Sequence[Cost]) -> str:
         head,
         [
             [
-                one.command, f"{one.rows:,}", f"{one.whole_s:.1f}", f"{one.cpu_s:.1f}",
-                f"{one.memory_mb:.0f} MB", f"{one.written_mb:.1f} MB",
+                cost.command, f"{cost.rows:,}", f"{cost.whole_s:.1f}", f"{cost.cpu_s:.1f}",
+                f"{cost.memory_mb:.0f} MB", f"{cost.written_mb:.1f} MB",
             ]
-            for one in costs
+            for cost in costs
         ],
     )  # fmt: skip
 

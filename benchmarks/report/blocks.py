@@ -114,7 +114,7 @@ def _keras_start(found: Record) -> str:
 
 def _memory(found: Record) -> str:
     """The smallest and the largest child; the largest producer."""
-    hangtag = [one for one in found.figures if one.contender in tables.HANGTAG]
+    hangtag = [figure for figure in found.figures if figure.contender in tables.HANGTAG]
     children = [one.peaks_mb[role] for one in hangtag if (role := "worker child") in one.peaks_mb]
     producers = [
         (one.peaks_mb["producer"], one.images) for one in hangtag if "producer" in one.peaks_mb
@@ -174,15 +174,21 @@ def versions(found: Record) -> str:
 
 
 def _versions(found: Record) -> Iterator[list[str]]:
-    for one in found.versions:
-        bare = find(found.figures, one.network, Contender.BARE, found.images)
+    for version in found.versions:
+        bare = find(found.figures, version.network, Contender.BARE, found.images)
         rate = bare.work if bare else None
         yield [
-            *(one.network, f"`{one.ref}`", f"`{one.card}`", f"{one.parameters:,}", one.precision),
-            number(one.second_pass_share, "{:.1%}"),
+            *(
+                version.network,
+                f"`{version.ref}`",
+                f"`{version.card}`",
+                f"{version.parameters:,}",
+                version.precision,
+            ),
+            number(version.second_pass_share, "{:.1%}"),
             *(number(rate, "{:,.0f}"), number(rate and rate / found.workers, "{:,.0f}")),
-            number(one.accuracy, "{:.4f}"),
-            number(None if one.ece is None else 100 * one.ece, "{:.2f}"),
+            number(version.accuracy, "{:.4f}"),
+            number(None if version.ece is None else 100 * version.ece, "{:.2f}"),
         ]
 
 
@@ -217,9 +223,9 @@ def cores(found: Record) -> str:
 
 
 def _warm(found: Record) -> Iterator[tuple[Version, Figure]]:
-    for one in found.versions:
-        if warm := find(found.figures, one.network, Contender.WARM, found.images):
-            yield one, warm
+    for version in found.versions:
+        if warm := find(found.figures, version.network, Contender.WARM, found.images):
+            yield version, warm
 
 
 def origin(found: Record) -> str:
@@ -228,7 +234,7 @@ def origin(found: Record) -> str:
 
 
 def _origin(found: Record) -> str:
-    cards = ", ".join(f"{one.network} {one.card}" for one in found.versions)
+    cards = ", ".join(f"{version.network} {version.card}" for version in found.versions)
     runs = "one run" if found.repeats == 1 else f"medians of {found.repeats} runs"
     return f"{found.date}, {runs}, commit {found.commit}, {found.machine}; cards: {cards}"
 

@@ -80,7 +80,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def version(self, network: str) -> Version | None:
         """The measured version of a network."""
-        return next((one for one in self.versions if one.network == network), None)
+        return next((version for version in self.versions if version.network == network), None)
 
 
 def read(path: Path = RECORD) -> Record:

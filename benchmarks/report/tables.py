@@ -72,7 +72,7 @@ def _memory(one: Figure) -> list[str]:
 def processor(figures: Sequence[Figure]) -> str:
     """The processor time of each role, in microseconds per image."""
     head = ("processor time, us per image", "network", "images", *ROLES, "all")
-    shown = [one for one in figures if one.contender in (*HANGTAG, Contender.BARE)]
+    shown = [figure for figure in figures if figure.contender in (*HANGTAG, Contender.BARE)]
     return markdown(head, map(_processor, shown))
 
 

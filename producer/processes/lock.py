@@ -61,7 +61,7 @@ class Lock:
         os.ftruncate(self._file, 0)
 
     def write(self, data: bytes) -> None:
-        """Write what the holder tells readers, without the rest of longer earlier data."""
+        """Write what readers get from the holder, without the rest of longer earlier data."""
         os.pwrite(self._file, data, 0)
         os.ftruncate(self._file, len(data))
 

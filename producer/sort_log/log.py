@@ -1,7 +1,7 @@
 """The log of a sorted folder: a SQLite file in OUT, which is synced before a file is touched.
 
-It tells what lies in OUT, where it came from, and what was under way when a process ended. A table
-of any size needs no memory.
+It records what lies in OUT, where it came from, and what was under way when a process ended. A
+table of any size needs no memory.
 """
 
 from __future__ import annotations

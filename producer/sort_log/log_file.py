@@ -204,5 +204,5 @@ def _try(path: Path, create: bool) -> int:
     failpoint("sort.log-created")
     if not file_lock.try_acquire(fd):
         os.close(fd)
-        raise UsageError(f"another hangtag sort is at work in {path.parent}; wait for it to end")
+        raise UsageError(f"another hangtag sort runs in {path.parent}; wait for it to end")
     return fd

@@ -61,7 +61,7 @@ class _Settling:
         """Whether the file lies in its folder now, as this log's."""
         place, source, entry = self._place, self._source, self._entry
         if place is None or place.stat() is None:
-            # Somebody else has taken a file that `--undo` was about to move: it is reported there.
+            # Another program has taken a file that `--undo` was about to move, which reports it.
             gone = source is None or source.stat() is None
             return gone and entry.way is Way.MOVE and entry.state is State.RETURNING
         if entry.way is Way.MOVE and source is not None:

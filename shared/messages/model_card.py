@@ -129,8 +129,8 @@ class Card(msgspec.Struct, frozen=True):
     teachers: tuple[str, ...] = ()  #: that it was distilled from: `NAME@VERSION`, or `seed N`
     pretrained: Pretrained | None = None
     features: int = 0  #: length of the graph's second output; 0: it has none
-    #: The held-out answers are of networks that did not learn from one of so many parts. 0: the
-    #: version itself did not learn from the held-out images.
+    #: The number of parts of the data; each held-out answer is of a network that did not learn from
+    #: one of them. 0: the version itself did not learn from the held-out images.
     folds: int = 0
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
 

@@ -121,7 +121,7 @@ def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
         for _ in range(DECIDED // DECIDED_IN_ROUND):
             press(page, ROUND)
         wait_until_saved(page, DECIDED)
-        found = [(one.row, one.label) for one in lines()]
+        found = [(line.row, line.label) for line in lines()]
         assert found == [
             (row["row"], _expected(i % DECIDED_IN_ROUND, row["guess"]))
             for i, row in enumerate(order)
@@ -149,7 +149,7 @@ def test_keys_after_the_last_row_change_nothing(
         press(page, ["3"] * len(rows) + ["4", "Enter"])
         expect(page.locator("#totals")).to_contain_text(f"{len(rows)} decided")
         page.wait_for_timeout(300)  # for a decision that should not be
-        found = [(one.row, one.label) for one in lines()]
+        found = [(line.row, line.label) for line in lines()]
         assert found == [(row["row"], LABELS[2]) for row in rows]
 
 
@@ -167,7 +167,7 @@ def test_one_at_a_time_a_key_decides_about_the_picture_on_display(
         press(page, ["Enter"])
         wait_until_saved(page, 5)
     expected = [LABELS[1], LABELS[3], rows[3]["guess"], "Trouser", rows[5]["guess"]]
-    found = [(one.row, one.label) for one in lines()]
+    found = [(line.row, line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows[1:]), expected, strict=True))
 
 
@@ -179,7 +179,7 @@ def test_each_of_the_first_ten_labels_has_a_key(
         assert page.locator("#labels kbd").all_inner_texts() == list(keys)
         press(page, list(keys))
         wait_until_saved(page, len(keys))
-    assert [one.label for one in lines()] == list(LABELS)
+    assert [line.label for line in lines()] == list(LABELS)
 
 
 def test_the_second_and_third_guess_of_each_picture_have_a_key(
@@ -193,7 +193,7 @@ def test_the_second_and_third_guess_of_each_picture_have_a_key(
         press(page, [",", ".", "Space", "ArrowRight", "Space", ","])
         wait_until_saved(page, 4)
     expected = [guesses[0][0], guesses[1][1], guesses[2][0], guesses[3][0]]
-    found = [(one.row, one.label) for one in lines()]
+    found = [(line.row, line.label) for line in lines()]
     assert found == list(zip((row["row"] for row in rows), expected, strict=True))
 
 
@@ -224,7 +224,7 @@ def test_a_new_label_is_added_by_a_second_enter_only(
         assert lines() == []
         press(page, ["Enter"])
         wait_until_saved(page, 1)
-    assert [one.label for one in lines()] == ["bo"]
+    assert [line.label for line in lines()] == ["bo"]
 
 
 def test_a_tab_of_an_earlier_review_at_the_same_port_saves_nothing(
@@ -316,7 +316,7 @@ def test_a_log_that_is_removed_beside_the_page_is_reported_until_it_is_back(
         press(page, ["4"])
         wait_until_saved(page, 2)
         expect(page.locator("#saved")).to_have_text("saved")
-    assert [one.label for one in lines()] == [LABELS[2], LABELS[3]]
+    assert [line.label for line in lines()] == [LABELS[2], LABELS[3]]
 
 
 def test_a_decision_that_was_not_saved_stays_reported_until_it_is(

@@ -15,7 +15,12 @@ def names() -> list[str]:
     started = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
     stages = {stage for _, stage in started}
     named = [image for image, _ in started if image not in stages]
-    run = [one["image"] for file in FILES for one in services(file).values() if "image" in one]
+    run = [
+        service["image"]
+        for file in FILES
+        for service in services(file).values()
+        if "image" in service
+    ]
     return sorted({*named, *run})
 
 

@@ -37,7 +37,7 @@ def engine_runs() -> bool:
     if shutil.which("docker") is None:
         return False
     commands = (["docker", "compose", "version"], ["docker", "info"])
-    return all(subprocess.run(one, capture_output=True).returncode == 0 for one in commands)
+    return all(subprocess.run(command, capture_output=True).returncode == 0 for command in commands)
 
 
 class DockerFails(AssertionError):

@@ -83,7 +83,9 @@ def catch(compose: Compose, containers: list[str], job: Job) -> tuple[str, Held]
         def stop() -> tuple[str, Held] | None:
             job.view()
             for held in claims(client):
-                found = [one for one in containers if held.owner.startswith(one[:12])]
+                found = [
+                    container for container in containers if held.owner.startswith(container[:12])
+                ]
                 if not found:
                     continue
                 signal_all(found[0], "STOP")

@@ -37,7 +37,9 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 def processes(fleet: Fleet) -> set[int]:
     """The processes of all workers, with those of the pools."""
-    workers = [one for one in fleet.processes if isinstance(one, Worker) and one.running]
+    workers = [
+        process for process in fleet.processes if isinstance(process, Worker) and process.running
+    ]
     return {pid for worker in workers for pid in (worker.pid, *worker.children)}
 
 

@@ -70,7 +70,7 @@ def _child(
     done = subprocess.run([*command, str(progress)], capture_output=True, check=False)
     (last,) = NUMBER.unpack(progress.read_bytes())
     reports = [json.loads(line) for line in done.stdout.splitlines()]
-    found = [(one["number"], f"{one['what']} {one['text']}") for one in reports]
+    found = [(report["number"], f"{report['what']} {report['text']}") for report in reports]
     if done.stderr:
         found.append((last, f"standard error of a case up to this one: {done.stderr[-500:]!r}"))
     if done.returncode < 0:

@@ -20,7 +20,7 @@ def main() -> int:
     given = _parser().parse_args()
     outcomes = ci() if given.what == "ci" else nightly(given.steps)
     print(table.formatted(outcomes), flush=True)
-    return int(any(one.result == FAILED for one in outcomes))
+    return int(any(outcome.result == FAILED for outcome in outcomes))
 
 
 def ci() -> list[Outcome]:

@@ -11,20 +11,22 @@ _HEAD = ("step", "result", "seconds", "tests", "failed", "skipped")
 
 def formatted(outcomes: Sequence[Outcome]) -> str:
     """The table, notes, and the reasons of skips."""
-    rows = [_HEAD, *(_row(one) for one in outcomes)]
-    rows.append(("all", "", f"{sum(one.seconds for one in outcomes):.0f}", *_sums(outcomes)))
+    rows = [_HEAD, *(_row(outcome) for outcome in outcomes)]
+    rows.append(
+        ("all", "", f"{sum(outcome.seconds for outcome in outcomes):.0f}", *_sums(outcomes))
+    )
     widths = [max(len(row[n]) for row in rows) for n in range(len(_HEAD))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    notes = [f"{one.name}: {one.note}" for one in outcomes if one.note]
+    notes = [f"{outcome.name}: {outcome.note}" for outcome in outcomes if outcome.note]
     return "\n".join([*lines, *notes, *reasons(outcomes)])
 
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str]:
     """The reasons of skips, one line each."""
     return [
-        f"skipped in {one.name}: {count} x {reason}"
-        for one in outcomes
-        for reason, count in one.counts.reasons
+        f"skipped in {outcome.name}: {count} x {reason}"
+        for outcome in outcomes
+        for reason, count in outcome.counts.reasons
     ]
 
 
@@ -35,7 +37,7 @@ def _row(one: Outcome) -> tuple[str, ...]:
 
 
 def _sums(outcomes: Sequence[Outcome]) -> tuple[str, str, str]:
-    all_counts = [one.counts for one in outcomes]
+    all_counts = [outcome.counts for outcome in outcomes]
     return (
         str(sum(counts.cases for counts in all_counts)),
         str(sum(counts.failed for counts in all_counts)),

@@ -141,7 +141,7 @@ def _stored(name: str, values: Floats) -> npt.NDArray[np.floating]:
 
 
 def decode(data: bytes, features: int) -> OutlierDetector:
-    """The detector in `data`, for so many features.
+    """The detector in `data`, for this number of features.
 
     Raises:
         SetupError: the file is damaged.

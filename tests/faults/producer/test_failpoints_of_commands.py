@@ -345,6 +345,6 @@ def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
         points.arm(shot)
         arguments = (*training, "--epochs", "2", "--request-id", "shapes")
         wait_for_shot(points, shot, hangtag(*arguments, armed=True))
-        again = hangtag(*(one for one in arguments if one != "--detach"))
+        again = hangtag(*(argument for argument in arguments if argument != "--detach"))
         assert again.wait() == Exit.OK, again.story
         assert Registry(place.settings.store_path).versions("shapes") == [1]

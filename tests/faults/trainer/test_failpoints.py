@@ -106,7 +106,7 @@ class Scene:
         """Restore the number of two trainers."""
         self.points.disarm()
         self.school.moments.reset()
-        self.trainers = [one for one in self.trainers if one.running]
+        self.trainers = [trainer for trainer in self.trainers if trainer.running]
         self.trainers += self.school.trainers(2 - len(self.trainers), APP)
 
     def request_training(self, request: str) -> str:
@@ -137,7 +137,7 @@ class Scene:
 
     def _resume_after_lease(self, victim: int, request: str, name: str) -> None:
         wait_for("the stop", lambda: procfs.state(victim) == procfs.STOPPED)
-        if any(victim == one.pid for one in self.trainers):
+        if any(victim == trainer.pid for trainer in self.trainers):
             time.sleep(SUSPENDED_S)
             procfs.go_on(victim)
         elif name in UNDER_LOCK:
@@ -269,7 +269,9 @@ def test_a_waiting_request_is_stored_although_a_trainer_dies(scene: Scene, shot:
     scene.points.arm(shot)
     request = scene.school.ask(f"{named(shot)}-waits", Rollback("no-such-model"))
     victim = scene.points.wait()
-    assert victim in [one.pid for one in scene.trainers], "the point did not fire in a round"
+    assert victim in [trainer.pid for trainer in scene.trainers], (
+        "the point did not fire in a round"
+    )
     if shot.how == STOP:
         time.sleep(SUSPENDED_S)
         procfs.go_on(victim)

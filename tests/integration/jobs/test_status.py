@@ -70,5 +70,5 @@ def test_a_record_under_another_name_and_an_invalid_key_hide_no_job(server: Redi
     run(server, "\x1b[2J")
     server.client.set(keys.job(OTHER, "record"), "x")
     server.client.zadd(keys.JOBS, {OTHER: 1})
-    assert [one["job"] for one in displayed_jobs(server)] == [JOB]
+    assert [job["job"] for job in displayed_jobs(server)] == [JOB]
     assert server.client.zscore(keys.JOBS, OTHER) == 1

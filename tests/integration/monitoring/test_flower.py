@@ -104,8 +104,8 @@ def check_displayed(flower: Flower, worker: Worker, batches: int) -> None:
         return tasks if len(tasks) == batches else None
 
     tasks = wait_for(f"{batches} tasks", succeeded, poll_s=0.2)
-    assert {one["name"] for one in tasks.values()} == {CLASSIFY_TASK}
-    assert all(one["runtime"] > 0 for one in tasks.values())
+    assert {task["name"] for task in tasks.values()} == {CLASSIFY_TASK}
+    assert all(task["runtime"] > 0 for task in tasks.values())
 
     def counted() -> dict[str, Any] | None:
         """The worker, once its parent has counted the last batch, which ends in a child."""

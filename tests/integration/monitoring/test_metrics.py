@@ -432,14 +432,14 @@ class Seen(NamedTuple):
 
     @property
     def has_rates(self) -> bool:
-        return all(one.rate for one in self.views)
+        return all(view.rate for view in self.views)
 
     @property
     def is_settled(self) -> bool:
         """Whether the walk had ended in each, and the journal has the results that Redis counts."""
-        if self.there.file_count is None or len({one.done for one in self.views}) > 1:
+        if self.there.file_count is None or len({view.done for view in self.views}) > 1:
             return False
-        return all(one.left_s is not None for one in self.views if one.rate)
+        return all(view.left_s is not None for view in self.views if view.rate)
 
 
 def test_status_reports_rate_and_time_left_on_any_machine(

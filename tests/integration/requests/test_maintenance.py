@@ -397,7 +397,9 @@ def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
         monkeypatch.setattr(maintenance, "PUBLISH_S", interval)
         scene.rounds.go()
         assert scene.client.delete(aliases) == published
-    (line,) = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
+    ]
     assert "model.keras of shoes@1: 4 MiB do not fit" in line
 
 

@@ -42,7 +42,7 @@ def main() -> int:
         return 2
     selected = _planted(given) if given.sources else _of_packages(given)
     started = time.monotonic()
-    mutants = [one for one in selected.mutants if one not in EQUIVALENT]
+    mutants = [mutant for mutant in selected.mutants if mutant not in EQUIVALENT]
     slow = [str(ROOT / path) for package in PACKAGES.values() for path in package.slow]
     run = Zygote(mutants, given.jobs, slow, given.spare_s)
     active.install(given.root, selected.sources)
@@ -102,7 +102,7 @@ def _report(run: Zygote, count: int, seconds: float, note: Path | None) -> None:
 
 
 def _table(survivors: Sequence[Verdict]) -> str:
-    rows = sorted((one.mutant, one.result, one.tests) for one in survivors)
+    rows = sorted((survivor.mutant, survivor.result, survivor.tests) for survivor in survivors)
     return "".join(f"{result}, {tests} tests reach it: {name}\n" for name, result, tests in rows)
 
 

@@ -97,7 +97,7 @@ class Zygote:
                 self._measure(items)
                 left = self._try(left)
                 doubtful |= self.order.doubtful
-        undecided = [one.mutant for one in self.verdicts if one.result == UNDECIDED]
+        undecided = [verdict.mutant for verdict in self.verdicts if verdict.result == UNDECIDED]
         if undecided:
             self._try_alone(undecided, doubtful)
         return True
@@ -118,13 +118,13 @@ class Zygote:
 
     def _try(self, mutants: Sequence[str]) -> list[str]:
         """The mutants that were not killed."""
-        self.verdicts = [one for one in self.verdicts if one.mutant not in mutants]
+        self.verdicts = [verdict for verdict in self.verdicts if verdict.mutant not in mutants]
         waiting = deque(mutants)
         self._fill(waiting)
         for (judge, mutant, names, failed), tried in each(self._tasks, self._jobs):
             judge(mutant, failed, tried or Tried(names, NO_END, 0.0, is_late=True))
             self._fill(waiting)
-        return [one.mutant for one in self.verdicts if one.result != KILLED]
+        return [verdict.mutant for verdict in self.verdicts if verdict.result != KILLED]
 
     def _fill(self, waiting: deque[str]) -> None:
         """Add as many mutants as run at a time: what has killed others decides the order."""

@@ -68,5 +68,5 @@ def _changes_rows(call: ast.Call) -> bool:
 
 
 def _opens_to_write(call: ast.Call) -> bool:
-    given = (*call.args, *(one.value for one in call.keywords))
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
     return any(_WRITING.search(ast.unparse(one)) for one in given)

@@ -93,8 +93,8 @@ class Recorder:
     def steps(self) -> list[Step]:
         """The steps of the batches of all jobs, in order."""
         found = []
-        for one in self._commands():
-            words, who = one["command"].split(b" "), one["client_name"].decode()
+        for command in self._commands():
+            words, who = command["command"].split(b" "), command["client_name"].decode()
             if words[0] == b"EVALSHA" and (what := self._scripts.get(words[1])):
                 batch = words[3 + int(words[2])]
             elif words[0] == b"HSET" and words[1].endswith(b":payload"):

@@ -203,7 +203,7 @@ def _own_environment() -> dict[str, str]:
 def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
     found = {k: v for k, v in environment.items() if k.startswith(_AT_START)}
     places = dict.fromkeys(found.pop("PYTHONPATH", "").split(os.pathsep))
-    return found | {"PYTHONPATH": os.pathsep.join(one for one in places if one)}
+    return found | {"PYTHONPATH": os.pathsep.join(place for place in places if place)}
 
 
 #: Taken at the start: a test may change the variables for the commands that it starts.

@@ -112,7 +112,7 @@ class Moments:
 
 def parent(pid: int, trainers: Sequence[Worker]) -> Worker:
     """The trainer whose child this process is."""
-    return next(one for one in trainers if pid in one.children)
+    return next(trainer for trainer in trainers if pid in trainer.children)
 
 
 class School:

@@ -72,7 +72,7 @@ class GuardedServer(RedisServer):
     def denied(self) -> list[str]:
         """The denied accesses since the start: user, reason and object."""
         entries = self.client.acl_log()
-        return [f"{one['username']}: {one['reason']} {one['object']}" for one in entries]
+        return [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in entries]
 
 
 def acl_setuser(server: GuardedServer, name: str, password: str) -> None:

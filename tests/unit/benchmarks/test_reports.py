@@ -133,7 +133,7 @@ def test_only_runs_with_the_same_images_are_compared() -> None:
     )
     both = ((Contender.WARM, work), (Contender.BARE, work))
     assert {results.ratio("dense", images, *both) for images in (500, 1000)} == {None}
-    assert [one.work_x for one in figures(results)] == [1.0, None]
+    assert [figure.work_x for figure in figures(results)] == [1.0, None]
 
 
 def test_goals_report_whether_they_are_reached() -> None:

@@ -52,12 +52,14 @@ def examined(code: Exit = Exit.OK) -> Report:
         if one.level is not Level.OK:  # others have figures that change
             assert _sizes_apart(" ".join(one.text.split())) in _sizes_apart(text.stdout)
         assert f"-> {one.fix}" in text.stdout or not one.fix
-    assert report.problems == sum(one.level is Level.PROBLEM for one in report.findings)
+    assert report.problems == sum(finding.level is Level.PROBLEM for finding in report.findings)
     return report
 
 
 def problems(report: Report) -> dict[str, str]:
-    return {one.topic: one.text for one in report.findings if one.level is Level.PROBLEM}
+    return {
+        finding.topic: finding.text for finding in report.findings if finding.level is Level.PROBLEM
+    }
 
 
 def test_a_fresh_machine_has_no_problem_and_nothing_is_created(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_fresh_machine_has_no_problem_and_nothing_is_created(tmp_path: Path) -
     before = sorted(home.rglob("*"))
     report = examined()
     assert {"hangtag", "classify", "server", "train", "broker", "models", "jobs", "disk",
-            "memory"} <= {one.topic for one in report.findings}  # fmt: skip
+            "memory"} <= {finding.topic for finding in report.findings}  # fmt: skip
     assert sorted(home.rglob("*")) == before
 
 
@@ -149,7 +151,7 @@ def test_an_invalid_setting_of_workers_is_a_problem(
     monkeypatch.setenv("HANGTAG_REDIS_URL", url)
     report = examined(Exit.SETUP)
     assert problems(report)["settings"] == "HANGTAG_CELERY_EVENTS is 1 or 0"
-    assert "broker" in {one.topic for one in report.findings}
+    assert "broker" in {finding.topic for finding in report.findings}
 
 
 def test_a_stack_that_runs_with_another_store_is_a_problem() -> None:
@@ -168,7 +170,7 @@ def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch)
     )
     report = examined(Exit.SETUP)
     assert problems(report) == {"classify": "not possible on this machine: ai-edge-litert missing"}
-    (train,) = [one for one in report.findings if one.topic == "train"]
+    (train,) = [finding for finding in report.findings if finding.topic == "train"]
     assert train.level is Level.NOTE
     assert "pip install" in train.fix
     elsewhere = {one.topic: one.level for one in installed.installed(Settings(redis_url="x"))}
@@ -181,7 +183,7 @@ def test_a_broker_is_reported_with_its_workers(
     monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
     report = examined(Exit.SETUP)
     assert problems(report) == {"workers": "none is alive"}
-    (workers,) = [one for one in report.findings if one.topic == "workers"]
+    (workers,) = [finding for finding in report.findings if finding.topic == "workers"]
     assert workers.fix.endswith("hangtag worker")
 
 
@@ -244,10 +246,10 @@ def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:
     places = (settings.store_path, index_dir(), Path.cwd())
     disks = {os.stat(stored.nearest(place)).st_dev for place in places}
     assert len([one for one in stored.room(settings) if one.topic == "disk"]) == len(disks)
-    assert "log" not in {one.topic for one in stored.jobs(settings)}
+    assert "log" not in {finding.topic for finding in stored.jobs(settings)}
     private_stack_dir(settings)
     log_path(settings).write_text("started\n")
-    assert [one.text for one in stored.jobs(settings) if one.topic == "log"] == [
+    assert [finding.text for finding in stored.jobs(settings) if finding.topic == "log"] == [
         str(log_path(settings))
     ]
 
@@ -286,16 +288,20 @@ def test_little_memory_and_little_disk_are_problems(monkeypatch: pytest.MonkeyPa
         assert (found.level is Level.PROBLEM, "hangtag up --workers 1" in found.fix) == (low, low)
     monkeypatch.setattr(stored, "DISK_BYTES", 1 << 62)
     disks = [one for one in stored.room(Settings.from_env()) if one.topic == "disk"]
-    assert {(one.level, one.fix) for one in disks} == {(Level.PROBLEM, "make room")}
+    assert {(disk.level, disk.fix) for disk in disks} == {(Level.PROBLEM, "make room")}
 
 
 def test_the_stack_of_another_installation_is_named_with_its_environment() -> None:
     mine = Settings.from_env()
-    assert not [one for one in examined().findings if "another installation" in one.text]
+    assert not [
+        finding for finding in examined().findings if "another installation" in finding.text
+    ]
     other = private_stack_dir(msgspec.structs.replace(mine, installation="deadbeef"))
     (other / other_stacks.PREFIX_FILE).write_text("/opt/other")
     with lock.locked(other / lock.SUPERVISOR, 0):
-        (found,) = [one for one in examined().findings if "another installation" in one.text]
+        (found,) = [
+            finding for finding in examined().findings if "another installation" in finding.text
+        ]
     assert (found.topic, found.level) == ("broker", Level.NOTE)
     assert found.text.endswith("is up: /opt/other")
     assert "hangtag down" in found.fix
@@ -308,6 +314,6 @@ def test_a_broker_whose_memory_is_nearly_used_is_a_problem(
     used = server.client.info("memory")["used_memory"]
     for limit, full in ((0, False), (10 * used, False), (int(1.1 * used), True)):
         server.client.config_set("maxmemory", limit)
-        found = {one.topic: one for one in examined(Exit.SETUP).findings}["broker"]
+        found = {finding.topic: finding for finding in examined(Exit.SETUP).findings}["broker"]
         assert (found.level is Level.PROBLEM, "producers pause" in found.text) == (full, full)
         assert ("raise its maxmemory" in found.fix) == full

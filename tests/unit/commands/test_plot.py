@@ -123,7 +123,7 @@ def test_every_image_that_a_worker_accepts_is_drawn_upright_as_it_was_classified
     save_turned(tmp_path / "turned.jpg")
     paths = sorted(tmp_path.iterdir())
     axes = figure_of_files([predicted(path) for path in paths]).axes[::2]
-    assert [len(one.images) for one in axes] == [1] * len(paths)
+    assert [len(ax.images) for ax in axes] == [1] * len(paths)
     of_name = {path.name: one.images[0] for path, one in zip(paths, axes, strict=True)}
     assert of_name["turned.jpg"].get_size() == (40, 20)  # height, width
     deep, plain = (grey_of(of_name[name]) for name in ("grey16.png", "rgb.png"))

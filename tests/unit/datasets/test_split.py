@@ -46,7 +46,7 @@ def test_the_order_of_the_images_does_not_matter(seed: int, sizes: list[int]) ->
     again = parts(given, labels[order], files[order], contents[order])
     if len(sizes) == 1:  # two small classes may both need a copy
         np.testing.assert_array_equal(again, whole[order])
-    apart = [np.unique(whole[contents == one]) for one in contents]
+    apart = [np.unique(whole[contents == content]) for content in contents]
     assert all(len(sides) == 1 for sides in apart)
 
 

@@ -25,7 +25,7 @@ def made(contents: list[int]) -> PhotoFeatures:
         [bytes(Path(f"{i}.png")) for i in range(count)],
         np.zeros(count, np.int64),
         np.array([(TRAINING, TEST)[i % 2] for i in range(count)], np.int8),
-        np.array([[one] * 32 for one in contents], np.uint8).reshape(count, 32),
+        np.array([[content] * 32 for content in contents], np.uint8).reshape(count, 32),
         np.array(contents, np.uint64),
         blank,
         blank,
@@ -38,7 +38,7 @@ def test_rows_are_linked_to_earlier_copies_and_near_duplicates(
 ) -> None:
     unreadable = 2
     order = data.draw(st.permutations(range(len(contents) + unreadable)))
-    alike = np.array([SCENES[one] for one in contents], np.int64)
+    alike = np.array([SCENES[content] for content in contents], np.int64)
     found = _like(order, made(contents), alike)
     for row, i in enumerate(order):
         earlier = [j for j in order[:row] if j < len(contents)] if i < len(contents) else []

@@ -81,7 +81,7 @@ class Model:
 
 
 def _labels(found: ModelCorrections) -> list[str]:
-    return sorted(one.label for one in found.files)
+    return sorted(file.label for file in found.files)
 
 
 def _said(found: ModelCorrections) -> str:
@@ -139,7 +139,7 @@ def test_a_trial_that_made_way_goes_on_with_the_labels_that_it_began_with(tmp_pa
     model.train(_file("a", "cow"), _file("c", "hen"))
     later = model.trial(*given)
     assert later.files == begun.files
-    assert sorted(one.file.label for one in later.decisions) == ["cow", "dog", "hen"]
+    assert sorted(decision.file.label for decision in later.decisions) == ["cow", "dog", "hen"]
 
 
 def test_versions_without_corrections_have_no_record(tmp_path: Path) -> None:

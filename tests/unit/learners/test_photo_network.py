@@ -52,7 +52,7 @@ def folder_of(root: Path, parts: list[int], groups: list[int]) -> PhotoFolder:
         none,
         none,
     )
-    alike = np.array([*groups, *(PHOTOS_OF_CLASS + one for one in groups)])
+    alike = np.array([*groups, *(PHOTOS_OF_CLASS + group for group in groups)])
     blank = DataReport("photos", (1, 1, 3), LABELS, (), (), (), (), 0, ())
     spec, files = Preprocessing(224, 224, 3), BackboneFiles(b"", b"")
     return PhotoFolder("photos", LABELS, spec, learn, alike, None, files, blank)

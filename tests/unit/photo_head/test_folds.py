@@ -20,8 +20,8 @@ def _random(
     labels = np.where(rng.random(count) < 0.1, found + 1, found) % classes
     digests = rng.integers(0, 2**64, count, np.uint64)
     copies = np.flatnonzero(rng.random(count) < 0.2)
-    for one in copies:  # equal contents are in one group
-        digests[one] = digests[np.flatnonzero(found == found[one])[0]]
+    for copy in copies:  # equal contents are in one group
+        digests[copy] = digests[np.flatnonzero(found == found[copy])[0]]
     return found, digests, labels
 
 

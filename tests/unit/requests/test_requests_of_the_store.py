@@ -133,9 +133,9 @@ def test_a_request_is_elsewhere_only_while_another_folder_has_its_stack(
         (folder / request_store.HERE_FILE).write_text(stack_id(owner))
         lock = StoreLock(owner)
         lock.hold()
-        running = [one.state for one in open_requests(settings)]
+        running = [request.state for request in open_requests(settings)]
         lock.end()
-        assert (*running, *(one.state for one in open_requests(settings))) == states
+        assert (*running, *(request.state for request in open_requests(settings))) == states
 
 
 def test_a_bad_outcome_is_an_error_of_its_kind() -> None:

@@ -25,7 +25,7 @@ REFUSED = [
 
 
 def test_each_option_can_be_typed() -> None:
-    typed = {one.name: one.opts for one in train.params}
+    typed = {param.name: param.opts for param in train.params}
     assert all(flag(field) in typed[field] for field in options())
 
 

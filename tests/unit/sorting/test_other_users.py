@@ -117,7 +117,7 @@ def test_a_link_that_may_not_be_taken_back_stays(table: Path) -> None:
         sort.sort(table, out, Way.LINK)
         os.seteuid(0)
         os.chown(table.parent / "in/1.png", 0, 0)
-        (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
+        (place,) = (path for path in out.rglob("*.png") if path.read_bytes() == FILES["1.png"])
         os.chown(place.parent, 0, 0)
         place.parent.chmod(0o1777)  # with the sticky bit
         os.seteuid(OTHER_USER)
@@ -134,7 +134,7 @@ def test_a_copy_of_a_read_only_file_has_its_attributes_and_its_mode(table: Path)
     source.chmod(0o444)
     with another_user(table.parent):
         sort.sort(table, out, Way.COPY)
-    (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
+    (place,) = (path for path in out.rglob("*.png") if path.read_bytes() == FILES["1.png"])
     assert os.getxattr(place, "user.note") == b"mine"
     assert place.stat().st_mode & 0o777 == 0o444
 
@@ -145,7 +145,7 @@ def test_a_copy_has_the_access_control_list_of_its_file(table: Path) -> None:
     os.setxattr(source, "system.posix_acl_access", ACL)
     mode = source.stat().st_mode
     sort.sort(table, out, Way.COPY)
-    (place,) = (one for one in out.rglob("*.png") if one.read_bytes() == FILES["1.png"])
+    (place,) = (path for path in out.rglob("*.png") if path.read_bytes() == FILES["1.png"])
     assert os.getxattr(place, "system.posix_acl_access") == ACL
     assert place.stat().st_mode == mode
 

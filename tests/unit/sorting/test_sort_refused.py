@@ -55,7 +55,7 @@ def test_an_unfinished_job(tmp_path: Path, out: Path) -> None:
 
 def test_two_at_once(table: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def meanwhile(*_: object) -> None:
-        with pytest.raises(UsageError, match="another hangtag sort is at work"):
+        with pytest.raises(UsageError, match="another hangtag sort runs"):
             sort.undo(out)
 
     monkeypatch.setattr(sort, "settle", meanwhile)

@@ -61,7 +61,7 @@ def test_a_stack_whose_processes_ignore_sigterm_ends_within_its_limits(
         service.want(["sh", "-c", ignores])
         service.tend()
     wait_for("all processes", lambda: all((tmp_path / one.name).exists() for one in every))
-    pids = [one.pid for service in every for one in service.members]
+    pids = [member.pid for service in every for member in service.members]
     clock = FakeClock(monkeypatch)
     services.end()
     assert clock.now == pytest.approx(END_S + SERVER_END_S)

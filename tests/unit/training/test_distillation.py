@@ -122,7 +122,7 @@ def _trained(tmp_path: Path | None, die_at: int = 0) -> tuple[list[bytes], int]:
         trained = train(
             RECIPE, examples, examples, 2, seed, state=state, teachers=teachers, on_epoch=on_epoch
         )
-        weights.append(b"".join(one.tobytes() for one in trained.network.get_weights()))
+        weights.append(b"".join(weight.tobytes() for weight in trained.network.get_weights()))
         return trained.network
 
     state = tmp_path / "state.npz" if tmp_path else None

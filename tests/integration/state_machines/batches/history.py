@@ -213,7 +213,7 @@ class History(RuleBasedStateMachine):
     @rule(i=some)
     def offer_follows_the_result(self, i: int) -> None:
         """The producer offers the images again while a worker completes the batch."""
-        done = [one for one in self.life.claims if one[1].batch in self.world.model.done]
+        done = [claim for claim in self.life.claims if claim[1].batch in self.world.model.done]
         if done:
             child, work = done[i % len(done)]
             self.world.offer_late(work.batch, work.images)

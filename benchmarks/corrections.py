@@ -33,8 +33,8 @@ from benchmarks.report.correction_blocks import (
     Planted,
     loop_block,
     planted_block,
-    written,
 )
+from benchmarks.report.page_blocks import written
 from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
 from producer.fleet.machine_resources import cores
@@ -79,7 +79,8 @@ def main() -> int:
         blocks[part] += f"\n\n{about}"
         print(blocks[part], blocks[f"{part}-typed"], sep="\n\n")
     if not given.draws:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(written(page, "corrections", blocks), encoding="utf-8")
     return 0
 
 

@@ -9,16 +9,22 @@ one form of batches that it makes one after the other.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
+import textwrap
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from statistics import median
 
+from benchmarks.environment import machine
+from benchmarks.environment.paths import ROOT
+from benchmarks.report.page_blocks import written
 from benchmarks.report.tables import markdown
 from producer.formats.table_file import render
 from producer.formats.table_formats import CSV, FORMATS
@@ -33,6 +39,7 @@ from shared.messages.job_record import JobRecord
 from shared.registry import packaged
 from tests.support.jobs.frozen_table import FrozenTable
 
+PAGE, WIDTH = ROOT / "benchmarks" / "RESULTS.md", 108
 ROWS, BATCH_ROWS, REPEATS = 1_000_000, 1_024, 5
 #: Of a form that is rendered once.
 SLOW_S = 10.0
@@ -144,8 +151,8 @@ def alone(rows: int, form: str) -> None:
     print(int(peak.split()[0]) * 1024, to.size)
 
 
-def compare(rows: int) -> None:
-    """Print a table with a row for each form."""
+def compared(rows: int) -> str:
+    """A table with a row for each form."""
     journal = Journal(rows)
     new, old = Bytes(kept=True), Bytes(kept=True)
     rendered(journal, CSV, new)
@@ -157,18 +164,38 @@ def compare(rows: int) -> None:
         (s, ratio), (memory, size) = measured(journal, form), used(rows, form)
         mb = (f"{count / 1e6:,.0f}" for count in (memory, size))
         cells.append((form, f"{s:.2f}", f"{ratio:.2f}", *mb))
-    print(markdown(("form", "s", "of 69e60f4f's CSV", "memory, MB", "size, MB"), cells))
+    return markdown(("form", "s", "of 69e60f4f's CSV", "memory, MB", "size, MB"), cells)
+
+
+def origin(rows: int) -> str:
+    """What is measured, and on what."""
+    text = (
+        f"{date.today()}, commit {revision()}, {machine.place()}, load {os.getloadavg()[1]:.0f}: "
+        f"{rows:,} rows, {KEPT_LABELS} labels of each image, processor seconds."
+    )
+    return textwrap.fill(text, WIDTH)
+
+
+def revision() -> str:
+    """The start of the commit."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--form", choices=FORMATS, help="print its memory and size alone")
+    parser.add_argument("--write", action="store_true", help="write the table to RESULTS.md, too")
     given = parser.parse_args(arguments)
     if given.form:
         alone(given.rows, given.form)
-    else:
-        compare(given.rows)
+        return
+    before, table = origin(given.rows), compared(given.rows)
+    print(table)
+    if given.write:
+        blocks = {"forms": f"{before}\n\n{table}"}
+        PAGE.write_text(written(PAGE.read_text("utf-8"), "rows", blocks), "utf-8")
 
 
 if __name__ == "__main__":

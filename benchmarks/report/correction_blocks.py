@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import NamedTuple
@@ -71,18 +70,6 @@ def planted_block(found: Sequence[Planted]) -> str:
     if len(found) > 1:
         rows.append(("mean", *map(_plain, columns[:2]), *map(_mean, columns[2:])))
     return markdown(head, rows)
-
-
-def written(page: str, blocks: dict[str, str]) -> str:
-    """The page with its blocks replaced."""
-    for name, block in blocks.items():
-        place = re.compile(
-            rf"(?<=<!-- corrections:{name} -->\n).*?(?=<!-- /corrections -->)", re.DOTALL
-        )
-        if place.search(page):  # the page need not have what was typed
-            before, after = place.split(page, maxsplit=1)
-            page = f"{before}{block}\n{after}"
-    return page
 
 
 def _columns(found: Sequence[NamedTuple]) -> list[list[float]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.corrections import LOOP
-from benchmarks.report.correction_blocks import Loop, loop_block, written
+from benchmarks.report.correction_blocks import Loop, loop_block
+from benchmarks.report.page_blocks import written
 from benchmarks.workloads import labelled_photos
 from shared.errors import UsageError
 
@@ -57,13 +58,14 @@ def test_a_folder_without_enough_photos_is_named(data: Path) -> None:
 
 
 def test_only_its_own_block_of_the_page_is_written() -> None:
+    kind = "corrections"
     page = "a\n<!-- corrections:loop -->\nold\n<!-- /corrections -->\nb\n"
     block = loop_block([Loop(0.5, 0.7, 0.6, 30, 5), Loop(0.5, 0.6, 0.7, 20, 6)])
-    found = written(page, {LOOP: block, "planted": "none"})
+    found = written(page, kind, {LOOP: block, "planted": "none"})
     assert found == page.replace("old", block)
     assert "better in 1 of 2 draws" in block
-    assert written(found, {LOOP: "old"}) == page
+    assert written(found, kind, {LOOP: "old"}) == page
     two = "<!-- corrections:loop -->\n<!-- /corrections -->\n" + page.replace("loop", "planted")
-    assert written(written(two, {LOOP: block}), {"planted": "new"}) == two.replace(
+    assert written(written(two, kind, {LOOP: block}), kind, {"planted": "new"}) == two.replace(
         "loop -->\n", f"loop -->\n{block}\n"
     ).replace("old", "new")

@@ -151,6 +151,8 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
+    if sources.first_other:
+        raise UsageError(f"{printable(sources.first_other)} is no image; use: hangtag classify")
     sources.check()
     for number in options.pattern_roots:
         name = printable(options.roots[number])

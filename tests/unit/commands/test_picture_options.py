@@ -27,6 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "1.png").touch()
     (tmp_path / "2.png").touch()
+    (tmp_path / "photos.zip").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "there.png").write_text("mine")
     (tmp_path / "grid.png").write_text("mine")
@@ -50,6 +51,8 @@ def complaint(result: Result, code: Exit) -> str:
     ("arguments", "fix"),
     [
         (["predict", "folder"], "hangtag classify"),
+        (["predict", "photos.zip"], "hangtag classify"),
+        (["predict", "1.png", "s3://bucket/1.png"], "hangtag classify"),
         (["predict", "absent.png"], "check the path"),
         (["predict", "1.png", "1.png"], "once"),
         (["predict", "1.png", "2.png", "--truth", "a", "--truth", "b", "--truth", "c"], "--truth"),

@@ -13,7 +13,7 @@ from producer.sort_log.entry import Entry, State, Way
 from producer.sort_log.log import SortLog
 from producer.sorting import placing, transfer
 from producer.sorting.folders import Folders
-from producer.sorting.members import Members
+from producer.sorting.originals import Originals
 from producer.sorting.placing import check_next
 from producer.sorting.plan import Remaining, reason
 from producer.sorting.spots import FileStays, Identity, Spot, content_at, same_file
@@ -36,7 +36,7 @@ class Undo:
         passed: Callable[[], None],
     ) -> None:
         self._log, self._folders, self._left, self._passed = log, folders, left, passed
-        self._token, self._members = log.token, Members()
+        self._token, self._originals = log.token, Originals()
 
     def run(self) -> Counter[str]:
         """Take the files back; returns how many by folder.
@@ -92,8 +92,8 @@ class Undo:
             return None
         if entry.way is Way.MOVE:
             return self._move_back(entry, place, folders.source(entry, make=True))
-        if entry.way is Way.COPY and self._members.holds(entry.source):
-            _check(self._members.content(entry.source) == entry.content, SOURCE_GONE)
+        if entry.way is Way.COPY and self._originals.holds(entry.source):
+            _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
             _check(content_at(place) == entry.content, EDITED)
             transfer.remove(place, entry.content, self._aside(place, entry))
             return None

@@ -15,8 +15,8 @@ from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import Stamp, digest
 
 
-class Members:
-    """Reads members by their absolute paths. The last archive stays open."""
+class Originals:
+    """Reads what is no file of its own by its absolute path. The last archive stays open."""
 
     def __init__(self) -> None:
         self._archive, self._sources = b"", JobSources(JobOptions((), b"/", ""))
@@ -26,7 +26,7 @@ class Members:
         return bool(address_of_path(path) or self._above(path))
 
     def content(self, path: bytes) -> ClassifiedContent | None:
-        """What a member contains; None if there is none, or if it cannot be read."""
+        """What an original contains; None if there is none, or if it cannot be read."""
         if address := address_of_path(path):
             return self._fetched(address)
         if (archive := self._above(path)) != self._archive:

@@ -94,7 +94,8 @@ def update(
     events, budget, stop = events or Events(), budget or ErrorBudget(), stop or Stop()
     deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
     view = read_snapshot(Path(options.output))
-    if view is None or view.exit_code is None:
+    is_finished = view is not None and view.exit_code is not None
+    if not is_finished:
         summary = classify(
             options, settings, display=display, budget=budget, timeout_s=timeout_s,
             retry_failed=retry_failed and view is not None, stdin=stdin, events=events, stop=stop,
@@ -102,7 +103,8 @@ def update(
         if view is None or Exit(summary.exit_code) not in _ENDED:
             return summary
     asked = Update(
-        options, settings, display or DisplayOptions(), budget, retry_failed, deadline, stdin,
+        options, settings, display or DisplayOptions(), budget, retry_failed and is_finished,
+        deadline, stdin,
         events,
     )  # fmt: skip
     done = _round(asked, stop)
@@ -183,8 +185,11 @@ def _left_out(merge: Merge, present: PresentFiles) -> Iterator[str]:
 
 def _unchanged(old: Job, asked: Update, waits: Waits, started: float) -> Summary:
     """The summary of a table that is up to date. It is rendered again if that is needed."""
-    if not old.output.exists() or not old.table.is_rendered:
+    is_missing = not old.output.exists()
+    if is_missing or not old.table.is_rendered:
         old.table.render(passed=lambda rows: waits.check())
+    if is_missing:
+        asked.events.notice(f"{old.output} was missing; it was written again from its journal")
     if not asked.events.wants(RowChanged):
         asked.events.notice(f"{old.output} is up to date")
     attempt = AttemptResult(0, since(started), old.journal.attempt.skipped)
@@ -230,7 +235,7 @@ def _classified(
     use = BrokerSession(asked.settings, waits)
     attempt = Attempt(asked.settings, events, waits, use, asked.budget, asked.deadline)
     end = work(new, attempt, started, False, None, files, named)
-    if end.code is Exit.BUDGET:
+    if end.code is Exit.BUDGET and new.exit_code is None:
         new.table.remove_part()
         events.notice(f"{old.output} stays as it was")
     return end

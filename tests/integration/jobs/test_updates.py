@@ -59,9 +59,11 @@ def idle_fleet(server: RedisServer) -> Iterator[Fleet]:
         yield running
 
 
-def classify(fleet: Fleet, folder: Path, *options: str, output: str = OUTPUT) -> Producer:
-    state = {"XDG_STATE_HOME": str(folder / "state")}
-    return fleet.producer("classify", FOLDER, "-o", output, *options, cwd=folder, **state)
+def classify(
+    fleet: Fleet, folder: Path, *options: str, output: str = OUTPUT, **settings: str
+) -> Producer:
+    settings["XDG_STATE_HOME"] = str(folder / "state")
+    return fleet.producer("classify", FOLDER, "-o", output, *options, cwd=folder, **settings)
 
 
 def fresh(fleet: Fleet, folder: Path) -> bytes:
@@ -92,6 +94,40 @@ def test_a_table_that_is_brought_up_to_date_equals_that_of_a_fresh_job(
     assert "2 new, 1 changed, 1 gone" in update.log
     assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
     assert verify(images / OUTPUT, deep=True).problems == []
+
+
+def test_an_update_over_its_budget_that_has_all_rows_ends_like_a_job(
+    fleet: Fleet, images: Path
+) -> None:
+    assert classify(fleet, images).wait() == Exit.OK
+    (images / FOLDER / "broken.png").write_bytes(b"no picture")
+    os.utime(images / FOLDER / "broken.png", (0, 0))
+    update = classify(fleet, images, "--update", "--max-failures", "0")
+    assert update.wait() == Exit.BUDGET, update.story
+    assert "stays as it was" not in update.log
+    assert not list(images.glob("*.part"))
+    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
+    assert classify(fleet, images, "--update", "--max-failures", "1").wait() == Exit.SOME_FAILED
+
+
+def test_an_update_that_its_budget_stops_leaves_the_table_and_goes_on_with_a_higher_one(
+    fleet: Fleet, images: Path
+) -> None:
+    """It stops at the first failed row, while the others are not sent yet."""
+    assert classify(fleet, images).wait() == Exit.OK
+    before = (images / OUTPUT).read_bytes()
+    for n in range(200):
+        path = images / FOLDER / f"{n:03}.png"
+        path.write_bytes(b"no picture")
+        os.utime(path, (0, 0))
+    stopped = classify(fleet, images, "--update", "--max-failures", "0", HANGTAG_BATCH_IMAGES="1")
+    assert stopped.wait() == Exit.BUDGET, stopped.story
+    assert f"{images / OUTPUT} stays as it was" in stopped.log
+    assert (images / OUTPUT).read_bytes() == before
+    assert not list(images.glob("*.part"))
+    go_on = classify(fleet, images, "--update")
+    assert go_on.wait() == Exit.SOME_FAILED, go_on.story
+    assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
 
 
 def test_a_watched_folder_has_its_table_through_every_change_and_a_crash(

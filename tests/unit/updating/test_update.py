@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.formats.table_formats import CSV, FORMATS
 from producer.jobs.classify import classify
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
@@ -20,7 +21,7 @@ from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions, 
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
-from shared.errors import Exit, UsageError
+from shared.errors import Exit, SetupError, UsageError
 from shared.settings import Settings
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -237,10 +238,39 @@ def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) 
     )
 
 
-class TestList:
-    def options(self, folder: Path) -> object:
-        return options_of(folder, list_file=b"list")
+def test_a_form_without_room_for_the_next_rows_leaves_the_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (folder / "out.csv").read_bytes()
+    limited = FORMATS[CSV]._replace(rows_max=3)
+    monkeypatch.setitem(FORMATS, CSV, limited)
+    write(folder, {"d.png": b"four"})
+    with pytest.raises(SetupError, match="4 rows are more than the 3 of csv"):
+        updated(folder)
+    assert (folder / "out.csv").read_bytes() == before
+    assert sorted(os.listdir(folder)) == ["in", "out.csv", "out.csv.hangtag"]
+    (folder / "in/a.png").unlink()
+    assert updated(folder)[0] == 1
 
+
+def test_a_table_that_was_removed_is_written_again(folder: Path) -> None:
+    before = (folder / "out.csv").read_bytes()
+    (folder / "out.csv").unlink()
+    classified, notices = updated(folder)
+    assert classified == 0
+    assert notices[0] == f"{folder}/out.csv was missing; it was written again from its journal"
+    assert (folder / "out.csv").read_bytes() == before
+
+
+def test_a_table_that_was_edited_is_not_replaced(folder: Path) -> None:
+    (folder / "out.csv").write_text("mine")
+    write(folder, {"d.png": b"four"})
+    with pytest.raises(UsageError, match="is not what its job wrote, and is not replaced"):
+        updated(folder)
+    assert (folder / "out.csv").read_text() == "mine"
+
+
+class TestList:
     def test_a_list_may_change_in_any_way(self, folder: Path) -> None:
         (folder / "out.csv").unlink()
         journal_path(folder / "out.csv").unlink()

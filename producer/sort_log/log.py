@@ -81,7 +81,11 @@ class SortLog(LogFile):
             return int(number)
 
     def _sorted_otherwise(self, before: str, way: Way) -> UsageError:
-        what = "with other labels or thresholds" if before == way else f"by --{before}"
+        what = (
+            "with other labels or thresholds, or before an update"
+            if before == way
+            else f"by --{before}"
+        )
         return UsageError(
             f"{self._out} has files of this table that were sorted {what}; take them back "
             f"first with: {undo_command(self._out)}"

@@ -16,6 +16,7 @@ _NUMBER, _PLACE = 20, 43
 #: The number of records held as objects; more are packed into runs.
 _RUN = 1 << 14
 _END = b"\0"
+_NONE: tuple[bytes, Member | None] = (b"", None)
 _TAIL = len(_END) + 8
 
 
@@ -37,7 +38,8 @@ class MemberIndex:
         if again:
             everything = heapq.merge(_first(runs, []), sorted(again))
             self._entries = array("Q", map(_packed, everything))
-        self._next = 0  #: members are mostly looked up in order
+        #: Members are mostly looked up in order, and each as soon as it is listed.
+        self._next, self._passed = 0, _NONE
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -47,10 +49,14 @@ class MemberIndex:
         start = bisect_right(self._entries, name, key=self._name) if name else 0
         for packed in islice(self._entries, start, None):
             member = self._member(packed)
-            yield row_name(member), member
+            name = row_name(member)
+            self._passed = name, member
+            yield name, member
 
     def find(self, name: bytes) -> Member | None:
         """The member whose row has this name."""
+        if name == self._passed[0]:
+            return self._passed[1]
         at = self._next
         if at >= len(self._entries) or self._name(self._entries[at]) != name:
             at = bisect_left(self._entries, name, key=self._name)

@@ -1,8 +1,4 @@
-"""The headers of a tar archive, one after the other.
-
-The blocks are parsed by Python's tarfile. It reads the whole of an archive's headers into memory,
-and follows what they claim; so what comes between the blocks is read here, within bounds.
-"""
+"""The headers of a tar archive, one after the other, within bounds."""
 
 from __future__ import annotations
 
@@ -13,19 +9,20 @@ from typing import NamedTuple
 
 from producer.sources.archives.members import ArchiveDamaged, Member
 from producer.sources.archives.tape import Tape
+from producer.sources.archives.tar_block import BLOCK, BadBlock, Block, parsed
 from producer.sources.local.directory_listing import FILE, FOLDER, LINK, SPECIAL
 
-BLOCK = tarfile.BLOCKSIZE
-_END = bytes(BLOCK)
 #: The longest name or record of attributes before a member.
 _EXTENSION_MAX_BYTES = 1 << 20
-#: Whether a block of an old sparse file is followed by another map: in its header, in a map.
-_MORE_IN_HEADER, _MORE_IN_MAP = 482, 504
+#: Whether a map of an old sparse file is followed by another.
+_MORE_MAPS = 504
 #: Extensions in a row; more are an attack.
 _EXTENSIONS_MAX = 8
 _LONG_NAME, _LONG_LINK = tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
 _PAX, _PAX_GLOBAL = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE), tarfile.XGLTYPE
-_LABEL, _MULTI, _DUMP = b"V", b"M", b"D"
+_LABEL, _DUMP = b"V", b"D"
+#: An old sparse file, and the rest of a file from another volume.
+_PARTIAL = (tarfile.GNUTYPE_SPARSE, b"M")
 _KINDS = {
     tarfile.LNKTYPE: LINK,
     tarfile.SYMTYPE: LINK,
@@ -38,7 +35,7 @@ _KINDS = {
 }
 #: Kinds without data, whatever size their header has.
 _WITHOUT_DATA = _KINDS.keys() - {_DUMP}
-_LATIN = "latin-1"  # each byte is one character
+_SPARSE = b"GNU.sparse."
 _NUMBER = re.compile(rb"(-?\d{1,12})(?:\.(\d{1,9})\d*)?")
 _TIME_MAX_NS = (1 << 63) - 1
 
@@ -73,15 +70,15 @@ def read_member(tape: Tape, start: int) -> TarMember | None:
         header = _header(tape, start)
         if header is None:
             return None
-        if header.type == _LONG_NAME:
+        if header.kind == _LONG_NAME:
             records[b"path"] = _extension(tape, header.size).partition(b"\0")[0]
-        elif header.type in _PAX:
+        elif header.kind in _PAX:
             records |= _pax(_extension(tape, header.size))
-        elif header.type in (_PAX_GLOBAL, _LONG_LINK):
+        elif header.kind in (_PAX_GLOBAL, _LONG_LINK):
             _extension(tape, header.size)
         else:
-            if header.type == tarfile.GNUTYPE_SPARSE:
-                _skip_sparse_maps(tape)
+            if header.kind == tarfile.GNUTYPE_SPARSE and header.has_maps:
+                _skip_maps(tape)
             return _member(header, records, start, tape.position)
     raise ArchiveDamaged("a member has too many headers")
 
@@ -105,31 +102,22 @@ class TarReader:
         return self.at(place).member
 
 
-def _header(tape: Tape, start: int) -> tarfile.TarInfo | None:
+def _header(tape: Tape, start: int) -> Block | None:
     block = tape.read(BLOCK)
-    if block == _END:
-        return None
     try:
-        header = tarfile.TarInfo.frombuf(block, _LATIN, "strict")
-    except tarfile.HeaderError:
+        return parsed(block)
+    except BadBlock:
         if start == 0:
             raise ArchiveDamaged("it is no tar archive") from None
-        if not block:
-            raise ArchiveDamaged("its end is missing") from None
-        raise ArchiveDamaged("a header is damaged") from None
-    if header.size < 0:
-        raise ArchiveDamaged("a header is damaged")
-    return header
+        what = "a header is damaged" if block else "its end is missing"
+        raise ArchiveDamaged(what) from None
 
 
-def _skip_sparse_maps(tape: Tape) -> None:
+def _skip_maps(tape: Tape) -> None:
     """Go past the blocks that follow the header of an old sparse file."""
-    tape.seek(tape.position - BLOCK)
-    more = tape.read(BLOCK)[_MORE_IN_HEADER]
     for _ in range(_EXTENSION_MAX_BYTES // BLOCK):
-        if not more:
+        if tape.read(BLOCK)[_MORE_MAPS : _MORE_MAPS + 1] != b"\1":
             return
-        more = tape.read(BLOCK)[_MORE_IN_MAP:][:1] == b"\1"
     raise ArchiveDamaged("a header is damaged")
 
 
@@ -157,19 +145,14 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _member(
-    header: tarfile.TarInfo, records: dict[bytes, bytes], start: int, data: int
-) -> TarMember:
-    kind = _KINDS.get(header.type, FILE)
-    sparse = header.type == tarfile.GNUTYPE_SPARSE or any(
-        key.startswith(b"GNU.sparse.") for key in records
-    )
-    size = _number(records.get(b"size"), header.size)
-    name = records.get(b"GNU.sparse.name") or records.get(b"path") or header.name.encode(_LATIN)
+def _member(header: Block, records: dict[bytes, bytes], start: int, data: int) -> TarMember:
+    kind = _KINDS.get(header.kind, FILE)
+    is_sparse = header.kind in _PARTIAL or any(key.startswith(_SPARSE) for key in records)
+    name = records.get(_SPARSE + b"name") or records.get(b"path") or header.name
     if kind is FILE and name.endswith(b"/"):
         kind = FOLDER
-    stored = 0 if header.type in _WITHOUT_DATA else size
-    return TarMember(Member(name, kind, start, stored, _time(header, records)), data, sparse)
+    size = 0 if header.kind in _WITHOUT_DATA else _number(records.get(b"size"), header.size)
+    return TarMember(Member(name, kind, start, size, _time(header, records)), data, is_sparse)
 
 
 def _number(text: bytes | None, otherwise: int) -> int:
@@ -180,10 +163,10 @@ def _number(text: bytes | None, otherwise: int) -> int:
     return int(text)
 
 
-def _time(header: tarfile.TarInfo, records: dict[bytes, bytes]) -> int:
+def _time(header: Block, records: dict[bytes, bytes]) -> int:
     """The time in ns, as in a stamp."""
     match = _NUMBER.fullmatch(records.get(b"mtime", b""))
-    seconds, part = (int(match[1]), match[2] or b"") if match else (int(header.mtime), b"")
+    seconds, part = (int(match[1]), match[2] or b"") if match else (header.time_s, b"")
     return (seconds * 10**9 + int(part.ljust(9, b"0"))) & _TIME_MAX_NS
 
 

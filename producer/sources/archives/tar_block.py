@@ -1,0 +1,75 @@
+"""One header of a tar archive: a block of 512 bytes.
+
+Python's tarfile takes six times as long for it, which is more than classifying a small image, and
+follows what a header claims into memory.
+"""
+
+from __future__ import annotations
+
+import struct
+import tarfile
+from typing import NamedTuple
+
+BLOCK = tarfile.BLOCKSIZE
+_END = bytes(BLOCK)
+#: Name, size, time, checksum, kind, whether maps of an old sparse file follow, prefix of the name.
+_FIELDS = struct.Struct("100s24x12s12s8sc188x155s12x")
+_CHECKSUM = slice(148, 156)
+_OF_BLANKS = 8 * ord(" ")
+_MORE_MAPS = 482
+#: Kinds of GNU's tar, whose headers have something else where the prefix is.
+_WITHOUT_PREFIX = b"DKLMSVN"
+
+
+class BadBlock(Exception):
+    """A block that is no header."""
+
+
+class Block(NamedTuple):
+    """What a header says."""
+
+    name: bytes
+    size: int
+    time_s: int
+    kind: bytes
+    has_maps: bool  #: whether maps follow, if it is that of an old sparse file
+
+
+def parsed(block: bytes) -> Block | None:
+    """The header in a block; None for the block at the end. Raises BadBlock."""
+    if block == _END:
+        return None
+    if len(block) < BLOCK:
+        raise BadBlock
+    name, size, time, checksum, kind, prefix = _FIELDS.unpack(block)
+    if _integer(checksum) not in _checksums(block):
+        raise BadBlock
+    name = name.partition(b"\0")[0]
+    prefix = prefix.partition(b"\0")[0]
+    if prefix and kind not in _WITHOUT_PREFIX:
+        name = prefix + b"/" + name
+    size_bytes = _integer(size)
+    if size_bytes < 0:
+        raise BadBlock
+    return Block(name, size_bytes, _integer(time), kind, bool(block[_MORE_MAPS]))
+
+
+def _checksums(block: bytes) -> tuple[int, ...]:
+    """The sum of the bytes, also as old programs made it: of signed ones."""
+    total = sum(block) - sum(block[_CHECKSUM]) + _OF_BLANKS
+    if block.isascii():
+        return (total,)
+    signed = sum(struct.unpack("512b", block)) - sum(struct.unpack("8b", block[_CHECKSUM]))
+    return total, signed + _OF_BLANKS
+
+
+def _integer(field: bytes) -> int:
+    """A number in octal digits, or in base 256 if it is large or negative. Raises BadBlock."""
+    if field[0] & 0x80:
+        value = int.from_bytes(field[1:], "big")
+        return value if field[0] == 0x80 else value - (1 << 8 * (len(field) - 1))
+    digits = field.partition(b"\0")[0].strip(b" ")
+    try:
+        return int(digits or b"0", 8)
+    except ValueError:
+        raise BadBlock from None

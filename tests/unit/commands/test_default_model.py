@@ -20,7 +20,7 @@ from shared.settings import Settings
 GIVEN = {
     "folders": (b"photos",), "list_file": b"", "list0_file": b"", "output": "", "model": "",
     "glob": (), "runtime": "litert", "top_k": 1, "probabilities": False, "transport": "inline",
-    "restart": False, "retry_failed": False, "update": False,
+    "restart": False, "retry_failed": False, "update": False, "archives": False,
 }  # fmt: skip
 
 

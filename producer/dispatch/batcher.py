@@ -162,7 +162,8 @@ class Batcher:
 
     def _form(self, files: Iterator[WalkedImage], read_file: Read) -> Iterator[Batch | None]:
         """Batches of the files, in their order; None while the next one is fetched."""
-        upcoming = Lookahead(files, lambda file: file.number in self._one_pass)
+        one_pass = self._one_pass
+        upcoming = Lookahead(files, (lambda file: file.number in one_pass) if one_pass else None)
         taken: list[WalkedImage] = []
         images: list[Image] = []
         stamps: list[Stamp] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,9 +17,7 @@ class Lookahead(Generic[T]):
     """The items of an iterator. `ahead` of them, at most AHEAD_MAX, are read in advance, up to the
     first one that must be used before the next."""
 
-    def __init__(
-        self, items: Iterator[T], must_be_used: Callable[[T], bool] = lambda item: False
-    ) -> None:
+    def __init__(self, items: Iterator[T], must_be_used: Callable[[T], bool] | None = None) -> None:
         self.ahead = 1
         self._must_be_used = must_be_used
         self._items = items
@@ -47,12 +46,17 @@ class Lookahead(Generic[T]):
 
     def _read(self, ahead: int) -> None:
         """Read in advance. An error of the iterator is raised after the items before it."""
-        while not self._ended and len(self._held) < ahead:
-            if self._held and self._must_be_used(self._held[-1]):
-                return
-            try:
-                self._held.append(next(self._items))
-            except StopIteration:
-                self._ended = True
-            except Exception as error:
-                self._ended, self._error = True, error
+        while not self._ended and (missing := ahead - len(self._held)) > 0:
+            if self._must_be_used is not None:
+                if self._held and self._must_be_used(self._held[-1]):
+                    return
+                missing = 1
+            self._take(missing)
+
+    def _take(self, count: int) -> None:
+        before = len(self._held)
+        try:
+            self._held.extend(islice(self._items, count))
+            self._ended = len(self._held) < before + count
+        except Exception as error:
+            self._ended, self._error = True, error

@@ -36,7 +36,7 @@ def with_new_field(key: str) -> Change:
 
 
 def with_next_schema(database: sqlite3.Connection) -> None:
-    number = int(schema.WITH_FORM) + 1
+    number = int(schema.UPDATED) + 1
     property_table.put(database, **{schema.PROPERTY: b"%d" % number})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ names = st.text("aé/._ ", min_size=1, max_size=90).filter(lambda name: name.str
     st.sampled_from(FORMATS),
 )
 def test_each_field_is_that_of_tarfile(
-    name: str, size: int, time: int, kind: bytes, form: int
+    name: str, size: int, time: int, kind: bytes, form: Literal[0, 1, 2]
 ) -> None:
     info = tarfile.TarInfo(name.strip("/"))
     info.size, info.mtime, info.type = size % (1 << 33), time, kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import os
 import tempfile
@@ -24,6 +25,10 @@ from tests.support.jobs.updated_job import update
 
 #: In an order of bytes that differs from that of folders.
 NAMES = ["a-b/1.png", "a.png", "a/1.png", "a/b/1.png", "a/b/2.png", "a/c.png", "b/1.png", "c.png"]
+#: So that each root has a file.
+STAYING = ["a/x.png", "b/x.png"]
+#: What is classified: one folder, two in another order, and a pattern.
+ROOTS = [(b"in",), (b"in/b", b"in/a"), (b"in/*/*.png",)]
 CONTENTS = [b"red", b"blue", b"green", RUBBISH, b"odd one"]
 ALL = DisplayOptions(corrections=ALL_CORRECTIONS)
 
@@ -44,9 +49,9 @@ steps = st.one_of(
 class Folder:
     """The files of one history, where they are, and what a person has decided."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.options = options_of(folder, b"in")
+    def __init__(self, folder: Path, roots: tuple[bytes, ...]) -> None:
+        self.folder, self._roots = folder, roots
+        self.options = options_of(folder, *roots)
         self.table = folder / "out.csv"
         self.moved: dict[str, Path] = {}  #: by their names in the table
         self.decided: list[tuple[bytes, str]] = []
@@ -75,7 +80,7 @@ class Folder:
             os.utime(path, ns=(0, next(self._clock)))
 
     def remove(self, name: str) -> None:
-        if (path := self.files().get(name)) and len(self.files()) > 1:
+        if path := self.files().get(name):
             path.unlink()
 
     def rename(self, name: str, other: str) -> None:
@@ -93,7 +98,9 @@ class Folder:
             rendered(self.options)
 
     def _rows(self) -> list[tuple[str, bytes]]:
-        return sorted(self._classified.items(), key=lambda row: os.fsencode(row[0]))
+        with self.table.open(newline="", encoding="utf-8") as file:
+            names = [row["path"].removeprefix("in/") for row in csv.DictReader(file)]
+        return [(name, self._classified[name]) for name in names]
 
     def sort(self, inside: bool) -> None:
         if self._sorted is not None:
@@ -124,7 +131,7 @@ def rendered(options: object) -> None:
         job.table.render()
 
 
-def fresh(history: Folder, folder: Path) -> bytes:
+def fresh(history: Folder, folder: Path, roots: tuple[bytes, ...]) -> bytes:
     """The table of a fresh job of the same files, each where the table has it."""
     for name, path in history.files().items():
         copy = folder / "in" / name
@@ -133,7 +140,7 @@ def fresh(history: Folder, folder: Path) -> bytes:
     table = folder / "out.csv"
     for content, label in history.decided:
         correct(table, content, label)
-    options = options_of(folder, b"in")
+    options = options_of(folder, *roots)
     finish(options)
     if history.decided:
         rendered(options)
@@ -147,19 +154,19 @@ def in_new_folders() -> Iterator[Path]:
             yield Path(folder)
 
 
-@given(st.lists(steps, max_size=25))
+@given(st.sampled_from(ROOTS), st.lists(steps, max_size=25))
 def test_any_history_of_a_folder_ends_in_the_table_of_a_fresh_job(
-    history: list[tuple[object, ...]],
+    roots: tuple[bytes, ...], history: list[tuple[object, ...]]
 ) -> None:
     for root in in_new_folders():
         (root / "main").mkdir()
-        main = Folder(root / "main")
-        for name, content in zip(NAMES[2:6], CONTENTS, strict=False):
+        main = Folder(root / "main", roots)
+        for name, content in zip([*NAMES[2:6], *STAYING], CONTENTS * 2, strict=False):
             main.write(name, content)
         finish(main.options)
         main.update()
         for kind, *arguments in history:
             main.step(str(kind), *arguments)
         main.update()
-        assert main.table.read_bytes() == fresh(main, root / "fresh")
+        assert main.table.read_bytes() == fresh(main, root / "fresh", roots)
         assert verify(main.table, deep=True).problems == []

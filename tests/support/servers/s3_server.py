@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -15,12 +16,20 @@ from obstore.store import S3Store
 
 REGION = "us-east-1"
 KEY_ID, SECRET = "hangtag-key-id", "hangtag-secret-of-a-bucket"
+#: The arguments are a bucket, and a folder whose files are its objects.
 _SERVE = """
-import logging, sys
+import logging, pathlib, sys
 from moto.server import ThreadedMotoServer
+from moto.s3.models import s3_backends
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
 server.start()
+for bucket, folder in zip(sys.argv[1::2], map(pathlib.Path, sys.argv[2::2])):
+    backend = s3_backends["123456789012"]["aws"]
+    backend.create_bucket(bucket, "us-east-1")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            backend.put_object(bucket, str(path.relative_to(folder)), path.read_bytes())
 print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
@@ -96,10 +105,12 @@ def _put(url: str, content: bytes, headers: Mapping[str, str] = {}) -> None:
 
 
 @contextmanager
-def s3_server(page_keys: int = 1000) -> Iterator[S3Server]:
-    """A server that ends with the block, and with this process."""
+def s3_server(page_keys: int = 1000, buckets: Mapping[str, Path] = {}) -> Iterator[S3Server]:
+    """A server that ends with the block, and with this process. `buckets` have the files of
+    folders."""
+    given = [str(word) for bucket in buckets.items() for word in bucket]
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE],
+        [sys.executable, "-c", _SERVE, *given],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -66,9 +66,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def globs(self) -> tuple[str, ...]:
         """The patterns that choose files; none: by the endings of images."""
-        if isinstance(self.glob, str):
-            return (self.glob,) if self.glob else ()
-        return self.glob
+        return all_of(self.glob)
 
     @property
     def is_piped(self) -> bool:
@@ -76,19 +74,16 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.list_file == STDIN
 
 
+def all_of(glob: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns of an option of a job, which has one as text."""
+    if isinstance(glob, str):
+        return (glob,) if glob else ()
+    return glob
+
+
 def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
     """The patterns as an option of a job. One is text, which earlier versions read, too."""
     return "".join(patterns) if len(patterns) < 2 else patterns
-
-
-def with_known_roots(
-    options: JobOptions,
-    files: tuple[int, ...] | None,
-    patterns: tuple[int, ...],
-    kinds: tuple[str, ...],
-) -> JobOptions:
-    """The options that name the files, patterns and other kinds among the roots."""
-    return msgspec.structs.replace(options, file_roots=files, pattern_roots=patterns, kinds=kinds)
 
 
 def encode_options(options: JobOptions) -> bytes:

@@ -4,8 +4,8 @@ signal handler and displays nothing: events go to subscribers, and a stop ends i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -25,7 +25,7 @@ from producer.jobs.connect import Connector
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
-from producer.journal.snapshot import is_formed, with_known_files
+from producer.journal.snapshot import is_formed
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
@@ -37,7 +37,7 @@ from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, SetupError, StillOpen, Stopped, UsageError
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.settings import Settings
 from shared.stop import Stop, Waits
@@ -90,37 +90,51 @@ def classify(
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
         SetupError: something outside is at fault; a started job is intact.
-        StillOpen: Redis was not ready within `timeout_s`.
+        StillOpen: Redis was not ready within `timeout_s`, or no image was found.
         Stopped: it was stopped before or after it classified; a started job can be resumed.
     """
     started = time.monotonic()
     events, budget = events or Events(), budget or ErrorBudget()
-    with closing(Waits(stop or Stop())) as waits:
-        if not absent:
-            check_sources(options if restart else with_known_files(options), settings, waits)
-        with (
-            closing(opened_job(options, restart, display, stdin, events, waits)) as job,
-            row_files.of_table(job.output, job.options, waits, job.listed) as files,
-        ):
-            _report_reopened(job, events)
+    with (
+        closing(Waits(stop or Stop())) as waits,
+        closing(opened_job(options, restart, display, stdin, events, waits)) as job,
+        row_files.of_table(job.output, job.options, waits, job.listed) as files,
+    ):
+        _report_reopened(job, events)
+        deadline = started + timeout_s if timeout_s else float("inf")
+        with _in_time(waits, deadline):
+            if not absent:
+                check_sources(files.sources, settings)
             _check_start(job, files.sources, retry_failed, waits)
-            new = None if absent else _new_files(job, events, files, waits)
-            if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
-                _count_new(new, events, absent)
-                return _finished_before(job, budget, started, retry_failed, events, waits)
-            if job.has_started:
-                check_replaceable(job.journal, job.output)
-            deadline = started + timeout_s if timeout_s else float("inf")
-            use = BrokerSession(settings, waits)
-            attempt = Attempt(settings, events, waits, use, budget, deadline)
-            return summary_of(job, work(job, attempt, started, retry_failed, new, files))
+        new = None if absent else _new_files(job, events, files, waits)
+        if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
+            _count_new(new, events, absent)
+            return _finished_before(job, budget, started, retry_failed, events, waits)
+        if job.has_started:
+            check_replaceable(job.journal, job.output)
+        use = BrokerSession(settings, waits)
+        attempt = Attempt(settings, events, waits, use, budget, deadline)
+        return summary_of(job, work(job, attempt, started, retry_failed, new, files))
 
 
-def check_sources(options: JobOptions, settings: Settings, waits: Waits) -> None:
+@contextmanager
+def _in_time(waits: Waits, deadline: float) -> Iterator[None]:
+    """Raise StillOpen for a wait for a source that lasts until the deadline."""
+    try:
+        with waits.within(deadline - time.monotonic()):
+            yield
+    except Stopped:
+        if waits.late:
+            raise StillOpen(
+                "no image was found within --timeout; run the same command to retry"
+            ) from None
+        raise
+
+
+def check_sources(sources: JobSources, settings: Settings) -> None:
     """Raises UsageError, SetupError, Stopped."""
-    with closing(JobSources(options, waits)) as sources:
-        sources.check()
-        check_below(sources, settings)
+    sources.check()
+    check_below(sources, settings)
 
 
 def opened_job(
@@ -203,6 +217,7 @@ def _run(
     classified = job.journal.totals.done - before
     result = AttemptResult(classified, since(started), run.skipped)
     with closing(attempt.waits.rest()) as rest:
+        files.sources.wait_as(rest)
         if not run.complete:
             job.store_stop(code, result)
             return End(code, result, _stopped(job, code, queue, attempt.events, rest))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions, with_known_roots
+from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import list_name
@@ -37,8 +37,11 @@ def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: Non
 def _check_patterns(options: JobOptions, check: Callable[[], None]) -> None:
     """Check that each pattern among the arguments matches a file, as a shell would."""
     for number in options.pattern_roots:
-        only = msgspec.structs.replace(options, roots=(options.roots[number],))
-        alone = JobSources(with_known_roots(only, (), (0,), ()))
+        alone = JobSources(
+            msgspec.structs.replace(
+                options, roots=(options.roots[number],), pattern_roots=(0,), file_roots=(), kinds=()
+            )
+        )
         if next(Walk(alone, check=check).paths(), None) is None:
             raise UsageError(
                 f"{printable(options.roots[number])}: no file matches; check the pattern, or leave "

@@ -36,7 +36,7 @@ from producer.jobs.job import Job
 from producer.journal.following import Following, discard, next_output
 from producer.journal.job_index import set_model
 from producer.journal.job_properties import AttemptResult
-from producer.journal.snapshot import read_snapshot, with_known_files
+from producer.journal.snapshot import read_snapshot
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.present.events import Events, RowChanged
@@ -120,25 +120,24 @@ class _Done(NamedTuple):
 def _round(asked: Update, stop: Stop) -> _Done:
     started = time.monotonic()
     output, events = Path(asked.options.output), asked.events
-    with closing(Waits(stop)) as waits:
-        check_sources(with_known_files(asked.options), asked.settings, waits)
-        with (
-            closing(opened_job(asked.options, False, asked.display, asked.stdin, events, waits)) as
-            old,
-            row_files.of_table(output, old.options, waits, old.listed) as files,
-        ):  # fmt: skip
-            check_installed(old.options.form)
-            check_replaceable(old.journal, output)
-            merge = None
-            if not is_formed(old.journal, output):
-                merge, differs = _compared(asked, old, files, waits)
-                if not differs:
-                    return _Done(_with_young(_unchanged(old, asked, waits, started), merge))
-            while (done := _finished(asked, old, files, merge, waits, started)) is None:
-                pass  # a person has decided meanwhile
-            if merge is None:
-                return done
-            return _Done(_with_young(done.summary, merge))
+    with (
+        closing(Waits(stop)) as waits,
+        closing(opened_job(asked.options, False, asked.display, asked.stdin, events, waits)) as old,
+        row_files.of_table(output, old.options, waits, old.listed) as files,
+    ):
+        check_sources(files.sources, asked.settings)
+        check_installed(old.options.form)
+        check_replaceable(old.journal, output)
+        merge = None
+        if not is_formed(old.journal, output):
+            merge, differs = _compared(asked, old, files, waits)
+            if not differs:
+                return _Done(_with_young(_unchanged(old, asked, waits, started), merge))
+        while (done := _finished(asked, old, files, merge, waits, started)) is None:
+            pass  # a person has decided meanwhile
+        if merge is None:
+            return done
+        return _Done(_with_young(done.summary, merge))
 
 
 def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[Merge, bool]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from producer.inputs.error_budget import ErrorBudget
-from producer.inputs.job_options import JobOptions, differences, with_known_roots
+from producer.inputs.job_options import JobOptions, differences
 from producer.inputs.skipped import Unlisted
 from producer.journal import property_table, schema
 from producer.journal.following import next_output
@@ -203,7 +203,12 @@ def with_known_files(options: JobOptions) -> JobOptions:
         return options
     if differences(options, known):
         return options
-    return with_known_roots(options, known.file_roots, known.pattern_roots, known.kinds)
+    return msgspec.structs.replace(
+        options,
+        file_roots=known.file_roots,
+        pattern_roots=known.pattern_roots,
+        kinds=known.kinds,
+    )
 
 
 def not_started(output: Path) -> UsageError:

@@ -8,14 +8,15 @@ from functools import cached_property
 from itertools import pairwise
 from typing import IO
 
-from producer.inputs.job_options import JobOptions, with_known_roots
+import msgspec
+
+from producer.inputs.job_options import JobOptions
 from producer.sources.lists.path_list import check_list, kinds_in_list
 from producer.sources.local.apart import check_apart
 from producer.sources.local.local_source import LocalSource
 from producer.sources.local.reader import FileReader
 from producer.sources.local.root_pattern import has_magic
 from producer.sources.local.typed_patterns import TypedPatterns
-from producer.sources.refusals import check_local
 from producer.sources.source import Source
 from producer.sources.source_table import ARCHIVES_FOLDER, LOCAL, kind_of, loaded
 from shared.errors import UsageError
@@ -42,7 +43,6 @@ class JobSources:
         self.options = as_started(options)
         self._waits = waits or unstoppable()
         self._local = LocalSource(self.options, self._waits)
-        self._patterns = TypedPatterns(self.options)
         #: Those of other kinds that are used so far, by the number of their argument or kind.
         self._others: dict[int, Source] = {}
         self._last: Source = self._local
@@ -60,15 +60,12 @@ class JobSources:
                 folder cannot be listed; or a package is missing.
         """
         arguments = list(self.arguments())
-        if self._is_new:
-            for each in arguments:
-                if isinstance(each, LocalSource):
-                    check_local(each.typed, each.place)
         for argument in arguments:
             argument.check(self._is_new)
         if self.options.list_file and not (self.options.is_piped and not self.options.list_suffix):
             check_list(self.options, self._is_new)
-        check_apart(list(self.local_arguments()))
+        if len(arguments) > 1:
+            check_apart(list(self.local_arguments()))
         _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
 
     @cached_property
@@ -136,7 +133,7 @@ class JobSources:
 
         A walk follows neither ".." nor links, so a shorter argument does not lead to it.
         """
-        covering = self._patterns.covering(name)
+        covering = self._patterns.covering(name) if self.options.pattern_roots else None
         if covering is not None:
             return covering
         above = name
@@ -159,10 +156,21 @@ class JobSources:
         """The name of the image that a line of a list names."""
         return self.of(line).row_name(line, number) if self.has_others else line
 
+    def wait_as(self, waits: Waits) -> None:
+        """Let these end the waits that follow."""
+        self.close()
+        self._waits = waits
+
     def close(self) -> None:
         """Release what is open. They may be used again."""
         for source in self._others.values():
             source.close()
+        self._others.clear()
+        self._last = self._local
+
+    @cached_property
+    def _patterns(self) -> TypedPatterns:
+        return TypedPatterns(self.options)
 
     @cached_property
     def _typed(self) -> Mapping[bytes, int]:
@@ -201,12 +209,17 @@ def as_started(options: JobOptions) -> JobOptions:
     reader = FileReader(options.cwd)
     for number, root in enumerate(options.roots):
         path = reader.local_path(root)
-        is_folder = os.path.isdir(path)
-        opens = options.archives and is_folder
-        kinds.append(kind := ARCHIVES_FOLDER if opens else kind_of(root, path))
+        if os.path.isdir(path):
+            kinds.append(ARCHIVES_FOLDER if options.archives else LOCAL)
+            continue
+        kinds.append(kind := kind_of(root, path))
         if kind == LOCAL and os.path.isfile(path):
             files.append(number)
-        elif kind == LOCAL and not is_folder and has_magic(root) and not os.path.lexists(path):
+        elif kind == LOCAL and has_magic(root) and not os.path.lexists(path):
             patterns.append(number)
-    known = tuple(kinds) if any(kinds) else kinds_in_list(options)
-    return with_known_roots(options, tuple(files), tuple(patterns), known)
+    return msgspec.structs.replace(
+        options,
+        file_roots=tuple(files),
+        pattern_roots=tuple(patterns),
+        kinds=kinds_in_list(options) if options.list_file else tuple(kinds) if any(kinds) else (),
+    )

@@ -13,6 +13,7 @@ from producer.sources.local.folder_walk import REMEDY, FolderWalk, listed
 from producer.sources.local.reader import FileReader
 from producer.sources.local.root_pattern import folder_of
 from producer.sources.local.typed_patterns import PartOf
+from producer.sources.refusals import check_local
 from producer.sources.source import Source
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
@@ -51,6 +52,8 @@ class LocalSource(FileReader, Source):
         return True
 
     def check(self, is_new: bool) -> None:
+        if is_new and not os.path.isdir(self.place):
+            check_local(self.typed, self.place)
         try:
             self._check_kind()
         except OSError as error:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from producer.inputs.job_options import JobOptions
+from producer.jobs.classify import classify
 from producer.sources import source_table
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from producer.verify.verify import verify
-from shared.errors import Exit
+from shared.errors import Exit, StillOpen, Stopped
+from shared.settings import Settings
+from shared.stop import Stop
 from tests.support.failpoints.armed import Points, Shot
 from tests.support.jobs import expected_table
 from tests.support.processes import in_process
-from tests.support.processes.fleet import SHORT_TIMES, Fleet
+from tests.support.processes.fleet import PATIENCE_S, SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
 from tests.support.sources import seeded_source
 from tests.support.sources.seeded_source import SeededSource
@@ -92,3 +97,51 @@ def test_a_changed_image_of_the_source_is_found_and_a_retry_leaves_the_rest(
     assert report.code == Exit.OK, report.story
     monkeypatch.setattr(SeededSource, "stamp", lambda source, name: (1, 1))
     assert f"{TYPED}/000001: has another size or time" in verify(table).problems[0]
+
+
+class Silent:
+    """What a source waits for: a server that does not reply."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+        self.asked = threading.Event()
+
+        def wait(source: SeededSource, *arguments: object) -> object:
+            self.asked.set()
+            source.waits.sleep(PATIENCE_S)
+            raise AssertionError("nothing has ended the wait")
+
+        monkeypatch.setattr(SeededSource, method, wait)
+        monkeypatch.setattr(SeededSource, "is_ready", lambda source, name, seconds: True)
+
+
+@pytest.mark.parametrize("method", ["entries", "read"])
+def test_a_stop_ends_the_wait_for_a_source_that_does_not_reply(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    silent, stop = Silent(monkeypatch, method), Stop()
+    settings = Settings.from_env(fleet.environment({}))
+    options = JobOptions((os.fsencode(TYPED),), bytes(tmp_path), str(tmp_path / "out.csv"))
+    with ThreadPoolExecutor() as pool:
+        job = pool.submit(classify, options, settings, stop=stop)
+        assert silent.asked.wait(PATIENCE_S)
+        stop.request()
+        if method == "entries":
+            assert isinstance(job.exception(PATIENCE_S / 2), Stopped)
+        else:
+            assert job.result(PATIENCE_S / 2).exit_code == Exit.INTERRUPTED
+
+
+@pytest.mark.parametrize("method", ["entries", "read"])
+def test_a_time_limit_ends_the_wait_for_a_source_that_does_not_reply(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    silent = Silent(monkeypatch, method)
+    settings = Settings.from_env(fleet.environment({}))
+    options = JobOptions((os.fsencode(TYPED),), bytes(tmp_path), str(tmp_path / "out.csv"))
+    if method == "entries":
+        with pytest.raises(StillOpen, match="no image was found within --timeout"):
+            classify(options, settings, timeout_s=0.2)
+    else:
+        summary = classify(options, settings, timeout_s=2.0)
+        assert summary.exit_code == Exit.INTERRUPTED
+    assert silent.asked.is_set()

@@ -11,10 +11,11 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from producer.inputs.job_options import STDIN
+from producer.sources.source_table import LOCAL, is_address, kind_of
 from shared.errors import UsageError
 
-Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
-Images: TypeAlias = "Path | Iterable[Path]"
+ImagePath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+Images: TypeAlias = "ImagePath | Iterable[ImagePath]"
 #: Paths that are not roots are a list, which a job reads more than once.
 _NUL = b"\0"
 #: An address may have a secret in its query, so that it is only taken from a list.
@@ -51,8 +52,8 @@ def given(images: Images) -> Iterator[Given]:
     if first is None:
         raise UsageError("images is empty; give a folder, or one path or more")
     paths = chain([first], paths)
-    if os.path.isdir(first):
-        yield Given(_folders(paths))
+    if _has_images(first):
+        yield Given(_places(paths))
         return
     with tempfile.TemporaryFile() as listed:
         file = cast(BinaryIO, listed)
@@ -77,14 +78,21 @@ def _encoded_all(images: object) -> Iterator[bytes]:
     return map(encoded, images)
 
 
-def _folders(paths: Iterator[bytes]) -> tuple[bytes, ...]:
-    """Folders, of which all images are classified."""
+def _has_images(path: bytes) -> bool:
+    """Whether this is a folder, an archive, or a bucket whose address ends with a slash."""
+    if is_address(path, path):
+        return path.endswith(b"/")
+    return os.path.isdir(path) or kind_of(path, path) != LOCAL
+
+
+def _places(paths: Iterator[bytes]) -> tuple[bytes, ...]:
+    """Folders, archives and buckets, of which all images are classified."""
     roots = tuple(paths)
     for root in roots:
-        if not os.path.isdir(root):
+        if not _has_images(root):
             raise UsageError(
-                f"images starts with a folder, and has {os.fsdecode(root)!r:.80}, which is none; "
-                "give folders, or images"
+                f"images starts with a folder or an archive, and has {os.fsdecode(root)!r:.80}, "
+                "which is none; give folders and archives, or images"
             )
     return roots
 

@@ -17,7 +17,7 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "item": (["a.png", 3], {}, "images has 3, which is no path"),
     "nul": (["a\0.png"], {}, "no path has a NUL"),
     "no text": ([""], {}, "images has an empty path"),
-    "mixed": (["pictures", "a.png"], {}, "images starts with a folder, and has 'a.png'"),
+    "mixed": (["pictures", "a.png"], {}, "and has 'a.png', which is none; give folders and"),
     "both": ("pictures", {"accept": 0.9, "min_confidence": 0.5}, "accept= and min_confidence= are"),
     "accept": ("pictures", {"accept": 95}, "accept=95 is neither a precision like 0.95, nor 'all'"),
     "percent": ("pictures", {"accept": "0.5%"}, "accept='0.5%' is neither"),

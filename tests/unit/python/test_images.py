@@ -34,6 +34,18 @@ def test_one_path_is_a_root(path: str | bytes | Path) -> None:
         assert (images.roots, images.listed) == ((os.fsencode(path),), None)
 
 
+def test_folders_archives_and_buckets_in_a_list_are_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b.zip").touch()
+    with given(["a", Path("b.zip"), "s3://bucket/c/"]) as images:
+        assert images.roots == (b"a", b"b.zip", b"s3://bucket/c/")
+    with given(["s3://bucket/c.png", "d.zip"]) as images:  # an object, and no file
+        assert images.listed is not None
+
+
 def test_a_name_of_other_bytes_than_utf8_is_kept() -> None:
     name = os.fsdecode(b"\xff\n.png")
     with given([name, "b.png"]) as images:

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-recovery bench-memory bench-scaling bench-transport \
+  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
 help:  ## this list
@@ -127,6 +127,9 @@ bench-photo-models: $(VENV)/dev.stamp  ## accuracy and seconds of head, fine-tun
 
 bench-corrections: $(VENV)/dev.stamp  ## what corrections do for a model of photos: PHOTOS=DIR
 	@$(BIN)/python -m benchmarks.corrections $(PHOTOS) $(OPTIONS)
+
+bench-label: $(VENV)/dev.stamp  ## what hangtag label saves for unsorted photos: PHOTOS=DIR
+	@$(BIN)/python -m benchmarks.first_labels $(PHOTOS) $(OPTIONS)
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from shared.pipes.labelling import Counts
@@ -28,24 +26,18 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(counts: Counts) -> Standing:
-    """The counts with an estimate: what a person has named is right, and of the others the share
-    that a head guessed right which had not learned from them."""
+    """The counts with an estimate: what a person has named is right, and of the others a share that
+    images drawn by chance show."""
     low = high = None
     wanted = counts.images - counts.without
     if counts.checked >= LEAST_CHECKED and wanted:
         rest = wanted - counts.named
+        errors = NINE_OF_TEN * counts.error
         low, high = (
-            (counts.named + rest * share) / wanted for share in wilson(counts.right, counts.checked)
+            (counts.named + rest * min(1.0, max(0.0, share))) / wanted
+            for share in (counts.share - errors, counts.share + errors)
         )
     return Standing(
         counts.images, counts.named, counts.without, counts.sure,
         counts.checked, counts.right, low, high,
     )  # fmt: skip
-
-
-def wilson(right: int, count: int, errors: float = NINE_OF_TEN) -> tuple[float, float]:
-    """The range of a share of which `right` of `count` were seen (Wilson, 1927)."""
-    share, square = right / count, errors * errors / count
-    middle = (share + square / 2) / (1 + square)
-    half = errors * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
-    return max(0.0, middle - half), min(1.0, middle + half)

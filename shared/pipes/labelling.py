@@ -68,9 +68,11 @@ class Counts(msgspec.Struct, frozen=True, tag=True):
     images: int
     named: int  #: with a label by a person
     without: int  #: decided without a label
-    sure: int  #: without a decision, and the head is sure
-    checked: int  #: stacks that were drawn by chance, and that a person has named
-    right: int  #: of those, guessed by a head that had not learned from them
+    sure: int = 0  #: without a decision, and the head is sure
+    checked: int = 0  #: stacks that were drawn by chance, and that a person has named
+    right: int = 0  #: of those, guessed by a head that had not learned from them
+    share: float = 0.0  #: of the images without a decision, that is guessed right
+    error: float = 0.0  #: its standard error
 
 
 Order: TypeAlias = Start | Decide | NextPage | Similar | Count

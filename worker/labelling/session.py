@@ -28,9 +28,10 @@ FIRST_GROUPS = 28
 MIDDLING = 0.7
 #: After this number of pages of labels there is one drawn by chance.
 BETWEEN_CHECKS = 4
-#: Of the images the head takes for a label, so many of the surest that their mean confidence is
-#: this.
-SURE = 0.95
+#: The mean confidence of the images that the head is sure of at 95 %. Images in doubt are labelled
+#: first, so heads are right of the others a little less often than they expect: with 0.95, on three
+#: sets of photos, 93 to 96 % of such images were right.
+SURE = 0.98
 
 Numbers = npt.NDArray[np.int64]
 
@@ -84,17 +85,33 @@ class Session:
         """What is decided, and what the head is sure of."""
         named = int(self._sizes[self._decided >= 0].sum())
         without = int(self._sizes[self._decided < NONE].sum())
-        checked, right = self._checked()
-        return Counts(int(self._sizes.sum()), named, without, self._sure(), checked, right)
+        images, fitted = int(self._sizes.sum()), self._fitted
+        if fitted is None:
+            return Counts(images, named, without)
+        return Counts(images, named, without, self._sure(), *self._checked(fitted))
 
-    def _checked(self) -> tuple[int, int]:
-        """Of the stacks that were drawn by chance: how many a head that did not learn from them
-        could guess, and how many it guessed right."""
-        if self._fitted is None:
-            return 0, 0
-        guesses = self._fitted.out_of_fold
-        drawn = self._by_chance & (self._decided >= 0) & (guesses >= 0)
-        return int(drawn.sum()), int((guesses == self._decided)[drawn].sum())
+    def _checked(self, fitted: Fitted) -> tuple[int, int, float, float]:
+        """The stacks that were drawn by chance and named, those of them that were guessed right by
+        heads that had not learned from them, and from these the share that is right of the images
+        without a decision, with its standard error.
+
+        It is their mean confidence, corrected by how much the guesses of the drawn stacks were
+        better than their confidences. So it does not matter that stacks in doubt, which were drawn
+        as well, were decided since.
+        """
+        drawn = self._by_chance & (self._decided >= 0) & (fitted.out_of_fold >= 0)
+        right = (fitted.out_of_fold == self._decided)[drawn]
+        free = self._decided == NONE
+        if not drawn.any() or not free.any():
+            return int(drawn.sum()), int(right.sum()), 1.0, 0.0
+        expected = fitted.expected[drawn]
+        mean = float(expected.mean())
+        # A right and a wrong one beside those that were seen, so that a dozen right ones prove
+        # no certainty.
+        better = np.concatenate([right - expected, [1 - mean, -mean]])
+        share = np.average(fitted.confidences[free], weights=self._sizes[free]) + better.mean()
+        error = float(better.std() / np.sqrt(len(better)))
+        return int(drawn.sum()), int(right.sum()), float(np.clip(share, 0, 1)), error
 
     def _sure(self) -> int:
         """Images without a decision among the surest, whose mean confidence is SURE."""

@@ -22,39 +22,15 @@ ENDS_WITHIN_S = 20.0
 LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=(\S+)")
 
 
-class Label:
-    """The server of one folder."""
+class LabelPage:
+    """A browser that has opened the link of a labelling."""
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        hand: Hand,
-        folder: PlantedFolder,
-        options: Sequence[str] = (),
-        program: Sequence[str] = PRODUCT_PROGRAM,
-        **settings: str,
-    ) -> None:
-        before = set(hand.requests.open())
-        self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
-        command = ("label", folder.root.name, *options)
-        self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
-        wait_for("the request", lambda: set(hand.requests.open()) - before)
-        (request_id,) = set(hand.requests.open()) - before
-        grant = hand.claim(request_id)
-        answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
-        files = {folder_features.FILE: encode_features(folder.features)}
-        assert hand.requests.finish(request_id, grant.fence, answer, files)
-        found = wait_for("the link", self._link)
-        self.host, self.port, self.token = found[1], int(found[2]), found[3]
+    def __init__(self, link: re.Match[str]) -> None:
+        self.host, self.port, self.token = link[1], int(link[2]), link[3]
         status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
         assert status == 303
         self.cookie = headers["set-cookie"].partition(";")[0]
         self.id = self.json("GET", "/folder")["id"]
-
-    def _link(self) -> re.Match[str] | None:
-        found = LINK.search(self.process.out)
-        assert found or self.process.running, self.process.story
-        return found
 
     def ask(
         self, method: str, path: str, body: Any = None, *, cookie: str | None = None, **headers: str
@@ -86,6 +62,36 @@ class Label:
     def decide(self, *decisions: dict[str, Any], settled: bool = True) -> Any:
         body = {"decisions": decisions, "settled": settled}
         return self.json("POST", self.of("/decisions"), body)
+
+
+class Label(LabelPage):
+    """The server of one folder, and its browser."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        hand: Hand,
+        folder: PlantedFolder,
+        options: Sequence[str] = (),
+        program: Sequence[str] = PRODUCT_PROGRAM,
+        **settings: str,
+    ) -> None:
+        before = set(hand.requests.open())
+        self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
+        command = ("label", folder.root.name, *options)
+        self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
+        wait_for("the request", lambda: set(hand.requests.open()) - before)
+        (request_id,) = set(hand.requests.open()) - before
+        grant = hand.claim(request_id)
+        answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
+        files = {folder_features.FILE: encode_features(folder.features)}
+        assert hand.requests.finish(request_id, grant.fence, answer, files)
+        super().__init__(wait_for("the link", self._link))
+
+    def _link(self) -> re.Match[str] | None:
+        found = LINK.search(self.process.out)
+        assert found or self.process.running, self.process.story
+        return found
 
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """End it with a signal; returns its exit code."""

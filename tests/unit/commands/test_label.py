@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.labelling.estimate import LEAST_CHECKED, standing, wilson
+from producer.labelling.estimate import LEAST_CHECKED, standing
 from producer.labelling.next_steps import next_steps, reached
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
@@ -86,38 +86,31 @@ def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], why: str)
     assert len(result.output.strip().splitlines()) == 1
 
 
-def counts(images: int, named: int, without: int, checked: int, right: int) -> Counts:
-    return Counts(images, named, without, 0, checked, right)
+def counts(named: int, without: int, checked: int, share: float, error: float) -> Counts:
+    return Counts(100, named, without, 0, checked, 0, share, error)
 
 
 def test_how_many_are_right_is_said_once_enough_were_drawn_by_chance() -> None:
-    assert standing(counts(100, 20, 0, LEAST_CHECKED - 1, 9)).low is None
-    some = standing(counts(100, 20, 10, 40, 30))
-    assert some.low is not None
-    assert some.high is not None
-    middle = (20 + 70 * 0.75) / 90
-    assert some.low < middle < some.high
-    assert standing(counts(10, 0, 10, 40, 30)).low is None
-    all_named = standing(counts(90, 90, 0, 40, 0))
-    assert (all_named.low, all_named.high) == (1, 1)
+    assert standing(counts(20, 0, LEAST_CHECKED - 1, 0.7, 0.1)).low is None
+    some = standing(counts(20, 10, 40, 0.75, 0.1))
+    assert some.low == pytest.approx((20 + 70 * (0.75 - 0.1645)) / 90)
+    assert some.high == pytest.approx((20 + 70 * (0.75 + 0.1645)) / 90)
+    assert standing(counts(0, 100, 40, 0.75, 0.1)).low is None  # all were left out
 
 
-@given(st.integers(1, 500), st.data())
-def test_a_range_has_what_was_seen_and_is_narrower_with_more(
-    count: int, data: st.DataObject
+@given(st.integers(0, 100), st.floats(0, 1), st.floats(0, 1))
+def test_a_range_lies_between_what_a_person_has_named_and_all(
+    named: int, share: float, error: float
 ) -> None:
-    right = data.draw(st.integers(0, count))
-    low, high = wilson(right, count)
-    rounding = 1e-12
-    assert 0 <= low <= right / count + rounding
-    assert right / count - rounding <= high <= 1
-    more_low, more_high = wilson(10 * right, 10 * count)
-    assert more_high - more_low < high - low
+    found = standing(counts(named, 0, 40, share, error))
+    assert found.low is not None
+    assert found.high is not None
+    assert named / 100 <= found.low <= found.high <= 1 + 1e-12
 
 
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
-    said = reached(standing(counts(100, 20, 10, 40, 30)), 3, path)
+    said = reached(standing(counts(20, 10, 40, 0.75, 0.1)), 3, path)
     assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
     assert "10 left out or not known" in said
     commands = [command for _, command in next_steps("photos/", path, 3)]

@@ -47,7 +47,7 @@ def test_each_order_has_one_reply() -> None:
         NextPage(some, settled=True),
         Similar(0),
     )
-    assert start == Counts(IMAGES, 0, 0, 0, 0, 0)
+    assert start == Counts(IMAGES, 0, 0)
     assert isinstance(first, Page)
     assert first.why == "group"
     assert isinstance(decided, Counts)

@@ -123,9 +123,11 @@ def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them
     assert 0.8 * counts.checked < counts.right <= counts.checked
     # Labels without meaning cannot be guessed, though a head has learned them.
     chance = np.random.default_rng(3).integers(0, KINDS, 900)
-    run = started(rows)
-    labelled(run, chance, session.FIRST_GROUPS + 12)
-    assert run.counts().right < 0.6 * run.counts().checked
+    other = started(rows)
+    labelled(other, chance, session.FIRST_GROUPS + 12)
+    assert other.counts().right < 0.6 * other.counts().checked
+    assert other.counts().share < 0.6 < counts.share
+    assert 0 < counts.error < 0.2
 
 
 def test_near_duplicates_count_as_images() -> None:
@@ -178,4 +180,5 @@ def test_a_head_learns_from_a_few_images(known: int) -> None:
     fitted = fit(rows, labels, KINDS)
     assert ((fitted.confidences > 0) & (fitted.confidences <= 1)).all()
     assert (fitted.out_of_fold[known:] == NONE).all()
+    assert ((fitted.expected > 0) == (fitted.out_of_fold >= 0)).all()
     assert (fitted.out_of_fold[:known] >= 0).all() == (known >= 10)

@@ -104,12 +104,12 @@ def update(
             return summary
     asked = Update(
         options, settings, display or DisplayOptions(), budget, retry_failed and is_finished,
-        deadline, stdin,
-        events,
+        deadline, stdin, events,
     )  # fmt: skip
     done = _round(asked, stop)
-    # What an interrupted one had found may not be all by now.
-    return _round(asked._replace(stdin=None), stop).summary if done.is_earlier else done.summary
+    if done.is_earlier and not options.is_piped:  # there may be more by now
+        done = _round(asked, stop)
+    return done.summary
 
 
 class _Done(NamedTuple):

@@ -13,7 +13,7 @@ from producer.journal.snapshot import with_known_files
 from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
 from producer.updating.folder_watch import Wait, watched
-from shared.errors import Exit, HangtagError, Stopped
+from shared.errors import Exit, HangtagError, Stopped, UsageError
 from shared.stop import Stop
 
 #: The table is written at most this often. It takes at most half of the time, however large it is.
@@ -32,6 +32,8 @@ def watch(
     Raises:
         UsageError, SetupError: of the first call, or there is no package that watches folders.
     """
+    if options.is_piped:
+        raise UsageError("a list from standard input cannot be watched; save it as a file")
     with closing(JobSources(with_known_files(options))) as sources:
         sources.check()
         with watched(sources, stop, events.notice) as (wait, rarely_s):

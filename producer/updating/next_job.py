@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from producer.updating.merge import BatchEnd, Kept, Merge, Part
 from producer.updating.next_rows import next_records
 from producer.updating.present_files import PresentFiles
 from shared import atomic_file
-from shared.errors import HangtagError, UsageError
+from shared.errors import Damaged, HangtagError, UsageError
 from shared.failpoints import failpoint
 
 #: The property of a next journal with the digest of the one that it was formed from.
@@ -50,14 +50,11 @@ def next_options(options: JobOptions) -> JobOptions:
 
 
 def is_formed(old: Journal, output: Path) -> bool:
-    """Whether there is a next journal of what the old one has. Any other is removed.
-
-    Raises:
-        SetupError: it cannot be read.
-    """
+    """Whether there is a next journal of what the old one has. Any other is removed, also a damaged
+    one: the old one has all that counts."""
     path = journal_path(next_output(output))
     if os.path.lexists(path):
-        with closing(Journal(path)) as formed:
+        with suppress(Damaged), closing(Journal(path)) as formed:
             if formed.has_started and formed.get(_FORMED_FROM) == old.properties_digest():
                 return True
     discard(output)

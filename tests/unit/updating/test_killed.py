@@ -11,6 +11,8 @@ import pytest
 
 from producer.jobs import forget as forgetting
 from producer.jobs.job import Job
+from producer.journal.following import next_output
+from producer.journal.journal import journal_path
 from producer.rendering.display_options import DisplayOptions
 from shared.settings import Settings
 from tests.support.failpoints.armed import Points, Shot
@@ -50,6 +52,13 @@ def test_a_job_that_starts_over_removes_what_an_interrupted_update_has_left(
     interrupted: Stage,
 ) -> None:
     finish(interrupted.options, restart=True)
+    assert sorted(os.listdir(interrupted.folder)) == interrupted.files
+
+
+def test_an_update_starts_over_if_what_it_has_left_is_damaged(interrupted: Stage) -> None:
+    journal_path(next_output(interrupted.table)).write_bytes(b"no journal" * 1_000)
+    update(interrupted.options)
+    assert interrupted.table.read_bytes() == interrupted.new
     assert sorted(os.listdir(interrupted.folder)) == interrupted.files
 
 

@@ -109,6 +109,12 @@ def test_an_error_of_the_first_round_ends_it(
         Watch(monkeypatch, []).run(tmp_path, [UsageError("in: is wrong; fix it")])
 
 
+def test_a_list_from_standard_input_is_refused(tmp_path: Path) -> None:
+    options = options_of(tmp_path, list_file=b"-")
+    with pytest.raises(UsageError, match="cannot be watched; save it as a file"):
+        watching.watch(options, summary, Events(), Stop())
+
+
 @pytest.mark.parametrize("code", [Exit.BUDGET, Exit.CANCELLED, Exit.INTERRUPTED])
 def test_a_round_that_ends_otherwise_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Exit

@@ -204,6 +204,24 @@ def test_what_is_most_like_a_picture_is_shown_and_named(
     assert given(label) == {}
 
 
+def test_what_was_clicked_away_without_a_name_comes_again_at_the_end(
+    browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
+) -> None:
+    few = Label(fleet, hand, plant(tmp_path / "few", 3))  # one group
+    with opened(browser, few) as page:
+        away = page.locator(".tile").first.get_attribute("title")
+        give(page, "rest")
+        page.locator(".tile").first.click()
+        page.keyboard.press("Enter")
+        expect(page.locator(".tile")).to_have_count(1)
+        assert page.locator(".tile").get_attribute("title") == away
+        give(page, "other")
+        page.keyboard.press("Enter")
+        expect(page.locator("#empty")).to_have_text("Every image is decided.")
+    few.end(signal.SIGKILL)
+    assert sorted(given(few).values()) == ["other", "rest", "rest"]
+
+
 def test_a_label_is_renamed_and_merged(
     browser: Browser, folder: PlantedFolder, label: Label
 ) -> None:

@@ -82,7 +82,7 @@ function showPage(page) {
   state.marks.clear();
   $("grid").replaceChildren(...page.stacks.map(tile));
   $("empty").hidden = page.why !== "end";
-  $("empty").textContent = state.passed.size ? "Every other image is decided." : "Every image is decided.";
+  $("empty").textContent = "Every image is decided.";
   show();
   focus(0);
 }
@@ -170,6 +170,13 @@ function mark(decision, all = false) {
   return some.length > 0;
 }
 
+// After the last page those come again that were passed over.
+async function orPassed(page) {
+  if (page.why !== "end" || !state.passed.size) return page;
+  state.passed.clear();
+  return ask("/next");
+}
+
 async function act(text, work) {
   if (state.busy) return;
   state.busy = true;
@@ -180,7 +187,7 @@ async function act(text, work) {
     else {
       showLabels(reply.labels);
       showStanding(reply.standing);
-      showPage(reply.page);
+      showPage(await orPassed(reply.page));
       const lost = reply.refused.map(({ path, why }) => `${path} ${why}`);
       if (lost.length) report(`not saved: ${lost.slice(0, 3).join("; ")}${lost.length > 3 ? ` and ${lost.length - 3} more` : ""}`, true);
       else report(text);

@@ -49,11 +49,28 @@ def folder(tmp_path: Path) -> PlantedFolder:
 
 @pytest.fixture
 def label(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
+    """A server for one test."""
     running = Label(fleet, hand, folder)
     try:
         yield running
     finally:
         running.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet, hand: Hand) -> Iterator[Label]:
+    """A server for tests that only decide."""
+    running = Label(fleet, hand, plant(tmp_path_factory.mktemp("kept") / "photos", 6, COPIES))
+    yield running
+    running.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def undecided(kept: Label) -> Label:
+    """The same, after every decision of an earlier test has been taken back."""
+    kept.decide(*({"stack": stack} for stack in range(6)))
+    assert saved(kept).images() == {}
+    return kept
 
 
 def colour(folder: PlantedFolder, stack: dict[str, Any]) -> dict[str, Any]:
@@ -97,29 +114,25 @@ def lines_of(label: Label) -> list[Any]:
 
 
 def test_a_second_process_is_refused_before_it_computes_anything(
-    fleet: Fleet, hand: Hand, label: Label
+    fleet: Fleet, hand: Hand, kept: Label
 ) -> None:
-    second = fleet.producer("label", "photos", cwd=label.file.parent)
+    second = fleet.producer("label", "photos", cwd=kept.file.parent)
     assert second.wait() == Exit.USAGE
     assert "photos.labels.jsonl is in use by another hangtag label" in second.log
     assert hand.requests.open() == []
 
 
-def test_left_out_not_known_and_taken_back_are_lines_too(
-    folder: PlantedFolder, label: Label
-) -> None:
-    one, other, third = label.next()["stacks"][:3]
-    label.decide(
-        {"stack": one["stack"], "kind": "left-out"},
-        {"stack": other["stack"], "kind": "cannot-tell"},
-        colour(folder, third),
+def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> None:
+    undecided.decide(
+        {"stack": 1, "kind": "left-out"},
+        {"stack": 2, "kind": "cannot-tell"},
+        {"stack": 3, "kind": "label", "label": "red"},
     )
-    assert sorted(one.kind for one in saved(label).images().values()) == [
-        "cannot-tell", "label", "left-out",
-    ]  # fmt: skip
-    label.decide({"stack": third["stack"]})
-    assert len(saved(label).images()) == 2
-    assert label.json("GET", "/folder")["standing"]["without"] == 2
+    kinds = [decided.kind for decided in saved(undecided).images().values()]
+    assert sorted(kinds) == ["cannot-tell", "label", "left-out"]
+    undecided.decide({"stack": 3})
+    assert len(saved(undecided).images()) == 2
+    assert undecided.json("GET", "/folder")["standing"]["without"] == 2
 
 
 def test_undo_takes_back_decisions_and_renames_in_their_order(
@@ -145,11 +158,11 @@ def test_undo_takes_back_decisions_and_renames_in_their_order(
     assert post("/undo", {}) is None
 
 
-def test_a_stack_has_a_line_for_each_of_its_images(folder: PlantedFolder, label: Label) -> None:
-    label.decide({"stack": 0, "kind": "label", "label": "red"})
-    images = saved(label).images()
+def test_a_stack_has_a_line_for_each_of_its_images(undecided: Label) -> None:
+    undecided.decide({"stack": 0, "kind": "label", "label": "red"})
+    images = saved(undecided).images()
     assert list(images.values()) == [Decided("label", "red")] * (1 + COPIES)
-    assert label.json("GET", "/folder")["standing"]["named"] == 1 + COPIES
+    assert undecided.json("GET", "/folder")["standing"]["named"] == 1 + COPIES
 
 
 @pytest.mark.parametrize("how", ["changed", "gone"])
@@ -184,15 +197,15 @@ def test_an_image_that_changes_while_it_is_shown_is_not_saved(
     ],
 )
 def test_a_name_that_can_name_no_folder_is_refused_in_one_line(
-    label: Label, name: str, why: str
+    undecided: Label, name: str, why: str
 ) -> None:
-    label.decide({"stack": 0, "kind": "label", "label": "red"})
-    before = label.file.read_bytes()
+    undecided.decide({"stack": 0, "kind": "label", "label": "red"})
+    before = undecided.file.read_bytes()
     body = {"decisions": [{"stack": 1, "kind": "label", "label": name}]}
-    status, _, reply = label.ask("POST", label.of("/decisions"), body)
+    status, _, reply = undecided.ask("POST", undecided.of("/decisions"), body)
     assert status == 400
     assert why in reply.decode()
-    assert label.file.read_bytes() == before
+    assert undecided.file.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -37,18 +37,14 @@ class Transport:
 
     def __init__(self, options: JobOptions, settings: Settings) -> None:
         auto = options.transport == AUTO
-        self._by_path = _alone(settings) if auto else options.transport == PATH
-        self._from_bytes = LARGE_BYTES if auto else 0
+        refers = _alone(settings) if auto else options.transport == PATH
+        #: Smaller files are sent as bytes.
+        self.inline_bytes = (LARGE_BYTES if auto else 0) if refers else EVERY_SIZE
         self._root = real_root(settings)
         self._folder: bytes | None = None  #: of the last file
         self._prefix: bytes | None = None
         self._sent: set[int] = set()  #: batches under way whose files are referred to
         self._refused = 0
-
-    @property
-    def inline_bytes(self) -> int:
-        """Smaller files are sent as bytes."""
-        return self._from_bytes if self._by_path else EVERY_SIZE
 
     def reference(self, path: bytes, stamp: Stamp) -> Reference | None:
         """The reference to a file; None if it cannot be referred to."""
@@ -71,13 +67,14 @@ class Transport:
         if batch in self._sent:
             self._sent.remove(batch)
             self._refused += trouble().startswith(UNSEEN)
-            self._by_path = self._by_path and self._refused < REFUSALS_MAX
+            if self._refused >= REFUSALS_MAX:
+                self.inline_bytes = EVERY_SIZE
 
     def explained(self, trouble: str) -> str:
         """The reason of a returned batch for the user. With references it is no error."""
         if not trouble.startswith(UNSEEN):
             return trouble
-        whose = "their bytes" if self._by_path else "from here on the bytes of all files"
+        whose = "their bytes" if self.inline_bytes < EVERY_SIZE else "from here on the bytes of all files"
         return f"{trouble}; {whose} are sent"
 
     def _below(self, path: bytes) -> bytes | None:

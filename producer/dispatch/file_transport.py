@@ -74,7 +74,8 @@ class Transport:
         """The reason of a returned batch for the user. With references it is no error."""
         if not trouble.startswith(UNSEEN):
             return trouble
-        whose = "their bytes" if self.inline_bytes < EVERY_SIZE else "from here on the bytes of all files"
+        some = self.inline_bytes < EVERY_SIZE
+        whose = "their bytes" if some else "from here on the bytes of all files"
         return f"{trouble}; {whose} are sent"
 
     def _below(self, path: bytes) -> bytes | None:

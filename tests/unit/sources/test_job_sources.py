@@ -1,0 +1,70 @@
+"""The sources of a job: which argument is of which kind is decided once, when it starts."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from producer.inputs.job_options import JobOptions, decode_options, encode_options
+from producer.sources import source_table
+from producer.sources.job_sources import JobSources
+from producer.sources.walk import Walk
+from shared.errors import SetupError, UsageError
+from tests.support.sources import seeded_source
+
+
+def options(folder: Path, *roots: bytes) -> JobOptions:
+    return JobOptions(roots, bytes(folder), "/out.csv")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("a.png", b"a")
+    return path
+
+
+def test_an_archive_stays_one_when_a_folder_has_its_name(archive: Path) -> None:
+    started = JobSources(options(archive.parent, b"x.zip")).options
+    archive.unlink()
+    archive.mkdir()
+    (archive / "b.png").write_bytes(b"b")
+    resumed = JobSources(decode_options(encode_options(started)))
+    with pytest.raises(SetupError, match=r"x\.zip cannot be read"):
+        next(Walk(resumed).paths())
+
+
+def test_an_archive_in_an_earlier_journal_is_the_file_that_it_was(archive: Path) -> None:
+    earlier = msgspec.structs.replace(options(archive.parent, b"x.zip"), file_roots=(0,))
+    sources = JobSources(earlier)
+    sources.check()
+    assert list(Walk(sources).paths()) == [(0, b"x.zip")]
+    assert sources.of(b"x.zip").local_path(b"x.zip") == bytes(archive)
+
+
+def test_a_kind_that_only_a_newer_version_has_is_refused_in_one_line(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(options(tmp_path, b"a"), file_roots=(), kinds=("tape",))
+    with pytest.raises(SetupError, match=r"reads no images from 'tape'; update it"):
+        JobSources(newer).check()
+
+
+def test_a_package_that_a_kind_needs_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = seeded_source.ROW._replace(packages={"no_such_package": "no-such"}, extra="remote")
+    monkeypatch.setitem(source_table.SOURCES, row.name, row)
+    with pytest.raises(SetupError, match=r"no-such is missing; add it with: .*"):
+        JobSources(options(tmp_path, b"seeded://1/2")).check()
+
+
+def test_an_address_that_is_typed_twice_names_images_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(source_table.SOURCES, seeded_source.NAME, seeded_source.ROW)
+    JobSources(options(tmp_path, b"seeded://1/2", b"seeded://1/20")).check()
+    with pytest.raises(UsageError, match="name each image once"):
+        JobSources(options(tmp_path, b"seeded://1/2", b"seeded://1/2")).check()

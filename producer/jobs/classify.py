@@ -235,18 +235,18 @@ def completed(
     table."""
     _name_rows(job, sha256_of, events, waits)
     try:
-        return code, job.table.write_table(passed=_passed(job, WRITING, events, waits))
+        return code, job.table.write_table(passed=passing(job, WRITING, events, waits))
     except TooManyRows:  # the summary says so
         return Exit.SETUP, ""
 
 
 def _name_rows(job: Job, sha256_of: Hash, events: Events, waits: Waits) -> None:
-    passed = _passed(job, "comparing corrected files", events, waits)
+    passed = passing(job, "comparing corrected files", events, waits)
     if why := job.table.name_rows(sha256_of, passed):
         events.notice(why)
 
 
-def _passed(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:
+def passing(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:
     """What gets the number of rows that have passed a stage, again and again."""
     rows, total = 0, job.journal.totals.done
 
@@ -270,7 +270,7 @@ def _stopped(job: Job, code: Exit, queue: JobQueue, events: Events, waits: Waits
     if code is not Exit.BUDGET:
         return ""
     part = Path(f"{job.output}{PART_SUFFIX}")
-    return job.table.write_part(part, events.notice, _passed(job, WRITING, events, waits))
+    return job.table.write_part(part, events.notice, passing(job, WRITING, events, waits))
 
 
 def appeared(count: int) -> str:

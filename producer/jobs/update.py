@@ -28,6 +28,7 @@ from producer.jobs.classify import (
     classify,
     completed,
     opened_job,
+    passing,
     since,
     summary_of,
     work,
@@ -144,7 +145,8 @@ def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[M
     """Compare the rows with the files, and form the next job, if any differs; whether it does."""
     present = PresentFiles(files, waits.check)
     merge = Merge(present, Settling(waits.sleep, now_ns), asked.retry_failed)
-    differs = form(old.journal, old.output, merge, present)
+    reported = passing(old, "comparing files", asked.events, waits)
+    differs = form(old.journal, old.output, merge, present, reported)
     is_listed = asked.events.wants(RowChanged) and len(merge.named) < NAMED_MAX
     if not is_listed and (line := _counts(merge)):
         asked.events.notice(line)

@@ -8,7 +8,7 @@ table are as they were.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
@@ -61,15 +61,22 @@ def is_formed(old: Journal, output: Path) -> bool:
     return False
 
 
-def form(old: Journal, output: Path, merge: Merge, present: PresentFiles) -> bool:
-    """Form the next journal; false if its rows would be the same.
+def form(
+    old: Journal,
+    output: Path,
+    merge: Merge,
+    present: PresentFiles,
+    passed: Callable[[int], None] = lambda rows: None,
+) -> bool:
+    """Form the next journal; false if its rows would be the same. `passed` gets the number of rows
+    of each batch that was compared.
 
     Raises:
         UsageError: no file is left.
         SetupError: a folder cannot be listed, or the journal cannot be written.
         Stopped: it was ended.
     """
-    parts = merge.parts(old)
+    parts = _passed(merge.parts(old), passed)
     whole, last, first_part = _until_difference(parts, old)
     if first_part is None:
         return False
@@ -85,6 +92,13 @@ def form(old: Journal, output: Path, merge: Merge, present: PresentFiles) -> boo
         raise
     failpoint("update.formed")
     return True
+
+
+def _passed(parts: Iterator[Part], passed: Callable[[int], None]) -> Iterator[Part]:
+    for part in parts:
+        yield part
+        if isinstance(part, Kept):
+            passed(part.stop - part.start)
 
 
 def _until_difference(parts: Iterator[Part], old: Journal) -> tuple[int, int, Part | None]:

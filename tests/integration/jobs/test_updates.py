@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, read_snapshot
+from producer.updating.settling import SETTLED_AFTER_S
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.messages.job_record import encode_job
@@ -166,14 +168,18 @@ def test_a_file_that_grows_is_classified_when_it_is_complete(fleet: Fleet, image
     watch = classify(fleet, images, "--watch")
     watch.wait_for_log("watching for changes")
     content = (images / "0.png").read_bytes()
+    written_s = []
     with (images / FOLDER / "slow.png").open("wb") as file:
         for start in range(0, len(content), len(content) // 3 + 1):
             file.write(content[start : start + len(content) // 3 + 1])
             file.flush()
+            written_s.append(time.monotonic())
             time.sleep(0.7)
     _wait_for_line(watch, "new     pictures/slow.png: ")
     assert watch.interrupt() == Exit.OK, watch.story
-    assert "unreadable" not in watch.out
+    longest_s = max(later - earlier for earlier, later in pairwise(written_s))
+    if longest_s < SETTLED_AFTER_S:  # not on a machine that is too busy to write
+        assert "unreadable" not in watch.out
     assert (images / OUTPUT).read_bytes() == fresh(fleet, images)
 
 

@@ -19,6 +19,7 @@ from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
+from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.updated_job import update
@@ -115,7 +116,8 @@ class Folder:
             before = dict(self.moved)
             sort.undo(self._sorted, quiet=True)
             self.moved = {name: path for name, path in before.items() if path.exists()}
-            self._sorted = self._sorted if self.moved else None
+            if not (self._sorted / SORT_LOG).exists():  # one that was removed cannot return
+                self._sorted = None
 
     def update(self) -> None:
         update(self.options)

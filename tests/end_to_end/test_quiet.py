@@ -110,8 +110,11 @@ SERVERS = {
     "metrics": ("--port 0", ("metrics",)),
     "review": ("a.csv", ("review", "images")),
 }
-#: It is refused where a broker is configured.
-ELSEWHERE = {"up": "tests/integration/stack/test_scaling.py"}
+#: One is refused where a broker is configured, one has a request before it starts.
+ELSEWHERE = {
+    "up": "tests/integration/stack/test_scaling.py",
+    "label": "tests/integration/labelling/test_label_server.py",
+}
 
 
 class Scene:

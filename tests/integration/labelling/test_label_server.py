@@ -3,6 +3,7 @@ command goes on, and only the page that was opened with the link can read or dec
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -274,3 +275,13 @@ def test_a_few_images_that_are_all_alike_are_labelled_too(
     assert running.end() == Exit.OK
     assert "4 of 4 images named by a person, 1 label" in running.process.out
     assert "hangtag train" not in running.process.out  # of one class nothing is learned
+
+
+def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
+    fleet: Fleet, hand: Hand, folder: PlantedFolder
+) -> None:
+    running = Label(fleet, hand, folder, ["--json"])
+    assert running.end() == Exit.OK, running.process.story
+    answer = json.loads(running.process.out)
+    assert (answer["images"], answer["labels"]) == (IMAGES + COPIES, running.file.name)
+    assert running.token in answer["label"]

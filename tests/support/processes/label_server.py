@@ -19,7 +19,7 @@ from tests.support.processes.fleet import PRODUCT_PROGRAM, Fleet, wait_for
 from tests.support.processes.manual_trainer import Hand
 
 ENDS_WITHIN_S = 20.0
-LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=(\S+)")
+LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=([\w-]+)")
 
 
 class LabelPage:

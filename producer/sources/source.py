@@ -39,6 +39,11 @@ class Source(ABC):
         Each wait for a server is one of `waits`, so that a stop and a time limit end it."""
         self.typed, self.options, self.waits = typed, options, waits
 
+    @property
+    def identity(self) -> bytes:
+        """What two arguments with the same images have in common."""
+        return self.typed
+
     @abstractmethod
     def check(self, is_new: bool) -> None:
         """Check before work starts that it can be listed; `is_new` unless the job has started.

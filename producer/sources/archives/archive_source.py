@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,13 @@ class ArchiveSource(Source):
         self.is_sorted = not in_own_order(typed)
         self.in_one_pass = not self.is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
-        self._file = OpenArchive(FileReader(options.cwd).local_path(typed), waits.check)
+        self._path = FileReader(options.cwd).local_path(typed)
+        self._file = OpenArchive(self._path, waits.check)
         self._wanted, self._has_globs = matcher(options.globs, below), bool(options.globs)
+
+    @property
+    def identity(self) -> bytes:
+        return os.path.realpath(self._path)
 
     def check(self, is_new: bool) -> None:
         try:

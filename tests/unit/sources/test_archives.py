@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from producer.inputs.job_options import JobOptions
 from producer.sources.archives import tape
 from producer.sources.archives.archive_file import ArchiveFile
+from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
@@ -249,3 +251,15 @@ def test_one_bit_in_a_plain_tar_is_not_noticed_by_its_source(tmp_path: Path) -> 
     archive, data = tmp_path / "photos.tar", tarred(("a.png", IMAGE))
     archive.write_bytes(flipped(data, data.index(IMAGE) + 100))
     assert rows_of(archive).contents != {"a.png": IMAGE}
+
+
+@pytest.mark.parametrize("other", ["./photos.zip", "link.zip", "folder/../photos.zip"])
+def test_an_archive_that_is_named_twice_is_refused(other: str, tmp_path: Path) -> None:
+    _written(tmp_path, ".zip")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.zip").symlink_to("photos.zip")
+    (tmp_path / "copy.zip").write_bytes((tmp_path / "photos.zip").read_bytes())
+    roots = (b"photos.zip", b"copy.zip", b"folder")
+    JobSources(JobOptions(roots, bytes(tmp_path), "")).check()
+    with pytest.raises(UsageError, match="name each image once"):
+        JobSources(JobOptions((*roots, other.encode()), bytes(tmp_path), "")).check()

@@ -19,13 +19,15 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, TRACE, environment, runtime_folder
+from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
+from benchmarks.report.page_blocks import written
 from benchmarks.report.results import middle
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
@@ -39,6 +41,7 @@ from shared.errors import SetupError
 from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.archives.hostile_archives import HOSTILE, block, gzipped, made
 
+PAGE = ROOT / "benchmarks" / "RESULTS.md"
 IMAGES, REPEATS = 50_000, 3
 ENDINGS = (".zip", ".tar", ".tar.gz")
 
@@ -49,9 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.alone:
         alone(Path(given.alone))
         return
+    blocks = {}
     if given.images:
-        print(jobs(given.images, given.repeats, given.workers), end="\n\n")
-    print(hostile())
+        blocks["jobs"] = jobs(given.images, given.repeats, given.workers)
+    blocks["hostile"] = hostile()
+    print(*blocks.values(), sep="\n\n")
+    if given.write:
+        PAGE.write_text(written(PAGE.read_text("utf-8"), "archives", blocks), "utf-8")
 
 
 def jobs(count: int, repeats: int, workers: int) -> str:
@@ -79,7 +86,11 @@ def jobs(count: int, repeats: int, workers: int) -> str:
         [name, *(f"{middle(column) or 0:,.{digits}f}" for column, digits in columns(runs))]
         for name, runs in cells.items()
     ]
-    return f"{machine.describe(server, '')}\n\n{markdown(head, lines)}\n\n{busy}"
+    return f"{_origin()}, {server}. {busy}\n\n{markdown(head, lines)}"
+
+
+def _origin() -> str:
+    return f"{date.today()}, {machine.place()}"
 
 
 def columns(runs: list[tuple[float, ...]]) -> Iterator[tuple[Sequence[float], int]]:
@@ -162,7 +173,7 @@ LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {
 def hostile() -> str:
     """A line for each archive."""
     head = ("archive", "bytes", "seconds", "memory, MB", "good rows", "failed rows", "said")
-    return markdown(head, _lines())
+    return f"{_origin()}; processor seconds.\n\n{markdown(head, _lines())}"
 
 
 def _lines() -> Iterator[list[str]]:
@@ -211,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=IMAGES, help="of 28x28, PNG; 0: none")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")
+    parser.add_argument("--write", action="store_true", help="write the tables to RESULTS.md, too")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     return parser
 

@@ -171,7 +171,7 @@ def _gzip_zeros(count: int) -> bytes:
 def _extended(kind: bytes, size: int, image: bytes) -> bytes:
     first = padded(tarred(("a.png", image))[: 512 + len(image)])
     return (
-        first + block(b"././@LongLink", b"\x80" + size.to_bytes(11, "big"), kind) + bytes(1 << 16)
+        first + block(b"././@LongLink", b"\x80" + size.to_bytes(11, "big"), kind) + bytes(1 << 25)
     )
 
 

@@ -195,7 +195,7 @@ class JobSources:
 def _check_others_apart(sources: Iterable[Source]) -> None:
     """Raise UsageError if two of them have the same images."""
     for first, second in pairwise(sorted(sources, key=lambda source: source.identity)):
-        if first.identity == second.identity or first.holds(second.typed):
+        if second.identity.startswith(first.identity) or first.holds(second.typed):
             inner, outer = printable(second.typed), printable(first.typed)
             raise UsageError(f"{inner} lies within {outer}; name each image once")
 

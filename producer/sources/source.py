@@ -41,8 +41,8 @@ class Source(ABC):
 
     @property
     def identity(self) -> bytes:
-        """What two arguments with the same images have in common."""
-        return self.typed
+        """Its place, with a slash: that of what lies within it starts so, however it is typed."""
+        return self.typed.rstrip(b"/") + b"/"
 
     @abstractmethod
     def check(self, is_new: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from producer.sources.archives.selection import why_skipped
 from producer.sources.local.directory_listing import FILE
 from producer.sources.local.folder_walk import REMEDY, matcher
 from producer.sources.local.reader import FileReader
+from producer.sources.local.typed_patterns import resolved
 from producer.sources.source import Source
 from shared.errors import SetupError, UsageError
 from shared.image_formats import HEAD_BYTES, is_misnamed, is_other_kind
@@ -42,7 +42,7 @@ class ArchiveSource(Source):
 
     @property
     def identity(self) -> bytes:
-        return os.path.realpath(self._path)
+        return resolved(self._path)
 
     def check(self, is_new: bool) -> None:
         try:

@@ -13,6 +13,7 @@ from producer.sources.archives.archive_files import is_archive
 from producer.sources.archives.archive_source import ArchiveSource
 from producer.sources.local.folder_walk import FolderWalk
 from producer.sources.local.local_source import LocalSource
+from producer.sources.local.typed_patterns import resolved
 from producer.sources.source import Source
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -40,6 +41,10 @@ class ArchivesFolder(Source):
         #: Archives that are open, the one that was used last at the end.
         self._open: OrderedDict[bytes, ArchiveSource] = OrderedDict()
         self._last: tuple[bytes, bytes] = b"", b""  #: a folder in names, and its archive
+
+    @property
+    def identity(self) -> bytes:
+        return resolved(self._files.local_path(self.typed))
 
     def check(self, is_new: bool) -> None:
         self._files.check(is_new)

@@ -14,6 +14,7 @@ import pytest
 from starlette.types import Message
 
 from producer.local_page.guard import MAX_BODY_BYTES
+from producer.local_page.replies import Asset
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
@@ -40,7 +41,9 @@ def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
     decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
-        yield Desk(table, answers, decisions, thumbnails, "", {})
+        yield Desk(
+            table, answers, decisions, thumbnails, "", {"a.js": Asset("", "text/javascript")}
+        )
 
 
 def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
@@ -86,6 +89,7 @@ def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
         ("/pictures/3?review=REVIEW", 404),
         ("/pictures/0?review=REVIEW&side=100", 400),
         ("/assets/none.js", 404),
+        ("/assets/a.js", 200),
     ],
 )
 def test_each_address_has_its_status(desk: Desk, path: str, status: int) -> None:

@@ -24,6 +24,7 @@ from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
 from producer.sources.job_sources import JobSources
+from producer.sources.remote.address import check_argument, is_web
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.files import printable
@@ -152,6 +153,8 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
     if sources.first_other:
+        if is_web(sources.first_other):
+            check_argument(sources.first_other)  # before it is printed
         raise UsageError(f"{printable(sources.first_other)} is no image; use: hangtag classify")
     sources.check()
     for number in options.pattern_roots:

@@ -34,14 +34,14 @@ PROGRAM = ("tests.faults.apps.seeded_producer",)
 KILLS = (
     Shot("journal.committing", 1),  # at the start
     Shot("journal.committed", 3),  # after the first batches
-    Shot("hint.sent", 2),
     Shot("table.written", 1),
 )
 
 
-@pytest.fixture
-def fleet(server: RedisServer) -> Iterator[Fleet]:
-    with Fleet(server, **SHORT_TIMES) as running:
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[Fleet]:
+    """One worker and one server for all tests of this file."""
+    with RedisServer(server_binary) as server, Fleet(server, **SHORT_TIMES) as running:
         running.worker()
         yield running
 

@@ -36,7 +36,7 @@ def computed(
         SetupError, Stopped: it has no images; or as `submit`.
     """
     if folder == FASHION_MNIST:
-        raise UsageError("name a folder of images; those of Fashion-MNIST have labels")
+        raise UsageError("the images of Fashion-MNIST have labels; name a folder of others")
     work = ComputeFeatures(data_place(folder, settings))
     request = make_request(work, _open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)

@@ -42,13 +42,13 @@ class Kept(NamedTuple):
     rows: RowBatch
     start: int
     stop: int
-    argument: int  #: of the last one
+    arguments: list[int]  #: of each
 
     @property
     def is_whole(self) -> bool:
         """Whether the record stays as it is."""
         is_all = self.stop - self.start == len(self.rows)
-        return is_all and self.argument == self.record.argument
+        return is_all and self.arguments[-1] == self.record.argument
 
 
 class Waiting(NamedTuple):
@@ -214,15 +214,17 @@ class _Run:
 
     def __init__(self, record: Record | None = None, rows: RowBatch | None = None) -> None:
         self.record, self._rows = record, rows
-        self._start = self.stop = self._argument = 0
+        self._start = self.stop = 0
+        self._arguments: list[int] = []
 
     def keep(self, i: int, argument: int) -> None:
-        if self._start == self.stop:
+        if not self._arguments:
             self._start = i
-        self.stop, self._argument = i + 1, argument
+        self.stop = i + 1
+        self._arguments.append(argument)
 
     def ended(self) -> Iterator[Kept]:
         """The run so far, if there is any."""
-        if self._start < self.stop and self.record is not None and self._rows is not None:
-            yield Kept(self.record, self._rows, self._start, self.stop, self._argument)
-        self._start = self.stop
+        if self._arguments and self.record is not None and self._rows is not None:
+            yield Kept(self.record, self._rows, self._start, self.stop, self._arguments)
+        self._arguments = []

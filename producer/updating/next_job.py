@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +32,7 @@ from producer.journal.journal import NUMBERS, WALKED, Journal, journal_path
 from producer.journal.records import Record
 from producer.journal.retries import ONLY_CHANGED
 from producer.updating.merge import BatchEnd, Kept, Merge, Part
-from producer.updating.next_rows import next_records
+from producer.updating.next_rows import FULL, next_records
 from producer.updating.present_files import PresentFiles
 from shared import atomic_file
 from shared.errors import Damaged, HangtagError, UsageError
@@ -77,12 +78,13 @@ def form(
         Stopped: it was ended.
     """
     parts = _passed(merge.parts(old), passed)
-    whole, last, first_part = _until_difference(parts, old)
-    if first_part is None:
+    same, part = _until_difference(parts, old, present)
+    if part is None:
         return False
+    changed = chain(_put_together(old, same, present), [part], parts)
     rows = chain(
-        _numbered(old.finished_records(until=last)),
-        next_records(chain([first_part], parts), whole, old.record.top_k),
+        _numbered(old.finished_records(until=same.full)),
+        next_records(changed, same.copied, old.record.top_k),
     )
     try:
         with closing(Journal(journal_path(next_output(output)))) as new:
@@ -101,17 +103,39 @@ def _passed(parts: Iterator[Part], passed: Callable[[int], None]) -> Iterator[Pa
             passed(part.stop - part.start)
 
 
-def _until_difference(parts: Iterator[Part], old: Journal) -> tuple[int, int, Part | None]:
-    """The number of whole batches that stay where they are, the number of the last of them in the
-    old journal, and the first part that differs."""
-    whole, last, numbers = 0, -1, iter(old.finished_numbers())
+class _Same(NamedTuple):
+    """The batches at the start that stay whole: numbers in the old journal; -1: none."""
+
+    copied: int = 0  #: how many, up to `full`
+    full: int = -1  #: the last one that is copied as it is
+    last: int = -1  #: the last one
+
+
+def _until_difference(
+    parts: Iterator[Part], old: Journal, present: PresentFiles
+) -> tuple[_Same, Part | None]:
+    """What stays, and the first part that differs. Small batches at the end of what stays are not
+    full: files may be added there again and again."""
+    same, whole, numbers = _Same(), 0, iter(old.finished_numbers())
     for part in parts:
         if isinstance(part, BatchEnd):
             continue
         if not (isinstance(part, Kept) and part.is_whole and part.record.n == next(numbers, None)):
-            return whole, last, part
-        whole, last = whole + 1, part.record.n
-    return whole, last, None
+            return same, part
+        whole += 1
+        same = same._replace(last=part.record.n)
+        if len(part.rows) >= FULL or not present.is_sorted:
+            same = _Same(whole, part.record.n, part.record.n)
+    return same, None
+
+
+def _put_together(old: Journal, same: _Same, present: PresentFiles) -> Iterator[Part]:
+    """The small batches at the end of what stays."""
+    for record in old.finished_records(same.full, same.last):
+        rows = record.rows()
+        arguments = list(map(present.number_of, rows.names))
+        yield Kept(record, rows, 0, len(rows), arguments)
+        yield BatchEnd()
 
 
 def _numbered(records: Iterator[Record]) -> Iterator[Record]:

@@ -1,8 +1,8 @@
 """The batches of the next journal: rows that stay, with their results, and rows that are to be
 classified, as placeholders that the usual repeat of rows replaces.
 
-A batch that stays whole is copied as it is. Others are put together in batches of about the usual
-size, so that many updates leave no small ones.
+A full batch that stays whole is copied as it is. Others are put together in batches of about the
+usual size, so that many updates leave no small ones.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from shared.image_status import Status, count_flags
 from shared.messages.batch import KINDS, BatchResult, encode_result
 from shared.messages.files import DIGEST_BYTES, NO_DIGEST, NO_STAMP, STAMP
 
-#: The rows of a full batch. One with twice as many is divided; one with half of them is not filled
-#: with those of the next batch, which stays whole then.
+#: The rows of a usual batch. One with twice as many is divided.
 IMAGES = 2_048
+#: A batch with as many is full: it is not filled with rows of the next one, which stays whole then.
+FULL = IMAGES // 2
 _STAMP = STAMP.pack(*NO_STAMP)
 #: The journal has the digests beside the result.
 _COLUMNS = [name for name in KINDS if name != "digests"]
@@ -29,7 +30,7 @@ def next_records(parts: Iterable[Part], first: int, k: int) -> Iterator[Record]:
     batch = _GrowingBatch(first, k)
     for part in parts:
         if isinstance(part, Kept):
-            if part.is_whole and (not len(batch) or len(part.rows) >= IMAGES // 2):
+            if part.is_whole and len(part.rows) >= FULL:
                 yield from batch.taken(len(batch))
                 yield part.record._replace(n=batch.n)
                 batch.n += 1
@@ -37,7 +38,7 @@ def next_records(parts: Iterable[Part], first: int, k: int) -> Iterator[Record]:
                 batch.keep(part)
         elif isinstance(part, Waiting):
             batch.wait(part)
-        elif isinstance(part, BatchEnd) and len(batch) >= IMAGES // 2:
+        elif isinstance(part, BatchEnd) and len(batch) >= FULL:
             yield from batch.taken(len(batch))
         if len(batch) >= 2 * IMAGES and not isinstance(part, Left):
             yield from batch.taken(IMAGES)
@@ -50,7 +51,7 @@ class _GrowingBatch:
     def __init__(self, n: int, k: int) -> None:
         self.n = n
         self._empty = BatchResult(k, b"", b"", b"")
-        self._argument: list[int] = []
+        self._arguments: list[int] = []
         self._names: list[bytes] = []
         self._stamps, self._digests = bytearray(), bytearray()
         self._columns = {name: bytearray() for name in _COLUMNS}
@@ -60,10 +61,10 @@ class _GrowingBatch:
         return len(self._names)
 
     def keep(self, kept: Kept) -> None:
-        record, rows, start, stop, argument = kept
+        record, rows, start, stop, arguments = kept
         count = stop - start
         self._names += rows.names[start:stop]
-        self._argument += [argument] * count
+        self._arguments += arguments
         self._stamps += record.stamps[start * STAMP.size : stop * STAMP.size]
         digests = record.digests[start * DIGEST_BYTES : stop * DIGEST_BYTES]
         self._digests += digests or NO_DIGEST * count
@@ -74,7 +75,7 @@ class _GrowingBatch:
 
     def wait(self, row: Waiting) -> None:
         self._names.append(row.name)
-        self._argument.append(row.argument)
+        self._arguments.append(row.argument)
         self._stamps += _STAMP
         self._digests += NO_DIGEST
         for name, column in self._columns.items():
@@ -93,8 +94,8 @@ class _GrowingBatch:
         result = BatchResult.of(self._empty.k, columns)
         again = sum(_cut(self._waiting, count))
         flagged = count_flags(result.flags)
-        names, arguments = self._names[:count], self._argument[:count]
-        del self._names[:count], self._argument[:count]
+        names, arguments = self._names[:count], self._arguments[:count]
+        del self._names[:count], self._arguments[:count]
         yield Record(
             n=self.n,
             argument=arguments[-1],

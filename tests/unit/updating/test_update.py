@@ -214,6 +214,16 @@ def test_batches_of_the_next_job_have_numbers_that_none_had_before(folder: Path)
     assert numbers == sorted(set(numbers))
 
 
+def test_files_that_come_at_the_end_leave_one_batch(folder: Path) -> None:
+    """As those that are named by their time."""
+    for n in range(5):
+        write(folder, {f"d{n}.png": b"%d" % n})
+        updated(folder)
+    with closing(Journal(journal_path(folder / "out.csv"))) as journal:
+        assert len(journal.finished_numbers()) == 1
+    assert len(rows(folder)) == 8
+
+
 def test_each_change_is_reported_with_its_answer(folder: Path) -> None:
     write(folder, {"d.png": b"four", "e.png": RUBBISH})
     (folder / "in/a.png").unlink()

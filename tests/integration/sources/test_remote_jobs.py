@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from producer.inputs.job_options import JobOptions
+from producer.locations.row_files import RowFiles
+from producer.sources.job_sources import JobSources
 from shared.errors import Exit
+from shared.image_status import Status
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
@@ -214,6 +220,58 @@ def test_credentials_that_expire_stop_a_job_that_resumes(
     done = run(fleet, *arguments, cwd=tmp_path)
     assert done.code == Exit.OK, done.story
     check_table(tmp_path / "out.csv", images, full_bucket.url)
+
+
+def test_an_object_that_changes_before_it_is_sent_again_is_a_row(
+    images: Gallery, full_bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    options = JobOptions((full_bucket.url.encode(),), bytes(tmp_path), str(tmp_path / "out.csv"))
+    same, changed, vanished, *_ = (f"{full_bucket.url}/{path}".encode() for path in images.paths)
+    with closing(JobSources(options)) as sources:
+        stamps = {
+            name: sources.of(name).read(name, 1 << 20)[1] for name in (same, changed, vanished)
+        }
+        full_bucket.put({images.paths[1]: b"another"})
+        full_bucket.delete(images.paths[2])
+        again = [RowFiles(sources).unchanged(name, stamp) for name, stamp in stamps.items()]
+    assert isinstance(again[0], bytes)
+    assert again[1:] == [Status.CHANGED, Status.MISSING]
+
+
+@pytest.mark.parametrize("package", ["obstore", "httpcore"])
+def test_without_the_extra_one_line_names_it(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == package else found(name, *a)
+    )
+    address = "s3://bucket/photos/" if package == "obstore" else "https://host/a.jpg"
+    (tmp_path / "list.txt").write_text(f"{address}\n")
+    for what in ((address,), ("--list", "list.txt")):
+        done = run(fleet, "classify", *what, "-o", "out.csv", cwd=tmp_path)
+        assert done.code == Exit.SETUP, done.story
+        assert f"{package} is missing; add it with:" in done.log
+        assert "[remote]" in done.log
+
+
+def test_a_background_job_has_no_secret_in_its_log_or_its_title(
+    fleet: Fleet, images: Gallery, full_site: ImageSite, tmp_path: Path
+) -> None:
+    with fault_proxy(full_site.port, some_fail(1.0, Fault(delay_s=0.02))) as proxy:
+        listed = signed(full_site, images, SECRET).replace(full_site.url, proxy.url)
+        lists = tmp_path.parent / f"{tmp_path.name}-lists"
+        lists.mkdir()
+        (lists / "list.txt").write_text(listed)
+        arguments = ("--list", str(lists / "list.txt"), "-o", "out.csv")
+        submitted = run(fleet, "submit", *arguments, cwd=tmp_path)
+        assert submitted.code == Exit.OK, submitted.story
+        seen = everything(fleet, tmp_path)
+        collected = run(fleet, "collect", "out.csv", cwd=tmp_path)
+    assert collected.code == Exit.OK, collected.story
+    for data in (seen, everything(fleet, tmp_path), collected.log.encode()):
+        assert SECRET.encode() not in data
+    assert b"\0classify\0" in seen  # the title of the producer was there
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ process works on a large one while the others have nothing to do.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from producer.journal.journal import WALKED, Journal
 from producer.journal.records import FrozenBatch, RowPlace
 from producer.journal.retries import ONLY_CHANGED
 from producer.locations.row_files import RowFiles
+from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk, WalkedImage
 from shared.image_status import Status
@@ -110,11 +110,16 @@ class Batcher:
         self._only = None if files.sources.has_others else files.sources.local
         failed, walked = self._failed(before), self._walked(before)
         if self._reads_ahead:
-            failed, walked = _announced(failed, files.sources), _announced(walked, files.sources)
+            failed, walked = self._announced(failed), self._announced(walked)
         read_again = self._as_sent_unless_moved if before.is_update else self._as_bytes
         self._files = files
         self._formed = chain(self._form(failed, read_again), self._form(walked, self._as_sent))
         self.exhausted = False
+
+    def _announced(self, images: Iterator[WalkedImage]) -> Iterator[WalkedImage]:
+        """The images, in their order; their sources have the names of those that follow."""
+        sources = self._sources
+        return announced(images, sources.ahead, lambda image: sources.announce((image.name,)))
 
     def next(self, most: BatchLimits = UNLIMITED) -> Batch | None:
         """The next batch; None while its next image is fetched, or (and `exhausted`) when there are
@@ -215,17 +220,6 @@ class _FailedImage(WalkedImage, gc=False):
     """An image of a failed row, which is repeated."""
 
     place: RowPlace = (0, 0)  #: the row that it replaces
-
-
-def _announced(files: Iterator[WalkedImage], sources: JobSources) -> Iterator[WalkedImage]:
-    """The files, in their order; a source that reads ahead has the names of those that follow."""
-    ahead, upcoming = sources.ahead, deque[WalkedImage]()
-    for file in files:
-        sources.announce((file.name,))
-        upcoming.append(file)
-        if len(upcoming) > ahead:
-            yield upcoming.popleft()
-    yield from upcoming
 
 
 def resumed(

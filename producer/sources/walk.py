@@ -7,12 +7,12 @@ after it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from producer.inputs.skipped import Counts, Unlisted, one_more
+from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.path_list import numbered_paths
 from shared.messages.files import Stamp, printable
@@ -86,17 +86,12 @@ class Walk:
 
     def _announced(self, places: Iterator[WalkPosition]) -> Iterator[WalkPosition]:
         """The places; a source that reads ahead has the names of those that follow."""
-        ahead = self._sources.ahead
-        if not ahead:
-            yield from places
-            return
-        upcoming = deque[WalkPosition]()
-        for place in places:
-            self._sources.of(place[1]).announce_stamps((place[1],))
-            upcoming.append(place)
-            if len(upcoming) > ahead:
-                yield upcoming.popleft()
-        yield from upcoming
+        sources = self._sources
+        if not sources.ahead:
+            return places
+        return announced(
+            places, sources.ahead, lambda place: sources.of(place[1]).announce_stamps((place[1],))
+        )
 
     def skip(self, reason: str) -> None:
         """Count an entry that is no row."""

@@ -10,6 +10,7 @@ import msgspec
 
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations.row_files import RowFiles
+from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from producer.verify.align import align
@@ -49,7 +50,10 @@ def file_problems(
     walked = (
         image for image in _walked(sources, closed, skipped) if not files.is_placed(image.name)
     )
-    in_place = _not_moved(_there(sealed, sources), files, deep, closed)
+    rows = _there(sealed, sources)
+    if deep and sources.ahead:
+        rows = announced(rows, sources.ahead, lambda row: sources.announce((row.name,)))
+    in_place = _not_moved(rows, files, deep, closed)
     for row, image in align(in_place, walked, lambda row: row.name, lambda image: image.name):
         yield from closed.take_problems()
         if row is None:

@@ -91,6 +91,13 @@ def closure(*names: str) -> set[Path]:
     return reached
 
 
+@cache
+def called(path: Path) -> set[str]:
+    """The functions that a module calls, as it names them."""
+    nodes = ast.walk(ast.parse(path.read_bytes()))
+    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+
+
 #: The functions that commands call, by a module that each of them reaches.
 ENGINE = {
     "producer.jobs.classify": "producer/dispatch/loop.py",
@@ -111,11 +118,10 @@ def test_the_engine_installs_no_handler_writes_to_no_terminal_and_leaves_the_pro
     reached = {str(path.relative_to(ROOT)): path for path in closure(name)}
     assert {ENGINE[name], "shared/stop.py"} <= set(reached)
     calls = {
-        f"{name}: {ast.unparse(node.func)}"
+        f"{name}: {call}"
         for name, path in reached.items()
         if name not in OF_COMMANDS
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in NOT_IN_A_JOB
+        for call in called(path) & NOT_IN_A_JOB
     }
     assert calls == set()
 

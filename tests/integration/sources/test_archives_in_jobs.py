@@ -88,30 +88,16 @@ def test_a_job_of_folders_and_archives_survives_each_kill_and_a_server_that_lose
         if number == 2:
             fleet.server.client.flushall()
     points.disarm()
-    producer = fleet.producer(*command, cwd=tmp_path, program=PROGRAM, **points.settings, **SMALL)
-    assert producer.wait() == Exit.SOME_FAILED, producer.story
+    done = in_process.run(fleet, *command, "--json", cwd=tmp_path)
+    assert done.code == Exit.SOME_FAILED, done.story
+    assert msgspec.json.decode(done.out)["answers"]["in_label_folders"] == 4 * 16
     assert table.read_bytes() == oracle(tmp_path, roots, images)
     proof = verify(table, deep=True)
     assert proof.proven, proof.problems
     assert proof.skipped == {".txt": 4}
 
 
-def test_labels_of_folders_and_the_report_have_members(
-    fleet: Fleet, tmp_path: Path, roots: list[str]
-) -> None:
-    done = in_process.run(fleet, "classify", *roots, "-o", "out.csv", "--json", cwd=tmp_path)
-    assert done.code == Exit.SOME_FAILED, done.story
-    answers = msgspec.json.decode(done.out)["answers"]
-    assert answers["in_label_folders"] == 4 * 16
-    report = in_process.run(fleet, "report", "out.csv", cwd=tmp_path)
-    assert report.code == Exit.OK, report.story
-    page = (tmp_path / "out.html").read_text()
-    for root in roots:
-        assert f"{root}/" in page
-    assert "The file is no longer" not in page
-
-
-#: The statuses of an archive's rows, in order; and whether the job ends as complete.
+#: The statuses of an archive's rows, in order: `ok`, `unreadable`.
 DAMAGED = {
     "a zip with odd names": "uuuou",
     "a zip with an encrypted member": "uo",

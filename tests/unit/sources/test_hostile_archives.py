@@ -6,15 +6,19 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from producer.sources.archives import member_index, members, tape
 from shared.errors import SetupError
 from shared.image_status import Status
 from tests.support.archives.archive_rows import rows_of, sources_of
+from tests.support.archives.archive_writers import ENDINGS, write
 from tests.support.archives.hostile_archives import HOSTILE, gzipped, made, tarred, zipped
 
 #: An image by its first bytes; what a decoder thinks of it does not matter here.
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12
+FILES = {f"{folder}/{number}.png": IMAGE for folder in "ba" for number in range(3)}
 #: Larger than what an archive of a few small members needs, smaller than any of the bombs.
 MEMORY_BYTES = 16 << 20
 
@@ -114,3 +118,25 @@ def test_a_million_members_have_some_bytes_each(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(index) == count
     assert held < 16 * count
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(ENDINGS),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    st.floats(0.1, 1),
+)
+def test_any_bytes_are_rows_or_one_line(
+    tmp_path: Path, ending: str, changes: list[tuple[float, int]], length: float
+) -> None:
+    data = bytearray(write(tmp_path / f"photos{ending}", FILES).read_bytes())
+    for place, byte in changes:
+        data[int(place * len(data))] = byte
+    archive = tmp_path / f"changed{ending}"
+    archive.write_bytes(data[: int(length * len(data))])
+    try:
+        found = rows_of(archive)
+    except SetupError:
+        return
+    for number, row in enumerate(found.names[:2], 1):
+        assert rows_of(archive, after=row).names == found.names[number:]

@@ -11,7 +11,7 @@ from typing import Any
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 #: Free memory that a process keeps at most, and the largest block that is taken from it: a message,
 #: its copies while it is received, and its pixels.
-KEPT_BYTES, BLOCK_BYTES = 16 << 20, 4 << 20
+KEPT_BYTES, BLOCK_BYTES = 8 << 20, 4 << 20
 
 
 def keep_memory() -> None:

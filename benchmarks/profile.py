@@ -21,13 +21,13 @@ from benchmarks.measure.stopwatch import Stopwatch
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
 from benchmarks.workloads.networks import Network
-from producer.dispatch import batcher, loop
+from producer.dispatch import batcher, loop, send_limits
 from producer.dispatch.job_queue import JobQueue, Result
+from producer.dispatch.window import Window
 from producer.formats import growing_table
 from producer.inputs.job_options import JobOptions
 from producer.jobs import classify, job_table
 from producer.journal import journal
-from producer.present.progress import Quiet
 from producer.sources.job_sources import JobSources
 from producer.sources.local.local_source import LocalSource
 from producer.sources.walk import Walk
@@ -39,6 +39,7 @@ from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.inference import classify_batch, process_state
+from worker.inference.freed_memory import keep_memory
 from worker.runtimes import classifier
 
 PRODUCER_STEPS: tuple[tuple[Any, str, str], ...] = (
@@ -102,7 +103,7 @@ def steps(
     try:
         watch_steps(watch, settings)
         whole = watch.step("producer: the rest", classify.classify)
-        count = whole(options, settings, restart=True, quiet=True).done
+        count = whole(options, settings, restart=True).done
     finally:
         watch.restore()
     rows = [row for side in ("producer", "child") for row in _side(side, watch.spent, count)]
@@ -113,6 +114,7 @@ def watch_steps(watch: Stopwatch, settings: Settings) -> None:
     """Time every step; hinted batches are classified when the producer requests results."""
     hints: list[tuple[str, int]] = []
     state = process_state.ProcessState(settings, settings.redis_url, "benchmark")
+    keep_memory()
     for side, side_steps in (("producer", PRODUCER_STEPS), ("child", CHILD_STEPS)):
         for owner, attribute, name in side_steps:
             watch.watch(owner, attribute, f"{side}: {name}")
@@ -128,7 +130,9 @@ def watch_steps(watch: Stopwatch, settings: Settings) -> None:
             classify_hint(state, *hints.pop(0))
         return results(queue, block_ms)
 
-    watch.replace(Quiet, "notice", lambda report, text: None)  # "no worker is alive"
+    # No worker has a heartbeat here; batches are as large as for two processes.
+    window = Window(children=2)
+    watch.replace(send_limits, "measure", lambda client, generation: window)
     watch.replace(JobQueue, "hint", hint_and_remember)
     watch.replace(JobQueue, "results", work_and_request)
 

@@ -34,8 +34,8 @@ class Learner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._changed, self._done = threading.Event(), threading.Event()
-        self._done.set()
+        self._decided = self._learned = 0  #: orders to decide so far, and those that are learned
+        self._changes = threading.Condition()
         threading.Thread(target=self._learn, daemon=True).start()
 
     def reply(self, order: Order) -> Reply:
@@ -48,25 +48,36 @@ class Learner:
                     np.array(order.labels, np.int64),
                     np.array(order.by_chance, bool),
                 )
-                self._done.clear()
-                self._changed.set()
+                with self._changes:
+                    self._decided += 1
+                    self._changes.notify_all()
             case NextPage():
-                self._done.wait(None if order.settled else PATIENCE_S)
+                self._wait(order.settled)
                 return session.next(order)
             case Similar():
                 return session.similar(order.stack)
             case Count():
-                self._done.wait(None if order.settled else PATIENCE_S)
+                self._wait(order.settled)
             case Start():
                 pass
         return session.counts()
 
+    def _wait(self, settled: bool) -> None:
+        """Wait for the head that knows every decision, or for a moment."""
+        with self._changes:
+            self._changes.wait_for(
+                lambda: self._learned == self._decided, None if settled else PATIENCE_S
+            )
+
     def _learn(self) -> None:
-        while self._changed.wait():
-            self._changed.clear()
+        while True:
+            with self._changes:
+                self._changes.wait_for(lambda: self._learned < self._decided)
+                decided = self._decided
             self._session.learn()
-            if not self._changed.is_set():
-                self._done.set()
+            with self._changes:
+                self._learned = decided
+                self._changes.notify_all()
 
 
 def main() -> None:

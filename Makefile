@@ -129,7 +129,7 @@ bench-corrections: $(VENV)/dev.stamp  ## what corrections do for a model of phot
 	@$(BIN)/python -m benchmarks.corrections $(PHOTOS) $(OPTIONS)
 
 bench-label: $(VENV)/dev.stamp  ## what hangtag label saves for unsorted photos: PHOTOS=DIR
-	@$(BIN)/python -m benchmarks.first_labels $(PHOTOS) $(OPTIONS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.first_labels $(PHOTOS) $(OPTIONS)
 
 bench-recovery: $(VENV)/dev.stamp data  ## time until lost work resumes, beside plain Celery
 	@$(BIN)/python -m benchmarks.recovery

@@ -153,12 +153,17 @@ def report_page(page: LabelPage, photos: Photos) -> None:
     served = ServedPages(page)
     seen = until(labelled(served, photos), MARKS[-1])
     here = until(labelled(SessionPages(photos, 0), photos), MARKS[-1])
-    same = "the same pages" if seen == here else "OTHER PAGES"
+    same = "the same pages" if seen == here else f"OTHER PAGES from {_first_other(seen, here)} on"
     waits = sorted(served.waits)
     print(
         f"through the page: {len(seen)} pages, {same} as in one process; from a decision to the "
         f"next page {1000 * waits[len(waits) // 2]:.0f} ms, at most {1000 * waits[-1]:.0f}"
     )
+
+
+def _first_other(seen: Sequence[Decided], here: Sequence[Decided]) -> int:
+    pairs = zip(seen, here, strict=False)
+    return next((number for number, (a, b) in enumerate(pairs, 1) if a != b), len(seen))
 
 
 def until(pages: Iterator[Decided], decisions: int) -> list[Decided]:

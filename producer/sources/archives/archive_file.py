@@ -6,6 +6,9 @@ import os
 
 from shared import regular_file
 
+#: The last position that a file can have. Headers may claim one of more bits.
+POSITION_MAX = (1 << 63) - 1
+
 
 class ArchiveFile:
     """Bytes at any position. Raises OSError if there is no such file."""
@@ -25,4 +28,4 @@ class ArchiveFile:
 
     def read(self, count: int, at: int) -> bytes:
         """The bytes from a position on; fewer at the end. Raises OSError."""
-        return os.pread(self._fd, count, at)
+        return os.pread(self._fd, count, at) if at <= POSITION_MAX else b""

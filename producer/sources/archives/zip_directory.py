@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from producer.sources.archives.archive_file import ArchiveFile
+from producer.sources.archives.archive_file import POSITION_MAX, ArchiveFile
 from producer.sources.archives.members import ArchiveDamaged, Member
 from producer.sources.local.directory_listing import FILE, FOLDER, LINK, SPECIAL
 
@@ -112,7 +112,7 @@ class ZipDirectory:
         kind = _kind(name, system, attributes)
         length = _ENTRY.size + name_bytes + extra_bytes + comment_bytes
         encrypted = bool(flags & _ENCRYPTED)
-        header += self._found.shift
+        header = min(header + self._found.shift, POSITION_MAX)
         return Entry(name, encrypted, method, crc, packed, size, kind, header, place, length)
 
     def _read(self, place: int, count: int) -> bytes:

@@ -201,6 +201,19 @@ def _nested(image: bytes) -> bytes:
     return zipped(("a.png", image), ("inner.zip", inner), ("inner.tar.gz", inner))
 
 
+def _far_header(image: bytes, prefix: bytes = b"") -> bytes:
+    """A zip archive whose second entry has its header at the end of 64 bits."""
+    archive = _two(image)
+    entry = archive.rindex(_CENTRAL)
+    end = archive.index(_END)
+    extra = struct.pack("<2HQ", 1, 8, (1 << 64) - 2)
+    far = patched(archive, 2, HEADER, b"\xff" * 4)[entry:end]
+    far = far[:30] + struct.pack("<H", len(extra)) + far[32:] + extra
+    length = len(far) + entry - archive.index(_CENTRAL)
+    tail = archive[end : end + 12] + struct.pack("<L", length) + archive[end + 16 :]
+    return prefix + archive[:entry] + far + tail
+
+
 def _links(image: bytes) -> bytes:
     link = tarred(("b.png", b""), type=tarfile.SYMTYPE, linkname="/etc/passwd")[:512]
     return link + tarred(("a.png", image))
@@ -227,6 +240,20 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "a zip that counts other members": Hostile(
         ".zip", lambda image: _two(image)[:-14] + b"\3\0\3\0" + _two(image)[-10:], 2, complete=False
+    ),
+    "a zip with a header beyond any file": Hostile(".zip", _far_header, 1, failed=1),
+    "a zip behind a program with a header beyond any file": Hostile(
+        ".zip", lambda image: _far_header(image, b"program"), 1, failed=1
+    ),
+    "a tar with a member larger than any file": Hostile(
+        ".tar",
+        lambda image: (
+            padded(tarred(("a.png", image))[: 512 + len(image)])
+            + block(b"b.png", b"\x80" + (1 << 80).to_bytes(11, "big"))
+        ),
+        1,
+        failed=1,
+        complete=False,
     ),
     "a zip with one bit changed": Hostile(".zip", _flip_in_first, 1, failed=1),
     "a zip with a header overwritten": Hostile(

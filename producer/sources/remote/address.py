@@ -42,6 +42,11 @@ class Address(NamedTuple):
         return self.scheme, self.host, self.port
 
     @property
+    def is_signed(self) -> bool:
+        """Whether it may have a signature, which can be renewed in its list."""
+        return bool(self.user) or b"?" in self.target
+
+    @property
     def shown(self) -> str:
         """For a message: without secrets."""
         return printable(b"%s://%s%s" % (self.scheme, self.netloc, self.target.partition(b"?")[0]))

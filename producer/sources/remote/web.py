@@ -9,7 +9,14 @@ from producer.sources.remote.contents import judged
 from producer.sources.remote.object_store import tag_stamp
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from producer.sources.remote.servers import Servers
-from producer.sources.remote.web_client import ATTEMPTS, Failed, Rejected, Response, WebClient
+from producer.sources.remote.web_client import (
+    ATTEMPTS,
+    Failed,
+    Rejected,
+    Response,
+    WebClient,
+    number_in,
+)
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -87,7 +94,7 @@ class Web:
                 read = self._client.get(address, act, headers, 1 if server.is_silent else ATTEMPTS)
             except Rejected as error:
                 server.answers()
-                if error.is_expired:
+                if error.is_expired and address.is_signed:
                     raise _expired(address, error) from None
                 return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
             except Failed as error:
@@ -134,10 +141,8 @@ def _stamp(response: Response, length: int | None = None) -> Stamp:
 
 def _length(response: Response) -> int:
     """The length of the whole image; 0 if a server does not say it."""
-    total = response.headers.get(b"content-range", b"").rpartition(b"/")[2]
-    if total.isdigit():
-        return int(total)
-    return response.number(b"content-length") or 0
+    total = number_in(response.headers.get(b"content-range", b"").rpartition(b"/")[2])
+    return (response.number(b"content-length") or 0) if total is None else total
 
 
 def _expired(address: Address, error: Rejected) -> SetupError:

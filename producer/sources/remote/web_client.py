@@ -35,6 +35,8 @@ _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
 #: The start of an answer that says why an address is refused.
 _REASON_BYTES = 1 << 12
+#: A header may claim any number. More digits than these stand for one that no image has.
+_DIGITS, _NUMBER_MAX = 18, 10**18
 #: Why an address of the network is not reached, by the scheme.
 _REFUSED = {
     HTTPS: "this host is this machine, or on its link, which HANGTAG_LOCAL_ADDRESSES=1 allows, or "
@@ -72,8 +74,14 @@ class Response(NamedTuple):
 
     def number(self, name: bytes) -> int | None:
         """The value of a header that is a number."""
-        value = self.headers.get(name, b"")
-        return int(value) if value.isdigit() else None
+        return number_in(self.headers.get(name, b""))
+
+
+def number_in(value: bytes) -> int | None:
+    """The number in a header, at most `_NUMBER_MAX`; None if it is none."""
+    if not value.isdigit():
+        return None
+    return int(value) if len(value) <= _DIGITS else _NUMBER_MAX
 
 
 class _Busy(Exception):
@@ -237,7 +245,7 @@ def _pause_of(response: Response) -> float | None:
     try:
         text = response.headers[b"retry-after"].decode("latin-1")
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from producer.sources.remote import web
 from producer.sources.remote.web import Web
 from shared.errors import SetupError, Stopped
 from shared.image_status import Status
-from shared.messages.files import NO_STAMP
+from shared.messages.files import NO_STAMP, STAMP
 from tests.support.servers.fault_proxy import Fault, fault_proxy, some_fail
 from tests.support.servers.image_site import ImageSite, authority_file, image_site
 
@@ -195,6 +196,53 @@ def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: Web) ->
     assert times[1] - times[0] >= 1
 
 
+HUGE = (b"1" * 20, b"9" * 19, b"1" + b"0" * 400, b"1" * 5000)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"503 Busy\r\nRetry-After: %s\r\nContent-Length: 0" % number for number in HUGE),
+        b"503 Busy\r\nRetry-After: Mon, 01 Jan %s 00:00:00 GMT\r\nContent-Length: 0" % HUGE[0],
+        b"503 Busy\r\nRetry-After: Mon, 01 Jan 2026 00:00:00 +%s\r\nContent-Length: 0" % HUGE[0],
+        *(b"200 OK\r\nContent-Length: %s" % number for number in HUGE),
+        *(
+            b"206 Part\r\nContent-Range: bytes 0-0/%s\r\nContent-Length: 0" % number
+            for number in HUGE
+        ),
+    ],
+)
+def test_numbers_in_headers_beyond_any_file_cost_a_row_or_end_the_job_in_one_line(
+    answer: bytes, images: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    with raw_site(b"HTTP/1.1 %s\r\n\r\n" % answer) as url:
+        for read in (images.read, images.head):
+            with suppress(SetupError):
+                _, stamp = read(url)
+                STAMP.pack(*stamp)
+
+
+@contextmanager
+def raw_site(answer: bytes) -> Iterator[bytes]:
+    """A server that answers each request with these bytes."""
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        try:
+            yield b"http://localhost:%d/a.jpg" % listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+
+
 def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
     site: ImageSite,
 ) -> None:
@@ -205,6 +253,14 @@ def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
     ):
         images.read(f"{site.url}/a.jpg".encode())
     assert "SECRET" not in str(error.value)
+
+
+def test_an_answer_about_expiry_costs_a_row_of_an_address_that_is_not_signed(
+    site: ImageSite, images: Web
+) -> None:
+    site.files, site.expired, site.redirects = {"a.jpg": b"x"}, SECRET, {"b.jpg": f"/c?{SECRET}"}
+    addresses = [f"{site.url}/b.jpg".encode(), f"{site.url}/a.jpg".encode()]
+    assert read_all(images, addresses) == [Status.UNREADABLE, b"x"]
 
 
 def test_a_stop_ends_a_wait_for_a_silent_server(site: ImageSite) -> None:

@@ -7,6 +7,7 @@ work is to end. `close` ends the threads; whoever makes the requests ends their 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -19,7 +20,8 @@ THREADS = 32
 MAX_BYTES = 32 << 20
 #: The time between two checks whether the work is to end.
 _CHECK_S = 0.02
-_JOIN_S = 1.0
+#: The time in which threads end that are closed. One that resolves a name ends in its own time.
+JOIN_S = 1.0
 
 Read = tuple[bytes | Status, Stamp]
 #: Waits for room for this number of bytes. Raises Closed.
@@ -101,8 +103,9 @@ class RequestsAhead:
             self._queue.clear()
             self._queued.notify_all()
             self._room.notify_all()
+        until = time.monotonic() + JOIN_S
         for thread in self._threads:
-            thread.join(_JOIN_S)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _awaited(self, name: bytes) -> _Request:
         """The request of a name, which needs no room any more."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
+from producer.sources.remote.requests_ahead import JOIN_S, Hold, Read, RequestsAhead
 from shared.errors import Stopped
 
 NAMES = [b"%03d" % n for n in range(60)]
@@ -101,6 +102,24 @@ def test_a_reader_that_is_to_stop_does_not_wait_for_a_silent_server() -> None:
         ahead.read(NAMES[0])
     ends.set()
     ahead.close()
+
+
+def test_closing_waits_once_for_all_requests_that_nothing_ends() -> None:
+    begun, ends = threading.Semaphore(0), threading.Event()  # as names that are being resolved
+
+    def fetch(name: bytes, hold: Hold) -> Read:
+        begun.release()
+        ends.wait()
+        return name, (1, 0)
+
+    ahead = RequestsAhead(fetch, threads=8)
+    ahead.announce(NAMES)
+    for _ in range(8):
+        begun.acquire()
+    started = time.monotonic()
+    ahead.close()
+    assert time.monotonic() - started < 3 * JOIN_S
+    ends.set()
 
 
 def test_each_name_is_requested_once_however_many_are_announced() -> None:

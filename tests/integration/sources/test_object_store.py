@@ -6,13 +6,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
+from producer.inputs.job_options import JobOptions
+from producer.sources.job_sources import JobSources
 from producer.sources.remote.object_store import Objects
 from producer.sources.remote.requests_ahead import Read
-from shared.errors import SetupError, Stopped
+from shared.errors import SetupError, Stopped, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
 from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
@@ -229,3 +232,15 @@ def test_a_stop_ends_a_wait_for_a_silent_server(
     print(f"ended after {seconds:.3f} s")
     assert seconds < SOON_S
     assert not [thread for thread in threading.enumerate() if thread.name in ("request", "objects")]
+
+
+def test_a_prefix_within_another_one_is_refused_whatever_stands_between_them(
+    bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    bucket.put({"a/1.png": b"x", "a-b/1.png": b"x", "a/b/1.png": b"x"})
+    roots = tuple(f"{bucket.url}/{prefix}".encode() for prefix in ("a", "a-b", "a/b"))
+    with (
+        closing(JobSources(JobOptions(roots, b"/", "/out.csv"))) as sources,
+        pytest.raises(UsageError, match=r"/a/b lies within .*/a; name each image once"),
+    ):
+        sources.check()

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from producer.inputs.job_options import STDIN
+from producer.sources.refusals import shown_address
 from producer.sources.source_table import LOCAL, is_address, kind_of
 from shared.errors import UsageError
 
@@ -18,6 +19,7 @@ ImagePath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 Images: TypeAlias = "ImagePath | Iterable[ImagePath]"
 #: Paths that are not roots are a list, which a job reads more than once.
 _NUL = b"\0"
+_ADDRESS_MARK = b"://"
 #: An address may have a secret in its query, so that it is only taken from a list.
 _WEB = (b"http://", b"https://")
 
@@ -68,7 +70,7 @@ def encoded(path: object) -> bytes:
         )
     name = os.fsencode(path)
     if _NUL in name:
-        raise UsageError(f"images has {path!r:.80}, and no path has a NUL; leave it out")
+        raise UsageError(f"images has {_shown(name)!r:.80}, and no path has a NUL; leave it out")
     return name
 
 
@@ -91,10 +93,15 @@ def _places(paths: Iterator[bytes]) -> tuple[bytes, ...]:
     for root in roots:
         if not _has_images(root):
             raise UsageError(
-                f"images starts with a folder or an archive, and has {os.fsdecode(root)!r:.80}, "
+                f"images starts with a folder or an archive, and has {_shown(root)!r:.80}, "
                 "which is none; give folders and archives, or images"
             )
     return roots
+
+
+def _shown(path: bytes) -> str:
+    """A path for a message; an address without what may be secret."""
+    return shown_address(path) if _ADDRESS_MARK in path else os.fsdecode(path)
 
 
 def _write(paths: Iterator[bytes], listed: BinaryIO) -> str:

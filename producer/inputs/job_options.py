@@ -52,8 +52,9 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_roots: tuple[int, ...] | None = None
     #: The numbers of the roots that are patterns: no file had this name when the job started.
     pattern_roots: tuple[int, ...] = ()
-    #: The kind of source of each root, or of some lines of the list, when the job started
-    #: (producer/sources/source_table.py). Empty: all are files.
+    #: The kind of source of each root, or all kinds of the list, when the job started
+    #: (producer/sources/source_table.py). Empty: all roots are files, or the list was not searched
+    #: for addresses, as by earlier versions.
     kinds: tuple[str, ...] = ()
     #: Whether archives in folders are opened.
     archives: bool = False

@@ -38,6 +38,7 @@ from producer.rendering.display_options import (
     make_table,
 )
 from producer.sources.job_sources import as_started
+from producer.sources.lists.path_list import check_names
 from producer.sources.lists.piped_list import forget as forget_list
 from producer.sources.lists.piped_list import is_empty, is_grown, record, without_secrets
 from shared.errors import Exit, HangtagError, SetupError, UsageError
@@ -159,6 +160,9 @@ class Job:
                 self.listed = open(os.dup(listed.fileno()), "rb")  # noqa: SIM115  as this job
             if self.has_started and (is_empty(public) or not is_grown(public, self.options)):
                 return
+            if self.has_started:
+                listed.seek(0)
+                check_names(listed, self.options, True)
             suffix = record(public, str(self.output))
         self._lists |= {suffix, self.options.list_suffix}
         self.options = msgspec.structs.replace(self.options, list_suffix=suffix)

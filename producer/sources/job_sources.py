@@ -11,7 +11,7 @@ from typing import IO
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.sources.lists.path_list import check_list, kinds_in_list
+from producer.sources.lists.path_list import check_line, check_list, kinds_in_list
 from producer.sources.local.apart import check_apart
 from producer.sources.local.local_source import LocalSource
 from producer.sources.local.reader import FileReader
@@ -153,7 +153,10 @@ class JobSources:
                 self.of(name).announce((name,))
 
     def row_name(self, line: bytes, number: int) -> bytes:
-        """The name of the image that a line of a list names."""
+        """The name of the image that a line of a list names. Raises UsageError for an address that
+        was added to the list of a job that reads none."""
+        if self.options.kinds:  # earlier versions recorded none
+            check_line(line, self.options)
         return self.of(line).row_name(line, number) if self.has_others else line
 
     def wait_as(self, waits: Waits) -> None:

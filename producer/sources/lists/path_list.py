@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO
@@ -20,6 +21,7 @@ from shared.messages.files import MAX_PATH_BYTES, printable
 _BLOCK_BYTES = 1 << 20
 _NUL, _LINE_END = b"\0", b"\n"
 _ADDRESS_MARK = b"://"
+_WEB = re.compile(rb"https?://", re.IGNORECASE)
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -39,17 +41,17 @@ def list_path(options: JobOptions) -> bytes:
 
 
 def kinds_in_list(options: JobOptions) -> tuple[str, ...]:
-    """The kinds of sources that lines of the job's list are of, apart from files; none of a list
-    that cannot be read, which is reported by `check_list`."""
-    kinds = set[str]()
+    """The kinds of sources that lines of the job's list are of; that of files alone of a list that
+    cannot be read, which is reported by `check_list`."""
+    kinds = {LOCAL}
     files = FileReader(options.cwd)
     if not options.list_file or not any(row.in_lists for row in SOURCES.values()):
-        return ()
+        return (LOCAL,)
     with suppress(OSError):
         for _, line in numbered_paths(options):
             if _ADDRESS_MARK in line:
                 kinds.add(kind_of_line(line, files.local_path(line)))
-    return tuple(sorted(kinds - {LOCAL}))
+    return tuple(sorted(kinds))
 
 
 def check_list(options: JobOptions, is_new: bool) -> None:
@@ -149,8 +151,32 @@ def _check_names(file: IO[bytes], where: str) -> bool:
 
 
 def _check_addresses(file: IO[bytes], options: JobOptions) -> None:
-    files = FileReader(options.cwd)
     for line in lines_of(file, options):
-        path = files.local_path(line)
-        if is_address(line, path) and kind_of_line(line, path) == LOCAL:
-            raise UsageError(f"{list_name(options)}: {address_line(line)}")
+        check_line(line, options)
+
+
+def check_line(line: bytes, options: JobOptions) -> None:
+    """Check that a line is no address where it would be the path of a file: its row would have its
+    secrets, and be missing.
+
+    Raises:
+        UsageError: it is one that nothing reads, or of a kind that the started job has none of, or
+            it has other characters before it.
+    """
+    if _ADDRESS_MARK not in line:
+        return
+    path, where = FileReader(options.cwd).local_path(line), list_name(options)
+    if is_address(line, path):
+        kind = kind_of_line(line, path)
+        if kind == LOCAL:
+            raise UsageError(f"{where}: {address_line(line)}")
+        if options.kinds and kind not in options.kinds:
+            raise UsageError(
+                f"{where} has addresses of {kind}, and had none when the job started; give them a "
+                "list and a table of their own, or start over with --restart"
+            )
+    elif _WEB.search(line) and not os.path.lexists(path):
+        raise UsageError(
+            f"{where} has an address behind other characters, such as a space or a quotation mark; "
+            "give one address a line, without them"
+        )

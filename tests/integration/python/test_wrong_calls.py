@@ -18,6 +18,10 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nul": (["a\0.png"], {}, "no path has a NUL"),
     "no text": ([""], {}, "images has an empty path"),
     "mixed": (["pictures", "a.png"], {}, "and has 'a.png', which is none; give folders and"),
+    "signed": (["pictures", "https://a.example/b.png?k=SECRET"], {},
+               "and has 'https://a.example/b.png', which is none; give folders and"),
+    "signed nul": (["https://a.example/b.png?k=SECRET\0"], {},
+                   "has 'https://a.example/b.png', and no path has a NUL"),
     "both": ("pictures", {"accept": 0.9, "min_confidence": 0.5}, "accept= and min_confidence= are"),
     "accept": ("pictures", {"accept": 95}, "accept=95 is neither a precision like 0.95, nor 'all'"),
     "percent": ("pictures", {"accept": "0.5%"}, "accept='0.5%' is neither"),
@@ -50,6 +54,7 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "--" not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
     assert sorted(path.name for path in here.iterdir()) == ["pictures", "tmp"]
     assert list((here / "tmp").iterdir()) == []
 

@@ -150,6 +150,18 @@ def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
     assert verify(here / "out.csv").proven
 
 
+def test_an_address_that_is_added_to_a_list_of_files_is_refused_and_the_job_stays(
+    here: Path,
+) -> None:
+    started(here, stop_after=None)
+    before = journal_path(here / "out.csv").read_bytes()
+    line = one_line(piped(here, TWO + b"https://a.example/b.png?SECRET\n"), Exit.USAGE)
+    assert "had none when the job started" in line
+    assert "SECRET" not in line
+    assert recorded(here) == TWO
+    assert journal_path(here / "out.csv").read_bytes() == before
+
+
 def test_a_job_that_does_not_start_leaves_no_list(here: Path) -> None:
     for stdin in (b"", b"\n", TWO):
         assert piped(here, stdin).exit_code in (Exit.USAGE, Exit.SETUP)

@@ -563,3 +563,27 @@ def test_a_list_with_a_byte_order_mark_is_refused(tmp_path: Path, encoding: str)
     (tmp_path / "list").write_text("a.png\n", encoding=encoding)
     with pytest.raises(UsageError, match=r"^list .*save it as UTF-8 without one$"):
         JobSources(options(bytes(tmp_path), list_file=b"list")).check()
+
+
+@pytest.mark.parametrize(
+    "added", [b"https://u:SECRET@a.example/b.jpg", b"HTTP://a.example/b?SECRET", b"s3://b/SECRET"]
+)
+def test_an_address_is_refused_in_a_list_that_had_none_when_its_job_started(
+    tmp_path: Path, added: bytes
+) -> None:
+    (tmp_path / "list").write_bytes(b"a.jpg\n")
+    started = as_started(options(bytes(tmp_path), list_file=b"list"))
+    (tmp_path / "list").write_bytes(b"a.jpg\n%s\n" % added)
+    with pytest.raises(UsageError, match="had none when the job started") as refused:
+        list(Walk(JobSources(started)).paths())
+    assert "SECRET" not in str(refused.value)
+    earlier = msgspec.structs.replace(started, kinds=())  # as earlier versions wrote it
+    assert [name for _, name in Walk(JobSources(earlier)).paths()] == [b"a.jpg", added]
+
+
+@pytest.mark.parametrize("before", [b" ", b"\t", b'"', b"1,"])
+def test_an_address_behind_other_characters_is_refused(tmp_path: Path, before: bytes) -> None:
+    (tmp_path / "list").write_bytes(before + b"https://a.example/b.jpg?SECRET\n")
+    with pytest.raises(UsageError, match="one address a line") as refused:
+        JobSources(options(bytes(tmp_path), list_file=b"list")).check()
+    assert "SECRET" not in str(refused.value)

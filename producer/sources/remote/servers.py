@@ -8,6 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: A list may name any number of servers; those that answered last are remembered.
+SERVERS_MAX = 1000
+
 
 class Server:
     """What is known of a server. Its fields belong to `Servers`."""
@@ -26,6 +29,7 @@ class Server:
     def fails(self) -> None:
         with self._servers.changed:
             self.is_silent = True
+            self._servers.changed.notify_all()
 
 
 class Servers:
@@ -40,6 +44,8 @@ class Servers:
     def asked(self, host: bytes) -> Iterator[Server]:
         """The server of a request that is in progress during a block."""
         with self.changed:
+            if len(self._known) >= SERVERS_MAX:
+                self._forget_half()
             server = self._known.setdefault(host, Server(self, host))
             server.requests += 1
         try:
@@ -66,6 +72,12 @@ class Servers:
         with self.changed:
             self.changed.wait_for(decided)
             return answered()
+
+    def _forget_half(self) -> None:
+        idle = [each for each in self._known.values() if not each.requests]
+        idle.sort(key=lambda each: each.answered_s)
+        for each in idle[: SERVERS_MAX // 2]:
+            del self._known[each.host]
 
     def close(self) -> None:
         with self.changed:

@@ -92,7 +92,7 @@ class Undo:
             return None
         if entry.way is Way.MOVE:
             return self._move_back(entry, place, folders.source(entry, make=True))
-        if entry.way is Way.COPY and self._originals.holds(entry.source):
+        if self._originals.holds(entry.source):
             _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
             _check(content_at(place) == entry.content, EDITED)
             transfer.remove(place, entry.content, self._aside(place, entry))

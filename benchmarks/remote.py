@@ -29,8 +29,8 @@ from benchmarks.many_files import PAGE
 from benchmarks.memory import MB, link
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.photo_files import Kind, make
-from producer.sources.remote.object_client import PAGE_KEYS
-from producer.sources.remote.object_store import Objects
+from producer.sources.remote.s3_client import PAGE_KEYS
+from producer.sources.remote.s3_objects import S3Objects
 from shared.errors import Exit
 from shared.process import resident_bytes
 from tests.support.processes.fleet import Fleet, Producer, Worker
@@ -160,7 +160,7 @@ def _listed(s3: S3Server, proxy: FaultProxy, fails: bool, count: int) -> list[st
     proxy.requests.clear()
     os.environ.update(s3.environ(proxy.url))
     started = time.monotonic()
-    with closing(Objects()) as opened:
+    with closing(S3Objects()) as opened:
         found = [name for name, _ in opened.entries(b"s3://keys/")]
     seconds = time.monotonic() - started
     if found != [b"s3://keys/%06d.jpg" % number for number in range(count)]:

@@ -42,10 +42,10 @@ class SourceRow(NamedTuple):
     extra: str = ""
 
 
-def _objects() -> type[Source]:
-    from producer.sources.remote.object_store_source import ObjectStoreSource
+def _s3() -> type[Source]:
+    from producer.sources.remote.s3_source import S3Source
 
-    return ObjectStoreSource
+    return S3Source
 
 
 def _web() -> type[Source]:
@@ -69,7 +69,7 @@ def _archives() -> type[Source]:
 _ROWS: tuple[SourceRow, ...] = (
     SourceRow(
         "s3",
-        _objects,
+        _s3,
         schemes=("s3",),
         in_lists=True,
         packages=installation.OBJECT_STORE_PACKAGES,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from producer.sources.remote.address import Address, parsed
 from producer.sources.remote.contents import judged
-from producer.sources.remote.object_store import tag_stamp
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
+from producer.sources.remote.s3_objects import tag_stamp
 from producer.sources.remote.servers import Servers
 from producer.sources.remote.web_client import (
     ATTEMPTS,

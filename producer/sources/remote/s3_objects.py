@@ -8,9 +8,9 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from producer.sources.remote.contents import judged
-from producer.sources.remote.object_client import Denied, Missing, ObjectClient
-from producer.sources.remote.object_listing import listed
 from producer.sources.remote.requests_ahead import Closed, Hold, Read, RequestsAhead
+from producer.sources.remote.s3_client import Denied, Missing, S3Client
+from producer.sources.remote.s3_listing import listed
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp
@@ -30,7 +30,7 @@ def tag_stamp(size: int, tag: str) -> Stamp:
     return size, int.from_bytes(hashed[:8], "little") >> 1  # a stamp has signed numbers
 
 
-class Objects:
+class S3Objects:
     """Objects of any bucket, by their names. `check` may raise what ends a wait."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Objects:
         check: Callable[[], None] = lambda: None,
         **store: Any,
     ) -> None:
-        self.client = ObjectClient(**store)
+        self.client = S3Client(**store)
         self._max_bytes, self._check = max_bytes, check
         self._ahead = RequestsAhead(self._fetch, check)
         self._heads = RequestsAhead(self._fetch_head, check)

@@ -9,10 +9,10 @@ from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from producer.sources.remote.object_client import (
+from producer.sources.remote.s3_client import (
     PAGE_ATTEMPTS,
     PAGE_PAUSE_S,
-    ObjectClient,
+    S3Client,
     listing_error,
 )
 from shared.errors import SetupError
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
 
 def listed(
-    client: ObjectClient,
+    client: S3Client,
     bucket: str,
     prefix: str,
     after: str = "",
@@ -73,7 +73,7 @@ class _PageError(Exception):
 
 
 def _pages(
-    client: ObjectClient, bucket: str, prefix: str, after: str, check: Callable[[], None]
+    client: S3Client, bucket: str, prefix: str, after: str, check: Callable[[], None]
 ) -> Iterator[Sequence[ObjectMeta]]:
     stream = client.listing(bucket, prefix, after)
     coming = client.page(stream)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
 from producer.sources.local.folder_walk import matcher
-from producer.sources.remote.object_client import check_credentials
-from producer.sources.remote.object_store import SCHEME, Objects, split
+from producer.sources.remote.s3_client import check_credentials
+from producer.sources.remote.s3_objects import SCHEME, S3Objects, split
 from producer.sources.source import Source
 from shared.errors import UsageError
 from shared.image_status import Status
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 AHEAD_NAMES = 128
 
 
-class ObjectStoreSource(Source):
+class S3Source(Source):
     """Objects of S3 servers."""
 
     ahead = AHEAD_NAMES
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)
-        self._opened: Objects | None = None
+        self._opened: S3Objects | None = None
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def check(self, is_new: bool) -> None:
@@ -108,7 +108,7 @@ class ObjectStoreSource(Source):
         return self._stamp_of_one
 
     @property
-    def _objects(self) -> Objects:
+    def _objects(self) -> S3Objects:
         if self._opened is None:
-            self._opened = Objects(self.options.max_file_bytes, self.waits.check)
+            self._opened = S3Objects(self.options.max_file_bytes, self.waits.check)
         return self._opened

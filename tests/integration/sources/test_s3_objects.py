@@ -13,8 +13,8 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.sources.job_sources import JobSources
-from producer.sources.remote.object_store import Objects
 from producer.sources.remote.requests_ahead import Read
+from producer.sources.remote.s3_objects import S3Objects
 from shared.errors import SetupError, Stopped, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
@@ -29,19 +29,19 @@ QUICK = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 
 
 @pytest.fixture
-def objects(s3_proxy: FaultProxy) -> Iterator[Objects]:
-    objects = Objects()
+def objects(s3_proxy: FaultProxy) -> Iterator[S3Objects]:
+    objects = S3Objects()
     yield objects
     objects.close()
 
 
-def keys(objects: Objects, bucket: Bucket, prefix: str = "", after: str = "") -> list[str]:
+def keys(objects: S3Objects, bucket: Bucket, prefix: str = "", after: str = "") -> list[str]:
     start = f"{bucket.url}/{after}".encode() if after else b""
     names = (name for name, _ in objects.entries(f"{bucket.url}/{prefix}".encode(), start))
     return [name.decode().removeprefix(f"{bucket.url}/") for name in names]
 
 
-def read_all(objects: Objects, bucket: Bucket, names: list[str]) -> list[Read]:
+def read_all(objects: S3Objects, bucket: Bucket, names: list[str]) -> list[Read]:
     full = [f"{bucket.url}/{name}".encode() for name in names]
     read = []
     for number, name in enumerate(full):
@@ -51,7 +51,7 @@ def read_all(objects: Objects, bucket: Bucket, names: list[str]) -> list[Read]:
 
 
 def test_keys_come_in_byte_order_below_a_prefix_and_after_a_key(
-    objects: Objects, bucket: Bucket
+    objects: S3Objects, bucket: Bucket
 ) -> None:
     named = [
         "a.jpg",
@@ -75,7 +75,7 @@ def test_keys_come_in_byte_order_below_a_prefix_and_after_a_key(
 
 
 def test_the_stamps_of_a_listing_are_those_of_the_objects_and_change_with_them(
-    objects: Objects, bucket: Bucket
+    objects: S3Objects, bucket: Bucket
 ) -> None:
     bucket.put({"a.jpg": b"one", "b.jpg": b"two"})
     listed = dict(objects.entries(f"{bucket.url}/".encode()))
@@ -94,14 +94,14 @@ def test_an_object_above_the_limit_and_one_of_an_undecoded_kind_are_rows_with_a_
     s3_proxy: FaultProxy, bucket: Bucket
 ) -> None:
     bucket.put({"large.jpg": bytes(101), "raw.nef": b"II*\0", "small.jpg": bytes(100)})
-    objects = Objects(max_bytes=100)
+    objects = S3Objects(max_bytes=100)
     read = read_all(objects, bucket, ["large.jpg", "raw.nef", "small.jpg"])
     assert [content for content, _ in read] == [Status.TOO_LARGE, Status.UNSUPPORTED, bytes(100)]
     objects.close()
 
 
 def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
-    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     files = {f"{n:03}.jpg": os.urandom(2000) for n in range(150)}
     bucket.put(files)
@@ -119,7 +119,7 @@ def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
 
 
 def test_a_last_page_that_fails_is_listed_again(
-    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     files = {f"{n:04}.jpg": b"x" for n in range(2 * PAGE_KEYS + 1)}
     bucket.put(files)
@@ -137,7 +137,7 @@ def test_a_last_page_that_fails_is_listed_again(
 
 @pytest.mark.parametrize("status", [400, 403])
 def test_credentials_that_expire_end_the_job_in_one_line(
-    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy, status: int
+    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy, status: int
 ) -> None:
     bucket.put({"a.jpg": b"x"})
     s3_proxy.faults = lambda line, number: Fault(status=status, code="ExpiredToken")
@@ -147,7 +147,7 @@ def test_credentials_that_expire_end_the_job_in_one_line(
 
 
 def test_an_object_that_may_not_be_read_is_a_row(
-    objects: Objects, bucket: Bucket, s3_proxy: FaultProxy
+    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy
 ) -> None:
     bucket.put({"a.jpg": b"x", "b.jpg": b"y"})
     s3_proxy.faults = lambda line, number: (
@@ -168,7 +168,7 @@ def test_an_object_that_may_not_be_read_is_a_row(
 def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
     bucket: Bucket, s3_proxy: FaultProxy, fault: Fault, line: str
 ) -> None:
-    objects = Objects(retry_config=QUICK)
+    objects = S3Objects(retry_config=QUICK)
     s3_proxy.faults = lambda *_: fault
     with pytest.raises(SetupError, match=f"{bucket.url}.*{line}.*same command resumes") as error:
         read_all(objects, bucket, ["a.jpg"])
@@ -177,7 +177,7 @@ def test_a_server_that_does_not_recover_ends_the_job_in_one_line(
 
 
 def test_a_bucket_that_is_missing_and_keys_that_cannot_be_read_are_named_in_one_line(
-    objects: Objects, s3: S3Server, bucket: Bucket
+    objects: S3Objects, s3: S3Server, bucket: Bucket
 ) -> None:
     with pytest.raises(SetupError, match="s3://no-such-bucket: there is no such bucket"):
         list(objects.entries(b"s3://no-such-bucket/"))
@@ -195,7 +195,7 @@ def test_a_public_bucket_needs_no_credentials(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    objects = Objects()
+    objects = S3Objects()
     assert keys(objects, bucket) == ["a.jpg"]
     assert read_all(objects, bucket, ["a.jpg"])[0][0] == b"x"
     objects.close()
@@ -212,7 +212,7 @@ def test_a_stop_ends_a_wait_for_a_silent_server(
             raise Stopped
 
     s3_proxy.faults = lambda *_: Fault(is_silent=True)
-    objects = Objects(check=check)
+    objects = S3Objects(check=check)
     stopped_at = []
 
     def request_the_end() -> None:

@@ -132,7 +132,7 @@ def no_credentials(bucket: str) -> SetupError:
     )
 
 
-class ObjectClient:
+class S3Client:
     """Buckets, for several threads. `store` options are obstore's, beside the environment."""
 
     def __init__(self, **store: Any) -> None:

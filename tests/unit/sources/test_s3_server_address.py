@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.sources.remote.object_client import check_server
+from producer.sources.remote.s3_client import check_server
 from shared.errors import SetupError
 
 NAMES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")

@@ -53,6 +53,20 @@ def test_copies_have_the_content_of_the_members_and_undo_removes_them(
     assert archive.read_bytes() == before
 
 
+def test_names_that_are_too_long_for_a_file_are_shortened_before_their_ending(
+    tmp_path: Path,
+) -> None:
+    files = {f"{folder}/{'ä' * 200}.png": b"same" for folder in "ab"}
+    archive = write(tmp_path / "photos.zip", files)
+    finish(options_of(tmp_path, archive.name.encode()))
+    out = tmp_path / "sorted"
+    for _ in range(2):
+        assert sort.sort(tmp_path / "out.csv", out, Way.COPY).exit_code == Exit.OK
+    names = sorted(Path(path).name for path in tree(out))
+    assert names == [f"{'ä' * 124}-2.png", f"{'ä' * 125}.png"]
+    assert sort.undo(out).count == len(files)
+
+
 @pytest.mark.parametrize("way", [Way.MOVE, Way.LINK])
 def test_what_needs_files_refuses_archives_in_one_line(
     archive: Path, table: Path, way: Way

@@ -14,7 +14,7 @@ from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
 from producer.updating.folder_watch import Wait, watched
 from shared.errors import Exit, HangtagError, Stopped, UsageError
-from shared.stop import Stop
+from shared.stop import Stop, Waits
 
 #: The table is written at most this often. It takes at most half of the time, however large it is.
 PAUSE_S = 3.0
@@ -31,10 +31,14 @@ def watch(
 
     Raises:
         UsageError, SetupError: of the first call, or there is no package that watches folders.
+        Stopped: it was stopped before the first call has ended.
     """
     if options.is_piped:
         raise UsageError("a list from standard input cannot be watched; save it as a file")
-    with closing(JobSources(with_known_files(options))) as sources:
+    with (
+        closing(Waits(stop)) as waits,
+        closing(JobSources(with_known_files(options), waits)) as sources,
+    ):
         sources.check()
         with watched(sources, stop, events.notice) as (wait, rarely_s):
             rounds = _Rounds(bring_up_to_date, events)

@@ -8,16 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from producer.inputs.job_options import JobOptions
+from producer.jobs.watch import watch
+from producer.present.events import Events
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_objects import S3Objects
 from shared.errors import SetupError, Stopped, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
+from shared.stop import Stop
 from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
 from tests.support.servers.s3_server import Bucket, S3Server
 
@@ -244,3 +248,21 @@ def test_a_prefix_within_another_one_is_refused_whatever_stands_between_them(
         pytest.raises(UsageError, match=r"/a/b lies within .*/a; name each image once"),
     ):
         sources.check()
+
+
+def test_a_stop_ends_a_watch_that_waits_for_a_silent_server(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    s3_proxy.faults = lambda line, number: Fault(is_silent=True)
+    options = JobOptions((f"{bucket.url}/a".encode(),), b"/", str(tmp_path / "out.csv"))
+    stop, stopped_at = Stop(), list[float]()
+
+    def request_the_end() -> None:
+        s3_proxy.silent.wait()
+        stopped_at.append(time.monotonic())
+        stop.request()
+
+    threading.Thread(target=request_the_end).start()
+    with pytest.raises(Stopped):
+        watch(options, lambda: pytest.fail("a round"), Events(), stop)
+    assert time.monotonic() - stopped_at[0] < SOON_S

@@ -1,4 +1,5 @@
-"""The columns of a table, as any form displays them. A new column is one more entry here.
+"""The columns of a table, as any form displays them. A new column is one more entry here. What only
+a worker knows of an image is first one more column of a batch's result (shared/messages/batch.py).
 
 path,label,confidence,status,error,flag,model, then guess (--accept, --min-confidence,
 corrections), source (corrections), label_2,confidence_2,... (--top-k) and p_LABEL,...

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from producer.sources.archives.archive_kinds import ENDINGS
 from shared import installation
 from shared.errors import SetupError
 
@@ -33,7 +34,7 @@ class SourceRow(NamedTuple):
     load: Callable[[], type[Source]]
     #: The schemes of its addresses, and the endings of its files, in lower case.
     schemes: Sequence[str] = ()
-    endings: Sequence[str] = ()
+    endings: tuple[bytes, ...] = ()
     #: Where its addresses may stand.
     as_argument: bool = True
     in_lists: bool = False
@@ -84,7 +85,7 @@ _ROWS: tuple[SourceRow, ...] = (
         extra="remote",
     ),
     SourceRow(ARCHIVES_FOLDER, _archives_folder),
-    SourceRow("archive", _archives, endings=(".zip", ".tar", ".tar.gz", ".tgz")),
+    SourceRow("archive", _archives, endings=ENDINGS),
 )
 SOURCES = {row.name: row for row in _ROWS}
 
@@ -108,9 +109,8 @@ def kind_of(typed: bytes, path: bytes) -> str:
     """The kind of an argument, whose path would be `path`."""
     if is_address(typed, path):
         return _of_scheme(typed, lambda row: row.as_argument)
-    name = os.fsdecode(typed).lower()
     for row in SOURCES.values():
-        if any(map(name.endswith, row.endings)) and os.path.isfile(path):
+        if typed.lower().endswith(row.endings) and os.path.isfile(path):
             return row.name
     return LOCAL
 

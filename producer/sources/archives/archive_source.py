@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from producer.sources.archives.archive import BAD, Archive
-from producer.sources.archives.archive_files import OpenArchive, in_own_order
+from producer.sources.archives.archive_kinds import archive_kind
 from producer.sources.archives.members import ArchiveDamaged, ArchiveTooLarge, Member, is_refused
+from producer.sources.archives.open_archive import OpenArchive
 from producer.sources.archives.selection import why_skipped
 from producer.sources.local.directory_listing import FILE
 from producer.sources.local.folder_walk import REMEDY, matcher
@@ -33,7 +34,7 @@ class ArchiveSource(Source):
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits, below: bytes = b"") -> None:
         """`below` is its path in a typed folder, with a slash, which globs are compared with."""
         super().__init__(typed, options, waits)
-        self.is_sorted = not in_own_order(typed)
+        self.is_sorted = not archive_kind(typed).in_own_order
         self.in_one_pass = not self.is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
-from producer.sources.archives.archive_files import is_archive
+from producer.sources.archives.archive_kinds import is_archive
 from producer.sources.archives.archive_source import ArchiveSource
 from producer.sources.local.folder_walk import FolderWalk
 from producer.sources.local.local_source import LocalSource

@@ -161,14 +161,14 @@ def collect(
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
     finished = view is not None and view.state is JobState.FINISHED
-    absent = _absent(options) if finished else ""
+    absent = _absent(options, stop) if finished else ""
     return classify(options, settings, budget=budget, absent=absent, events=events, stop=stop)
 
 
-def _absent(options: JobOptions) -> str:
-    """Why the folders of a job cannot be listed now, or empty."""
+def _absent(options: JobOptions, stop: Stop) -> str:
+    """Why the folders of a job cannot be listed now, or empty. Raises Stopped."""
     try:
-        with closing(JobSources(options)) as sources:
+        with closing(Waits(stop)) as waits, closing(JobSources(options, waits)) as sources:
             sources.check()
     except (UsageError, SetupError) as error:
         return str(error)

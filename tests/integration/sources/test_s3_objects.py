@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from producer.inputs.job_options import JobOptions
+from producer.jobs.background_jobs import collect
 from producer.jobs.watch import watch
 from producer.present.events import Events
 from producer.sources.job_sources import JobSources
@@ -21,7 +22,9 @@ from producer.sources.remote.s3_objects import S3Objects
 from shared.errors import SetupError, Stopped, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
+from shared.settings import Settings
 from shared.stop import Stop
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
 from tests.support.servers.s3_server import Bucket, S3Server
 
@@ -250,19 +253,40 @@ def test_a_prefix_within_another_one_is_refused_whatever_stands_between_them(
         sources.check()
 
 
-def test_a_stop_ends_a_watch_that_waits_for_a_silent_server(
-    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
-) -> None:
-    s3_proxy.faults = lambda line, number: Fault(is_silent=True)
-    options = JobOptions((f"{bucket.url}/a".encode(),), b"/", str(tmp_path / "out.csv"))
+def stopped_once_silent(proxy: FaultProxy, work: Callable[[Stop], object]) -> float:
+    """Work that waits for a silent server is stopped; returns how long it takes to end."""
+    proxy.faults = lambda line, number: Fault(is_silent=True)
     stop, stopped_at = Stop(), list[float]()
 
     def request_the_end() -> None:
-        s3_proxy.silent.wait()
+        proxy.silent.wait()
         stopped_at.append(time.monotonic())
         stop.request()
 
     threading.Thread(target=request_the_end).start()
     with pytest.raises(Stopped):
+        work(stop)
+    return time.monotonic() - stopped_at[0]
+
+
+def test_a_stop_ends_a_watch_that_waits_for_a_silent_server(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    options = JobOptions((f"{bucket.url}/a".encode(),), b"/", str(tmp_path / "out.csv"))
+
+    def work(stop: Stop) -> None:
         watch(options, lambda: pytest.fail("a round"), Events(), stop)
-    assert time.monotonic() - stopped_at[0] < SOON_S
+
+    assert stopped_once_silent(s3_proxy, work) < SOON_S
+
+
+def test_a_stop_ends_a_collect_that_waits_for_a_silent_server(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    bucket.put({"a.png": b"x"})
+    finish(options_of(tmp_path, f"{bucket.url}/".encode()))
+
+    def work(stop: Stop) -> None:
+        collect(str(tmp_path / "out.csv"), Settings(), stop=stop)
+
+    assert stopped_once_silent(s3_proxy, work) < SOON_S

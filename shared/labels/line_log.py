@@ -172,11 +172,14 @@ def extend(path: Path, size: int, lines: bytes) -> None:
         OSError: they cannot be written.
     """
     with locked(path) as file:
-        end = os.pread(file, len(lines), size)
-        if end == lines:
+        now = os.fstat(file).st_size
+        size = min(size, now)  # a person may have removed the log
+        after = os.pread(file, now - size, size)
+        if lines in after:
             return
-        if lines.startswith(end) or b"\n" not in end:
-            os.ftruncate(file, size)
+        whole = after[: after.rfind(b"\n") + 1]
+        others = b"" if lines.startswith(whole) else whole
+        os.ftruncate(file, size + len(others))
         _write_all(file, lines)
         failpoint("corrections.extended")
         os.fsync(file)

@@ -74,7 +74,7 @@ def test_a_file_without_labels_is_refused_with_the_command_that_gives_some(
         (("train", "photos", "--labels", "--corrections", "t.csv"), "exclude each other"),
         (("train", "--data", "fashion-mnist", "--labels"), "name their folder"),
         (("train", "--labels", "photos"), "name their folder"),
-        (("label", "fashion-mnist"), "name a folder of images"),
+        (("label", "fashion-mnist"), "name a folder of others"),
         (("label", "photos", "-o", "photos"), "photos: Is a directory; name another file with -o"),
         (("label", "photos", "-o", "no/such.jsonl"), "No such file or directory"),
     ],

@@ -62,7 +62,7 @@ class RowMaker:
             map(BY_CODE.__getitem__, batch.statuses),
             repeat(""),
             map(FLAGS.__getitem__, batch.flags),
-            map(batch.persons.get, range(len(batch)), repeat("")),
+            map(batch.given_labels.get, range(len(batch)), repeat("")),
             map(bool, batch.decisions.translate(self._accepted)),
             zip(*self._guesses(batch), strict=True),
         )

@@ -95,8 +95,8 @@ def compare(
         UsageError: they have no file in common.
         SetupError: a journal or a log of corrections is damaged.
     """
-    rules = [Rules(persons=labels_now(_output(job), job.card.labels)) for job in (a, b)]
-    given = {label for rule in rules if rule.persons for label in rule.persons.labels}
+    rules = [Rules(given_labels=labels_now(_output(job), job.card.labels)) for job in (a, b)]
+    given = {label for rule in rules if rule.given_labels for label in rule.given_labels.labels}
     tally = Tally(a.card.labels, b.card.labels, given)
     for pair in paired(*map(rows, (a, b), rules)):
         compared = tally.add(pair)

@@ -53,7 +53,7 @@ class SheetCounts:
         """What a threshold, people and detectors decided."""
         if self._table.rules.acceptance is not None:
             yield "accepted", self._decisions[Decision.ACCEPTED]
-        if self._table.rules.persons is not None:
+        if self._table.rules.given_labels is not None:
             yield "labels of people", self._decisions[Decision.PERSON]
         for code, flag in enumerate(FLAGS):
             if flag and self._flags[code]:

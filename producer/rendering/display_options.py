@@ -100,10 +100,10 @@ def make_table(job: Pinned, display: DisplayOptions) -> Table:
             f"the job has {has} of {len(card.labels)} labels for each image; for more start it "
             f"over with: hangtag classify {option} --restart"
         )
-    persons = None
+    given_labels = None
     if display.corrections:
-        persons = PersonLabels(Path(job.options.output), display.corrections, card.labels)
-    rules = Rules(acceptance(card, display), persons)
+        given_labels = PersonLabels(Path(job.options.output), display.corrections, card.labels)
+    rules = Rules(acceptance(card, display), given_labels)
     columns = table_columns(card, rules, top_k, probabilities, display.columns or ())
     return Table(columns, rules, job.record, card)
 

@@ -75,7 +75,7 @@ class Survey:
         _count(self.doubtful, (labels[i] for i in chosen if not sure[i]))
         if self._shown is not None:
             self.accepted += sum(batch.accepted_by(self._shown))
-        for i, label in batch.persons.items():
+        for i, label in batch.given_labels.items():
             same = self.labels[labels[i]] == label
             self.confirmed, self.corrected = self.confirmed + same, self.corrected + (not same)
         truths = self._folders.of_rows(batch)

@@ -79,8 +79,8 @@ def table_columns(
     and the guess if its label may differ: with an acceptance, or labels that people gave."""
     names = tuple(chosen) or (
         *COLUMNS[1:],
-        *([GUESS] if rules.acceptance or rules.persons else []),
-        *([SOURCE] if rules.persons else []),
+        *([GUESS] if rules.acceptance or rules.given_labels else []),
+        *([SOURCE] if rules.given_labels else []),
     )
     known = {column.name: column for column in _single(card, rules)}
     return (
@@ -106,10 +106,10 @@ def _single(card: Card, rules: Rules) -> Iterator[Column]:
 
 def displayed_label(labels: Sequence[str], rules: Rules) -> Words:
     """The label that counts: of a person, or the model's, unless it is not accepted."""
-    given = rules.persons.labels if rules.persons else set()
+    given = rules.given_labels.labels if rules.given_labels else set()
     words = [*labels, "", UNKNOWN, *sorted(given - {*labels})]
     empty, unknown = len(labels), len(labels) + 1
-    number = {word: code for code, word in reversed(list(enumerate(words)))}
+    code_of = {word: code for code, word in reversed(list(enumerate(words)))}
     instead: dict[int, int] = {
         Decision.FAILED: empty,
         Decision.UNKNOWN: unknown,
@@ -119,14 +119,15 @@ def displayed_label(labels: Sequence[str], rules: Rules) -> Words:
         del instead[Decision.FLAGGED]
 
     def codes(batch: RowBatch) -> Sequence[int]:
-        others = marked(batch.decisions.translate(_NOT_ACCEPTED))
-        if not others:
+        """The index into `words` of each row's displayed label."""
+        not_accepted = marked(batch.decisions.translate(_NOT_ACCEPTED))
+        if not not_accepted:
             return batch.labels
         shown = batch.labels.tolist()
-        for i in others:
+        for i in not_accepted:
             shown[i] = instead.get(batch.decisions[i], shown[i])
-        for i, label in batch.persons.items():
-            shown[i] = number[label]
+        for i, label in batch.given_labels.items():
+            shown[i] = code_of[label]
         return shown
 
     return Words("label", words, codes)

@@ -23,13 +23,13 @@ class Decision(enum.IntEnum):
     FAILED = 4
 
 
-def decide(confident: bytes, flags: bytes, persons: Iterable[int], statuses: bytes) -> bytes:
+def decide(confident: bytes, flags: bytes, labelled: Iterable[int], statuses: bytes) -> bytes:
     """The `Decision` of each row. `confident` has 1 for rows that reach their threshold; `flags`
-    and `statuses` have wire codes, `persons` the indices of rows to which people gave a label."""
+    and `statuses` have wire codes, `labelled` the indices of rows to which people gave a label."""
     decisions = bytearray(confident)
     for i in marked(flags):
         decisions[i] = Decision.FLAGGED
-    for i in persons:
+    for i in labelled:
         decisions[i] = Decision.PERSON
     for i in marked(statuses):
         decisions[i] = Decision.FAILED

@@ -25,7 +25,7 @@ from shared.messages.files import DIGEST_BYTES, STAMP, Stamp
 _SEPARATOR = b"\0"
 
 
-class Persons(Protocol):
+class GivenLabels(Protocol):
     """The labels that people gave to rows."""
 
     @property
@@ -45,12 +45,12 @@ class Rules(NamedTuple):
     """What decides about rows, beside the answers of the model."""
 
     acceptance: Acceptance | None = None  #: None: every label is accepted
-    persons: Persons | None = None
+    given_labels: GivenLabels | None = None
 
     @property
     def unproven(self) -> str:
-        """A line on labels of people, see `Persons.unproven`."""
-        return self.persons.unproven if self.persons else ""
+        """A line on labels of people, see `GivenLabels.unproven`."""
+        return self.given_labels.unproven if self.given_labels else ""
 
 
 #: Nothing decides but the model.
@@ -176,15 +176,16 @@ class RowBatch:
         return len(self) - self.statuses.count(Status.OK.code)
 
     @cached_property
-    def _given(self) -> Mapping[int, str]:
+    def _all_given(self) -> Mapping[int, str]:
         """The labels that people gave, also to rows that failed."""
-        return {} if self.rules.persons is None else self.rules.persons.of(self)
+        given = self.rules.given_labels
+        return {} if given is None else given.of(self)
 
     @cached_property
-    def persons(self) -> Mapping[int, str]:
+    def given_labels(self) -> Mapping[int, str]:
         """The labels of people that count, by index."""
         decisions = self.decisions
-        return {i: label for i, label in self._given.items() if decisions[i] == Decision.PERSON}
+        return {i: label for i, label in self._all_given.items() if decisions[i] == Decision.PERSON}
 
     @cached_property
     def decisions(self) -> bytes:
@@ -192,7 +193,7 @@ class RowBatch:
         rule = self.rules.acceptance
         every = bytes([Decision.ACCEPTED]) * len(self)
         confident = every if rule is None else self.confident(rule)
-        return decide(confident, self.flags, self._given, self.statuses)
+        return decide(confident, self.flags, self._all_given, self.statuses)
 
     def accepted_by(self, rule: Acceptance) -> bytes:
         """1 for each row whose model's label a rule accepts, else 0. No person's label counts."""
@@ -216,13 +217,13 @@ class RowBatch:
             FLAGS[self.flags[i]],
             tuple(self.all_labels[some]),
             tuple(self.all_confidences[some]),
-            self.persons.get(i, ""),
+            self.given_labels.get(i, ""),
         )
 
     def rows(self) -> Iterator[Row]:
         """Every row, with its most probable label."""
         labels, confidences = zip(self.labels, strict=True), zip(self.confidences, strict=True)
-        persons = map(self.persons.get, range(len(self)), repeat(""))
+        of_people = map(self.given_labels.get, range(len(self)), repeat(""))
         cells = zip(
             count(self.first),
             self.names,
@@ -232,7 +233,7 @@ class RowBatch:
             map(FLAGS.__getitem__, self.flags),
             labels,
             confidences,
-            persons,
+            of_people,
             strict=False,
         )
         # As `Row(...)`, in a third of the time.

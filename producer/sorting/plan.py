@@ -66,8 +66,8 @@ class Plan:
         """Raises UsageError for a label that no folder can be named after."""
         self._sources = sources
         self._sealed, self._rules = sealed, rules
-        labels, persons = sealed.card.labels, rules.persons
-        self._class_folders = ClassFolders({*labels, *(persons.labels if persons else ())})
+        labels, given = sealed.card.labels, rules.given_labels
+        self._class_folders = ClassFolders({*labels, *(given.labels if given else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
     def survey(self) -> PlanCounts:
@@ -101,7 +101,7 @@ class Plan:
         """The folder of each row."""
         rows = zip(batch.decisions, batch.labels, strict=True)
         folders = [_INSTEAD.get(decision) or self._folders[label] for decision, label in rows]
-        for i, label in batch.persons.items():
+        for i, label in batch.given_labels.items():
             folders[i] = self._class_folders.folder(label)
         return folders
 

@@ -118,7 +118,7 @@ def test_every_reader_finds_the_same_rows(
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     columns = table_columns(version, rules, top_k, every, chosen)
     table = Table(columns, rules, JOB, version)
-    persons = rules.persons.of(batch) if rules.persons else None
+    persons = rules.given_labels.of(batch) if rules.given_labels else None
     plain = naive(version, top_k, every, rows, rules.acceptance, chosen, persons)
     expected = list(csv.reader(io.StringIO(plain, newline="")))
     with TemporaryDirectory() as folder:

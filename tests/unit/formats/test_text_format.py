@@ -214,7 +214,7 @@ def test_the_table_equals_that_of_a_plain_writer(
     result = packed(k, statuses, predictions, flags if any(flags) else [])
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     text = table.first_line + table.lines(batch)
-    persons = rules.persons.of(batch) if rules.persons else None
+    persons = rules.given_labels.of(batch) if rules.given_labels else None
     assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons)
 
 

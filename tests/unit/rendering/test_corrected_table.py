@@ -61,8 +61,8 @@ def test_a_failed_row_has_no_label(table: Path) -> None:
     correct(table, RUBBISH, "Bag")
     size = correction_log.complete_size(correction_log.log_path(table))
     with SealedJournal(table) as sealed:
-        rules = Rules(persons=PersonLabels(table, size, sealed.card.labels))
-        assert all(batch.persons == {} for batch in sealed.row_batches(rules))
+        rules = Rules(given_labels=PersonLabels(table, size, sealed.card.labels))
+        assert all(batch.given_labels == {} for batch in sealed.row_batches(rules))
 
 
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:

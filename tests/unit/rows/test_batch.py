@@ -92,7 +92,7 @@ def test_what_a_rule_accepts_does_not_depend_on_people(case: Case) -> None:
 @given(cases())
 def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -> None:
     batch = case.rows()
-    given_ = case.rules.persons.of(batch) if case.rules.persons else {}
+    given_ = case.rules.given_labels.of(batch) if case.rules.given_labels else {}
     for i, decision in enumerate(batch.decisions):
         label, confidence = batch.labels[i], batch.confidences[i]
         if case.result.statuses[i]:
@@ -105,7 +105,7 @@ def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -
             rule = case.rules.acceptance
             is_accepted = rule is None or rule.accepts(label, confidence)
             assert decision == (Decision.ACCEPTED if is_accepted else Decision.UNKNOWN)
-    assert batch.persons == {i: given_[i] for i in given_ if not case.result.statuses[i]}
+    assert batch.given_labels == {i: given_[i] for i in given_ if not case.result.statuses[i]}
 
 
 #: 0.03125 and its multiples are exact as float32, and half a unit above a decimal.

@@ -72,11 +72,11 @@ class Stage:
         before = self.table.read_bytes()
         with SealedJournal(self.table) as sealed:
             assert list(table_problems(self.table, sealed)) == [], shot
-            persons = labels_now(self.table, sealed.card.labels)
+            given_labels = labels_now(self.table, sealed.card.labels)
             decided = {
                 batch.names[i]
-                for batch in sealed.row_batches(Rules(persons=persons))
-                for i in batch.persons
+                for batch in sealed.row_batches(Rules(given_labels=given_labels))
+                for i in batch.given_labels
             }
         now = self.table.read_bytes()
         assert now in (self.old, self.new), shot

@@ -177,6 +177,8 @@ def _left_out(merge: Merge, present: PresentFiles) -> Iterator[str]:
             f"{counted(present.unlisted.count, 'folder')} could not be listed: "
             f"{present.unlisted.first}; rows of their files stay"
         )
+    if merge.unreached:
+        yield f"{counted(merge.unreached, 'image')} could not be reached; the rows stay as they are"
     if merge.namesakes:
         yield (
             f"{counted(merge.namesakes, 'new file')} without a row: an image of the same name was "

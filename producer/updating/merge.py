@@ -83,6 +83,7 @@ class Merge:
         self.counts = dict.fromkeys(Kind, 0)
         self.named: list[tuple[Kind, bytes]] = []  #: what has happened, as far as it is listed
         self.young = 0  #: files that are being written
+        self.unreached = 0  #: images whose server does not answer, or refuses them
         self.namesakes = 0  #: new files with the name of a row whose file was sorted elsewhere
 
     def parts(self, journal: Journal) -> Iterator[Part]:
@@ -178,6 +179,9 @@ class Merge:
         if self._files.moved_to(name) is not None:
             self.namesakes += stamp != NO_STAMP
             return self._absent(rows, i)
+        if stamp == NO_STAMP and not self._present.is_missing(name):
+            self.unreached += 1
+            return None  # it may be there
         return self._changed(name, stamp)
 
     def _changed(self, name: bytes, stamp: Stamp) -> Kind | None:

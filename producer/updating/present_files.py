@@ -36,7 +36,7 @@ class PresentFiles:
         """Raises SetupError: an argument cannot be listed."""
         for number, name, stamp in self._walk.stamps():
             place = number, name
-            if stamp != NO_STAMP or self._is_named(place) or not self._is_missing(name):
+            if stamp != NO_STAMP or self._is_named(place) or not self.is_missing(name):
                 yield place, stamp
 
     def number_of(self, name: bytes) -> int:
@@ -52,7 +52,8 @@ class PresentFiles:
         """Whether an image lies in a folder that cannot be listed now, so that it may be there."""
         return any(name.startswith(folder + b"/") for folder in self._closed)
 
-    def _is_missing(self, name: bytes) -> bool:
+    def is_missing(self, name: bytes) -> bool:
+        """Whether an image is known to be gone."""
         return self.sources.of(name).is_missing(name)
 
     def _is_named(self, place: WalkPosition) -> bool:

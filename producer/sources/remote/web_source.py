@@ -35,6 +35,9 @@ class WebSource(Source):
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)
         self._opened: Web | None = None
+        #: A name whose stamp was read, and whether its image is missing: a silent server is asked
+        #: once for both.
+        self._last: tuple[bytes, bool] = b"", False
 
     def check(self, is_new: bool) -> None:
         check_argument(self.typed)
@@ -52,10 +55,13 @@ class WebSource(Source):
         return self._web.read(name)
 
     def stamp(self, name: bytes) -> Stamp:
-        return self._web.head(name)[1]
+        read = self._web.head(name)
+        self._last = name, read[0] is Status.MISSING
+        return read[1]
 
     def is_missing(self, name: bytes) -> bool:
-        return self._web.head(name)[0] is Status.MISSING
+        (last, is_missing), self._last = self._last, (b"", False)
+        return is_missing if last == name else self._web.head(name)[0] is Status.MISSING
 
     def announce(self, names: Sequence[bytes]) -> None:
         self._web.announce(names)

@@ -60,7 +60,10 @@ def finish(
             job.table.growing.advance(0)
         settings = Settings(batch_images=batch_images)
         batches = resumed(job.options, settings, job.journal, row_files=files)
-        while (batch := batches.next()) is not None:
+        while not batches.exhausted:
+            batch = batches.next()
+            if batch is None:
+                continue  # its images are fetched
             job.journal.commit([batch.frozen])
             if batch.frozen.n == stop_after:
                 return

@@ -99,15 +99,15 @@ def python_sentences() -> Iterator[None]:
         raise
 
 
-def speaks_python(function: Callable[P, R]) -> Callable[P, R]:
-    """The same of a function."""
+def with_python_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Have errors of the function name arguments, not command-line options."""
 
     @functools.wraps(function)
-    def speaking(*args: P.args, **kwargs: P.kwargs) -> R:
+    def renaming(*args: P.args, **kwargs: P.kwargs) -> R:
         with python_sentences():
             return function(*args, **kwargs)
 
-    return speaking
+    return renaming
 
 
 @functools.cache

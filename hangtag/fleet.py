@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hangtag.arguments import speaks_python
+from hangtag.arguments import with_python_errors
 from producer.fleet.workers import live_workers
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 
 
-@speaks_python
+@with_python_errors
 def workers() -> list[Heartbeat]:
     """The live workers, as each has reported itself last; none while this machine's stack is down.
 

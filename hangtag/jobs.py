@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 
 from hangtag import images as image_lists
-from hangtag.arguments import speaks_python
+from hangtag.arguments import with_python_errors
 from hangtag.call import Call
 from hangtag.display import display_of
 from hangtag.images import Images
@@ -26,7 +26,7 @@ from shared.settings import Settings
 from shared.stop import Stop
 
 
-@speaks_python
+@with_python_errors
 def classify(
     images: Images,
     *,
@@ -127,7 +127,7 @@ def classify(
         return call.temporary(options, given) if output is None else call.at_output(options)
 
 
-@speaks_python
+@with_python_errors
 def open_table(table: str | os.PathLike[str]) -> Result:
     """The rows of a job that this machine has, by the path of its table or its id. Those of a job
     that is running are those so far.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
-from hangtag.arguments import speaks_python
+from hangtag.arguments import with_python_errors
 from hangtag.running import run
 from producer.models.default_model import default_model
 from producer.predict.predict import predict as predict_files
@@ -38,7 +38,7 @@ _CHANNELS = (1, 3, 4)
 _PILLOW = {"PIL": "pillow"}
 
 
-@speaks_python
+@with_python_errors
 def predict(
     images: Picture | Iterable[Picture],
     *,

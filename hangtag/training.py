@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from hangtag.arguments import speaks_python
+from hangtag.arguments import with_python_errors
 from hangtag.notebook.progress import request_progress
 from hangtag.notices import log_notice
 from hangtag.running import run
@@ -37,7 +37,7 @@ class Request:
         self._settings, self._changes = Settings.from_env(), Changes()
         self._log = list[str]()
 
-    @speaks_python
+    @with_python_errors
     def wait(
         self,
         timeout_s: float | None = None,
@@ -83,7 +83,7 @@ class Request:
         outcome = run(work, note, stop or Stop(), f"hangtag {self.id}")
         return outcome.decode(Trained)
 
-    @speaks_python
+    @with_python_errors
     def state(self) -> RequestNow:
         """The state now: waiting, running, done, failed, cancelled, paused (its stack is down) or
         elsewhere; with the progress of one that runs, and the sentence of one that failed.
@@ -104,7 +104,7 @@ class Request:
         """A line for each stage and each epoch that `wait` has seen."""
         return [*self._log]
 
-    @speaks_python
+    @with_python_errors
     def cancel(self) -> None:
         """Cancel the training, so that no trainer works on it any more.
 
@@ -118,7 +118,7 @@ class Request:
         return f"<hangtag.Request: {self.id}>"
 
 
-@speaks_python
+@with_python_errors
 def train(
     data: _PathLike,
     *,

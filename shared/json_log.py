@@ -52,7 +52,7 @@ def wanted() -> bool:
 def configure(settings: Settings, text: str) -> None:
     """Have this process log to standard error from INFO on. Raises SetupError."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if settings.logs_json else logging.Formatter(text))
+    handler.setFormatter(JsonLines() if settings.has_json_logs else logging.Formatter(text))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -70,8 +70,8 @@ class Settings(Timings, frozen=True):
         return _is_on("CELERY_EVENTS", self.celery_events)
 
     @property
-    def logs_json(self) -> bool:
-        """Whether logs have one JSON object a line.
+    def has_json_logs(self) -> bool:
+        """Whether logs have one JSON object a line: `log_json` as a boolean.
 
         Raises:
             SetupError: the setting is neither 1 nor 0.

@@ -26,7 +26,7 @@ settings, broker, events = access_check.configuration()
 app: Celery = make_app(broker, "worker", events)
 app.conf.worker_consumer = celery_consumer.NAME
 _child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
-_parent = ""
+_parent_id = ""
 
 
 @app.task(name=CLASSIFY_TASK, Request="worker.lifecycle.task_request:BatchRequest")
@@ -45,7 +45,7 @@ def child() -> Any:
     if _child is None:
         from worker.inference.process_state import ProcessState
 
-        _child = ProcessState(settings, broker, _parent or parent_id())
+        _child = ProcessState(settings, broker, _parent_id or parent_id())
     return _child
 
 
@@ -64,18 +64,19 @@ class HeartbeatStep(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
-        global _parent
-        _parent = parent_id()  # before the pool forks, so that children know it
+        global _parent_id
+        _parent_id = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
         first_import.expect()
-        access_check.check_access(broker, _parent, served())
+        # Ends this process if Redis refuses it.
+        access_check.check_access(broker, _parent_id, served())
 
     def start(self, parent: Any) -> None:
         pool.handle_hangup()
         if pool.has_forked(parent.pool):
             first_import.check()  # before a heartbeat: nothing counts on a worker that cannot work
         self._heartbeat = start_heartbeat(
-            settings, broker, _parent, keys.CLASSIFY_QUEUE, parent, _hint
+            settings, broker, _parent_id, keys.CLASSIFY_QUEUE, parent, _hint
         )
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")

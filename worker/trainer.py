@@ -50,7 +50,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,  # an idle trainer could not take a prefetched hint
 )
-_parent = ""
+_parent_id = ""
 worker_shutting_down.connect(shutdown.send)
 
 
@@ -61,7 +61,7 @@ def train(request: str) -> str:
     from worker.requests.request_consumer import RequestConsumer
     from worker.requests.runner import ANSWERED, MADE_WAY
 
-    owner = f"{_parent or parent_id()}/{child_id(os.getpid())}"
+    owner = f"{_parent_id or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}", request=request), scratch_folder.own():
         client = connect(broker, ROLE)
         verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
@@ -75,7 +75,7 @@ def train(request: str) -> str:
 
 def _cut_short() -> None:
     """End this process, unless the pool consists of threads of the parent."""
-    if parent_id() != _parent:
+    if parent_id() != _parent_id:
         end_process()
 
 
@@ -86,10 +86,11 @@ class TrainerStep(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
-        global _parent
-        _parent = parent_id()  # before the pool forks, so that children know it
+        global _parent_id
+        _parent_id = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
-        access_check.check_access(broker, _parent, [keys.TRAIN_QUEUE])
+        # Ends this process if Redis refuses it.
+        access_check.check_access(broker, _parent_id, [keys.TRAIN_QUEUE])
         packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
@@ -98,7 +99,7 @@ class TrainerStep(bootsteps.StartStopStep):
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
         guard = watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
-        heartbeat = start_heartbeat(settings, broker, _parent, queue, parent, _no_batch)
+        heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
         maintenance.start()
         guard.start()
         self._threads = [heartbeat, maintenance, guard]

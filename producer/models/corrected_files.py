@@ -85,8 +85,8 @@ def _labelled(
 
 
 def _paths(sealed: SealedJournal, decisions: DecidedRows, files: RowFiles) -> dict[str, bytes]:
-    """The absolute path of a file of each decision, by SHA-256, as far as there is one. The trainer
-    compares its content."""
+    """The absolute path of a file of each decision, by SHA-256; decisions without an existing file
+    are left out. Rows match by size and CRC-32 only; the trainer compares the SHA-256."""
     paths: dict[str, bytes] = {}
     wanted = {decided.content for decided in decisions.in_force.values()}
     for batch in sealed.row_batches():

@@ -44,7 +44,7 @@ class Services:
         env = commands.environment(settings) | {PREFIX + "ROOT": "/"}
         binary = redis_server.executable(redis_server.find(), folder)
         self._server = Service(
-            "server", env, lambda _: True, SERVER_BACKOFF_MAX_S, as_json=settings.logs_json
+            "server", env, lambda _: True, SERVER_BACKOFF_MAX_S, as_json=settings.has_json_logs
         )
         self._server.want(redis_server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}

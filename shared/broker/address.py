@@ -111,15 +111,15 @@ def parse(url: str, *, insecure: bool = False) -> Address:
         raise SetupError(f"{VARIABLE} must start with redis://, rediss:// or unix://")
     if not whole:
         raise SetupError(f"{VARIABLE} cannot be read; {_ENCODE}")
-    given = _parameters(parts)
-    verified = _verified(given, insecure)
-    user = given.pop("username", unquote(parts.username or ""))
-    password = given.pop("password", unquote(parts.password or ""))
-    db = _db(given, parts)
+    parameters = _parameters(parts)
+    verified = _verified(parameters, insecure)
+    user = parameters.pop("username", unquote(parts.username or ""))
+    password = parameters.pop("password", unquote(parts.password or ""))
+    db = _db(parameters, parts)
     ca, cert, key = (
-        given.pop(name, "") for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+        parameters.pop(name, "") for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
     )
-    if given:  # not quoted: it may be a part of a password
+    if parameters:  # not quoted: it may be a part of a password
         raise SetupError(f"{VARIABLE} has an unknown parameter; remove it, or {_ENCODE}")
     if parts.scheme == SOCKET:
         return Address(SOCKET, path=_socket(parts), db=db, user=user, password=password)
@@ -192,10 +192,13 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
     return parameters
 
 
-def _verified(given: dict[str, str], insecure: bool) -> bool:
-    """Whether to verify the server. Both clients have these two parameters for it."""
-    demanded = given.pop("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required"
-    named = given.pop("ssl_check_hostname", "true").lower() not in _NO
+def _verified(parameters: dict[str, str], insecure: bool) -> bool:
+    """Whether to verify the server. Takes the two parameters that both clients have for it out of
+    `parameters`."""
+    demanded = (
+        parameters.pop("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required"
+    )
+    named = parameters.pop("ssl_check_hostname", "true").lower() not in _NO
     if not (demanded and named) and not insecure:
         raise SetupError(
             f"{VARIABLE} turns off the check of the server's certificate; name the authority "
@@ -204,8 +207,9 @@ def _verified(given: dict[str, str], insecure: bool) -> bool:
     return demanded and named
 
 
-def _db(given: dict[str, str], parts: SplitResult) -> int:
-    text = given.pop("db", "" if parts.scheme == SOCKET else parts.path.strip("/")) or "0"
+def _db(parameters: dict[str, str], parts: SplitResult) -> int:
+    """The number of the database. Takes `db` out of `parameters`."""
+    text = parameters.pop("db", "" if parts.scheme == SOCKET else parts.path.strip("/")) or "0"
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise SetupError(f"{VARIABLE} has no valid database; give a number or leave it out")
     return int(text)

@@ -16,9 +16,11 @@ WAITS = "waits"
 
 
 class _Stoppable(AbstractConnection):
-    """What all kinds have in common. TLS replaces the socket, so a duplicate is shut down."""
+    """What all kinds have in common."""
 
     def __init__(self, *args: Any, waits: Waits, **kwargs: Any) -> None:
+        """Registers a duplicate of its socket with `waits`, which shuts it down when the work is
+        to end; TLS replaces the socket object itself."""
         self._waits = waits
         self._duplicate: socket.socket | None = None
         super().__init__(*args, **kwargs)

@@ -104,8 +104,8 @@ class BatchResult(msgspec.Struct, frozen=True, array_like=True):
 
     def _fits(self, column: str, count: int) -> bool:
         data: bytes = getattr(self, column)
-        is_empty = column in _OPTIONAL and not data
-        return is_empty or len(data) == count * self.width(column)
+        left_out = column in _OPTIONAL and not data
+        return left_out or len(data) == count * self.width(column)
 
     def check_labels(self, k: int, labels: int) -> BatchResult:
         """This result, if it names `k` of `labels` labels for each image.

@@ -241,10 +241,10 @@ def _words(flag: str, value: Any) -> Iterator[str]:
         yield from [flag] if word is True else [flag, str(word)]
 
 
-def _others(field: str, row: Recipe) -> str:
+def _others(field: str, recipe: Recipe) -> str:
     """The recipes that have this option, if possible of the same kind of images."""
     able = [other for other in RECIPES.values() if options()[field].applies(other)]
-    alike = [other.name for other in able if bool(other.backbone) == bool(row.backbone)]
+    alike = [other.name for other in able if bool(other.backbone) == bool(recipe.backbone)]
     *first, last = alike or [other.name for other in able]
     return f"{', '.join(first)} or {last}" if first else last
 

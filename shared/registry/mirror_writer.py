@@ -191,9 +191,12 @@ def _put_aliases(client: redis.Redis, name: str, history: list[AliasChange]) -> 
     key = keys.model_history(name)
 
     def change(pipe: Pipeline) -> None:
-        known = decode_history(cast(bytes | None, pipe.get(key)))
+        """Queue the commands, unless the stored history continues this one. An equal one is
+        written again, with its aliases, which may be lost."""
+        stored = decode_history(cast(bytes | None, pipe.get(key)))
         pipe.multi()
-        if known[: len(history)] != history or len(known) == len(history):
+        is_later = len(stored) > len(history) and stored[: len(history)] == history
+        if not is_later:
             aliases = aliases_after(name, history)
             pipe.delete(keys.model_aliases(name))  # in the same transaction
             if aliases:

@@ -118,8 +118,9 @@ def _arrays(tensors: dict[str, _Tensor], stored: dict[str, npt.NDArray[Any]]) ->
 
 def _array(tensor: _Tensor, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     steps = zip(tensor.shape, tensor.strides, strict=True)
+    # `_tensor` refuses negative offsets and strides, so this is the highest index.
     last = tensor.offset + sum((length - 1) * stride for length, stride in steps)
     if 0 in tensor.shape or max(math.prod(tensor.shape), last + 1) > len(values):
-        raise NotTensors("a tensor is larger than its storage")
+        raise NotTensors("a tensor is empty, or larger than its storage")
     strides = [stride * values.itemsize for stride in tensor.strides]
     return np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, strides).copy()

@@ -197,7 +197,7 @@ def _report(
         training=counts(TRAINING),
         heldout=counts(HELDOUT),
         test=counts(TEST),
-        unreadable=tuple(refused.named),
+        unreadable=tuple(refused.described),
         unreadable_count=refused.count,
         notes=about,
         duplicates=tuple(copies),

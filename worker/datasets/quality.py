@@ -146,14 +146,14 @@ class UnreadableFiles:
         self._on_progress = on_progress
         self._done = 0
         self.count = 0
-        self.named: list[str] = []
+        self.described: list[str] = []
 
     def add(self, bad: Bad) -> None:
         """Count a file."""
         self.count += 1
-        if len(self.named) < NAMED:
+        if len(self.described) < NAMED:
             path = printable(bad.path.removeprefix(self._root + b"/"))
-            self.named.append(f"{path}: {bad.status.sentence}")
+            self.described.append(f"{path}: {bad.status.sentence}")
 
     def done(self, files: int) -> None:
         """Record that `files` more files were read."""
@@ -162,14 +162,14 @@ class UnreadableFiles:
         self._on_progress(self._done, max(self._done, self._total))
 
     def check(self) -> None:
-        """Check the budget.
+        """Check the share.
 
         Raises:
             SetupError: too many files are unreadable.
         """
         if self.count <= self._share * self._total:
             return
-        first = "; ".join(name.removesuffix(".") for name in self.named[:NAMED_IN_ERROR])
+        first = "; ".join(line.removesuffix(".") for line in self.described[:NAMED_IN_ERROR])
         raise SetupError(
             f"{self.count} of the first {self._done} files could not be read, more than "
             f"{self._share:.1%} of all {self._total} ({first}); remove them, or allow more with "

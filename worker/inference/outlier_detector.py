@@ -35,7 +35,7 @@ HALVED = ("axes", "known")
 SHARPNESS = 3.0
 
 Floats = npt.NDArray[np.float32]
-Scores = npt.NDArray[np.float64]  #: [n]
+Doubles = npt.NDArray[np.float64]  #: of any shape
 
 
 class PartDistances(NamedTuple):
@@ -48,7 +48,7 @@ class PartDistances(NamedTuple):
     gains: Floats  #: [parts, directions]: inverse variance, less that of the rest
     rest: Floats  #: [parts], inverse variance of the rest
 
-    def logs(self, features: Floats) -> Scores:
+    def logs(self, features: Floats) -> Doubles:
         """Logarithms of the squared distances, float64 [n, parts]; each row depends on its own."""
         rows = (features - self.mean) * self.scale
         logs = np.empty((len(rows), len(self.widths)))
@@ -73,14 +73,14 @@ class Neighbours(NamedTuple):
     axes: Floats  #: [width, directions], orthogonal
     known: Floats  #: [images, directions], of length 1
 
-    def angles(self, features: Floats) -> Scores:
+    def angles(self, features: Floats) -> Doubles:
         """1 - cosine to a near training image, float64 [n]; each row depends on its own."""
         rows = (features[:, -len(self.middle) :] - self.middle) * self.factors
         along = np.matmul(np.ascontiguousarray(rows[:, None]), self.axes)
         along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), np.finfo(np.float32).tiny)
         cosines = np.matmul(along, self.known.T)[:, 0]
         place = max(0, cosines.shape[1] - NEIGHBOUR)
-        angles: Scores = 1 - np.partition(cosines, place, axis=1)[:, place].astype(np.float64)
+        angles: Doubles = 1 - np.partition(cosines, place, axis=1)[:, place].astype(np.float64)
         return angles
 
 
@@ -89,10 +89,10 @@ class OutlierDetector(NamedTuple):
 
     distances: PartDistances
     neighbours: Neighbours
-    centres: Scores  #: [parts], means of the logarithms
-    spreads: Scores  #: [parts], standard deviations
-    usual: Scores  #: [2], medians of the combined distances and of the angles
-    spans: Scores  #: [2], from the medians to what one image in a hundred exceeds
+    centres: Doubles  #: [parts], means of the logarithms
+    spreads: Doubles  #: [parts], standard deviations
+    usual: Doubles  #: [2], medians of the combined distances and of the angles
+    spans: Doubles  #: [2], from the medians to what one image in a hundred exceeds
     threshold: float  #: scores above it are flagged
 
     def are_outliers(self, features: Floats) -> npt.NDArray[np.bool_]:
@@ -100,16 +100,16 @@ class OutlierDetector(NamedTuple):
         outliers: npt.NDArray[np.bool_] = self.scores(features) > self.threshold
         return outliers
 
-    def scores(self, features: Floats) -> Scores:
-        """float64 [n]."""
+    def scores(self, features: Floats) -> Doubles:
+        """A smooth maximum of distance and angle, both standardized; large = unlike. [n]."""
         logs = (self.distances.logs(features) - self.centres) / self.spreads
-        both = np.stack([combined(logs), self.neighbours.angles(features)], 1)
-        return combined(SHARPNESS * (both - self.usual) / self.spans)
+        both = np.stack([smooth_maximum(logs), self.neighbours.angles(features)], 1)
+        return smooth_maximum(SHARPNESS * (both - self.usual) / self.spans)
 
 
-def combined(standardized: Scores) -> Scores:
-    """One score of standardized ones [n, several]: a smooth maximum."""
-    scores: Scores = np.log(np.exp(np.minimum(standardized, LARGEST)).mean(1))
+def smooth_maximum(standardized: Doubles) -> Doubles:
+    """A smooth maximum of the standardized values [n, several] of each image: [n]."""
+    scores: Doubles = np.log(np.exp(np.minimum(standardized, LARGEST)).mean(1))
     return scores
 
 

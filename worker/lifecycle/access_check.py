@@ -45,7 +45,7 @@ def configuration() -> tuple[Settings, Address, bool]:
     try:
         settings = Settings.from_env()
         broker, events = broker_url(settings), settings.events
-        if settings.logs_json:
+        if settings.has_json_logs:
             _log_json()
     except SetupError as error:
         _end(error)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from worker.inference.outlier_detector import (
     SHARPNESS,
+    Doubles,
     Neighbours,
     OutlierDetector,
     PartDistances,
-    Scores,
-    combined,
     rounded,
+    smooth_maximum,
 )
 from worker.photo_head.folds import Folds
 from worker.photo_head.linear_head import Features, standardization
@@ -43,7 +43,7 @@ class FittedDetector(NamedTuple):
     """A detector of all images, and the scores of each by one that was fitted without its fold."""
 
     detector: OutlierDetector
-    scores: Scores
+    scores: Doubles
 
     @property
     def outliers(self) -> npt.NDArray[np.bool_]:
@@ -73,14 +73,14 @@ def fit_on_held_out(learned: Features, held: Features, widths: Sequence[int]) ->
 
 
 def _calibrated(
-    far: PartDistances, near: Neighbours, logs: Scores, angles: Scores
+    far: PartDistances, near: Neighbours, logs: Doubles, angles: Doubles
 ) -> FittedDetector:
     """The detector whose scores are usual for images with these logarithms and angles."""
     centres, spreads = logs.mean(0), np.maximum(logs.std(0), SMALLEST_SPREAD)
-    both = np.stack([combined((logs - centres) / spreads), angles], 1)
+    both = np.stack([smooth_maximum((logs - centres) / spreads), angles], 1)
     usual, rare = np.quantile(both, (USUAL, RARE), axis=0)
     spans = np.maximum(rare - usual, SMALLEST_SPAN)
-    scores = combined(SHARPNESS * (both - usual) / spans)
+    scores = smooth_maximum(SHARPNESS * (both - usual) / spans)
     threshold = float(np.quantile(scores, 1 - FALSE_FLAGS, method="higher"))
     detector = OutlierDetector(far, near, centres, spreads, usual, spans, threshold)
     return FittedDetector(detector, scores)

@@ -71,7 +71,8 @@ def fit(
 def standardization(
     features: Features,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What is subtracted from the features of an image, then multiplied with them: [features]."""
+    """(mean, scale), both [features]: the mean is subtracted from the features of an image, then
+    the difference is multiplied with the scale."""
     mean = features.mean(0, dtype=np.float64)
     spread = deviation(features)
     damped = np.hypot(spread, DAMPING * np.median(spread))

@@ -27,7 +27,7 @@ class Background(NamedTuple):
 
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
     is_uniform: bool  #: nearly the same on all sides
-    is_even: bool  #: evenly lit: no side is lighter
+    is_evenly_lit: bool  #: no side is lighter
 
     @property
     def grey(self) -> float:
@@ -35,7 +35,7 @@ class Background(NamedTuple):
         return float(self.colour @ _GREY)
 
 
-def find(photo: Image.Image) -> Background:
+def find_background(photo: Image.Image) -> Background:
     """The median of the outermost pixels of an RGB image."""
     ring = outermost(photo)
     colour = np.median(ring, axis=0)

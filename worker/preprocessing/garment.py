@@ -17,7 +17,7 @@ from PIL import Image
 from shared.image_status import Flag
 from shared.messages.model_card import Preprocessing
 from worker.preprocessing import letterbox
-from worker.preprocessing.background import Box, evened, find, trimmed
+from worker.preprocessing.background import Box, evened, find_background, trimmed
 from worker.preprocessing.letterbox import DecodedImage, Size, fitted, reduced
 from worker.preprocessing.orientation import upright
 
@@ -67,8 +67,8 @@ def place(decoded: DecodedImage, spec: Preprocessing, out: NDArray[np.uint8]) ->
         if in_form(out):
             return Flag.NONE
     photo = _analyzed(decoded)
-    background = find(photo)
-    if background.is_uniform and not background.is_even:
+    background = find_background(photo)
+    if background.is_uniform and not background.is_evenly_lit:
         photo = evened(photo, background)
     shape = _subsampled(photo, trimmed(photo, background), spec)
     _centre(_sharpened(_negated(shape, background.grey)), out)

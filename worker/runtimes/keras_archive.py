@@ -74,7 +74,7 @@ def for_inference(archive: bytes) -> bytes:
         SetupError: it is no `.keras` archive.
     """
     with _readable():
-        config = _for_inference(_config(archive))  # checks the sizes of the members read below
+        config = _cleaned(_config(archive))  # checks the sizes of the members read below
         data = io.BytesIO()
         with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(data, "w") as new:
             for member in MEMBERS.keys() - {CONFIG}:
@@ -135,12 +135,13 @@ def _is_allowed(module: object, name: object) -> bool:
     return (module, name) in ALLOWED
 
 
-def _for_inference(value: Any) -> Any:
+def _cleaned(value: Any) -> Any:
+    """A part of the configuration, as `for_inference` keeps it."""
     if isinstance(value, list):
-        return [_for_inference(inner) for inner in value]
+        return [_cleaned(inner) for inner in value]
     if not isinstance(value, dict):
         return value
-    cleaned = {key: _for_inference(inner) for key, inner in value.items() if key != TRAINING}
+    cleaned = {key: _cleaned(inner) for key, inner in value.items() if key != TRAINING}
     kind = (cleaned.get("module"), cleaned.get("class_name"))
     config = cleaned.get("config")
     if not isinstance(config, dict):

@@ -208,7 +208,7 @@ def _report(
         training=counts(TRAINING),
         heldout=(0,) * len(walk.labels),
         test=counts(TEST),
-        unreadable=tuple(refused.named),
+        unreadable=tuple(refused.described),
         unreadable_count=refused.count,
         notes=(
             *quality.photo_notes(walk.labels, rows, parts, walk.skipped),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hangtag
-from hangtag.arguments import ARGUMENTS, in_python, speaks_python
+from hangtag.arguments import ARGUMENTS, in_python, with_python_errors
 from producer.cli.main import hangtag as commands
 from shared.errors import BadMessage, HangtagError, Stopped, UsageError
 from shared.messages import training
@@ -131,7 +131,7 @@ def test_sentences_of_commands_become_those_of_python(sentence: str, expected: o
 
 @pytest.mark.parametrize("error", [UsageError("give --accept"), BadMessage("give --accept")])
 def test_an_error_keeps_its_kind(error: HangtagError) -> None:
-    @speaks_python
+    @with_python_errors
     def fails() -> None:
         raise error
 
@@ -140,7 +140,7 @@ def test_an_error_keeps_its_kind(error: HangtagError) -> None:
 
 
 def test_an_error_without_arguments_keeps_its_sentence() -> None:
-    @speaks_python
+    @with_python_errors
     def stops() -> None:
         raise Stopped
 

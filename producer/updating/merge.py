@@ -192,7 +192,10 @@ class Merge:
         name = rows.names[i]
         moved = self._files.moved_to(name)
         if moved is None:
-            return None if self._present.may_hold(name) else Kind.GONE
+            if not self._present.may_hold(name):
+                return Kind.GONE
+            # A job that updates repeats every row with this status.
+            return Kind.AGAIN if rows.statuses[i] == Status.CHANGED.code else None
         if self._retry and rows.statuses[i] != _OK:
             return Kind.AGAIN
         stamp = self._files.stamp(name)

@@ -16,15 +16,18 @@ from producer.formats.table_formats import CSV, FORMATS
 from producer.jobs.classify import classify
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
+from producer.journal.sealed_journal import SealedJournal
 from producer.present.events import Events, Notice, RowChanged
 from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions, Threshold
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import Exit, SetupError, UsageError
+from shared.image_status import Status
+from shared.messages.batch import BatchResult
 from shared.settings import Settings
 from tests.support.jobs.decided import correct
-from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.finished_job import RUBBISH, answered, finish, options_of
 from tests.support.jobs.updated_job import update
 
 
@@ -104,6 +107,15 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
     """It is no proof that they are gone. Root may list every folder, so the call fails here."""
     write(folder, {"closed/x.png": b"five"})
     assert updated(folder)[0] == 1
+    close_folders(monkeypatch)
+    (folder / "in/b.png").unlink()
+    summary = update(options_of(folder, b"in"))
+    assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
+    assert (summary.exit_code, summary.unlisted.count) == (Exit.SOME_FAILED, 1)
+
+
+def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let folders called `closed` refuse to be listed."""
     scandir = os.scandir
 
     def refused(path: bytes | Path | int) -> object:
@@ -112,10 +124,26 @@ def test_files_of_a_folder_that_cannot_be_listed_keep_their_rows(
         return scandir(path)
 
     monkeypatch.setattr("producer.sources.local.directory_listing.os.scandir", refused)
-    (folder / "in/b.png").unlink()
-    summary = update(options_of(folder, b"in"))
-    assert list(rows(folder)) == ["a.png", "c.png", "closed/x.png"]
-    assert (summary.exit_code, summary.unlisted.count) == (Exit.SOME_FAILED, 1)
+
+
+def test_a_changed_row_in_a_folder_that_cannot_be_listed_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a.png": b"one", "closed/x.png": b"two", "z.png": b"three"})
+    options = options_of(tmp_path, b"in")
+
+    def answer(images: list[bytes | Status]) -> BatchResult:
+        return answered([Status.CHANGED if image == b"two" else image for image in images])
+
+    finish(options, answer=answer)
+    (tmp_path / "in/closed/x.png").unlink()
+    close_folders(monkeypatch)
+    write(tmp_path, {"b.png": b"four"})
+    summary = update(options)
+    assert (summary.done, summary.failed, summary.classified) == (4, 1, 2)
+    assert rows(tmp_path, "status")["closed/x.png"] == "missing"
+    with SealedJournal(tmp_path / "out.csv") as sealed:
+        assert sum(batch.result.failed for batch in sealed.row_batches()) == 1
 
 
 def test_an_empty_folder_empties_no_table(folder: Path) -> None:

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -29,6 +30,8 @@ _METADATA = {
 }  # fmt: skip
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+#: A server that sends less for as long as a wait may last is as good as silent.
+SLOWEST_BYTES_S = 1 << 10
 _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
@@ -137,17 +140,30 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, opened: socket.socket, network: CheckedNetwork) -> None:
         self._socket, self._known, self._network = opened, opened, network
+        self._waited_s, self._received = 0.0, 0  #: since something was sent
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        started = time.monotonic()
         try:
             self._socket.settimeout(timeout)
-            return self._socket.recv(max_bytes)
+            data = self._socket.recv(max_bytes)
+            self._check_pace(len(data), time.monotonic() - started, timeout)
+            return data
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from None
         except OSError as error:
             raise httpcore.ReadError(str(error)) from None
 
+    def _check_pace(self, received: int, waited_s: float, timeout: float | None) -> None:
+        """Raises TimeoutError for a server that sends too little, and never ends."""
+        self._received += received
+        self._waited_s += waited_s
+        is_late = timeout is not None and self._waited_s > timeout
+        if is_late and self._received < SLOWEST_BYTES_S * self._waited_s:
+            raise TimeoutError("slow")
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._waited_s, self._received = 0.0, 0
         try:
             self._socket.settimeout(timeout)
             self._socket.sendall(buffer)

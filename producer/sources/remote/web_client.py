@@ -251,7 +251,7 @@ def _pause_of(response: Response) -> float | None:
 
 def _why(error: Exception) -> str:
     if isinstance(error, httpcore.TimeoutException):
-        return f"it is silent for {TIMEOUT_S:.0f} s"
+        return f"it is silent, or too slow, for {TIMEOUT_S:.0f} s"
     if isinstance(error, httpcore.ProtocolError):
         return "its answers end early"
     return str(error) or type(error).__name__

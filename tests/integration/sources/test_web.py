@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.sources.remote import web
+from producer.sources.remote import web, web_client
 from producer.sources.remote.web import Web
 from shared.errors import SetupError, Stopped
 from shared.image_status import Status
@@ -224,8 +224,8 @@ def test_numbers_in_headers_beyond_any_file_cost_a_row_or_end_the_job_in_one_lin
 
 
 @contextmanager
-def raw_site(answer: bytes) -> Iterator[bytes]:
-    """A server that answers each request with these bytes."""
+def raw_site(answer: bytes, drips: bool = False) -> Iterator[bytes]:
+    """A server that answers each request with these bytes, and then with one now and then."""
 
     def serve(listening: socket.socket) -> None:
         with suppress(OSError):
@@ -234,6 +234,9 @@ def raw_site(answer: bytes) -> Iterator[bytes]:
                 with connection:
                     connection.recv(1 << 16)
                     connection.sendall(answer)
+                    while drips:
+                        time.sleep(0.05)
+                        connection.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=serve, args=(listening,), daemon=True).start()
@@ -241,6 +244,16 @@ def raw_site(answer: bytes) -> Iterator[bytes]:
             yield b"http://localhost:%d/a.jpg" % listening.getsockname()[1]
         finally:
             listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
+    images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(web_client, "TIMEOUT_S", 0.3)
+    with raw_site(start, drips=True) as url, pytest.raises(SetupError, match="too slow"):
+        images.read(url)
 
 
 def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(

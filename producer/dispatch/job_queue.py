@@ -153,8 +153,9 @@ class JobQueue:
         """The job's state, given the workers that are alive, and that of each batch."""
         return self._ledger.survey(batches, workers)
 
-    def forget(self, batch: int) -> None:
-        """Reopen a batch whose result is neither in the stream nor in the journal."""
+    def reopen(self, batch: int) -> None:
+        """Reopen a done batch whose result is lost, or is invalid and about to be trimmed. The
+        reconciler offers it again."""
         with self.client.pipeline(transaction=True) as pipe:
             pipe.setbit(self._keys["done"], batch, 0)
             # Its worker has finished it, and does not work on it any more.

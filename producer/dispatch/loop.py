@@ -171,7 +171,7 @@ class DispatchLoop:
         except BadMessage as error:
             again = f"batch {result.batch} has an invalid result; repeating it"
             self._events.notice(f"{again}: {error}")
-            self._queue.forget(result.batch)
+            self._queue.reopen(result.batch)
             return None
 
     def _next_batches(self) -> Iterator[Batch]:

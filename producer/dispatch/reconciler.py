@@ -97,7 +97,7 @@ class Reconciler:
             self._seen_done.add(n)
             return
         self._seen_done.discard(n)
-        self._queue.forget(n)
+        self._queue.reopen(n)
         self._offer_again(n)
 
     def _hint_orphans(self, free: list[int]) -> None:

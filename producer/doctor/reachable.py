@@ -10,9 +10,9 @@ from redis.exceptions import RedisError
 
 from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level
-from producer.doctor.stored import nearest
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.fleet.workers import is_older
+from producer.output.output_path import nearest
 from producer.present.formatting import counted, one_line, size
 from producer.stack import desired_state, other_stacks
 from producer.stack.launch import check_store
@@ -65,13 +65,14 @@ def _check_start(settings: Settings) -> None:
 
 
 def _answering(settings: Settings) -> Iterator[Finding]:
-    name = redacted(settings.redis_url) if settings.redis_url else "this machine's stack"
+    own = not settings.redis_url
+    name = "this machine's stack" if own else redacted(settings.redis_url)
     try:
         with connect_briefly(broker_url(settings), "status") as client:
             info = cast("dict[str, int]", client.info())
             beats = heartbeats.alive(client)
     except RedisError as error:
-        fix = "start it, or unset HANGTAG_REDIS_URL" if settings.redis_url else "hangtag down"
+        fix = "hangtag down" if own else "start it, or unset HANGTAG_REDIS_URL"
         yield Finding("broker", Level.PROBLEM, f"{name} does not answer: {error}", fix)
         return
     used, limit = info["used_memory"], memory_limit(info)
@@ -81,15 +82,16 @@ def _answering(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", Level.PROBLEM, f"{text}: producers pause", "raise its maxmemory")
     else:
         yield Finding("broker", Level.OK, text)
-    late = not settings.redis_url and info["uptime_in_seconds"] >= STARTING_S
+    had_time_to_start = own and info["uptime_in_seconds"] >= STARTING_S
     for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
-        yield _alive(settings, topic, [beat for beat in beats if beat.queue == queue], late)
+        there = [beat for beat in beats if beat.queue == queue]
+        yield _alive(settings, topic, there, had_time_to_start)
 
 
 def _alive(
-    settings: Settings, topic: str, beats: list[heartbeats.Heartbeat], late: bool
+    settings: Settings, topic: str, beats: list[heartbeats.Heartbeat], had_time_to_start: bool
 ) -> Finding:
-    """`late`: this machine's stack has been up for STARTING_S."""
+    """`had_time_to_start`: this machine's stack has been up for STARTING_S."""
     if beats:
         children = sum(len(beat.children) for beat in beats)
         hosts = ", ".join(sorted({one_line(beat.host) for beat in beats}))
@@ -98,7 +100,7 @@ def _alive(
         if older := [one_line(beat.name) for beat in beats if is_older(beat)]:
             return Finding(topic, Level.NOTE, f"{text}; older Hangtag: {', '.join(older)}", _UPDATE)
         return Finding(topic, Level.OK, text)
-    if late and topic == "workers" and _wants_worker(settings):
+    if had_time_to_start and topic == "workers" and _wants_worker(settings):
         text = "none is alive, although this machine's stack is up"
         return Finding(topic, Level.PROBLEM, text, f"see {log_path(settings)}")
     if not settings.redis_url:

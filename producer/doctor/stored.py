@@ -15,6 +15,7 @@ from producer.journal import job_index
 from producer.journal.snapshot import JobState, check_readable, read_snapshot
 from producer.models.default_model import choice
 from producer.models.load_catalog import load_catalog
+from producer.output.output_path import nearest
 from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
 from shared.errors import Damaged, HangtagError
@@ -95,8 +96,3 @@ def room(settings: Settings) -> Iterator[Finding]:
     text = f"{size(memory)}, {counted(cores, 'core')}"
     fix = "use fewer workers: hangtag up --workers 1" if low else ""
     yield Finding("memory", Level.PROBLEM if low else Level.OK, text, fix)
-
-
-def nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())

@@ -29,8 +29,8 @@ class Unreadable(Exception):
 class Format(ABC):
     """Writes the rows of one table in order: `begin`, `write` for each batch, `end`."""
 
-    #: How numbers are compared with those that a file has.
-    digits = ".4f"
+    #: The format in which numbers are compared with those that a file has.
+    number_spec = ".4f"
 
     def __init__(self, sink: Sink, folder: Path | None = None) -> None:
         """`folder` is for what a form must store before it can write it, and does not exist yet;
@@ -74,5 +74,5 @@ class Format(ABC):
         if cell is None:
             return ""
         if isinstance(cell, int | float):
-            return format(cell, cls.digits)
+            return format(cell, cls.number_spec)
         return str(cell)  # of a changed file it may be anything

@@ -24,7 +24,7 @@ _READ_ROWS = 10_000
 class Parquet(Format):
     """Compressed with zstd; names and numbers as they are, words as dictionaries."""
 
-    digits = ".9g"  # exactly a float32
+    number_spec = ".9g"  # exactly a float32
     _writer: Any = None
 
     def begin(self, table: Table) -> None:

@@ -59,7 +59,7 @@ class _Sheet(Worksheet):  # type: ignore[misc]  # it has no types
 class Xlsx(Format):
     """A workbook of two sheets."""
 
-    digits = ".9g"  # exactly a float32
+    number_spec = ".9g"  # exactly a float32
 
     def begin(self, table: Table) -> None:
         self._count, self._counts = 0, SheetCounts(table)

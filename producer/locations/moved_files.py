@@ -26,8 +26,8 @@ class MovedFiles:
 
     def __init__(self, tables: Iterable[Path], table: Path | None = None) -> None:
         """Opens the logs that these tables name; with `table` for the files of its job only."""
-        self._skip = table is None  #: unreadable logs, which may be of other tables
-        outs = dict.fromkeys(out for other in tables for out in self._sorted_into(other))
+        self._skip_unreadable = table is None  #: logs, which may be of other tables
+        outs = dict.fromkeys(out for other in tables for out in self._out_folders(other))
         self._logs = [log for out in outs if (log := self._opened(out)) is not None]
         view = read_snapshot(table) if table and self._logs else None
         self._job = view.job if view else ""
@@ -76,11 +76,11 @@ class MovedFiles:
                     place = b"/".join((log.out, os.fsencode(entry.folder), entry.name))
                     yield job, place
 
-    def _sorted_into(self, table: Path) -> list[str]:
+    def _out_folders(self, table: Path) -> list[str]:
         try:
             return sorted_into(table)
         except SetupError:
-            if not self._skip:
+            if not self._skip_unreadable:
                 raise
             return []
 
@@ -91,7 +91,7 @@ class MovedFiles:
         try:
             return LogReader(out)
         except SetupError:
-            if not self._skip:
+            if not self._skip_unreadable:
                 raise
             return None
 
@@ -99,7 +99,7 @@ class MovedFiles:
         try:
             return log.entries(source)
         except SetupError:
-            if not self._skip:
+            if not self._skip_unreadable:
                 raise
             return []
 

@@ -1,4 +1,5 @@
-"""Checks `-o`: it must be a regular file, and its name must not end like that of no table."""
+"""Checks `-o`: it must be a regular file, and its name must not end like that of no table. Also
+finds tables and folders that exist."""
 
 from __future__ import annotations
 
@@ -74,6 +75,12 @@ def located(table: Path) -> Path:
     """The absolute path of a table, which is the same however its folder is typed. The table itself
     is not resolved, since its journal lies beside the name."""
     return Path(os.path.realpath(table.parent), table.name)
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    absolute = folder.absolute()
+    return next(path for path in (absolute, *absolute.parents) if os.path.isdir(path))
 
 
 def check_folder(output: Path) -> None:

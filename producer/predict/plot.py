@@ -32,7 +32,7 @@ STANDING_LABELS = 12
 PANEL_INCHES = 2.2
 #: The gap between two rows: a caption, the next title, and the names below the bars.
 LEAST_GAP_INCHES, GAP_INCHES_PER_LETTER = 0.85, 0.045
-MOST_PAIRS_BESIDE = 3
+MOST_PAIRS_PER_ROW = 3
 NAME_LENGTH, MESSAGE_LENGTH = 20, 26
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
 SIDE_PIXELS, MAX_BYTES = 256, 100_000
@@ -88,14 +88,14 @@ def _decoded(paths: Sequence[bytes], predictions: Sequence[Prediction]) -> list[
 def _figure(
     images: Sequence[Thumbnail], predictions: Sequence[Prediction], labels: Sequence[str]
 ) -> Figure:
-    beside = min(MOST_PAIRS_BESIDE, len(images))
-    rows = -(-len(images) // beside)
+    pairs_per_row = min(MOST_PAIRS_PER_ROW, len(images))
+    rows = -(-len(images) // pairs_per_row)
     longest = max(len(_shortened(label)) for label in labels)
     gap = LEAST_GAP_INCHES / 2 + max(LEAST_GAP_INCHES / 2, longest * GAP_INCHES_PER_LETTER)
-    figure = Figure((2 * beside * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
+    figure = Figure((2 * pairs_per_row * PANEL_INCHES, rows * (PANEL_INCHES + gap)))
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, hspace=gap / PANEL_INCHES, wspace=0.12)
     for i, (image, prediction) in enumerate(zip(images, predictions, strict=True)):
-        left, right = (figure.add_subplot(rows, 2 * beside, 2 * i + n) for n in (1, 2))
+        left, right = (figure.add_subplot(rows, 2 * pairs_per_row, 2 * i + n) for n in (1, 2))
         left.set_title(_shortened(os.path.basename(prediction.path)), fontsize=8, color=OTHER)
         left.set(xticks=[], yticks=[])
         _draw_image(left, image)

@@ -152,10 +152,10 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
     count = len(options.roots)
     if count > MAX_IMAGES:
         raise UsageError(f"{count:,} images are too many; use: hangtag classify")
-    if sources.first_other:
-        if is_web(sources.first_other):
-            check_argument(sources.first_other)  # before it is printed
-        raise UsageError(f"{printable(sources.first_other)} is no image; use: hangtag classify")
+    if other := sources.first_without_files:
+        if is_web(other):
+            check_argument(other)  # before it is printed
+        raise UsageError(f"{printable(other)} is no image; use: hangtag classify")
     sources.check()
     for number in options.pattern_roots:
         name = printable(options.roots[number])

@@ -37,14 +37,14 @@ class Survey:
         self.statuses = [0] * len(BY_CODE)
         self.flags = [0] * len(FLAGS)
         self.counts = array("Q", bytes(8 * len(card.labels)))  #: rows of each predicted label
-        self.doubtful = array("Q", bytes(8 * len(card.labels)))
-        self.confidence = array("d", bytes(8 * len(card.labels)))  #: sums
+        self.doubtful = array("Q", bytes(8 * len(card.labels)))  #: those `doubtless` refuses
+        self.confidence_sums = array("d", bytes(8 * len(card.labels)))  #: by predicted label
         self.bins = [0] * BINS  #: rows by confidence
         self.wrong_bins = [0] * BINS  #: those whose folder states another label
         self.judged = self.right = 0  #: rows whose folder states a label; the same one
-        self.of_folder = array("Q", bytes(8 * len(card.labels)))  #: judged rows, by folder's label
-        self.judged_of = array("Q", bytes(8 * len(card.labels)))  #: by predicted label
-        self.right_of = array("Q", bytes(8 * len(card.labels)))  #: those that are the same
+        self.judged_by_folder = array("Q", bytes(8 * len(card.labels)))
+        self.judged_by_label = array("Q", bytes(8 * len(card.labels)))
+        self.right_by_label = array("Q", bytes(8 * len(card.labels)))
         self.confirmed = self.corrected = 0  #: rows that a person gave the same label, or another
         self.accepted = 0  #: rows whose label the table displays
         self.pairs: array[int] | None = None  #: [folder's label x predicted label], rows
@@ -94,7 +94,7 @@ class Survey:
         _count(self.counts, (labels[i] for i in chosen))
         _count(self.bins, (bin_of(values[i]) for i in chosen))
         for i in chosen:
-            self.confidence[labels[i]] += values[i]
+            self.confidence_sums[labels[i]] += values[i]
 
     def _add_truths(
         self,
@@ -109,9 +109,9 @@ class Survey:
                 continue
             self.judged += count
             self.right += count * (truth == label)
-            self.of_folder[truth] += count
-            self.judged_of[label] += count
-            self.right_of[label] += count * (truth == label)
+            self.judged_by_folder[truth] += count
+            self.judged_by_label[label] += count
+            self.right_by_label[label] += count * (truth == label)
             if self.pairs is not None:
                 self.pairs[truth * len(self.labels) + label] += count
         _count(

@@ -80,7 +80,7 @@ def values(
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
     shown = {shot.cell[1] for shot in shots.values()}
     display = stored_display(sealed)
-    used = [i for i in _confused(survey) if survey.counts[i] or survey.of_folder[i]]
+    used = [i for i in _confused(survey) if survey.counts[i] or survey.judged_by_folder[i]]
     return {
         "folders": _folders(sealed.options),
         "job": sealed.record.id,
@@ -158,7 +158,7 @@ def _confused(survey: Survey) -> list[int]:
     wrong = [
         mine + taken - 2 * right
         for mine, taken, right in zip(
-            survey.of_folder, survey.judged_of, survey.right_of, strict=True
+            survey.judged_by_folder, survey.judged_by_label, survey.right_by_label, strict=True
         )
     ]
     return sorted(range(len(wrong)), key=lambda i: (-wrong[i], i))
@@ -189,7 +189,8 @@ def _note(shown: int, rows: int) -> str:
 def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[LabelLine]:
     most = max([*survey.counts, 1])
     for i in _frequent(survey):
-        count, judged, right = survey.counts[i], survey.of_folder[i], survey.right_of[i]
+        count = survey.counts[i]
+        judged, right = survey.judged_by_folder[i], survey.right_by_label[i]
         if not count and not judged:
             continue
         yield LabelLine(
@@ -197,9 +198,9 @@ def _label_lines(survey: Survey, names: list[str], shown: set[int]) -> Iterator[
             text=names[i],
             rows=count,
             share=count / most,
-            confidence=survey.confidence[i] / count if count else None,
+            confidence=survey.confidence_sums[i] / count if count else None,
             doubtful=survey.doubtful[i] / count if count else None,
-            precision=right / survey.judged_of[i] if survey.judged_of[i] else None,
+            precision=right / survey.judged_by_label[i] if survey.judged_by_label[i] else None,
             recall=right / judged if judged else None,
             shown=i in shown,
         )

@@ -52,7 +52,7 @@ def follow(
         request = find(settings, request_id, waits)
         outcome = stored_outcome(settings, request_id)
         if outcome is None:
-            settings = other_stacks.taken(settings, request)
+            settings = other_stacks.holder_or_adopt(settings, request)
             with opened(settings, waits) as client:
                 outcome = RequestWaiter(
                     settings, client, request, events, waits, timeout_s=timeout_s

@@ -73,7 +73,7 @@ def _checked(settings: Settings, request: Request) -> Settings:
         return settings
     _check_readable(settings, request.id)
     cancelled_requests.check(settings.store_path, request)
-    taken = other_stacks.taken(settings, request)
+    taken = other_stacks.holder_or_adopt(settings, request)
     commands.check_can(request.work)
     return taken
 

@@ -30,7 +30,7 @@ _KEPT_VIEWS = 8
 class ShownRow(msgspec.Struct):
     """One row of the page."""
 
-    position: int
+    position: int  #: among rows with a label, from 0
     row: int  #: in the table
     path: str
     guess: str
@@ -148,7 +148,7 @@ class Desk:
 
     def _shown(self, position: int, row: Row, decided: str | None) -> ShownRow:
         labels = self.answers.card.labels
-        folder = self.answers.folder_label(position)
+        folder_label = self.answers.folder_label(position)
         return ShownRow(
             position=position,
             row=row.number,
@@ -157,6 +157,6 @@ class Desk:
             confidence=row.confidence,
             others=row.named(labels)[1:],
             flag=row.flag,
-            folder="" if folder == NO_LABEL else labels[folder],
+            folder="" if folder_label == NO_LABEL else labels[folder_label],
             decided=decided,
         )

@@ -19,7 +19,7 @@ from producer.journal.journal import journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.locations import row_files, sorted_into
-from producer.output.output_path import located
+from producer.output.output_path import located, nearest
 from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
@@ -203,19 +203,18 @@ def _example(table: Path) -> str:
 
 def _check_way(sources: JobSources, out: str, way: Way) -> None:
     """Check before anything is done that all images are in files, unless they are copied, and that
-    hard links to the typed folders are possible."""
-    if way is not Way.COPY and (name := sources.first_other):
+    hard links to the given folders are possible."""
+    if way is not Way.COPY and (name := sources.first_without_files):
         raise UsageError(
             f"the images of {printable(name)} are in no files of their own, which could be moved "
             "or linked; use --copy"
         )
     if way is not Way.LINK:
         return
-    while not os.path.isdir(out):
-        out = os.path.dirname(out)
+    device = os.stat(nearest(Path(out))).st_dev
     for argument in sources.local_arguments():
         root = argument.place
-        if os.path.exists(root) and os.stat(root).st_dev != os.stat(out).st_dev:
+        if os.path.exists(root) and os.stat(root).st_dev != device:
             raise no_links(printable(argument.typed))
 
 

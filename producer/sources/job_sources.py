@@ -82,9 +82,9 @@ class JobSources:
         return self.of(name).own_order(name) if self.has_others else b""
 
     @property
-    def first_other(self) -> bytes:
-        """What was typed of the first one that has images elsewhere than in files of their own;
-        empty if none has."""
+    def first_without_files(self) -> bytes:
+        """The first argument, or the list, as it was given, with images that are in no files of
+        their own; empty if there is none."""
         options = self.options
         if options.list_file and self.has_others:
             return options.list_file

@@ -72,7 +72,7 @@ def holder(settings: Settings, request_id: str) -> Settings:
     return settings
 
 
-def taken(settings: Settings, request: Request) -> Settings:
+def holder_or_adopt(settings: Settings, request: Request) -> Settings:
     """Like `holder`, but this installation adopts a request that no running stack has.
 
     Raises:
@@ -103,6 +103,7 @@ def mine(settings: Settings) -> list[Request]:
 
 
 def _mine(settings: Settings, request: Request) -> bool:
+    """Whether a request is this stack's; adopts it if possible."""
     owner, me = request_store.owner(settings.store_path, request.id) or "", stack_id(settings)
     if owner == me:
         return True
@@ -111,7 +112,7 @@ def _mine(settings: Settings, request: Request) -> bool:
     if absent({**WORKER_PACKAGES, **commands.needs(request.work)}):
         return False
     try:
-        return taken(settings, request) == settings
+        return holder_or_adopt(settings, request) == settings
     except HangtagError as error:  # the command that needs it reports that
         log.debug("cannot adopt request %s: %s", request.id, error)
         return False

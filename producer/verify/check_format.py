@@ -28,7 +28,7 @@ def form_problems(output: Path) -> Iterator[str]:
         if header[:1] != [COLUMNS[0]] or len(set(header)) < len(header):
             yield f"{output}: its columns are not those of a table, {','.join(COLUMNS)}"
             return
-        yield from _rows(rows, header)
+        yield from _row_problems(rows, header)
     except Unreadable as error:
         yield f"{output}: is not a table of Hangtag from some row on ({one_line(str(error))})"
 
@@ -46,7 +46,7 @@ def _texts(output: Path, form: type[Format]) -> Iterator[list[str]]:
         yield list(map(Format.text, row))
 
 
-def _rows(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]:
+def _row_problems(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]:
     seen = sqlite3.connect("")  # a large table is on disk: constant memory
     model = None
     try:

@@ -20,6 +20,7 @@ from producer.doctor.finding import Level
 from producer.fleet import machine_resources
 from producer.journal.job_index import IndexedJob, index_dir, remember
 from producer.journal.journal import journal_path
+from producer.output.output_path import nearest
 from producer.processes import lock
 from producer.stack import desired_state, launch, other_stacks
 from producer.stack.desired_state import Desired
@@ -244,7 +245,7 @@ def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:
     store = index_dir().parent / "models"  # on one disk
     settings = msgspec.structs.replace(Settings.from_env(), store=str(store))
     places = (settings.store_path, index_dir(), Path.cwd())
-    disks = {os.stat(stored.nearest(place)).st_dev for place in places}
+    disks = {os.stat(nearest(place)).st_dev for place in places}
     assert len([one for one in stored.room(settings) if one.topic == "disk"]) == len(disks)
     assert "log" not in {finding.topic for finding in stored.jobs(settings)}
     private_stack_dir(settings)

@@ -173,7 +173,7 @@ ALONE = {
     "producer/jobs/background_jobs.py:_start": "the log of a refused job; and see `_spawn`",
     "producer/jobs/job_table.py:remove_part": "the job, resumed, removes it again",
     "producer/dataset_check/check.py:check": "writes a journal and a table, which have points",
-    "producer/verify/check_format.py:_rows": "a table in memory",
+    "producer/verify/check_format.py:_row_problems": "a table in memory",
     "producer/journal/sealed_journal.py:_open": "a transaction that only reads",
     "producer/journal/journal.py:_record": "in a transaction, which has two",
     "producer/journal/schema.py:clear": "in a transaction, which has two",

@@ -43,7 +43,7 @@ def test_figures_are_those_of_the_rows(seed: int, count: int, size: int, k: int)
     rule = doubtless(CARD)
     kept = [r for r in good if rule.accepts(r.labels[0], r.confidences[0], bool(r.flag))]
     assert sum(survey.doubtful) == len(good) - len(kept)
-    assert sum(survey.confidence) == pytest.approx(sum(r.confidences[0] for r in good))
+    assert sum(survey.confidence_sums) == pytest.approx(sum(r.confidences[0] for r in good))
 
 
 @given(st.integers(0, 1000), st.integers(0, 300))
@@ -63,9 +63,9 @@ def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
         len(judged),
         sum(truth == row.labels[0] for truth, row in judged),
     )
-    assert list(survey.of_folder) == [sum(pairs[t, p] for p in range(10)) for t in range(10)]
-    assert list(survey.judged_of) == [sum(pairs[t, p] for t in range(10)) for p in range(10)]
-    assert list(survey.right_of) == [pairs[i, i] for i in range(10)]
+    assert list(survey.judged_by_folder) == [sum(pairs[t, p] for p in range(10)) for t in range(10)]
+    assert list(survey.judged_by_label) == [sum(pairs[t, p] for t in range(10)) for p in range(10)]
+    assert list(survey.right_by_label) == [pairs[i, i] for i in range(10)]
     wrong = [row.confidences[0] for truth, row in judged if truth != row.labels[0]]
     assert sum(survey.wrong_bins) == len(wrong)
     for point in survey.points:

@@ -31,7 +31,7 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
     "reconciler: a batch done without a result is repeated": (
         Reconciler,
         "_done_without_result",
-        "self._queue.forget(n)",
+        "self._queue.reopen(n)",
         "pass",
     ),
     "reconciler: a batch that Redis lost is offered again": (

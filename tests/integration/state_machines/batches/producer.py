@@ -129,9 +129,9 @@ class WatchedQueue(JobQueue):
             agree(super().survey(batches, workers), expected)
             return expected
 
-    def forget(self, batch: int) -> None:
+    def reopen(self, batch: int) -> None:
         with self._fuse.step():
-            super().forget(batch)
+            super().reopen(batch)
             self._model.done.discard(batch)
 
     def finish(self) -> None:

@@ -22,6 +22,7 @@ from shared.errors import Exit
 from shared.messages.job_record import encode_job
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
+from tests.support.jobs.claims import job_keys
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.servers.redis_server import RedisServer
@@ -192,11 +193,10 @@ class TestWhileItRuns:
         place(images, "0.png", "0.png")
         update = classify(idle_fleet, images, "--update")
 
-        def has_begun() -> bool:
-            view = read_snapshot(images / OUTPUT)
-            return view is not None and view.images == IMAGES - 1 and view.exit_code is None
+        def is_sent() -> bool:
+            return any(key.endswith(":payload") for key in job_keys(idle_fleet.client))
 
-        wait_for("the next table", has_begun)
+        wait_for("the batch of the new image", is_sent)
         return update
 
     def test_its_state_is_displayed_and_it_is_cancelled_and_continued(

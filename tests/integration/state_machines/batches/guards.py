@@ -23,10 +23,10 @@ IN_PRODUCER: dict[str, tuple[type, str, str, str]] = {
         "_exchange",
         "for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
         "        if batch.refers:\n            self._transport.sent(batch.frozen.n)\n"
-        "    with self._waits.waiting():\n        self._queue.trim(results)",
-        "with self._waits.waiting():\n        self._queue.trim(results)\n"
+        "    self._queue.trim(results)",
+        "self._queue.trim(results)\n"
         "    for batch in batches:\n        self._reconciler.offered(batch.frozen.n)\n"
-        "    with self._waits.waiting():\n        pass",
+        "        if batch.refers:\n            self._transport.sent(batch.frozen.n)",
     ),
     "reconciler: a batch done without a result is repeated": (
         Reconciler,

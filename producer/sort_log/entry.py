@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     """A file that was placed in OUT/FOLDER/NAME, or is about to be."""
 
     sorting: int  #: number of the sorted table in the log
-    row: int  #: number of the row, from 0
+    row: int  #: index of the row, from 0
     way: Way
     state: State
     source: bytes  #: absolute path, without symbolic links above the typed folder

@@ -194,8 +194,13 @@ def _check_form(table: str, cells: tuple[Any, ...]) -> None:
         raise Malformed("has a cell of another type")
 
 
+def _from_one(row: object) -> object:
+    """The number of a row for people, as on every page; logs count rows from 0."""
+    return row + 1 if isinstance(row, int) else row
+
+
 def _named(table: str, row: tuple[Any, ...]) -> str:
     """A row, for people."""
     if table == "file":
-        return f"the entry of row {row[1]!r:.40} of table {row[0]!r:.40}"
+        return f"the entry of row {_from_one(row[1])!r:.40} of table {row[0]!r:.40}"
     return f"the entry of {'table' if table == 'sorting' else 'folder'} {row[0]!r:.80}"

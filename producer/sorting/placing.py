@@ -56,7 +56,7 @@ class Placing:
             SetupError: the disk is full or read-only; the same command continues.
             UsageError: there can be no hard links to these files.
         """
-        self._elsewhere = {row.number: row.name for row in rows if row.name}
+        self._elsewhere = {row.row_index: row.name for row in rows if row.name}
         with Folders(self._out) as folders:
             with self._log.transaction():
                 self._store()

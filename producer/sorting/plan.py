@@ -39,7 +39,7 @@ _INSTEAD: dict[int, str] = {
 class PlannedFile(NamedTuple):
     """The file of one row, and where it goes."""
 
-    number: int  #: of the row, from 0
+    row_index: int  #: from 0
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     content: ClassifiedContent | None  #: None: the file was never read
@@ -86,11 +86,11 @@ class Plan:
         sources = Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
             files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
-            for number, (name, content, folder) in enumerate(files, batch.first - 1):
+            for row_index, (name, content, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
                 classified = ClassifiedContent(*content) if known else None
                 elsewhere = name if self._is_elsewhere(name) else b""
-                yield PlannedFile(number, sources.path(name), folder, classified, elsewhere)
+                yield PlannedFile(row_index, sources.path(name), folder, classified, elsewhere)
 
     def _is_elsewhere(self, name: bytes) -> bool:
         """Whether a row's image is in no file of its own."""
@@ -129,8 +129,8 @@ class Planner:
     def plan(self, rows: Sequence[PlannedFile], folders: Folders) -> list[Entry]:
         """New entries of the log, in its open transaction, for rows whose files can be placed.
         Among them are those of files that lie in their place already, which are not in the log."""
-        there = self._log.rows(self._sorting, rows[0].number, rows[-1].number + 1)
-        entries = (self._entry(row, folders) for row in rows if row.number not in there)
+        there = self._log.rows(self._sorting, rows[0].row_index, rows[-1].row_index + 1)
+        entries = (self._entry(row, folders) for row in rows if row.row_index not in there)
         return [entry for entry in entries if entry is not None]
 
     def again(self, entry: Entry, folders: Folders) -> Entry:
@@ -143,7 +143,7 @@ class Planner:
         name = file_name(row.source)
         draft = Entry(
             sorting=self._sorting,
-            row=row.number,
+            row=row.row_index,
             way=self._way,
             state=State.PLACING,
             source=row.source,

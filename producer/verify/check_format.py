@@ -12,7 +12,7 @@ from producer.formats.format import Format, Unreadable
 from producer.formats.table_formats import CSV, format_of, loaded
 from producer.present.formatting import one_line
 from producer.rows.columns import COLUMNS, CONFIDENCE, GUESS
-from producer.verify.check_rows import display_cell
+from producer.verify.check_rows import display_cell, place_of
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 
 #: The start of a table in CSV.
@@ -51,8 +51,8 @@ def _row_problems(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]
     model = None
     try:
         seen.execute("CREATE TABLE path (path TEXT PRIMARY KEY) WITHOUT ROWID")
-        for number, cells in enumerate(rows, 2):
-            where = f"row {number} ({display_cell(cells[0] if cells else '')})"
+        for number, cells in enumerate(rows, 1):
+            where = place_of(number, cells[0] if cells else "")
             if len(cells) != len(header):
                 yield f"{where}: has {len(cells)} cells, not {len(header)}"
                 continue

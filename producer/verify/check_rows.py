@@ -18,7 +18,7 @@ from producer.verify.align import align
 from shared import regular_file
 
 _CELL_CHARS = 80
-NumberedCells = tuple[int, list[str]]  # its number in a spreadsheet, and its cells
+NumberedCells = tuple[int, list[str]]  # of a row: its number, 0 for the header, and its cells
 
 
 def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _expected(form: type[Format], sealed: SealedJournal) -> Iterator[list[str]]:
 
 
 def _found(form: type[Format], output: Path) -> Iterator[NumberedCells]:
-    yield from enumerate((_texts(form, row) for row in form.read(output)), 1)
+    yield from enumerate(_texts(form, row) for row in form.read(output))
 
 
 def _texts(form: type[Format], row: Sequence[Cell]) -> list[str]:
@@ -113,19 +113,25 @@ def _problems(
         yield f"{display_cell(should[0])}: its row is missing, or in the wrong place"
     elif should is None:
         number, cells = is_
-        yield f"row {number} ({display_cell(cells[0] if cells else '')}): does not belong there"
+        yield f"{place_of(number, cells[0] if cells else '')}: does not belong there"
     elif should != is_[1]:
         yield _difference(columns, should, *is_)
 
 
 def _difference(columns: list[str], should: list[str], number: int, cells: list[str]) -> str:
-    where = f"row {number} ({display_cell(should[0])})"
+    where = place_of(number, should[0])
     if len(cells) != len(should):
         return f"{where}: has {len(cells)} cells, not {len(should)}"
     column, wrong, right = next(
         triple for triple in zip(columns, cells, should, strict=True) if triple[1] != triple[2]
     )
     return f"{where}: {column} is {display_cell(wrong)!r}, not {display_cell(right)!r}"
+
+
+def place_of(number: int, path: str) -> str:
+    """A row for display, with its number and its path. The first row is 1, the header is 0."""
+    where = f"row {number}" if number else "header"
+    return f"{where} ({display_cell(path)})"
 
 
 def display_cell(text: str) -> str:

@@ -174,7 +174,7 @@ def test_a_doubled_row_is_named_by_its_number(table: Path) -> None:
     def double(rows: list[str]) -> None:
         rows.insert(4, rows[3])
 
-    assert problem(edited(table, double)).startswith("row 5 (two/b,.png): does not belong")
+    assert problem(edited(table, double)).startswith("row 4 (two/b,.png): does not belong")
 
 
 def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
@@ -182,7 +182,22 @@ def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
         rows[2] = rows[2].replace(",ok,", ",crashed,")
 
     line = problem(edited(table, edit))
-    assert line == "row 3 (two/a.png): status is 'crashed', not 'ok'"
+    assert line == "row 2 (two/a.png): status is 'crashed', not 'ok'"
+
+
+def test_a_row_has_the_number_that_it_has_on_a_page_with_and_without_a_journal(
+    table: Path,
+) -> None:
+    with SealedJournal(table) as sealed:
+        rows = [row for batch in sealed.row_batches() for row in batch.rows()]
+    (number,) = (row.number for row in rows if row.name == b"two/a.png")
+
+    def edit(lines: list[str]) -> None:
+        lines[number] = lines[number].replace(",ok,", ",fine,")
+
+    assert problem(edited(table, edit)).startswith(f"row {number} (two/a.png): ")
+    journal_path(table).unlink()
+    assert problem(verify(table)).startswith(f"row {number} (two/a.png): ")
 
 
 def test_right_rows_with_other_line_ends_are_refused(table: Path) -> None:

@@ -270,7 +270,7 @@ def test_under_another_version_of_its_library_the_rows_of_a_table_are_compared(
         journal.put(**{LIBRARY: b"abacus 1.0", TABLE: sha256(other).hexdigest().encode()})
     table.write_bytes(other)
     problems = verify(table).problems
-    assert problems[0] == "row 1 (path): has 8 cells, not 7"
+    assert problems[0] == "header (path): has 8 cells, not 7"
 
 
 @of_a_library

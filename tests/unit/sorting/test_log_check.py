@@ -61,7 +61,7 @@ def test_a_log_is_as_it_was_written(log: sqlite3.Connection) -> None:
     ("change", "why"),
     [
         ("DELETE FROM file", "it has 2 rows, and not the 3"),
-        ("UPDATE file SET state = 2", "entry of row 0 of table 1 is damaged"),
+        ("UPDATE file SET state = 2", "entry of row 1 of table 1 is damaged"),
         ("UPDATE made SET folder = 'Hat'", "entry of folder 'Hat' is damaged"),
         ("UPDATE sorting SET job = 'x'", "entry of table 1 is damaged"),
         ("DELETE FROM log", "its first row is damaged"),
@@ -87,7 +87,7 @@ def test_a_change_is_found_and_named(log: sqlite3.Connection, change: str, why: 
         ("made", 0, "../x", "'../x' is no name of a folder"),
         ("made", 0, b"Bag", "is no name of a folder"),
         ("sorting", 2, b"job", "entry of table 1 has a cell of another type"),
-        ("file", 5, "..", "entry of row 0 of table 1 has a place outside the folder"),
+        ("file", 5, "..", "entry of row 1 of table 1 has a place outside the folder"),
     ],
 )
 def test_a_row_that_leads_elsewhere_is_refused_in_spite_of_its_checksum(

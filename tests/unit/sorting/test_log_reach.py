@@ -119,7 +119,7 @@ def test_an_entry_with_a_path_that_leads_elsewhere_is_damaged(
     for options in ([], ["--back-to", str(tmp_path / "back")]):
         code, stderr = undo(out, *options)
         assert (code, tree(tmp_path)) == (Exit.SETUP, before)
-        assert "the entry of row 0 of table 1 has a " in stderr
+        assert "the entry of row 1 of table 1 has a " in stderr
 
 
 @pytest.mark.parametrize("name", ["../victim", "a/b", "..", "/tmp"])
@@ -285,7 +285,7 @@ def test_an_entry_that_is_damaged_meanwhile_is_not_believed(
 ) -> None:
     change_meanwhile(monkeypatch, out, False, source=os.fsencode(out.parent / "in/x"))
     code, stderr = undo(out)
-    assert (code, "row 0 of table 1 is damaged" in stderr) == (Exit.SETUP, True)
+    assert (code, "row 1 of table 1 is damaged" in stderr) == (Exit.SETUP, True)
     assert not (out.parent / "in/x").exists()
 
 

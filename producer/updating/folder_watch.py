@@ -59,7 +59,7 @@ def watched(
             notice(f"the system cannot report changes ({error}); all files are compared instead")
             yield _Polled(stop).wait, POLL_S
             return
-        yield _Watched(changes, OwnFiles(sources.options.output)).wait, RARELY_S
+        yield _Watched(changes, OwnFiles(sources.options.output), _Polled(stop)).wait, RARELY_S
 
 
 def _local_roots(sources: JobSources) -> list[str]:
@@ -106,12 +106,23 @@ class _Polled:
 
 
 class _Watched:
-    """Waits for reports about other files than those of the job."""
+    """Waits for reports about other files than those of the job, or for the time once the system
+    has no more room for reports."""
 
-    def __init__(self, changes: Iterator[set[str]], own: OwnFiles) -> None:
-        self._changes, self._own = changes, own
+    def __init__(self, changes: Iterator[set[str]], own: OwnFiles, polled: _Polled) -> None:
+        self._changes, self._own, self._polled = changes, own, polled
+        self._has_ended = False
 
     def wait(self, seconds: float) -> bool:
+        if self._has_ended:
+            return self._polled.wait(min(seconds, POLL_S))
+        try:
+            return self._reported(seconds)
+        except OSError:
+            self._has_ended = True
+            return True
+
+    def _reported(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             paths = next(self._changes, None)
@@ -137,7 +148,7 @@ class _Requested:
 
 def _reported(roots: list[str], stop: Stop) -> Generator[set[str], None, None]:
     """The paths that have changed, in turns; first an empty one, when reports begin. Raises
-    OSError."""
+    OSError, also for what the library calls an internal error: too many watches."""
     from watchfiles import watch
 
     reports = watch(
@@ -145,5 +156,8 @@ def _reported(roots: list[str], stop: Stop) -> Generator[set[str], None, None]:
         yield_on_timeout=True, stop_event=_Requested(stop), ignore_permission_denied=True,
         raise_interrupt=False,
     )  # fmt: skip
-    for changes in reports:
-        yield {path for _, path in changes}
+    try:
+        for changes in reports:
+            yield {path for _, path in changes}
+    except RuntimeError as error:
+        raise OSError(str(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -106,3 +106,24 @@ def test_a_missing_package_is_named(options: JobOptions, monkeypatch: pytest.Mon
         watched(JobSources(options), Stop(), print),
     ):
         pass
+
+
+@pytest.mark.parametrize("reports", [0, 1])
+def test_files_are_polled_where_the_system_has_no_room_for_reports(
+    options: JobOptions, monkeypatch: pytest.MonkeyPatch, reports: int
+) -> None:
+    def watch(*_: object, **__: object) -> Iterator[set[tuple[int, str]]]:
+        yield from [set()] * reports
+        raise RuntimeError("OS file watch limit reached")
+
+    monkeypatch.setattr("watchfiles.watch", watch)
+    monkeypatch.setattr(folder_watch, "POLL_S", 0.01)
+    notices: list[str] = []
+    with watched(JobSources(options), Stop(), notices.append) as (wait, _):
+        if reports:
+            assert wait(LONG_S)  # it may have missed a change
+        begun = time.monotonic()
+        for _ in range(3):
+            assert not wait(LONG_S if reports else 0.01)
+        assert time.monotonic() - begun < LONG_S
+    assert len(notices) == (not reports)

@@ -162,7 +162,7 @@ class JobQueue:
             pipe.hdel(self._keys["owner"], str(batch))
             pipe.pexpire(self._keys["done"], self._ttl_ms)
             pipe.execute()
-        failpoint("queue.result-forgotten")
+        failpoint("queue.batch-reopened")
 
     def trouble(self) -> str:
         """Why a worker returned a batch; empty if none did."""

@@ -56,7 +56,7 @@ OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
 OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
 OF_LISTS = [Shot(name, 1, how) for how in WAYS for name in ("list.recorded", "list.forgotten")]
 OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
-OF_FORGETTING_RESULTS = [Shot("queue.result-forgotten", 1, how) for how in WAYS]
+OF_REOPENING = [Shot("queue.batch-reopened", 1, how) for how in WAYS]
 OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
              for how in WAYS]  # fmt: skip
 OF_CANCELLING_REQUESTS = [Shot("requests.cancel", 1, how) for how in WAYS]
@@ -232,7 +232,7 @@ def test_status_changes_no_job_although_it_dies(
     stage.check_finished(stage.classify())
 
 
-@pytest.mark.parametrize("shot", OF_FORGETTING_RESULTS, ids=str)
+@pytest.mark.parametrize("shot", OF_REOPENING, ids=str)
 def test_a_result_that_redis_lost_is_computed_again_although_the_producer_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:

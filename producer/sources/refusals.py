@@ -45,11 +45,13 @@ def check_local(typed: bytes, path: bytes) -> None:
 
 
 def shown_address(typed: bytes) -> str:
-    """An address without user, password and query: they may be secrets."""
+    """An address without user, password and query, which may be secrets."""
     scheme, _, rest = typed.partition(b"://")
-    place = re.split(rb"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = place.partition(b"/")
-    return printable(scheme + b"://" + host.rpartition(b"@")[2] + slash + path)
+    host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    path = re.split(rb"[?#]", rest[len(host) :], maxsplit=1)[0]
+    if b"@" in rest[len(host) :]:  # a password may have these characters, unescaped
+        host = path = b""
+    return printable(scheme + b"://" + host.rpartition(b"@")[2] + path)
 
 
 def address_line(typed: bytes) -> str:

@@ -19,9 +19,9 @@ SCHEME = b"s3://"
 
 
 def split(name: bytes) -> tuple[str, str]:
-    """The bucket and the key of an address."""
+    """The bucket and the key of an address. Raises UnicodeDecodeError: no key has other bytes."""
     bucket, _, key = name.removeprefix(SCHEME).partition(b"/")
-    return bucket.decode(errors="replace"), key.decode(errors="replace")
+    return bucket.decode(), key.decode()
 
 
 def tag_stamp(size: int, tag: str) -> Stamp:
@@ -100,7 +100,7 @@ class S3Objects:
 def _answered(act: Callable[[], Read]) -> Read:
     try:
         return act()
-    except Missing:
+    except (Missing, UnicodeDecodeError):
         return Status.MISSING, NO_STAMP
     except Denied:
         return Status.UNREADABLE, NO_STAMP

@@ -34,10 +34,9 @@ class S3Source(Source):
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def check(self, is_new: bool) -> None:
-        bucket, key = split(self.typed)
         try:
-            key.encode()
-        except UnicodeError:
+            bucket = split(self.typed)[0]
+        except UnicodeDecodeError:
             bucket = ""
         if not bucket or "?" in bucket or "#" in bucket or "@" in bucket:
             raise UsageError(

@@ -164,6 +164,13 @@ def test_an_object_that_may_not_be_read_is_a_row(
     assert [content for content, _ in read] == [Status.UNREADABLE, b"y"]
 
 
+def test_a_name_that_is_not_utf_8_is_no_other_object(objects: S3Objects, bucket: Bucket) -> None:
+    bucket.put({"\ufffd.jpg": b"another"})
+    name = bucket.url.encode() + b"/\xff.jpg"
+    assert objects.read(name) == (Status.MISSING, NO_STAMP)
+    assert objects.head(name) == (Status.MISSING, NO_STAMP)
+
+
 @pytest.mark.parametrize(
     ("fault", "line"),
     [

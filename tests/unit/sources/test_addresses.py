@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.sources.refusals import shown_address
 from producer.sources.remote.address import (
     check_argument,
     has_secret,
@@ -112,3 +113,9 @@ def test_a_plain_path_stands_for_an_address(address: bytes) -> None:
     assert address_of_path(path) == address
     assert address_of_path(b"/home/me/s3:/a.jpg") == b""
     assert address_of_path(b"/photos: 2/a.jpg") == b""
+
+
+@pytest.mark.parametrize("secret", [b"u:p@", b"u:p/w@", b"u:p?w@", b"u:p#w@"])
+def test_an_address_that_is_refused_is_named_without_its_password(secret: bytes) -> None:
+    shown = shown_address(b"ftp://" + secret + b"host/a.jpg?sig=s")
+    assert not any(part in shown for part in ("u:", "p@", "w@", "sig"))

@@ -132,7 +132,8 @@ def test_a_killed_producer_and_worker_lose_and_double_nothing(
         check_table(
             tmp_path / "out.csv", images, full_bucket.url if kind == "bucket" else proxy.url
         )
-        asked = [line for line in (*s3_proxy.requests, *proxy.requests) if line.endswith(".png")]
+        lines = (*s3_proxy.requests, *proxy.requests)
+        asked = [line for line in lines if "?" not in line]  # listings have parameters
         assert len(asked) <= IMAGES - view.done  # what has a result is not read again
 
 

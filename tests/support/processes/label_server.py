@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
 import signal
 from collections.abc import Sequence
@@ -17,40 +15,18 @@ from shared.messages.requests import Outcome
 from tests.support.pages.planted_folder import PlantedFolder
 from tests.support.processes.fleet import PRODUCT_PROGRAM, Fleet, wait_for
 from tests.support.processes.manual_trainer import Hand
+from tests.support.processes.page_client import PageClient
 
 ENDS_WITHIN_S = 20.0
 LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=([\w-]+)")
 
 
-class LabelPage:
+class LabelPage(PageClient):
     """A browser that has opened the link of a labelling."""
 
     def __init__(self, link: re.Match[str]) -> None:
-        self.host, self.port, self.token = link[1], int(link[2]), link[3]
-        status, headers, _ = self.ask("GET", f"/?token={self.token}", cookie="")
-        assert status == 303
-        self.cookie = headers["set-cookie"].partition(";")[0]
+        super().__init__(link[1], int(link[2]), link[3])
         self.id = self.json("GET", "/folder")["id"]
-
-    def ask(
-        self, method: str, path: str, body: Any = None, *, cookie: str | None = None, **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the reply. Header names are written with `_`."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent["Cookie"] = self.cookie if cookie is None else cookie
-        try:
-            data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, sent)
-            reply = connection.getresponse()
-            return reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read()
-        finally:
-            connection.close()
-
-    def json(self, method: str, path: str, body: Any = None) -> Any:
-        status, _, found = self.ask(method, path, body)
-        assert status == 200, found
-        return json.loads(found)
 
     def of(self, path: str) -> str:
         """The address of this server's stacks, pictures or decisions."""

@@ -20,7 +20,7 @@ from worker.labelling.session import NONE, Session
 
 #: Photos that are labelled by chance before the most doubtful ones are known.
 FIRST = 20
-#: One at a time, a head is fitted after so many.
+#: With one image at a time, the number of decisions after which a head is fitted.
 FIT_EVERY = 5
 
 Labels = npt.NDArray[np.int64]

@@ -115,6 +115,16 @@ def check(
         check_table.write(rows, card, os.fsencode(folder), table, progress, force=force)
         if page is not None:
             check_page.write(findings, card, answer, folder, progress, table=output, page=page)
+    return _outcome(answer, findings, card.labels, output, page)
+
+
+def _outcome(
+    answer: CheckedDataset,
+    findings: Findings,
+    labels: Sequence[str],
+    output: Path,
+    page: Path | None,
+) -> DatasetCheck:
     return DatasetCheck(
         table=str(output),
         data=answer.data,
@@ -123,7 +133,7 @@ def check(
         suspects=len(findings.suspects),
         expected_wrong=findings.expected_wrong,
         disagreeing=len(findings.disagreeing),
-        first_suspects=tuple(_suspect(findings, i, card.labels) for i in findings.suspects[:NAMED]),
+        first_suspects=tuple(_suspect(findings, i, labels) for i in findings.suspects[:NAMED]),
         unlike_others=len(findings.outliers),
         copies=findings.copies,
         near_duplicates=findings.near_duplicates,

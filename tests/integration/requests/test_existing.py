@@ -15,7 +15,7 @@ from producer.present.progress import Quiet
 from producer.processes import lock
 from producer.requests import wait
 from producer.requests.client import RequestClient, make_request
-from producer.requests.existing import cancel, find
+from producer.requests.existing import FAILED, RequestNow, cancel, find, state_now
 from producer.requests.open_requests import PAUSED, open_requests
 from producer.requests.submit import submit
 from producer.requests.wait import RequestWaiter, Viewed
@@ -229,3 +229,15 @@ def test_a_request_that_has_just_started_does_not_wait_for_itself(
     with pytest.raises(StillOpen):
         broker.wait()
     assert capsys.readouterr().err == ""
+
+
+def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) -> None:
+    with pytest.raises(UsageError, match="r1"):
+        state_now(broker.settings, "r1")
+    broker.requests.submit(REQUEST)
+    assert state_now(broker.settings, "r1").state == RequestState.WAITING
+    broker.requests.finish("r1", broker.hand.claim("r1").fence, Outcome(ok=False, error="full"))
+    assert state_now(broker.settings, "r1") == RequestNow(FAILED, None, "full")
+    broker.requests.submit(OTHER)
+    cancel(broker.settings, "r2")
+    assert state_now(broker.settings, "r2") == RequestNow(RequestState.CANCELLED)

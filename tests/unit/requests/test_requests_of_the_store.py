@@ -165,6 +165,14 @@ def test_an_empty_folder_name_is_not_the_current_folder(settings: Settings) -> N
         data_place("", settings)
 
 
+def test_an_address_is_no_folder_of_data_and_its_password_is_not_displayed(
+    settings: Settings,
+) -> None:
+    with pytest.raises(UsageError, match="is an address, and a data set is a folder") as error:
+        data_place("s3://user:secret@bucket/photos", settings)
+    assert "secret" not in str(error.value)
+
+
 def test_a_name_that_no_model_can_have_is_explained() -> None:
     with pytest.raises(UsageError, match="'No/Name' cannot be a model; use small letters"):
         make_request(Train("No/Name", "fast"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from producer.present.events import Event, Events
@@ -20,6 +20,9 @@ T = TypeVar("T")
 Work = Callable[[Events, Stop], T]
 #: In the queue: the work has ended.
 _END = None
+#: The longest wait without a look at signals. A signal ends no wait that begins after its arrival,
+#: nor one that another thread has received.
+LOOK_S = 0.25
 
 
 def run(work: Work[T], report: Callable[[Event], None], stop: Stop, name: str) -> T:
@@ -33,14 +36,22 @@ def run(work: Work[T], report: Callable[[Event], None], stop: Stop, name: str) -
     )
     try:
         thread.start()
-        while (event := queue.get()) is not _END:
+        while (event := _next(queue)) is not _END:
             report(event)
     except BaseException:
         stop.request()
-        if thread.ident is not None:
-            thread.join()
+        while thread.is_alive():
+            thread.join(LOOK_S)
         raise
     return outcome.result()
+
+
+def _next(queue: SimpleQueue[Event | None]) -> Event | None:
+    while True:
+        try:
+            return queue.get(timeout=LOOK_S)
+        except Empty:
+            continue
 
 
 def _work(work: Work[T], queue: SimpleQueue[Event | None], outcome: Future[T], stop: Stop) -> None:

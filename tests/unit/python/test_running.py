@@ -21,11 +21,12 @@ from tests.support.processes.fleet import wait_for
 
 
 def interrupt_after(ready: Callable[[], object]) -> None:
-    """Press Ctrl-C once a condition holds."""
+    """Press Ctrl-C once a condition holds. The signal ends no wait of the main thread: the system
+    may deliver it to any thread, and before a wait begins."""
 
     def press() -> None:
         wait_for("its turn", ready)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     threading.Thread(target=press).start()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from benchmarks import memory
 from producer.cli.main import hangtag
@@ -89,6 +90,24 @@ def test_the_changelog_contains_this_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{project['version']}]" in changelog
+
+
+def test_the_citation_names_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == project["version"]
+
+
+def test_the_workflow_and_the_hooks_run_what_the_checks_run() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["checks"]["steps"]
+    assert [step["run"] for step in steps if "git config" not in step.get("run", "git config")] == [
+        ".ci/run", "make nightly",
+    ]  # fmt: skip
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(BIN)", ".venv/bin")
+    for hook in hooks["repos"][0]["hooks"]:
+        assert hook["entry"].removeprefix("env ") in makefile
 
 
 def test_every_dependency_is_pinned_by_the_constraints() -> None:

@@ -11,14 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from producer.labelling.folder_images import FolderImages
+from producer.labelling.label_names import check_labels
 from shared.errors import UsageError
-from shared.labels.class_folders import folded, folder_of, problem
 from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
-
-#: A page of a thousand labels cannot be used; a hostile client could add them without end.
-MAX_LABELS = 1_000
 
 
 class RefusedImage(msgspec.Struct, frozen=True):
@@ -79,7 +76,8 @@ class Decisions:
             SetupError: nothing can be saved.
         """
         with self._lock:
-            self._check({decided.label for decided in given.values() if decided} - {""})
+            given_labels = {decided.label for decided in given.values() if decided} - {""}
+            check_labels(given_labels, self._labels)
             before: dict[int, Decided | None] = {}
             lines, refused = list[LabelLine](), list[RefusedImage]()
             for stack, decided in given.items():
@@ -105,7 +103,7 @@ class Decisions:
                 raise UsageError(f"no image has the label {before!r:.80}")
             if before == after:
                 raise UsageError(f"the label is {before!r:.80} already")
-            self._check({after}, but=before)
+            check_labels({after}, [label for label in self._labels if label != before])
             line = RenamedLabel(before, after, self._by, _now())
             self._save(_Step({}, line), [line])
 
@@ -175,21 +173,6 @@ class Decisions:
     def _line_by_chance(self, stack: int) -> bool:
         line = self._file.so_far.line(self._images.sha256(self._images.stacks[stack][0]))
         return line is not None and line.by_chance
-
-    def _check(self, labels: Collection[str], but: str = "") -> None:
-        """Raises UsageError for a label that cannot be used; `but` is one that ends."""
-        known = {folded(folder_of(label)): label for label in self.labels if label != but}
-        for label in labels:
-            if label in known.values():
-                continue
-            if why := problem(label):
-                raise UsageError(f"the label {label!r:.80} {why}")
-            near = known.get(folded(folder_of(label)))
-            if near is not None:
-                raise UsageError(f"the label {label!r:.80} has the folder of {near!r}; use that")
-            if len(known) >= MAX_LABELS:
-                raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
-            known[folded(folder_of(label))] = label
 
 
 def _now() -> str:

@@ -12,7 +12,6 @@ from producer.labelling.decisions import Decisions, RefusedImage
 from producer.labelling.estimate import Standing, standing
 from producer.labelling.folder_images import FolderImages
 from producer.labelling.learner import Learner, StackLabel
-from producer.local_page.replies import Asset
 from producer.pages.thumbnails import Thumbnails
 from shared.labels.labels_so_far import Decided
 from shared.pipes.labelling import NO_LABEL, Page
@@ -76,10 +75,8 @@ class Desk:
         decisions: Decisions,
         learner: Learner,
         thumbnails: Thumbnails,
-        page: str,
-        assets: dict[str, Asset],
     ) -> None:
-        self.images, self.page, self.assets = images, page, assets
+        self.images = images
         self.id = secrets.token_hex(8)
         self._name, self._file, self._unreadable = name, file, unreadable
         self._decisions, self._learner, self._thumbnails = decisions, learner, thumbnails

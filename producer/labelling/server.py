@@ -19,7 +19,7 @@ from producer.pages.thumbnails import Thumbnails
 from shared.labels.labels_file import LabelsFile
 from shared.messages.folder_features import decode_features
 
-COMMAND, PACKAGE = "hangtag label", "producer.labelling"
+PACKAGE = "producer.labelling"
 
 
 class Ready(NamedTuple):
@@ -56,7 +56,7 @@ def serve(
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
-    from producer.labelling.web_app import make
+    from producer.labelling.web_app import COMMAND, make
     from producer.local_page import page_files
     from producer.local_page.connections import Connections
     from producer.local_page.guard import Guard
@@ -73,11 +73,11 @@ def serve(
         ):
             desk = Desk(
                 os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
-                images, decisions, learner, thumbnails, page_files.read(PACKAGE, "label.html"),
-                page_files.of_page(PACKAGE, "label.js", "label.css"),
+                images, decisions, learner, thumbnails,
             )  # fmt: skip
+            page = page_files.of_page(PACKAGE, "label.html", "label.js", "label.css")
             connections = Connections()
-            guard = Guard(make(desk), listener.getsockname()[1], connections, COMMAND)
+            guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]
             on_ready(Ready(guard.link, len(images), len(images.stacks), unreadable, answer.closed))
             if open_browser:

@@ -10,16 +10,18 @@ from http import HTTPStatus
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from producer.labelling.desk import Desk
-from producer.local_page.replies import asset, body, explain, json, no, number, picture
+from producer.local_page.application import application, check_start
+from producer.local_page.page_files import PageFiles
+from producer.local_page.replies import body, json, no, number, picture
 from shared.labels.given_label import Kind
 from shared.labels.labels_so_far import Decided
 
+COMMAND = "hangtag label"
 MAX_STACKS = 500  #: of one request
 
 
@@ -48,12 +50,10 @@ class Rename(msgspec.Struct, forbid_unknown_fields=True):
     after: str
 
 
-def make(desk: Desk) -> Starlette:
+def make(desk: Desk, files: PageFiles) -> Starlette:
     """The application for one folder."""
     handlers = _Handlers(desk)
     routes = [
-        Route("/", handlers.page),
-        Route("/assets/{name}", handlers.asset),
         Route("/folder", handlers.folder),
         Route("/next", handlers.next),
         Route("/similar/{stack}", handlers.similar),
@@ -62,7 +62,7 @@ def make(desk: Desk) -> Starlette:
         Route("/undo", handlers.undo, methods=["POST"]),
         Route("/rename", handlers.rename, methods=["POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: explain})
+    return application(files, routes)
 
 
 class _Handlers:
@@ -71,31 +71,25 @@ class _Handlers:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def page(self, request: Request) -> Response:
-        return Response(self._desk.page, media_type="text/html")
-
-    async def asset(self, request: Request) -> Response:
-        return asset(self._desk.assets, request.path_params["name"])
-
     async def folder(self, request: Request) -> Response:
         return await json(self._desk.folder)
 
     async def next(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         return await json(self._desk.next)
 
     async def similar(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         stack = self._stack(number(request.path_params["stack"]))
         return await json(lambda: self._desk.similar(stack))
 
     async def picture(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         stack = self._stack(number(request.path_params["stack"]))
         return await picture(request, lambda side: self._desk.picture(stack, side))
 
     async def decide(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Decide)
         if len(asked.decisions) + len(asked.without) > MAX_STACKS:
             no(HTTPStatus.BAD_REQUEST, f"more than {MAX_STACKS} images at once")
@@ -104,17 +98,13 @@ class _Handlers:
         return await json(lambda: self._desk.decide(given, without, settled=asked.settled))
 
     async def undo(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         return await json(self._desk.undo)
 
     async def rename(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Rename)
         return await json(lambda: self._desk.relabel(asked.before, asked.after))
-
-    def _check(self, request: Request) -> None:
-        if request.query_params.get("id") != self._desk.id:
-            no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag label`; reload it")
 
     def _stack(self, stack: int) -> int:
         if not 0 <= stack < len(self._desk.images.stacks):

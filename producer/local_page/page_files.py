@@ -1,25 +1,38 @@
-"""The files of a page: its own, and the style sheet and icon that all pages share."""
+"""The files of a page: its own, and those that all pages share."""
 
 from __future__ import annotations
 
 from importlib import resources
+from typing import NamedTuple
 
-from producer.local_page.replies import Asset
-
-_SHARED = ("page.css", "icon.svg")
+_SHARED = ("page.css", "page.js", "icon.svg")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def read(package: str, name: str) -> str:
-    """The text of a file in the folder `assets` of a package."""
-    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")
+class Asset(NamedTuple):
+    """A file that a page loads."""
+
+    content: str
+    media_type: str
 
 
-def of_page(package: str, *names: str) -> dict[str, Asset]:
-    """These files of a package, and the shared ones, by name."""
+class PageFiles(NamedTuple):
+    """A page, and the files that it loads, by name."""
+
+    html: str
+    assets: dict[str, Asset]
+
+
+def of_page(package: str, page: str, *names: str) -> PageFiles:
+    """These files in the folder `assets` of a package, and the shared ones."""
     own = {name: _asset(package, name) for name in names}
-    return own | {name: _asset("producer.local_page", name) for name in _SHARED}
+    shared = {name: _asset("producer.local_page", name) for name in _SHARED}
+    return PageFiles(_read(package, page), own | shared)
 
 
 def _asset(package: str, name: str) -> Asset:
-    return Asset(read(package, name), _TYPES[name[name.rindex(".") :]])
+    return Asset(_read(package, name), _TYPES[name[name.rindex(".") :]])
+
+
+def _read(package: str, name: str) -> str:
+    return (resources.files(package) / "assets" / name).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -20,20 +20,6 @@ T = TypeVar("T")
 Body = TypeVar("Body")
 #: Sides of pictures in pixels: in the grid, and one at a time.
 SIDES = (192, 768)
-
-
-class Asset(NamedTuple):
-    """A file of a page."""
-
-    content: str
-    media_type: str
-
-
-def asset(assets: dict[str, Asset], name: str) -> Response:
-    """The file of a page with this name. Raises HTTPException if there is none."""
-    if name not in assets:
-        no(HTTPStatus.NOT_FOUND, "there is no such file")
-    return Response(assets[name].content, media_type=assets[name].media_type)
 
 
 async def json(work: Callable[[], Any]) -> Response:

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 
 from producer.journal.totals import Withdrawn
-from producer.local_page.replies import Asset
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import NO_LABEL, Answers
 from producer.review.decisions import Decisions, Totals
@@ -52,7 +51,7 @@ class Rows(msgspec.Struct):
 class TableFacts(msgspec.Struct):
     """What does not depend on a view."""
 
-    review: str  #: unique for each start of a server
+    id: str  #: unique for each start of a server
     name: str
     model: str
     images: int
@@ -72,12 +71,9 @@ class Desk:
         answers: Answers,
         decisions: Decisions,
         thumbnails: Thumbnails,
-        page: str,
-        assets: dict[str, Asset],
     ) -> None:
         self.answers, self.decisions = answers, decisions
-        self.page, self.assets = page, assets
-        self.review = secrets.token_hex(8)
+        self.id = secrets.token_hex(8)
         self._name, self._thumbnails = output.name, thumbnails
         self._doubtless = acceptance.doubtless(answers.card)
         self._counts = counts(answers, self._doubtless)
@@ -90,7 +86,7 @@ class Desk:
     def table(self) -> TableFacts:
         """The heading of the page."""
         return TableFacts(
-            review=self.review,
+            id=self.id,
             name=self._name,
             model=self.answers.card.ref,
             images=len(self.answers),

@@ -18,7 +18,7 @@ from producer.review.views import ViewKind
 from shared.errors import UsageError
 from shared.messages.files import printable
 
-COMMAND, PACKAGE = "hangtag review", "producer.review"
+PACKAGE = "producer.review"
 
 
 def serve(
@@ -43,7 +43,7 @@ def serve(
     from producer.local_page.connections import Connections
     from producer.local_page.guard import Guard
     from producer.review.desk import Desk
-    from producer.review.web_app import make
+    from producer.review.web_app import COMMAND, make
 
     answers = _read_answers(output)
     if label and label not in answers.card.labels:
@@ -59,11 +59,10 @@ def serve(
         decisions = Decisions(answers, output, serving.user(), files)
         unproven = _prove(decisions, len(answers))
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
-            page = page_files.read(PACKAGE, "review.html")
-            files_of_page = page_files.of_page(PACKAGE, "review.js")
-            desk = Desk(output, answers, decisions, thumbnails, page, files_of_page)
+            desk = Desk(output, answers, decisions, thumbnails)
+            page = page_files.of_page(PACKAGE, "review.html", "review.js")
             connections = Connections()
-            guard = Guard(make(desk), listener.getsockname()[1], connections, COMMAND)
+            guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}
             rows = urlencode({k: v for k, v in wanted.items() if v})
             on_ready(f"{guard.link}#{rows}", len(answers), unproven)

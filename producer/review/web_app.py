@@ -11,16 +11,18 @@ from http import HTTPStatus
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from producer.local_page.replies import asset, body, explain, json, no, number, picture
+from producer.local_page.application import application, check_start
+from producer.local_page.page_files import PageFiles
+from producer.local_page.replies import body, json, no, number, picture
 from producer.review.decisions import Refused, Totals
 from producer.review.desk import Desk
 from producer.review.views import ViewKind
 
+COMMAND = "hangtag review"
 MAX_ROWS = 500  #: of one request
 
 
@@ -41,18 +43,16 @@ class DecisionReply(msgspec.Struct):
     copies: dict[int, str | None]
 
 
-def make(desk: Desk) -> Starlette:
+def make(desk: Desk, files: PageFiles) -> Starlette:
     """The application for one table."""
     handlers = _Handlers(desk)
     routes = [
-        Route("/", handlers.page),
-        Route("/assets/{name}", handlers.asset),
         Route("/table", handlers.table),
         Route("/rows", handlers.rows),
         Route("/pictures/{position}", handlers.picture),
         Route("/decisions", handlers.decide, methods=["POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: explain})
+    return application(files, routes)
 
 
 class _Handlers:
@@ -61,17 +61,11 @@ class _Handlers:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def page(self, request: Request) -> Response:
-        return Response(self._desk.page, media_type="text/html")
-
-    async def asset(self, request: Request) -> Response:
-        return asset(self._desk.assets, request.path_params["name"])
-
     async def table(self, request: Request) -> Response:
         return await json(self._desk.table)
 
     async def rows(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         query = request.query_params
         kind, start = query.get("kind", ViewKind.DOUBTFUL), number(query.get("start", "0"))
         count = min(number(query.get("count", "100")), MAX_ROWS)
@@ -83,12 +77,12 @@ class _Handlers:
         return await json(lambda: self._desk.rows(*chosen, start, count))
 
     async def picture(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         position = _position(self._desk, request.path_params["position"])
         return await picture(request, lambda side: self._desk.picture(position, side))
 
     async def decide(self, request: Request) -> Response:
-        self._check(request)
+        check_start(request, self._desk.id, COMMAND)
         asked = await body(request, Decide)
         if len(asked.decisions) > MAX_ROWS:
             no(HTTPStatus.BAD_REQUEST, f"more than {MAX_ROWS} rows at once")
@@ -97,10 +91,6 @@ class _Handlers:
             labels.pop(_position(self._desk, row), None)  # the last one decides, also its order
             labels[row] = label
         return await json(lambda: _decided(self._desk, labels))
-
-    def _check(self, request: Request) -> None:
-        if request.query_params.get("review") != self._desk.review:
-            no(HTTPStatus.CONFLICT, "this page is of an earlier `hangtag review`; reload it")
 
 
 def _decided(desk: Desk, labels: Mapping[int, str | None]) -> DecisionReply:

@@ -2,37 +2,17 @@
 // Stacks are named by their number. A decision counts when the server has replied that it is saved.
 
 const DIGITS = "123456789";
-const $ = (id) => document.getElementById(id);
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
 const state = {
-  folder: null, labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
+  labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
   busy: false, asked: "",
 };
-
-async function ask(path, body) {
-  const options = body === undefined ? {}
-    : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  const separator = path.includes("?") ? "&" : "?";
-  const reply = await fetch(`${path}${separator}id=${state.folder ? state.folder.id : ""}`, options).catch((error) => {
-    throw new Error(`the server does not answer; start it again: ${error.message}`);
-  });
-  const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
-  if (!reply.ok) throw new Error(found.error);
-  return found;
-}
-
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
 
 function report(text, wrong = false) {
   $("saved").textContent = text;
   $("saved").classList.toggle("wrong", wrong);
 }
 
-const count = (number) => number.toLocaleString("en");
 const percent = (share) => `${Math.round(100 * share)}%`;
 const stacks = () => (state.page ? state.page.stacks : []);
 
@@ -51,14 +31,7 @@ function showStanding(standing) {
 
 function showLabels(labels) {
   state.labels = labels;
-  $("labels").replaceChildren(...labels.map((label, i) => {
-    const button = element("button", { type: "button", className: label === state.name ? "chosen" : "" });
-    if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
-    button.append(label);
-    button.addEventListener("click", () => give(label));
-    return button;
-  }));
-  $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+  showButtons(labels, DIGITS, give);
 }
 
 function question() {
@@ -88,20 +61,11 @@ function showPage(page) {
 }
 
 function tile(stack, index) {
-  const image = element("img", { decoding: "async", alt: "",
-    src: `/pictures/${stack.stack}?side=192&id=${state.folder.id}` });
-  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
-  image.addEventListener("error", () => image.replaceWith(element("span", {
-    textContent: "no picture", className: "note" })));
   const more = stack.images > 1 ? `${stack.images} alike` : "";
-  const made = element("div", { className: "tile", tabIndex: -1, title: stack.path },
-    element("div", { className: "frame" }, image),
-    element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })),
-    element("div", { className: "note" }));
-  made.setAttribute("role", "option");
-  made.addEventListener("click", () => { clickAway(index); focus(index); });
-  stack.tile = made;
-  return made;
+  stack.tile = tileOf(`/pictures/${stack.stack}?side=192`, stack.path, {},
+    element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })));
+  stack.tile.addEventListener("click", () => { clickAway(index); focus(index); });
+  return stack.tile;
 }
 
 // What Enter would save about a stack: null is nothing.
@@ -261,11 +225,6 @@ const undo = () => act("taken back", () => ask("/undo", {}));
 
 // Keys.
 
-function columns() {
-  const all = stacks(), next = all.findIndex((stack) => stack.tile.offsetTop !== all[0].tile.offsetTop);
-  return next < 0 ? all.length : next;
-}
-
 const KEYS = {
   Enter: confirm,
   Delete: () => mark({ kind: "left-out", label: "" }, true),
@@ -277,18 +236,12 @@ const KEYS = {
   Escape: () => { state.away.clear(); state.marks.clear(); show(); },
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
-  ArrowDown: () => focus(state.focus + columns()),
-  ArrowUp: () => focus(state.focus - columns()),
+  ArrowDown: () => focus(state.focus + columns(stacks())),
+  ArrowUp: () => focus(state.focus - columns(stacks())),
 };
 
-function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, select")) return;
-  if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
-  const number = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
-  const act = number >= 0 ? () => { if (number < state.labels.length) give(state.labels[number]); } : KEYS[event.key];
-  if (act) { event.preventDefault(); act(); return; }
-  if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("name").focus();
+function giveNumbered(number) {
+  if (number < state.labels.length) give(state.labels[number]);
 }
 
 // Enter takes a label that is typed whole, the only one that begins like it, or a new one; where
@@ -299,9 +252,7 @@ function typed(event) {
   if (event.key !== "Enter") return;
   event.preventDefault();
   if (!text) { focus(state.focus); return; }
-  const low = text.toLowerCase();
-  const begins = state.labels.filter((label) => label.toLowerCase().startsWith(low));
-  const exact = state.labels.find((label) => label.toLowerCase() === low);
+  const { exact, begins } = meant(state.labels, text);
   if (!exact && begins.length > 1 && state.asked !== text) {
     state.asked = text;
     report(`which one: ${begins.join(", ")}? Enter again adds ${text}`, true);
@@ -313,22 +264,9 @@ function typed(event) {
   give(exact || (begins.length === 1 && !event.shiftKey ? begins[0] : text));
 }
 
-async function refresh() {
-  if (document.hidden || !state.folder) return;
-  try {
-    const found = await ask("/folder");
-    if (found.id !== state.folder.id) throw new Error("another server is open at this address; reload the page");
-    showLabels(found.labels);
-    showStanding(found.standing);
-    show();
-  } catch (error) {
-    report(error.message, true);
-  }
-}
-
-async function start() {
-  state.folder = await ask("/folder");
-  const { name, images, stacks: number, unreadable, file, labels, standing } = state.folder;
+async function begin() {
+  const { id, name, images, stacks: number, unreadable, file, labels, standing } = await ask("/folder");
+  start = id;
   const alike = number < images ? ` in ${count(number)} stacks` : "";
   const bad = unreadable ? `, ${count(unreadable)} unreadable` : "";
   $("title").textContent = `${name} — ${count(images)} images${alike}${bad}, labels in ${file}`;
@@ -340,10 +278,9 @@ async function start() {
   $("left-out").addEventListener("click", KEYS.Delete);
   $("cannot-tell").addEventListener("click", KEYS["?"]);
   $("name").addEventListener("keydown", typed);
-  document.addEventListener("keydown", pressed);
-  document.addEventListener("visibilitychange", refresh);
-  window.addEventListener("focus", refresh);
+  listen(KEYS, DIGITS, giveNumbered, $("name"));
+  renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing); show(); });
   showPage(await ask("/next"));
 }
 
-start().catch((error) => report(error.message, true));
+begin().catch((error) => report(error.message, true));

@@ -6,7 +6,6 @@ const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4;
 const DIGITS = "1234567890";
 const SECOND_KEYS = ",."; // the second and third label of a row
 const MOST_AT_ONCE = 100; // rows of several decisions in one request
-const $ = (id) => document.getElementById(id);
 const state = {
   table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
   anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [], unsaved: new Map(),
@@ -14,40 +13,25 @@ const state = {
 };
 let saving = Promise.resolve();
 
-async function ask(path, options) {
-  const reply = await fetch(path, options).catch((error) => {
-    throw new Error(`the server does not answer; start it again: ${error.message}`);
-  });
-  const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
-  if (!reply.ok) throw new Error(found.error);
-  return found;
-}
-
-function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
 // Decisions that were not saved stay reported until their rows are decided again.
 function report(text, wrong = false) {
   const [found] = state.unsaved.values();
-  const count = state.unsaved.size > 1 ? `${state.unsaved.size} rows not saved` : "not saved";
-  $("saved").textContent = [text, found && `${count}: ${found}`].filter(Boolean).join("; ");
+  const lost = state.unsaved.size > 1 ? `${state.unsaved.size} rows not saved` : "not saved";
+  $("saved").textContent = [text, found && `${lost}: ${found}`].filter(Boolean).join("; ");
   $("saved").classList.toggle("wrong", wrong || Boolean(found));
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
-const picture = (row, side) => `/pictures/${row.position}?side=${side}&review=${state.table.review}`;
+const picture = (row, side) => `/pictures/${row.position}?side=${side}`;
 
 // The heading.
 
 function showTotals() {
   const { decided, right, expected, accuracy } = state.table.totals;
-  const left = `${state.left.toLocaleString("en")} ${KINDS[state.kind]} left. `;
+  const left = `${count(state.left)} ${KINDS[state.kind]} left. `;
   const { withdrawn } = state.table;
   if (withdrawn) {
-    const soFar = decided ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of these were right. `
+    const soFar = decided ? `${count(decided)} decided: ${percent(right / decided)} of these were right. `
       : "Nothing decided yet. ";
     $("totals").textContent = `${left}${soFar}No precision is promised: ${withdrawn.why}. ` +
       `The model may not know such images; train your own: ${withdrawn.train}`;
@@ -55,7 +39,7 @@ function showTotals() {
   }
   // Decided rows are no sample: the doubtful ones come first.
   $("totals").textContent = left + (decided
-    ? `${decided.toLocaleString("en")} decided: ${percent(right / decided)} of these were right, ` +
+    ? `${count(decided)} decided: ${percent(right / decided)} of these were right, ` +
       `${percent(expected / decided)} expected. Of the whole table about ${percent(accuracy)}, ` +
       "if the confidence of the other rows holds."
     : `Nothing decided yet. About ${percent(accuracy)} of the table should be right.`);
@@ -63,22 +47,14 @@ function showTotals() {
 
 function showLabels(labels) {
   state.table.labels = labels;
-  $("labels").replaceChildren(...labels.map((label, i) => {
-    const button = element("button", { type: "button" });
-    if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
-    button.append(label);
-    button.addEventListener("click", () => assign(() => label));
-    return button;
-  }));
-  $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+  showButtons(labels, DIGITS, (label) => assign(() => label));
 }
 
 const KINDS = { doubtful: "doubtful", flagged: "flagged", disagreeing: "unlike their folder", all: "all" };
 
 function showKinds() {
   $("kinds").replaceChildren(...Object.entries(KINDS).map(([kind, text]) => {
-    const count = state.table.counts[kind].toLocaleString("en");
-    const button = element("button", { type: "button", textContent: `${text} ${count}` });
+    const button = element("button", { type: "button", textContent: `${text} ${count(state.table.counts[kind])}` });
     button.setAttribute("role", "radio");
     button.setAttribute("aria-checked", String(kind === state.kind));
     button.addEventListener("click", () => { state.kind = kind; showKinds(); load(); });
@@ -109,7 +85,7 @@ async function load() {
 async function more() {
   if (state.loading || (state.rows.length && state.rows.length >= state.total)) return;
   state.loading = true;
-  const view = state.view, query = new URLSearchParams({ kind: state.kind, count: PAGE, review: state.table.review });
+  const view = state.view, query = new URLSearchParams({ kind: state.kind, count: PAGE });
   query.set("start", $("open").checked ? state.rows.filter((row) => row.decided === null).length
     : state.rows.length);
   if ($("by-label").value) query.set("label", $("by-label").value);
@@ -137,28 +113,20 @@ async function more() {
 }
 
 function tile(row, index) {
-  // Lazy: pictures far below must not delay decisions and rows, which share their connections.
-  const image = element("img", { loading: "lazy", decoding: "async", alt: "", src: picture(row, 192) });
-  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
-  image.addEventListener("error", () => image.replaceWith(element("span", {
-    textContent: "no picture", className: "note" })));
   const bar = element("i", {});
   bar.style.width = percent(row.confidence);
-  const made = element("div", { className: "tile", tabIndex: -1, title: row.path },
-    element("div", { className: "frame" }, image),
+  // Lazy: pictures far below must not delay decisions and rows, which share their connections.
+  row.tile = tileOf(picture(row, 192), row.path, { loading: "lazy" },
     element("div", { className: "text" }, element("b", { textContent: row.guess }),
       element("span", { textContent: percent(row.confidence) })),
     element("div", { className: "bar" }, bar),
     ...secondGuesses(row).map(([key, label, p]) => element("div", { className: "text second" },
       element("span", {}, element("kbd", { textContent: key }), ` ${label}`),
-      element("span", { textContent: percent(p) }))),
-    element("div", { className: "note" }));
-  made.setAttribute("role", "option");
-  made.addEventListener("click", (event) => choose(index, event));
-  made.addEventListener("dblclick", () => { state.focus = index; toggleMode(true); });
-  row.tile = made;
+      element("span", { textContent: percent(p) }))));
+  row.tile.addEventListener("click", (event) => choose(index, event));
+  row.tile.addEventListener("dblclick", () => { state.focus = index; toggleMode(true); });
   mark(row);
-  return made;
+  return row.tile;
 }
 
 // The second and third label of a row, with their keys.
@@ -195,13 +163,13 @@ function showLarge() {
   const image = $("large");
   if (image.dataset.position !== String(row.position)) {
     image.dataset.position = row.position;
-    image.src = picture(row, 768);
+    image.src = address(picture(row, 768));
     image.alt = `row ${row.row}`;
     image.classList.toggle("pixels", false);
     image.onload = () => image.classList.toggle("pixels", image.naturalWidth < 128);
   }
   for (const next of state.rows.slice(state.focus + 1, state.focus + 1 + PREFETCHED)) {
-    new Image().src = picture(next, 768);
+    new Image().src = address(picture(next, 768));
   }
   const others = row.others.flatMap(([label, p], i) => [
     ", ", ...(SECOND_KEYS[i] ? [element("kbd", { textContent: SECOND_KEYS[i] }), " "] : []), `${label} ${percent(p)}`]);
@@ -269,9 +237,7 @@ async function save() {
   if (!groups.length) return; // saved with earlier ones
   const pairs = groups.flatMap((group) => group.pairs);
   try {
-    const body = JSON.stringify({ decisions: pairs.map(([row, label]) => [row.position, label]) });
-    const headers = { "Content-Type": "application/json" };
-    const reply = await ask(`/decisions?review=${state.table.review}`, { method: "POST", body, headers, priority: "high" });
+    const reply = await ask("/decisions", { decisions: pairs.map(([row, label]) => [row.position, label]) });
     const refused = new Map(reply.refused.map(({ row, why }) => [row, why]));
     for (const [row] of pairs) note(row, refused.get(row.row));
     takeBack(groups, (row) => refused.has(row.row));
@@ -369,26 +335,7 @@ function undo() {
   });
 }
 
-async function refresh() {
-  if (document.hidden || !state.table) return;
-  try {
-    const table = await ask("/table");
-    if (table.review !== state.table.review) throw new Error("another review is open at this address; reload the page");
-    state.table.totals = table.totals;
-    showTotals();
-    showLabels(table.labels);
-  } catch (error) {
-    report(error.message, true);
-  }
-}
-
 // Keys.
-
-function columns() {
-  const [first, second] = [state.rows[0], state.rows.find((row, i) => i &&
-    row.tile.offsetTop !== state.rows[0].tile.offsetTop)];
-  return first && second ? state.rows.indexOf(second) : state.rows.length;
-}
 
 const KEYS = {
   Enter: confirmGuess,
@@ -401,20 +348,12 @@ const KEYS = {
   Escape: () => { state.selected.clear(); show(); },
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
-  ArrowDown: () => focus(state.focus + (state.single ? 1 : columns())),
-  ArrowUp: () => focus(state.focus - (state.single ? 1 : columns())),
+  ArrowDown: () => focus(state.focus + (state.single ? 1 : columns(state.rows))),
+  ArrowUp: () => focus(state.focus - (state.single ? 1 : columns(state.rows))),
 };
 
-function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, select")) return;
-  if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
-  const number = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
-  const act = number >= 0 ? () => {
-    if (number < state.table.labels.length) assign(() => state.table.labels[number]);
-  } : KEYS[event.key] || KEYS[event.key.toLowerCase()];
-  if (act) { event.preventDefault(); act(); return; }
-  if (event.key.length === 1 && /\p{L}/u.test(event.key)) $("filter").focus();
+function assignNumbered(number) {
+  if (number < state.table.labels.length) assign(() => state.table.labels[number]);
 }
 
 // Enter takes a label that is typed whole, or the only one that begins like it. A second Enter adds
@@ -424,9 +363,7 @@ function typed(event) {
   if (event.key === "Escape") { box.value = ""; focus(state.focus); }
   if (event.key !== "Enter" || !text) return;
   event.preventDefault();
-  const labels = state.table.labels, low = text.toLowerCase();
-  const begins = labels.filter((label) => label.toLowerCase().startsWith(low));
-  const exact = labels.find((label) => label.toLowerCase() === low);
+  const { exact, begins } = meant(state.table.labels, text);
   const only = begins.length === 1 && !event.shiftKey ? begins[0] : null;
   const found = exact || (state.asked === text ? text : only);
   state.asked = found ? "" : text;
@@ -439,10 +376,11 @@ function typed(event) {
   assign(() => found);
 }
 
-async function start() {
+async function begin() {
   state.table = await ask("/table");
-  const { name, model, images, labels, folders } = state.table;
-  $("title").textContent = `${name} — ${images.toLocaleString("en")} images, ${model}`;
+  const { id, name, model, images, labels, folders } = state.table;
+  start = id;
+  $("title").textContent = `${name} — ${count(images)} images, ${model}`;
   document.title = `Review ${name}`;
   $("by-label").append(...labels.map((label, i) => element("option", { value: i, textContent: label })));
   $("by-folder").append(...folders.map((folder) => element("option", { value: folder, textContent: folder })));
@@ -459,9 +397,8 @@ async function start() {
   $("third").addEventListener("click", () => assignSecond(1));
   $("undo").addEventListener("click", undo);
   $("filter").addEventListener("keydown", typed);
-  document.addEventListener("keydown", pressed);
-  document.addEventListener("visibilitychange", refresh);
-  window.addEventListener("focus", refresh);
+  listen(KEYS, DIGITS, assignNumbered, $("filter"));
+  renew("/table", ({ totals, labels: known }) => { state.table.totals = totals; showTotals(); showLabels(known); });
   document.querySelector("main").addEventListener("scroll", (event) => {
     const { scrollTop, clientHeight, scrollHeight } = event.target;
     if (scrollHeight - scrollTop - clientHeight < NEAR_PIXELS) more();
@@ -470,4 +407,4 @@ async function start() {
   focus(0);
 }
 
-start().catch((error) => report(error.message, true));
+begin().catch((error) => report(error.message, true));

@@ -35,7 +35,7 @@ class Review(PageClient):
         self.errors = self.output = ""
         link = wait_for("the link", self._link)
         super().__init__(link[1], int(link[2]), link[3])
-        self.id = self.json("GET", "/table")["review"]
+        self.id = self.json("GET", "/table")["id"]
 
     def _link(self) -> re.Match[str] | None:
         found = LINK.search(self.process.out)
@@ -44,7 +44,7 @@ class Review(PageClient):
 
     def of(self, path: str) -> str:
         """The address of rows, pictures or decisions of this review."""
-        return f"{path}{'&' if '?' in path else '?'}review={self.id}"
+        return f"{path}{'&' if '?' in path else '?'}id={self.id}"
 
     def rows(self, query: str) -> Any:
         return self.json("GET", self.of(f"/rows?{query}"))

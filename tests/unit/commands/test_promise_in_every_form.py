@@ -133,7 +133,7 @@ def test_a_review_estimates_nothing_of_strange_images(strange: Path, known: Path
     def opened(table: Path, thumbnails: Thumbnails) -> Desk:
         answers = Answers(table)
         decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
-        return Desk(table, answers, decisions, thumbnails, "", {})
+        return Desk(table, answers, decisions, thumbnails)
 
     with Thumbnails() as thumbnails:
         found = opened(strange, thumbnails).table()

@@ -79,7 +79,7 @@ def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
     decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
-        yield Desk(table, answers, decisions, thumbnails, "", {})
+        yield Desk(table, answers, decisions, thumbnails)
 
 
 def test_all_rows_are_in_the_order_of_the_table(desk: Desk) -> None:

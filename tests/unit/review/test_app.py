@@ -14,7 +14,7 @@ import pytest
 from starlette.types import Message
 
 from producer.local_page.guard import MAX_BODY_BYTES
-from producer.local_page.replies import Asset
+from producer.local_page.page_files import Asset, PageFiles
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
@@ -24,6 +24,8 @@ from producer.review.web_app import MAX_ROWS, make
 from producer.sources.job_sources import JobSources
 from shared.labels import correction_log
 from tests.support.jobs.finished_job import finish, options_of
+
+FILES = PageFiles("", {"a.js": Asset("", "text/javascript")})
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +43,12 @@ def desk(table: Path) -> Iterator[Desk]:
     answers = Answers(table)
     decisions = Decisions(answers, table, "ada", RowFiles(JobSources(answers.options)))
     with Thumbnails() as thumbnails:
-        yield Desk(
-            table, answers, decisions, thumbnails, "", {"a.js": Asset("", "text/javascript")}
-        )
+        yield Desk(table, answers, decisions, thumbnails)
 
 
 def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
     """The status of the reply."""
-    url = urlsplit(path.replace("REVIEW", desk.review))
+    url = urlsplit(path.replace("ID", desk.id))
     scope: dict[str, Any] = {
         "type": "http",
         "method": "GET" if body is None else "POST",
@@ -67,7 +67,7 @@ def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
             statuses.append(message["status"])
 
     with ThreadPoolExecutor(1) as pool:  # tests of a browser leave a running loop in this thread
-        pool.submit(asyncio.run, make(desk)(scope, receive, send)).result()
+        pool.submit(asyncio.run, make(desk, FILES)(scope, receive, send)).result()
     return statuses[0]
 
 
@@ -75,19 +75,19 @@ def ask(desk: Desk, path: str, body: bytes | None = None) -> int:
     ("path", "status"),
     [
         ("/table", 200),
-        ("/rows?review=REVIEW", 200),
-        ("/rows?review=REVIEW&label=1&kind=all", 200),
+        ("/rows?id=ID", 200),
+        ("/rows?id=ID&label=1&kind=all", 200),
         ("/rows", 409),
-        ("/rows?review=other", 409),
-        ("/pictures/0?review=other", 409),
-        ("/rows?review=REVIEW&kind=some", 400),
-        ("/rows?review=REVIEW&start=-1", 400),
-        ("/rows?review=REVIEW&start=1e3", 400),
-        ("/rows?review=REVIEW&start=\u0663", 400),
-        ("/rows?review=REVIEW&start=1234567890", 400),
-        ("/rows?review=REVIEW&count=x", 400),
-        ("/pictures/3?review=REVIEW", 404),
-        ("/pictures/0?review=REVIEW&side=100", 400),
+        ("/rows?id=other", 409),
+        ("/pictures/0?id=other", 409),
+        ("/rows?id=ID&kind=some", 400),
+        ("/rows?id=ID&start=-1", 400),
+        ("/rows?id=ID&start=1e3", 400),
+        ("/rows?id=ID&start=\u0663", 400),
+        ("/rows?id=ID&start=1234567890", 400),
+        ("/rows?id=ID&count=x", 400),
+        ("/pictures/3?id=ID", 404),
+        ("/pictures/0?id=ID&side=100", 400),
         ("/assets/none.js", 404),
         ("/assets/a.js", 200),
     ],
@@ -116,12 +116,12 @@ def test_only_decisions_about_rows_are_saved(
     body = msgspec.json.encode({"decisions": decisions})
     assert ask(desk, "/decisions", body) == 409
     assert not log.exists()
-    assert ask(desk, "/decisions?review=REVIEW", body) == status
+    assert ask(desk, "/decisions?id=ID", body) == status
     assert log.exists() == (status == 200)
 
 
 def test_a_body_is_bounded_whatever_was_announced(desk: Desk) -> None:
     body = msgspec.json.encode({"decisions": []})
     padding = MAX_BODY_BYTES - len(body)
-    assert ask(desk, "/decisions?review=REVIEW", body + b" " * padding) == 200
-    assert ask(desk, "/decisions?review=REVIEW", body + b" " * (padding + 1)) == 413
+    assert ask(desk, "/decisions?id=ID", body + b" " * padding) == 200
+    assert ask(desk, "/decisions?id=ID", body + b" " * (padding + 1)) == 413

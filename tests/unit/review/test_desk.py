@@ -63,7 +63,7 @@ class opened:
     def __enter__(self) -> Desk:
         answers = Answers(self._table)
         decisions = Decisions(answers, self._table, "ada", RowFiles(JobSources(answers.options)))
-        return Desk(self._table, answers, decisions, self._thumbnails, "", {})
+        return Desk(self._table, answers, decisions, self._thumbnails)
 
     def __exit__(self, *error: object) -> None:
         self._thumbnails.__exit__(*error)

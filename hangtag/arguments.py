@@ -72,6 +72,7 @@ _PHRASES: Mapping[str, str] = {
     "classify --restart": "hangtag.classify(..., restart=True)",
     "the list from standard input": "images",
     "check this option": "check this argument",
+    "name another file with -o": "name another file with file=",
     "run the same command": "make the same call",
     "the same command": "the same call",
     ", continue with the recorded one by </dev/null,": "",

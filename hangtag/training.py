@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from hangtag.arguments import with_python_errors
-from hangtag.notebook.progress import request_progress
 from hangtag.notices import log_notice
+from hangtag.reporter import RequestProgress, RequestReporter
 from hangtag.running import run
 from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice
@@ -20,7 +20,7 @@ from producer.requests.submit import submit
 from producer.requests.wait import Viewed
 from shared.labels import labels_file
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Progress
+from shared.messages.requests import Outcome
 from shared.messages.training import Rule
 from shared.settings import Settings
 from shared.stop import Stop
@@ -42,7 +42,7 @@ class Request:
         self,
         timeout_s: float | None = None,
         *,
-        progress: Callable[[Progress], object] | bool | None = None,
+        progress: RequestProgress | None = None,
         stop: Stop | None = None,
     ) -> Trained:
         """Follow the training to its end. KeyboardInterrupt ends the wait, not the training.
@@ -61,18 +61,12 @@ class Request:
             SetupError: it failed; the sentence says why.
             hangtag.HangtagError: it was cancelled, or is in progress after `timeout_s` or a stop.
         """
-        bar = request_progress() if progress is None or progress is True else None
+        report = RequestReporter(progress)
 
         def note(event: Event) -> None:
-            _log(event)
-            if not isinstance(event, Viewed):
-                return
-            view = event.view
-            self._log += self._changes.of(view)
-            if bar is not None:
-                bar.show(view)
-            if callable(progress) and view.progress is not None:
-                progress(view.progress)
+            report(event)
+            if isinstance(event, Viewed):
+                self._log += self._changes.of(event.view)
 
         def work(events: Events, stop: Stop) -> Outcome:
             followed = follow(

@@ -56,7 +56,7 @@ class FolderImages:
             before = stamp(os.stat(path))
             data = regular_file.read(path, MAX_FILE_BYTES)
         except OSError as error:
-            return f"cannot be read ({error.strerror or error})"
+            return reason(error)
         if hashlib.sha256(data).hexdigest() != self.sha256(image):
             return "has changed; start the command again"
         with self._lock:
@@ -72,9 +72,14 @@ class FolderImages:
             if known is not None and stamp(os.stat(self._features.paths[image])) == known.stamp:
                 return known
         except OSError as error:
-            return f"cannot be read ({error.strerror or error})"
+            return reason(error)
         content = self.content(image)
         if isinstance(content, str):
             return content
         with self._lock:
             return self._read[image]
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be used, as the end of a sentence."""
+    return f"cannot be read ({error.strerror or error})"

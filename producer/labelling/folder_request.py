@@ -32,12 +32,14 @@ def computed(
     """The features of the images of a folder.
 
     Raises:
-        UsageError: it is not a folder.
+        UsageError: it is not a folder of this machine.
         SetupError, Stopped: it has no images; or as `submit`.
     """
     if folder == FASHION_MNIST:
         raise UsageError("the images of Fashion-MNIST have labels; name a folder of others")
-    work = ComputeFeatures(data_place(folder, settings))
+    if not folder:  # probably an unset variable of a script, not the current folder
+        raise UsageError("the name of the folder is empty; name a folder of images")
+    work = ComputeFeatures(data_place(folder, settings, wanted="name a folder of images"))
     request = make_request(work, _open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
     data = answer_file(settings, request.id, folder_features.FILE, stop)

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from producer.pages import worker_process
-from shared import installation
-from shared.errors import BadMessage, SetupError
-from shared.pipes import labelling
-from shared.pipes.framing import receive, send
+from producer.labelling import group_process
 from shared.pipes.labelling import Count, Counts, Decide, NextPage, Order, Page, Similar, Start
-
-_MODULE = "worker.labelling"
-#: Small products in several threads wait for each other: with one, a head of 5,000 images takes
-#: less than 0.1 s.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 Answer = TypeVar("Answer", Page, Counts)
 
@@ -37,8 +27,7 @@ class Learner:
     """
 
     def __init__(self, features: bytes) -> None:
-        if lack := installation.missing(worker_process.PACKAGES, "worker"):
-            raise SetupError(f"images cannot be grouped: {lack}")
+        group_process.check_installed()
         self._features = features
         self._decided: dict[int, StackLabel] = {}
         self._lock = threading.Lock()
@@ -73,38 +62,24 @@ class Learner:
     def _ask(self, order: Order, kind: type[Answer]) -> Answer:
         for _ in range(2):
             process = self._started()
-            reply = self._exchange(process, order)
+            reply = group_process.exchange(process, order)
             if isinstance(reply, kind):
                 return reply
             self._end()
-        raise SetupError(
-            "the process that groups images ends; this shows why: "
-            f"{sys.executable} -m {_MODULE} </dev/null"
-        )
+        raise group_process.ended_early()
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._running is None:
-            self._running = worker_process.start(_MODULE, **_ONE_THREAD)
-            first = self._exchange(self._running, Start(self._features))
+            self._running = group_process.start()
+            first = group_process.exchange(self._running, Start(self._features))
             if first is not None and self._decided:
-                self._exchange(self._running, _decide(self._decided))
+                group_process.exchange(self._running, _decide(self._decided))
         return self._running
-
-    def _exchange(self, process: subprocess.Popen[bytes], order: Order) -> Page | Counts | None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            send(process.stdin, labelling.encode(order))
-            reply = receive(process.stdout)
-            return None if reply is None else labelling.decode_reply(reply)
-        except (OSError, BadMessage):
-            return None
 
     def _end(self) -> None:
         process, self._running = self._running, None
         if process is not None:
-            process.kill()
-            process.communicate()
+            group_process.end(process)
 
 
 def _decide(labels: Mapping[int, StackLabel]) -> Decide:

@@ -21,6 +21,9 @@ from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
+#: What errors about the folder of a data set ask for.
+CLASS_FOLDERS = f"name one with a subfolder for each class, or {FASHION_MNIST}"
+
 
 def submit(
     settings: Settings,
@@ -149,11 +152,13 @@ def _check_succeeded(request_id: str, outcome: Outcome) -> None:
         )
 
 
-def data_place(typed: str, settings: Settings, *, check: bool = True) -> str:
+def data_place(
+    typed: str, settings: Settings, *, check: bool = True, wanted: str = CLASS_FOLDERS
+) -> str:
     """The place of data in a request: `fashion-mnist`, or an absolute path.
 
     The trainer has another current folder, and may have another disk. Without `check` the folder
-    may be missing.
+    may be missing. `wanted` is what errors ask for.
 
     Raises:
         UsageError: the path is empty or not text, or the folder does not exist for this machine's
@@ -166,27 +171,22 @@ def data_place(typed: str, settings: Settings, *, check: bool = True) -> str:
         raise UsageError(f"--data is empty; name a folder, or {FASHION_MNIST}")
     if is_address(os.fsencode(typed), os.fsencode(typed)):
         shown = shown_address(os.fsencode(typed))
-        raise UsageError(
-            f"{shown:.300} is an address, and a data set is a folder; name one with a subfolder "
-            f"for each class, or {FASHION_MNIST}"
-        )
+        raise UsageError(f"{shown:.300} is an address, and a data set is a folder; {wanted}")
     path = os.path.abspath(typed)
     if not path.isprintable():
         raise UsageError("the path of --data is not printable text; choose another")
     if check and not settings.redis_url:
-        _check_here(path)
+        _check_here(path, wanted)
     return path
 
 
-def _check_here(path: str) -> None:
+def _check_here(path: str, wanted: str) -> None:
     """The stack's trainer runs as this user."""
     try:
         with os.scandir(path):
             return
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
-            f"{path} is not a folder; name one with a subfolder for each class, or {FASHION_MNIST}"
-        ) from None
+        raise UsageError(f"{path} is not a folder; {wanted}") from None
     except OSError as error:
         raise SetupError(
             f"{path} cannot be read ({error.strerror}); "

@@ -1,5 +1,6 @@
 """The exchange with `python -m worker.labelling`: the features of a folder, then decisions and
-questions in, each with one reply, as MessagePack (shared/pipes/framing.py).
+questions in, each with one reply, as MessagePack (shared/pipes/framing.py). What needs no decisions
+is one order with the features (FindGroups, FindSimilar).
 
 A stack is an image with its near-duplicates; a label is a number that the producer gives.
 """
@@ -52,6 +53,22 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     settled: bool = False
 
 
+class FindGroups(msgspec.Struct, frozen=True, tag=True):
+    """The reply is `Groups`."""
+
+    features: bytes  #: FolderFeatures, encoded
+    count: int = 0  #: the most groups; 0: as many as suit the folder
+    seed: int = 0
+
+
+class FindSimilar(msgspec.Struct, frozen=True, tag=True):
+    """The reply is `SimilarImages`."""
+
+    features: bytes  #: FolderFeatures, encoded
+    image: int  #: its number
+    count: int
+
+
 class Page(msgspec.Struct, frozen=True, tag=True):
     """Stacks to show, by columns."""
 
@@ -75,8 +92,21 @@ class Counts(msgspec.Struct, frozen=True, tag=True):
     error: float = 0.0  #: its standard error
 
 
-Order: TypeAlias = Start | Decide | NextPage | Similar | Count
-Reply: TypeAlias = Page | Counts
+class Groups(msgspec.Struct, frozen=True, tag=True):
+    """Groups of alike stacks, the largest first; in each the most typical stack first."""
+
+    stacks: list[list[int]]
+
+
+class SimilarImages(msgspec.Struct, frozen=True, tag=True):
+    """Images by number, the most similar first, by columns."""
+
+    images: list[int]
+    likeness: list[float]  #: from 0 to 1
+
+
+Order: TypeAlias = Start | Decide | NextPage | Similar | Count | FindGroups | FindSimilar
+Reply: TypeAlias = Page | Counts | Groups | SimilarImages
 
 
 def encode(value: Order | Reply) -> bytes:

@@ -14,8 +14,11 @@ import pytest
 from PIL import Image
 
 import hangtag
+from shared import recipes
 from shared.labels.class_folders import folder_of
+from tests.support.backbones import converted
 from tests.support.processes import local_stack
+from worker.backbones import backbone_table
 from worker.datasets.fashion_mnist import LABELS
 from worker.demo.drawings import silhouette
 
@@ -42,6 +45,8 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         place.request_one_process()
+        backbone = backbone_table.find(recipes.find("photo-head").backbone)
+        converted.put(backbone, place.settings.store_path)
         draw(tmp_path / "clothes")
         monkeypatch.chdir(tmp_path)
         yield tmp_path
@@ -64,5 +69,7 @@ def test_the_page_is_as_it_runs(here: Path) -> None:
         assert printed.getvalue() == shown, code
     for name in [name for name, value in names.items() if isinstance(value, hangtag.Result)]:
         names[name].close()
-    assert sorted(os.listdir(here)) == ["clothes", "clothes.csv", "clothes.csv.hangtag",
-                                        "clothes.html", "copy.csv", "copy.parquet"]  # fmt: skip
+    assert sorted(os.listdir(here)) == [
+        "clothes", "clothes.csv", "clothes.csv.hangtag", "clothes.html", "clothes.labels.jsonl",
+        "copy.csv", "copy.parquet",
+    ]  # fmt: skip

@@ -19,8 +19,20 @@ from shared import garbage
 from shared.messages.folder_features import FolderFeatures, decode_features
 from shared.pipes import labelling
 from shared.pipes.framing import receive, send
-from shared.pipes.labelling import Count, Decide, NextPage, Order, Reply, Similar, Start
+from shared.pipes.labelling import (
+    Count,
+    Decide,
+    FindGroups,
+    FindSimilar,
+    NextPage,
+    Order,
+    Reply,
+    Similar,
+    Start,
+)
 from worker.inference.resource_limits import memory_limit
+from worker.labelling.alike import find_groups, find_similar
+from worker.labelling.folder_rows import stack_rows
 from worker.labelling.session import Session
 
 #: 50,000 images take less than half of it.
@@ -90,22 +102,29 @@ def main() -> None:
 
 
 def serve(next_order: Callable[[], bytes | None], reply: Callable[[bytes], None]) -> None:
-    """Answer orders, of which the first is `Start`."""
+    """Answer orders. `Start` comes before those about decisions."""
     learner: Learner | None = None
     while (message := next_order()) is not None:
         order = labelling.decode_order(message)
+        if isinstance(order, FindGroups | FindSimilar):
+            reply(labelling.encode(_found(order)))
+            continue
         if isinstance(order, Start):
             learner = Learner(session_of(decode_features(order.features), order.seed))
         assert learner is not None
         reply(labelling.encode(learner.reply(order)))
 
 
+def _found(order: FindGroups | FindSimilar) -> Reply:
+    features = decode_features(order.features)
+    if isinstance(order, FindGroups):
+        return find_groups(features, order)
+    return find_similar(features, order)
+
+
 def session_of(features: FolderFeatures, seed: int) -> Session:
-    """The session of a folder: each stack is known by its first image."""
-    rows = np.frombuffer(features.rows, "<f2").reshape(-1, features.width)
-    stacks = np.frombuffer(features.stacks, "<u4").astype(np.int64)
-    _, first, sizes = np.unique(stacks, return_index=True, return_counts=True)
-    return Session(rows[first].astype(np.float32), sizes, seed)
+    """The session of a folder."""
+    return Session(*stack_rows(features), seed)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def test_the_notebook_runs_and_an_interrupted_cell_continues(
     assert len(outputs(cells["doubtful"], "").splitlines()) == 3
     assert "mean" in outputs(cells["pandas"], "text/html")
     assert (here / "clothes.html").exists()
+    assert len((here / "clothes.labels.jsonl").read_text().splitlines()) == 3
     assert verify(here / "clothes.csv").proven
     left = [Path(entry.output).name for entry in entries()]
     assert left == ["clothes.csv"], "a temporary job did not go with the kernel"

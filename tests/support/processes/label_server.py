@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
+from shared.ledger.request_states import Grant
 from shared.messages import folder_features
 from shared.messages.folder_features import encode_features
 from shared.messages.requests import Outcome
@@ -19,6 +20,19 @@ from tests.support.processes.page_client import PageClient
 
 ENDS_WITHIN_S = 20.0
 LINK = re.compile(r"http://(127\.0\.0\.1):(\d+)/\?token=([\w-]+)")
+
+
+def answer_features(hand: Hand, folder: PlantedFolder, before: Collection[str] = ()) -> None:
+    """Answer the request for the features of a folder, which is none of those before."""
+    (request_id,) = wait_for("the request", lambda: set(hand.requests.open()) - set(before))
+    finish_features(hand, folder, request_id, hand.claim(request_id))
+
+
+def finish_features(hand: Hand, folder: PlantedFolder, request_id: str, grant: Grant) -> None:
+    """Finish a claimed request with the features of a folder."""
+    answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
+    files = {folder_features.FILE: encode_features(folder.features)}
+    assert hand.requests.finish(request_id, grant.fence, answer, files)
 
 
 class LabelPage(PageClient):
@@ -56,12 +70,7 @@ class Label(LabelPage):
         self.file = folder.root.parent / f"{folder.root.name}.labels.jsonl"
         command = ("label", folder.root.name, *options)
         self.process = fleet.producer(*command, cwd=folder.root.parent, program=program, **settings)
-        wait_for("the request", lambda: set(hand.requests.open()) - before)
-        (request_id,) = set(hand.requests.open()) - before
-        grant = hand.claim(request_id)
-        answer = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(folder.answer)))
-        files = {folder_features.FILE: encode_features(folder.features)}
-        assert hand.requests.finish(request_id, grant.fence, answer, files)
+        answer_features(hand, folder, before)
         super().__init__(wait_for("the link", self._link))
 
     def _link(self) -> re.Match[str] | None:

@@ -11,7 +11,21 @@ import pytest
 from shared.errors import BadMessage
 from shared.messages.folder_features import FolderFeatures, decode_features, encode_features
 from shared.pipes import labelling
-from shared.pipes.labelling import Count, Counts, Decide, NextPage, Order, Page, Similar, Start
+from shared.pipes.labelling import (
+    Count,
+    Counts,
+    Decide,
+    FindGroups,
+    FindSimilar,
+    Groups,
+    NextPage,
+    Order,
+    Page,
+    Reply,
+    Similar,
+    SimilarImages,
+    Start,
+)
 from worker.labelling import __main__ as process
 from worker.labelling.session import Session
 
@@ -29,7 +43,7 @@ def features() -> FolderFeatures:
     )  # fmt: skip
 
 
-def answers(*orders: Order) -> Sequence[Page | Counts]:
+def answers(*orders: Order) -> Sequence[Reply]:
     waiting = [labelling.encode(order) for order in orders]
     replies: list[bytes] = []
     process.serve(lambda: waiting.pop(0) if waiting else None, replies.append)
@@ -60,6 +74,40 @@ def test_each_order_has_one_reply() -> None:
     assert isinstance(alike, Page)
     assert alike.stacks[0] == 0
     assert alike.why == "similar"
+
+
+def test_groups_have_each_stack_once_the_one_with_most_images_first() -> None:
+    data = encode_features(features())
+    suiting, two, more = answers(FindGroups(data), FindGroups(data, 2), FindGroups(data, 999))
+    for found, most in ((suiting, STACKS // 4), (two, 2), (more, STACKS)):
+        assert isinstance(found, Groups)
+        assert sorted(stack for group in found.stacks for stack in group) == list(range(STACKS))
+        assert 1 < len(found.stacks) <= most
+        images = [sum(2 if stack == 0 else 1 for stack in group) for group in found.stacks]
+        assert images == sorted(images, reverse=True)
+
+
+def test_the_images_most_like_one_come_with_their_likeness_copies_first() -> None:
+    (found,) = answers(FindSimilar(encode_features(features()), IMAGES - 1, IMAGES))
+    assert isinstance(found, SimilarImages)
+    assert set(found.images[:2]) == {0, IMAGES - 1}
+    assert found.likeness[:2] == [1, 1]
+    assert found.likeness == sorted(found.likeness, reverse=True)
+    assert 0 <= found.likeness[-1] < 0.1
+    assert 0.2 < sum(found.likeness) / IMAGES < 0.8
+
+
+def test_images_that_are_all_equal_are_one_group_and_wholly_alike() -> None:
+    rows = features().rows[:6] * 4
+    same = FolderFeatures(
+        b"/p", [b"/p/%d" % i for i in range(4)], bytes(128), 3, rows,
+        np.arange(4, dtype="<u4").tobytes(), [], b"",
+    )  # fmt: skip
+    found, alike = answers(
+        FindGroups(encode_features(same), 3), FindSimilar(encode_features(same), 1, 9)
+    )
+    assert found == Groups([[0, 1, 2, 3]])
+    assert alike == SimilarImages([0, 1, 2, 3], [1.0] * 4)
 
 
 def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:

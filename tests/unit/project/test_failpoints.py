@@ -85,6 +85,7 @@ WITHOUT = {
         "shared/pipes/framing.py",
     },
     "a process that computes for a page: another one is given all decisions": {
+        "producer/labelling/group_process.py",
         "producer/labelling/learner.py",
     },
     "the forms of a table: they write to its draft, and `complete` has points": {

@@ -69,6 +69,7 @@ def test_another_name_is_an_attribute_error() -> None:
 def test_every_function_says_what_it_raises() -> None:
     functions = [hangtag.classify, hangtag.predict, hangtag.train, hangtag.open_table]
     functions += [hangtag.models, hangtag.model, hangtag.workers]
+    functions += [hangtag.groups, hangtag.similar, hangtag.label, hangtag.labels]
     methods = [getattr(hangtag.Result, name) for name in ("to_csv", "report", "compare", "sort")]
     for function in [*functions, *methods, hangtag.Request.wait, hangtag.Request.cancel]:
         assert "Raises:" in (inspect.getdoc(function) or ""), function

@@ -1,0 +1,161 @@
+"""The first labels of unsorted images: which are alike, and what a labels file says of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from hangtag.arguments import with_python_errors
+from hangtag.reporter import RequestProgress, RequestReporter
+from hangtag.running import run
+from producer.labelling import alike, given_labels
+from producer.labelling.alike import Group, SimilarImage
+from producer.labelling.given_labels import LabelledImage
+from producer.local_page.serving import user
+from producer.present.events import Events
+from shared.errors import UsageError
+from shared.labels import labels_file
+from shared.settings import Settings
+from shared.stop import Stop
+
+_PathLike: TypeAlias = "str | os.PathLike[str]"
+#: A page of a thousand labels cannot be used, nor can as many groups.
+MAX_GROUPS = 1_000
+
+
+@with_python_errors
+def groups(
+    folder: _PathLike,
+    count: int | None = None,
+    *,
+    progress: RequestProgress | None = None,
+    stop: Stop | None = None,
+) -> list[Group]:
+    """Groups of alike images, as the page of `hangtag label` shows them first.
+
+    The trainer computes what it needs of each image, on all cores, and the store has it for the
+    next call. The names of folders mean nothing. The same images make the same groups.
+
+    Args:
+        folder: A folder of unsorted images.
+        count: The most groups, 1 to 1,000; None: 80, and fewer of less than 320 images.
+        progress: Called with each state of the work; None: a bar in a notebook, elsewhere nothing;
+            False: nothing.
+        stop: Its `request()`, from any thread, ends the wait. The work goes on.
+
+    Returns:
+        The groups, the one with the most images first. Each image is in one group, with its
+        near-duplicates (`Group.stacks`); `Group.paths` has all, and `len(group)` is their number.
+
+    Raises:
+        UsageError: it is not a folder, or the count is out of range.
+        SetupError: there is no image, or the stack does not start.
+        BrokerAway: Redis is unreachable.
+        hangtag.HangtagError: `stop` ended the wait.
+        KeyboardInterrupt: Ctrl-C; the work goes on, and the same call follows it.
+    """
+    wanted = 0 if count is None else _in_range("count", count, MAX_GROUPS)
+
+    def work(events: Events, stop: Stop) -> list[Group]:
+        return alike.groups(Settings.from_env(), os.fspath(folder), wanted, events, stop)
+
+    return run(work, RequestReporter(progress), stop or Stop(), "hangtag groups")
+
+
+@with_python_errors
+def similar(
+    folder: _PathLike,
+    image: _PathLike,
+    count: int = 24,
+    *,
+    progress: RequestProgress | None = None,
+    stop: Stop | None = None,
+) -> list[SimilarImage]:
+    """The images of a folder that are most like one of them, near-duplicates and copies first.
+
+    Args:
+        folder: A folder of images; all are described again if they have changed, as of `groups`.
+        image: The path of one of them, or of a copy.
+        count: The number of images, from 1.
+        progress, stop: As of `groups`.
+
+    Returns:
+        Paths with their likeness, the most similar first, without the image itself. Likeness is 1
+        for an equal image, and 0 from the distance on that two images of the folder have in the
+        mean.
+
+    Raises:
+        UsageError: the folder has no such image, or the count is out of range.
+        SetupError, BrokerAway, hangtag.HangtagError, KeyboardInterrupt: as `groups`.
+    """
+    _in_range("count", count, None)
+    path = os.fsencode(image)
+
+    def work(events: Events, stop: Stop) -> list[SimilarImage]:
+        return alike.similar(Settings.from_env(), os.fspath(folder), path, count, events, stop)
+
+    return run(work, RequestReporter(progress), stop or Stop(), "hangtag similar")
+
+
+@with_python_errors
+def label(
+    folder: _PathLike,
+    labels: Mapping[str, str | None] | Mapping[Path, str | None],
+    *,
+    file: _PathLike | None = None,
+) -> dict[str, int]:
+    """Label images of a folder, as a person does on the page of `hangtag label`: all of them are
+    saved and synced when the call returns, or after an error none. No image changes.
+
+    Args:
+        folder: A folder of unsorted images.
+        labels: The label of each image, by its path, which begins in the current folder. None: the
+            image has no label any more. A label must be able to name a class folder, and differ
+            from others in more than case. The content of the file gets it, wherever the file is
+            later, and so do copies.
+        file: The labels file; None: that of the folder, in the current one (`photos.labels.jsonl`
+            of `photos/`).
+
+    Returns:
+        The number of images with each label in the file now, the label that was given first first.
+
+    Raises:
+        UsageError: a label cannot be used, a path is no image below the folder, or another process
+            has the labels file.
+        SetupError: the file is damaged, or cannot be written.
+    """
+    given = {os.fsencode(path): label for path, label in labels.items()}
+    for path, text in given.items():
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"labels[{os.fsdecode(path)!r:.80}] is {text!r:.80}; give a name")
+    return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
+
+
+@with_python_errors
+def labels(folder: _PathLike, *, file: _PathLike | None = None) -> list[LabelledImage]:
+    """What was decided about images of a folder, on the page or by `label`.
+
+    Args:
+        folder, file: As of `label`.
+
+    Returns:
+        Each image about which something holds, in the order of the first decision; none without
+        the file. `kind` is `label`, `left-out` or `cannot-tell`.
+
+    Raises:
+        SetupError: the file is damaged, of a newer version, or cannot be read.
+    """
+    return given_labels.labelled(_labels_file(folder, file))
+
+
+def _labels_file(folder: _PathLike, file: _PathLike | None) -> Path:
+    return labels_file.default_path(os.fspath(folder)) if file is None else Path(file)
+
+
+def _in_range(name: str, count: int, most: int | None) -> int:
+    if count < 1 or (most is not None and count > most):
+        limit = "from 1" if most is None else f"within 1 to {most:,}"
+        raise UsageError(f"{name}={count!r:.80} is not {limit}")
+    return count

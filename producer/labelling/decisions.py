@@ -91,6 +91,11 @@ class Decisions:
             self._save(_Step(before), lines)
             return refused
 
+    def check_known(self, label: str) -> None:
+        """Raises UsageError if no image has this label."""
+        if label not in self._labels:
+            raise UsageError(f"no image has the label {label!r:.80}")
+
     def relabel(self, before: str, after: str) -> None:
         """Give all images of a label another one; one that exists already gets them.
 
@@ -99,8 +104,7 @@ class Decisions:
             SetupError: nothing can be saved.
         """
         with self._lock:
-            if before not in self.labels:
-                raise UsageError(f"no image has the label {before!r:.80}")
+            self.check_known(before)
             if before == after:
                 raise UsageError(f"the label is {before!r:.80} already")
             check_labels({after}, [label for label in self._labels if label != before])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from shared.labels.labels_so_far import Decided
 from shared.pipes.labelling import NO_LABEL, Page
 from shared.pipes.thumbnail import Thumbnail
 
+#: Stacks of a label that are shown together: of more, those most unlike the others.
+MOST_TOGETHER = 2_000
 #: The numbers of decisions without a label, for the process that learns.
 _WITHOUT = {"left-out": NO_LABEL - 1, "cannot-tell": NO_LABEL - 2}
 _UNDECIDED = StackLabel(NO_LABEL, False)
@@ -36,9 +39,10 @@ class ShownStack(msgspec.Struct, frozen=True):
 class ShownPage(msgspec.Struct, frozen=True):
     """What is shown together, and why."""
 
-    why: Literal["group", "label", "chance", "similar", "end", "undone"]
+    why: Literal["group", "label", "chance", "similar", "together", "end", "undone"]
     label: str  #: that all of them seem to have; empty if none
     stacks: list[ShownStack]
+    total: int  #: the stacks that there are, of which these are the first
 
 
 class FolderFacts(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ class Saved(msgspec.Struct, frozen=True):
     refused: list[RefusedImage]
     labels: list[str]
     standing: Standing
-    page: ShownPage
+    page: ShownPage | None  #: None if none was asked for
 
 
 class Desk:
@@ -106,17 +110,28 @@ class Desk:
         """The stacks that are most like one."""
         return self._shown(self._learner.similar(stack))
 
+    def together(self, decided: Decided) -> ShownPage:
+        """The stacks about which this was decided, the most unlike the others first.
+
+        Raises UsageError if no image has the label.
+        """
+        if decided.label:
+            self._decisions.check_known(decided.label)
+        page = self._learner.together(self._number_of(decided))
+        return self._shown(page, most=MOST_TOGETHER)
+
     def decide(
         self,
         given: Mapping[int, Decided | None],
         without: Collection[int],
         *,
         settled: bool = False,
+        next_page: bool = True,
     ) -> Saved:
         """Save decisions about stacks; the next page leaves `without` out."""
         refused = self._decisions.decide(given)
         self._learn(given)
-        return self._saved(refused, self.next(without, settled=settled))
+        return self._saved(refused, self.next(without, settled=settled) if next_page else None)
 
     def undo(self) -> Saved | None:
         """Take the last decision back, and show it again; None if there is none."""
@@ -142,7 +157,7 @@ class Desk:
             return Thumbnail(why=f"The file {content}.")
         return self._thumbnails.make(content, side)
 
-    def _saved(self, refused: list[RefusedImage], page: ShownPage) -> Saved:
+    def _saved(self, refused: list[RefusedImage], page: ShownPage | None) -> Saved:
         return Saved(refused, self._decisions.labels, self.standing(), page)
 
     def _learn(self, stacks: Collection[int]) -> None:
@@ -154,10 +169,11 @@ class Desk:
         decided = self._decisions.of(stack)
         if decided is None:
             return _UNDECIDED
+        return StackLabel(self._number_of(decided), self._decisions.was_drawn(stack))
+
+    def _number_of(self, decided: Decided) -> int:
         number = _WITHOUT.get(decided.kind)
-        if number is None:
-            number = self._number(decided.label)
-        return StackLabel(number, self._decisions.was_drawn(stack))
+        return self._number(decided.label) if number is None else number
 
     def _number(self, label: str) -> int:
         if label not in self._numbers:
@@ -168,7 +184,7 @@ class Desk:
     def _label(self, number: int) -> str:
         return self._names[number] if number >= 0 else ""
 
-    def _shown(self, page: Page) -> ShownPage:
+    def _shown(self, page: Page, most: int | None = None) -> ShownPage:
         columns = zip(page.stacks, page.guesses, page.confidences, strict=True)
         stacks = [
             ShownStack(
@@ -179,6 +195,6 @@ class Desk:
                 confidence,
                 self._decisions.of(stack),
             )
-            for stack, guess, confidence in columns
+            for stack, guess, confidence in islice(columns, most)
         ]
-        return ShownPage(page.why, self._label(page.label), stacks)
+        return ShownPage(page.why, self._label(page.label), stacks, len(page.stacks))

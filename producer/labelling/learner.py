@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from producer.labelling import group_process
-from shared.pipes.labelling import Count, Counts, Decide, NextPage, Order, Page, Similar, Start
+from shared.pipes.labelling import (
+    Count,
+    Counts,
+    Decide,
+    NextPage,
+    Order,
+    Page,
+    Similar,
+    Start,
+    Together,
+)
 
 Answer = TypeVar("Answer", Page, Counts)
 
@@ -53,6 +63,11 @@ class Learner:
         """The stacks that are most like one."""
         with self._lock:
             return self._ask(Similar(stack), Page)
+
+    def together(self, label: int) -> Page:
+        """The stacks that have a label, the most unlike the others first."""
+        with self._lock:
+            return self._ask(Together(label), Page)
 
     def counts(self, settled: bool) -> Counts:
         """What is decided, and what the head is sure of."""

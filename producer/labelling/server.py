@@ -75,7 +75,7 @@ def serve(
                 os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
                 images, decisions, learner, thumbnails,
             )  # fmt: skip
-            page = page_files.of_page(PACKAGE, "label.html", "label.js", "label.css")
+            page = page_files.of_page(PACKAGE, "label.html", "label.js", "labels.js", "label.css")
             connections = Connections()
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]

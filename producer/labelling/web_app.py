@@ -6,7 +6,9 @@ page of an earlier one, at the same port, is refused.
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
+from typing import get_args
 
 import msgspec
 from starlette.applications import Starlette
@@ -41,6 +43,8 @@ class Decide(msgspec.Struct, forbid_unknown_fields=True):
     without: list[int] = []
     #: The next page is chosen by a head that has learned from these decisions.
     settled: bool = False
+    #: The reply has a next page.
+    next_page: bool = True
 
 
 class Rename(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +61,7 @@ def make(desk: Desk, files: PageFiles) -> Starlette:
         Route("/folder", handlers.folder),
         Route("/next", handlers.next),
         Route("/similar/{stack}", handlers.similar),
+        Route("/together", handlers.together),
         Route("/pictures/{stack}", handlers.picture),
         Route("/decisions", handlers.decide, methods=["POST"]),
         Route("/undo", handlers.undo, methods=["POST"]),
@@ -83,6 +88,15 @@ class _Handlers:
         stack = self._stack(number(request.path_params["stack"]))
         return await json(lambda: self._desk.similar(stack))
 
+    async def together(self, request: Request) -> Response:
+        check_start(request, self._desk.id, COMMAND)
+        query = request.query_params
+        kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
+        decided = _decided(kinds.get(query.get("kind")), query.get("label", ""))
+        if decided is None:
+            no(HTTPStatus.BAD_REQUEST, "there is no such kind of decision")
+        return await json(lambda: self._desk.together(decided))
+
     async def picture(self, request: Request) -> Response:
         check_start(request, self._desk.id, COMMAND)
         stack = self._stack(number(request.path_params["stack"]))
@@ -93,9 +107,10 @@ class _Handlers:
         asked = await body(request, Decide)
         if len(asked.decisions) + len(asked.without) > MAX_STACKS:
             no(HTTPStatus.BAD_REQUEST, f"more than {MAX_STACKS} images at once")
-        given = {self._stack(one.stack): _decided(one) for one in asked.decisions}
+        given = {self._stack(one.stack): _decided(one.kind, one.label) for one in asked.decisions}
         without = [self._stack(stack) for stack in asked.without]
-        return await json(lambda: self._desk.decide(given, without, settled=asked.settled))
+        decide = partial(self._desk.decide, settled=asked.settled, next_page=asked.next_page)
+        return await json(lambda: decide(given, without))
 
     async def undo(self, request: Request) -> Response:
         check_start(request, self._desk.id, COMMAND)
@@ -112,8 +127,8 @@ class _Handlers:
         return stack
 
 
-def _decided(given: GivenDecision) -> Decided | None:
+def _decided(kind: Kind | None, label: str) -> Decided | None:
     """The decision. Raises HTTPException if label and kind do not agree."""
-    if bool(given.label) != (given.kind == "label"):
+    if bool(label) != (kind == "label"):
         no(HTTPStatus.BAD_REQUEST, "not a decision: label and kind do not agree")
-    return None if given.kind is None else Decided(given.kind, given.label)
+    return None if kind is None else Decided(kind, label)

@@ -16,7 +16,7 @@ from shared.errors import MISFITS, BadMessage
 #: The number of no label: nothing is decided. Less: decided without a label.
 NO_LABEL = -1
 #: Why these stacks are on a page. `chance`: none was chosen. `end`: no stack is left.
-Why = Literal["group", "label", "chance", "similar", "end"]
+Why = Literal["group", "label", "chance", "similar", "together", "end"]
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -45,6 +45,13 @@ class Similar(msgspec.Struct, frozen=True, tag=True):
     """A question; the reply is a `Page`."""
 
     stack: int
+
+
+class Together(msgspec.Struct, frozen=True, tag=True):
+    """A question; the reply is a `Page` of all stacks with a label, or of those that were decided
+    without one. Its guesses are those of heads that did not learn from them."""
+
+    label: int
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
@@ -105,7 +112,7 @@ class SimilarImages(msgspec.Struct, frozen=True, tag=True):
     likeness: list[float]  #: from 0 to 1
 
 
-Order: TypeAlias = Start | Decide | NextPage | Similar | Count | FindGroups | FindSimilar
+Order: TypeAlias = Start | Decide | NextPage | Similar | Together | Count | FindGroups | FindSimilar
 Reply: TypeAlias = Page | Counts | Groups | SimilarImages
 
 

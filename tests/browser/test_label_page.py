@@ -83,8 +83,12 @@ def opened(
 
 def colours(page: Page, folder: PlantedFolder) -> list[str]:
     """The truth about the pictures of the page."""
+    return [folder.colours[name] for name in names(page)]
+
+
+def names(page: Page) -> list[str]:
     titles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.title)")
-    return [folder.colours[title.rpartition("/")[2]] for title in titles]
+    return [title.rpartition("/")[2] for title in titles]
 
 
 def give(page: Page, name: str) -> None:
@@ -237,16 +241,59 @@ def test_a_label_is_renamed_and_merged(
             saved = page.locator("#totals").inner_text()
             page.keyboard.press("Enter")
             expect(page.locator("#totals")).not_to_have_text(saved)
-        page.locator("#rename").click()
-        page.locator("#before").select_option("coat")
+        page.keyboard.press("+")
+        page.locator("#of").select_option(label="coat")
         page.locator("#after").fill("hat")
-        page.locator("#rename-now").click()
+        page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_contain_text("rename again to make one of both")
         expect(page.locator("#labels button")).to_have_count(2)
-        page.locator("#rename-now").click()
+        page.locator("#rename").click()
         expect(page.locator("#labels button")).to_have_count(1)
     assert set(given(label).values()) == {"coat", "hat"}  # as the lines have them
     assert set(labels_file.read(label.file).labels()) == {"hat"}
+
+
+def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and_taken_back(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    wrong, reds = mislabelled(folder, label)
+    with opened(browser, label) as page:
+        see_together(page, "red")
+        expect(page.locator("#question")).to_contain_text(f"red: 1 to 24 of {reds}")
+        assert set(names(page)[:2]) == wrong
+        give(page, "green")  # nothing is clicked: not of all of them
+        expect(page.locator("#saved")).to_have_text("click the wrong ones away first")
+        page.locator(".tile").nth(0).click()
+        page.locator(".tile").nth(1).click()
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 2")
+        expect(page.locator("#question")).to_contain_text(f"red: 25 to {reds} of {reds}")
+        assert given(label).items() <= folder.colours.items()
+        page.keyboard.press("Backspace")
+        expect(page.locator("#question")).to_contain_text("red: 1 to 24")
+        page.locator(".tile").nth(0).click()
+        give(page, "green")
+        page.keyboard.press("Enter")
+        expect(page.locator("#question")).to_contain_text("red: 25 to")
+        page.keyboard.press("Enter")
+        expect(page.locator("#question")).not_to_contain_text("red: ")  # the usual pages
+    assert Counter(given(label)[name] for name in wrong) == {"red": 1, "green": 1}
+
+
+def mislabelled(folder: PlantedFolder, label: Label) -> tuple[set[str], int]:
+    """Name most images right, but for two: these, and how many are named red."""
+    colours = folder.colours
+    wrong = [name for name in sorted(colours) if colours[name] == "blue"][1:3]
+    facts = [(int(name[:4]), colours[name]) for name in sorted(colours)[: IMAGES - 20]]
+    named = {stack: "red" if f"{stack:04}.png" in wrong else colour for stack, colour in facts}
+    label.decide(*({"stack": s, "kind": "label", "label": n} for s, n in named.items()))
+    return set(wrong), list(named.values()).count("red")
+
+
+def see_together(page: Page, name: str) -> None:
+    page.keyboard.press("+")
+    page.keyboard.type(name)  # chooses it in the list
+    page.keyboard.press("Enter")
 
 
 def test_two_tabs_lose_nothing_and_a_reload_goes_on(

@@ -29,6 +29,7 @@ from shared.pipes.labelling import (
     Reply,
     Similar,
     Start,
+    Together,
 )
 from worker.inference.resource_limits import memory_limit
 from worker.labelling.alike import find_groups, find_similar
@@ -68,6 +69,8 @@ class Learner:
                 return session.next(order)
             case Similar():
                 return session.similar(order.stack)
+            case Together():
+                return session.together(order.label)
             case Count():
                 self._wait(order.settled)
             case Start():

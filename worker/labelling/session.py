@@ -81,6 +81,21 @@ class Session:
         apart[stack] = -1
         return self._page("similar", np.argsort(apart, kind="stable")[: ALIKE + 1])
 
+    def together(self, label: int) -> Page:
+        """The stacks of a label, the most unlike the others first: those that heads which did not
+        learn from them take for another label, the most confident first."""
+        mine = np.flatnonzero(self._decided == label)
+        rows, fitted = self._rows[mine], self._fitted
+        if not len(mine):
+            return Page("together", label)
+        apart = np.square(rows - rows.mean(0)).sum(1)
+        guesses, shares = np.full(len(mine), NONE), np.zeros(len(mine), np.float32)
+        if fitted is not None:
+            guesses, shares = fitted.out_of_fold[mine], fitted.expected[mine]
+        order = np.lexsort([-apart, np.where(guesses == label, shares, -shares)])
+        columns = mine[order].tolist(), guesses[order].tolist(), shares[order].tolist()
+        return Page("together", label, *columns)
+
     def counts(self) -> Counts:
         """What is decided, and what the head is sure of."""
         named = int(self._sizes[self._decided >= 0].sum())

@@ -2,6 +2,7 @@
 // Stacks are named by their number. A decision counts when the server has replied that it is saved.
 
 const DIGITS = "123456789";
+const PASSED = 200; // pictures that come later: the last ones
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
 const state = {
   labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
@@ -37,6 +38,7 @@ function showLabels(labels) {
 function question() {
   const { why } = state.page;
   if (why === "end") return "";
+  if (why === "together") return togetherQuestion();
   if (why === "undone") return "Taken back. What are these?";
   if (why === "similar") return state.name ? `Most like it, which are ${state.name}?`
     : "Most like the first. Type a name for all, or click some away.";
@@ -71,14 +73,15 @@ function tile(stack, index) {
 // What Enter would save about a stack: null is nothing.
 function answer(stack) {
   if (state.marks.has(stack.stack)) return state.marks.get(stack.stack);
+  if (state.page.why === "together") return state.away.has(stack.stack) && stack.decided ? NOTHING : null;
   if (state.away.has(stack.stack)) return null;
   if (state.page.why === "similar" && stack.decided) return null;
   const label = state.name || (state.page.why === "chance" ? stack.guess : "");
   return label ? { kind: "label", label } : null;
 }
 
-const WORDS = { "left-out": "left out", "cannot-tell": "cannot tell" };
-const words = (one) => (one.kind === "label" ? one.label : WORDS[one.kind]);
+const WORDS = { "left-out": "left out", "cannot-tell": "cannot tell", null: "sent back" };
+const words = ({ kind, label }) => (kind === "label" ? label : WORDS[kind]);
 
 function show() {
   $("question").textContent = question();
@@ -86,7 +89,7 @@ function show() {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
     text.textContent = would ? words(would) : stack.decided ? words(stack.decided) : "";
-    note.textContent = given ? `→ ${words(given)}` : away ? "not this" : stack.decided && !would ? "✓ decided" : "";
+    note.textContent = given ? `→ ${words(given)}` : away ? (would ? "→ sent back" : "not this") : seen(stack, would);
     stack.tile.classList.toggle("named", Boolean(given));
     stack.tile.classList.toggle("away", away);
     stack.tile.classList.toggle("current", i === state.focus);
@@ -99,6 +102,13 @@ function show() {
     button.classList.toggle("chosen", state.name !== "" && button.lastChild.textContent === state.name);
   }
   for (const id of ["confirm", "skip", "left-out", "cannot-tell", "similar"]) $(id).disabled = !stacks().length;
+}
+
+// What is known of a picture about which nothing is said on this page.
+function seen(stack, would) {
+  if (!stack.decided || would) return "";
+  if (!together) return "✓ decided";
+  return stack.guess && stack.guess !== stack.decided.label ? `like ${stack.guess} (${percent(stack.confidence)})` : "";
 }
 
 function focus(index) {
@@ -119,13 +129,15 @@ function clickAway(index) {
 
 // A label for the pictures that were clicked away; without any, for the whole page.
 function give(label) {
-  if (!mark({ kind: "label", label })) state.name = label;
+  if (!mark({ kind: "label", label }) && state.page.why !== "together") state.name = label;
   focus(state.focus);
 }
 
 function mark(decision, all = false) {
   const chosen = stacks().filter((stack) => state.away.has(stack.stack));
-  const some = chosen.length || !all ? chosen : stacks();
+  const one = state.page.why === "together"; // a mistake would change the whole page of a label
+  const some = chosen.length || !all || one ? chosen : stacks();
+  if (one && !some.length) report("click the wrong ones away first", true);
   for (const { stack } of some) {
     state.marks.set(stack, decision);
     state.away.delete(stack);
@@ -141,7 +153,8 @@ async function orPassed(page) {
   return ask("/next");
 }
 
-async function act(text, work) {
+// `then` shows what follows a saved decision; the next page, if it is not given.
+async function act(text, work, then) {
   if (state.busy) return;
   state.busy = true;
   report("saving …");
@@ -151,7 +164,8 @@ async function act(text, work) {
     else {
       showLabels(reply.labels);
       showStanding(reply.standing);
-      showPage(await orPassed(reply.page));
+      if (then) await then(reply);
+      else showPage(await orPassed(reply.page));
       const lost = reply.refused.map(({ path, why }) => `${path} ${why}`);
       if (lost.length) report(`not saved: ${lost.slice(0, 3).join("; ")}${lost.length > 3 ? ` and ${lost.length - 3} more` : ""}`, true);
       else report(text);
@@ -168,6 +182,7 @@ function confirm() {
   if (!stacks().length) return;
   const given = stacks().map((stack) => [stack.stack, answer(stack)]);
   const decisions = given.filter(([, one]) => one).map(([stack, one]) => ({ stack, ...one }));
+  if (together) { confirmTogether(decisions); return; }
   const open = stacks().filter((stack) => !answer(stack) && !stack.decided);
   if (!decisions.length && !(state.away.size && state.away.size === open.length)) {
     report(state.page.why === "similar" ? "nothing is named; > goes back" : "type a name first", true);
@@ -175,7 +190,7 @@ function confirm() {
   }
   pass(open);
   const saved = decisions.length === 1 ? "saved" : `saved ${decisions.length}`;
-  act(decisions.length ? saved : "", () => ask("/decisions", { decisions, without: [...state.passed].slice(-200) }));
+  act(decisions.length ? saved : "", () => ask("/decisions", { decisions, without: later() }));
 }
 
 // Pictures that were clicked away and not named come later again, not on the next pages.
@@ -183,9 +198,12 @@ function pass(some) {
   for (const { stack } of some) { state.passed.delete(stack); state.passed.add(stack); }
 }
 
+const later = () => [...state.passed].slice(-PASSED);
+
 function skip() {
+  if (together) { backTogether(); return; }
   if (state.page.why !== "similar") pass(stacks());
-  act("", () => ask("/decisions", { decisions: [], without: [...state.passed].slice(-200) }));
+  act("", () => ask("/decisions", { decisions: [], without: later() }));
 }
 
 async function similar() {
@@ -199,29 +217,7 @@ async function similar() {
   }
 }
 
-function toggleRename() {
-  const hidden = !$("renaming").hidden;
-  $("renaming").hidden = hidden;
-  $("rename").setAttribute("aria-expanded", String(!hidden));
-  $("before").replaceChildren(...state.labels.map((label) => element("option", { textContent: label })));
-  if (!hidden) $("before").focus();
-}
-
-// To the name of another label, both become one; that takes a second click.
-function rename() {
-  const before = $("before").value, after = $("after").value.trim();
-  if (!before || !after) return;
-  if (state.labels.includes(after) && state.asked !== `${before} ${after}`) {
-    state.asked = `${before} ${after}`;
-    report(`${after} is a label, too; rename again to make one of both`, true);
-    return;
-  }
-  state.asked = $("after").value = "";
-  toggleRename();
-  act("renamed", () => ask("/rename", { before, after }));
-}
-
-const undo = () => act("taken back", () => ask("/undo", {}));
+const undo = () => act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
 
 // Keys.
 
@@ -231,6 +227,7 @@ const KEYS = {
   "?": () => mark({ kind: "cannot-tell", label: "" }, true),
   "=": similar,
   ">": skip,
+  "+": toggleManaging,
   Backspace: undo,
   " ": () => clickAway(state.focus),
   Escape: () => { state.away.clear(); state.marks.clear(); show(); },
@@ -273,11 +270,12 @@ async function begin() {
   document.title = `Label ${name}`;
   showLabels(labels);
   showStanding(standing);
-  const buttons = { confirm, skip, similar, undo, rename: toggleRename, "rename-now": rename };
+  const buttons = { confirm, skip, similar, undo, rename, manage: toggleManaging, together: seeChosen };
   for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
   $("left-out").addEventListener("click", KEYS.Delete);
   $("cannot-tell").addEventListener("click", KEYS["?"]);
   $("name").addEventListener("keydown", typed);
+  $("managing").addEventListener("keydown", typedManaging);
   listen(KEYS, DIGITS, giveNumbered, $("name"));
   renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing); show(); });
   showPage(await ask("/next"));

@@ -25,6 +25,7 @@ from shared.pipes.labelling import (
     Similar,
     SimilarImages,
     Start,
+    Together,
 )
 from worker.labelling import __main__ as process
 from worker.labelling.session import Session
@@ -52,7 +53,7 @@ def answers(*orders: Order) -> Sequence[Reply]:
 
 def test_each_order_has_one_reply() -> None:
     some = list(range(20))
-    start, first, decided, _, counts, page, alike = answers(
+    start, first, decided, _, counts, page, alike, together = answers(
         Start(encode_features(features())),
         NextPage(),
         Decide(some, [i % 2 for i in some], [i > 9 for i in some]),
@@ -60,6 +61,7 @@ def test_each_order_has_one_reply() -> None:
         Count(settled=True),
         NextPage(some, settled=True),
         Similar(0),
+        Together(0),
     )
     assert start == Counts(IMAGES, 0, 0)
     assert isinstance(first, Page)
@@ -74,6 +76,8 @@ def test_each_order_has_one_reply() -> None:
     assert isinstance(alike, Page)
     assert alike.stacks[0] == 0
     assert alike.why == "similar"
+    assert isinstance(together, Page)
+    assert (together.why, sorted(together.stacks)) == ("together", some[::2])
 
 
 def test_groups_have_each_stack_once_the_one_with_most_images_first() -> None:

@@ -149,6 +149,24 @@ def test_similar_images_are_ordered_by_distance_and_the_image_itself_is_first() 
     assert len(page.stacks) == session.ALIKE + 1
 
 
+def test_of_a_label_those_are_shown_first_that_are_none_of_it() -> None:
+    rows, truth = drawn(200)
+    wrong = np.flatnonzero(truth != 0)[:5]
+    labels = truth.copy()
+    labels[wrong] = 0
+    labels[7] = LEFT_OUT
+    run = started(rows)
+    run.decide(np.arange(200), labels, np.zeros(200, bool))
+    for fitted in (False, True):
+        page = run.together(0)
+        assert sorted(page.stacks) == np.flatnonzero(labels == 0).tolist()
+        assert len(set(page.stacks[:10]) & set(wrong.tolist())) >= (5 if fitted else 3)
+        run.learn()
+    assert set(page.guesses[:5]) <= {1, 2, 3}  # by heads that did not learn from them
+    assert run.together(LEFT_OUT).stacks == [7]
+    assert run.together(KINDS).stacks == []
+
+
 def test_groups_are_those_of_the_kinds() -> None:
     rows, truth = drawn(400)
     found = kmeans.kmeans(rows, KINDS, 1)

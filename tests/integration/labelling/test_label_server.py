@@ -209,47 +209,12 @@ def test_a_name_that_can_name_no_folder_is_refused_in_one_line(
     assert undecided.file.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("GET", "/next", None, 409),
-        ("GET", "/next?id=other", None, 409),
-        ("POST", "/decisions?id=other", {"decisions": []}, 409),
-        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 999, "kind": "left-out"}]}, 404),
-        ("POST", "/decisions?id=ID", {"decisions": [{"stack": -1, "kind": "left-out"}]}, 404),
-        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "kind": "label"}]}, 400),
-        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "label": "a"}]}, 400),
-        ("POST", "/decisions?id=ID", {"decisions": [{"stack": 0, "kind": "other"}]}, 400),
-        ("POST", "/decisions?id=ID", {"decisions": [], "without": [0] * 501}, 400),
-        ("POST", "/decisions?id=ID", {"path": "/etc/passwd"}, 400),
-        ("POST", "/rename?id=ID", {"before": "none", "after": "some"}, 400),
-        ("GET", "/pictures/999?id=ID", None, 404),
-        ("GET", "/pictures/0?id=ID&side=100", None, 400),
-        ("GET", "/pictures/x?id=ID", None, 400),
-        ("GET", "/similar/x?id=ID", None, 400),
-        ("GET", "/assets/none.js", None, 404),
-    ],
-)
-def test_requests_that_no_page_sends_are_refused(
-    idle: Label, method: str, path: str, body: Any, status: int
-) -> None:
-    assert idle.ask(method, path.replace("ID", idle.id), body)[0] == status
-    assert idle.file.read_bytes() == b""
-
-
-@pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet, hand: Hand) -> Iterator[Label]:
-    """A server that decides nothing, for many tests."""
-    running = Label(fleet, hand, plant(tmp_path_factory.mktemp("idle") / "photos", 5))
-    yield running
-    running.end(signal.SIGKILL)
-
-
-def test_others_than_the_page_are_refused(idle: Label) -> None:
-    assert idle.ask("GET", "/folder", cookie="")[0] == 403
-    assert idle.ask("GET", "/folder", Host="evil.example")[0] == 403
-    assert idle.ask("GET", "/folder", Origin="http://evil.example")[0] == 403
-    assert idle.ask("POST", idle.of("/undo"), {}, Sec_Fetch_Site="cross-site")[0] == 403
+@pytest.mark.parametrize(("before", "after"), [("none", "some"), ("red", "red"), ("red", "a\\b")])
+def test_what_cannot_be_renamed_is_refused(undecided: Label, before: str, after: str) -> None:
+    undecided.decide({"stack": 0, "kind": "label", "label": "red"})
+    names = {"before": before, "after": after}
+    assert undecided.ask("POST", undecided.of("/rename"), names)[0] == 400
+    assert list(saved(undecided).labels()) == ["red"]
 
 
 def test_the_process_that_learns_may_die(folder: PlantedFolder, label: Label) -> None:

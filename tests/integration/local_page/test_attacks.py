@@ -1,0 +1,233 @@
+"""Attacks on the pages of this machine, the same on each: only the page that was opened with the
+link reads or decides anything."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from producer.inputs.job_options import JobOptions
+from producer.local_page.guard import MAX_BODY_BYTES
+from shared.labels import correction_log
+from tests.support.images.drawn_folders import draw
+from tests.support.jobs import finished_job
+from tests.support.pages.planted_folder import plant
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.label_server import Label
+from tests.support.processes.manual_trainer import Hand
+from tests.support.processes.review_server import Review
+from tests.support.servers.redis_server import RedisServer
+
+IMAGES = 5
+
+
+class Attacked(NamedTuple):
+    """A page, and what it is asked by its own script."""
+
+    page: Review | Label
+    folder: Path  #: of its images
+    log: Path
+    facts: str  #: the only address that needs no id of the server's start
+    read: tuple[str, ...]
+    decide: dict[str, Any]  #: bodies by address
+    strange: tuple[bytes, ...]  #: bodies for the first of these
+
+    def saved(self) -> bytes:
+        return self.log.read_bytes() if self.log.exists() else b""
+
+
+@pytest.fixture(scope="module", params=["review", "label"])
+def attacked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_binary: Path
+) -> Iterator[Attacked]:
+    """A page that decides nothing, for all attacks."""
+    folder = tmp_path_factory.mktemp(request.param)
+    opened = _review(folder) if request.param == "review" else _label(folder, server_binary)
+    with opened as found:
+        try:
+            yield found
+        finally:
+            found.page.end(signal.SIGKILL)
+
+
+@contextmanager
+def _review(folder: Path) -> Iterator[Attacked]:
+    draw(folder / "shapes", (5, 8), IMAGES)
+    table = folder / "t.csv"
+    finished_job.finish(JobOptions((b"shapes",), os.fsencode(folder), str(table)))
+    yield Attacked(
+        Review(table), folder / "shapes", correction_log.log_path(table), "/table",
+        ("/rows", "/pictures/0"),
+        {"/decisions": {"decisions": [[0, "Bag"]]}},
+        (
+            b'{"decisions":[[0]]}', b'{"decisions":[["0","Bag"]]}',
+            b'{"decisions":[[0,"Bag"]],"more":1}', b'{"decisions":[[99999,"Bag"]]}',
+            b'{"decisions":[[-1,"Bag"]]}',
+            b'{"decisions":[' + b",".join([b'[0,"Bag"]'] * 501) + b"]}",
+        ),
+    )  # fmt: skip
+
+
+@contextmanager
+def _label(folder: Path, server_binary: Path) -> Iterator[Attacked]:
+    with RedisServer(server_binary) as server, Fleet(server) as fleet:
+        hand = Hand(server)
+        hand.live()
+        label = Label(fleet, hand, plant(folder / "photos", IMAGES))
+        given = {"stack": 0, "kind": "label", "label": "Bag"}
+        yield Attacked(
+            label, folder / "photos", label.file, "/folder",
+            ("/next", "/similar/0", "/together?kind=left-out", "/pictures/0"),
+            {
+                "/decisions": {"decisions": [given]}, "/undo": {},
+                "/rename": {"before": "Bag", "after": "Coat"},
+            },
+            (
+                b'{"decisions":[{}]}', b'{"decisions":[{"stack":"0","kind":"left-out"}]}',
+                b'{"decisions":[{"stack":0,"kind":"left-out"}],"more":1}',
+                b'{"decisions":[{"stack":999,"kind":"left-out"}]}',
+                b'{"decisions":[{"stack":-1,"kind":"left-out"}]}',
+                b'{"decisions":[{"stack":0,"kind":"label"}]}',
+                b'{"decisions":[{"stack":0,"label":"a"}]}',
+                b'{"decisions":[{"stack":0,"kind":"other"}]}',
+                b'{"decisions":[' + b",".join([b'{"stack":0,"kind":"left-out"}'] * 501) + b"]}",
+                b'{"decisions":[],"without":[' + b",".join([b"0"] * 501) + b"]}",
+                b'{"decisions":[],"without":[5]}',
+            ),
+        )  # fmt: skip
+
+
+def every_request(attacked: Attacked) -> list[tuple[str, str, Any]]:
+    """Method, address and body of each request of the page's own script."""
+    of = attacked.page.of
+    reads = ["/", attacked.facts, "/assets/page.js", *map(of, attacked.read)]
+    posts = [("POST", of(path), body) for path, body in attacked.decide.items()]
+    return [("GET", path, None) for path in reads] + posts
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+def test_a_foreign_page_reads_and_decides_nothing(
+    attacked: Attacked, headers: dict[str, str]
+) -> None:
+    for request in every_request(attacked):
+        assert attacked.page.ask(*request, **headers)[0] == 403
+    assert attacked.saved() == b""
+
+
+@pytest.mark.parametrize("cookie", ["", "hangtag-review=x", "wrong", "other port"])
+def test_without_the_token_nothing_is_answered(attacked: Attacked, cookie: str) -> None:
+    own = attacked.page.cookie
+    name, _, token = own.partition("=")
+    cookie = {
+        "wrong": f"{own[:-1]}{'A' if own[-1] != 'A' else 'B'}",
+        "other port": f"{name}0={token}",
+    }.get(cookie, cookie)
+    for request in every_request(attacked):
+        assert attacked.page.ask(*request, cookie=cookie)[0] == 403
+    assert attacked.saved() == b""
+
+
+def test_a_page_of_an_earlier_start_reads_and_decides_nothing(attacked: Attacked) -> None:
+    """Its numbers and the pictures in the browser's cache may be those of other images."""
+    for path in (*attacked.read, *attacked.decide):
+        method = "POST" if path in attacked.decide else "GET"
+        for wrong in (path, f"{path}{'&' if '?' in path else '?'}id=other"):
+            status, _, body = attacked.page.ask(method, wrong, attacked.decide.get(path))
+            assert status == 409
+            assert b"reload it" in body
+    assert attacked.saved() == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pictures/999999",
+        "/pictures/-1",
+        "/pictures/1e3",
+        "/pictures/x",
+        "/pictures/..%2f..%2fetc%2fpasswd",
+        "/pictures/0?side=100000",
+        "/assets/..%2fserver.py",
+        "/assets/none.js",
+        "/etc/passwd",
+        # of a table
+        "/rows?kind=../..",
+        "/rows?start=-1",
+        # of a folder
+        "/similar/999999",
+        "/similar/x",
+        "/together",
+        "/together?kind=label",
+        "/together?kind=label&label=none",
+        "/together?kind=other&label=none",
+        "/together?kind=left-out&label=none",
+    ],
+)
+def test_only_what_the_page_shows_is_served(attacked: Attacked, path: str) -> None:
+    status, headers, body = attacked.page.ask("GET", attacked.page.of(path))
+    assert status in (400, 404)
+    assert headers["content-type"] == "application/json"
+    assert b"root:" not in body
+
+
+def test_a_strange_body_decides_nothing(attacked: Attacked) -> None:
+    first, *_ = attacked.decide
+    for body in (b"", b"[]", b"{", b"\xff", b" " * MAX_BODY_BYTES, *attacked.strange):
+        assert 400 <= sent(attacked.page, first, body) < 500, body[:99]
+    for path in attacked.decide:
+        assert sent(attacked.page, path, b" " * (MAX_BODY_BYTES + 1)) == 413
+        assert attacked.page.ask("GET", attacked.page.of(path))[0] == 405
+    assert attacked.saved() == b""
+
+
+def sent(page: Review | Label, path: str, body: bytes) -> int:
+    """The status of the reply to a body."""
+    connection = http.client.HTTPConnection(page.host, page.port, timeout=30)
+    try:
+        connection.request("POST", page.of(path), body, {"Cookie": page.cookie})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_the_cookie_is_for_this_page_alone(attacked: Attacked) -> None:
+    page = attacked.page
+    cookie = page.ask("GET", f"/?token={page.token}", cookie="")[1]["set-cookie"].lower()
+    assert {"httponly", "samesite=strict"} <= {part.strip() for part in cookie.split(";")}
+
+
+def test_the_policy_allows_own_content_only(attacked: Attacked) -> None:
+    for request in (*every_request(attacked)[:3], ("GET", "/nowhere"), ("GET", "/pictures/0")):
+        headers = attacked.page.ask(*request)[1]
+        assert headers["content-security-policy"].startswith("default-src 'none'; ")
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_picture_is_encoded_again(attacked: Attacked) -> None:
+    status, headers, body = attacked.page.ask("GET", attacked.page.of("/pictures/0"))
+    assert (status, headers["content-type"], body[8:12]) == (200, "image/webp", b"WEBP")
+    assert not any(body in path.read_bytes() for path in attacked.folder.rglob("*.png"))
+
+
+def test_it_listens_at_one_address_of_this_machine_only(attacked: Attacked) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", attacked.page.port), timeout=5)

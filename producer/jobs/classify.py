@@ -29,6 +29,7 @@ from producer.journal.snapshot import is_formed
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
+from producer.models.learned_labels import learned_labels
 from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
 from producer.present.formatting import counted, typed
@@ -37,7 +38,8 @@ from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
 from producer.sources.lists.piped_list import is_empty, received
 from producer.stack.stack import BrokerSession
-from shared.errors import Exit, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import BrokerAway, Exit, SetupError, StillOpen, Stopped, UsageError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.settings import Settings
 from shared.stop import Stop, Waits
@@ -221,7 +223,7 @@ def _run(
         if not run.complete:
             job.store_stop(code, result)
             return End(code, result, _stopped(job, code, queue, attempt.events, rest))
-        code, sha256 = completed(job, code, sha256_of, attempt.events, rest)
+        code, sha256 = completed(job, code, sha256_of, attempt.settings, attempt.events, rest)
         queue.finish()  # first, because a finished job is not run again
         result = AttemptResult(classified, since(started), run.skipped)
         job.finish(code, sha256, run.unlisted, result)
@@ -229,21 +231,31 @@ def _run(
 
 
 def completed(
-    job: Job, code: Exit, sha256_of: Hash, events: Events, waits: Waits
+    job: Job, code: Exit, sha256_of: Hash, settings: Settings, events: Events, waits: Waits
 ) -> tuple[Exit, str]:
     """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of the
-    table."""
-    _name_rows(job, sha256_of, events, waits)
+    table. Labels that its version has learned are corrections of it."""
+    _name_rows(job, sha256_of, _learned(job, settings, events), events, waits)
     try:
         return code, job.table.write_table(passed=passing(job, WRITING, events, waits))
     except TooManyRows:  # the summary says so
         return Exit.SETUP, ""
 
 
-def _name_rows(job: Job, sha256_of: Hash, events: Events, waits: Waits) -> None:
+def _learned(job: Job, settings: Settings, events: Events) -> list[LabelledFile]:
+    try:
+        return learned_labels(settings, job.card)
+    except (SetupError, BrokerAway) as error:
+        events.notice(f"the labels that {job.card.ref} has learned are not in the table: {error}")
+        return []
+
+
+def _name_rows(
+    job: Job, sha256_of: Hash, learned: list[LabelledFile], events: Events, waits: Waits
+) -> None:
     passed = passing(job, "comparing corrected files", events, waits)
-    if why := job.table.name_rows(sha256_of, passed):
-        events.notice(why)
+    for line in job.table.name_rows(sha256_of, passed, learned):
+        events.notice(line)
 
 
 def passing(job: Job, stage: str, events: Events, waits: Waits) -> Callable[[int], None]:

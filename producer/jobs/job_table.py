@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -33,11 +33,12 @@ from producer.rendering.display_options import (
     make_table,
     stored_display,
 )
-from producer.rendering.named_rows import Hash, name_rows
+from producer.rendering.named_rows import Hash, Named, name_rows, said
 from producer.summary.answer_counter import count_rows
 from producer.summary.promise import as_promised
 from shared.errors import SetupError
 from shared.labels import correction_log
+from shared.labels.labelled_files import LabelledFile
 
 
 class JobTable:
@@ -77,19 +78,33 @@ class JobTable:
         """The form of the file."""
         return self._pinned().options.form
 
-    def name_rows(self, sha256_of: Hash, passed: Callable[[int], None] = lambda rows: None) -> str:
-        """Compare the files of rows that decisions may be about, once all rows are there. A table
-        that has all decisions so far has the new lines, too. `passed` gets the rows that were
-        compared. Returns why that is not possible; the rows of a decision can be named later."""
+    def name_rows(
+        self,
+        sha256_of: Hash,
+        passed: Callable[[int], None] = lambda rows: None,
+        learned: Sequence[LabelledFile] = (),
+    ) -> list[str]:
+        """Compare the files of rows that decisions may be about, once all rows are there; labels
+        that the version has learned become decisions. A table that has all decisions so far has
+        the new lines, too, and a new one has those labels. `passed` gets the rows that were
+        compared. Returns what to say: also why this is not possible; the rows of a decision can be
+        named later."""
         labels = self._pinned().card.labels
         try:
-            size = name_rows(self._output, self._journal, labels, sha256_of, passed)
-            if size and self.display.corrections == size:
+            named = name_rows(self._output, self._journal, labels, sha256_of, passed, learned)
+            if self._has_all(named):
                 size = correction_log.complete_size(correction_log.log_path(self._output))
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
-            return f"corrections are not compared with the new rows: {error}"
-        return ""
+            return [f"corrections are not compared with the new rows: {error}"]
+        return list(said(named, self._output, self._pinned().card))
+
+    def _has_all(self, named: Named) -> bool:
+        """Whether the table displays every decision."""
+        if self.display.corrections is None:  # nobody has chosen
+            return bool(named.learned)
+        has_some = bool(named.size or named.learned)
+        return has_some and self.display.corrections == named.size
 
     @property
     def is_rendered(self) -> bool:

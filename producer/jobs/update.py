@@ -249,7 +249,7 @@ def _rendered(asked: Update, new: Job, named: Hash, waits: Waits, started: float
     journal = new.journal
     lacks = journal.totals.failed or journal.unlisted.count
     code = Exit.SOME_FAILED if lacks else Exit.OK
-    code, sha256 = completed(new, code, named, asked.events, waits)
+    code, sha256 = completed(new, code, named, asked.settings, asked.events, waits)
     attempt = AttemptResult(0, since(started), journal.skipped)
     new.finish(code, sha256, journal.unlisted, attempt)
     return End(new.judge(asked.budget), attempt)

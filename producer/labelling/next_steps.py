@@ -10,6 +10,9 @@ from producer.present.formatting import counted, percent, typed
 from shared.errors import UsageError
 from shared.labels import labels_file
 
+#: Images that nobody has named are sorted by their label if it is right this often, else `unknown`.
+ACCEPT = "95%"
+
 
 def reached(standing: Standing, labels: int, file: Path) -> str:
     """One line: what a person has named, and what is probably right."""
@@ -33,7 +36,7 @@ def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:
     except UsageError:  # the folder's name cannot be that of a model
         model, named = "photos", ["--name", "photos"]
     table = f"{model}.csv"
-    classify = ["hangtag", "classify", folder, "--model", model, "-o", table]
+    classify = ["hangtag", "classify", folder, "--model", model, "-o", table, "--accept", ACCEPT]
     sort = ["hangtag", "sort", table, "--into", f"{model}-sorted", "--copy"]
     return [
         ("learn from them", typed(["hangtag", "train", folder, *(own or ["--labels"]), *named])),

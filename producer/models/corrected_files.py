@@ -76,9 +76,12 @@ def _labelled(
     decisions: DecidedRows, paths: Mapping[str, bytes], undone: bool
 ) -> list[LabelledFile]:
     files = [
-        LabelledFile(line.sha256, line.size, line.label, paths.get(line.sha256, b""))
+        LabelledFile(
+            line.sha256, line.size, line.label, paths.get(line.sha256, b""),
+            line.crc32, line.by, line.at,
+        )
         for line in decisions.in_force.values()
-    ]
+    ]  # fmt: skip
     if undone:
         files += [LabelledFile(line.sha256, line.size, "", b"") for line in decisions.taken_back]
     return files

@@ -66,16 +66,23 @@ def load_catalog(settings: Settings) -> Catalog:
         BrokerAway: the configured broker is unreachable.
     """
     if not settings.redis_url:
-        registry = Registry(settings.store_path)
-        return Catalog(of_store(registry, _report), registry.read)
+        return Catalog(of_store(Registry(settings.store_path), _report), reader(settings))
+    client = connect(broker_url(settings), ROLE)
+    with broker_errors(settings):
+        return Catalog(mirror_reader.load_catalog(client), reader(settings))
+
+
+def reader(settings: Settings) -> Callable[[Card, str], bytes]:
+    """What reads and verifies a file of a version. It raises SetupError, BrokerAway."""
+    if not settings.redis_url:
+        return Registry(settings.store_path).read
     client = connect(broker_url(settings), ROLE)
 
     def read(card: Card, filename: str) -> bytes:
         with broker_errors(settings):
             return mirror_reader.load_file(client, card, filename)
 
-    with broker_errors(settings):
-        return Catalog(mirror_reader.load_catalog(client), read)
+    return read
 
 
 def check_versions(settings: Settings, models: Iterable[str]) -> None:

@@ -1,24 +1,38 @@
-"""Names the rows of decisions again, after a job has got other rows: their files are compared."""
+"""Names the rows of decisions, after a job has got other rows, or of labels that its version has
+learned: their files are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from producer.journal.batch_reader import BatchReader
+from producer.present.formatting import counted, one_line
 from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
 from shared.labels.correction import Content, Correction
 from shared.labels.decided_rows import DecidedRows
-from shared.messages.files import Stamp
+from shared.labels.labelled_files import LabelledFile
+from shared.messages.files import Stamp, printable
+from shared.messages.model_card import Card
 
 #: The SHA-256 of a row's file, if it is the one that was classified: of its path in the table, its
 #: stamp and its CRC-32.
 Hash = Callable[[bytes, Stamp, bytes], str | Status]
+#: Labels of people that are named because the version does not have them.
+LABELS_SHOWN = 5
+
+
+class Named(NamedTuple):
+    """What was appended to a log."""
+
+    size: int  #: of the log that was read
+    learned: Sequence[Correction] = ()  #: labels of the version that hold for rows
+    unread: int = 0  #: rows that may have such a label, and whose file cannot be read again
 
 
 def name_rows(
@@ -27,10 +41,12 @@ def name_rows(
     labels: Sequence[str],
     sha256_of: Hash,
     passed: Callable[[int], None] = lambda rows: None,
-) -> int:
-    """Append a line for each decision that holds for other rows of the journal than its line says.
+    learned: Sequence[LabelledFile] = (),
+) -> Named:
+    """Append a line for each decision that holds for other rows of the journal than its line says,
+    and for each label that was learned and that the log has not, or no later decision instead.
     `labels` are those of the job's model. `passed` gets the number of rows that were compared, as
-    they are. Returns the size of the log that was read.
+    they are.
 
     A row whose file cannot be read follows its decision as before.
 
@@ -39,15 +55,51 @@ def name_rows(
     """
     log = correction_log.log_path(output)
     follower, decided = correction_log.Follower(log, problem_beside(labels)), DecidedRows()
-    for line in follower.new():
-        decided.add(line)
-    if decided.in_force:
-        candidates = _Candidates(decided, _rows(journal, decided, passed), sha256_of)
-        renamed = map(candidates.renamed, decided.in_force.values())
-        lines = [decision for decision in renamed if decision is not None]
-        if lines:
-            correction_log.append(log, lines, follower.size)
-    return follower.size
+    for decision in follower.new():
+        decided.add(decision)
+    new = {file.sha256: file for file in learned if _is_later(file, decided)}
+    wanted = {known.content for known in decided.in_force.values()}
+    wanted |= {file.content for file in new.values()}
+    if not wanted:
+        return Named(follower.size)
+    candidates = _Candidates(decided, _rows(journal, wanted, passed), sha256_of)
+    taken = [line for f in new.values() if (line := candidates.learned(f, labels)) is not None]
+    others = decided.in_force.keys() - {line.sha256 for line in taken}
+    renamed = (candidates.renamed(decided.in_force[sha256]) for sha256 in sorted(others))
+    if lines := [*filter(None, renamed), *taken]:
+        correction_log.append(log, lines, follower.size)
+    earlier = [decided.in_force[f.sha256] for f in learned if _holds(f, decided)]
+    contents = {file.content for file in new.values()}
+    return Named(follower.size, [*earlier, *taken], candidates.unread(contents))
+
+
+def said(named: Named, output: Path, card: Card) -> Iterator[str]:
+    """What to say of the labels that a version has learned."""
+    if named.learned:
+        verb = "is a correction" if len(named.learned) == 1 else "are corrections"
+        yield f"{counted(len(named.learned), 'label')} that people gave {verb} of {output}"
+    if unknown := sorted({line.label for line in named.learned} - set(card.labels)):
+        some = ", ".join(one_line(label) for label in unknown[:LABELS_SHOWN])
+        more = f" and {len(unknown) - LABELS_SHOWN:,} more" if unknown[LABELS_SHOWN:] else ""
+        yield f"{card.ref} does not give all of these labels: not {some}{more}"
+    if named.unread:
+        yield (
+            f"{counted(named.unread, 'row')} may have a label that a person gave, and the file "
+            "cannot be read again; run classify --update once it can"
+        )
+
+
+def _is_later(file: LabelledFile, decided: DecidedRows) -> bool:
+    """Whether a label was given after the last decision that the log has about the image. Its line
+    has the same time, so it is written once."""
+    last = decided.last(file.sha256)
+    return last is None or last.at < file.at
+
+
+def _holds(file: LabelledFile, decided: DecidedRows) -> bool:
+    """Whether the log has this label already."""
+    line = decided.in_force.get(file.sha256)
+    return line is not None and (line.at, line.label) == (file.at, file.label)
 
 
 class _Row(NamedTuple):
@@ -55,45 +107,71 @@ class _Row(NamedTuple):
     name: bytes
     stamp: Stamp
     content: Content
+    label: int  #: of the model
 
 
 class _Candidates:
-    """The rows with the size and CRC-32 of a decision in force."""
+    """The rows with the size and CRC-32 of a decision or a learned label."""
 
     def __init__(self, decided: DecidedRows, rows: Iterable[_Row], sha256_of: Hash) -> None:
-        self._same: dict[str, set[int]] = {}  #: by SHA-256
+        self._same: dict[str, list[_Row]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
-        for row, name, stamp, content in rows:
-            decision = decided.of(content, row)
+        for row in rows:
+            decision = decided.of(row.content, row.number)
             if decision is not None:
-                self._before.setdefault(decision.sha256, set()).add(row)
-            sha256 = sha256_of(name, stamp, content.digest)
+                self._before.setdefault(decision.sha256, set()).add(row.number)
+            sha256 = sha256_of(row.name, row.stamp, row.content.digest)
             if isinstance(sha256, Status):
-                self._unread.setdefault(content, set()).add(row)
+                self._unread.setdefault(row.content, set()).add(row.number)
             else:
-                self._same.setdefault(sha256, set()).add(row)
+                self._same.setdefault(sha256, []).append(row)
 
     def renamed(self, decision: Correction) -> Correction | None:
         """The decision with the rows that it holds for now; None if its line says so, or if it is
         of an older version and a file cannot be compared."""
         before = self._before.get(decision.sha256, set())
         unread = self._unread.get(decision.content, set()) & before
-        rows = self._same.get(decision.sha256, set()) | unread
+        rows = set(self._rows(decision.sha256)) | unread
         is_unproven = decision.rows is None
         if (is_unproven and unread) or (rows == before and not (is_unproven and rows)):
             return None
         return msgspec.structs.replace(decision, rows=sorted(rows))
 
+    def learned(self, file: LabelledFile, labels: Sequence[str]) -> Correction | None:
+        """A line for a learned label; None if no row has the image."""
+        rows = self._same.get(file.sha256)
+        if rows is None:
+            return None
+        return Correction(
+            sha256=file.sha256,
+            path=printable(rows[0].name),
+            row=rows[0].number,
+            guess=labels[rows[0].label],
+            label=file.label,
+            by=file.by,
+            size=file.size,
+            crc32=file.crc32,
+            at=file.at,
+            rows=self._rows(file.sha256),
+        )
+
+    def unread(self, contents: Collection[Content]) -> int:
+        """The number of rows with these contents whose file cannot be read."""
+        return sum(len(self._unread.get(content, ())) for content in contents)
+
+    def _rows(self, sha256: str) -> list[int]:
+        return [row.number for row in self._same.get(sha256, ())]
+
 
 def _rows(
-    journal: BatchReader, decided: DecidedRows, passed: Callable[[int], None]
+    journal: BatchReader, wanted: set[Content], passed: Callable[[int], None]
 ) -> Iterator[_Row]:
-    """The labelled rows with the contents of decisions."""
-    wanted = {known.content for known in decided.in_force.values()}
+    """The labelled rows with these contents."""
     for batch in journal.row_batches():
         if not wanted.isdisjoint(batch.contents):
             for i, content in enumerate(batch.contents):
                 if content in wanted and batch.statuses[i] == Status.OK.code:
-                    yield _Row(batch.first + i, batch.names[i], batch.stamps[i], content)
+                    number, name, stamp = batch.first + i, batch.names[i], batch.stamps[i]
+                    yield _Row(number, name, stamp, content, batch.labels[i])
         passed(len(batch))

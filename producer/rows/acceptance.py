@@ -86,7 +86,10 @@ def _lacks(card: Card, precision: float) -> str:
             f"{card.ref} has no threshold for --accept {precision:.0%}; choose from {known}, "
             "or give --min-confidence"
         )
+    lacks = "has no held-out answers to choose them from"
+    if card.operating_points:
+        lacks = f"has too few right held-out answers ({card.metrics.heldout_count:,} in all)"
     return (
-        f"{card.ref} has no thresholds for --accept, since its card has no held-out answers to "
-        "choose them from; give --min-confidence instead, or train a new version"
+        f"{card.ref} has no thresholds for --accept, since its card {lacks}; "
+        "give --min-confidence instead, or train a new version"
     )

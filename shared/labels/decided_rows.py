@@ -30,6 +30,10 @@ class DecidedRows:
         """The last line of each picture without a decision in force."""
         return [decision for sha256, decision in self._last.items() if sha256 not in self.in_force]
 
+    def last(self, sha256: str) -> Correction | None:
+        """The last line about a picture, which may take a decision back."""
+        return self._last.get(sha256)
+
     def add(self, line: Correction) -> set[Content]:
         """Add the next line; returns the contents of the rows that it may have changed."""
         before = self._last.get(line.sha256)

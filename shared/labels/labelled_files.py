@@ -12,17 +12,27 @@ from typing import Annotated
 import msgspec
 
 from shared.errors import MISFITS, BadMessage
+from shared.labels.correction import Content
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One file and the label that a person gave it; empty if that was taken back."""
 
     sha256: Sha256
     size: Annotated[int, msgspec.Meta(ge=0)]
     label: str
     path: bytes  #: absolute; empty if it was not found
+    #: As in the line of the decision; empty of what an older Hangtag submitted.
+    crc32: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{8})?$")] = ""
+    by: str = ""
+    at: str = ""
+
+    @property
+    def content(self) -> Content:
+        """Only if `crc32` is known."""
+        return Content(self.size, bytes.fromhex(self.crc32)[::-1])
 
 
 def encode_files(files: Sequence[LabelledFile]) -> bytes:

@@ -7,6 +7,7 @@ that had the label when it was written.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
@@ -51,6 +52,11 @@ class LabelsSoFar:
             return None
         return Decided(line.kind, self._renamed(line.label, number) if line.label else "")
 
+    def since(self, sha256: str) -> str:
+        """When what holds for an image was decided: by the last line about it, or by a rename."""
+        number, line = self._last[sha256]
+        return max([line.at, *(rename.at for rename in self._renamings(line.label, number))])
+
     def line(self, sha256: str) -> GivenLabel | None:
         """The last line about an image."""
         return self._last[sha256][1] if sha256 in self._last else None
@@ -69,7 +75,12 @@ class LabelsSoFar:
         return Counter(decided.label for decided in self.images().values() if decided.label)
 
     def _renamed(self, label: str, number: int) -> str:
-        for later, line in self._renames:
-            if later > number and line.rename == label:
-                label = line.label
-        return label
+        *_, last = [label, *(rename.label for rename in self._renamings(label, number))]
+        return last
+
+    def _renamings(self, label: str, number: int) -> Iterator[RenamedLabel]:
+        """The renames, one after another, of a label that line `number` gave."""
+        for later, rename in self._renames:
+            if later > number and rename.rename == label:
+                label = rename.label
+                yield rename

@@ -53,10 +53,13 @@ def read(registry: Registry, card: Card) -> list[LearnedDecision]:
     Raises:
         SetupError: the record is damaged or has a newer form.
     """
-    if FILE not in card.files:
-        return []
+    return decode(registry.read(card, FILE), card) if FILE in card.files else []
+
+
+def decode(data: bytes, card: Card) -> list[LearnedDecision]:
+    """The decisions in the record of a version. Raises as `read`."""
     try:
-        record = msgspec.json.decode(registry.read(card, FILE), type=LearnedDecisions)
+        record = msgspec.json.decode(data, type=LearnedDecisions)
     except MISFITS as error:
         raise SetupError(f"{FILE} of {card.ref} cannot be read ({error})") from error
     if record.form > FORM:

@@ -21,7 +21,7 @@ from shared import keys
 from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import file_copies, packaged
+from shared.registry import file_copies, learned_corrections, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
 from shared.runtimes import OUTLIERS, RUNTIMES
@@ -35,8 +35,8 @@ MAX_PICTURES_BYTES = 16 << 20
 PICTURE_TTL_S = 86_400
 #: What workers load: the network of each runtime, and the detector of images unlike the others.
 SERVED = (*(row.artifact for row in RUNTIMES.values()), OUTLIERS)
-#: Plots and figures.
-DISPLAYED = (".png", "evaluation.json")
+#: Plots, figures, and the labels that people gave.
+DISPLAYED = (".png", "evaluation.json", learned_corrections.FILE)
 
 
 def publish(client: redis.Redis, registry: Registry) -> None:

@@ -1,114 +1,139 @@
-"""From unsorted images to a version: the features of a folder, labels in a file, a training from
-them alone. Folders are no classes, and no file is moved."""
+"""From unsorted images to folders: a page on which a person names some of them, and the commands
+that it prints at its end, as they are. Folders are no classes, and no file is moved."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import zlib
+import os
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
-from producer.labelling.folder_images import FolderImages
-from producer.models.labelled_input import labelled_input
-from shared.errors import SetupError
-from shared.labels.given_label import GivenLabel
-from shared.labels.labelled_files import input_sha256
-from shared.labels.labels_file import LabelsFile
+from shared.errors import Exit, SetupError
+from shared.labels import labels_file
+from shared.labels.labels_so_far import LabelsSoFar
 from shared.messages import folder_features
 from shared.messages.folder_features import decode_features
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.requests import ComputeFeatures, Evaluate
+from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
 from shared.messages.training import Train
-from shared.pipes.labelling import NextPage
+from shared.registry import mirror_writer
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
+from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.processes import in_process
+from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
+from tests.support.processes.label_server import Label
+from tests.support.processes.manual_trainer import Hand
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import folder_features as handler
 from worker.handlers.evaluate import evaluate
 from worker.handlers.train import train
-from worker.labelling.__main__ import session_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Folders of the images, which say nothing of what they show.
 FOLDERS = ("2024", "2025/summer")
-IMAGES = 12  #: of each shape in each folder
+SHAPES = {"circle": "round", "triangle": "pointed"}
+IMAGES = 30  #: of each shape in each folder
+#: Enough that an operating point with a precision of 95 % has its proof.
+NAMED = 90
 MOVED = "2024/circle/001.png"
 
 
 class Run(NamedTuple):
-    server: RedisServer
+    fleet: Fleet
     store: Path
     root: Path
-    labelled: int  #: images with a label
+    labels: LabelsSoFar
+    commands: list[list[str]]  #: that were printed
     trained: Trained
-    card: Card
+
+    @property
+    def card(self) -> Card:
+        return Registry(self.store).card("photos", 1)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Run]:
     root = tmp_path_factory.mktemp("first") / "photos"
     for number, folder in enumerate(FOLDERS):
-        for shape in ("circle", "triangle"):
+        for shape in SHAPES:
             shapes.write(root / folder, shape, IMAGES, first_seed=100 * number)
     store = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(store) as backbone, RedisServer(server_binary) as server:
+    with (
+        short_backbone.in_table(store) as backbone,
+        RedisServer(server_binary) as server,
+        Fleet(server, **SHORT_TIMES) as fleet,
+    ):
         converted.put(backbone, store)
-        work = ComputeFeatures(str(root))
-        context, _ = handler_context.make(server, store, work, request_id="features")
-        data = handler.compute(context, work).files[folder_features.FILE]
-        file = root.parent / "photos.labels.jsonl"
-        labelled = label(data, file, pages=5)
+        hand = Hand(server)
+        hand.live()
+        label = Label(fleet, hand, described(server, store, root))
+        name_some(label)
+        assert label.end() == Exit.OK, label.process.story
+        commands = list(map(shlex.split, re.findall(r"hangtag .*", label.process.out)))
         (root / MOVED).rename(root / "moved.png")  # is found by its content
-        trained = learned(server, store, root, labelled_input(file, str(root)))
-        registry = Registry(store)
-        yield Run(server, store, root, labelled, trained, registry.card("photos", 1))
+        labels = labels_file.read(label.file)
+        trained = learned(fleet, hand, store, root, commands[0])
+        mirror_writer.publish(server.client, Registry(store))
+        label.file.unlink()  # the version has the labels
+        yield Run(fleet, store, root, labels, commands, trained)
 
 
-def label(data: bytes, file: Path, pages: int) -> int:
-    """Name the shapes of some pages, each by a person who sees them. Returns their number."""
-    features = decode_features(data)
-    images, session = FolderImages(features, "photos"), session_of(features, 0)
-    labels = LabelsFile(file)
-    for page in range(pages):
-        shown = session.next(NextPage()).stacks if page else list(range(len(images.stacks)))[::2]
-        for stack in shown:
-            labels.append([line(images, image) for image in images.stacks[stack]])
-    labels.close()
-    return len(labels.so_far.images())
+def described(server: RedisServer, store: Path, root: Path) -> PlantedFolder:
+    """The folder, and its features."""
+    work = ComputeFeatures(str(root))
+    context, _ = handler_context.make(server, store, work, request_id="features")
+    features = decode_features(handler.compute(context, work).files[folder_features.FILE])
+    return PlantedFolder(root, {os.fsdecode(path): "" for path in features.paths}, features)
 
 
-def line(images: FolderImages, image: int) -> GivenLabel:
-    content = images.content(image)
-    assert isinstance(content, bytes)
-    name = images.name(image)
-    return GivenLabel(
-        hashlib.sha256(content).hexdigest(), name, "round" if "circle" in name else "pointed",
-        "ada", len(content), f"{zlib.crc32(content):08x}", "now",
-    )  # fmt: skip
+def name_some(label: Label) -> None:
+    """Name the shapes of some pages, as a person who sees them."""
+    page, named = label.next(), 0
+    while named < NAMED:
+        reply = label.decide(*map(named_stack, page["stacks"]))
+        page, named = reply["page"], reply["standing"]["named"]
 
 
-def learned(server: RedisServer, store: Path, root: Path, data: bytes) -> Trained:
-    work = Train(
-        "photos", "photo-head", str(root), corrections=input_sha256(data), labelled_only=True,
-        precision="fp32",
-    )  # fmt: skip
-    context, _ = handler_context.make(server, store, work, data, "training")
+def named_stack(shown: dict[str, Any]) -> dict[str, Any]:
+    (name,) = (name for shape, name in SHAPES.items() if shape in shown["path"])
+    return {"stack": shown["stack"], "kind": "label", "label": name}
+
+
+def learned(fleet: Fleet, hand: Hand, store: Path, root: Path, command: list[str]) -> Trained:
+    """The answer to the request of a command, which is trained in this process."""
+    producer = fleet.producer(*command[1:], cwd=root.parent)
+    (request_id,) = wait_for("the request", hand.requests.open)
+    grant = hand.claim(request_id)
+    assert grant.request is not None
+    work = grant.request.work
+    assert isinstance(work, Train)
+    work = msgspec.structs.replace(work, recipe="photo-head", minutes=0.0, precision="fp32")
+    context, _ = handler_context.make(hand.server, store, work, grant.input, request_id)
     answer = train(context, work).answer
     assert isinstance(answer, Trained)
+    outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer)))
+    hand.answer(request_id, grant, outcome)
+    assert producer.wait() == Exit.OK, producer.story
     return answer
 
 
 def test_a_version_learns_from_the_labelled_images_alone(run: Run) -> None:
     assert run.card.labels == ("pointed", "round")
     assert run.trained.data is not None
-    assert sum(run.trained.data.training) == run.labelled < 4 * IMAGES
-    assert run.trained.corrections == run.labelled
+    named = len(run.labels.images())
+    assert sum(run.trained.data.training) == named < 2 * len(SHAPES) * IMAGES
+    assert run.trained.corrections == named
     assert not any("were not found" in note for note in run.trained.data.notes)
 
 
@@ -119,6 +144,43 @@ def test_its_training_says_that_its_figures_are_of_chosen_images(run: Run) -> No
 
 def test_folders_that_say_nothing_are_not_measured_by(run: Run) -> None:
     work = Evaluate("photos")
-    context, _ = handler_context.make(run.server, run.store, work, request_id="evaluation")
+    context, _ = handler_context.make(run.fleet.server, run.store, work, request_id="evaluation")
     with pytest.raises(SetupError, match="names no data; pass labelled images with --data"):
         evaluate(context, work)
+
+
+def test_the_printed_commands_sort_all_images_by_people_and_by_what_is_accepted(run: Run) -> None:
+    """A labels file that is gone is not missed, and images that were moved are found."""
+    run.fleet.worker(1)
+    for command in run.commands[1:]:
+        done = in_process.run(run.fleet, *command[1:], cwd=run.root.parent)
+        assert done.code == Exit.OK, done.story
+    people = {decided.label for decided in run.labels.images().values()}
+    assert people == set(run.card.labels)
+    with (run.root.parent / "photos.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(SHAPES) * IMAGES
+    expected: list[tuple[str, bytes]] = []
+    for row in rows:
+        content = (run.root.parent / row["path"]).read_bytes()
+        decided = run.labels.of(hashlib.sha256(content).hexdigest())
+        if decided is not None:
+            assert (row["label"], row["source"]) == (decided.label, "person")
+            expected.append((decided.label, content))
+        elif row["flag"]:
+            expected.append(("flagged", content))
+        else:
+            accepted = float(row["confidence"]) >= threshold(run.card, row["guess"])
+            expected.append((row["guess"] if accepted else "unknown", content))
+    folders = [folder for folder, _ in expected]
+    assert min(map(folders.count, people)) > NAMED / 3
+    assert sorted(expected) == sorted(
+        (path.parent.name, path.read_bytes())
+        for path in (run.root.parent / "photos-sorted").glob("*/*")
+    )
+
+
+def threshold(card: Card, label: str) -> float:
+    (point,) = (point for point in card.operating_points if point.precision == 0.95)
+    found = point.thresholds[card.labels.index(label)]
+    return 2 if found is None else found

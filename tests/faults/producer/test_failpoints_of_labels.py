@@ -1,17 +1,25 @@
 """A labelling dies while it saves the decisions of a page: the file has every decision that was
-reported as saved, and no torn one; the same command goes on."""
+reported as saved, and no torn one; the same command goes on. So does a job that dies while labels
+that its version has learned become corrections of its table."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import os
 import signal
+import zlib
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from shared.labels import labels_file
+from shared.labels import correction_log, labels_file
+from shared.labels.labelled_files import LabelledFile
 from tests.faults.producer.test_failpoints import PROGRAM
 from tests.support.failpoints.armed import KILL, Points, Shot
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.updating_process import forked
 from tests.support.pages.planted_folder import plant
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
@@ -48,3 +56,27 @@ def test_a_label_is_saved_or_was_not_reported(
         again = Label(fleet, hand, folder)
         assert again.decide(*decisions(2, 3, 4))["standing"]["named"] == reported + 3
         assert again.end() == 0
+
+
+@pytest.mark.parametrize("shot", OF_SAVING, ids=str)
+@pytest.mark.parametrize("cut", [0, 1, 150, 400])
+def test_learned_labels_are_in_the_table_once(tmp_path: Path, shot: Shot, cut: int) -> None:
+    """Of the lines that were being written, power may have lost the last bytes."""
+    (tmp_path / "in").mkdir()
+    learned = []
+    for number in range(IMAGES):
+        content = bytes([number]) * 9
+        (tmp_path / f"in/{number:02}.png").write_bytes(content)
+        sha256, crc32 = hashlib.sha256(content).hexdigest(), f"{zlib.crc32(content):08x}"
+        learned.append(LabelledFile(sha256, 9, "Hat", b"", crc32, "ada", "2026"))
+    options, points = options_of(tmp_path, b"in"), Points(tmp_path / "points")
+    points.arm(shot)
+    with mock.patch.dict(os.environ, points.settings):
+        assert forked(lambda: finish(options, learned=learned)) == -signal.SIGKILL
+    log = correction_log.log_path(tmp_path / "out.csv")
+    os.truncate(log, log.stat().st_size - cut)
+    finish(options, learned=learned)
+    lines = correction_log.read(log)
+    assert sorted(line.sha256 for line in lines) == sorted(file.sha256 for file in learned)
+    table = (tmp_path / "out.csv").read_text()
+    assert table.count(",Hat,") == IMAGES

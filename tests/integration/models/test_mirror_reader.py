@@ -114,13 +114,14 @@ def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> N
         mirror_reader.load_file(server.client, card, "model.tflite")
 
 
-def test_figures_are_mirrored_and_answers_to_held_out_images_are_not(
+def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
     server: RedisServer, registry: Registry
 ) -> None:
-    files = {"evaluation.json": b"{}", "heldout.npz": b"answers"}
+    files = {"evaluation.json": b"{}", "heldout.npz": b"answers", "corrections.json": b"[]"}
     card = registry.publish(msgspec.structs.replace(packaged.card(), name=NAME), files)
     mirror_writer.publish(server.client, registry)
     assert mirror_reader.load_file(server.client, card, "evaluation.json") == b"{}"
+    assert mirror_reader.load_file(server.client, card, "corrections.json") == b"[]"
     with pytest.raises(SetupError, match=r"heldout.npz of garments@1 is .* on the trainer's mach"):
         mirror_reader.load_file(server.client, card, "heldout.npz")
 

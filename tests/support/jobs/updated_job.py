@@ -48,7 +48,7 @@ def _worked(
         job.table.growing.advance(0)
     failed = job.journal.totals.failed or batches.unlisted.count
     code = Exit.SOME_FAILED if failed else Exit.OK
-    code, sha256 = completed(job, code, sha256_of, attempt.events, attempt.waits)
+    code, sha256 = completed(job, code, sha256_of, settings, attempt.events, attempt.waits)
     result = AttemptResult(job.journal.totals.done - before, 0.0, dict(batches.skipped))
     job.finish(code, sha256, batches.unlisted, result)
     return End(code, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -17,7 +18,12 @@ from tests.support.jobs.updated_job import update
 def passages(options: JobOptions, folder: Path) -> list[Shot]:
     """Every passage of every point of an undisturbed update."""
     trace = folder / "trace"
-    assert _forked(options, lambda: failpoints.watch(lambda name: _append(trace, name))) == 0
+
+    def traced() -> None:
+        failpoints.watch(lambda name: _append(trace, name))
+        update(options)
+
+    assert forked(traced, lambda: None) == 0
     names = trace.read_text().split()
     return [Shot(name, names[: i + 1].count(name)) for i, name in enumerate(names)]
 
@@ -26,7 +32,7 @@ def killed_at(options: JobOptions, shot: Shot, points: Points) -> int:
     """The signal that ended an update, negative; or its exit code."""
     points.arm(shot)
     with mock.patch.dict(os.environ, points.settings):
-        return _forked(options, armed.watch)
+        return forked(lambda: update(options))
 
 
 def _append(trace: Path, name: str) -> None:
@@ -34,13 +40,14 @@ def _append(trace: Path, name: str) -> None:
         print(name, file=file)
 
 
-def _forked(options: JobOptions, watch) -> int:  # type: ignore[no-untyped-def]
+def forked(work: Callable[[], object], watch: Callable[[], None] = armed.watch) -> int:
+    """The exit code of a copy of this process that works; the signal that ended it, negative."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     try:
         watch()
-        update(options)
+        work()
         os._exit(0)
     except BaseException:
         traceback.print_exc()

@@ -116,7 +116,7 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     commands = [command for _, command in next_steps("photos/", path, 3)]
     assert commands == [
         "hangtag train photos/ --labels",
-        "hangtag classify photos/ --model photos -o photos.csv",
+        "hangtag classify photos/ --model photos -o photos.csv --accept 95%",
         "hangtag sort photos.csv --into photos-sorted --copy",
     ]
     assert next_steps("photos/", path, 1) == []

@@ -36,7 +36,7 @@ def at_the_end_of_a_job(folder: Path) -> int:
     options, events = planted(folder), Events()
     events.subscribe(JobDisplay(make_progress()).show)
     with closing(Job(options)) as job, row_files.of_table(job.output, options) as files:
-        classify._name_rows(job, files.sha256, events, unstoppable())
+        classify._name_rows(job, files.sha256, [], events, unstoppable())
     return FILES
 
 

@@ -1,0 +1,228 @@
+"""The labels of a labels file, once a version has learned them, are corrections of its tables."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.jobs.job import Job
+from producer.journal.sealed_journal import SealedJournal
+from producer.locations import row_files
+from producer.models.labelled_input import labelled_input
+from producer.models.learned_labels import learned_labels
+from producer.rendering.named_rows import name_rows, said
+from shared.errors import SetupError, UsageError
+from shared.image_status import Status
+from shared.labels import correction_log
+from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
+from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
+from shared.labels.labels_file import LabelsFile
+from shared.registry import learned_corrections, packaged
+from shared.registry.learned_corrections import LearnedDecision
+from shared.registry.registry import Registry
+from shared.settings import Settings
+from tests.support.images.crc_twins import twin
+from tests.support.jobs.decided import correct
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+
+ONE = bytes(range(40))
+#: Two of them have one size and CRC-32; the last one is no image.
+CONTENTS = [ONE, twin(ONE, b"two"), b"red", b"blue", RUBBISH]
+SHA256 = [hashlib.sha256(content).hexdigest() for content in CONTENTS]
+LABELS = ["Coat", "Hat", "Bag"]
+#: A line of a labels file: its kind, the image, a label and another one.
+STEPS = st.tuples(
+    st.sampled_from(["label", "left-out", "undo", "rename", "back"]),
+    st.integers(0, len(CONTENTS) - 1),
+    st.sampled_from(LABELS),
+    st.sampled_from(LABELS),
+)
+
+
+def lines_of(steps: Sequence[tuple[str, int, str, str]]) -> list[LabelLine]:
+    made: list[LabelLine] = []
+    for number, (what, image, label, other) in enumerate(steps):
+        by, at = f"user{number}", f"2026-11-29T06:{number:02}:00.000+00:00"
+        if what in ("rename", "back"):
+            made.append(RenamedLabel(label, other, by, at, undo=what == "back"))
+            continue
+        content = CONTENTS[image]
+        made.append(
+            GivenLabel(
+                SHA256[image], f"old/{image}.png",
+                label if what == "label" else "", by, len(content), f"{zlib.crc32(content):08x}",
+                at, what == "undo", "left-out" if what == "left-out" else "label",
+            )
+        )  # fmt: skip
+    return made
+
+
+class Held(NamedTuple):
+    label: str
+    by: str
+    at: str
+
+
+def held(path: Path) -> dict[str, Held]:
+    """By SHA-256, by replaying the lines that no later line takes back."""
+    lines: list[Any] = list(map(json.loads, path.read_text().splitlines()))
+    for place, line in enumerate(lines):
+        if line and "rename" in line and line["undo"]:
+            lines[place] = None
+            for before in reversed(range(place)):
+                other = lines[before]
+                if other and (other.get("rename"), other["label"]) == (
+                    line["rename"],
+                    line["label"],
+                ):
+                    lines[before] = None
+                    break
+    now: dict[str, Held] = {}
+    for line in filter(None, lines):
+        if "rename" in line:
+            for sha256, one in now.items():
+                if one.label == line["rename"]:
+                    now[sha256] = Held(line["label"], one.by, line["at"])
+        elif line["kind"] == "label" and not line["undo"]:
+            now[line["sha256"]] = Held(line["label"], line["by"], line["at"])
+        else:
+            now.pop(line["sha256"], None)
+    return now
+
+
+def submitted(path: Path) -> list[LabelledFile]:
+    """The labels as a trainer gets them; none of a file without any."""
+    try:
+        data = labelled_input(path, "photos")
+    except UsageError:
+        return []
+    return [file for file in decode_files(data, input_sha256(data)) if file.label]
+
+
+@given(
+    steps=st.lists(STEPS, max_size=9),
+    names=st.lists(st.integers(0, len(CONTENTS) - 1), min_size=2, max_size=6),
+    later=st.sampled_from([None, "Shoe", ""]),
+)
+def test_a_table_has_the_labels_that_hold_unless_a_person_has_decided_later(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[str, int, str, str]],
+    names: list[int],
+    later: str | None,
+) -> None:
+    folder = tmp_path_factory.mktemp("table")
+    file = LabelsFile(folder / "photos.labels.jsonl")
+    file.append(lines_of([("label", 2, "Coat", ""), ("label", 0, "Hat", ""), *steps]))
+    file.close()
+    labels, learned = held(file.path), submitted(file.path)
+    os.remove(file.path)
+    (folder / "moved").mkdir()
+    for number, image in enumerate(names):
+        (folder / f"moved/{number}.png").write_bytes(CONTENTS[image])
+    table = folder / "out.csv"
+    log = correction_log.log_path(table)
+    if later is not None:  # "now" is later than any other time
+        correct(table, CONTENTS[0], later, *_rows(names, 0), undo=not later)
+        labels.pop(SHA256[0], None)
+
+    finish(options_of(folder, b"moved"), learned=learned)
+    lines = [json.loads(line) for line in _lines(log) if '"at":"now"' not in line]
+    assert {
+        line["sha256"]: (Held(line["label"], line["by"], line["at"]), line["rows"])
+        for line in lines
+    } == {
+        SHA256[image]: (labels[SHA256[image]], _rows(names, image))
+        for image in set(names) - {CONTENTS.index(RUBBISH)}
+        if SHA256[image] in labels
+    }
+    people = {row: line["label"] for line in lines for row in line["rows"]}
+    if people and later:  # a table with labels of people has all of them
+        people |= dict.fromkeys(_rows(names, 0), later)
+    assert _people(table) == people
+
+    before = _lines(log), table.read_bytes()
+    finish(options_of(folder, b"moved"), learned=learned, restart=True)
+    assert (_lines(log), table.read_bytes()) == before
+
+
+def _rows(names: Sequence[int], image: int) -> list[int]:
+    return [row for row, other in enumerate(names, 1) if other == image]
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def _people(table: Path) -> dict[int, str]:
+    """Row -> the label of a person."""
+    with table.open(newline="") as file:
+        rows = enumerate(csv.DictReader(file), 1)
+        return {n: row["label"] for n, row in rows if row.get("source") == "person"}
+
+
+def test_a_version_has_the_labels_by_whom_and_with_the_names_of_its_card(tmp_path: Path) -> None:
+    """An older Hangtag has not recorded by whom: those of its versions are in no other table."""
+    registry = Registry(tmp_path)
+    shirt = LabelledFile(SHA256[0], 40, "T-shirt_top", b"", f"{zlib.crc32(ONE):08x}", "ada", "2026")
+    known = [
+        shirt,
+        LabelledFile(SHA256[1], 40, "Bag", b""),
+        msgspec.structs.replace(shirt, sha256=SHA256[2], label=""),
+    ]
+    record = learned_corrections.encode(LearnedDecision(file, 1.0) for file in known)
+    files = {name: packaged.read(name) for name in packaged.card().files}
+    files[learned_corrections.FILE] = record
+    card = msgspec.structs.replace(packaged.card(), name="mine", version=0)
+    card = registry.publish(card, files, who="tester")
+    settings = Settings(store=str(tmp_path))
+    assert learned_labels(settings, card) == [msgspec.structs.replace(shirt, label="T-shirt/top")]
+    assert learned_labels(settings, packaged.card()) == []
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(SetupError, match="mine"):
+        learned_labels(settings, card)
+
+
+def test_a_row_that_cannot_be_read_again_is_counted(tmp_path: Path) -> None:
+    """As an image of a server that is unreachable by then."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/0.png").write_bytes(ONE)
+    options = options_of(tmp_path, b"in")
+    finish(options)
+    crc32 = f"{zlib.crc32(ONE):08x}"
+    label = LabelledFile(SHA256[0], len(ONE), "Hat", b"", crc32, "ada", "2026")
+    with SealedJournal(tmp_path / "out.csv") as sealed:
+        lost = name_rows(
+            tmp_path / "out.csv", sealed, sealed.card.labels, lambda *_: Status.UNREADABLE,
+            learned=[label],
+        )  # fmt: skip
+        (line,) = said(lost, tmp_path / "out.csv", sealed.card)
+    assert "1 row may have a label that a person gave" in line
+    assert not correction_log.log_path(tmp_path / "out.csv").exists()
+
+
+def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/0.png").write_bytes(ONE)
+    crc32 = f"{zlib.crc32(ONE):08x}"
+    label = LabelledFile(SHA256[0], len(ONE), "Hat", b"", crc32, "ada", "2026")
+    options = options_of(tmp_path, b"in")
+    finish(options, learned=[label])
+    with closing(Job(options)) as job, row_files.of_table(job.output, job.options) as files:
+        lines = job.table.name_rows(files.sha256, learned=[label])
+    assert lines == [
+        f"1 label that people gave is a correction of {tmp_path / 'out.csv'}",
+        "fashion-mnist@0 does not give all of these labels: not Hat",
+    ]

@@ -39,15 +39,23 @@ class FolderImages:
     def __len__(self) -> int:
         return len(self._features)
 
+    @property
+    def root(self) -> bytes:
+        """The folder, absolute."""
+        return self._features.root
+
     def sha256(self, image: int) -> str:
         """The digest of its bytes when the features were computed."""
         start = SHA256_BYTES * image
         return self._features.digests[start : start + SHA256_BYTES].hex()
 
+    def below(self, image: int) -> bytes:
+        """The path below the folder."""
+        return os.path.relpath(self._features.paths[image], self._features.root)
+
     def name(self, image: int) -> str:
         """The path as the folder was typed."""
-        below = os.path.relpath(self._features.paths[image], self._features.root)
-        return printable(os.path.join(self._typed, below))
+        return printable(os.path.join(self._typed, self.below(image)))
 
     def content(self, image: int) -> bytes | str:
         """The bytes of an image, or why there are none, as the end of a sentence."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from producer.labelling import existing_labels
 from producer.labelling.decisions import Decisions
 from producer.labelling.desk import Desk
 from producer.labelling.estimate import Standing
@@ -30,6 +31,7 @@ class Ready(NamedTuple):
     stacks: int
     unreadable: list[str]
     closed: tuple[str, ...]
+    notes: list[str]  #: on labels that exist
 
 
 class Ended(NamedTuple):
@@ -44,15 +46,19 @@ def serve(
     file: Path,
     compute: Callable[[], Computed],
     *,
+    tables: Sequence[Path] = (),
+    folders: bool = True,
     port: int = 0,
     open_browser: bool = False,
     on_ready: Callable[[Ready], None],
 ) -> Ended:
     """Have the features of a folder computed, then serve its page. `port` 0: a free one.
-    Nothing is computed while another process has the labels file.
+    Nothing is computed while another process has the labels file. The corrections of `tables` are
+    labels, and with `folders` the names of class folders beside loose images.
 
     Raises:
-        UsageError: another process has the labels file, or the port is taken; or as `compute`.
+        UsageError: another process has the labels file, the port is taken, or a table has no
+            corrections; or as `compute`.
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
@@ -62,9 +68,11 @@ def serve(
     from producer.local_page.guard import Guard
 
     with closing(LabelsFile(file)) as labels:  # before the long work
+        of_tables = existing_labels.of_tables(tables)
         answer, data = compute()
         features = decode_features(data)
         images = FolderImages(features, folder)
+        notes = existing_labels.take(images, labels, serving.user(), of_tables, folders)
         decisions = Decisions(images, labels, serving.user())
         with (
             serving.listening(port) as listener,
@@ -79,7 +87,8 @@ def serve(
             connections = Connections()
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]
-            on_ready(Ready(guard.link, len(images), len(images.stacks), unreadable, answer.closed))
+            stacks = len(images.stacks)
+            on_ready(Ready(guard.link, len(images), stacks, unreadable, answer.closed, notes))
             if open_browser:
                 serving.open_in_browser(guard.link_for_one_use())
             serving.run(guard, listener, connections)

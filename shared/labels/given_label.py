@@ -35,6 +35,9 @@ class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The image was drawn by chance, so that figures may be measured on it. All others were shown
     #: since they are alike, or in doubt.
     by_chance: bool = False
+    #: Where the label was found: a class folder, with a slash at its end, or a table with
+    #: corrections. Empty: it was given on the page, or by a program.
+    taken_from: str = ""
 
 
 class RenamedLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +55,10 @@ LabelLine: TypeAlias = GivenLabel | RenamedLabel
 
 def encode(line: LabelLine) -> bytes:
     """One line, with its end."""
-    return msgspec.json.encode(line) + b"\n"
+    fields = msgspec.to_builtins(line)
+    if not fields.get("taken_from"):
+        fields.pop("taken_from", None)  # older readers refuse it
+    return msgspec.json.encode(fields) + b"\n"
 
 
 def decode(line: bytes) -> LabelLine:

@@ -18,6 +18,7 @@ NAMED = 5
     epilog=examples(
         ("hangtag label photos/", "the labels are in photos.labels.jsonl"),
         ("hangtag label photos/ -o first.jsonl", "another file"),
+        ("hangtag label photos/ --from old.csv", "with its corrections"),
         ("hangtag train photos/ --labels", "learn from them"),
     )
 )
@@ -27,10 +28,26 @@ NAMED = 5
     help="The file of the labels. Default: the folder's name and .labels.jsonl, in the current "
     "folder.",
 )  # fmt: skip
+@click.option(
+    "--from", "tables", type=click.Path(path_type=Path), multiple=True, metavar="RESULTS.CSV",
+    help="Take the corrections of a table as labels. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--folders/--no-folders", default=True, show_default=True,
+    help="Take the names of class folders beside loose images as labels.",
+)  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
 @json_option
-def label(folder: str, file: Path | None, port: int, open_browser: bool, as_json: bool) -> None:
+def label(
+    folder: str,
+    file: Path | None,
+    tables: tuple[Path, ...],
+    folders: bool,
+    port: int,
+    open_browser: bool,
+    as_json: bool,
+) -> None:
     """Give first labels to unsorted images on a local page.
 
     The page shows alike images together; one name labels all of them. Each decision is saved at
@@ -48,6 +65,8 @@ def label(folder: str, file: Path | None, port: int, open_browser: bool, as_json
     path = file or labels_file.default_path(folder)
 
     def ready(found: Ready) -> None:
+        for line in found.notes:
+            click.echo(line, err=True)
         for line in [*found.unreadable[:NAMED], *found.closed]:
             click.echo(f"cannot be read: {escaped(line)}", err=True)
         if len(found.unreadable) > NAMED:
@@ -62,7 +81,10 @@ def label(folder: str, file: Path | None, port: int, open_browser: bool, as_json
         with running_request(as_json) as (events, stop):
             return computed(Settings.from_env(), folder, events, stop)
 
-    ended = serve(folder, path, compute, port=port, open_browser=open_browser, on_ready=ready)
+    ended = serve(
+        folder, path, compute, tables=tables, folders=folders, port=port,
+        open_browser=open_browser, on_ready=ready,
+    )  # fmt: skip
     if as_json:
         return
     for line in ("", reached(ended.standing, ended.labels, path)):

@@ -14,6 +14,8 @@ import pytest
 from shared.errors import Exit
 from shared.labels import labels_file
 from shared.labels.labels_so_far import Decided, LabelsSoFar
+from tests.support.jobs.decided import correct
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_folder import PlantedFolder, plant
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet
@@ -112,6 +114,19 @@ def test_a_folder_is_labelled_to_its_end_and_the_same_command_goes_on(
 def lines_of(label: Label) -> list[Any]:
     so_far = saved(label)
     return [so_far.line(sha256) for sha256 in so_far.images()]
+
+
+def test_corrections_of_a_table_are_labels_of_the_page(
+    fleet: Fleet, hand: Hand, folder: PlantedFolder
+) -> None:
+    table = folder.root.parent / "out.csv"
+    finish(options_of(folder.root.parent, b"photos"))
+    correct(table, (folder.root / "0007.png").read_bytes(), "hat", 8)
+    label = Label(fleet, hand, folder, ["--from", "out.csv"])
+    page = label.json("GET", "/folder")
+    assert (page["labels"], page["standing"]["named"]) == (["hat"], 1)
+    assert "1 label taken from the corrections of out.csv" in label.process.log
+    assert label.end() == Exit.OK
 
 
 def test_a_second_process_is_refused_before_it_computes_anything(

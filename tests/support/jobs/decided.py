@@ -10,7 +10,9 @@ from shared.labels import correction_log
 from shared.labels.correction import Correction
 
 
-def correct(table: Path, content: bytes, label: str, *rows: int, undo: bool = False) -> None:
+def correct(
+    table: Path, content: bytes, label: str, *rows: int, undo: bool = False, at: str = "now"
+) -> None:
     """Decide about a picture; without `rows` as older versions of Hangtag did."""
     correction = Correction(
         hashlib.sha256(content).hexdigest(),
@@ -21,7 +23,7 @@ def correct(table: Path, content: bytes, label: str, *rows: int, undo: bool = Fa
         "ada",
         len(content),
         f"{zlib.crc32(content):08x}",
-        "now",
+        at,
         undo,
         list(rows) or None,
     )

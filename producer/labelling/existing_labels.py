@@ -1,0 +1,197 @@
+"""Labels that images have before the page is opened: of class folders beside loose images, and the
+corrections of tables. They become lines of the labels file, so what holds for a label there holds
+for them. A decision of the page counts more, whenever it was taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer.labelling.folder_images import FolderImages
+from producer.labelling.label_names import check_labels
+from producer.models.corrected_files import corrected_files
+from producer.present.formatting import counted, one_line
+from shared.labels.class_folders import SORT_LOG, folded, folder_of, is_reserved, problem
+from shared.labels.given_label import GivenLabel
+from shared.labels.labels_file import LabelsFile
+from shared.labels.labels_so_far import LabelsSoFar
+
+#: Names that are listed in a line.
+NAMES_SHOWN = 5
+
+
+class ExistingLabel(NamedTuple):
+    """The label of an image."""
+
+    label: str
+    by: str
+    at: str
+    taken_from: str  #: as in a line
+
+
+class ExistingLabels(NamedTuple):
+    """Labels by the SHA-256 of their image, and what to say of them."""
+
+    labels: Mapping[str, ExistingLabel] = {}
+    notes: Sequence[str] = ()
+
+
+def of_tables(tables: Sequence[Path]) -> ExistingLabels:
+    """The corrections of tables. Of several decisions about an image the last one counts.
+
+    Raises:
+        UsageError: a table is missing, or has no corrections.
+        SetupError: its log is damaged.
+    """
+    labels: dict[str, ExistingLabel] = {}
+    differ = set[str]()
+    for table in tables:
+        for file in corrected_files([table]):
+            later = ExistingLabel(file.label, file.by, file.at, str(table))
+            before = labels.setdefault(file.sha256, later)
+            if before.label != later.label:
+                differ.add(file.sha256)
+            if before.at <= later.at:
+                labels[file.sha256] = later
+    which = f"{counted(len(differ), 'image')} with another label in another table"
+    return ExistingLabels(labels, [f"{which}: the later decision counts"] if differ else [])
+
+
+def take(
+    images: FolderImages, file: LabelsFile, by: str, tables: ExistingLabels, folders: bool
+) -> list[str]:
+    """Write the labels that exist into the file; without `folders` take those back that class
+    folders gave. Returns what to say.
+
+    Raises:
+        UsageError: there are too many labels.
+        SetupError: the file cannot be written.
+    """
+    notes = list(_of_another_folder(images, file))
+    of_folders = _of_folders(images, by) if folders else ExistingLabels()
+    taken = _Taken(images, file.so_far)
+    lines = [*taken.lines({**of_folders.labels, **tables.labels})]
+    check_labels({line.label for line in lines}, list(file.so_far.labels()))
+    if not folders:
+        lines += _taken_back(file.so_far)
+    if lines:
+        file.append(lines)
+    return [*notes, *of_folders.notes, *tables.notes, *taken.notes()]
+
+
+def _of_another_folder(images: FolderImages, file: LabelsFile) -> Iterator[str]:
+    """A line if the file has decisions, and none about an image of the folder."""
+    decided = file.so_far.images()
+    if decided and decided.keys().isdisjoint(map(images.sha256, range(len(images)))):
+        of_them = f"none of the {counted(len(decided), 'image')} that it is about is here"
+        yield f"{file.path} seems to be of another folder: {of_them}; for another file: -o FILE"
+
+
+class _Taken:
+    """The labels that the file does not have yet."""
+
+    def __init__(self, images: FolderImages, so_far: LabelsSoFar) -> None:
+        self._images, self._so_far = images, so_far
+        self._names = {folded(folder_of(label)): label for label in so_far.labels()}
+        self._unusable = set[str]()
+        self._counts = Counter[str]()  #: by what they were taken from
+
+    def lines(self, existing: Mapping[str, ExistingLabel]) -> Iterator[GivenLabel]:
+        """A line for each image of the folder with such a label."""
+        by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
+        for sha256, image in by_sha256.items():
+            label = existing.get(sha256)
+            if label is None or not _is_new(label, self._so_far.line(sha256)):
+                continue
+            if problem(label.label):
+                self._unusable.add(label.label)
+            elif (line := self._line(image, label)) is not None:
+                self._counts[label.taken_from] += 1
+                yield line
+
+    def _line(self, image: int, label: ExistingLabel) -> GivenLabel | None:
+        """None: the file has changed, or is gone. A label that differs in case only is the known
+        one."""
+        file = self._images.file(image)
+        if isinstance(file, str):
+            return None
+        name = self._names.setdefault(folded(folder_of(label.label)), label.label)
+        return GivenLabel(
+            self._images.sha256(image), self._images.name(image), name, label.by, file.stamp[0],
+            file.crc32, label.at, taken_from=label.taken_from,
+        )  # fmt: skip
+
+    def notes(self) -> Iterator[str]:
+        """What was taken, once all lines are made."""
+        folders = {name: count for name, count in self._counts.items() if _is_folder(name)}
+        if folders:
+            yield (
+                f"{counted(sum(folders.values()), 'image')} labelled by the names of their "
+                f"folders, {_listed(folders)}; to take these labels back: --no-folders"
+            )
+        for table, count in self._counts.items():
+            if table not in folders:
+                yield f"{counted(count, 'label')} taken from the corrections of {one_line(table)}"
+        if self._unusable:
+            yield f"names that no label can have: {_listed(self._unusable)}; rename them"
+
+
+def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
+    """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
+    and not from a table if this one is of a folder."""
+    if last is None:
+        return True
+    if last.undo or not last.taken_from or (_is_folder(label) and not _is_folder(last)):
+        return False
+    return last.label != label.label
+
+
+def _is_folder(taken_from: str | ExistingLabel | GivenLabel) -> bool:
+    name = taken_from if isinstance(taken_from, str) else taken_from.taken_from
+    return name.endswith("/")
+
+
+def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
+    """Lines that take the labels of class folders back."""
+    lines = filter(None, map(so_far.line, so_far.images()))
+    return [
+        msgspec.structs.replace(line, undo=True, at=_now()) for line in lines if _is_folder(line)
+    ]
+
+
+def _of_folders(images: FolderImages, by: str) -> ExistingLabels:
+    """The names of the folders directly in the folder, if images lie loose beside them."""
+    top = [images.below(image).partition(b"/") for image in range(len(images))]
+    if all(below for _, below, _ in top) or not any(below for _, below, _ in top):
+        return ExistingLabels()
+    if os.path.lexists(os.path.join(images.root, os.fsencode(SORT_LOG))):
+        why = "its folders are those of hangtag sort; for labels of their table give --from TABLE"
+        return ExistingLabels(notes=[why])
+    labels: dict[str, ExistingLabel] = {}
+    differ, at = set[str](), _now()
+    for image, (folder, below, _) in enumerate(top):
+        if below and not is_reserved(os.fsdecode(folder)):
+            name = os.fsdecode(folder)
+            label = ExistingLabel(name, by, at, f"{name}/")
+            if labels.setdefault(images.sha256(image), label).label != name:
+                differ.add(images.sha256(image))
+    labels = {sha256: label for sha256, label in labels.items() if sha256 not in differ}
+    which = f"{counted(len(differ), 'image')} with copies in folders of other names"
+    return ExistingLabels(labels, [f"{which}: not labelled by them"] if differ else [])
+
+
+def _listed(names: Collection[str]) -> str:
+    some = sorted(map(one_line, names))
+    more = f" and {len(some) - NAMES_SHOWN:,} more" if some[NAMES_SHOWN:] else ""
+    return f"{', '.join(some[:NAMES_SHOWN])}{more}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,187 @@
+"""Labels of class folders and of tables become lines of the labels file, and give way to those that
+a person gives on the page."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from producer.labelling import existing_labels
+from producer.labelling.decisions import Decisions
+from producer.labelling.existing_labels import ExistingLabels, of_tables
+from producer.labelling.folder_images import FolderImages
+from producer.models.labelled_input import labelled_input
+from shared.errors import UsageError
+from shared.labels.class_folders import SORT_LOG
+from shared.labels.given_label import GivenLabel, encode
+from shared.labels.labelled_files import decode_files, input_sha256
+from shared.labels.labels_file import LabelsFile, read
+from shared.labels.labels_so_far import Decided
+from shared.messages.folder_features import FolderFeatures
+from tests.support.jobs.decided import correct
+from tests.support.jobs.finished_job import finish, options_of
+
+FILES = {
+    "loose.jpg": b"loose", "other.jpg": b"other", "Coat/1.jpg": b"one", "Coat/deep/2.jpg": b"two",
+    "Hat/3.jpg": b"three", "Hat/copy.jpg": b"both", "Coat/copy.jpg": b"both",
+    "unknown/4.jpg": b"four", "con/5.jpg": b"five",
+}  # fmt: skip
+LABELS_OF_FOLDERS = {"one": "Coat", "two": "Coat", "three": "Hat"}
+
+
+class Folder:
+    """A folder of images with a labels file beside it."""
+
+    def __init__(self, where: Path, files: dict[str, bytes]) -> None:
+        self.root, self.file = where / "photos", where / "photos.labels.jsonl"
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self.contents = {hashlib.sha256(content).hexdigest(): content for content in files.values()}
+
+    @property
+    def images(self) -> FolderImages:
+        paths = sorted(path for path in self.root.rglob("*.*") if path.is_file())
+        digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+        stacks = b"".join(n.to_bytes(4, "little") for n in range(len(paths)))
+        features = FolderFeatures(
+            bytes(self.root), [bytes(path) for path in paths], b"".join(digests), 1,
+            bytes(2 * len(paths)), stacks, [], b"",
+        )  # fmt: skip
+        return FolderImages(features, "photos")
+
+    def take(self, tables: ExistingLabels | None = None, folders: bool = True) -> list[str]:
+        with closing(LabelsFile(self.file)) as file:
+            return existing_labels.take(
+                self.images, file, "ada", tables or ExistingLabels(), folders
+            )
+
+    def labels(self) -> dict[str, str]:
+        """The labels that hold, by the content of the image."""
+        found = read(self.file).images()
+        return {self.contents[sha256].decode(): decided.label for sha256, decided in found.items()}
+
+    def decide(self, content: bytes, decided: Decided | None) -> None:
+        """As on the page."""
+        images = self.images
+        shas = [images.sha256(image) for image in range(len(images))]
+        with closing(LabelsFile(self.file)) as file:
+            stack = shas.index(hashlib.sha256(content).hexdigest())
+            assert Decisions(images, file, "ada").decide({stack: decided}) == []
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path, FILES)
+
+
+def table(where: Path, name: str, **labels: str) -> Path:
+    """A table with corrections of contents: a label, and when it was given."""
+    where = where / name
+    (where / "in").mkdir(parents=True)
+    for row, content in enumerate(labels):
+        (where / f"in/{row}.png").write_bytes(content.encode())
+    finish(options_of(where, b"in"))
+    for row, (content, given) in enumerate(labels.items(), 1):
+        label, at = given.split("@")
+        correct(where / "out.csv", content.encode(), label, row, at=at)
+    return where / "out.csv"
+
+
+def test_the_names_of_class_folders_beside_loose_images_are_labels(folder: Folder) -> None:
+    """An image with copies in two of them has none, and a reserved name is none."""
+    said = folder.take()
+    assert folder.labels() == LABELS_OF_FOLDERS
+    assert "1 image with copies in folders of other names" in said[0]
+    assert "3 images labelled by the names of their folders, Coat/, Hat/;" in said[1]
+    assert "names that no label can have: con;" in said[2]
+    data = labelled_input(folder.file, "photos")
+    assert {file.label for file in decode_files(data, input_sha256(data))} == {"Coat", "Hat"}
+    before = folder.file.read_bytes()
+    assert not any("by the names" in line for line in folder.take())
+    assert folder.file.read_bytes() == before, "once"
+
+
+def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
+    folder.take(folders=False)
+    assert folder.labels() == {}
+    folder.file.unlink()
+    folder.take()
+    folder.decide(b"one", Decided("label", "Hat"))
+    folder.take(folders=False)
+    assert folder.labels() == {"one": "Hat"}
+
+
+@pytest.mark.parametrize("name", ["2024/1.jpg", "loose.jpg"])
+def test_folders_alone_and_images_alone_have_no_labels(tmp_path: Path, name: str) -> None:
+    folder = Folder(tmp_path, {name: b"one"})
+    assert folder.take() == []
+    assert folder.labels() == {}
+
+
+def test_folders_of_a_sort_are_those_of_its_model(folder: Folder) -> None:
+    (folder.root / SORT_LOG).touch()
+    (line,) = folder.take()
+    assert "--from TABLE" in line
+    assert folder.labels() == {}
+
+
+def test_a_decision_of_the_page_counts_more_than_any_other(folder: Folder, tmp_path: Path) -> None:
+    old = table(tmp_path, "old", one="Hat@2026", loose="Scarf@2026")
+    folder.take(of_tables([old]))
+    folder.decide(b"one", Decided("label", "Coat"))
+    folder.decide(b"loose", None)
+    folder.decide(b"three", Decided("cannot-tell"))
+    before = folder.labels()
+    folder.take(of_tables([old]))
+    assert folder.labels() == before == {"one": "Coat", "two": "Coat", "three": ""}
+
+
+def test_a_table_counts_more_than_a_folder_and_of_two_tables_the_later_decision(
+    folder: Folder, tmp_path: Path
+) -> None:
+    folder.take()
+    old = table(tmp_path, "old", one="Hat@2024", loose="Scarf@2026-02", other="coat@2024")
+    new = table(tmp_path, "new", one="Bag@2025", loose="Shoe@2026-01", absent="Shoe@2026")
+    found = of_tables([old, new])
+    assert found.notes == [
+        "2 images with another label in another table: the later decision counts"
+    ]
+    said = folder.take(found)
+    assert f"2 labels taken from the corrections of {old}" in said
+    # `coat` has the folder of `Coat`.
+    expected = LABELS_OF_FOLDERS | {"one": "Bag", "loose": "Scarf", "other": "Coat"}
+    assert folder.labels() == expected
+    folder.take(found)
+    assert folder.labels() == expected
+
+
+def test_a_line_says_where_a_label_was_taken_from_and_others_are_as_before(folder: Folder) -> None:
+    folder.take()
+    folder.decide(b"loose", Decided("label", "Hat"))
+    so_far = read(folder.file)
+    lines = {line.label + line.taken_from for line in map(so_far.line, so_far.images()) if line}
+    assert lines == {"CoatCoat/", "HatHat/", "Hat"}
+    plain = GivenLabel("0" * 64, "a", "Hat", "ada", 1, "0" * 8, "now")
+    assert b"taken_from" not in encode(plain)
+
+
+def test_a_table_without_corrections_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no corrections; make some with"):
+        of_tables([table(tmp_path, "empty")])
+    with pytest.raises(UsageError, match="there is no table"):
+        of_tables([tmp_path / "missing.csv"])
+
+
+def test_a_labels_file_of_another_folder_is_reported(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, {"1.jpg": b"one"})
+    with closing(LabelsFile(folder.file)) as file:
+        file.append([GivenLabel("0" * 64, "a", "Hat", "ada", 1, "0" * 8, "now")])
+    (line,) = folder.take()
+    assert "none of the 1 image that it is about is here" in line
+    folder.decide(b"one", Decided("label", "Hat"))
+    assert folder.take() == []

@@ -53,10 +53,11 @@ class Decisions:
 
     def of(self, stack: int) -> Decided | None:
         """What holds for a stack: for its first image, once all that can be used are decided."""
-        images = [i for i in self._images.stacks[stack] if i not in self._lost]
-        if not images:
+        usable = (i for i in self._images.stacks[stack] if i not in self._lost)
+        different = dict.fromkeys(self._images.sha256(image) for image in usable)
+        if not different:
             return Decided("cannot-tell")
-        decided = [self._of_image(image) for image in images]
+        decided = [self._file.so_far.of(sha256) for sha256 in different]
         return None if None in decided else decided[0]
 
     def was_drawn(self, stack: int) -> bool:
@@ -81,11 +82,10 @@ class Decisions:
             before: dict[int, Decided | None] = {}
             lines, refused = list[LabelLine](), list[RefusedImage]()
             for stack, decided in given.items():
-                for image in self._images.stacks[stack]:
-                    line = self._line(image, stack, decided)
+                for image, line in self._lines_of(stack, decided):
                     if isinstance(line, str):
                         refused.append(RefusedImage(stack, self._images.name(image), line))
-                    elif line is not None:
+                    else:
                         before[image] = self._of_image(image)
                         lines.append(line)
             self._save(_Step(before), lines)
@@ -147,6 +147,22 @@ class Decisions:
     def _append(self, lines: Sequence[LabelLine]) -> None:
         self._file.append(lines)
         self._labels = list(self._file.so_far.labels())
+
+    def _lines_of(
+        self, stack: int, decided: Decided | None
+    ) -> Iterator[tuple[int, GivenLabel | str]]:
+        """The line about each image of a stack, or why it cannot be used; one line for equal files,
+        of which there may be thousands."""
+        known = set[str]()
+        for image in self._images.stacks[stack]:
+            sha256 = self._images.sha256(image)
+            if sha256 in known:
+                continue
+            line = self._line(image, stack, decided)
+            if not isinstance(line, str):
+                known.add(sha256)
+            if line is not None:
+                yield image, line
 
     def _line(self, image: int, stack: int, decided: Decided | None) -> GivenLabel | str | None:
         """The line about an image; why it cannot be used; None if there is nothing to say."""

@@ -65,24 +65,22 @@ class Learner:
                     self._decided += 1
                     self._changes.notify_all()
             case NextPage():
-                self._wait(order.settled)
+                self._wait(None if order.settled else PATIENCE_S)
                 return session.next(order)
             case Similar():
                 return session.similar(order.stack)
             case Together():
                 return session.together(order.label)
             case Count():
-                self._wait(order.settled)
+                self._wait(None if order.settled else 0)
             case Start():
                 pass
         return session.counts()
 
-    def _wait(self, settled: bool) -> None:
-        """Wait for the head that knows every decision, or for a moment."""
+    def _wait(self, seconds: float | None) -> None:
+        """Wait for the head that knows every decision, for this long at most."""
         with self._changes:
-            self._changes.wait_for(
-                lambda: self._learned == self._decided, None if settled else PATIENCE_S
-            )
+            self._changes.wait_for(lambda: self._learned == self._decided, seconds)
 
     def _learn(self) -> None:
         while True:

@@ -126,6 +126,9 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
     learner = process.Learner(process.session_of(features(), 0))
     learner.reply(Decide([0, 1], [0, 1], [False, False]))
     page = learner.reply(NextPage())  # would wait for good
+    with monkeypatch.context() as patience:
+        patience.setattr(process, "PATIENCE_S", 1e6)
+        assert learner.reply(Count())  # a reply to a decision waits once, for its page
     assert isinstance(page, Page)
     assert page.label == labelling.NO_LABEL
     finish.set()

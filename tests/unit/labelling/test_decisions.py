@@ -1,0 +1,73 @@
+"""Decisions about stacks: a line for each image of different content, none for one that has
+changed, and what holds for a stack of several."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from producer.labelling.decisions import Decisions
+from producer.labelling.folder_images import FolderImages
+from shared.labels.labels_file import LabelsFile
+from shared.labels.labels_so_far import Decided
+from shared.messages.folder_features import FolderFeatures
+
+COAT, HAT = Decided("label", "coat"), Decided("label", "hat")
+#: The images of one stack: two are equal.
+FILES = {"a.jpg": b"one", "b.jpg": b"one", "c.jpg": b"other"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+@pytest.fixture
+def decisions(folder: Path) -> Iterator[Decisions]:
+    digests = b"".join(hashlib.sha256(content).digest() for content in FILES.values())
+    features = FolderFeatures(
+        bytes(folder), [bytes(folder / name) for name in FILES], digests, 1, bytes(2 * len(FILES)),
+        np.zeros(len(FILES), "<u4").tobytes(), [], b"",
+    )  # fmt: skip
+    with closing(LabelsFile(folder / "labels.jsonl")) as file:
+        yield Decisions(FolderImages(features, "photos"), file, "ada")
+
+
+def lines(folder: Path) -> int:
+    return len((folder / "labels.jsonl").read_bytes().splitlines())
+
+
+def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
+    assert decisions.decide({0: COAT}) == []
+    assert lines(folder) == 2
+    assert decisions.of(0) == COAT
+    assert decisions.decide({0: None}) == []
+    assert lines(folder) == 4
+    assert decisions.of(0) is None
+
+
+def test_a_copy_is_labelled_where_another_has_changed(folder: Path, decisions: Decisions) -> None:
+    (folder / "a.jpg").write_bytes(b"changed")
+    refused = decisions.decide({0: COAT})
+    assert [one.path for one in refused] == ["photos/a.jpg"]
+    assert lines(folder) == 2
+    assert decisions.of(0) == COAT
+
+
+def test_a_stack_is_decided_once_all_that_can_be_used_are(
+    folder: Path, decisions: Decisions
+) -> None:
+    (folder / "a.jpg").unlink()
+    (folder / "b.jpg").unlink()
+    assert len(decisions.decide({0: COAT})) == 2
+    assert decisions.of(0) == COAT
+    (folder / "c.jpg").unlink()
+    assert len(decisions.decide({0: HAT})) == 3
+    assert decisions.of(0) == Decided("cannot-tell")  # is not shown again

@@ -74,7 +74,7 @@ def _trials(trained: Trained) -> Iterator[str]:
         count = counted(len(trained.trials), "training")
         better = "a clearly better one replaces this version"
         end = "none is promoted, as requested" if trained.trials_promote == "never" else better
-        yield f"{count} of whole networks follow; {end}"
+        yield f"{count} follow; {end}"
 
 
 def _name(trained: Trained) -> str:

@@ -35,7 +35,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 IMAGES_OF_CLASS = 14
 #: Of the short backbone.
 STAGES = 2
-TRIALS = recipes.find("photo").trials
+LARGE, *TRIALS = recipes.find("photo").trials
+#: The trials after the first leave a fold out.
+RECIPES = ("photo-head", LARGE, *TRIALS)
 #: After one, nothing is known yet; with the short backbone no test looks at what is.
 EPOCHS = {"whole": 2, "short": 1}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
@@ -72,11 +74,12 @@ def store(
     folder = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
         if request.param == SHORT:
-            converted.put(stack.enter_context(short_backbone.in_table(folder, STAGES)), folder)
+            for name in {recipes.find(recipe).backbone for recipe in RECIPES}:
+                short = short_backbone.in_table(folder, STAGES, name=name)
+                converted.put(stack.enter_context(short), folder)
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
-            recipe: _trained(server, folder, recipe, str(root), request.param)
-            for recipe in ("photo-head", *TRIALS)
+            recipe: _trained(server, folder, recipe, str(root), request.param) for recipe in RECIPES
         }
         yield Store(server, root, Registry(folder), answers)
 
@@ -84,7 +87,9 @@ def store(
 def _trained(server: RedisServer, folder: Path, recipe: str, root: str, size: str) -> Trained:
     work = Train("shapes", recipe, root, precision=PRECISIONS[size])
     if recipe in TRIALS:
-        work = msgspec.structs.replace(work, epochs=EPOCHS[size], promote="if-clearly-better")
+        work = msgspec.structs.replace(work, epochs=EPOCHS[size])
+    if recipe != RECIPES[0]:
+        work = msgspec.structs.replace(work, promote="if-clearly-better")
     context, _ = handler_context.make(server, folder, work, request_id=recipe)
     answer = train(context, work).answer
     assert isinstance(answer, Trained)
@@ -102,6 +107,15 @@ def test_a_trial_is_measured_on_photos_that_it_did_not_learn_from(
     assert card.metrics.heldout_count == len(record.labels) < 3 * IMAGES_OF_CLASS / 2
     assert len(seen.learned) + len(seen.held_out) == 3 * IMAGES_OF_CLASS
     assert str(card.metrics.heldout_count) in card.notes
+
+
+def test_a_head_on_a_larger_network_is_compared_on_every_photo(store: Store) -> None:
+    head, large = store.card("photo-head"), store.card(LARGE)
+    assert head.pretrained is not None
+    assert large.pretrained is not None
+    assert head.pretrained.name != large.pretrained.name
+    assert large.folds == head.folds > 0
+    assert f"on the {head.metrics.heldout_count} held-out" in store.answers[LARGE].decision.why
 
 
 @pytest.mark.parametrize("recipe", TRIALS)
@@ -183,10 +197,12 @@ def test_a_head_is_followed_by_trials_once(
             store.server, store.registry.root, work, request_id=promote
         )
         submitted = trials.submit_trials(context, work, 42)
-        assert submitted == (f"{promote}-fine", f"{promote}-scratch")
+        names = ("head-large", "fine", "scratch")
+        assert submitted == tuple(f"{promote}-{name}" for name in names)
     found = [ledger.get(one) for one in submitted]
     works = [one.request.work for one in found if one is not None]
     assert [(one.recipe, one.minutes, one.promote) for one in works if isinstance(one, Train)] == [
+        ("photo-head-large", 0.0, expected),
         ("photo-fine", 3.0, expected),
         ("photo-scratch", 3.0, expected),
     ]

@@ -34,8 +34,9 @@ def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]
     follow = recipes.find(work.recipe).trials
     if not follow or not work.minutes or photos < FEWEST_PHOTOS:
         return ()
-    share = msgspec.structs.replace(work, minutes=work.minutes / len(follow))
-    trials = [_trial(context, share, recipe) for recipe in follow]
+    limited = [recipe for recipe in follow if recipes.find(recipe).minutes is not None]
+    minutes = {recipe: work.minutes / len(limited) for recipe in limited}
+    trials = [_trial(context, work, recipe, minutes.get(recipe, 0.0)) for recipe in follow]
     return tuple(trial.id for trial in trials if _submit(context, trial))
 
 
@@ -44,11 +45,11 @@ def trials_promote(work: Train) -> Rule:
     return "never" if work.promote == "never" else "if-clearly-better"
 
 
-def _trial(context: Context, work: Train, recipe: str) -> Request:
-    request = context.request
+def _trial(context: Context, work: Train, recipe: str, minutes: float) -> Request:
+    request, promote = context.request, trials_promote(work)
     return Request(
         f"{_shortened(request.id)}-{recipe.partition('-')[2]}",
-        msgspec.structs.replace(work, recipe=recipe, promote=trials_promote(work), trial=True),
+        msgspec.structs.replace(work, recipe=recipe, minutes=minutes, promote=promote, trial=True),
         request.who,
         request.created,
     )

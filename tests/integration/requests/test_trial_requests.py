@@ -35,6 +35,8 @@ from worker.learners.learner import Task
 LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
 PHOTOS = 5
 TRIALS = ("r1-fine", "r1-scratch")
+#: Those of a head `monday`, without the one that fine-tunes.
+OTHERS = ["monday-head-large", "monday-scratch"]
 WORK = Train("cats", "photo", "/photos", minutes=6)
 
 
@@ -53,7 +55,8 @@ def test_long_ids_that_differ_at_their_end_have_trials_of_their_own(
     found = [*_trials(server, tmp_path, first), *_trials(server, tmp_path, second, work)]
     assert len(set(found)) == 2 * len(recipes.find("photo").trials)
     assert all(REQUEST_ID.fullmatch(one) for one in found)
-    assert _trials(server, tmp_path, first) == found[:2]  # as a second attempt after a crash
+    # As a second attempt after a crash.
+    assert _trials(server, tmp_path, first) == found[: len(found) // 2]
 
 
 @pytest.mark.parametrize("readable", [True, False])
@@ -64,9 +67,9 @@ def test_a_trial_whose_id_is_in_use_is_left_out(
     RequestLedger(server.client, 30.0).submit(other)
     if not readable:  # of another version of Hangtag
         server.client.hset(keys.request(other.id, "state"), "request", b"{}")
-    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
-    (stored,) = request_store.unanswered(tmp_path)  # or it would start once the other is forgotten
-    assert stored.id == "monday-scratch"
+    assert _trials(server, tmp_path, "monday") == OTHERS
+    # Or it would start once the other is forgotten.
+    assert [one.id for one in request_store.unanswered(tmp_path)] == OTHERS
 
 
 def test_a_trial_whose_id_is_stored_for_other_work_is_left_out(
@@ -75,19 +78,19 @@ def test_a_trial_whose_id_is_stored_for_other_work_is_left_out(
     """Redis has lost the other request, which is restored."""
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     request_store.keep(tmp_path, other)
-    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
-    assert RequestLedger(server.client, 30.0).open() == ["monday-scratch"]
+    assert _trials(server, tmp_path, "monday") == OTHERS
+    assert RequestLedger(server.client, 30.0).open() == OTHERS
     assert request_store.load(tmp_path, other.id) == other
 
 
 def test_a_cancelled_trial_is_not_submitted_again(server: RedisServer, tmp_path: Path) -> None:
     """Its head dies before its outcome, the trial is cancelled, and Redis loses everything."""
-    assert _trials(server, tmp_path, "monday") == ["monday-fine", "monday-scratch"]
+    assert "monday-fine" in _trials(server, tmp_path, "monday")
     fine = request_store.load(tmp_path, "monday-fine")
     cancelled_requests.record(tmp_path, "monday-fine", fine)
     server.client.flushall()
-    assert _trials(server, tmp_path, "monday") == ["monday-scratch"]
-    assert [one.id for one in request_store.unanswered(tmp_path)] == ["monday-scratch"]
+    assert _trials(server, tmp_path, "monday") == OTHERS
+    assert [one.id for one in request_store.unanswered(tmp_path)] == OTHERS
 
 
 @pytest.fixture

@@ -31,12 +31,12 @@ _NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
 @contextmanager
 def in_table(
-    folder: Path, stages: int = STAGES, side_pixels: int = SIDE_PIXELS
+    folder: Path, stages: int = STAGES, side_pixels: int = SIDE_PIXELS, name: str = NAME
 ) -> Iterator[Backbone]:
     """Let the table name it within the block, and the recipes of whole networks be as small."""
-    whole = backbone_table.find(NAME)
+    whole = backbone_table.find(name)
     data = torch_files.encode(_tensors(whole, stages))
-    file = folder / "short.pth"
+    file = folder / f"{name}.pth"
     file.write_bytes(data)
     short = whole._replace(
         file=str(file),
@@ -55,7 +55,7 @@ def in_table(
         recipes.find("photo-scratch"), size=SCRATCH_SIZE, widths=(8, 16), blocks=(1, 1)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(backbone_table.BACKBONES, NAME, short)
+        patch.setitem(backbone_table.BACKBONES, name, short)
         patch.setitem(recipes.RECIPES, "photo-fine", fine)
         patch.setitem(recipes.RECIPES, "photo-scratch", scratch)
         yield short

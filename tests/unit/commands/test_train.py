@@ -204,7 +204,7 @@ def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
     assert "follow" not in "\n".join(summary(ANSWER, {}))
     found = msgspec.structs.replace(ANSWER, trials=trials, trials_promote="never")
-    assert "networks follow; none is promoted, as requested" in "\n".join(summary(found, {}))
+    assert "trainings follow; none is promoted, as requested" in "\n".join(summary(found, {}))
 
 
 def test_the_request_names_the_teachers_as_typed() -> None:

@@ -19,7 +19,7 @@ from producer.formats.table_file import is_own_part
 from producer.jobs.cancel import reachable_brokers
 from producer.jobs.find_job import known_output
 from producer.journal import job_index, journal_lock
-from producer.journal.following import discard
+from producer.journal.following import discard, settle_held
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import JobState, is_running, properties, read_snapshot
 from producer.output.draft_lock import draft_of, parts_of
@@ -29,7 +29,7 @@ from producer.sources.lists.piped_list import recorded_lists
 from shared import atomic_file
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url
-from shared.errors import UsageError
+from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.settings import Settings
 
@@ -93,6 +93,8 @@ def forget(job: KnownJob, settings: Settings) -> bool:
 def _remove_files(output: Path, lock: int) -> None:
     journal = journal_path(output)
     part = Path(f"{output}{PART_SUFFIX}")
+    with suppress(Damaged):  # an update may have ended before its table was in its place
+        settle_held(journal, output)
     with atomic_file.writing(journal, _REMEDY):
         if is_own_part(properties(output), part):  # before the journal loses its digest
             _remove(part)

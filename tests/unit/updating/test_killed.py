@@ -48,6 +48,16 @@ def test_forget_removes_what_an_interrupted_update_has_left(interrupted: Stage) 
     assert interrupted.table.read_bytes() == interrupted.old
 
 
+def test_forget_leaves_the_new_table_of_an_update_that_ended_just_before_it(tmp_path: Path) -> None:
+    """Its journal was in its place, its table and the decisions of people were not."""
+    stage, points = Stage(tmp_path), Points(tmp_path / "points")
+    assert killed_at(stage.options, Shot("update.committed"), points) == -signal.SIGKILL
+    assert stage.table.read_bytes() == stage.old
+    forgetting.forget(forgetting.find(str(stage.table)), Settings())
+    assert stage.table.read_bytes() == stage.new
+    assert sorted(os.listdir(stage.folder)) == ["in", "out.csv", "out.csv.corrections.jsonl"]
+
+
 def test_a_job_that_starts_over_removes_what_an_interrupted_update_has_left(
     interrupted: Stage,
 ) -> None:

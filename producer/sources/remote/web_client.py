@@ -5,6 +5,7 @@ No error has an address: it may be signed.
 
 from __future__ import annotations
 
+import logging
 import random
 import ssl
 import threading
@@ -50,6 +51,12 @@ _FAILURES = (
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
 )
+
+
+_requesting = threading.local()
+#: httpcore logs the headers of answers at DEBUG, and a redirect's has a signed address. Requests of
+#: others in this process are logged.
+logging.getLogger("httpcore.http11").addFilter(lambda _: not getattr(_requesting, "now", False))
 
 
 class Failed(Exception):
@@ -186,6 +193,7 @@ class WebClient:
             **headers,
         }
         limits = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
+        _requesting.now = True
         try:
             with self._pools[address.scheme].stream(
                 b"GET", url, headers=list(sent.items()), extensions={"timeout": limits}
@@ -202,6 +210,8 @@ class WebClient:
             raise Failed("there is no such host") from None
         except Untrusted as error:
             raise Failed(f"its certificate is not trusted ({error}; SSL_CERT_FILE)") from None
+        finally:
+            _requesting.now = False
 
 
 def _check(response: Response) -> None:

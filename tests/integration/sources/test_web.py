@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import socket
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from producer.sources.remote import web, web_client
@@ -266,6 +268,22 @@ def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(
     ):
         images.read(f"{site.url}/a.jpg".encode())
     assert "SECRET" not in str(error.value)
+
+
+def test_a_log_of_everything_has_neither_signatures_nor_passwords(
+    site: ImageSite, images: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of a program that sets the root logger to DEBUG."""
+    site.files, site.secret = {"a.jpg": b"x"}, SECRET
+    site.redirects = {"b.jpg": f"{site.url}/a.jpg?{SECRET}", "no.jpg": f"https://[?{SECRET}"}
+    signed = [f"{site.url}/{path}?{SECRET}" for path in ("a.jpg", "b.jpg", "no.jpg", "gone.jpg")]
+    signed.append(f"{site.url}/a.jpg".replace("//", "//user:SECRETxyz@"))
+    with caplog.at_level(logging.DEBUG):
+        read = read_all(images, [address.encode() for address in signed])
+        httpcore.request("GET", f"{site.url}/gone.jpg")  # of the program itself
+    assert read[:3] == [b"x", b"x", Status.UNREADABLE]
+    assert "SECRET" not in caplog.text
+    assert "receive_response_headers.complete" in caplog.text
 
 
 def test_an_answer_about_expiry_costs_a_row_of_an_address_that_is_not_signed(

@@ -12,7 +12,7 @@ from typing import IO
 
 from producer.inputs.job_options import STDIN, JobOptions
 from producer.sources.local.reader import FileReader
-from producer.sources.refusals import address_line
+from producer.sources.refusals import address_line, shown_address
 from producer.sources.source_table import LOCAL, SOURCES, is_address, kind_of_line
 from shared import regular_file
 from shared.errors import UsageError
@@ -61,6 +61,8 @@ def check_list(options: JobOptions, is_new: bool) -> None:
         UsageError: it cannot be read, or is no list of this kind.
     """
     where = list_name(options)
+    if is_address(options.list_file, list_path(options)):
+        raise UsageError(f"{where} is an address; put it into a file, and name that with --list")
     try:
         regular_file.check(list_path(options))
     except OSError as error:  # it is read more than once: a pipe cannot be
@@ -91,6 +93,8 @@ def list_name(options: JobOptions) -> str:
     """The job's list, for a message."""
     if options.list_file == STDIN:
         return "the list from standard input"
+    if _ADDRESS_MARK in options.list_file:  # it may have a secret in its query
+        return shown_address(options.list_file)
     return printable(options.list_file)
 
 

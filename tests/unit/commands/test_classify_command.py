@@ -218,6 +218,18 @@ def test_a_list_with_an_address_is_refused_and_files_with_such_names_are_not(
         assert "does not answer" in line  # it would run
 
 
+@pytest.mark.parametrize("command", ["classify", "submit"])
+@pytest.mark.parametrize("option", ["--list", "--list0"])
+def test_an_address_in_the_place_of_a_list_is_refused_without_its_secrets(
+    here: Path, command: str, option: str
+) -> None:
+    before = sorted(os.listdir(here))
+    line = complaint(run(command, option, SIGNED), Exit.USAGE)
+    assert "https://host.example/a/b.jpg is an address; put it into a file, and name that" in line
+    assert "secret" not in line
+    assert sorted(os.listdir(here)) == before
+
+
 def test_a_job_that_has_an_archive_as_its_file_is_resumed(here: Path) -> None:
     """Earlier versions made it a failed row."""
     (here / "photos.zip").write_bytes(b"PK")

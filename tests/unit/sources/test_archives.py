@@ -176,6 +176,33 @@ def test_a_compressed_archive_may_have_pieces_and_padding(tmp_path: Path) -> Non
     assert found.reports == []
 
 
+@pytest.mark.parametrize("before", range(4))
+def test_a_piece_may_begin_anywhere_in_what_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """Also if only the first byte of its magic is read with the end of the piece before."""
+    whole = tarred(*((f"{number}.png", IMAGE) for number in range(9)))
+    first, second = gzip.compress(whole[:9_000]), gzip.compress(whole[9_000:])
+    monkeypatch.setattr(tape, "_CHUNK_BYTES", len(first) + before)
+    archive = tmp_path / "photos.tar.gz"
+    archive.write_bytes(first + second)
+    found = rows_of(archive)
+    assert list(found.contents.values()) == [IMAGE] * 9
+    assert found.reports == []
+
+
+@pytest.mark.parametrize("stays", [0, 1, 2, 12])
+def test_an_archive_that_is_cut_at_a_piece_is_reported(tmp_path: Path, stays: int) -> None:
+    whole = tarred(*((f"{number}.png", IMAGE) for number in range(9)))
+    there = 3 * 4096  # three members, with their headers
+    pieces = gzip.compress(whole[:there]) + gzip.compress(whole[there:])[:stays]
+    archive = tmp_path / "photos.tar.gz"
+    archive.write_bytes(pieces)
+    found = rows_of(archive)
+    assert list(found.contents.values()) == [IMAGE] * 3
+    assert len(found.reports) == 1
+
+
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 @pytest.mark.parametrize("length", [99, 100, 101, 155, 240])
 def test_a_tar_with_long_names_is_read_in_each_format(

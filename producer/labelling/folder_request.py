@@ -26,20 +26,30 @@ class Computed(NamedTuple):
     features: bytes
 
 
+def place(settings: Settings, folder: str) -> str:
+    """The place of a folder for the trainer.
+
+    Raises:
+        UsageError: it is not a folder of unsorted images.
+        SetupError: this machine's stack may not read it.
+    """
+    if folder == FASHION_MNIST:
+        raise UsageError("the images of Fashion-MNIST have labels; name a folder of others")
+    if not folder:  # probably an unset variable of a script, not the current folder
+        raise UsageError("the name of the folder is empty; name a folder of images")
+    return data_place(folder, settings, wanted="name a folder of images")
+
+
 def computed(
     settings: Settings, folder: str, events: Events | None = None, stop: Stop | None = None
 ) -> Computed:
     """The features of the images of a folder.
 
     Raises:
-        UsageError: it is not a folder of this machine.
+        UsageError, SetupError: as `place`.
         SetupError, Stopped: it has no images; or as `submit`.
     """
-    if folder == FASHION_MNIST:
-        raise UsageError("the images of Fashion-MNIST have labels; name a folder of others")
-    if not folder:  # probably an unset variable of a script, not the current folder
-        raise UsageError("the name of the folder is empty; name a folder of images")
-    work = ComputeFeatures(data_place(folder, settings, wanted="name a folder of images"))
+    work = ComputeFeatures(place(settings, folder))
     request = make_request(work, _open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
     data = answer_file(settings, request.id, folder_features.FILE, stop)

@@ -55,13 +55,14 @@ def label(
     printed. Ctrl-C ends it; the same command goes on.
     """
     from producer.cli.models.request_display import running_request
-    from producer.labelling.folder_request import Computed, computed
+    from producer.labelling.folder_request import Computed, computed, place
     from producer.labelling.next_steps import next_steps, reached
     from producer.labelling.server import Ready, serve
     from producer.present.formatting import counted, escaped, show_json
     from producer.present.summary_parts import next_commands
     from shared.labels import labels_file
 
+    place(Settings.from_env(), folder)  # before the file of its labels is made
     path = file or labels_file.default_path(folder)
 
     def ready(found: Ready) -> None:

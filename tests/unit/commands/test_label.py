@@ -75,14 +75,20 @@ def test_a_file_without_labels_is_refused_with_the_command_that_gives_some(
         (("train", "--data", "fashion-mnist", "--labels"), "name their folder"),
         (("train", "--labels", "photos"), "name their folder"),
         (("label", "fashion-mnist"), "name a folder of others"),
+        (("label", ""), "the name of the folder is empty"),
+        (("label", "https://host/p?sig=SECRETxyz"), "https://host/p is an address"),
         (("label", "photos", "-o", "photos"), "photos: Is a directory; name another file with -o"),
         (("label", "photos", "-o", "no/such.jsonl"), "No such file or directory"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(words: tuple[str, ...], why: str) -> None:
+def test_what_cannot_be_is_refused_in_one_line(
+    here: Path, words: tuple[str, ...], why: str
+) -> None:
+    before = sorted(here.iterdir())
     result = run(*words)
     assert result.exit_code in (Exit.USAGE, Exit.SETUP), result.output
     assert why in result.output
+    assert sorted(here.iterdir()) == before
     assert len(result.output.strip().splitlines()) == 1
 
 

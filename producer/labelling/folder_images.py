@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import zlib
 from array import array
 from typing import NamedTuple
@@ -24,7 +23,8 @@ class File(NamedTuple):
 
 
 class FolderImages:
-    """Images by number, in path order; stacks by number. Safe for several threads."""
+    """Images by number, in path order; stacks by number. Safe for several threads: what was read is
+    noted in one step."""
 
     def __init__(self, features: FolderFeatures, typed: str) -> None:
         self._features, self._typed = features, os.fsencode(typed)
@@ -34,7 +34,6 @@ class FolderImages:
             self.stacks.extend([] for _ in range(stack + 1 - len(self.stacks)))
             self.stacks[stack].append(image)
         self._read: dict[int, File] = {}
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._features)
@@ -67,15 +66,13 @@ class FolderImages:
             return reason(error)
         if hashlib.sha256(data).hexdigest() != self.sha256(image):
             return "has changed; start the command again"
-        with self._lock:
-            self._read[image] = File(before, f"{zlib.crc32(data):08x}")
+        self._read[image] = File(before, f"{zlib.crc32(data):08x}")
         return data
 
     def file(self, image: int) -> File | str:
         """What is known of an image that has not changed, or why it cannot be used. It is read
         only if its size or time is not as when it was shown."""
-        with self._lock:
-            known = self._read.get(image)
+        known = self._read.get(image)
         try:
             if known is not None and stamp(os.stat(self._features.paths[image])) == known.stamp:
                 return known
@@ -84,8 +81,7 @@ class FolderImages:
         content = self.content(image)
         if isinstance(content, str):
             return content
-        with self._lock:
-            return self._read[image]
+        return self._read[image]
 
 
 def reason(error: OSError) -> str:

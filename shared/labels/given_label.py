@@ -79,7 +79,7 @@ def decode(line: bytes) -> LabelLine:
         return decision
     if why := wrong_identity(decision.sha256, decision.crc32):
         raise BadMessage(f"not a label: {why}")
-    if bool(decision.label) != (decision.kind == "label") and not decision.undo:
+    if bool(decision.label) != (decision.kind == "label"):
         raise BadMessage("not a label: label and kind do not agree")
     return decision
 

@@ -64,13 +64,11 @@ def _first_centres(rows: Features, groups: int, chance: np.random.Generator) -> 
     chosen = [int(chance.integers(len(rows)))]
     nearest = _squared(rows, rows[chosen])[:, 0]
     while len(chosen) < groups:
-        total = nearest.sum(dtype=np.float64)
-        if not total > 0:  # fewer different rows than groups
-            break
-        row = int(np.searchsorted(np.cumsum(nearest, dtype=np.float64), chance.random() * total))
+        sums = np.cumsum(nearest, dtype=np.float64)  # 0: fewer different rows than groups
+        row = int(np.searchsorted(sums, chance.random() * sums[-1]))
         chosen.append(min(row, len(rows) - 1))
         nearest = np.minimum(nearest, _squared(rows, rows[chosen[-1:]])[:, 0])
-    return rows[chosen + chosen[:1] * (groups - len(chosen))].copy()
+    return rows[chosen]
 
 
 def _nearest(rows: Features, centres: Features) -> Groups:

@@ -103,7 +103,7 @@ class Session:
         images, fitted = int(self._sizes.sum()), self._fitted
         if fitted is None:
             return Counts(images, named, without)
-        return Counts(images, named, without, self._sure(), *self._checked(fitted))
+        return Counts(images, named, without, self._sure(fitted), *self._checked(fitted))
 
     def _checked(self, fitted: Fitted) -> tuple[int, int, float, float]:
         """The stacks that were drawn by chance and named, those of them that were guessed right by
@@ -128,14 +128,12 @@ class Session:
         error = float(better.std() / np.sqrt(len(better)))
         return int(drawn.sum()), int(right.sum()), float(np.clip(share, 0, 1)), error
 
-    def _sure(self) -> int:
+    def _sure(self, fitted: Fitted) -> int:
         """Images without a decision among the surest, whose mean confidence is SURE."""
-        if self._fitted is None:
-            return 0
         free = np.flatnonzero(self._decided == NONE)
-        order = free[np.argsort(-self._fitted.confidences[free], kind="stable")]
+        order = free[np.argsort(-fitted.confidences[free], kind="stable")]
         sizes = self._sizes[order]
-        means = np.cumsum(self._fitted.confidences[order] * sizes) / np.cumsum(sizes)
+        means = np.cumsum(fitted.confidences[order] * sizes) / np.cumsum(sizes)
         count = int(np.searchsorted(-means, -SURE, side="right"))
         return int(sizes[:count].sum())
 

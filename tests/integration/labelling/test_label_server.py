@@ -146,7 +146,8 @@ def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> No
     )
     kinds = [decided.kind for decided in saved(undecided).images().values()]
     assert sorted(kinds) == ["cannot-tell", "label", "left-out"]
-    undecided.decide({"stack": 3})
+    body = {"decisions": [{"stack": 3}], "next_page": False}
+    assert undecided.json("POST", undecided.of("/decisions"), body)["page"] is None
     assert len(saved(undecided).images()) == 2
     assert undecided.json("GET", "/folder")["standing"]["without"] == 2
 

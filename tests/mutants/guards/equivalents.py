@@ -26,4 +26,10 @@ EQUIVALENT = {
         "a promotion to the version that an alias has makes no decision, and a rollback leads to "
         "another one"
     ),
+    "shared/labels/line_log.py: LineFollower._check_same: info.st_ino == self._inode -> False": (
+        "all that was read is compared instead of its end, which only takes longer"
+    ),
+    "worker/labelling/kmeans.py: kmeans: (of == before).all() -> False": (
+        "centres that do not move stay where they are, only for more steps"
+    ),
 }

@@ -33,7 +33,24 @@ PACKAGES = {
         ("producer/review/*.py", "producer/local_page/*.py"),
         ("tests/unit/review",),
         2,
-        ("tests/integration/review/test_review_server.py",),
+        (
+            "tests/integration/local_page/test_attacks.py",
+            "tests/integration/review/test_review_server.py",
+        ),
+    ),
+    "labelling": Package(
+        ("producer/labelling/*.py", "worker/labelling/*.py", "shared/labels/*.py"),
+        (
+            "tests/unit/labelling",
+            "tests/unit/shared/labels",
+            "tests/unit/shared/test_line_log.py",
+            "tests/unit/commands/test_label.py",
+        ),
+        2,
+        (
+            "tests/integration/labelling/test_label_server.py",
+            "tests/integration/local_page/test_attacks.py",
+        ),
     ),
     "sorting": Package(
         ("producer/sorting/*.py", "producer/sort_log/*.py", "producer/locations/*.py"),

@@ -4,8 +4,8 @@ changed, and what holds for a stack of several."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ import pytest
 
 from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
+from shared import regular_file
+from shared.labels.given_label import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
@@ -31,6 +33,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def decisions(folder: Path) -> Iterator[Decisions]:
+    with opened(folder) as found:
+        yield found
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Decisions]:
     digests = b"".join(hashlib.sha256(content).digest() for content in FILES.values())
     features = FolderFeatures(
         bytes(folder), [bytes(folder / name) for name in FILES], digests, 1, bytes(2 * len(FILES)),
@@ -48,8 +56,9 @@ def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
     assert decisions.decide({0: COAT}) == []
     assert lines(folder) == 2
     assert decisions.of(0) == COAT
-    assert decisions.decide({0: None}) == []
-    assert lines(folder) == 4
+    for _ in range(2):  # there is nothing to take back the second time
+        assert decisions.decide({0: None}) == []
+        assert lines(folder) == 4
     assert decisions.of(0) is None
 
 
@@ -71,3 +80,55 @@ def test_a_stack_is_decided_once_all_that_can_be_used_are(
     (folder / "c.jpg").unlink()
     assert len(decisions.decide({0: HAT})) == 3
     assert decisions.of(0) == Decided("cannot-tell")  # is not shown again
+
+
+def test_a_stack_is_shown_again_if_an_image_came_later(folder: Path) -> None:
+    with opened(folder) as decisions:
+        decisions.decide({0: COAT})
+    first, _ = (folder / "labels.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "labels.jsonl").write_bytes(first)
+    with opened(folder) as decisions:
+        assert decisions.of(0) is None
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) -> None:
+    with opened(folder) as decisions:
+        decisions.draw([0] * drawn)
+        decisions.decide({0: COAT})
+    with opened(folder) as decisions:
+        assert decisions.was_drawn(0) == drawn
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda one: one.decide({0: HAT}),
+        lambda one: one.relabel("coat", "hat"),
+        lambda one: one.undo(),
+    ],
+    ids=["decide", "relabel", "undo"],
+)
+def test_decisions_are_saved_one_at_a_time(
+    decisions: Decisions, monkeypatch: pytest.MonkeyPatch, use: Callable[[Decisions], object]
+) -> None:
+    decisions.decide({0: COAT})
+    locked, append = list[bool](), decisions._append
+
+    def noting(lines: Sequence[LabelLine]) -> None:
+        locked.append(decisions._lock.locked())
+        append(lines)
+
+    monkeypatch.setattr(decisions, "_append", noting)
+    use(decisions)
+    assert locked == [True]
+    assert not decisions._lock.locked()
+
+
+def test_an_image_that_was_shown_is_not_read_again(
+    decisions: Decisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for image in range(len(FILES)):
+        decisions._images.content(image)
+    monkeypatch.setattr(regular_file, "read", lambda *_: pytest.fail("it was read again"))
+    assert decisions.decide({0: COAT}) == []

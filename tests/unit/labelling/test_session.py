@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.pipes.labelling import NextPage, Page
-from worker.labelling import kmeans, session
+from worker.labelling import fitted, kmeans, session
 from worker.labelling.fitted import fit
 from worker.labelling.session import NONE, Session
+from worker.photo_head import discriminant
 from worker.photo_head.linear_head import Features, Labels
 
 LEFT_OUT = -2
@@ -157,10 +159,10 @@ def test_of_a_label_those_are_shown_first_that_are_none_of_it() -> None:
     labels[7] = LEFT_OUT
     run = started(rows)
     run.decide(np.arange(200), labels, np.zeros(200, bool))
-    for fitted in (False, True):
+    for is_fitted in (False, True):
         page = run.together(0)
         assert sorted(page.stacks) == np.flatnonzero(labels == 0).tolist()
-        assert len(set(page.stacks[:10]) & set(wrong.tolist())) >= (5 if fitted else 3)
+        assert len(set(page.stacks[:10]) & set(wrong.tolist())) >= (5 if is_fitted else 3)
         run.learn()
     assert set(page.guesses[:5]) <= {1, 2, 3}  # by heads that did not learn from them
     assert run.together(LEFT_OUT).stacks == [7]
@@ -181,10 +183,18 @@ def test_there_are_no_more_groups_than_images(images: int) -> None:
 
 
 def test_a_large_folder_is_grouped_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, means = list[int](), kmeans._means
+
+    def noted(some: Features, of: Labels) -> Features:
+        seen.append(len(some))
+        return means(some, of)
+
     monkeypatch.setattr(kmeans, "SAMPLE", 100)
+    monkeypatch.setattr(kmeans, "_means", noted)
     rows, truth = drawn(2000)
     found = kmeans.kmeans(rows, KINDS, 0)
     assert len(found.of) == 2000
+    assert max(seen) == 100
     right = sum(np.bincount(truth[found.of == group]).max() for group in np.unique(found.of))
     assert right > 1800
 
@@ -195,8 +205,34 @@ def test_a_head_learns_from_a_few_images(known: int) -> None:
     labels = np.full(200, NONE)
     labels[:known] = truth[:known]
     labels[0], labels[1] = 0, KINDS - 1
-    fitted = fit(rows, labels, KINDS)
-    assert ((fitted.confidences > 0) & (fitted.confidences <= 1)).all()
-    assert (fitted.out_of_fold[known:] == NONE).all()
-    assert ((fitted.expected > 0) == (fitted.out_of_fold >= 0)).all()
-    assert (fitted.out_of_fold[:known] >= 0).all() == (known >= 10)
+    found = fit(rows, labels, KINDS)
+    assert ((found.confidences > 0) & (found.confidences <= 1)).all()
+    assert (found.out_of_fold[known:] == NONE).all()
+    assert ((found.expected > 0) == (found.out_of_fold >= 0)).all()
+    assert (found.out_of_fold[:known] >= 0).all() == (known >= 10)
+
+
+@pytest.mark.parametrize(("many", "folds"), [(41, fitted.FOLDS), (40, fitted.FOLDS_OF_MANY)])
+def test_heads_that_measure_are_fewer_where_many_images_are_labelled(
+    monkeypatch: pytest.MonkeyPatch, many: int, folds: int
+) -> None:
+    rows, truth = drawn(40)
+    sizes, learn = list[int](), discriminant.fit
+
+    def counted(some: Features, *rest: Any) -> Any:
+        sizes.append(len(some))
+        return learn(some, *rest)
+
+    monkeypatch.setattr(fitted, "MANY", many)
+    monkeypatch.setattr(discriminant, "fit", counted)
+    fit(rows, truth, KINDS)
+    assert sizes == [40 - 40 // folds] * folds + [40]
+
+
+def test_images_that_are_all_of_one_fold_are_not_measured() -> None:
+    rows, truth = drawn(200)
+    labels = np.full(200, NONE)
+    labels[:: fitted.FOLDS] = truth[:: fitted.FOLDS]
+    found = fit(rows, labels, KINDS)
+    assert np.isfinite(found.confidences).all()
+    assert len(set(found.guesses)) > 1

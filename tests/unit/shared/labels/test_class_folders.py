@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import UsageError
-from shared.labels.class_folders import RESERVED, ClassFolders, folded, problem
+from shared.labels.class_folders import (
+    RESERVED,
+    ClassFolders,
+    folded,
+    problem,
+    problem_beside,
+)
 from shared.registry import packaged
 
 #: Few letters, so that labels collide; `ß` and `ss`, `é` in two compositions, are equal for some.
@@ -26,6 +32,12 @@ def test_the_folders_of_the_packaged_model_are_as_before() -> None:
     }
     assert folders.label("T-shirt_top") == "T-shirt/top"
     assert folders.label("Unicorn") is None
+
+
+def test_labels_of_a_model_may_be_any() -> None:
+    check = problem_beside(["..", "coat"])
+    assert check("..") == check("hat") == ""
+    assert check("../x") == problem("../x") != ""
 
 
 @given(st.sets(LABELS, max_size=12))

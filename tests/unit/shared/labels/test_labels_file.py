@@ -129,6 +129,15 @@ def test_a_process_that_dies_at_any_step_loses_nothing_that_was_saved(
     again.close()
 
 
+def test_a_rename_that_is_taken_back_counts_for_nothing_and_others_stay() -> None:
+    so_far = LabelsSoFar()
+    for one in (line(0, "coat"), line(1, "hat"), rename("coat", "a"), rename("hat", "b")):
+        so_far.add(one)
+    so_far.add(rename("coat", "a", undo=True))
+    assert list(so_far.labels()) == ["coat", "b"]
+    assert so_far.line("unknown") is None
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.labels.jsonl"
     first = LabelsFile(path)

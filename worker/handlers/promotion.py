@@ -97,7 +97,10 @@ def _compared(
     if of_new and of_old:
         same_input = old.preprocessing == new.preprocessing
         corrected = _corrected(context, new)
-        if comparison := quality_gate.paired(of_new, of_old, same_input, corrected):
+        calibrated = all(card.output == "logits" for card in (new, old))
+        temperatures = (new.temperature, old.temperature) if calibrated else None
+        comparison = quality_gate.paired(of_new, of_old, same_input, corrected, temperatures)
+        if comparison:
             return comparison
     if new.folds:  # it is measured on all images, of which no other version holds out the same
         return None

@@ -11,12 +11,17 @@ import numpy as np
 from shared.messages.model_card import Card
 from shared.messages.training import Rule
 from shared.registry.registry import FIRST
-from worker.datasets.examples import Digests
+from worker.datasets.examples import Digests, Labels
 from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.evaluation.temperature import log_losses
+from worker.runtimes.runtime import Logits
 
 #: Images that are added to those that two versions answer differently, one for each. Without them
 #: the spread of very few is too small: a single image would always exceed its standard error.
 ADDED = 2
+#: The loss of an answer that is a guess among the classes, by which those differ in their loss; of
+#: two or three classes this.
+LEAST_GUESS = 1.0
 
 
 class GateDecision(NamedTuple):
@@ -33,6 +38,8 @@ class PairedAccuracies(NamedTuple):
     new: float  #: accuracy
     old: float
     error: float  #: standard error of the difference, or of `old` if the answers are not paired
+    gain: float | None = None  #: mean loss of `old` less that of `new`, nats; None: unknown
+    gain_error: float = 0.0  #: its standard error
 
 
 def paired(
@@ -40,11 +47,12 @@ def paired(
     old: HeldoutAnswers,
     same_input: bool = True,
     corrected: Mapping[bytes, int] | None = None,
+    temperatures: tuple[float, float] | None = None,
 ) -> PairedAccuracies | None:
     """Compare on images held out from both; None if they are fewer than half of the smaller record.
 
     `corrected` are labels that people gave, by the SHA-256 of the file, also if `new` left them
-    out.
+    out. Their losses are those of probabilities with these temperatures, if they are given.
 
     Images are the same if their files are, whatever the recipes; without files if their pixels are,
     which requires the `same_input`.
@@ -60,14 +68,30 @@ def paired(
         truth = truth.copy()
         for i, digest in enumerate(map(bytes, new.files[of_new])):
             truth[i] = corrected.get(digest, truth[i])
-    right = [new.logits[of_new].argmax(1) == truth, old.logits[of_old].argmax(1) == truth]
+    logits = new.logits[of_new], old.logits[of_old]
+    right = [one.argmax(1) == truth for one in logits]
     differ = int(np.count_nonzero(right[0] != right[1]))
     return PairedAccuracies(
         len(common),
         float(right[0].mean()),
         float(right[1].mean()),
         math.sqrt(differ + ADDED) / len(common),
+        *(_gain(logits, truth, temperatures) if temperatures else ()),
     )
+
+
+def _gain(
+    logits: tuple[Logits, Logits], truth: Labels, temperatures: tuple[float, float]
+) -> tuple[float, float]:
+    """By how much the loss of the new version is lower, and the standard error."""
+    new, old = (
+        log_losses(one / np.float32(heat), truth)
+        for one, heat in zip(logits, temperatures, strict=True)
+    )
+    gains = old - new
+    guess = max(LEAST_GUESS, math.log(logits[0].shape[1]))
+    squares = float(np.square(gains).sum()) + ADDED * guess**2
+    return float(gains.mean()), math.sqrt(squares) / len(gains)
 
 
 def _keys(new: HeldoutAnswers, old: HeldoutAnswers, same_input: bool) -> tuple[Any, Any] | None:
@@ -144,6 +168,8 @@ def _decide(new: Card, old: Card, compared: PairedAccuracies) -> GateDecision:
 
 
 def _decide_clearly(new: Card, old: Card, compared: PairedAccuracies) -> GateDecision:
+    if compared.gain is not None:
+        return _decide_by_loss(new, old, compared, compared.gain)
     promote = _exceeds(compared.new - compared.old, compared.error)
     outcome = "promoted: better by" if promote else "not promoted: not better by"
     return GateDecision(
@@ -151,6 +177,26 @@ def _decide_clearly(new: Card, old: Card, compared: PairedAccuracies) -> GateDec
         f"{new.ref} has {compared.new:.2%} on the {compared.images:,} held-out images, production "
         f"({old.ref}) {compared.old:.2%}; {outcome} more than one standard error "
         f"({compared.error:.2%})",
+    )
+
+
+def _decide_by_loss(new: Card, old: Card, compared: PairedAccuracies, gain: float) -> GateDecision:
+    """The loss sees more of an answer than whether it is right, so it needs fewer images."""
+    is_lower = _exceeds(gain, compared.gain_error)
+    is_right = not _exceeds(compared.old - compared.new, compared.error)
+    why = f"its loss is {abs(gain):.3f} nats {'lower' if gain >= 0 else 'higher'}"
+    if is_lower and not is_right:
+        outcome = f"not promoted: worse by more than one standard error ({compared.error:.2%})"
+    else:
+        than = "" if is_lower else "not better by "
+        outcome = (
+            f"{'promoted' if is_lower else 'not promoted'}: {why}, {than}more than one standard "
+            f"error ({compared.gain_error:.3f})"
+        )
+    return GateDecision(
+        is_lower and is_right,
+        f"{new.ref} has {compared.new:.2%} on the {compared.images:,} held-out images, production "
+        f"({old.ref}) {compared.old:.2%}; {outcome}",
     )
 
 

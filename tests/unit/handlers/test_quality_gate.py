@@ -123,13 +123,15 @@ def test_records_are_compared_image_by_image_in_any_order(
     assert paired(new, old) == pytest.approx(expected)
 
 
-def _judged(rule: Rule, won: int, lost: int, count: int) -> bool:
+def _judged(rule: Rule, won: int, lost: int, count: int, losses: bool = False) -> bool:
     """Whether a version is promoted that alone is right on `won` images, and wrong on `lost`."""
     images, old = list(range(count)), [True] * count
     old[:won] = [False] * won
     new = answers(images, [True] * (count - lost) + [False] * lost)
     card = msgspec.structs.replace(new_card(), recipe="photo-fine")
-    return judge(rule, card, OLD, paired(new, answers(images, old))).promote
+    temperatures = (1.0, 1.0) if losses else None
+    compared = paired(new, answers(images, old), temperatures=temperatures)
+    return judge(rule, card, OLD, compared).promote
 
 
 def _by_chance(won: int, lost: int) -> float:
@@ -138,11 +140,12 @@ def _by_chance(won: int, lost: int) -> float:
     return sum(math.comb(throws, one) for one in range(won, throws + 1)) / 2.0**throws
 
 
+@pytest.mark.parametrize("losses", [False, True])
 @pytest.mark.parametrize("count", [7, 20, 49, 60, 5_000])
 @pytest.mark.parametrize(("images", "decide"), [(1, False), (2, False), (3, True)])
-def test_one_image_or_two_never_decide(count: int, images: int, decide: bool) -> None:
-    assert _judged("if-clearly-better", images, 0, count) == decide
-    assert _judged("if-better", 0, images, count) == (not decide)
+def test_one_image_or_two_never_decide(count: int, images: int, decide: bool, losses: bool) -> None:
+    assert _judged("if-clearly-better", images, 0, count, losses) == decide
+    assert _judged("if-better", 0, images, count, losses) == (not decide)
 
 
 @given(won=st.integers(0, 40), lost=st.integers(0, 40), others=st.integers(0, 40))
@@ -153,6 +156,40 @@ def test_what_decides_is_seldom_by_chance(won: int, lost: int, others: int) -> N
     worse = not _judged("if-better", won, lost, count)
     for decided, by_chance in ((better, _by_chance(won, lost)), (worse, _by_chance(lost, won))):
         assert by_chance < 0.2 if decided else by_chance > 0.16
+
+
+#: Temperatures: with them losses are compared, too.
+EQUAL = (1.0, 1.0)
+
+
+def _surer(right: list[bool], times: float) -> HeldoutAnswers:
+    """Answers of this confidence."""
+    record = answers(list(range(len(right))), right)
+    return record._replace(logits=record.logits * np.float32(times))
+
+
+def _clearly(new: HeldoutAnswers, old: HeldoutAnswers) -> GateDecision:
+    card = msgspec.structs.replace(new_card(), recipe="photo-fine")
+    return judge("if-clearly-better", card, OLD, paired(new, old, temperatures=EQUAL))
+
+
+def test_a_lower_loss_promotes_where_counts_show_nothing() -> None:
+    right = [True] * 390 + [False] * 10
+    verdict = _clearly(_surer(right, 2.0), _surer(right, 1.0))
+    assert verdict.promote
+    assert "promoted: its loss is 0.161 nats lower, more than one standard error" in verdict.why
+    assert not _clearly(_surer(right, 1.0), _surer(right, 2.0)).promote
+
+
+def test_a_lower_loss_promotes_nothing_that_is_less_often_right() -> None:
+    old, new = [True] * 400, [True] * 392 + [False] * 8
+    verdict = _clearly(_surer(new, 3.0), _surer(old, 1.0))
+    assert not verdict.promote
+    assert "not promoted: worse by more than one standard error" in verdict.why
+
+
+def test_ten_images_that_both_have_right_do_not_decide() -> None:
+    assert not _clearly(_surer([True] * 10, 4.0), _surer([True] * 10, 2.0)).promote
 
 
 def test_both_versions_are_judged_by_the_labels_of_today() -> None:

@@ -134,9 +134,9 @@ class Decisions:
         for image, decided in images.items():
             line = self._file.so_far.line(self._images.sha256(image))
             assert line is not None
-            kind, label = decided or (line.kind, line.label)
+            held = decided or line
             yield msgspec.structs.replace(
-                line, kind=kind, label=label, by=self._by, at=_now(), undo=decided is None
+                line, kind=held.kind, label=held.label, by=self._by, at=_now(), undo=decided is None
             )
 
     def _save(self, step: _Step, lines: Sequence[LabelLine]) -> None:

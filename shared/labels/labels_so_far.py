@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
 
 
-class Decided(NamedTuple):
+class Decided(msgspec.Struct, frozen=True):
     """What holds for an image."""
 
     kind: Kind

@@ -261,6 +261,8 @@ def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and
         see_together(page, "red")
         expect(page.locator("#question")).to_contain_text(f"red: 1 to 24 of {reds}")
         assert set(names(page)[:2]) == wrong
+        expect(page.locator(".tile").first).to_contain_text("like blue")
+        expect(page.locator(".tile").last).to_have_text("red")
         give(page, "green")  # nothing is clicked: not of all of them
         expect(page.locator("#saved")).to_have_text("click the wrong ones away first")
         page.locator(".tile").nth(0).click()

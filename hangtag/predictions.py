@@ -13,8 +13,10 @@ import msgspec
 from hangtag.arguments import with_python_errors
 from hangtag.running import run
 from producer.models.default_model import default_model
+from producer.predict.fetched_images import in_files
 from producer.predict.predict import predict as predict_files
 from producer.predict.predictions import Prediction
+from producer.predict.predictions import named as named_images
 from producer.present.events import Event, Events
 from shared import installation
 from shared.errors import SetupError, Stopped, UsageError
@@ -48,8 +50,9 @@ def predict(
     """Classify a few images, at most 1,000, without a table.
 
     Args:
-        images: One image or several. Each is the path of a file (str, os.PathLike), the bytes of
-            an encoded image (bytes), a PIL image, or an array of uint8 with the shape (height,
+        images: One image or several. Each is the path of a file, of a member of an archive
+            (`"photos.zip/a.jpg"`) or an address (str, os.PathLike), the bytes of an encoded image
+            (bytes), a PIL image, or an array of uint8 with the shape (height,
             width), (height, width, 1), (height, width, 3) RGB or (height, width, 4) RGBA, 0 to 255.
         model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`; empty: as `classify`.
         stop: Ends the work from another thread.
@@ -60,7 +63,7 @@ def predict(
         has a `status` other than `ok` and no label.
 
     Raises:
-        UsageError: there is no such file, or an array has another shape or type.
+        UsageError: there is no such image, or an array has another shape or type.
         SetupError: there is no such model, or Pillow is missing for an image from memory.
         BrokerAway: Redis is unreachable.
         KeyboardInterrupt: Ctrl-C.
@@ -75,8 +78,9 @@ def predict(
         def work(events: Events, stop: Stop) -> dict[bytes, Prediction]:
             paths = list(dict.fromkeys(path for path, _ in named))
             chosen = model or default_model(settings)
-            made = predict_files(paths, settings, model=chosen, events=events, stop=stop)
-            return dict(zip(paths, made.images, strict=True))
+            with in_files(paths, stop) as files:
+                made = predict_files(files, settings, model=chosen, events=events, stop=stop)
+            return dict(zip(paths, named_images(made, files, paths).images, strict=True))
 
         try:
             of_path = run(work, _ignore, stop or Stop(), "hangtag predict")

@@ -150,8 +150,7 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
     options = sources.options
     parse(options.model)
     count = len(options.roots)
-    if count > MAX_IMAGES:
-        raise UsageError(f"{count:,} images are too many; use: hangtag classify")
+    check_count(count)
     if other := sources.first_without_files:
         if is_web(other):
             check_argument(other)  # before it is printed
@@ -165,6 +164,12 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
         raise UsageError(f"{printable(folders[0])} is a folder; use: hangtag classify")
     if len(truth) > 1 and len(truth) != count:
         raise UsageError(f"give --truth once, or once for each of the {count} images")
+
+
+def check_count(images: int) -> None:
+    """Raises UsageError if there are too many."""
+    if images > MAX_IMAGES:
+        raise UsageError(f"{images:,} images are too many; use: hangtag classify")
 
 
 def _check_truth(truth: Sequence[str], card: Card) -> None:

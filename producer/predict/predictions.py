@@ -9,6 +9,7 @@ import msgspec
 from producer.rows.acceptance import Acceptance
 from producer.rows.row import Row
 from shared.image_status import Status
+from shared.messages.files import printable
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -37,6 +38,16 @@ class Predictions(msgspec.Struct, frozen=True):
     def failed(self) -> int:
         """The number of images without a label."""
         return sum(image.status is not Status.OK for image in self.images)
+
+
+def named(predictions: Predictions, files: Sequence[bytes], images: Sequence[bytes]) -> Predictions:
+    """The predictions of files with the names of the images that are in them."""
+    pairs = zip(predictions.images, files, images, strict=True)
+    by_name = [
+        one if file == image else msgspec.structs.replace(one, path=printable(image))
+        for one, file, image in pairs
+    ]
+    return msgspec.structs.replace(predictions, images=by_name)
 
 
 def prediction(row: Row, labels: Sequence[str], truth: str, rule: Acceptance) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -72,27 +73,32 @@ def predict(
     from producer.models.default_model import default_model
     from producer.predict import plot_file as plots
     from producer.predict import prediction_text
+    from producer.predict.fetched_images import in_files
     from producer.predict.predict import predict as predict_images
+    from producer.predict.predictions import named
     from producer.present.meter import DISPLAY_AFTER_S
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
-    with running_job(quiet or as_json, after_s=DISPLAY_AFTER_S) as (events, stop):
-        predictions = predict_images(
-            images, settings, model=model, truth=truth, events=events, stop=stop
-        )
-    if as_json:
-        click.echo(prediction_text.as_json(predictions, top).encode())
-    elif not quiet:
-        encoding = sys.stdout.encoding or "ascii"
-        click.echo("\n".join(prediction_text.lines(predictions, top, encoding)))
-        for line in prediction_text.summary(predictions, sys.stderr.encoding):
-            click.echo(line, err=True)
-    if plot_file is not None:
-        plots.draw(plot_file, predictions)
-        report_drawn([plot_file], quiet)
+    with ExitStack() as opened:
+        with running_job(quiet or as_json, after_s=DISPLAY_AFTER_S) as (events, stop):
+            files = opened.enter_context(in_files(images, stop))
+            made = predict_images(
+                files, settings, model=model, truth=truth, events=events, stop=stop
+            )
+        predictions = named(made, files, images)
+        if as_json:
+            click.echo(prediction_text.as_json(predictions, top).encode())
+        elif not quiet:
+            encoding = sys.stdout.encoding or "ascii"
+            click.echo("\n".join(prediction_text.lines(predictions, top, encoding)))
+            for line in prediction_text.summary(predictions, sys.stderr.encoding):
+                click.echo(line, err=True)
+        if plot_file is not None:
+            plots.draw(plot_file, predictions)
+            report_drawn([plot_file], quiet)
     sys.exit(Exit.SOME_FAILED if predictions.failed else Exit.OK)
 
 

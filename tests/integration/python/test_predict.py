@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,23 @@ def test_the_same_image_has_one_answer_in_every_form(here: Path, images: Gallery
     assert {(one.label, one.confidence) for one in made} == {(made[0].label, made[0].confidence)}
     assert sum(made[0].probabilities.values()) == pytest.approx(1, abs=1e-3)
     assert os.listdir(here / "tmp") == []
+
+
+def test_a_member_of_an_archive_is_an_image(here: Path, images: Gallery) -> None:
+    path = images.paths[0]
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        archive.write(path, "some/a.png")
+        archive.writestr("text.png", b"no image")
+    member, same, text = hangtag.predict(["photos.zip/some/a.png", path, "photos.zip/text.png"])
+    assert (member.path, same.path) == ("photos.zip/some/a.png", path)
+    assert (member.label, member.confidence) == (same.label, same.confidence)
+    assert text.status == "unsupported"
+    assert os.listdir(here / "tmp") == []
+    for none in ("photos.zip/none.png", "none.zip/a.png", "photos.zip/some"):
+        with pytest.raises(hangtag.UsageError, match=none):
+            hangtag.predict(none)
+    with pytest.raises(hangtag.UsageError, match=r"too many; use: hangtag\.classify"):
+        hangtag.predict([f"photos.zip/{number}.png" for number in range(1_001)])
 
 
 def test_one_image_is_a_list_of_one(here: Path, images: Gallery) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -231,6 +232,16 @@ def test_one_object_and_one_address_are_rows(
     rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
     expected = images.table.decode().splitlines()[1]
     assert rows == [expected.replace(path, name) for name in named]
+    label = expected.split(",")[1]
+    predicted = run(fleet, "predict", *named, str(images.cwd / path), "--quiet", "--json",
+                    cwd=tmp_path)  # fmt: skip
+    assert predicted.code == Exit.OK, predicted.story
+    answers = json.loads(predicted.out)["images"]
+    assert [answer["path"] for answer in answers] == [*named, str(images.cwd / path)]
+    assert [answer["label"] for answer in answers] == [label] * 3
+    gone = run(fleet, "predict", f"{full_bucket.url}/none.png", cwd=tmp_path)
+    assert gone.code == Exit.USAGE, gone.story
+    assert f"{full_bucket.url}/none.png: " in gone.log
 
 
 def test_credentials_that_expire_stop_a_job_that_resumes(

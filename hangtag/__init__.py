@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from producer.labelling.alike import Group, SimilarImage
     from producer.labelling.given_labels import LabelledImage
     from producer.predict.predictions import Prediction
-    from producer.present.events import Event, Found, Notice, Stage, Started, Stored, Waiting
+    from producer.present.events import (
+        Event,
+        Found,
+        Notice,
+        RowChanged,
+        Stage,
+        Started,
+        Stored,
+        Waiting,
+        Watching,
+    )
     from shared.errors import BrokerAway, HangtagError, SetupError, UsageError
     from shared.stop import Stop
 
@@ -41,6 +51,7 @@ __all__ = [
     "Request",
     "Result",
     "Row",
+    "RowChanged",
     "SetupError",
     "SimilarImage",
     "Stage",
@@ -50,6 +61,7 @@ __all__ = [
     "Unfinished",
     "UsageError",
     "Waiting",
+    "Watching",
     "classify",
     "groups",
     "label",
@@ -78,7 +90,8 @@ _MODULES = {
     "producer.labelling.given_labels": ("LabelledImage",),
     "producer.predict.predictions": ("Prediction",),
     "producer.present.events": (
-        *("Event", "Found", "Notice", "Stage", "Started", "Stored", "Waiting"),
+        *("Event", "Found", "Notice", "RowChanged", "Stage", "Started", "Stored", "Waiting"),
+        "Watching",
     ),
     "shared.errors": ("BrokerAway", "HangtagError", "SetupError", "UsageError"),
     "shared.stop": ("Stop",),

@@ -71,6 +71,9 @@ _PHRASES: Mapping[str, str] = {
     "hangtag classify --restart": "hangtag.classify(..., restart=True)",
     "classify --restart": "hangtag.classify(..., restart=True)",
     "the list from standard input": "images",
+    "a list from standard input cannot be watched; save it as a file": "a list of images cannot be "
+    "watched; give a folder",
+    "watching for changes; end with Ctrl-C": "watching for changes",
     "check this option": "check this argument",
     "name another file with -o": "name another file with file=",
     "run the same command": "make the same call",

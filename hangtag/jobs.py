@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -15,10 +15,14 @@ from hangtag.images import Images
 from hangtag.reporter import Progress, Reporter
 from hangtag.result import Result
 from producer.inputs.error_budget import ErrorBudget, parse_budget
+from producer.inputs.job_options import JobOptions
+from producer.jobs.classify import Summary
 from producer.jobs.classify import classify as run_job
 from producer.jobs.find_job import find_output
 from producer.jobs.given_options import GivenOptions
 from producer.jobs.update import update as update_job
+from producer.jobs.watch import watch as watch_job
+from producer.present.events import Events
 from shared.errors import UsageError
 from shared.messages.files import AUTO, TRANSPORTS
 from shared.runtimes import DEFAULT, RUNTIMES
@@ -44,6 +48,7 @@ def classify(
     restart: bool = False,
     retry_failed: bool = False,
     update: bool = False,
+    watch: bool = False,
     runtime: str = DEFAULT.name,
     transport: str = AUTO,
     progress: Progress | None = None,
@@ -78,6 +83,9 @@ def classify(
         retry_failed: Retry only the failed rows, also of a finished job.
         update: Bring a finished table up to date: new and changed files are classified, rows of
             removed ones leave, all others stay.
+        watch: Go on until `stop` or Ctrl-C: bring the table up to date whenever files change.
+            `progress` gets a `hangtag.RowChanged` for each change, and a `hangtag.Watching`
+            whenever the table is up to date. It needs `output`.
         runtime: What computes the network.
         transport: How images reach workers: `auto`, `inline` or `path`.
         progress: Called with each event of the job (`hangtag.Found`, `Stored`, ...), in this
@@ -98,8 +106,10 @@ def classify(
     settings = Settings.from_env()
     _check_choice("--runtime", runtime, RUNTIMES)
     _check_choice("--transport", transport, TRANSPORTS)
+    if watch and output is None:
+        raise UsageError("watch=True is for a table that stays; give output=")
     job = partial(
-        update_job if update else partial(run_job, restart=restart),
+        update_job if update or watch else partial(run_job, restart=restart),
         settings=settings,
         display=display_of(accept, min_confidence, columns, top_k, probabilities),
         budget=_budget(max_failures),
@@ -121,9 +131,10 @@ def classify(
             probabilities=probabilities,
             restart=restart,
             retry_failed=retry_failed,
-            update=update,
+            update=update or watch,
         )
-        call = Call(partial(job, stdin=given.listed), settings, reporter, stop or Stop())
+        work = partial(job, stdin=given.listed)
+        call = Call(_watched(work) if watch else work, settings, reporter, stop or Stop())
         return call.temporary(options, given) if output is None else call.at_output(options)
 
 
@@ -137,6 +148,16 @@ def open_table(table: str | os.PathLike[str]) -> Result:
         SetupError: its journal cannot be read.
     """
     return Result(find_output(os.fspath(table)), Settings.from_env())
+
+
+def _watched(job: Callable[..., Summary]) -> Callable[..., Summary]:
+    """The job again and again."""
+
+    def work(options: JobOptions, *, events: Events, stop: Stop) -> Summary:
+        once = partial(job, options, events=events, stop=stop)
+        return watch_job(options, once, events, stop)
+
+    return work
 
 
 def _budget(failures: int | str | None) -> ErrorBudget | None:

@@ -51,6 +51,29 @@ def test_a_folder_becomes_rows_that_are_those_of_the_commands_table(
     assert table.to_csv(here / "all.csv").read_bytes() == images.table
 
 
+def test_a_watched_folder_has_its_table_until_it_is_stopped(here: Path, images: Gallery) -> None:
+    (here / "some").mkdir()
+    first, second = (images.cwd / path for path in images.paths[:2])
+    shutil.copy2(first, here / "some/1.png")
+    stop, changes = hangtag.Stop(), list[hangtag.RowChanged]()
+
+    def see(event: hangtag.Event) -> None:
+        if isinstance(event, hangtag.RowChanged):
+            changes.append(event)
+        if isinstance(event, hangtag.Watching):
+            if changes:
+                stop.request()
+            else:
+                os.utime(shutil.copy2(second, here / "2.png"), (1, 1))
+                (here / "2.png").rename(here / "some/2.png")
+
+    result = hangtag.classify("some/", output="some.csv", watch=True, progress=see, stop=stop)
+    assert [(change.change, change.path) for change in changes] == [("new", "some/2.png")]
+    assert [row.name for row in result] == ["some/1.png", "some/2.png"]
+    assert [row.label for row in result][1] == changes[0].label
+    assert result.verify().proven
+
+
 def test_a_result_without_an_output_leaves_nothing(here: Path) -> None:
     with hangtag.classify("pictures/") as result:
         assert files(here / "tmp") == [result.output.parent.name]

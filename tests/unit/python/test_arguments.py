@@ -36,9 +36,9 @@ OF_TERMINALS |= {
 }
 #: Options in sentences of commands that have no function here.
 OF_OTHER_COMMANDS = {
-    *("--alias", "--back-to", "--concurrency", "--count", "--events", "--host", "--index"),
-    *("--no-corrections", "--open", "--pictures", "--port", "--queue", "--recursive", "--root"),
-    *("--rows", "--undo", "--workers"),
+    *("--alias", "--back-to", "--concurrency", "--count", "--events", "--from", "--host"),
+    *("--index", "--no-corrections", "--no-folders", "--open", "--pictures", "--port", "--queue"),
+    *("--recursive", "--root", "--rows", "--undo", "--workers"),
 }
 
 

@@ -23,8 +23,11 @@ def labelled_input(path: Path, folder: str) -> bytes:
     for sha256, decided in so_far.images().items():
         line = so_far.line(sha256)
         assert line is not None
-        at = so_far.since(sha256)
-        files.append(LabelledFile(sha256, line.size, decided.label, b"", line.crc32, line.by, at))
+        file = LabelledFile(
+            sha256, line.size, decided.label, b"", line.crc32, line.by, so_far.since(sha256),
+            line.by_chance,
+        )  # fmt: skip
+        files.append(file)
     if not any(file.label for file in files):
         label = typed(["hangtag", "label", folder])
         raise UsageError(f"there are no labels in {path}; give some with: {label}")

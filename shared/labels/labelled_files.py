@@ -28,6 +28,7 @@ class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     crc32: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{8})?$")] = ""
     by: str = ""
     at: str = ""
+    by_chance: bool = False  #: chance drew the image for the person; see given_label.py
 
     @property
     def content(self) -> Content:

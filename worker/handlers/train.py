@@ -15,6 +15,7 @@ from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
+from worker.evaluation import chosen_images, heldout_answers
 from worker.handlers import model_corrections, promotion, teacher_versions, trials
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
-#: Of a version that learned from a labels file.
-CHOSEN = (
-    "most of these images were labelled since they look alike or are in doubt, so the held-out "
-    "figures are not those of all images; hangtag label has a figure from images drawn by chance"
-)
 
 
 def train(context: Context, work: Train) -> Reply:
@@ -71,7 +67,7 @@ def train(context: Context, work: Train) -> Reply:
             metrics=card.metrics,
             decision=decided,
             seconds=seconds,
-            data=_noted(work, corrections.noted(learner.report)),
+            data=_noted(context, work, card, corrections, learner.report),
             heldout_error=card.heldout_error,
             trials=trials.submit_trials(context, work, learner.images),
             trials_promote=trials.trials_promote(work),
@@ -93,11 +89,15 @@ def _teachers(context: Context, work: Train, versions: tuple[str, ...]) -> Teach
     return Teachers(work.teach_by, teacher_versions.read(context, versions))
 
 
-def _noted(work: Train, report: DataReport) -> DataReport:
-    """With a note on figures that are not those of all images."""
+def _noted(
+    context: Context, work: Train, card: Card, corrections: ModelCorrections, report: DataReport
+) -> DataReport:
+    """With what is to be said of the labels: of figures that are not those of all images, too."""
+    noted = corrections.noted(report)
     if not work.labelled_only:
-        return report
-    return msgspec.structs.replace(report, notes=(*report.notes, CHOSEN))
+        return noted
+    note = chosen_images.note(heldout_answers.read(context.registry, card), corrections.files)
+    return msgspec.structs.replace(noted, notes=(*noted.notes, note))
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:

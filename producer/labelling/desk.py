@@ -88,6 +88,10 @@ class Desk:
         self._names: list[str] = []  #: by number
         self._learn(range(len(images.stacks)))
 
+    def suggest(self, labels: Mapping[int, str]) -> None:
+        """Have the head learn from labels of a model, as long as nothing is decided about them."""
+        self._learner.suggest({stack: self._number(label) for stack, label in labels.items()})
+
     def folder(self) -> FolderFacts:
         """The heading of the page."""
         return FolderFacts(

@@ -18,6 +18,7 @@ from producer.labelling.folder_images import FolderImages
 from producer.labelling.label_names import check_labels
 from producer.models.corrected_files import corrected_files
 from producer.present.formatting import counted, one_line
+from shared.labels import correction_log
 from shared.labels.class_folders import SORT_LOG, folded, folder_of, is_reserved, problem
 from shared.labels.given_label import GivenLabel
 from shared.labels.labels_file import LabelsFile
@@ -43,8 +44,9 @@ class ExistingLabels(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def of_tables(tables: Sequence[Path]) -> ExistingLabels:
-    """The corrections of tables. Of several decisions about an image the last one counts.
+def of_tables(tables: Sequence[Path], *, some: bool = True) -> ExistingLabels:
+    """The corrections of tables; with `some` each must have some. Of several decisions about an
+    image the last one counts.
 
     Raises:
         UsageError: a table is missing, or has no corrections.
@@ -53,6 +55,8 @@ def of_tables(tables: Sequence[Path]) -> ExistingLabels:
     labels: dict[str, ExistingLabel] = {}
     differ = set[str]()
     for table in tables:
+        if not some and not correction_log.log_path(table).exists():
+            continue
         for file in corrected_files([table]):
             later = ExistingLabel(file.label, file.by, file.at, str(table))
             before = labels.setdefault(file.sha256, later)

@@ -48,6 +48,10 @@ class FolderImages:
         start = SHA256_BYTES * image
         return self._features.digests[start : start + SHA256_BYTES].hex()
 
+    def path(self, image: int) -> bytes:
+        """The absolute path."""
+        return self._features.paths[image]
+
     def below(self, image: int) -> bytes:
         """The path below the folder."""
         return os.path.relpath(self._features.paths[image], self._features.root)

@@ -17,6 +17,7 @@ from shared.pipes.labelling import (
     Page,
     Similar,
     Start,
+    Suggest,
     Together,
 )
 
@@ -39,6 +40,7 @@ class Learner:
     def __init__(self, features: bytes) -> None:
         group_process.check_installed()
         self._features = features
+        self._suggested: dict[int, int] = {}
         self._decided: dict[int, StackLabel] = {}
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
@@ -53,6 +55,12 @@ class Learner:
         with self._lock:
             self._decided |= labels
             return self._ask(_decide(labels), Counts)
+
+    def suggest(self, labels: Mapping[int, int]) -> Counts:
+        """Note labels of a model, from which the head learns as long as nothing is decided."""
+        with self._lock:
+            self._suggested |= labels
+            return self._ask(_suggest(labels), Counts)
 
     def next(self, without: list[int], settled: bool) -> Page:
         """The stacks of the next page; `settled`: chosen by a head that knows every decision."""
@@ -87,6 +95,8 @@ class Learner:
         if self._running is None:
             self._running = group_process.start()
             first = group_process.exchange(self._running, Start(self._features))
+            if first is not None and self._suggested:
+                first = group_process.exchange(self._running, _suggest(self._suggested))
             if first is not None and self._decided:
                 group_process.exchange(self._running, _decide(self._decided))
         return self._running
@@ -95,6 +105,10 @@ class Learner:
         process, self._running = self._running, None
         if process is not None:
             group_process.end(process)
+
+
+def _suggest(labels: Mapping[int, int]) -> Suggest:
+    return Suggest(list(labels), list(labels.values()))
 
 
 def _decide(labels: Mapping[int, StackLabel]) -> Decide:

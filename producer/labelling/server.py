@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from producer.labelling import existing_labels
+from producer.labelling import accepted_rows, existing_labels
 from producer.labelling.decisions import Decisions
 from producer.labelling.desk import Desk
 from producer.labelling.estimate import Standing
@@ -47,6 +47,7 @@ def serve(
     compute: Callable[[], Computed],
     *,
     tables: Sequence[Path] = (),
+    accept: float | None = None,
     folders: bool = True,
     port: int = 0,
     open_browser: bool = False,
@@ -54,11 +55,12 @@ def serve(
 ) -> Ended:
     """Have the features of a folder computed, then serve its page. `port` 0: a free one.
     Nothing is computed while another process has the labels file. The corrections of `tables` are
-    labels, and with `folders` the names of class folders beside loose images.
+    labels, and with `folders` the names of class folders beside loose images. The head begins with
+    the rows of the tables that are accepted at the precision `accept`.
 
     Raises:
-        UsageError: another process has the labels file, the port is taken, or a table has no
-            corrections; or as `compute`.
+        UsageError: another process has the labels file, the port is taken, a table has no
+            corrections, or its version no threshold for `accept`; or as `compute`.
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
@@ -68,7 +70,8 @@ def serve(
     from producer.local_page.guard import Guard
 
     with closing(LabelsFile(file)) as labels:  # before the long work
-        of_tables = existing_labels.of_tables(tables)
+        of_tables = existing_labels.of_tables(tables, some=accept is None)
+        accepted = accepted_rows.read(tables, accept) if accept is not None else []
         answer, data = compute()
         features = decode_features(data)
         images = FolderImages(features, folder)
@@ -84,6 +87,10 @@ def serve(
                 images, decisions, learner, thumbnails,
             )  # fmt: skip
             page = page_files.of_page(PACKAGE, "label.html", "label.js", "labels.js", "label.css")
+            for rows in accepted:
+                suggested = rows.of(images)
+                desk.suggest(suggested)
+                notes.append(accepted_rows.said(len(suggested), rows))
             connections = Connections()
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]

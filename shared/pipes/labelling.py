@@ -34,6 +34,14 @@ class Decide(msgspec.Struct, frozen=True, tag=True):
     by_chance: list[bool]
 
 
+class Suggest(msgspec.Struct, frozen=True, tag=True):
+    """Labels of a model, by columns: the head learns from them as long as nothing is decided about
+    the stack. The reply is `Counts`."""
+
+    stacks: list[int]
+    labels: list[int]
+
+
 class NextPage(msgspec.Struct, frozen=True, tag=True):
     """A question; the reply is a `Page`."""
 
@@ -112,7 +120,9 @@ class SimilarImages(msgspec.Struct, frozen=True, tag=True):
     likeness: list[float]  #: from 0 to 1
 
 
-Order: TypeAlias = Start | Decide | NextPage | Similar | Together | Count | FindGroups | FindSimilar
+Order: TypeAlias = (
+    Start | Decide | Suggest | NextPage | Similar | Together | Count | FindGroups | FindSimilar
+)
 Reply: TypeAlias = Page | Counts | Groups | SimilarImages
 
 

@@ -29,6 +29,7 @@ from shared.pipes.labelling import (
     Reply,
     Similar,
     Start,
+    Suggest,
     Together,
 )
 from worker.inference.resource_limits import memory_limit
@@ -47,7 +48,7 @@ class Learner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._decided = self._learned = 0  #: orders to decide so far, and those that are learned
+        self._decided = self._learned = 0  #: changes of labels so far, and those that are learned
         self._changes = threading.Condition()
         threading.Thread(target=self._learn, daemon=True).start()
 
@@ -61,9 +62,11 @@ class Learner:
                     np.array(order.labels, np.int64),
                     np.array(order.by_chance, bool),
                 )
-                with self._changes:
-                    self._decided += 1
-                    self._changes.notify_all()
+                self._changed()
+            case Suggest():
+                labels = np.array(order.labels, np.int64)
+                session.suggest(np.array(order.stacks, np.int64), labels)
+                self._changed()
             case NextPage():
                 self._wait(None if order.settled else PATIENCE_S)
                 return session.next(order)
@@ -76,6 +79,11 @@ class Learner:
             case Start():
                 pass
         return session.counts()
+
+    def _changed(self) -> None:
+        with self._changes:
+            self._decided += 1
+            self._changes.notify_all()
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for the head that knows every decision, for this long at most."""

@@ -36,6 +36,15 @@ class Fitted(NamedTuple):
     #: The confidences of these guesses; 0 where there is none.
     expected: Shares
 
+    def blind(self, images: npt.NDArray[np.bool_]) -> Fitted:
+        """With the guesses out of fold of these labelled images [n], as if the head that is used
+        had not learned from them either."""
+        blind = images & (self.out_of_fold >= 0)
+        return self._replace(
+            guesses=np.where(blind, self.out_of_fold, self.guesses),
+            confidences=np.where(blind, self.expected, self.confidences),
+        )
+
 
 def fit(rows: Features, labels: Labels, classes: int) -> Fitted:
     """Learn from the rows [n, k] with a label [n] of 0 or more, two different ones at least."""

@@ -43,6 +43,7 @@ class Session:
         self._rows, self._sizes, self._seed = rows, sizes, seed
         self._decided = np.full(len(rows), NONE, np.int64)
         self._by_chance = np.zeros(len(rows), bool)
+        self._suggested = np.full(len(rows), NONE, np.int64)
         self._fitted: Fitted | None = None
         self._pages = 0  #: of labels, so far
 
@@ -51,12 +52,18 @@ class Session:
         self._decided[stacks] = labels
         self._by_chance[stacks] = by_chance
 
+    def suggest(self, stacks: Numbers, labels: Labels) -> None:
+        """Note labels of a model, which count as long as nothing is decided."""
+        self._suggested[stacks] = labels
+
     def learn(self) -> None:
         """Fit the head again, if there are two labels."""
-        labels = self._decided.copy()
+        is_open = self._decided == NONE
+        labels = np.where(is_open, self._suggested, self._decided)
         known = labels[labels >= 0]
         several = len(np.unique(known)) > 1
-        self._fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
+        fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
+        self._fitted = None if fitted is None else fitted.blind(is_open)
 
     def next(self, wanted: NextPage) -> Page:
         """The next page, which leaves out these stacks: another tab has them."""

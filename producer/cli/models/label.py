@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.display import AcceptParam
 from producer.cli.options import json_option
+from shared.errors import UsageError
 from shared.settings import Settings
 
 #: Unreadable files that are named.
@@ -33,6 +35,10 @@ NAMED = 5
     help="Take the corrections of a table as labels. Repeatable.",
 )  # fmt: skip
 @click.option(
+    "--accept", type=AcceptParam(), metavar="90|95|98|99%",
+    help="With --from: the accepted rows of the tables are guesses to begin with, for example 95%.",
+)  # fmt: skip
+@click.option(
     "--folders/--no-folders", default=True, show_default=True,
     help="Take the names of class folders beside loose images as labels.",
 )  # fmt: skip
@@ -43,6 +49,7 @@ def label(
     folder: str,
     file: Path | None,
     tables: tuple[Path, ...],
+    accept: float | str | None,
     folders: bool,
     port: int,
     open_browser: bool,
@@ -62,6 +69,10 @@ def label(
     from producer.present.summary_parts import next_commands
     from shared.labels import labels_file
 
+    if accept is not None and not tables:
+        raise UsageError("--accept is for rows of a table; name it with --from")
+    if isinstance(accept, str):
+        raise UsageError("--accept all takes labels in doubt, too; give a precision, as 95%")
     place(Settings.from_env(), folder)  # before the file of its labels is made
     path = file or labels_file.default_path(folder)
 
@@ -83,7 +94,7 @@ def label(
             return computed(Settings.from_env(), folder, events, stop)
 
     ended = serve(
-        folder, path, compute, tables=tables, folders=folders, port=port,
+        folder, path, compute, tables=tables, accept=accept, folders=folders, port=port,
         open_browser=open_browser, on_ready=ready,
     )  # fmt: skip
     if as_json:

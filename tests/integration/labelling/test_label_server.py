@@ -116,16 +116,18 @@ def lines_of(label: Label) -> list[Any]:
     return [so_far.line(sha256) for sha256 in so_far.images()]
 
 
-def test_corrections_of_a_table_are_labels_of_the_page(
+def test_corrections_of_a_table_are_labels_and_accepted_rows_are_guesses(
     fleet: Fleet, hand: Hand, folder: PlantedFolder
 ) -> None:
     table = folder.root.parent / "out.csv"
     finish(options_of(folder.root.parent, b"photos"))
     correct(table, (folder.root / "0007.png").read_bytes(), "hat", 8)
-    label = Label(fleet, hand, folder, ["--from", "out.csv"])
+    label = Label(fleet, hand, folder, ["--from", "out.csv", "--accept", "95%"])
     page = label.json("GET", "/folder")
     assert (page["labels"], page["standing"]["named"]) == (["hat"], 1)
     assert "1 label taken from the corrections of out.csv" in label.process.log
+    assert "accepted at 95%: guesses to begin with" in label.process.log
+    assert all(stack["guess"] for stack in label.next()["stacks"])
     assert label.end() == Exit.OK
 
 

@@ -59,6 +59,7 @@ ARGUMENTS: Mapping[str, str] = {
     "--top-k": "top_k=",
     "--transport": "transport=",
     "--update": "update=True",
+    "--watch": "watch=True",
     "--weighted": "weighted=True",
     "--without-corrections": "without_corrections=True",
 }

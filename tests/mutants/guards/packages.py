@@ -45,10 +45,12 @@ PACKAGES = {
             "tests/unit/shared/labels",
             "tests/unit/shared/test_line_log.py",
             "tests/unit/commands/test_label.py",
+            "tests/unit/python/test_labels.py",
         ),
         2,
         (
             "tests/integration/labelling/test_label_server.py",
+            "tests/integration/python/test_alike.py",
             "tests/integration/local_page/test_attacks.py",
         ),
     ),

@@ -25,15 +25,7 @@ FUNCTIONS = (
 )
 #: Options whose work is done otherwise in Python: a list is an iterable, a terminal is none.
 OF_TERMINALS = {"--help", "--json", "--list", "--list0", "--quiet", "--detach", "--follow"}
-OF_TERMINALS |= {
-    "--cancel",
-    "--wait",
-    "--no-wait-for-trainer",
-    "--plot",
-    "--top",
-    "--truth",
-    "--watch",
-}
+OF_TERMINALS |= {"--cancel", "--wait", "--no-wait-for-trainer", "--plot", "--top", "--truth"}
 #: Options in sentences of commands that have no function here.
 OF_OTHER_COMMANDS = {
     *("--alias", "--back-to", "--concurrency", "--count", "--events", "--from", "--host"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import hangtag
+from producer.labelling import given_labels, label_names
 from shared.labels.given_label import RenamedLabel
 from shared.labels.labels_file import LabelsFile
 from tests.support.pages.planted_folder import plant
@@ -96,6 +97,27 @@ def test_a_wrong_call_is_refused_in_one_line_and_saves_nothing(name: str) -> Non
         hangtag.label("photos", {"photos/0002.png": "Bag", **labels})
     assert "\n" not in str(caught.value)
     assert FILE.read_bytes() == before
+
+
+def test_a_file_that_is_too_large_to_be_classified_gets_no_label(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = Path("photos/0001.png").stat().st_size
+    monkeypatch.setattr(given_labels, "MAX_FILE_BYTES", size)
+    assert hangtag.label("photos", {"photos/0001.png": "Coat"}) == {"Coat": 1}
+    monkeypatch.setattr(given_labels, "MAX_FILE_BYTES", size - 1)
+    with pytest.raises(hangtag.UsageError, match="no image that can be classified"):
+        hangtag.label("photos", {"photos/0001.png": "Bag"})
+
+
+def test_there_are_only_as_many_labels_as_the_page_can_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(label_names, "MAX_LABELS", 2)
+    hangtag.label("photos", {"photos/0001.png": "Coat", "photos/0002.png": "Bag"})
+    with pytest.raises(hangtag.UsageError, match="there are 2 labels; use one of them"):
+        hangtag.label("photos", {"photos/0003.png": "Hat"})
+    assert hangtag.label("photos", {"photos/0003.png": "Bag"}) == {"Coat": 1, "Bag": 2}
 
 
 def test_a_wrong_first_call_leaves_no_file(here: Path) -> None:

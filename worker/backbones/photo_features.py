@@ -213,14 +213,16 @@ class _Graphs:
         """The features of an image uint8 [H, W, 3]: in fp32, then in int8."""
         return [graph.run(image) for graph in self._pair()]
 
-    def _pair(self) -> list[_Graph]:
+    def _pair(self) -> list[Graph]:
         if not hasattr(self._of_thread, "pair"):
-            self._of_thread.pair = [_Graph(file) for file in self._files]
-        pair: list[_Graph] = self._of_thread.pair
+            self._of_thread.pair = [Graph(file) for file in self._files]
+        pair: list[Graph] = self._of_thread.pair
         return pair
 
 
-class _Graph:
+class Graph:
+    """A `.tflite` file that has a row of numbers for an image, for one thread."""
+
     def __init__(self, file: bytes) -> None:
         self._interpreter = Interpreter(model_content=file, num_threads=1)
         self._interpreter.allocate_tensors()
@@ -232,6 +234,7 @@ class _Graph:
         self.features = int(output["shape"][1])
 
     def run(self, image: Images) -> Row:
+        """The row of an image uint8 [H, W, 3]."""
         self._interpreter.set_tensor(self._input, image[None])
         self._interpreter.invoke()
         features: Row = self._interpreter.get_tensor(self._output)[0]

@@ -21,7 +21,9 @@ from worker.evaluation import heldout_answers, seen_images
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import Served, export
 from worker.learners.learner import BuiltVersion, Learner, Task
+from worker.learners.stored_views import stored_view
 from worker.training.assessment import assess
+from worker.training.augmentation import augmented
 from worker.training.blank_card import blank_card
 from worker.training.distillation import Ensemble
 from worker.training.fit import Build, TrainedNetwork, train
@@ -32,12 +34,19 @@ HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
 
 
+class Finished(NamedTuple):
+    """The graph that is published, and what its card says of it."""
+
+    graph: keras.Model
+    note: str = ""  #: a sentence
+
+
 class NetworkBuilder(NamedTuple):
     """A network in place of the recipe's, and what its graph returns besides logits."""
 
     build: Build | None = None  #: untrained, as in `train`
-    #: The trained network with its features as second output.
-    with_features: Callable[[keras.Model], keras.Model] = lambda network: network
+    #: From the trained network and what it reads of the images that are held out.
+    finished: Callable[[keras.Model, Examples], Finished] = lambda network, held: Finished(network)
     features: int = 0  #: their number
 
 
@@ -52,10 +61,11 @@ class Parts(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """The trained network, and the names of its teachers."""
+    """The trained network, the names of its teachers, and what is published of it."""
 
     trained: TrainedNetwork
     teachers: tuple[str, ...]
+    finished: Finished
 
 
 def load(task: Task) -> Network:
@@ -73,9 +83,11 @@ class Network(Learner[Parts, Fitted]):
         data: DataSet,
         report: DataReport = NO_REPORT,
         builder: NetworkBuilder = PLAIN,
+        stored: Parts | None = None,
     ) -> None:
+        """`stored`: what the network reads in place of the data's images, in views."""
         super().__init__(task, report, len(data.examples.labels))
-        self._data, self._builder = data, builder
+        self._data, self._builder, self._stored = data, builder, stored
 
     def data(self) -> Parts:
         if self._data.heldout is not None:
@@ -101,26 +113,29 @@ class Network(Learner[Parts, Fitted]):
             task.state,
             task.observer.teacher,
         )
-        return Fitted(self._trained(data, seed, task.state, ensemble), teachers.names(seed))
+        trained = self._trained(data, seed, task.state, ensemble)
+        finished = self._builder.finished(trained.network, (self._stored or data).held)
+        return Fitted(trained, teachers.names(seed), finished)
 
     def _trained(
         self, data: Parts, seed: int, state: Path | None, teachers: Ensemble | None = None
     ) -> TrainedNetwork:
         return train(
             self.task.recipe,
-            *data,
+            *(self._stored or data),
             len(self._data.labels),
             seed,
             state=state,
             options=self.task.work,
             teachers=teachers,
             build=self._builder.build,
+            view=stored_view if self._stored else augmented,
             on_epoch=self.task.observer.epoch,
             on_step=self.task.observer.step,
         )
 
     def export(self, data: Parts, fitted: Fitted) -> Served:
-        work, recipe, network = self.task.work, self.task.recipe, fitted.trained.network
+        work, recipe, network = self.task.work, self.task.recipe, fitted.finished.graph
         card = msgspec.structs.replace(
             blank_card(work.name, recipe, self._data, work.seed),
             parameters=network.count_params(),
@@ -129,7 +144,7 @@ class Network(Learner[Parts, Fitted]):
             teachers=fitted.teachers,
         )
         return export(
-            self._builder.with_features(network),
+            network,
             card,
             data.held,
             calibration_images(data.learn.images),

@@ -30,14 +30,16 @@ from worker.learners.learner import BuiltVersion, Task
 from worker.learners.network import Fitted, Network, Parts
 from worker.learners.photos import PhotoLearner, load_folder
 from worker.learners.pixels import pixels
-from worker.learners.time_limit import seconds_per_image, within
-from worker.learners.trial_networks import builder_of
+from worker.learners.stored_views import VIEWS, Values, stored_views
+from worker.learners.time_limit import pace, within
+from worker.learners.trial_networks import trial_network
 from worker.photo_head.fit_outlier_detector import fit_on_held_out
 from worker.photo_head.folds import folds, separated
 from worker.photo_head.out_of_fold import standard_error
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 from worker.training.photo_folder import PhotoFolder, digest_numbers
+from worker.training.schedule import plan
 
 #: The fold that is held out: the same one in every training, so versions are compared on it.
 HELD_FOLD = 0
@@ -46,6 +48,8 @@ DETECTOR_IMAGES = 2000
 #: Held-out images from which its threshold is fitted. By those of 6 images a third of others like
 #: them was flagged, by those of 20 a tenth.
 DETECTOR_HELD_OUT = 40
+#: The part of the loading in which the frozen blocks are run.
+VIEWING = "running the blocks that do not learn"
 NO_DETECTOR = f" No image is flagged unlike_training: fewer than {DETECTOR_HELD_OUT} are held out."
 
 
@@ -76,23 +80,45 @@ class NetworkOfPhotos(PhotoLearner[Prepared, Fitted]):
         """
         task, folder, work = self.task, self.folder, self.task.work
         held = held_out(folder)
-        learn = folder.learn.where(learned(folder, held))
-        builder, widths = builder_of(task.recipe, learn, len(folder.labels))
+        chosen = learned(folder, held)
+        learn, classes = folder.learn.where(chosen), len(folder.labels)
+        trial = trial_network(
+            task.recipe, learn, folder.groups[chosen], classes, weighted=work.weighted
+        )
         recipe = within(
             task.recipe,
             len(learn.labels),
             int(held.sum()),
             60 * work.minutes,
             task.folder,
-            lambda: seconds_per_image(
-                task.recipe, learn, len(folder.labels), builder, work.seed, task.folder
-            ),
+            lambda: pace(task.recipe, learn, classes, trial, work.seed, task.folder),
             command(work, but=["minutes"]),
             corrected=bool(task.corrections),
         )
         data = _data(folder, learn, held, recipe, task.folder, task.observer.loading)
-        network = Network(task._replace(recipe=recipe), data, builder=builder)
-        return Prepared(network, network.data(), recipe, held, widths)
+        assert data.heldout is not None
+        parts = Parts(data.examples, data.heldout)
+        stored = trial.values and self._stored(trial.values, parts, recipe)
+        network = Network(task._replace(recipe=recipe), data, builder=trial.builder, stored=stored)
+        return Prepared(network, parts, recipe, held, trial.widths)
+
+    def _stored(self, values: Values, parts: Parts, recipe: Recipe) -> Parts:
+        """What the learned part reads for the photos: for views to learn from, and as they are."""
+        task = self.task
+
+        def rows(photos: Examples, views: int) -> Images:
+            return stored_views(
+                values, photos.images, views, recipe, task.work.seed, task.folder,
+                photos.fingerprint().encode(),
+                lambda done, total: task.observer.part(VIEWING, done, total),
+            )  # fmt: skip
+
+        learn, held = parts
+        views = min(VIEWS, plan(recipe, len(learn.labels)).epochs)
+        return Parts(
+            Examples(rows(learn, views), learn.labels),
+            Examples(rows(held, 0)[:, 0], held.labels),
+        )
 
     def fit(self, data: Prepared) -> Fitted:
         return data.network.fit(data.parts)
@@ -102,7 +128,7 @@ class NetworkOfPhotos(PhotoLearner[Prepared, Fitted]):
 
     def measure(self, data: Prepared, fitted: Fitted, served: Served) -> BuiltVersion:
         made = data.network.measure(data.parts, fitted, served)
-        return _completed(made, self.folder, data)
+        return _completed(made, self.folder, data, fitted.finished.note)
 
 
 def held_out(folder: PhotoFolder) -> npt.NDArray[np.bool_]:
@@ -174,7 +200,7 @@ def _data(
     )
 
 
-def _completed(made: BuiltVersion, folder: PhotoFolder, data: Prepared) -> BuiltVersion:
+def _completed(made: BuiltVersion, folder: PhotoFolder, data: Prepared, note: str) -> BuiltVersion:
     """With its origin, the error of its accuracy, and the detector if enough is held out."""
     answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
     right = answers.logits.argmax(1) == answers.labels
@@ -187,7 +213,7 @@ def _completed(made: BuiltVersion, folder: PhotoFolder, data: Prepared) -> Built
         pretrained=_pretrained(data.recipe),
         notes=f"Trained on {count} photos; measured on the {int(held.sum())} of {where}, which it "
         f"did not learn from{_left_out(len(held) - int(held.sum()) - count)}."
-        f"{'' if detects else NO_DETECTOR}",
+        f"{note and ' '}{note}{'' if detects else NO_DETECTOR}",
     )
     if not detects:
         return BuiltVersion(card, made.files)

@@ -41,7 +41,7 @@ def pixels(
     if not shape[0]:
         return np.empty(shape, np.uint8)
     if not path.exists():
-        _check_room(folder, int(np.prod(shape)))
+        check_room(folder, int(np.prod(shape)), "the decoded photos need")
         # A unique name: a suspended trainer may resume while its successor writes.
         part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
         with atomic_file.created(part) as file:
@@ -70,11 +70,12 @@ def _decoded(photos: PhotoFeatures, number: int, spec: Preprocessing) -> Images:
     )
 
 
-def _check_room(folder: Path, size: int) -> None:
+def check_room(folder: Path, size: int, what: str) -> None:
+    """Raises SetupError: `size` bytes do not fit."""
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if size > free:
         raise SetupError(
-            f"the decoded photos need {size / 1e9:.1f} GB in {folder}, which has "
+            f"{what} {size / 1e9:.1f} GB in {folder}, which has "
             f"{free / 1e9:.1f}; make room, or put the store elsewhere (HANGTAG_STORE)"
         )

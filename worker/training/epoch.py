@@ -14,7 +14,7 @@ import numpy as np
 from shared.errors import SetupError
 from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
-from worker.datasets.examples import Examples
+from worker.datasets.examples import Examples, Images
 from worker.training.augmentation import augmented
 from worker.training.checkpoint import START, Within
 from worker.training.counter_rng import Numbers
@@ -28,6 +28,8 @@ BATCH_THREADS = max(1, min(4, len(os.sched_getaffinity(0)) // 4))
 
 #: Images, labels, learning rate in; float64 [2] out: the sum of losses, the number of right labels.
 StepFunction = Callable[[Any, Any, Any], Any]
+#: Images [n, ...] as an epoch sees them, from their numbers, the recipe, the seed and the epoch.
+View = Callable[[Images, Numbers, Recipe, int, int], Images]
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ def train_epoch(
     on_step: Callable[[Step], None],
     within: Within = START,
     on_pause: Callable[[Within], None] = lambda within: None,
+    view: View = augmented,
 ) -> EpochResult:
     """Train epoch 0, 1, ..., or what is left of it after `within`.
 
@@ -90,7 +93,7 @@ def train_epoch(
     sums, start = np.array([within.losses, within.right]), time.perf_counter()
     seen = before = sum(map(len, parts[: within.step]))
     reported = paced = start
-    batches = _batches(examples, recipe, parts[within.step :], seed, epoch)
+    batches = _batches(examples, recipe, parts[within.step :], seed, epoch, view)
     for number, (images, labels) in enumerate(batches, within.step):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
         sums += step(images, labels, np.float32(rate(recipe, plan, done))).numpy()
@@ -118,10 +121,15 @@ def _order(plan: Schedule, seed: int, epoch: int) -> Numbers:
 
 
 def _batches(
-    examples: Examples, recipe: Recipe, parts: Sequence[Numbers], seed: int, epoch: int
+    examples: Examples,
+    recipe: Recipe,
+    parts: Sequence[Numbers],
+    seed: int,
+    epoch: int,
+    view: View,
 ) -> Iterator[Examples]:
     def batch(numbers: Numbers) -> Examples:
-        images = augmented(examples.images[numbers], numbers, recipe, seed, epoch)
+        images = view(examples.images[numbers], numbers, recipe, seed, epoch)
         return Examples(images, examples.labels[numbers])
 
     return prefetched(batch, parts, BATCH_THREADS)

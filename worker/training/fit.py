@@ -20,9 +20,10 @@ from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
 from worker.runtimes.classifier import softmax
 from worker.training import checkpoint, distillation, networks
+from worker.training.augmentation import augmented
 from worker.training.checkpoint import START, Stored, Within
 from worker.training.distillation import Ensemble
-from worker.training.epoch import Epoch, Step, StepFunction, train_epoch
+from worker.training.epoch import Epoch, Step, StepFunction, View, train_epoch
 from worker.training.schedule import Schedule, plan
 
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
@@ -54,6 +55,7 @@ def train(
     options: Train = PLAIN,
     teachers: Ensemble | None = None,
     build: Build | None = None,
+    view: View = augmented,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> TrainedNetwork:
@@ -62,7 +64,8 @@ def train(
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. Of the request's `options` only
     the weights of classes are used. `teachers`: half of the loss is that on
-    their predictions. `build`: the untrained network in place of the recipe's. `on_step` is called
+    their predictions. `build`: the untrained network in place of the recipe's; `view`: how
+    each epoch sees its images. `on_step` is called
     a few times a second at most; it and `on_epoch` may raise to stop. If `on_step` raises
     TrainingPaused, the checkpoint has this step.
 
@@ -84,7 +87,7 @@ def train(
     for epoch in range(len(saved.history), schedule.epochs):
         start = time.perf_counter() - saved.within.seconds
         learned = train_epoch(
-            step, examples, recipe, schedule, seed, epoch, on_step, saved.within, saved.store
+            step, examples, recipe, schedule, seed, epoch, on_step, saved.within, saved.store, view
         )
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start

@@ -6,13 +6,15 @@ import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.errors import SetupError
 from shared.recipes import RECIPES, Recipe
-from worker.learners.time_limit import PACE_IMAGES, SHARE, timed, within
+from worker.learners.stored_views import VIEWS
+from worker.learners.time_limit import PACE_IMAGES, SHARE, Pace, timed, within
 from worker.training.schedule import batch_size, plan
 
 FINE = RECIPES["photo-fine"]
@@ -21,30 +23,33 @@ FINE = RECIPES["photo-fine"]
 COMMAND = "hangtag train photos --recipe photo-fine"
 
 
-@given(st.integers(20, 50_000), st.floats(1, 3600), st.floats(1e-4, 1.0))
+@given(st.integers(20, 50_000), st.floats(1, 3600), st.floats(1e-4, 1.0), st.floats(0, 0.1))
 def test_the_epochs_take_no_longer_than_the_time_and_are_not_fewer_than_needed(
-    images: int, seconds: float, pace_s: float
+    images: int, seconds: float, step_s: float, view_s: float
 ) -> None:
-    cost_s = pace_s * images
-    assume(not math.isclose(cost_s, SHARE * seconds))
-    if cost_s > SHARE * seconds:
-        seconds = 60 * _minutes_named(images, seconds, pace_s)
-    limited = _limited(images, seconds, pace_s)
+    def cost_s(epochs: int) -> float:
+        return images * (step_s * epochs + view_s * min(VIEWS, epochs))
+
+    pace = Pace(step_s, view_s)
+    assume(not any(math.isclose(cost_s(epochs), SHARE * seconds) for epochs in range(1, 99)))
+    if cost_s(1) > SHARE * seconds:
+        seconds = 60 * _minutes_named(images, seconds, pace)
+    limited = _limited(images, seconds, pace)
     epochs, all_epochs = plan(limited, images).epochs, plan(FINE, images).epochs
     assert 1 <= epochs <= all_epochs
-    assert epochs * cost_s <= SHARE * seconds
-    assert epochs == all_epochs or (epochs + 1) * cost_s > SHARE * seconds
+    assert cost_s(epochs) <= SHARE * seconds
+    assert epochs == all_epochs or cost_s(epochs + 1) > SHARE * seconds
 
 
-def _limited(images: int, seconds: float, pace_s: float) -> Recipe:
+def _limited(images: int, seconds: float, pace: Pace) -> Recipe:
     with TemporaryDirectory() as folder:
-        return within(FINE, images, 0, seconds, Path(folder), lambda: pace_s, COMMAND)
+        return within(FINE, images, 0, seconds, Path(folder), lambda: pace, COMMAND)
 
 
-def _minutes_named(images: int, seconds: float, pace_s: float) -> int:
+def _minutes_named(images: int, seconds: float, pace: Pace) -> int:
     """Those of the command that the error names: not one epoch fits."""
     with pytest.raises(SetupError) as error:
-        _limited(images, seconds, pace_s)
+        _limited(images, seconds, pace)
     before, _, minutes = str(error.value).rpartition(" --minutes ")
     assert before.endswith(COMMAND)
     return int(minutes)
@@ -52,7 +57,7 @@ def _minutes_named(images: int, seconds: float, pace_s: float) -> int:
 
 def test_an_epoch_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SetupError) as error:
-        within(FINE, 9000, 0, 300, tmp_path, lambda: 0.06, COMMAND)
+        within(FINE, 9000, 0, 300, tmp_path, lambda: Pace(0.06), COMMAND)
     assert str(error.value) == (
         "one epoch of 9,000 photos needs about 12 minutes, and 5 are allowed; allow more with: "
         f"{COMMAND} --minutes 13"
@@ -61,7 +66,7 @@ def test_an_epoch_that_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_later_attempt_measures_nothing_and_has_the_same_epochs(tmp_path: Path) -> None:
-    paces = iter([0.05])
+    paces = iter([Pace(0.05)])
     first = within(FINE, 1000, 200, 300, tmp_path, lambda: next(paces), COMMAND)
     assert within(FINE, 1000, 200, 300, tmp_path, lambda: next(paces), COMMAND) == first
 
@@ -79,6 +84,13 @@ def test_steps_are_timed_with_the_batches_of_the_training(
     assert found.steps == math.ceil(few / batch)
 
 
+def test_an_attempt_with_another_recipe_measures_again(tmp_path: Path) -> None:
+    """As after an update of Hangtag that changes it."""
+    assert within(FINE, 1000, 200, 300, tmp_path, lambda: Pace(0.2), COMMAND).epochs == 1
+    other = msgspec.structs.replace(FINE, learned_blocks=1)
+    assert within(other, 1000, 200, 300, tmp_path, lambda: Pace(0.1), COMMAND).epochs == 2
+
+
 def test_without_a_limit_nothing_is_measured(tmp_path: Path) -> None:
-    paces: list[float] = []
+    paces: list[Pace] = []
     assert within(FINE, 1000, 200, 0, tmp_path, paces.pop, COMMAND) == FINE

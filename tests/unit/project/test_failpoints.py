@@ -107,6 +107,7 @@ WITHOUT = {
         "worker/backbones/feature_cache.py",
         "worker/export/backbone_files.py",
         "worker/learners/pixels.py",
+        "worker/learners/stored_views.py",
     },
     "the cache of a download: renamed when it is complete": {"worker/datasets/fashion_mnist.py"},
 }

@@ -75,6 +75,12 @@ def _trials(trained: Trained) -> Iterator[str]:
         better = "a clearly better one replaces this version"
         end = "none is promoted, as requested" if trained.trials_promote == "never" else better
         yield f"{count} follow; {end}"
+    reasons: dict[str, list[str]] = {}
+    for recipe, reason in trained.chanceless.items():
+        reasons.setdefault(reason, []).append(recipe)
+    for reason, recipes in reasons.items():
+        follows = "does not follow" if len(recipes) == 1 else "do not follow"
+        yield f"{' and '.join(recipes)} {follows}: {reason}"
 
 
 def _name(trained: Trained) -> str:

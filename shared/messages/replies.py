@@ -59,6 +59,7 @@ class Trained(msgspec.Struct, frozen=True):
     trials_promote: Rule = "if-clearly-better"
     corrections: int = 0  #: labels that people gave and that it learned from
     earlier_corrections: int = 0  #: of these, or left out: of earlier versions of the model
+    chanceless: dict[str, str] = {}  #: recipes that might follow and do not, with the reasons
 
 
 class Evaluated(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.evaluation import chosen_images, heldout_answers
-from worker.handlers import model_corrections, promotion, teacher_versions, trials
+from worker.handlers import model_corrections, promotion, quality_gate, teacher_versions, trials
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
@@ -60,6 +60,7 @@ def train(context: Context, work: Train) -> Reply:
         card = _published(context, learner, corrections)
     decided = promotion.settle(context, card, work.promote, learner.heldout)
     refresh(context.client, context.registry)
+    chanceless = _chanceless(context, learner, card)
     seconds = time.time() - context.started
     return Reply(
         Trained(
@@ -69,8 +70,9 @@ def train(context: Context, work: Train) -> Reply:
             seconds=seconds,
             data=_noted(context, work, card, corrections, learner.report),
             heldout_error=card.heldout_error,
-            trials=trials.submit_trials(context, work, learner.images),
+            trials=trials.submit_trials(context, work, learner.images, chanceless),
             trials_promote=trials.trials_promote(work),
+            chanceless=chanceless,
             corrections=len(corrections.files),
             earlier_corrections=corrections.earlier,
         )
@@ -87,6 +89,20 @@ def _teachers(context: Context, work: Train, versions: tuple[str, ...]) -> Teach
     from worker.training.teachers import Teachers
 
     return Teachers(work.teach_by, teacher_versions.read(context, versions))
+
+
+def _chanceless(context: Context, learner: Learner[Any, Any], card: Card) -> dict[str, str]:
+    """The recipes that follow no version of this recipe here, with the reasons."""
+    wanted = trials.wanted(learner.task.work, learner.images)
+    if not wanted:
+        return {}
+    answers = heldout_answers.read(context.registry, card)
+    if answers is None:
+        return {}
+    reasons = learner.chanceless(
+        answers, lambda some: quality_gate.is_beatable(some, card.temperature)
+    )
+    return {recipe: reasons[recipe] for recipe in wanted if recipe in reasons}
 
 
 def _noted(

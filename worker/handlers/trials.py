@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,25 +21,37 @@ from worker.handlers.context import Context
 log = logging.getLogger(__name__)
 #: A fold of fewer photos could not tell a better network from a lucky one.
 FEWEST_PHOTOS = 100
+NONE: Mapping[str, str] = MappingProxyType({})
 #: The characters of a request's id, so that the trials' ids are valid; the last ones hash a
 #: longer id.
 ID_CHARS, HASH_CHARS = 48, 8
 
 
-def submit_trials(context: Context, work: Train, photos: int) -> tuple[str, ...]:
-    """The ids of the trials of a head that learned from `photos` photos; the same in each attempt.
+def submit_trials(
+    context: Context, work: Train, photos: int, chanceless: Mapping[str, str] = NONE
+) -> tuple[str, ...]:
+    """The ids of the trials of a head that learned from `photos` photos, but for those recipes that
+    are `chanceless`; the same in each attempt.
 
     Raises:
         redis.exceptions.RedisError: the server is unreachable or full.
         SetupError: the store cannot be written.
     """
-    follow = recipes.find(work.recipe).trials
-    if not follow or not work.minutes or photos < FEWEST_PHOTOS:
+    follow = [recipe for recipe in wanted(work, photos) if recipe not in chanceless]
+    if not follow:
         return ()
     limited = [recipe for recipe in follow if recipes.find(recipe).minutes is not None]
     minutes = {recipe: work.minutes / len(limited) for recipe in limited}
     trials = [_trial(context, work, recipe, minutes.get(recipe, 0.0)) for recipe in follow]
     return tuple(trial.id for trial in trials if _submit(context, trial))
+
+
+def wanted(work: Train, photos: int) -> tuple[str, ...]:
+    """The recipes that follow a version that learned from `photos` photos, if they have a chance
+    to replace it."""
+    if not work.minutes or photos < FEWEST_PHOTOS:
+        return ()
+    return recipes.find(work.recipe).trials
 
 
 def trials_promote(work: Train) -> Rule:

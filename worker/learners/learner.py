@@ -23,6 +23,7 @@ from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:  # they import TensorFlow
     from worker.datasets.examples import Examples
+    from worker.evaluation.heldout_answers import HeldoutAnswers
     from worker.export.export import Served
     from worker.training.epoch import Epoch, Step
     from worker.training.teachers import Teachers
@@ -117,6 +118,13 @@ class Learner(ABC, Generic[Data, Fitted]):
     @abstractmethod
     def heldout(self, spec: Preprocessing) -> Examples | None:
         """The held-out images with the preprocessing of another version; None if there are none."""
+
+    def chanceless(
+        self, answers: HeldoutAnswers, is_beatable: Callable[[HeldoutAnswers], bool]
+    ) -> dict[str, str]:
+        """Why recipes cannot be better than a version with these held-out answers; none by
+        default. `is_beatable`: whether a version could be clearly better than these."""
+        return {}
 
     def build(self) -> BuiltVersion:
         """Train, export, measure.

@@ -207,6 +207,23 @@ def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     assert "trainings follow; none is promoted, as requested" in "\n".join(summary(found, {}))
 
 
+@pytest.mark.parametrize(
+    ("chanceless", "expected"),
+    [
+        ({"photo-scratch": "too few"}, ["photo-scratch does not follow: too few"]),
+        (
+            {"photo-fine": "none wrong", "photo-scratch": "none wrong"},
+            ["photo-fine and photo-scratch do not follow: none wrong"],
+        ),
+    ],
+)
+def test_the_summary_of_a_head_says_in_a_line_why_a_training_does_not_follow(
+    chanceless: dict[str, str], expected: list[str]
+) -> None:
+    lines = summary(msgspec.structs.replace(ANSWER, chanceless=chanceless), {})
+    assert [line.strip() for line in lines if "follow" in line] == expected
+
+
 def test_the_request_names_the_teachers_as_typed() -> None:
     options = {"teach_by": 3, "teachers": ("garments@2", "garments@best", "garments")}
     work = make_work(options, Settings())

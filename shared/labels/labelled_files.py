@@ -54,9 +54,9 @@ def decode_files(data: bytes | None, sha256: str) -> list[LabelledFile]:
     """
     if not sha256:
         return []
-    if data is None or input_sha256(data) != sha256:
+    if input_sha256(data) != sha256:
         raise BadMessage("the corrections are not those that were submitted; submit them again")
     try:
-        return msgspec.json.decode(data, type=list[LabelledFile])
+        return msgspec.json.decode(data or b"", type=list[LabelledFile])
     except MISFITS as error:
         raise BadMessage(f"the corrections cannot be read ({error})") from error

@@ -17,6 +17,7 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM
 TABLE, PAGE = Path("demo/results.csv"), Path("demo/results.html")
 FOLDER = Path("docs/images")
 SIZE = {"width": 1180, "height": 760}
+QUALITY = 72  #: of a JPEG, for photos
 COLOURS = 96  #: a palette takes a third of the bytes, without a visible difference
 
 
@@ -38,24 +39,27 @@ def main() -> None:
             page.goto(PAGE.absolute().as_uri())
             if dark:
                 page.locator("#pictures").evaluate("node => node.scrollIntoView()")
-                _draw(page, "report-pictures.png")
+                draw(page, FOLDER / "report-pictures.png")
             else:
-                _draw(page, "report-overview.png")
+                draw(page, FOLDER / "report-overview.png")
                 page.locator("#folders").evaluate("node => node.scrollIntoView()")
-                _draw(page, "report-confusions.png")
+                draw(page, FOLDER / "report-confusions.png")
             context.close()
         page = browser.new_page(viewport={"width": 980, "height": 525})
         page.set_content(f"<body>{hangtag.open_table(TABLE)._repr_html_()}</body>")
-        _draw(page, "notebook.png")
+        draw(page, FOLDER / "notebook.png")
         browser.close()
 
 
-def _draw(page: Page, name: str) -> None:
+def draw(page: Page, path: Path) -> None:
+    """Write what is in view."""
     page.wait_for_timeout(300)  # pictures are decoded when they are in view
     with Image.open(io.BytesIO(page.screenshot())) as drawn:
-        small = drawn.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(FOLDER / name, optimize=True)
-    print(f"{FOLDER / name}: {(FOLDER / name).stat().st_size:,} bytes")
+        small = drawn.convert("RGB")
+    if path.suffix == ".png":
+        small = small.quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True, quality=QUALITY)
+    print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

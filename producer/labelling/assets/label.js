@@ -2,6 +2,7 @@
 // Stacks are named by their number. A decision counts when the server has replied that it is saved.
 
 const DIGITS = "123456789";
+const FEW = 8; // pictures that are shown larger
 const PASSED = 200; // pictures that come later: the last ones
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
 const state = {
@@ -56,6 +57,7 @@ function showPage(page) {
   state.away.clear();
   state.marks.clear();
   $("grid").replaceChildren(...page.stacks.map(tile));
+  $("grid").classList.toggle("few", page.stacks.length <= FEW);
   $("empty").hidden = page.why !== "end";
   $("empty").textContent = "Every image is decided.";
   show();
@@ -88,7 +90,7 @@ function show() {
   stacks().forEach((stack, i) => {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
-    text.textContent = would ? words(would) : stack.decided ? words(stack.decided) : "";
+    text.textContent = given ? "" : would ? words(would) : stack.decided ? words(stack.decided) : "";
     note.textContent = given ? `→ ${words(given)}` : away ? (would ? "→ sent back" : "not this") : seen(stack, would);
     stack.tile.classList.toggle("named", Boolean(given));
     stack.tile.classList.toggle("away", away);

@@ -147,3 +147,15 @@ def test_incomplete_features_are_refused() -> None:
     for decode in (decode_features, labelling.decode_order, labelling.decode_reply):
         with pytest.raises(BadMessage):
             decode(b"nonsense")
+
+
+def test_only_a_settled_reply_waits_for_a_head_and_a_page_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learner = process.Learner(process.session_of(features(), 0))
+    waits = list[float | None]()
+    monkeypatch.setattr(learner, "_wait", waits.append)
+    for settled in (False, True):
+        learner.reply(NextPage(settled=settled))
+        learner.reply(Count(settled=settled))
+    assert waits == [process.PATIENCE_S, 0, None, None]

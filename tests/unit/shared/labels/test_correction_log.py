@@ -270,3 +270,10 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(SetupError):
         correction_log.append(path, [CORRECTION])
     assert not (tmp_path / "other").exists()
+
+
+def test_a_decision_that_is_taken_back_needs_no_label() -> None:
+    line = msgspec.structs.replace(CORRECTION, label="", undo=True)
+    assert decode(encode(line)) == line
+    with pytest.raises(BadMessage, match="label is empty"):
+        decode(encode(msgspec.structs.replace(line, undo=False)))

@@ -109,3 +109,11 @@ def test_only_rows_of_the_contents_that_are_returned_have_changed(
     for (content, row), decision in before.items():
         if content not in changed:
             assert decided.of(content, row) == decision
+
+
+def test_what_was_taken_back_and_not_decided_since_is_known() -> None:
+    decided = DecidedRows()
+    back = line(2, "Coat", [2], undo=True)
+    for one in (line(1, "Bag", [1]), line(2, "Coat", [2]), back):
+        decided.add(one)
+    assert decided.taken_back == [back]

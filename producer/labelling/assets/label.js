@@ -59,7 +59,7 @@ function showPage(page) {
   $("grid").replaceChildren(...page.stacks.map(tile));
   $("grid").classList.toggle("few", page.stacks.length <= FEW);
   $("empty").hidden = page.why !== "end";
-  $("empty").textContent = "Every image is decided.";
+  $("empty").textContent = "Every image is decided. Ctrl-C at the command shows what comes next.";
   show();
   focus(0);
 }
@@ -90,7 +90,7 @@ function show() {
   stacks().forEach((stack, i) => {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
-    text.textContent = given ? "" : would ? words(would) : stack.decided ? words(stack.decided) : "";
+    text.textContent = given || (away && would) ? "" : would ? words(would) : stack.decided ? words(stack.decided) : "";
     note.textContent = given ? `→ ${words(given)}` : away ? (would ? "→ sent back" : "not this") : seen(stack, would);
     stack.tile.classList.toggle("named", Boolean(given));
     stack.tile.classList.toggle("away", away);

@@ -1,9 +1,10 @@
-"""`make bench-photo-models DATA=...`: accuracy and seconds of models of photos, and their detector.
+"""`make bench-photo-models DATA=...`: accuracy and cost of models of photos, and their detector.
 
-DATA has train/ and test/ with a folder for each class. Head, fine-tuned network and network from
-scratch learn from 10, 30, 100 and all photos of each class, and are measured on test/. Folders of
-`--unlike NAME=DIR` are then classified with the head of all photos: how many are flagged? Nothing
-was chosen on the photos that are named here. The tables go to standard output.
+DATA has train/ and test/ with a folder for each class. Every recipe for photos learns from 10, 30,
+100 and all photos of each class, in the order of their table and into one model, as a trainer
+does: one that combines versions finds those before it. All are measured on test/. Folders of
+`--unlike NAME=DIR` are then classified with the first head of all photos: how many are flagged?
+Nothing was chosen on the photos that are named here. The tables go to standard output.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,30 +23,32 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.environment import machine
+from benchmarks.report.figures import MB
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.labelled_photos import linked
 from shared import recipes
-from shared.errors import ImageError
+from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card
 from shared.messages.training import Train
-from worker.backbones import backbone_table
-from worker.datasets.corrected_walk import LabelledData
+from shared.recipes import RECIPES
+from shared.registry.registry import Registry
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
 from worker.inference import outlier_detector
-from worker.learners.head import HeadOfPhotos
+from worker.learners import learner
 from worker.learners.learner import BuiltVersion, Task
-from worker.learners.photo_network import NetworkOfPhotos
 from worker.runtimes import load_runtime
-from worker.training import photo_folder
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
-RECIPES = ("photo-head", "photo-fine", "photo-scratch")
-BACKBONE = backbone_table.find("efficientnet-lite0")
+#: All for photos; one that is followed by others is a head like the one that is not.
+OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone and not row.trials]
 CALL_IMAGES = 16
+#: Test photos by which the speed is measured, and turns, of which the fastest counts.
+TIMED_PHOTOS, TURNS = 64, 3
 COLUMNS = (
-    "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE"
+    "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE",
+    "images/s and core", "MB",
 )  # fmt: skip
 Scores = npt.NDArray[np.float64]
 
@@ -52,10 +56,12 @@ Scores = npt.NDArray[np.float64]
 class Figures(NamedTuple):
     """A training and its version."""
 
+    of_class: int  #: photos of each class, as asked; 0: all
     photos: int
     recipe: str
     seconds: float
     processor_s: float  #: of all threads; on a busy machine only these can be compared
+    images_per_s: float  #: of one core, decoding included
     version: BuiltVersion
 
 
@@ -66,8 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="hangtag-") as temporary:
         store = Path(given.store or temporary)
         found = list(_trainings(given, store, Path(temporary)))
-        print(markdown(COLUMNS, map(_row, found)))
-        heads = [one for one in found if one.recipe == RECIPES[0]]
+        print(markdown(COLUMNS, map(_row, _by_size_and_recipe(found))))
+        heads = [one for one in found if recipes.find(one.recipe).learner == "head"]
         if given.unlike and heads:
             rows = _detected(max(heads, key=lambda one: one.photos).version, given)
             print(markdown(("images", "count", "flagged", "area under the ROC curve"), rows))
@@ -77,9 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="0: all photos")
-    parser.add_argument("--recipes", nargs="+", default=RECIPES)
-    parser.add_argument("--minutes", type=float, default=5.0, help="for each network")
-    parser.add_argument("--seed", type=int, default=1, help="of the choice of photos, too")
+    parser.add_argument("--recipes", nargs="+", default=OF_PHOTOS, choices=OF_PHOTOS)
+    parser.add_argument("--minutes", type=float, default=5.0, help="for each whole network")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1],
+        help="of the choice of photos, too; figures are means. Of all photos the first is used",
+    )
     parser.add_argument("--unlike", nargs="*", default=(), metavar="NAME=DIR")
     parser.add_argument("--store", type=Path)
     return parser
@@ -87,23 +99,48 @@ def _parser() -> argparse.ArgumentParser:
 
 def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Iterator[Figures]:
     for count in given.counts:
-        root = temporary / f"photos-{count}"
-        sample(given.data, root, count, given.seed)
-        for name in given.recipes:
-            recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
-            folder = photo_folder.load(
-                LabelledData(str(root)), BACKBONE, store, 0.05, lambda done, total: None
-            )
-            work = Train("photos", name, "", seed=given.seed, minutes=given.minutes)
-            if recipe.network == "head":
-                made = HeadOfPhotos(Task(work, recipe), folder).build()
-            else:
-                scratch = temporary / f"{name}-{count}"
-                task = Task(work, recipe, scratch / "state.npz")
-                made = NetworkOfPhotos(task, folder).build()
-                shutil.rmtree(scratch)
-            seconds, processor_s = time.monotonic() - start, time.process_time() - used
-            yield Figures(len(folder.learn.labels), name, seconds, processor_s, made)
+        for seed in given.seeds if count else given.seeds[:1]:
+            root = temporary / f"photos-{count}-{seed}"
+            sample(given.data, root, count, seed)
+            for name in given.recipes:
+                try:
+                    yield _training(name, root, count, seed, given.minutes, store)
+                except SetupError as error:  # too few photos, or too little time
+                    print(f"{root.name}, {name}: {error}", file=sys.stderr, flush=True)
+
+
+def _training(name: str, root: Path, count: int, seed: int, minutes: float, store: Path) -> Figures:
+    """Train and publish a version, as a trainer does.
+
+    Raises:
+        SetupError: the photos or the minutes do not suffice.
+    """
+    recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
+    limit = 0.0 if recipe.minutes is None else minutes
+    work = Train(root.name, name, str(root), seed=seed, minutes=limit)
+    with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
+        loaded = learner.load(Task(work, recipe, Path(scratch, "state.npz"), store))
+        made = loaded.build()
+    Registry(store).publish(*made)
+    seconds, processor_s = time.monotonic() - start, time.process_time() - used
+    rate = _images_per_s(made, root / "test")
+    print(f"{root.name}, {name}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    return Figures(count, loaded.images, name, seconds, processor_s, rate, made)
+
+
+def _images_per_s(version: BuiltVersion, folder: Path) -> float:
+    """Of one core, with what workers load by default: the fastest of some turns."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
+    served, spec = load_runtime.load_default(*version), version.card.preprocessing
+
+    def seconds() -> float:
+        start = time.thread_time()
+        for data in files:
+            served.predict(decode(data, spec)[None])
+        return time.thread_time() - start
+
+    return len(files) / min(seconds() for _ in range(TURNS))
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:
@@ -118,16 +155,40 @@ def sample(data: Path, to: Path, count: int, seed: int) -> None:
             linked(photo, place)
 
 
-def _row(one: Figures) -> tuple[str, ...]:
-    metrics = one.version.card.metrics
-    test = "" if metrics.test_accuracy is None else f"{100 * metrics.test_accuracy:.1f}"
-    ece = metrics.heldout_ece if metrics.test_ece is None else metrics.test_ece
-    held = f"{100 * metrics.heldout_accuracy:.1f} ± {100 * one.version.card.heldout_error:.1f}"
+def _by_size_and_recipe(found: Sequence[Figures]) -> Iterator[list[Figures]]:
+    """What differs in its seed only."""
+    for key in dict.fromkeys((one.of_class, one.recipe) for one in found):
+        yield [one for one in found if (one.of_class, one.recipe) == key]
+
+
+def _row(draws: Sequence[Figures]) -> tuple[str, ...]:
+    """Means of all draws."""
+    cards = [one.version.card for one in draws]
+    metrics = [card.metrics for card in cards]
+    eces = [one.heldout_ece if one.test_ece is None else one.test_ece for one in metrics]
+    held = _percent(one.heldout_accuracy for one in metrics)
+    errors = _percent(card.heldout_error for card in cards)
     return (
-        f"{one.photos:,}", one.recipe, f"{one.seconds:.0f}", f"{one.processor_s:.0f}",
-        f"{held} of {metrics.heldout_count:,}",
-        test, f"{100 * ece:.1f}",
-    )  # fmt: skip
+        f"{draws[0].photos:,}",
+        draws[0].recipe,
+        f"{_mean(one.seconds for one in draws):.0f}",
+        f"{_mean(one.processor_s for one in draws):.0f}",
+        f"{held} ± {errors} of {metrics[0].heldout_count:,}",
+        _percent(one.test_accuracy for one in metrics if one.test_accuracy is not None),
+        _percent(eces),
+        f"{_mean(one.images_per_s for one in draws):.0f}",
+        f"{_mean(len(one.version.files[TFLITE]) / MB for one in draws):.1f}",
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _percent(shares: Iterable[float]) -> str:
+    """The mean of shares; empty if there are none."""
+    known = list(shares)
+    return f"{100 * _mean(known):.1f}" if known else ""
 
 
 def _detected(version: BuiltVersion, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:

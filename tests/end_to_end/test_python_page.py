@@ -14,13 +14,21 @@ import pytest
 from PIL import Image
 
 import hangtag
-from shared import recipes
+from producer.labelling import alike
+from producer.labelling.folder_request import Computed
+from producer.requests.submit import data_place
 from shared.labels.class_folders import folder_of
-from tests.support.backbones import converted
+from shared.messages.folder_features import FILE
+from shared.messages.replies import DescribedFolder
+from shared.messages.requests import ComputeFeatures
+from shared.settings import Settings
+from tests.support.backbones import converted, short_backbone
+from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
-from worker.backbones import backbone_table
+from tests.support.servers.redis_server import RedisServer
 from worker.datasets.fashion_mnist import LABELS
 from worker.demo.drawings import silhouette
+from worker.handlers import folder_features
 
 pytestmark = pytest.mark.trains
 PAGE = Path(__file__).parents[2] / "docs/python.md"
@@ -45,11 +53,29 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         place.request_one_process()
-        backbone = backbone_table.find(recipes.find("photo-head").backbone)
-        converted.put(backbone, place.settings.store_path)
         draw(tmp_path / "clothes")
         monkeypatch.chdir(tmp_path)
         yield tmp_path
+
+
+@pytest.fixture
+def _short_features(
+    server: RedisServer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Features are computed in this process, by a short backbone: the whole one would be converted
+    for this test alone."""
+    store = tmp_path_factory.mktemp("store")
+    with short_backbone.in_table(store) as backbone:
+        converted.put(backbone, store)
+
+        def computed(settings: Settings, folder: str, *_: object) -> Computed:
+            work = ComputeFeatures(data_place(folder, settings))
+            reply = folder_features.compute(handler_context.make(server, store, work)[0], work)
+            assert isinstance(reply.answer, DescribedFolder)
+            return Computed(reply.answer, reply.files[FILE])
+
+        monkeypatch.setattr(alike, "computed", computed)
+        yield
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -61,6 +87,7 @@ def blocks() -> list[tuple[str, str]]:
     return [(text, after[i][1] if after[i][0] == "text" else "") for i, text in code]
 
 
+@pytest.mark.usefixtures("_short_features")
 def test_the_page_is_as_it_runs(here: Path) -> None:
     names: dict[str, Any] = {}
     for code, shown in blocks():

@@ -39,8 +39,7 @@ def exchange(process: subprocess.Popen[bytes], order: Order) -> Reply | None:
     assert process.stdout is not None
     try:
         send(process.stdin, labelling.encode(order))
-        reply = receive(process.stdout)
-        return None if reply is None else labelling.decode_reply(reply)
+        return labelling.decode_reply(receive(process.stdout) or b"")
     except (OSError, BadMessage):
         return None
 

@@ -1,0 +1,47 @@
+"""The process behind the page gets one order at a time, and what it lacks is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from producer.labelling import group_process
+from producer.labelling.learner import Learner
+from shared import installation
+from shared.errors import SetupError
+from shared.pipes.labelling import FindGroups, Groups
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda one: one.decide({}),
+        lambda one: one.next([], False),
+        lambda one: one.similar(0),
+        lambda one: one.together(0),
+        lambda one: one.counts(False),
+        lambda one: one.suggest({}),
+        lambda one: one.close(),
+    ],
+)
+def test_the_process_gets_one_order_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, use: Callable[[Learner], object]
+) -> None:
+    learner, locked = Learner(b""), list[bool]()
+    for name in ("_ask", "_end"):
+        monkeypatch.setattr(learner, name, lambda *_: locked.append(learner._lock.locked()))
+    use(learner)
+    assert locked == [True]
+    assert not learner._lock.locked()
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "missing", lambda *_: "install hangtag[worker]")
+    with pytest.raises(SetupError, match=r"cannot be grouped: install hangtag\[worker\]"):
+        Learner(b"")
+
+
+def test_a_process_that_ends_is_reported() -> None:
+    with pytest.raises(SetupError, match=r"this shows why: .* -m worker.labelling"):
+        group_process.found(FindGroups(b"no features"), Groups)

@@ -11,7 +11,7 @@ import pytest
 
 from producer.labelling import existing_labels
 from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import ExistingLabels, of_tables
+from producer.labelling.existing_labels import ExistingLabel, ExistingLabels, of_tables
 from producer.labelling.folder_images import FolderImages
 from producer.models.labelled_input import labelled_input
 from shared.errors import UsageError
@@ -184,4 +184,44 @@ def test_a_labels_file_of_another_folder_is_reported(tmp_path: Path) -> None:
     (line,) = folder.take()
     assert "none of the 1 image that it is about is here" in line
     folder.decide(b"one", Decided("label", "Hat"))
+    assert folder.take() == []
+
+
+@pytest.mark.parametrize(
+    ("taken_from", "last", "is_new"),
+    [
+        ("Coat/", None, True),
+        ("Coat/", ("Hat", "Hat/"), True),
+        ("Coat/", ("Coat", "Coat/"), False),
+        ("Coat/", ("Hat", "old.csv"), False),
+        ("old.csv", ("Hat", "Hat/"), True),
+        ("old.csv", ("Hat", "other.csv"), True),
+        ("old.csv", ("Hat", ""), False),  # of the page
+        ("old.csv", ("undone", "Hat/"), False),
+    ],
+)
+def test_a_label_gives_way_to_one_that_counts_more(
+    taken_from: str, last: tuple[str, str] | None, is_new: bool
+) -> None:
+    line = None
+    if last is not None:
+        name, source = last
+        line = GivenLabel(
+            "0" * 64, "p", name, "ada", 1, "0" * 8, "now", undo=name == "undone", taken_from=source
+        )
+    label = ExistingLabel("Coat", "ada", "now", taken_from)
+    assert existing_labels._is_new(label, line) == is_new
+
+
+def test_an_image_that_has_changed_gets_no_label(folder: Folder) -> None:
+    images = folder.images
+    (folder.root / "Coat/1.jpg").write_bytes(b"changed")
+    with closing(LabelsFile(folder.file)) as file:
+        existing_labels.take(images, file, "ada", ExistingLabels(), folders=True)
+    assert list(read(folder.file).labels().elements()) == ["Coat", "Hat"]
+
+
+def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, {"loose.jpg": b"loose"})
+    (folder.root / SORT_LOG).write_bytes(b"")
     assert folder.take() == []

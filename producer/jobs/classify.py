@@ -41,6 +41,7 @@ from producer.stack.stack import BrokerSession
 from shared.errors import BrokerAway, Exit, SetupError, StillOpen, Stopped, UsageError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.model_card import Card
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -235,18 +236,19 @@ def completed(
 ) -> tuple[Exit, str]:
     """Write the table of a job that has all rows; return how the job ends, and the SHA-256 of the
     table. Labels that its version has learned are corrections of it."""
-    _name_rows(job, sha256_of, _learned(job, settings, events), events, waits)
+    _name_rows(job, sha256_of, learned_of(job.card, settings, events), events, waits)
     try:
         return code, job.table.write_table(passed=passing(job, WRITING, events, waits))
     except TooManyRows:  # the summary says so
         return Exit.SETUP, ""
 
 
-def _learned(job: Job, settings: Settings, events: Events) -> list[LabelledFile]:
+def learned_of(card: Card, settings: Settings, events: Events) -> list[LabelledFile]:
+    """The labels that a version has learned; a notice if they cannot be read."""
     try:
-        return learned_labels(settings, job.card)
+        return learned_labels(settings, card)
     except (SetupError, BrokerAway) as error:
-        events.notice(f"the labels that {job.card.ref} has learned are not in the table: {error}")
+        events.notice(f"the labels that {card.ref} has learned are not in the table: {error}")
         return []
 
 

@@ -14,8 +14,8 @@ from producer.labelling.folder_images import FolderImages
 from producer.locations import row_files
 from producer.present.formatting import counted, one_line, percent
 from producer.rows.acceptance import at_precision
+from producer.rows.decide import marked
 from producer.rows.row_batch import Rules
-from shared.labels.class_folders import problem
 from shared.messages.files import Stamp, stamp
 
 
@@ -58,15 +58,13 @@ def _of_table(table: Path, precision: float) -> AcceptedRows:
     with SealedJournal(table) as sealed, row_files.of_table(table, sealed.options) as files:
         card = sealed.card
         rule = at_precision(card, precision)
-        labels = [None if problem(label) else label for label in card.labels]
 
         def rows() -> Iterator[tuple[bytes, tuple[Stamp, str]]]:
             for batch in sealed.row_batches(Rules(rule)):
-                for i, accepted in enumerate(batch.accepted_by(rule)):
-                    label = labels[batch.labels[i]] if accepted else None
-                    path = files.path(batch.names[i]) if label is not None else None
-                    if label is not None and path is not None:
-                        yield _resolved(path), (batch.stamps[i], label)
+                for i in marked(batch.accepted_by(rule)):
+                    name = batch.names[i]  # of an image in an archive: it has no path
+                    label = card.labels[batch.labels[i]]
+                    yield _resolved(files.path(name) or name), (batch.stamps[i], label)
 
         return AcceptedRows(dict(rows()), card.ref, precision)
 

@@ -152,9 +152,9 @@ def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     and not from a table if this one is of a folder."""
     if last is None:
         return True
-    if last.undo or not last.taken_from or (_is_folder(label) and not _is_folder(last)):
-        return False
-    return last.label != label.label
+    is_of_page = last.undo or not last.taken_from
+    is_of_table = not _is_folder(last) and _is_folder(label)
+    return last.label != label.label and not is_of_page and not is_of_table
 
 
 def _is_folder(taken_from: str | ExistingLabel | GivenLabel) -> bool:
@@ -173,7 +173,7 @@ def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
 def _of_folders(images: FolderImages, by: str) -> ExistingLabels:
     """The names of the folders directly in the folder, if images lie loose beside them."""
     top = [images.below(image).partition(b"/") for image in range(len(images))]
-    if all(below for _, below, _ in top) or not any(below for _, below, _ in top):
+    if all(below for _, below, _ in top):
         return ExistingLabels()
     if os.path.lexists(os.path.join(images.root, os.fsencode(SORT_LOG))):
         why = "its folders are those of hangtag sort; for labels of their table give --from TABLE"

@@ -137,8 +137,10 @@ def test_a_decision_of_the_page_counts_more_than_any_other(folder: Folder, tmp_p
     folder.decide(b"loose", None)
     folder.decide(b"three", Decided("cannot-tell"))
     before = folder.labels()
-    folder.take(of_tables([old]))
-    assert folder.labels() == before == {"one": "Coat", "two": "Coat", "three": ""}
+    new = table(tmp_path, "new", one="Bag@2027", loose="Bag@2027", three="Bag@2027")
+    for tables in ([old], [old, new]):
+        folder.take(of_tables(tables))
+        assert folder.labels() == before == {"one": "Coat", "two": "Coat", "three": ""}
 
 
 def test_a_table_counts_more_than_a_folder_and_of_two_tables_the_later_decision(
@@ -156,8 +158,25 @@ def test_a_table_counts_more_than_a_folder_and_of_two_tables_the_later_decision(
     # `coat` has the folder of `Coat`.
     expected = LABELS_OF_FOLDERS | {"one": "Bag", "loose": "Scarf", "other": "Coat"}
     assert folder.labels() == expected
-    folder.take(found)
-    assert folder.labels() == expected
+    for again in (found, None):
+        folder.take(again)
+        assert folder.labels() == expected
+
+
+def test_a_file_that_has_changed_since_it_was_described_has_no_label(folder: Folder) -> None:
+    images = folder.images
+    (folder.root / "Coat/1.jpg").write_bytes(b"new")
+    (folder.root / "Hat/3.jpg").unlink()
+    with closing(LabelsFile(folder.file)) as file:
+        existing_labels.take(images, file, "ada", ExistingLabels(), folders=True)
+    assert folder.labels() == {"two": "Coat"}
+
+
+def test_a_folder_whose_image_moves_to_another_one_gives_the_new_label(folder: Folder) -> None:
+    folder.take()
+    (folder.root / "Coat/1.jpg").rename(folder.root / "Hat/1.jpg")
+    folder.take()
+    assert folder.labels() == LABELS_OF_FOLDERS | {"one": "Hat"}
 
 
 def test_a_line_says_where_a_label_was_taken_from_and_others_are_as_before(folder: Folder) -> None:

@@ -18,11 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.jobs.classify import learned_of
 from producer.jobs.job import Job
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
 from producer.models.labelled_input import labelled_input
 from producer.models.learned_labels import learned_labels
+from producer.present.events import Event, Events, Notice
 from producer.rendering.named_rows import name_rows, said
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
@@ -63,7 +65,7 @@ def lines_of(steps: Sequence[tuple[str, int, str, str]]) -> list[LabelLine]:
         made.append(
             GivenLabel(
                 SHA256[image], f"old/{image}.png",
-                label if what == "label" else "", by, len(content), f"{zlib.crc32(content):08x}",
+                "" if what == "left-out" else label, by, len(content), f"{zlib.crc32(content):08x}",
                 at, what == "undo", "left-out" if what == "left-out" else "label",
             )
         )  # fmt: skip
@@ -193,6 +195,12 @@ def test_a_version_has_the_labels_by_whom_and_with_the_names_of_its_card(tmp_pat
     shutil.rmtree(tmp_path / "mine")
     with pytest.raises(SetupError, match="mine"):
         learned_labels(settings, card)
+    events, lines = Events(), list[Event]()
+    events.subscribe(lines.append)
+    assert learned_of(card, settings, events) == []
+    (line,) = lines
+    assert isinstance(line, Notice)
+    assert line.text.startswith("the labels that mine@1 has learned are not in the table: ")
 
 
 def test_a_row_that_cannot_be_read_again_is_counted(tmp_path: Path) -> None:

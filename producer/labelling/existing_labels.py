@@ -173,7 +173,8 @@ def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
 def _of_folders(images: FolderImages, by: str) -> ExistingLabels:
     """The names of the folders directly in the folder, if images lie loose beside them."""
     top = [images.below(image).partition(b"/") for image in range(len(images))]
-    if all(below for _, below, _ in top):
+    are_below = {bool(below) for _, below, _ in top}
+    if len(are_below) < 2:
         return ExistingLabels()
     if os.path.lexists(os.path.join(images.root, os.fsencode(SORT_LOG))):
         why = "its folders are those of hangtag sort; for labels of their table give --from TABLE"

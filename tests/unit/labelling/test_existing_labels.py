@@ -232,14 +232,6 @@ def test_a_label_gives_way_to_one_that_counts_more(
     assert existing_labels._is_new(label, line) == is_new
 
 
-def test_an_image_that_has_changed_gets_no_label(folder: Folder) -> None:
-    images = folder.images
-    (folder.root / "Coat/1.jpg").write_bytes(b"changed")
-    with closing(LabelsFile(folder.file)) as file:
-        existing_labels.take(images, file, "ada", ExistingLabels(), folders=True)
-    assert list(read(folder.file).labels().elements()) == ["Coat", "Hat"]
-
-
 def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> None:
     folder = Folder(tmp_path, {"loose.jpg": b"loose"})
     (folder.root / SORT_LOG).write_bytes(b"")

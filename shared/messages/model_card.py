@@ -91,6 +91,20 @@ class Pretrained(msgspec.Struct, frozen=True):
     source: str
 
 
+class Network(msgspec.Struct, frozen=True):
+    """A version that was compared for a version of several networks, and may be a part of it.
+
+    Figures are of the images that all of them, and the version itself, hold out.
+    """
+
+    version: int  #: of the same model
+    recipe: str
+    weight: float  #: in the version; 0: it is no part of it
+    accuracy: float
+    loss: float  #: nats per image
+    images_per_s: float  #: as in Card
+
+
 class Card(msgspec.Struct, frozen=True):
     """`card.json`. It is written last and makes a version exist."""
 
@@ -133,6 +147,12 @@ class Card(msgspec.Struct, frozen=True):
     #: one of them. 0: the version itself did not learn from the held-out images.
     folds: int = 0
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
+    #: Of a version of several networks: those that were compared for it. Its graph contains the
+    #: networks with a weight, so it does not depend on their versions.
+    networks: tuple[Network, ...] = ()
+    #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
+    images_per_s: float = 0.0
+    memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
 
     @property
     def ref(self) -> str:
@@ -144,7 +164,7 @@ class Card(msgspec.Struct, frozen=True):
 _LATER = {
     "output", "precision", "precision_why", "precision_trial", "call_images",
     "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
-    "features", "folds", "heldout_error",
+    "features", "folds", "heldout_error", "networks", "images_per_s", "memory_bytes",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def memory_limit(limit_bytes: int) -> Iterator[None]:
     The kernel counts private writable memory, not the address space that TensorFlow and threads
     reserve.
     """
-    used = _used_bytes()
+    used = used_bytes()
     if not used or threading.current_thread() is not threading.main_thread():
         yield  # not Linux; or a thread pool, whose threads would share the limit
         return
@@ -34,7 +34,8 @@ def memory_limit(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
 
 
-def _used_bytes() -> int:
+def used_bytes() -> int:
+    """Private writable memory of this process; 0 where that is unknown."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[_DATA]) * _PAGE_BYTES
     except (OSError, ValueError, IndexError):

@@ -1,0 +1,160 @@
+"""One graph of several networks: both files return what its parts return together."""
+
+from __future__ import annotations
+
+import io
+
+import keras
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card, Preprocessing
+from shared.registry import packaged
+from tests.support.backbones import small_backbone
+from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
+from worker.evaluation import mixture
+from worker.export import convert, several_networks
+from worker.export.export import KERAS, TFLITE
+from worker.export.head_graph import keras_with_head, with_head
+from worker.export.several_networks import Part, downscaled, joined
+from worker.inference import serving_cost
+from worker.runtimes import load_runtime
+from worker.runtimes.classifier import softmax
+from worker.runtimes.runtime import Outputs
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+CLASSES, SMALL = 3, SIDE_PIXELS * 3 // 7  # not a whole fraction, as 96 of 224
+RNG = np.random.default_rng(6)
+IMAGES = RNG.integers(0, 256, (5, SIDE_PIXELS, SIDE_PIXELS, 3), np.uint8)
+HEAD_WEIGHTS = RNG.standard_normal((FEATURES, CLASSES)).astype(np.float32)
+TEMPERATURES, WEIGHTS = (0.5, 2.0), (0.3, 0.7)
+
+
+def card_of(side: int, features: int) -> Card:
+    return msgspec.structs.replace(
+        packaged.card(),
+        labels=tuple("abc"),
+        preprocessing=Preprocessing(side, side, 3),
+        output="logits",
+        temperature=1.5,
+        features=features,
+        call_images=1,
+        second_pass_margin=0.0,
+        operating_points=(),
+    )
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[Part]:
+    """A head on a backbone in int8, and a network for smaller images without features."""
+    bias = np.arange(CLASSES, dtype=np.float32)
+    network = keras_with_head(small_backbone.network(), HEAD_WEIGHTS, bias)
+    head = {
+        KERAS: convert.keras_file(network),
+        TFLITE: with_head(small_backbone.files().int8, HEAD_WEIGHTS, bias),
+    }
+    keras.utils.set_random_seed(4)
+    images = keras.Input((SMALL, SMALL, 3), dtype="uint8")
+    values = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(images))
+    values = keras.layers.GlobalAveragePooling2D()(values)
+    small = keras.Model(images, keras.layers.Dense(CLASSES)(values))
+    plain = {
+        KERAS: convert.keras_file(small),
+        TFLITE: convert.fp32_file(convert.frozen(small)),
+    }
+    return [Part(card_of(SIDE_PIXELS, FEATURES), head), Part(card_of(SMALL, 0), plain)]
+
+
+def outputs(runtime: str, part: Part, images: np.ndarray) -> Outputs:
+    file = TFLITE if runtime == "litert" else KERAS
+    return load_runtime.load(runtime, part.card, part.files[file]).outputs(images)
+
+
+def logits(runtime: str, parts: list[Part]) -> list[np.ndarray]:
+    small = downscaled(IMAGES, (SMALL, SMALL, 3))
+    return [
+        outputs(runtime, part, images).logits
+        for part, images in zip(parts, (IMAGES, small), strict=True)
+    ]
+
+
+def test_both_files_return_the_combination_of_the_parts_and_the_first_ones_features(
+    parts: list[Part],
+) -> None:
+    card = parts[0].card
+    mean = several_networks.mean_of_probabilities(CLASSES, TEMPERATURES, WEIGHTS)
+    added = several_networks.sum_of_logits(CLASSES, len(parts))
+    for combination in (mean, added):
+        whole = Part(card, joined(card, parts, combination, IMAGES[:2]))
+        for runtime in ("litert", "tensorflow"):
+            first, second = logits(runtime, parts)
+            shares = WEIGHTS[0] * softmax(first / TEMPERATURES[0])
+            shares += WEIGHTS[1] * softmax(second / TEMPERATURES[1])
+            expected = np.log(shares) if combination is mean else first + second
+            found = outputs(runtime, whole, IMAGES)
+            np.testing.assert_allclose(found.logits, expected, atol=2e-5)
+            alone = outputs(runtime, parts[0], IMAGES)
+            np.testing.assert_array_equal(found.features, alone.features)
+            one = outputs(runtime, whole, IMAGES[3:4])  # a row does not depend on the others
+            np.testing.assert_array_equal(one.logits[0], found.logits[3])
+
+
+def test_constants_that_parts_share_are_in_the_file_once(parts: list[Part]) -> None:
+    card, head = parts[0].card, parts[0]
+    twice = several_networks.sum_of_logits(CLASSES, 2)
+    data = several_networks._tflite_file([head, head], twice)
+    assert data.count(HEAD_WEIGHTS.T.tobytes()) == 1
+    found = load_runtime.load("litert", card, data).outputs(IMAGES).logits
+    np.testing.assert_allclose(found, 2 * outputs("litert", head, IMAGES).logits, rtol=1e-6)
+
+
+def test_a_file_that_does_something_else_than_its_parts_is_refused(
+    parts: list[Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = several_networks._tflite_file(
+        parts, several_networks.mean_of_probabilities(CLASSES, TEMPERATURES, WEIGHTS[::-1])
+    )
+    monkeypatch.setattr(several_networks, "_tflite_file", lambda *of: other)
+    monkeypatch.setattr(several_networks, "_keras_file", lambda *of: b"")
+    mean = several_networks.mean_of_probabilities(CLASSES, TEMPERATURES, WEIGHTS)
+    with pytest.raises(SetupError, match="disagree"):
+        joined(parts[0].card, parts, mean, IMAGES[:2])
+
+
+def test_downscaled_images_are_means_and_rounded() -> None:
+    stripes = np.zeros((1, SIDE_PIXELS, SIDE_PIXELS, 3), np.uint8)
+    stripes[:, :, ::2] = 255
+    small = downscaled(stripes, (SMALL, SMALL, 3))
+    assert small.shape == (1, SMALL, SMALL, 3)
+    assert set(small.ravel().tolist()) == {128}
+
+
+def test_speed_and_memory_are_those_of_a_process_of_its_own(parts: list[Part]) -> None:
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[0]).save(file, "PNG")
+    cost = serving_cost.measured(parts[0].card, parts[0].files[TFLITE], 2 * [file.getvalue()])
+    assert cost.images_per_s > 0
+    assert cost.memory_bytes > len(parts[0].files[TFLITE])
+
+
+def test_the_better_network_gets_the_larger_weight_and_a_useless_one_none() -> None:
+    labels = RNG.integers(0, CLASSES, 400)
+
+    def answers(strength: float) -> np.ndarray:
+        noise = RNG.standard_normal((400, CLASSES))
+        noise[np.arange(400), labels] += strength
+        return softmax(strength * noise).astype(np.float32)
+
+    good, better = answers(1.5), answers(2.0)
+    useless = np.full((400, CLASSES), 1 / CLASSES, np.float32)
+    chosen = mixture.choose([good, useless, better], labels)
+    assert chosen.weights[1] == 0
+    assert chosen.weights[2] > chosen.weights[0] > 0
+    assert sum(chosen.weights) == pytest.approx(1)
+    mean = good * chosen.weights[0] + better * chosen.weights[2]
+    expected = -np.log(mean[np.arange(400), labels])
+    np.testing.assert_allclose(chosen.losses, expected, rtol=1e-5)
+    assert chosen.losses.mean() < -np.log(better[np.arange(400), labels]).mean()

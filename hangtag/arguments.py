@@ -53,6 +53,7 @@ ARGUMENTS: Mapping[str, str] = {
     "--retry-failed": "retry_failed=True",
     "--runtime": "runtime=",
     "--seed": "seed=",
+    "--serve": "serve=",
     "--teach-by": "teach_by=",
     "--teacher": "teachers=",
     "--timeout": "timeout_s=",

@@ -21,7 +21,7 @@ from producer.requests.wait import Viewed
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
-from shared.messages.training import Rule
+from shared.messages.training import Rule, Serve
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -127,6 +127,7 @@ def train(
     teach_by: int | None = None,
     teachers: Sequence[str] = (),
     minutes: float | None = None,
+    serve: Serve | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,
@@ -150,6 +151,8 @@ def train(
         teach_by: Train this number of networks first, and teach the version with their mean.
         teachers: Versions that teach the new one.
         minutes: A limit of time, in minutes.
+        serve: What may become `NAME@production`: the mean of several networks if it is fast
+            (`"auto"`, None), one network (`"fast"`), or what is most accurate (`"accurate"`).
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         labels: The labels file of `hangtag label`; True: that of the folder, in the current one.
@@ -177,6 +180,7 @@ def train(
         "teach_by": teach_by,
         "teachers": tuple(teachers) or None,
         "minutes": minutes,
+        "serve": serve,
         "without_corrections": without_corrections or None,
     }
     options = {field: value for field, value in given.items() if value is not None}

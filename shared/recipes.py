@@ -16,7 +16,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
-    network: Literal["dense", "small_conv", "residual", "head", "fine"]
+    network: Literal["dense", "small_conv", "residual", "head", "fine", "several"]
     backbone: str = ""  #: as in worker/backbones/; its features find near-duplicates
     learned_blocks: int = 0  #: of a backbone, the last ones, which are trained with the head
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
@@ -38,7 +38,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
-    learner: Literal["network", "head", "photo_network"] = "network"  #: in worker/learners/
+    #: In worker/learners/.
+    learner: Literal["network", "head", "photo_network", "several"] = "network"
     minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
     #: Recipes that try to replace its version. Those that have minutes share its own.
     trials: tuple[str, ...] = ()
@@ -124,7 +125,7 @@ RECIPES = {
             backbone="efficientnet-lite0",
             learner="head",
             minutes=MINUTES_OF_TRIALS,
-            trials=("photo-head-large", "photo-fine", "photo-scratch"),
+            trials=("photo-head-large", "photo-fine", "photo-scratch", "photo-together"),
         ),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(
@@ -182,6 +183,13 @@ RECIPES = {
             mixed=True,
             learner="photo_network",
             minutes=0.0,
+        ),
+        # The mean of the networks that a model has.
+        Recipe(
+            name="photo-together",
+            network="several",
+            backbone="efficientnet-lite0",
+            learner="several",
         ),
     )
 }

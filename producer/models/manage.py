@@ -28,6 +28,7 @@ from shared.ledger.request_store import unanswered
 from shared.messages.model_name import NAME, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
+from shared.messages.training import Serve
 from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -41,18 +42,19 @@ def promote(
     alias: str,
     why: str,
     *,
+    serve: Serve | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Decided:
-    """Point an alias to a version.
+    """Point an alias to a version, or to one that was compared with it.
 
     Raises:
         UsageError: the name of the version or of the alias is invalid.
         SetupError: there is no such version; or as `submit`.
     """
-    if "@" not in model:
+    if "@" not in model and serve is None:
         raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
-    work = Promote(str(parse(model)), alias, why)
+    work = Promote(str(parse(model)), alias, why, serve or "")
     if settings.redis_url:
         outcome = submit(settings, make_request(work), events=events, stop=stop)
         return outcome.decode(Decided)

@@ -21,6 +21,7 @@ from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
 _POINTS = ("precision", "confidence", "accepted", "reached", "accepts none of")
+_NETWORKS = ("network", "recipe", "weight", "accuracy", "loss", "images/s and core")
 _FILES = ("file", "size", "sha256")
 _HISTORY = ("when", "alias", "version", "action", "who", "why")
 #: A prefix of a sha256 that distinguishes files.
@@ -52,6 +53,9 @@ def lines(details: VersionDetails) -> Iterator[str]:
     room = columns_of(sys.stdout)
     yield from (wrapped(f"{_INDENT}{name:<12} ", text, room) for name, text in facts(card))
     yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
+    if card.networks:
+        networks = columns(_NETWORKS, _networks(card), ("network", "recipe"))
+        yield from _part("networks, on the photos that all of them hold out", networks)
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
         yield from _part("operating points, on the held-out images", points)
@@ -125,9 +129,30 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
     if card.output == "logits":
         yield "second pass", _second_pass(card)
     yield "temperature", f"{card.temperature:.4f}"
+    if card.images_per_s:
+        memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
+        yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included{memory}"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
     if card.notes:
         yield "notes", one_line(card.notes)
+
+
+def _networks(card: Card) -> list[tuple[str, ...]]:
+    metrics = card.metrics
+    rows = [
+        (
+            f"{card.name}@{network.version}",
+            one_line(network.recipe),
+            f"{network.weight:.2f}" if network.weight else "-",
+            percent(network.accuracy, 2),
+            share(network.loss),
+            f"{network.images_per_s:.0f}" if network.images_per_s else "-",
+        )
+        for network in card.networks
+    ]
+    speed = f"{card.images_per_s:.0f}" if card.images_per_s else "-"
+    together = (percent(metrics.heldout_accuracy, 2), share(metrics.heldout_loss), speed)
+    return [*rows, ("together", "", "", *together)]
 
 
 def _preprocessing(card: Card) -> str:

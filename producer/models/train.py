@@ -113,7 +113,9 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
     recipe = typed.get("recipe") or (recipes.OF_BUILT_IN if built_in else recipes.OF_FOLDER)
-    training.check(recipe, data, [field for field, value in typed.items() if _is_typed(value)])
+    training.check(
+        recipe, data, [field for field, value in typed.items() if _is_typed(field, value)]
+    )
     fields = dict(typed) | {
         "name": name,
         "recipe": recipe,
@@ -173,8 +175,10 @@ def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes
     return encode_files(list(files.values())) if files else None
 
 
-def _is_typed(value: object) -> bool:
+def _is_typed(field: str, value: object) -> bool:
     """Whether a command passes this value only for an option that was given."""
+    if isinstance(value, str) and value == training.DEFAULTS.get(field):
+        return False
     return value is not False and value not in ("", ())
 
 

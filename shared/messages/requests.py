@@ -15,7 +15,7 @@ import msgspec
 from shared.errors import MISFITS, BadMessage, SetupError
 from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
-from shared.messages.training import FASHION_MNIST, Rule, Train
+from shared.messages.training import FASHION_MNIST, Rule, Serve, Train
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
@@ -63,9 +63,11 @@ class ComputeFeatures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
 class Promote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="promote"):
     """Point an alias at a version."""
 
-    model: str  #: NAME@VERSION or NAME@ALIAS
+    model: str  #: NAME@VERSION or NAME@ALIAS; with `serve` also NAME
     alias: str = "production"
     why: str = ""
+    #: To which of the versions that were compared with this one; empty: to this one.
+    serve: Serve | Literal[""] = ""
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rollback"):
@@ -120,7 +122,7 @@ Work: TypeAlias = (
 
 
 #: How many of the fields of a work every trainer knows. Each later one has a default.
-_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckDataset: 2, Import: 6}
+_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckDataset: 2, Import: 6, Promote: 3}
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,6 +23,10 @@ PRECISIONS = ("auto", "fp32", "int8")
 #: When the quality gate points `production` to a new version.
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 PROMOTE: tuple[Rule, ...] = get_args(Rule)
+#: What production is of the versions of one training: several networks only where they are fast
+#: enough, one network, or what is most accurate.
+Serve = Literal["auto", "fast", "accurate"]
+SERVE: tuple[Serve, ...] = get_args(Serve)
 #: Teachers of each kind. A step of a student costs a third more with each of them.
 MAX_TEACHERS = 16
 
@@ -50,6 +54,10 @@ def _has_teachers(recipe: Recipe) -> bool:
 
 def _has_minutes(recipe: Recipe) -> bool:
     return recipe.minutes is not None
+
+
+def _may_be_several(recipe: Recipe) -> bool:
+    return bool(recipe.trials) or recipe.network == "several"
 
 
 #: The recipes whose own training may have a limit of time.
@@ -160,6 +168,15 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     #: Learn from the images under the folder that the corrections name, and from no other; its
     #: folders are no classes.
     labelled_only: bool = False
+    serve: Annotated[
+        Serve,
+        Option(
+            help="What may become production: one network (fast), the mean of several where it is "
+            "more accurate, however slow (accurate), or only where one core classifies 150 photos "
+            "a second with them (auto).",
+            applies=_may_be_several,
+        ),
+    ] = "auto"
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""

@@ -15,7 +15,7 @@ from shared import recipes, runtimes
 from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.training import Rule, Train
+from shared.messages.training import Rule, Train, check_work
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
@@ -24,10 +24,13 @@ from tests.support.servers.redis_server import RedisServer
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.evaluation.metrics import SMALLEST_PROBABILITY
+from worker.export.several_networks import downscaled
 from worker.handlers import trials
 from worker.handlers.train import train
 from worker.inference import outlier_detector
 from worker.runtimes import load_runtime
+from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Outputs
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
@@ -35,9 +38,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 IMAGES_OF_CLASS = 14
 #: Of the short backbone.
 STAGES = 2
-LARGE, *TRIALS = recipes.find("photo").trials
-#: The trials after the first leave a fold out.
-RECIPES = ("photo-head", LARGE, *TRIALS)
+LARGE, *TRIALS, TOGETHER = recipes.find("photo").trials
+#: The trials between the first and the last leave a fold out.
+SINGLE = ("photo-head", LARGE, *TRIALS)
+RECIPES = (*SINGLE, TOGETHER)
 #: After one, nothing is known yet; with the short backbone no test looks at what is.
 EPOCHS = {"whole": 2, "short": 1}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
@@ -132,6 +136,44 @@ def test_a_trial_is_compared_with_the_head_on_its_fold(store: Store, recipe: str
     assert "more than one standard error" in why
 
 
+def test_a_version_of_several_networks_returns_the_mean_of_their_probabilities(
+    store: Store,
+) -> None:
+    card, photos = store.card(TOGETHER), sorted(store.root.rglob("*.*"))
+    assert {network.recipe for network in card.networks} == set(SINGLE)
+    weights = {network.version: network.weight for network in card.networks if network.weight}
+    assert len(weights) > 1
+    assert sum(weights.values()) == pytest.approx(1)
+    images = np.stack([decode(path.read_bytes(), card.preprocessing) for path in photos])
+    mean = np.full((len(images), len(card.labels)), SMALLEST_PROBABILITY)
+    for version, weight in weights.items():
+        part = store.registry.card("shapes", version)
+        spec = part.preprocessing
+        small = downscaled(images, (spec.height, spec.width, spec.channels))
+        logits = _outputs(store, part, list(small)).logits
+        mean += weight * probabilities(logits, part.temperature)
+    found = _outputs(store, card, list(images))
+    np.testing.assert_allclose(
+        probabilities(found.logits, card.temperature),
+        probabilities(np.log(mean), card.temperature),
+        atol=1e-4,
+    )
+    assert (found.features is not None) == (outlier_detector.FILE in card.files)
+
+
+def test_a_version_of_several_networks_is_measured_on_what_all_hold_out(store: Store) -> None:
+    card, record, fold = store.card(TOGETHER), store.record(TOGETHER), store.record(TRIALS[0])
+    assert record.files is not None
+    assert fold.files is not None
+    assert set(map(bytes, record.files)) == set(map(bytes, fold.files))
+    assert card.metrics.heldout_count == len(record.labels)
+    accuracy = float((record.logits.argmax(1) == record.labels).mean())
+    assert card.metrics.heldout_accuracy == pytest.approx(accuracy)
+    assert card.images_per_s > 0
+    assert card.memory_bytes > 0
+    assert all(network.images_per_s > 0 for network in card.networks)
+
+
 def test_both_trials_hold_out_the_same_photos(store: Store) -> None:
     fine, scratch = (store.record(recipe).files for recipe in TRIALS)
     assert fine is not None
@@ -192,22 +234,36 @@ def test_a_head_is_followed_by_trials_once(
     store: Store, monkeypatch: pytest.MonkeyPatch, promote: Rule, expected: Rule
 ) -> None:
     monkeypatch.setattr(trials, "FEWEST_PHOTOS", 10)
-    work = Train("shapes", "photo", str(store.root), minutes=6, promote=promote)
+    work = Train("shapes", "photo", str(store.root), minutes=6, promote=promote, serve="accurate")
     ledger = RequestLedger(store.server.client, 30.0)
     for _ in range(2):  # as a second attempt after a crash
         context, _ = handler_context.make(
             store.server, store.registry.root, work, request_id=promote
         )
         submitted = trials.submit_trials(context, work, 42)
-        names = ("head-large", "fine", "scratch")
+        names = ("head-large", "fine", "scratch", "together")
         assert submitted == tuple(f"{promote}-{name}" for name in names)
     found = [ledger.get(one) for one in submitted]
     works = [one.request.work for one in found if one is not None]
-    assert [(one.recipe, one.minutes, one.promote) for one in works if isinstance(one, Train)] == [
-        ("photo-head-large", 0.0, expected),
-        ("photo-fine", 3.0, expected),
-        ("photo-scratch", 3.0, expected),
+    asked = [one for one in works if isinstance(one, Train)]
+    assert [(one.recipe, one.minutes, one.promote, one.serve) for one in asked] == [
+        ("photo-head-large", 0.0, expected, "auto"),
+        ("photo-fine", 3.0, expected, "auto"),
+        ("photo-scratch", 3.0, expected, "auto"),
+        ("photo-together", 0.0, expected, "accurate"),
     ]
+    for one in asked:
+        check_work(one)
+
+
+def test_a_single_network_is_combined_with_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "FEWEST_PHOTOS", 10)
+    work = Train("shapes", "photo", str(store.root), minutes=6)
+    context, _ = handler_context.make(store.server, store.registry.root, work, request_id="one")
+    chanceless = dict.fromkeys(SINGLE, "the head is right everywhere")
+    assert trials.submit_trials(context, work, 42, chanceless) == ()
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,7 @@ class Mixture(NamedTuple):
 
 def choose(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
     """The weights of two or more networks: answers [n, classes] of each, true labels int64 [n]."""
-    given = np.stack([answer[np.arange(len(labels)), labels] for answer in answers])
-    right: Floats = np.maximum(given.astype(np.float64), SMALLEST_PROBABILITY)
+    right = _of_truth(answers, labels)
     best: Mixture | None = None
     for size in range(2, len(answers) + 1):
         tried = [_mixture(right, chosen) for chosen in combinations(range(len(answers)), size)]
@@ -45,6 +44,17 @@ def choose(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
             best = smallest
     assert best is not None
     return best
+
+
+def weighted(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
+    """The weights of these networks, none of which is left out."""
+    return _mixture(_of_truth(answers, labels), range(len(answers)))
+
+
+def _of_truth(answers: Sequence[Probabilities], labels: Labels) -> Floats:
+    """The probabilities of the true labels, [networks, n]."""
+    given = np.stack([answer[np.arange(len(labels)), labels] for answer in answers])
+    return np.maximum(given.astype(np.float64), SMALLEST_PROBABILITY)
 
 
 def _mixture(right: Floats, chosen: Sequence[int]) -> Mixture:

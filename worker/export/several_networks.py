@@ -52,12 +52,6 @@ def mean_of_probabilities(
     return keras.Model(inputs, keras.ops.log(mean))
 
 
-def sum_of_logits(classes: int, networks: int) -> keras.Model:
-    """A linear head on the features of several networks is the sum of one head on each."""
-    inputs = [keras.Input((classes,)) for _ in range(networks)]
-    return keras.Model(inputs, keras.layers.Add()(inputs))
-
-
 def joined(
     card: Card, parts: Sequence[Part], combination: keras.Model, probes: Images
 ) -> dict[str, bytes]:

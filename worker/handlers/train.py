@@ -58,7 +58,7 @@ def train(context: Context, work: Train) -> Reply:
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
         card = _published(context, learner, corrections)
-    decided = promotion.settle(context, card, work.promote, learner.heldout)
+    decided = promotion.settle(context, card, work.promote, learner.heldout, work.serve)
     refresh(context.client, context.registry)
     chanceless = _chanceless(context, learner, card)
     seconds = time.time() - context.started

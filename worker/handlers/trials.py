@@ -38,8 +38,8 @@ def submit_trials(
         SetupError: the store cannot be written.
     """
     follow = [recipe for recipe in wanted(work, photos) if recipe not in chanceless]
-    if not follow:
-        return ()
+    if all(recipes.find(recipe).network == "several" for recipe in follow):
+        return ()  # there is one network
     limited = [recipe for recipe in follow if recipes.find(recipe).minutes is not None]
     minutes = {recipe: work.minutes / len(limited) for recipe in limited}
     trials = [_trial(context, work, recipe, minutes.get(recipe, 0.0)) for recipe in follow]
@@ -60,13 +60,18 @@ def trials_promote(work: Train) -> Rule:
 
 
 def _trial(context: Context, work: Train, recipe: str, minutes: float) -> Request:
-    request, promote = context.request, trials_promote(work)
-    return Request(
-        f"{_shortened(request.id)}-{recipe.partition('-')[2]}",
-        msgspec.structs.replace(work, recipe=recipe, minutes=minutes, promote=promote, trial=True),
-        request.who,
-        request.created,
+    request = context.request
+    several = recipes.find(recipe).network == "several"
+    trial = msgspec.structs.replace(
+        work,
+        recipe=recipe,
+        minutes=minutes,
+        promote=trials_promote(work),
+        trial=True,
+        serve=work.serve if several else "auto",
     )
+    request_id = f"{_shortened(request.id)}-{recipe.partition('-')[2]}"
+    return Request(request_id, trial, request.who, request.created)
 
 
 def _shortened(request_id: str) -> str:

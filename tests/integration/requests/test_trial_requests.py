@@ -36,7 +36,7 @@ LONG = "nightly-training-of-the-photos-of-the-new-warehouse-0-2026-11-25"
 PHOTOS = 5
 TRIALS = ("r1-fine", "r1-scratch")
 #: Those of a head `monday`, without the one that fine-tunes.
-OTHERS = ["monday-head-large", "monday-scratch"]
+OTHERS = ["monday-head-large", "monday-scratch", "monday-together"]
 WORK = Train("cats", "photo", "/photos", minutes=6)
 
 

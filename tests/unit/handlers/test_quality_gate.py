@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages.model_card import Card
-from shared.messages.training import Rule
+from shared.messages.model_card import Card, Network
+from shared.messages.training import Rule, Serve
 from shared.registry import packaged
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers.quality_gate import (
@@ -212,6 +212,31 @@ def test_a_version_can_be_beaten_if_one_without_any_error_would_be_promoted(
 def test_a_version_that_is_nearly_always_right_cannot_be_beaten(wrong: int, expected: bool) -> None:
     old = _surer([True] * (400 - wrong) + [False] * wrong, 1.0)
     assert is_beatable(old, 0.1) == expected
+
+
+@pytest.mark.parametrize(
+    ("serve", "images_per_s", "gain", "promote"),
+    [
+        ("auto", 150.0, 0.3, True),
+        ("auto", 150.0, 0.1, False),
+        ("auto", 149.0, 0.3, False),
+        ("fast", 200.0, 0.3, False),
+        ("accurate", 10.0, 0.1, True),
+        ("accurate", 10.0, -0.1, False),
+    ],
+)
+def test_several_networks_are_promoted_if_they_are_fast_or_accuracy_was_asked_for(
+    serve: Serve, images_per_s: float, gain: float, promote: bool
+) -> None:
+    network = Network(1, "photo-head", 0.5, 0.9, 0.3, 300.0)
+    card = msgspec.structs.replace(
+        new_card(), recipe="photo-together", networks=(network,), images_per_s=images_per_s
+    )
+    compared = PairedAccuracies(100, 0.91, 0.9, 0.02, gain, 0.2)
+    verdict = judge("if-clearly-better", card, OLD, compared, serve)
+    assert verdict.promote == promote
+    assert "91.00%" in verdict.why
+    assert ("hangtag models promote" in verdict.why) == (serve == "fast" or images_per_s == 149)
 
 
 def test_both_versions_are_judged_by_the_labels_of_today() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 import msgspec
 
@@ -62,7 +64,6 @@ def _verdict(question: FoldersQuestion, events: Events, waits: Waits) -> Folders
         except (OSError, msgspec.MsgspecError):
             return FoldersVerdict()
         finally:
-            process.kill()
             events.report(Waiting(""))
 
 
@@ -70,11 +71,30 @@ def _answer(
     process: subprocess.Popen[bytes], question: bytes, events: Events, waits: Waits
 ) -> bytes:
     """What the process writes until it ends."""
-    rest: bytes | None = question
-    while True:
-        try:
-            return process.communicate(rest, _REPORT_EVERY_S)[0]
-        except subprocess.TimeoutExpired:
-            rest = None  # what is not written yet is not lost
-            waits.check()
-            events.report(Waiting("checking the folder"))
+    with _asked(process, question):
+        while True:
+            try:
+                return process.communicate(timeout=_REPORT_EVERY_S)[0]
+            except subprocess.TimeoutExpired:
+                waits.check()
+                events.report(Waiting("checking the folder"))
+
+
+@contextmanager
+def _asked(process: subprocess.Popen[bytes], question: bytes) -> Iterator[None]:
+    """Write the question from a thread: it may be more than a pipe holds, and `communicate` writes
+    nothing after it has timed out once."""
+    pipe, process.stdin = process.stdin, None
+    assert pipe is not None
+
+    def write() -> None:
+        with suppress(OSError), pipe:  # the process may have ended
+            pipe.write(question)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        process.kill()  # it has answered, or nobody waits for that any more
+        writer.join()

@@ -26,6 +26,7 @@ from producer.requests.check_class_folders import FASHION_IMAGES, check_class_fo
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
+from shared.labels.labelled_files import LabelledFile, encode_files
 from shared.ledger import request_store
 from shared.messages.training import FASHION_MNIST
 from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
@@ -220,3 +221,16 @@ def corrections(tmp_path: Path) -> str:
     ]
     correction_log.append(correction_log.log_path(table), log)
     return str(table)
+
+
+def test_labels_of_many_images_reach_a_process_that_takes_its_time_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a pipe holds, and the wait for an answer ends before anything is read."""
+    files = [LabelledFile(f"{n:064x}", n, "coat", b"") for n in range(2_000)]
+    data = encode_files(files)
+    assert len(data) > 1 << 17
+    monkeypatch.setattr(module, "_REPORT_EVERY_S", 0.001)
+    place = folder(tmp_path, coat=1)
+    with pytest.raises(SetupError):  # of the folder, so it was read
+        check_class_folders(place, "train", HERE, corrections=data, labelled_only=True)

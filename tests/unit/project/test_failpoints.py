@@ -100,6 +100,7 @@ WITHOUT = {
     },
     "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "temporary files that no other process uses, and what dead processes left of theirs": {
+        "producer/predict/fetched_images.py",
         "worker/lifecycle/scratch_folder.py",
         "worker/runtimes/tensorflow_runtime.py",
     },

@@ -70,6 +70,12 @@ def test_versions_that_are_removed_are_not_chosen(tmp_path: Path) -> None:
     store.remove("shoes", 2)
     assert served_version.choose(store, parse("shoes@4"), "fast").version == 1
     assert served_version.choose(store, parse("shoes@4"), "accurate").version == 4
+    store.promote("shoes", 4, who="me")
+    for number in (1, 3):
+        store.remove("shoes", number)
+    assert served_version.choose(store, parse("shoes@4"), "auto").version == 4
+    with pytest.raises(SetupError, match="single networks of shoes@4 are removed"):
+        served_version.choose(store, parse("shoes@4"), "fast")
 
 
 def test_the_card_of_one_network_has_the_same_bytes_as_ever_and_of_several_returns() -> None:

@@ -32,6 +32,7 @@ class Named(NamedTuple):
 
     size: int  #: of the log that was read
     learned: Sequence[Correction] = ()  #: labels of the version that hold for rows
+    new: int = 0  #: of these, not in the log before
     unread: int = 0  #: rows that may have such a label, and whose file cannot be read again
 
 
@@ -70,15 +71,16 @@ def name_rows(
         correction_log.append(log, lines, follower.size)
     earlier = [decided.in_force[f.sha256] for f in learned if _holds(f, decided)]
     contents = {file.content for file in new.values()}
-    return Named(follower.size, [*earlier, *taken], candidates.unread(contents))
+    return Named(follower.size, [*earlier, *taken], len(taken), candidates.unread(contents))
 
 
 def said(named: Named, output: Path, card: Card) -> Iterator[str]:
-    """What to say of the labels that a version has learned."""
-    if named.learned:
+    """What to say of the labels that a version has learned, once they are in the log."""
+    if named.new:
         verb = "is a correction" if len(named.learned) == 1 else "are corrections"
         yield f"{counted(len(named.learned), 'label')} that people gave {verb} of {output}"
-    if unknown := sorted({line.label for line in named.learned} - set(card.labels)):
+    unknown = sorted({line.label for line in named.learned} - set(card.labels))
+    if named.new and unknown:
         some = ", ".join(one_line(label) for label in unknown[:LABELS_SHOWN])
         more = f" and {len(unknown) - LABELS_SHOWN:,} more" if unknown[LABELS_SHOWN:] else ""
         yield f"{card.ref} does not give all of these labels: not {some}{more}"

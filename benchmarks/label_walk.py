@@ -30,7 +30,7 @@ from tests.support.processes.label_server import LINK
 
 PHOTOS, DECISIONS = 2_000, 200
 #: Of pages of these kinds the first one after this number of decisions is drawn.
-DRAWN = {"group": 0, "label": 120}
+DRAWN = {"group": 0}
 #: The person overlooks a wrong picture on every page of this number.
 OVERLOOKED = 8
 #: Prefixes of the question above the pictures.

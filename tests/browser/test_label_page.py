@@ -321,5 +321,10 @@ def test_the_page_can_be_read_by_everyone(
     with opened(browser, label, width, dark) as page:
         decide(page, folder)
         page.locator(".tile").first.click()
+        page.keyboard.press("+")
+        assert serious_findings(page) == []
+        page.keyboard.press("Enter")
+        expect(page.locator("#question")).to_contain_text(" 1 to ")
+        page.locator(".tile").first.click()
         assert serious_findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -7,12 +7,14 @@ import numpy.typing as npt
 import pytest
 
 from shared import recipes
+from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import BackboneFiles, Features, PhotoFeatures
-from worker.datasets.split import HELDOUT, TRAINING
+from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.evaluation.heldout_answers import HeldoutAnswers
+from worker.learners.photo_network import held_out
 from worker.learners.trial_chances import (
     FEWEST_FROM_SCRATCH,
     FEWEST_SIMPLE,
@@ -20,6 +22,7 @@ from worker.learners.trial_chances import (
     SCRATCH,
     chanceless,
 )
+from worker.photo_head.folds import FOLDS
 from worker.training.photo_folder import PhotoFolder
 
 BACKBONE = backbone_table.find("efficientnet-lite0")
@@ -70,6 +73,21 @@ def test_nothing_follows_a_head_that_cannot_be_beaten() -> None:
     reasons = chanceless(BACKBONE, folder, answers_of(folder, 2), lambda some: False)
     several = "photo-together"  # it trains nothing, and follows no head alone
     assert {*reasons, several} == set(recipes.find("photo").trials)
+
+
+def test_no_network_follows_where_no_photo_is_held_out() -> None:
+    """All photos are in four bursts, none of which is in the fold."""
+    folder = folder_of(FEWEST_FROM_SCRATCH, "early")
+    count = len(folder.learn.labels)
+    numbers = np.arange(count, dtype="<u8") * FOLDS + 1 + np.arange(count, dtype="<u8") // 2 % 2
+    digests = np.zeros((count, 32), np.uint8)
+    digests[:, :8] = numbers.view(np.uint8).reshape(-1, 8)
+    learn = folder.learn._replace(parts=np.full(count, UNDECIDED, np.int8), digests=digests)
+    bursts = folder._replace(learn=learn, groups=np.arange(count) % 4)
+    with pytest.raises(SetupError, match="none of the 200 photos"):
+        held_out(bursts)
+    answers = answers_of(bursts, 10)
+    assert set(chanceless(BACKBONE, bursts, answers, lambda some: True)) == {FINE, SCRATCH}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant
-from worker.photo_head.linear_head import Features, Labels, Logits
+from worker.photo_head.linear_head import Features, Head, Labels, Logits
 from worker.runtimes.classifier import probabilities
 
 #: For a few images of each class, and for many.
@@ -20,7 +21,7 @@ FOLDS, FOLDS_OF_MANY, MANY = 10, 5, 1_500
 #: With fewer labelled images there is nothing to choose a shrinkage and a temperature by.
 LEAST_TO_MEASURE = 10
 #: Until then: logits of discriminant analysis are in the hundreds.
-FIRST_SHRINKAGE, FIRST_TEMPERATURE = 0.5, 20.0
+FIRST_SHRINKAGE, FIRST_TEMPERATURE = 0.5, 60.0
 
 Shares = npt.NDArray[np.float32]
 
@@ -35,6 +36,15 @@ class Fitted(NamedTuple):
     out_of_fold: Labels
     #: The confidences of these guesses; 0 where there is none.
     expected: Shares
+    head: Head
+    temperature: float
+
+    def chances(self, rows: Features, labels: Labels) -> Shares:
+        """How likely each row [n, k] has the label [n] beside it."""
+        of_each = probabilities(self.head.logits(rows), self.temperature)
+        known = labels < of_each.shape[1]
+        chances = of_each[np.arange(len(rows)), np.where(known, labels, 0)]
+        return np.where(known, chances, 0).astype(np.float32)
 
     def blind(self, images: npt.NDArray[np.bool_]) -> Fitted:
         """With the guesses out of fold of these labelled images [n], as if the head that is used
@@ -58,26 +68,43 @@ def fit(rows: Features, labels: Labels, classes: int) -> Fitted:
         )
         out_of_fold[known] = logits.argmax(1)
         expected[known] = probabilities(logits, cooling).max(1)
-    (head,) = discriminant.fit(learned, given, classes, [shrinkage])
+    (head,) = _heads(learned, given, classes, [shrinkage])
     answers = probabilities(head.logits(rows), cooling)
-    return Fitted(answers.argmax(1), answers.max(1).astype(np.float32), out_of_fold, expected)
+    confidences = answers.max(1).astype(np.float32)
+    return Fitted(answers.argmax(1), confidences, out_of_fold, expected, head, cooling)
+
+
+def _heads(rows: Features, labels: Labels, classes: int, shrinkages: Sequence[float]) -> list[Head]:
+    """Of principal components as they are: standardized, of which the last ones count as much as
+    the first, 120 labels of 3,800 photos made a head that was right 20 points less often."""
+    return discriminant.fit(rows, labels, classes, shrinkages, standardized=False)
 
 
 def _measured(
     rows: Features, labels: Labels, classes: int, folds: Labels
 ) -> tuple[float, float, Logits]:
     """The shrinkage whose answers out of fold have the smallest loss, its temperature, and these
-    answers."""
+    answers.
+
+    An image whose label its fold's head has not seen is no measure of the head that is used, which
+    knows the label: with many kinds of one image each, confidences would be far too low.
+    """
     tried = np.zeros((len(SHRINKAGES), len(rows), classes), np.float32)
+    known = np.zeros(len(rows), bool)
     for fold in np.unique(folds):
         out = folds == fold
         if out.all():
             continue
-        for logits, head in zip(
-            tried, discriminant.fit(rows[~out], labels[~out], classes, SHRINKAGES), strict=True
-        ):
+        known[out] = np.isin(labels[out], labels[~out])
+        heads = _heads(rows[~out], labels[~out], classes, SHRINKAGES)
+        for logits, head in zip(tried, heads, strict=True):
             logits[out] = head.logits(rows[out])
-    judged = [(temperature(logits, labels), logits) for logits in tried]
-    losses = [log_loss(logits / np.float32(cooling), labels) for cooling, logits in judged]
+    if known.sum() < LEAST_TO_MEASURE:
+        return FIRST_SHRINKAGE, FIRST_TEMPERATURE, tried[SHRINKAGES.index(FIRST_SHRINKAGE)]
+    coolings = [temperature(logits[known], labels[known]) for logits in tried]
+    losses = [
+        log_loss(logits[known] / np.float32(cooling), labels[known])
+        for cooling, logits in zip(coolings, tried, strict=True)
+    ]
     best = int(np.argmin(losses))
-    return SHRINKAGES[best], *judged[best]
+    return SHRINKAGES[best], coolings[best], tried[best]

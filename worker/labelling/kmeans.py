@@ -29,9 +29,9 @@ class Groups(NamedTuple):
     distances: Features  #: [n], squared, to the centre of its own group
 
 
-def count(images: int) -> int:
+def count(images: int, most: int = GROUPS) -> int:
     """The number of groups for this number of images."""
-    return max(1, min(GROUPS, images // LEAST_IN_GROUP))
+    return max(1, min(most, images // LEAST_IN_GROUP))
 
 
 def kmeans(rows: Features, groups: int, seed: int) -> Groups:

@@ -19,14 +19,22 @@ ABSENT = 10.0
 
 
 def fit(
-    features: Features, labels: Labels, classes: int, shrinkages: Sequence[float]
+    features: Features,
+    labels: Labels,
+    classes: int,
+    shrinkages: Sequence[float],
+    *,
+    standardized: bool = True,
 ) -> list[Head]:
     """One head for each shrinkage, in order.
 
     A shrinkage, above 0, is the share of a multiple of the identity in the covariance of images
-    about the means of their classes.
+    about the means of their classes. `standardized`: each feature is scaled to the same deviation
+    first, which principal components must not be: the last ones are mostly noise.
     """
     mean, scale = standardization(features)
+    if not standardized:
+        scale = np.ones_like(scale)
     rows = (features - mean) * scale
     present = np.bincount(labels, minlength=classes) > 0
     centres = np.zeros((classes, rows.shape[1]), np.float32)

@@ -22,6 +22,8 @@ from worker.photo_head.linear_head import Features, Labels
 
 LEFT_OUT = -2
 KINDS = 4
+#: Of 900 images: those of groups, and two dozen after them.
+PAGES = 100
 
 
 def drawn(images: int, kinds: int = KINDS, seed: int = 0) -> tuple[Features, Labels]:
@@ -54,15 +56,34 @@ def labelled(to: Session, truth: Labels, pages: int) -> list[Page]:
 
 def test_pages_begin_with_groups_and_go_on_with_labels_and_chance() -> None:
     rows, truth = drawn(900)
-    pages = labelled(started(rows), truth, session.FIRST_GROUPS + 12)
-    first, later = pages[: session.FIRST_GROUPS], pages[session.FIRST_GROUPS :]
-    assert {page.why for page in first} == {"group"}
-    assert all(0 < len(page.stacks) <= session.OF_GROUP for page in first)
-    whys = [page.why for page in later]
-    assert whys[:6] == ["chance", "label", "label", "label", "label", "chance"]
-    of_label = [page for page in later if page.why == "label"]
+    pages = labelled(started(rows), truth, PAGES)
+    whys = [page.why for page in pages]
+    groups = whys.index("label")
+    checks = [n for n, why in enumerate(whys[:groups]) if why == "chance"]
+    assert checks[0] >= session.BETWEEN_OF_GROUPS
+    assert checks[1] - checks[0] == session.BETWEEN_OF_GROUPS + 1
+    assert set(whys[:groups]) == {"group", "chance"}
+    assert 60 <= groups <= session.FIRST_GROUPS * session.GROUPS + len(checks)
+    later = "".join(why[0] for why in whys[groups:])
+    assert "clllc" not in later
+    assert "cllllc" in later
+    assert "g" not in later
+    assert all(0 < len(page.stacks) <= session.OF_GROUP for page in pages if page.why == "group")
+    of_label = [page for page in pages if page.why == "label"]
     assert all(set(page.guesses) == {page.label} for page in of_label)
     assert all(len(page.stacks) <= session.OF_LABEL for page in of_label)
+
+
+def test_groups_in_doubt_come_before_those_that_a_head_knows() -> None:
+    rows, truth = drawn(900)
+    run = started(rows)
+    labelled(run, truth, 30)
+    page = run.next(NextPage())
+    found = fit(rows, run._decided, KINDS)
+    doubts = np.bincount(run._groups.of, 1 - found.confidences + session.ANY_IMAGE)
+    doubts[run._groups.of[run._decided != NONE]] = 0
+    assert page.why == "group"
+    assert doubts[run._groups.of[page.stacks]].min() == doubts.max()
 
 
 @pytest.mark.parametrize("images", [1, 2, 4, 30, 200])
@@ -119,14 +140,14 @@ def test_a_decision_that_is_taken_back_makes_its_stack_free() -> None:
 def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them() -> None:
     rows, truth = drawn(900)
     run = started(rows)
-    pages = labelled(run, truth, session.FIRST_GROUPS + 12)
+    pages = labelled(run, truth, PAGES)
     counts = run.counts()
     assert counts.checked == sum(len(page.stacks) for page in pages if page.why == "chance")
     assert 0.8 * counts.checked < counts.right <= counts.checked
     # Labels without meaning cannot be guessed, though a head has learned them.
     chance = np.random.default_rng(3).integers(0, KINDS, 900)
     other = started(rows)
-    labelled(other, chance, session.FIRST_GROUPS + 12)
+    labelled(other, chance, PAGES)
     assert other.counts().right < 0.6 * other.counts().checked
     assert other.counts().share < 0.6 < counts.share
     assert 0 < counts.error < 0.2
@@ -219,9 +240,9 @@ def test_heads_that_measure_are_fewer_where_many_images_are_labelled(
     rows, truth = drawn(40)
     sizes, learn = list[int](), discriminant.fit
 
-    def counted(some: Features, *rest: Any) -> Any:
+    def counted(some: Features, *rest: Any, **options: Any) -> Any:
         sizes.append(len(some))
-        return learn(some, *rest)
+        return learn(some, *rest, **options)
 
     monkeypatch.setattr(fitted, "MANY", many)
     monkeypatch.setattr(discriminant, "fit", counted)
@@ -236,3 +257,27 @@ def test_images_that_are_all_of_one_fold_are_not_measured() -> None:
     found = fit(rows, labels, KINDS)
     assert np.isfinite(found.confidences).all()
     assert len(set(found.guesses)) > 1
+
+
+def test_the_last_components_count_as_little_as_they_vary() -> None:
+    """Scaled to the deviation of the first ones, they would hide the kinds."""
+    chance = np.random.default_rng(0)
+    truth = np.arange(600) % KINDS
+    rows = 0.02 * chance.standard_normal((600, 200))
+    rows[:, :KINDS] += 0.1 * np.eye(KINDS)[truth]
+    labels = np.where(np.arange(600) < 24, truth, NONE)
+    found = fit(rows.astype(np.float32), labels, KINDS)
+    assert (found.guesses == truth).mean() > 0.9
+
+
+def test_kinds_with_one_labelled_image_do_not_lower_confidences() -> None:
+    rows, truth = drawn(2000)
+    labels = np.full(2000, NONE)
+    labels[:60] = truth[:60]
+    labels[60:90] = KINDS + np.arange(30)  # each has a label of its own
+    rows[60:90] += 9 * np.random.default_rng(1).standard_normal((30, 8)).astype(np.float32)
+    found = fit(rows, labels, KINDS + 30)
+    rest = slice(90, None)
+    right = (found.guesses == truth)[rest].mean()
+    assert right > 0.9
+    assert found.confidences[rest].mean() > right - 0.2

@@ -21,33 +21,40 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
-from benchmarks.measure import local_stack
+from benchmarks.measure import foretold, local_stack
+from benchmarks.measure.foretold import AfterPage
 from benchmarks.measure.simulated_person import (
     Decided,
     Order,
     Photos,
+    Reached,
     SessionPages,
     Shown,
     by_chance,
     by_doubt,
     labelled,
-    right,
+    reached,
 )
 from benchmarks.workloads.labelled_photos import linked
 from producer.labelling.folder_request import computed
 from shared.messages.folder_features import decode_features
 from shared.settings import Settings
 from tests.support.processes.label_server import LINK, LabelPage
+from worker.labelling.forecast import AHEAD
 
 MARKS = (30, 60, 120, 200, 300)
-DRAWS = 5
+DRAWS, ACCEPTANCE_DRAWS, SERVED_DRAWS = 5, 30, 2
+#: Accepted photos are to be right as often.
+ACCEPTED_RIGHT = 0.95
 SPLITS = ("train", "validation", "val", "test")
+#: Decisions by which the last prediction is judged.
+LAST = max(MARKS[-1], foretold.ASKED[-1] + AHEAD) + 5
 
 
 def main() -> int:
@@ -56,28 +63,78 @@ def main() -> int:
     with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
         env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
         os.environ.update(env)
-        truths = write_unsorted(given.photos, Path(name) / "photos")
         try:
-            photos = read(Path(name) / "photos", truths)
-            print(f"{len(photos.truth):,} photos, {len(set(truths.values()))} classes")
-            if not given.in_process:
-                with running(Path(name), env) as page:
-                    report_page(page, photos)
+            for draw in reversed(range(1 if given.in_process else SERVED_DRAWS)):
+                folder = Path(name) / str(draw)
+                truths = write_unsorted(given.photos, folder / "photos", draw)
+                photos = read(folder / "photos", truths)
+                if not given.in_process:
+                    with running(folder, env) as page:
+                        report_page(page, photos)
         finally:
             local_stack.end(env, str(runtime))
-    for way, shares in curves(photos, given.draws).items():
-        print(f"{way:9}", *(f"{mark}: {_range(shares[mark])}" for mark in MARKS), sep="  ")
-    print(f"({machine.place()}; {given.draws} draws: mean, least and most)")
+    print(f"{len(photos.truth):,} photos, {len(set(truths.values()))} classes")
+    report(photos, given.draws, given.acceptance_draws)
+    print(f"({machine.place()}; mean, least and most)")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of each way to label")
+    parser.add_argument(
+        "--acceptance-draws", type=int, default=ACCEPTANCE_DRAWS, help="of pages, at least"
+    )
     parser.add_argument("--store", type=Path, help="keeps the photos' features")
     parser.add_argument("--in-process", action="store_true", help="no draw through the page")
     return parser
+
+
+def report(photos: Photos, draws: int, acceptance_draws: int) -> None:
+    """Print the shares of each way to label, and of pages what was accepted and foretold."""
+    ways: dict[str, Order] = {"by chance": by_chance, "by doubt": by_doubt}
+    for way, order in ways.items():
+        orders = [list(islice(order(photos, seed), MARKS[-1])) for seed in range(draws)]
+        report_way(way, [[reached(photos, one[:mark]) for mark in MARKS] for one in orders], draws)
+    runs = [seen_by(photos, seed) for seed in range(max(draws, acceptance_draws))]
+    report_way("pages", [run.reached for run in runs], draws)
+    print(foretold.sentence([one for run in runs for one in foretold.foretold(run.pages)]))
+
+
+def report_way(way: str, runs: Sequence[Sequence[Reached]], draws: int) -> None:
+    """Print what was reached after each mark [draw, mark]."""
+    for mark, after in zip(MARKS, zip(*runs, strict=True), strict=True):
+        good = sum(one.accepted_right >= ACCEPTED_RIGHT for one in after)
+        print(
+            f"{way:9}  {mark:3}  right {_range([one.right for one in after[:draws]])}  "
+            f"accepted {_range([one.accepted for one in after])}, of these right "
+            f"{_range([one.accepted_right for one in after])}, in {good} of {len(after)} at least "
+            f"{ACCEPTED_RIGHT:.0%}",
+            flush=True,
+        )
+
+
+class Run(NamedTuple):
+    """A draw of pages."""
+
+    reached: list[Reached]  #: after each mark
+    pages: list[AfterPage]
+
+
+def seen_by(photos: Photos, seed: int) -> Run:
+    """What a person reaches who sees pages. A mark has what was complete by then."""
+    shown = SessionPages(photos, seed)
+    marks, pages = [Reached(0.0, 0.0, 1.0)] * len(MARKS), []
+    for page in labelled(shown, photos):
+        now = shown.reached()
+        marks = [
+            now if page.decisions <= mark else was for mark, was in zip(MARKS, marks, strict=True)
+        ]
+        pages.append(AfterPage(page.decisions, now.right, shown.session.counts()))
+        if page.decisions >= LAST:
+            break
+    return Run(marks, pages)
 
 
 def _range(shares: Sequence[float]) -> str:
@@ -85,15 +142,17 @@ def _range(shares: Sequence[float]) -> str:
     return f"{100 * mean:.1f} ({100 * min(shares):.1f} to {100 * max(shares):.1f})"
 
 
-def write_unsorted(photos: Path, to: Path) -> dict[str, str]:
-    """Link the photos to one folder; the class of each by its new name."""
-    to.mkdir()
+def write_unsorted(photos: Path, to: Path, draw: int = 0) -> dict[str, str]:
+    """Link the photos to one folder, in another order for each draw; the class by the new name."""
+    to.mkdir(parents=True)
     tops = [photos / split for split in SPLITS if (photos / split).is_dir()] or [photos]
     truths = {}
     for top in tops:
         for path in sorted(path for path in top.rglob("*") if path.is_file()):
             below = path.relative_to(top)
-            name = hashlib.sha256(bytes(path)).hexdigest()[:16] + path.suffix.lower()
+            name = (
+                hashlib.sha256(bytes(path) + bytes([draw])).hexdigest()[:16] + path.suffix.lower()
+            )
             truths[name] = below.parts[0]
             linked(path, to / name)
     return truths
@@ -174,25 +233,6 @@ def until(pages: Iterator[Decided], decisions: int) -> list[Decided]:
         if page.decisions >= decisions:
             break
     return seen
-
-
-def curves(photos: Photos, draws: int) -> dict[str, dict[int, list[float]]]:
-    """The share of all photos that are right, by the way to label and the number of decisions."""
-    found: dict[str, dict[int, list[float]]] = {}
-    ways: dict[str, Order] = {"by chance": by_chance, "by doubt": by_doubt}
-    for way, order in ways.items():
-        orders = [list(islice(order(photos, seed), MARKS[-1])) for seed in range(draws)]
-        found[way] = {mark: [right(photos, one[:mark]) for one in orders] for mark in MARKS}
-    seen = [until(labelled(SessionPages(photos, seed), photos), MARKS[-1]) for seed in range(draws)]
-    found["pages"] = {
-        mark: [right(photos, named_by(pages, mark)) for pages in seen] for mark in MARKS
-    }
-    return found
-
-
-def named_by(pages: Sequence[Decided], decisions: int) -> list[int]:
-    """The stacks of the pages that were complete at this number of decisions."""
-    return [stack for page in pages if page.decisions <= decisions for stack in page.stacks]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from shared.messages.folder_features import FolderFeatures
 from shared.pipes.labelling import NextPage
 from worker.labelling.__main__ import session_of
 from worker.labelling.fitted import Fitted, fit
-from worker.labelling.session import NONE, Session
+from worker.labelling.folder_rows import stack_rows
+from worker.labelling.session import NONE, Session, sure
 
 #: Photos that are labelled by chance before the most doubtful ones are known.
 FIRST = 20
@@ -88,10 +89,19 @@ def _cost(why: str, labels: Labels) -> int:
     return 1 + len(labels) - int(np.bincount(labels).max())
 
 
+class Reached(NamedTuple):
+    """What some decisions brought. Shares of all photos, but of `accepted_right`."""
+
+    right: float
+    accepted: float  #: without a decision, and the head is sure
+    accepted_right: float  #: the share of these that is right; 1 if there are none
+
+
 class SessionPages:
     """The same functions as behind the page, in this process."""
 
     def __init__(self, photos: Photos, seed: int) -> None:
+        self._photos = photos
         self.session: Session = session_of(photos.features, seed)
         self._numbers: dict[int, int] = {}  #: labels in the order of their first use, as the page's
 
@@ -105,27 +115,39 @@ class SessionPages:
         chance = np.full(len(labels), page.why == "chance")
         self.session.decide(np.array(page.stacks), np.array(numbers), chance)
         self.session.learn()
+        self.session.foresee()
         return self.session.next(NextPage())
 
+    def reached(self) -> Reached:
+        """After the pages so far."""
+        numbers = [self._numbers.get(label, NONE) for label in self._photos.of_stack.tolist()]
+        decided, fitted = self.session.learned
+        return _reached(self._photos, np.array(numbers), decided, fitted)
 
-def right(photos: Photos, stacks: Sequence[int]) -> float:
-    """The share of all photos that are right after the person has named these stacks: theirs, and
-    what a head takes the others for."""
+
+def reached(photos: Photos, stacks: Sequence[int]) -> Reached:
+    """After the person has named these stacks one at a time."""
     truth = photos.of_stack
     labels = np.full(len(truth), NONE)
     labels[list(stacks)] = truth[list(stacks)]
-    guesses = labels.copy()
-    if len(np.unique(labels[labels >= 0])) > 1:
-        fitted = _fitted(photos, labels)
-        guesses = np.where(labels >= 0, labels, fitted.guesses)
-    return float((guesses[photos.stacks] == photos.truth).mean())
+    rows = stack_rows(photos.features).rows
+    several = len(np.unique(labels[labels >= 0])) > 1
+    return _reached(
+        photos, truth, labels, fit(rows, labels, int(labels.max()) + 1) if several else None
+    )
 
 
-def _fitted(photos: Photos, labels: Labels) -> Fitted:
-    width = photos.features.width
-    rows = np.frombuffer(photos.features.rows, "<f2").reshape(-1, width).astype(np.float32)
-    first = np.unique(photos.stacks, return_index=True)[1]
-    return fit(rows[first], labels, int(labels.max()) + 1)
+def _reached(photos: Photos, truth: Labels, labels: Labels, fitted: Fitted | None) -> Reached:
+    """What the person has named is right, and of the others what a head takes them for. `truth`
+    and `labels` are those of stacks."""
+    stacks, sizes = photos.stacks, stack_rows(photos.features).sizes
+    if fitted is None:
+        return Reached(float((labels >= 0)[stacks].mean()), 0.0, 1.0)
+    free = np.flatnonzero(labels == NONE)
+    right = np.where(labels >= 0, labels, fitted.guesses) == truth
+    accepted = np.isin(stacks, sure(free, fitted.confidences[free], sizes[free]))
+    share = float(right[stacks][accepted].mean()) if accepted.any() else 1.0
+    return Reached(float(right[stacks].mean()), float(accepted.mean()), share)
 
 
 def by_chance(photos: Photos, seed: int) -> Iterator[int]:
@@ -135,13 +157,13 @@ def by_chance(photos: Photos, seed: int) -> Iterator[int]:
 
 def by_doubt(photos: Photos, seed: int) -> Iterator[int]:
     """Stacks one at a time, the one that a head is least confident of first."""
-    truth = photos.of_stack
+    truth, (rows, _) = photos.of_stack, stack_rows(photos.features)
     labels = np.full(len(truth), NONE)
     order = np.random.default_rng(seed).permutation(len(truth))
     confidences = np.zeros(len(truth), np.float32)
     for number in range(len(truth)):
         if number >= FIRST and number % FIT_EVERY == 0:
-            confidences = _fitted(photos, labels).confidences
+            confidences = fit(rows, labels, int(labels.max()) + 1).confidences
         free = order[labels[order] == NONE]
         stack = int(free[0] if number < FIRST else free[confidences[free].argmin()])
         labels[stack] = truth[stack]

@@ -24,6 +24,9 @@ class Standing(msgspec.Struct, frozen=True):
     right: int
     low: float | None  #: the share that is probably right, as a range; None: too few were checked
     high: float | None
+    #: The share of all images right that 50 more decisions would add; None: it cannot be told.
+    gain_low: float | None
+    gain_high: float | None
 
 
 def standing(counts: Counts) -> Standing:
@@ -40,5 +43,5 @@ def standing(counts: Counts) -> Standing:
         )
     return Standing(
         counts.images, counts.named, counts.without, counts.sure,
-        counts.checked, counts.right, low, high,
+        counts.checked, counts.right, low, high, counts.gain_low, counts.gain_high,
     )  # fmt: skip

@@ -23,6 +23,9 @@ def reached(standing: Standing, labels: int, file: Path) -> str:
     if standing.low is not None and standing.high is not None:
         share = f"{percent(standing.low, 0)} to {percent(standing.high, 0)}"
         line += f"; {share} of all probably right ({standing.checked} checked by chance)"
+    if standing.gain_low is not None and standing.gain_high is not None:
+        points = f"{100 * standing.gain_low:.1f} to {100 * standing.gain_high:.1f} points"
+        line += f"; 50 more decisions would add {points}"
     return line
 
 

@@ -105,6 +105,9 @@ class Counts(msgspec.Struct, frozen=True, tag=True):
     right: int = 0  #: of those, guessed by a head that had not learned from them
     share: float = 0.0  #: of the images without a decision, that is guessed right
     error: float = 0.0  #: its standard error
+    #: The share of all images right that 50 more decisions would add, as a range; None: not known.
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 class Groups(msgspec.Struct, frozen=True, tag=True):

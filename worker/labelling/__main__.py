@@ -48,7 +48,8 @@ class Learner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._decided = self._learned = 0  #: changes of labels so far, and those that are learned
+        #: Changes of labels so far; of those, the learned ones, and those the forecast knows.
+        self._decided = self._learned = self._foreseen = 0
         self._changes = threading.Condition()
         threading.Thread(target=self._learn, daemon=True).start()
 
@@ -86,9 +87,13 @@ class Learner:
             self._changes.notify_all()
 
     def _wait(self, seconds: float | None) -> None:
-        """Wait for the head that knows every decision, for this long at most."""
+        """Wait for the head that knows every decision, for this long at most; without a limit also
+        for what the next decisions would bring."""
         with self._changes:
-            self._changes.wait_for(lambda: self._learned == self._decided, seconds)
+            if seconds is None:
+                self._changes.wait_for(lambda: self._foreseen == self._decided)
+            else:
+                self._changes.wait_for(lambda: self._learned == self._decided, seconds)
 
     def _learn(self) -> None:
         while True:
@@ -98,6 +103,10 @@ class Learner:
             self._session.learn()
             with self._changes:
                 self._learned = decided
+                self._changes.notify_all()
+            self._session.foresee()
+            with self._changes:
+                self._foreseen = decided
                 self._changes.notify_all()
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from shared.pipes.labelling import Counts, NextPage, Page
 from worker.labelling import kmeans
-from worker.labelling.fitted import Fitted, fit
+from worker.labelling.fitted import Fitted, Shares, fit
+from worker.labelling.forecast import NOT_KNOWN, Forecast
 from worker.photo_head.linear_head import Features, Labels
 
 #: No decision; anything below it is one without a label.
@@ -22,23 +23,42 @@ NONE = -1
 GROUPS = 160
 #: Images of a page: of a group, the nearest to its centre; of a label; drawn by chance; alike.
 OF_GROUP, OF_LABEL, OF_CHANCE, ALIKE = 5, 24, 6, 23
-#: The share of groups of which an image has a decision before there are pages of a label: about 120
-#: decisions. On three sets of photos heads were right 1 to 8 points more often then than after half
-#: as many groups, most with many kinds.
+#: The share of groups of which an image has a decision before there are pages of a label: about 150
+#: decisions. With 44 kinds, heads were right up to 10 points more often by then than with a third
+#: of the groups, or with pages of groups and labels in turn; with 10 kinds, as often.
 FIRST_GROUPS = 0.5
 #: What each image of a group counts beside its doubt when the next group is chosen. With 0, rare
 #: looks came first and a head of many kinds learned late; without doubt, one of few kinds did.
 ANY_IMAGE = 0.3
 #: After this number of pages of groups, or of labels, there is one drawn by chance.
-BETWEEN_OF_GROUPS, BETWEEN_CHECKS = 24, 4
+BETWEEN_OF_GROUPS, BETWEEN_OF_LABELS = 24, 4
 #: The mean confidence of the images that the head is sure of at 95 %. Images in doubt are labelled
 #: first, so heads are right of the others a little less often than they expect: with 0.95, on three
 #: sets of photos, 93 to 96 % of such images were right.
 SURE = 0.98
 
 SMALLEST_WEIGHT = 1e-6
+#: As many images as expected beside those drawn by chance, so that a few change no forecast much.
+AS_EXPECTED = 20
 
 Numbers = npt.NDArray[np.int64]
+
+
+def sure(stacks: Numbers, confidences: Shares, sizes: Numbers) -> Numbers:
+    """The surest of these stacks, as many as have images with a mean confidence of SURE."""
+    order = np.argsort(-confidences, kind="stable")
+    means = np.cumsum(confidences[order] * sizes[order]) / np.cumsum(sizes[order])
+    return stacks[order[: int(np.searchsorted(-means, -SURE, side="right"))]]
+
+
+def _decisions(labels: Labels, by_chance: npt.NDArray[np.bool_]) -> int:
+    """Those that a page took: one for its most frequent label, one for each image with another, and
+    one for each that was drawn by chance."""
+    alike = labels[(labels != NONE) & ~by_chance]
+    drawn = int((by_chance & (labels != NONE)).sum())
+    if not len(alike):
+        return drawn
+    return drawn + 1 + len(alike) - int(np.unique(alike, return_counts=True)[1].max())
 
 
 class Session:
@@ -49,11 +69,16 @@ class Session:
         self._decided = np.full(len(rows), NONE, np.int64)
         self._by_chance = np.zeros(len(rows), bool)
         self._suggested = np.full(len(rows), NONE, np.int64)
+        self._decisions = 0
         self._fitted: Fitted | None = None
-        self._since_check = 0  #: pages since one drawn by chance
+        self._learned: tuple[int, Labels] = (0, self._decided)  #: what the head knows
+        self._forecast, self._gain = Forecast(rows, sizes), NOT_KNOWN
+        self._since_check = 0.0  #: of the pages between two drawn by chance, the share so far
 
     def decide(self, stacks: Numbers, labels: Labels, by_chance: npt.NDArray[np.bool_]) -> None:
         """Note decisions: a label's number, NONE, or less for one without a label."""
+        self._decisions += _decisions(labels, by_chance)
+        self._decisions -= _decisions(self._decided[stacks], self._by_chance[stacks])
         self._decided[stacks] = labels
         self._by_chance[stacks] = by_chance
 
@@ -63,12 +88,30 @@ class Session:
 
     def learn(self) -> None:
         """Fit the head again, if there are two labels."""
-        is_open = self._decided == NONE
-        labels = np.where(is_open, self._suggested, self._decided)
+        decisions, decided = self._decisions, self._decided.copy()
+        is_open = decided == NONE
+        labels = np.where(is_open, self._suggested, decided)
         known = labels[labels >= 0]
         several = len(np.unique(known)) > 1
         fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
         self._fitted = None if fitted is None else fitted.blind(is_open)
+        self._learned = decisions, decided
+
+    @property
+    def learned(self) -> tuple[Labels, Fitted | None]:
+        """The decisions that the head knows, and the head, if there is one."""
+        return self._learned[1], self._fitted
+
+    def foresee(self) -> None:
+        """Compute what the next 50 decisions would bring, after what `learn` knows."""
+        if self._fitted is None:
+            self._gain = NOT_KNOWN
+        else:
+            decisions, labels = self._learned
+            drawn = self._drawn_by_chance(self._fitted)
+            missed = self._fitted.expected[drawn] - (self._fitted.out_of_fold == labels)[drawn]
+            more = float(missed.sum() / (len(missed) + AS_EXPECTED))
+            self._gain = self._forecast.after(decisions, labels, self._fitted, more)
 
     def next(self, wanted: NextPage) -> Page:
         """The next page, which leaves out these stacks: another tab has them."""
@@ -77,13 +120,13 @@ class Session:
         if not free.any():
             return Page("end")
         fitted = self._fitted
-        page = self._group(free) if fitted is None or self._groups_first else None
         if fitted is None:
-            return page or self._page("chance", np.flatnonzero(free)[:OF_LABEL])
-        if self._since_check >= (BETWEEN_CHECKS if page is None else BETWEEN_OF_GROUPS):
-            self._since_check = 0
+            return self._group(free) or self._page("chance", np.flatnonzero(free)[:OF_LABEL])
+        if self._since_check > 0.99:
+            self._since_check = 0.0
             return self._chance(free)
-        self._since_check += 1
+        page = self._group(free) if self._groups_first else None
+        self._since_check += 1 / (BETWEEN_OF_GROUPS if page else BETWEEN_OF_LABELS)
         return page or self._of_label(free, fitted)
 
     def similar(self, stack: int) -> Page:
@@ -112,9 +155,16 @@ class Session:
         named = int(self._sizes[self._decided >= 0].sum())
         without = int(self._sizes[self._decided < NONE].sum())
         images, fitted = int(self._sizes.sum()), self._fitted
+        free_stacks = np.flatnonzero(self._decided == NONE)
         if fitted is None:
             return Counts(images, named, without)
-        return Counts(images, named, without, self._sure(fitted), *self._checked(fitted))
+        surest = sure(free_stacks, fitted.confidences[free_stacks], self._sizes[free_stacks])
+        more = int(self._sizes[surest].sum())
+        return Counts(images, named, without, more, *self._checked(fitted), *self._gain)
+
+    def _drawn_by_chance(self, fitted: Fitted) -> npt.NDArray[np.bool_]:
+        """Of stacks, which were drawn by chance, and are named."""
+        return self._by_chance & (self._decided >= 0) & (fitted.out_of_fold >= 0)
 
     def _checked(self, fitted: Fitted) -> tuple[int, int, float, float]:
         """The stacks that were drawn by chance and named, those of them that were guessed right by
@@ -125,7 +175,7 @@ class Session:
         better than their confidences. So it does not matter that stacks in doubt, which were drawn
         as well, were decided since.
         """
-        drawn = self._by_chance & (self._decided >= 0) & (fitted.out_of_fold >= 0)
+        drawn = self._drawn_by_chance(fitted)
         right = (fitted.out_of_fold == self._decided)[drawn]
         free = self._decided == NONE
         if not drawn.any() or not free.any():
@@ -139,15 +189,6 @@ class Session:
         error = float(better.std() / np.sqrt(len(better)))
         return int(drawn.sum()), int(right.sum()), float(np.clip(share, 0, 1)), error
 
-    def _sure(self, fitted: Fitted) -> int:
-        """Images without a decision among the surest, whose mean confidence is SURE."""
-        free = np.flatnonzero(self._decided == NONE)
-        order = free[np.argsort(-fitted.confidences[free], kind="stable")]
-        sizes = self._sizes[order]
-        means = np.cumsum(fitted.confidences[order] * sizes) / np.cumsum(sizes)
-        count = int(np.searchsorted(-means, -SURE, side="right"))
-        return int(sizes[:count].sum())
-
     @cached_property
     def _groups(self) -> kmeans.Groups:
         return kmeans.kmeans(self._rows, kmeans.count(len(self._rows), GROUPS), self._seed)
@@ -155,8 +196,8 @@ class Session:
     @property
     def _groups_first(self) -> bool:
         """Whether there are pages of groups before those of labels."""
-        seen = np.unique(self._groups.of[self._decided != NONE])
-        return len(seen) < FIRST_GROUPS * len(np.unique(self._groups.of))
+        seen = len(np.unique(self._groups.of[self._decided != NONE]))
+        return seen < FIRST_GROUPS * len(np.unique(self._groups.of))
 
     def _group(self, free: npt.NDArray[np.bool_]) -> Page | None:
         """The next group that no decision is about; None if there is none."""

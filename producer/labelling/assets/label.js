@@ -28,7 +28,13 @@ function showStanding(standing) {
   if (low !== null) parts.push("; ", element("b", { textContent: `${percent(low)} to ${percent(high)}` }),
     ` of all probably right (${checked} checked that were drawn by chance)`);
   else if (named) parts.push("; how many are right is not known before more are checked by chance");
+  if (named) parts.push("; ", foretold(standing));
   $("totals").replaceChildren(...parts, ".");
+}
+
+function foretold({ gain_low: low, gain_high: high }) {
+  if (low === null) return "what the next 50 decisions would bring cannot be told yet";
+  return `the next 50 decisions would bring ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} points`;
 }
 
 function showLabels(labels) {

@@ -137,6 +137,28 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
     assert page.label >= 0
 
 
+def test_a_page_does_not_wait_for_what_the_next_decisions_would_bring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish = threading.Event()
+    foresee = Session.foresee
+
+    def slow(session: Session) -> None:
+        finish.wait()
+        foresee(session)
+
+    monkeypatch.setattr(Session, "foresee", slow)
+    monkeypatch.setattr(process, "PATIENCE_S", 600.0)  # until the head is ready
+    learner = process.Learner(process.session_of(features(), 0))
+    learner.reply(Decide([0, 1], [0, 1], [False, False]))
+    page = learner.reply(NextPage())
+    assert isinstance(page, Page)
+    assert page.label >= 0
+    threading.Timer(0.05, finish.set).start()
+    learner.reply(Count(settled=True))
+    assert finish.is_set()
+
+
 def test_incomplete_features_are_refused() -> None:
     whole = features()
     for field in ("digests", "rows", "stacks"):

@@ -4,6 +4,7 @@ decisions."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,7 @@ def decide(to: Session, page: Page, labels: list[int]) -> None:
     chance = np.full(len(labels), page.why == "chance")
     to.decide(np.array(page.stacks), np.array(labels), chance)
     to.learn()
+    to.foresee()
 
 
 def labelled(to: Session, truth: Labels, pages: int) -> list[Page]:
@@ -57,17 +59,11 @@ def labelled(to: Session, truth: Labels, pages: int) -> list[Page]:
 def test_pages_begin_with_groups_and_go_on_with_labels_and_chance() -> None:
     rows, truth = drawn(900)
     pages = labelled(started(rows), truth, PAGES)
-    whys = [page.why for page in pages]
-    groups = whys.index("label")
-    checks = [n for n, why in enumerate(whys[:groups]) if why == "chance"]
-    assert checks[0] >= session.BETWEEN_OF_GROUPS
-    assert checks[1] - checks[0] == session.BETWEEN_OF_GROUPS + 1
-    assert set(whys[:groups]) == {"group", "chance"}
-    assert 60 <= groups <= session.FIRST_GROUPS * session.GROUPS + len(checks)
-    later = "".join(why[0] for why in whys[groups:])
-    assert "clllc" not in later
-    assert "cllllc" in later
-    assert "g" not in later
+    whys = "".join(page.why[0] for page in pages)  # groups, labels, chance
+    begin, labels = re.fullmatch("([gc]+)(l[lc]+)", whys).groups()  # type: ignore[union-attr]
+    assert 60 <= len(begin) <= session.FIRST_GROUPS * session.GROUPS + 4
+    assert re.fullmatch("g{24,29}cg{24}cg*c?", begin)
+    assert max(map(len, labels.split("c"))) == session.BETWEEN_OF_LABELS
     assert all(0 < len(page.stacks) <= session.OF_GROUP for page in pages if page.why == "group")
     of_label = [page for page in pages if page.why == "label"]
     assert all(set(page.guesses) == {page.label} for page in of_label)
@@ -77,7 +73,7 @@ def test_pages_begin_with_groups_and_go_on_with_labels_and_chance() -> None:
 def test_groups_in_doubt_come_before_those_that_a_head_knows() -> None:
     rows, truth = drawn(900)
     run = started(rows)
-    labelled(run, truth, 30)
+    labelled(run, truth, 20)
     page = run.next(NextPage())
     found = fit(rows, run._decided, KINDS)
     doubts = np.bincount(run._groups.of, 1 - found.confidences + session.ANY_IMAGE)

@@ -11,6 +11,7 @@ from tests.unit.labelling.test_session import KINDS, PAGES, decide, drawn, label
 from worker.labelling.fitted import fit
 from worker.labelling.forecast import (
     AHEAD,
+    APART,
     LEAST_DECISIONS,
     NOT_KNOWN,
     Forecast,
@@ -82,6 +83,15 @@ def test_earlier_heads_are_judged_by_what_is_known_now() -> None:
     errors = forecast._errors(labels, fitted)
     assert errors[0] == pytest.approx((forecast._heads[0].guesses != truth).mean())
     assert errors[0] > errors[1] > errors[2] == 0
+
+
+def test_heads_a_few_decisions_apart_are_remembered_as_one() -> None:
+    rows, truth = drawn(60)
+    fitted = fit(rows, truth, KINDS)
+    forecast = Forecast(rows, np.ones(60, np.int64))
+    for decisions in (10, 10 + APART - 1, 10 + APART, 11 + APART, 10 + 2 * APART):
+        forecast.after(decisions, truth, fitted, 0.0)
+    assert [head.decisions for head in forecast._heads] == [10, 10 + APART, 10 + 2 * APART]
 
 
 def test_a_decision_that_is_taken_back_takes_its_head_back() -> None:

@@ -37,7 +37,7 @@ OVERLOOKED = 8
 KINDS = {"These look alike": "group", "These look like": "label", "Drawn by chance": "chance"}
 COMMANDS = (
     ("train", "photos/", "--labels"),
-    ("classify", "photos/", "--model", "photos", "-o", "photos.csv"),
+    ("classify", "photos/", "--model", "photos", "-o", "photos.csv", "--accept", "95%"),
     ("sort", "photos.csv", "--into", "photos-sorted", "--copy"),
 )
 

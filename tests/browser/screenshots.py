@@ -17,7 +17,7 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM
 TABLE, PAGE = Path("demo/results.csv"), Path("demo/results.html")
 FOLDER = Path("docs/images")
 SIZE = {"width": 1180, "height": 760}
-QUALITY = 72  #: of a JPEG, for photos
+QUALITY = 60  #: of a JPEG, for photos
 COLOURS = 96  #: a palette takes a third of the bytes, without a visible difference
 
 

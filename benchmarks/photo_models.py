@@ -35,7 +35,7 @@ from shared.registry.registry import Registry
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.export.export import TFLITE
-from worker.inference import outlier_detector
+from worker.inference import outlier_detector, serving_cost
 from worker.learners import learner
 from worker.learners.learner import BuiltVersion, Task
 from worker.runtimes import load_runtime
@@ -44,8 +44,8 @@ COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 #: All for photos; one that is followed by others is a head like the one that is not.
 OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone and not row.trials]
 CALL_IMAGES = 16
-#: Test photos by which the speed is measured, and turns, of which the fastest counts.
-TIMED_PHOTOS, TURNS = 64, 3
+#: Test photos by which the speed is measured.
+TIMED_PHOTOS = 64
 COLUMNS = (
     "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE",
     "images/s and core", "MB",
@@ -129,18 +129,11 @@ def _training(name: str, root: Path, count: int, seed: int, minutes: float, stor
 
 
 def _images_per_s(version: BuiltVersion, folder: Path) -> float:
-    """Of one core, with what workers load by default: the fastest of some turns."""
+    """Of one core, with what workers load by default."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
-    served, spec = load_runtime.load_default(*version), version.card.preprocessing
-
-    def seconds() -> float:
-        start = time.thread_time()
-        for data in files:
-            served.predict(decode(data, spec)[None])
-        return time.thread_time() - start
-
-    return len(files) / min(seconds() for _ in range(TURNS))
+    card = version.card
+    return serving_cost.measured(card, version.files[TFLITE], files).images_per_s
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:

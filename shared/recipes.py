@@ -129,7 +129,7 @@ RECIPES = {
         ),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(
-            # A head on a larger network, at two thirds of the speed.
+            # A head on a larger network, at half the speed.
             name="photo-head-large",
             network="head",
             backbone="efficientnet-lite2",

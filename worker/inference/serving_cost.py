@@ -44,7 +44,8 @@ class _Question(msgspec.Struct, frozen=True):
 def measured(card: Card, artifact: bytes, files: Sequence[bytes]) -> ServingCost:
     """What decoding and classifying these image files costs with LiteRT."""
     question = msgspec.msgpack.encode(_Question(encode_card(card), artifact, tuple(files)))
-    command = [sys.executable, "-m", __name__]
+    # Without the current folder, whose files could replace modules.
+    command = [sys.executable, "-P", "-m", __name__]
     try:
         answer = subprocess.run(
             command, input=question, capture_output=True, check=True, timeout=MOST_S

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from shared.messages.model_card import Card
 from shared.runtimes import LITERT, TENSORFLOW, RuntimeKind
-from worker.datasets.examples import Images, chunks
+from worker.datasets.examples import Images
 from worker.evaluation.metrics import SMALLEST_PROBABILITY
 from worker.export import convert
 from worker.export.export import KERAS, TFLITE, check_agreement
@@ -73,18 +74,36 @@ def joined(
 
 
 def _logits(row: RuntimeKind, part: Part, images: Images) -> Logits:
-    small = downscaled(images, image_shape(part.card))
+    scaled = downscaled if row is LITERT else _downscaled_in_keras
+    small = scaled(images, image_shape(part.card))
     return load_runtime.load(row.name, part.card, part.files[row.artifact]).logits(small)
 
 
 def downscaled(images: Images, size: Shape) -> Images:
-    """What a network for images of this size gets of larger ones: uint8 [n, H, W, C]."""
+    """What a network for images of this size gets of larger ones in LiteRT: uint8 [n, H, W, C].
+
+    TensorFlow rounds some values differently.
+    """
     shape: Shape = images.shape[1:]
     if shape == size:
         return images
-    network = _downscaling(shape, size)
-    parts = [tf.cast(network(part), tf.uint8).numpy() for part in chunks(images)]
-    return np.concatenate(parts)
+    graph = Interpreter(model_content=_downscaling_file(shape, size), num_threads=1)
+    graph.allocate_tensors()
+    [source], [result] = graph.get_input_details(), graph.get_output_details()
+    smaller = np.empty((len(images), *size), np.uint8)
+    for number in range(len(images)):
+        graph.set_tensor(source["index"], np.ascontiguousarray(images[number : number + 1]))
+        graph.invoke()
+        smaller[number] = graph.get_tensor(result["index"])[0]
+    return smaller
+
+
+def _downscaled_in_keras(images: Images, size: Shape) -> Images:
+    shape: Shape = images.shape[1:]
+    if shape == size:
+        return images
+    smaller: Images = tf.cast(_downscaling(shape, size)(images), tf.uint8).numpy()
+    return smaller
 
 
 def _downscaling(shape: Shape, size: Shape) -> keras.Model:

@@ -71,9 +71,10 @@ class Place:
         ]
 
     def parents(self, part: str) -> list[int]:
-        """The processes of one part, without the children of a worker."""
-        found = self.all_of(part)
-        return [pid for pid in found if _parent(pid) not in found]
+        """The processes of one part, without the children of a worker, and without those that end
+        meanwhile: a child that has gone has no parent."""
+        pids = self.all_of(part)
+        return [pid for pid in pids if (parent := _parent(pid)) and parent not in pids]
 
     def all_of(self, part: str) -> list[int]:
         """The processes of one part."""

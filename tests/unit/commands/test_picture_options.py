@@ -52,7 +52,6 @@ def complaint(result: Result, code: Exit) -> str:
     [
         (["predict", "folder"], "hangtag classify"),
         (["predict", "photos.zip"], "hangtag classify"),
-        (["predict", "1.png", "s3://bucket/1.png"], "hangtag classify"),
         (["predict", "absent.png"], "check the path"),
         (["predict", "1.png", "1.png"], "once"),
         (["predict", "1.png", "2.png", "--truth", "a", "--truth", "b", "--truth", "c"], "--truth"),

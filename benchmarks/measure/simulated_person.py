@@ -122,7 +122,7 @@ class SessionPages:
         """After the pages so far."""
         numbers = [self._numbers.get(label, NONE) for label in self._photos.of_stack.tolist()]
         decided, fitted = self.session.learned
-        return _reached(self._photos, np.array(numbers), decided, fitted)
+        return _reached(self._photos, np.array(numbers), decided, fitted, self.session.surest)
 
 
 def reached(photos: Photos, stacks: Sequence[int]) -> Reached:
@@ -131,21 +131,23 @@ def reached(photos: Photos, stacks: Sequence[int]) -> Reached:
     labels = np.full(len(truth), NONE)
     labels[list(stacks)] = truth[list(stacks)]
     rows = stack_rows(photos.features).rows
-    several = len(np.unique(labels[labels >= 0])) > 1
-    return _reached(
-        photos, truth, labels, fit(rows, labels, int(labels.max()) + 1) if several else None
-    )
+    if len(np.unique(labels[labels >= 0])) < 2:
+        return _reached(photos, truth, labels, None, truth[:0])
+    fitted, free = fit(rows, labels, int(labels.max()) + 1), np.flatnonzero(labels == NONE)
+    surest = sure(free, fitted.confidences[free], stack_rows(photos.features).sizes[free])
+    return _reached(photos, truth, labels, fitted, surest)
 
 
-def _reached(photos: Photos, truth: Labels, labels: Labels, fitted: Fitted | None) -> Reached:
+def _reached(
+    photos: Photos, truth: Labels, labels: Labels, fitted: Fitted | None, surest: Labels
+) -> Reached:
     """What the person has named is right, and of the others what a head takes them for. `truth`
-    and `labels` are those of stacks."""
-    stacks, sizes = photos.stacks, stack_rows(photos.features).sizes
+    and `labels` are those of stacks; `surest` are the stacks that are accepted."""
+    stacks = photos.stacks
     if fitted is None:
         return Reached(float((labels >= 0)[stacks].mean()), 0.0, 1.0)
-    free = np.flatnonzero(labels == NONE)
     right = np.where(labels >= 0, labels, fitted.guesses) == truth
-    accepted = np.isin(stacks, sure(free, fitted.confidences[free], sizes[free]))
+    accepted = np.isin(stacks, surest)
     share = float(right[stacks][accepted].mean()) if accepted.any() else 1.0
     return Reached(float(right[stacks].mean()), float(accepted.mean()), share)
 

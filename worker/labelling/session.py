@@ -155,12 +155,19 @@ class Session:
         named = int(self._sizes[self._decided >= 0].sum())
         without = int(self._sizes[self._decided < NONE].sum())
         images, fitted = int(self._sizes.sum()), self._fitted
-        free_stacks = np.flatnonzero(self._decided == NONE)
         if fitted is None:
             return Counts(images, named, without)
-        surest = sure(free_stacks, fitted.confidences[free_stacks], self._sizes[free_stacks])
-        more = int(self._sizes[surest].sum())
+        more = int(self._sizes[self.surest].sum())
         return Counts(images, named, without, more, *self._checked(fitted), *self._gain)
+
+    @property
+    def surest(self) -> Numbers:
+        """The stacks without a decision that the head is sure of at 95 %. None as long as groups
+        come first: a head of the typical images of groups is sure of others of unseen kinds."""
+        free = np.flatnonzero(self._decided == NONE)
+        if self._fitted is None or self._groups_first:
+            return free[:0]
+        return sure(free, self._fitted.confidences[free], self._sizes[free])
 
     def _drawn_by_chance(self, fitted: Fitted) -> npt.NDArray[np.bool_]:
         """Of stacks, which were drawn by chance, and are named."""

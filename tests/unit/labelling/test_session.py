@@ -149,6 +149,25 @@ def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them
     assert 0 < counts.error < 0.2
 
 
+def test_the_head_is_sure_of_nothing_before_the_groups_are_over() -> None:
+    rows, truth = drawn(200)
+    run = started(rows)
+    sure = []
+    while (page := run.next(NextPage())).why != "label":
+        decide(run, page, truth[page.stacks].tolist())
+        sure.append(run.counts().sure)
+    assert set(sure[:-2]) == {0}
+    assert sure[-1] > 0
+    assert (run.learned[1].guesses == truth)[run.surest].all()  # type: ignore[union-attr]
+
+
+def test_without_labels_the_head_is_sure_of_nothing() -> None:
+    run = started(drawn(20)[0])
+    run.decide(np.arange(19), np.full(19, LEFT_OUT), np.full(19, False))
+    run.learn()
+    assert len(run.surest) == 0
+
+
 def test_near_duplicates_count_as_images() -> None:
     rows, _ = drawn(20)
     run = Session(rows, np.arange(1, 21))

@@ -61,11 +61,24 @@ def parts() -> list[Part]:
     values = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1 / 255)(images))
     values = keras.layers.GlobalAveragePooling2D()(values)
     small = keras.Model(images, keras.layers.Dense(CLASSES)(values))
-    plain = {
-        KERAS: convert.keras_file(small),
-        TFLITE: convert.fp32_file(convert.frozen(small)),
+    return [Part(card_of(SIDE_PIXELS, FEATURES), head), plain(small, SMALL)]
+
+
+def plain(network: keras.Model, side: int) -> Part:
+    """A network without features."""
+    files = {
+        KERAS: convert.keras_file(network),
+        TFLITE: convert.fp32_file(convert.frozen(network)),
     }
-    return [Part(card_of(SIDE_PIXELS, FEATURES), head), Part(card_of(SMALL, 0), plain)]
+    return Part(card_of(side, 0), files)
+
+
+def one_pixel(side: int, row: int, column: int) -> Part:
+    """A network whose logits are the channels of a pixel."""
+    images = keras.Input((side, side, 3), dtype="uint8")
+    rest = (row, side - 1 - row), (column, side - 1 - column)
+    values = keras.layers.Cropping2D(rest)(keras.layers.Rescaling(1 / 32)(images))
+    return plain(keras.Model(images, keras.layers.Flatten()(values)), side)
 
 
 def outputs(runtime: str, part: Part, images: np.ndarray) -> Outputs:
@@ -120,6 +133,15 @@ def test_a_file_that_does_something_else_than_its_parts_is_refused(
     mean = several_networks.mean_of_probabilities(CLASSES, TEMPERATURES, WEIGHTS)
     with pytest.raises(SetupError, match="disagree"):
         joined(parts[0].card, parts, mean, IMAGES[:2])
+
+
+def test_sizes_between_which_the_runtimes_round_differently_are_not_refused() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (1, 260, 260, 3), np.uint8)
+    in_keras = several_networks._downscaled_in_keras(images, (224, 224, 3))
+    _, row, column, _ = np.argwhere(downscaled(images, (224, 224, 3)) != in_keras)[0].tolist()
+    large, small = one_pixel(260, 0, 0), one_pixel(224, row, column)
+    mean = several_networks.mean_of_probabilities(CLASSES, TEMPERATURES, WEIGHTS)
+    assert set(joined(large.card, [large, small], mean, images)) == {KERAS, TFLITE}
 
 
 def test_downscaled_images_are_means_and_rounded() -> None:

@@ -101,7 +101,7 @@ class JobTable:
 
     def _has_all(self, named: Named) -> bool:
         """Whether the table displays every decision."""
-        if self.display.corrections is None:  # nobody has chosen
+        if self.display.corrections is None:  # no person has chosen
             return bool(named.learned)
         has_some = bool(named.size or named.learned)
         return has_some and self.display.corrections == named.size

@@ -1,5 +1,5 @@
 """The accepted rows of tables: labels of a model, from which the head learns before a person has
-decided. They are no lines of the labels file, since nobody gave them."""
+decided. They are no lines of the labels file, since no person gave them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def said(stacks: int, rows: AcceptedRows) -> str:
     """One line on the pictures that have such labels."""
     return (
         f"{counted(stacks, 'picture')} with a label of {one_line(rows.model)}, accepted at "
-        f"{percent(rows.precision, 0)}: guesses to begin with, which count as named by nobody"
+        f"{percent(rows.precision, 0)}: guesses to begin with, which count as named by no person"
     )
 
 

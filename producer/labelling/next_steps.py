@@ -10,7 +10,8 @@ from producer.present.formatting import counted, percent, typed
 from shared.errors import UsageError
 from shared.labels import labels_file
 
-#: Images that nobody has named are sorted by their label if it is right this often, else `unknown`.
+#: Images without a person's label are sorted by the model's if it is right this often, else
+#: `unknown`.
 ACCEPT = "95%"
 
 

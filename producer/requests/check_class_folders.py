@@ -96,5 +96,5 @@ def _asked(process: subprocess.Popen[bytes], question: bytes) -> Iterator[None]:
     try:
         yield
     finally:
-        process.kill()  # it has answered, or nobody waits for that any more
+        process.kill()  # its verdict is read, or the caller has stopped
         writer.join()

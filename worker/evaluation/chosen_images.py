@@ -1,5 +1,5 @@
 """What the held-out figures of a version say that learned from a labels file: most of its images
-were chosen to be labelled, and only those that chance drew are like those that nobody has named."""
+were chosen to be labelled, and only those that chance drew are like those without a name."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def note(answers: HeldoutAnswers | None, labels: Iterable[LabelledFile]) -> str:
     share = (sum(right) + 1) / (len(right) + 2)
     error = math.sqrt(share * (1 - share) / len(right))
     return (
-        f"{CHOSEN}; of the {len(right)} that were drawn by chance, and so of those that nobody has "
-        f"named, {np.mean(right):.1%} are right (standard error {error:.1%})"
+        f"{CHOSEN}; of the {len(right)} that were drawn by chance, and so of those without a "
+        f"name, {np.mean(right):.1%} are right (standard error {error:.1%})"
     )
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from shared.labels.given_label import LEAST_DRAWN
 from shared.pipes.labelling import Counts
 
-#: Of fewer images drawn by chance nothing is said: with so few labels, heads that have not learned
-#: from a tenth of them know much less than the one that is used.
-LEAST_CHECKED = 24
 #: Standard errors of a range that holds in nine of ten cases.
 NINE_OF_TEN = 1.645
 
@@ -34,7 +32,7 @@ def standing(counts: Counts) -> Standing:
     images drawn by chance show."""
     low = high = None
     wanted = counts.images - counts.without
-    if counts.checked >= LEAST_CHECKED and wanted:
+    if counts.checked >= LEAST_DRAWN and wanted:
         rest = wanted - counts.named
         errors = NINE_OF_TEN * counts.error
         low, high = (

@@ -20,6 +20,11 @@ from shared.labels.line_log import NewerLine
 Kind = Literal["label", "left-out", "cannot-tell"]
 
 
+#: With fewer images drawn by chance no share is measured: with so few labels, heads that have not
+#: learned from a tenth of them know much less than the one that is used.
+LEAST_DRAWN = 24
+
+
 class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A decision about one image."""
 

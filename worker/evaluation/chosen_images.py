@@ -8,11 +8,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from shared.labels.given_label import LEAST_DRAWN
 from shared.labels.labelled_files import LabelledFile
 from worker.evaluation.heldout_answers import HeldoutAnswers
 
-#: Of fewer images nothing is said, as on the page.
-LEAST_DRAWN = 24
 CHOSEN = (
     "most of these images were labelled since they look alike or are in doubt, so the held-out "
     "figures are not those of all images"

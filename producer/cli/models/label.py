@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from producer.cli.display import AcceptParam
 from producer.cli.options import json_option
 from shared.errors import UsageError
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from producer.labelling.server import Ready
 
 #: Unreadable files that are named.
 NAMED = 5
@@ -64,8 +68,8 @@ def label(
     from producer.cli.models.request_display import running_request
     from producer.labelling.folder_request import Computed, computed, place
     from producer.labelling.next_steps import next_steps, reached
-    from producer.labelling.server import Ready, serve
-    from producer.present.formatting import counted, escaped, show_json
+    from producer.labelling.server import serve
+    from producer.present.formatting import counted, show_json
     from producer.present.summary_parts import next_commands
     from shared.labels import labels_file
 
@@ -77,12 +81,7 @@ def label(
     path = file or labels_file.default_path(folder)
 
     def ready(found: Ready) -> None:
-        for line in found.notes:
-            click.echo(line, err=True)
-        for line in [*found.unreadable[:NAMED], *found.closed]:
-            click.echo(f"cannot be read: {escaped(line)}", err=True)
-        if len(found.unreadable) > NAMED:
-            click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)
+        _show_notes(found)
         if as_json:
             show_json({"label": found.link, "images": found.images, "labels": str(path)})
         else:
@@ -103,6 +102,18 @@ def label(
         click.echo(line)
     for line in next_commands(next_steps(folder, path, ended.labels)):
         click.echo(line)
+
+
+def _show_notes(found: Ready) -> None:
+    """On standard error: labels that exist, and what cannot be read."""
+    from producer.present.formatting import escaped
+
+    for line in found.notes:
+        click.echo(line, err=True)
+    for line in [*found.unreadable[:NAMED], *found.closed]:
+        click.echo(f"cannot be read: {escaped(line)}", err=True)
+    if len(found.unreadable) > NAMED:
+        click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)
 
 
 COMMANDS = (label,)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.labelling.estimate import LEAST_CHECKED, standing
+from producer.labelling.estimate import standing
 from producer.labelling.next_steps import next_steps, reached
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
-from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
+from shared.labels.given_label import LEAST_DRAWN, GivenLabel, LabelLine, RenamedLabel
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.labels.labels_file import LabelsFile
 from shared.pipes.labelling import Counts
@@ -97,7 +97,7 @@ def counts(named: int, without: int, checked: int, share: float, error: float) -
 
 
 def test_how_many_are_right_is_said_once_enough_were_drawn_by_chance() -> None:
-    assert standing(counts(20, 0, LEAST_CHECKED - 1, 0.7, 0.1)).low is None
+    assert standing(counts(20, 0, LEAST_DRAWN - 1, 0.7, 0.1)).low is None
     some = standing(counts(20, 10, 40, 0.75, 0.1))
     assert some.low == pytest.approx((20 + 70 * (0.75 - 0.1645)) / 90)
     assert some.high == pytest.approx((20 + 70 * (0.75 + 0.1645)) / 90)

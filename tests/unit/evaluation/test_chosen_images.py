@@ -7,8 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from shared.labels.given_label import LEAST_DRAWN
 from shared.labels.labelled_files import LabelledFile
-from worker.evaluation.chosen_images import CHOSEN, LEAST_DRAWN, note
+from worker.evaluation.chosen_images import CHOSEN, note
 from worker.evaluation.heldout_answers import HeldoutAnswers
 
 DRAWN, WRONG, OTHERS = 30, 3, 50

@@ -64,10 +64,7 @@ def main() -> int:
                 found = _draws(
                     given.draws or DRAWS[part], partial(_PARTS[part], pool, prompt, test)
                 )
-                blocks |= {
-                    part: _BLOCKS[part](found),
-                    f"{part}-typed": f"```\n{prompt.transcript()}\n```",
-                }
+                blocks[part] = _BLOCKS[part](found)
         finally:
             local_stack.end(env, str(runtime))
     about = (
@@ -77,7 +74,7 @@ def main() -> int:
     )
     for part in given.only:
         blocks[part] += f"\n\n{about}"
-        print(blocks[part], blocks[f"{part}-typed"], sep="\n\n")
+        print(blocks[part])
     if not given.draws:
         page = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(written(page, "corrections", blocks), encoding="utf-8")

@@ -33,19 +33,11 @@ class Prompt:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = self._root = folder
         self._environment = environment
-        self._typed: list[tuple[Path, str]] = []
 
     def enter(self, name: str) -> None:
         """Go to a new folder beside the present ones."""
         self.folder = self._root / name
         self.folder.mkdir()
-
-    def transcript(self) -> str:
-        """What was typed in the first folder since the last call."""
-        first = self._typed[0][0]
-        found = "\n\n".join(text for folder, text in self._typed if folder == first)
-        self._typed.clear()
-        return found
 
     def run(self, *arguments: str) -> str:
         """Run a command of hangtag; what it prints on standard output.
@@ -60,15 +52,11 @@ class Prompt:
         )  # fmt: skip
         if done.returncode:
             raise Failed(f"hangtag {' '.join(arguments)}: {done.returncode}\n{done.stderr[-2000:]}")
-        self._note(f"$ hangtag {' '.join(arguments)}\n{done.stdout.rstrip()}")
         return done.stdout
 
     def json(self, *arguments: str) -> Any:
         """The same for a command that prints JSON."""
         return json.loads(self.run(*arguments, "--json").splitlines()[-1])
-
-    def _note(self, text: str) -> None:
-        self._typed.append((self.folder, text))
 
     def train(self, *arguments: str) -> None:
         """Train a version of `photos`."""
@@ -78,9 +66,6 @@ class Prompt:
         """Of a version on class folders."""
         data = f"{os.path.relpath(test, self.folder)}/"
         found = self.json("models", "evaluate", model, "--data", data)["evaluation"]
-        self._typed.pop()  # all figures
-        short = {name: found[name] for name in ("count", "accuracy")}
-        self._note(f"$ hangtag models evaluate {model} --data {data} --json\n... {short} ...")
         return float(found["accuracy"])
 
     def correct(self, table: str, kind: str, choose: Choose, truth: Truth) -> Corrected:
@@ -96,9 +81,6 @@ class Prompt:
         finally:
             review.end()
         wrong = sum(row["guess"] != truth(row["path"]) for row in rows)
-        self._note(
-            f"$ hangtag review {table} --rows {kind}\n... {len(rows)} decided, {wrong} wrong"
-        )
         return Corrected(len(rows), wrong)
 
     def forget_corrections(self, table: str) -> None:

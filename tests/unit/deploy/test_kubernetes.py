@@ -48,7 +48,7 @@ def _schemas_that_are_read_once() -> Iterator[None]:
 
 @pytest.fixture(params=ALL)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
-    """The objects that each command of docs/scaling.md sends to the cluster."""
+    """The objects that each command of deploy/kubernetes/README.md sends to the cluster."""
     if request.param == "shelf":
         return list(yaml.safe_load_all(SHELF.read_text(encoding="utf-8")))
     return kustomize.build(request.param)

@@ -30,10 +30,12 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 
     JOB is an id or the path of a table.
     """
+    from producer.jobs.request_of_id import requests_refused
     from producer.jobs.status import job_lines
 
     settings = Settings.from_env()
-    show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
+    with requests_refused(job, settings, "--follow"):
+        show_lines(lambda notice: job_lines(job, as_json, settings, notice), watch, as_json)
 
 
 @click.command(
@@ -52,9 +54,11 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     """
     from producer.cli.jobs.job_display import running_job
     from producer.jobs.background_jobs import collect as collect_job
+    from producer.jobs.request_of_id import requests_refused
 
-    with running_job(quiet) as (events, stop):
-        summary = collect_job(job, Settings.from_env(), events, stop)
+    settings = Settings.from_env()
+    with requests_refused(job, settings, "--follow"), running_job(quiet) as (events, stop):
+        summary = collect_job(job, settings, events, stop)
     show_summary(summary, as_json, quiet)
 
 
@@ -73,8 +77,11 @@ def cancel(job: str, as_json: bool) -> None:
     """
     from producer.jobs.cancel import cancel as cancel_job
     from producer.jobs.cancel import line
+    from producer.jobs.request_of_id import requests_refused
 
-    cancelled = cancel_job(job, Settings.from_env())
+    settings = Settings.from_env()
+    with requests_refused(job, settings, "--cancel"):
+        cancelled = cancel_job(job, settings)
     print_answer(cancelled, [line(cancelled)], as_json)
 
 

@@ -12,7 +12,7 @@ from producer.requests.client import make_request
 from shared.broker.runtime_paths import stack_id
 from shared.errors import Exit
 from shared.ledger import request_store
-from shared.messages.requests import Train
+from shared.messages.training import Train
 from shared.settings import Settings
 
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 from benchmarks.report import tables
+from benchmarks.report.agreement import SAME
 from benchmarks.report.figures import Figure, find
 from benchmarks.report.record import Record, Version
 from benchmarks.report.results import Contender
@@ -143,25 +144,31 @@ def _large(found: Record) -> str:
 
 
 def speed(found: Record) -> str:
-    """The table of every contender, with the command and the versions."""
+    """The tables of every contender, with the command, the versions and the goals."""
     command = f"    {found.command}        # {found.minutes:.0f} minutes"
-    notes = "\n".join(_wrapped(f"* {note}", subsequent_indent="  ") for note in found.notes)
     return _joined(
-        command, origin(found), _wrapped(f"{found.packages}."), tables.speed(found.figures),
-        LEGEND, notes,
+        command, origin(found), _wrapped(f"{found.packages}."), versions(found),
+        tables.speed(_shown(found)), LEGEND, _notes(found), tables.goal_table(found.goals),
     )  # fmt: skip
 
 
-def memory(found: Record) -> str:
-    return _joined(tables.memory(found.figures), origin(found))
+def _shown(found: Record) -> list[Figure]:
+    """All but those that only show whether memory grows, which is a goal."""
+    return [one for one in found.figures if one.images != found.images // 10]
 
 
-def processor(found: Record) -> str:
-    return _joined(tables.processor(found.figures), origin(found))
+def _notes(found: Record) -> str:
+    """What was noted, but for tables with the bytes that are expected."""
+    notes = [note for note in found.notes if not note.endswith(f": {SAME}")]
+    if len(notes) < len(found.notes):
+        notes.append(f"The other tables of Hangtag and the bare loop have {SAME}.")
+    return "\n".join(_wrapped(f"* {note}", subsequent_indent="  ") for note in notes)
 
 
-def goals(found: Record) -> str:
-    return _joined(tables.goal_table(found.goals), origin(found))
+def costs(found: Record) -> str:
+    """Memory and processor time, with all images and with the most."""
+    large = [one for one in found.figures if one.images in (found.images, found.large)]
+    return _joined(tables.memory(large), tables.processor(large), origin(found))
 
 
 def versions(found: Record) -> str:
@@ -170,7 +177,7 @@ def versions(found: Record) -> str:
         *("network", "version", "card", "parameters", "precision", "second pass"),
         *("bare loop, images/s", "and core", "test accuracy", "test ECE, %"),
     )
-    return _joined(markdown(head, _versions(found)), origin(found))
+    return markdown(head, _versions(found))
 
 
 def _versions(found: Record) -> Iterator[list[str]]:
@@ -251,6 +258,5 @@ def _joined(*parts: str) -> str:
 
 
 BLOCKS: dict[str, Block] = {
-    block.__name__: block
-    for block in (summary, rates, speed, memory, processor, goals, versions, short, cores)
+    block.__name__: block for block in (summary, rates, speed, costs, short, cores)
 }

@@ -11,9 +11,10 @@ from benchmarks.report.results import Contender
 HANGTAG = (Contender.WARM, Contender.COLD)
 ROLES = ("producer", "worker parent", "worker child", "supervisor", "Redis server")
 LEGEND = (
-    "Medians of the runs; `x` is the ratio to the bare loop with the same images within a repeat.\n"
-    "`work` excludes a command's own start (interpreter, imports, model), `whole` is from before\n"
-    "its start to its end; `steady` is between the first and the last result."
+    "Medians of the runs, of which Ray Data and plain Celery have one. `work`, images/s, excludes\n"
+    "a command's own start (interpreter, imports, model), `whole` is from before its start to its\n"
+    "end, `steady` between the first and the last result; `x` is the ratio to the bare loop with\n"
+    "the same images within a repeat."
 )
 _NONE = "-"
 
@@ -34,15 +35,15 @@ def report(figures: Sequence[Figure], goals: Sequence[Goal], notes: Sequence[str
 def speed(figures: Sequence[Figure]) -> str:
     """A line for each contender, network and number of images."""
     head = (
-        *("network", "contender", "images", "runs", "work, images/s", "x", "whole, images/s", "x"),
-        *("steady, images/s", "first result, s", "whole, s"),
+        *("network", "contender", "images", "work", "x", "whole", "x", "steady"),
+        *("first result, s", "whole, s"),
     )
     return markdown(head, map(_speed, figures))
 
 
 def _speed(one: Figure) -> list[str]:
     return [
-        *(one.network, one.contender, f"{one.images:,}", str(one.repeats)),
+        *(one.network, one.contender, f"{one.images:,}"),
         *(f"{one.work:,.0f}", number(one.work_x, "{:.2f}")),
         *(f"{one.whole:,.0f}", number(one.whole_x, "{:.2f}")),
         number(one.steady, "{:,.0f}"),
@@ -54,7 +55,7 @@ def memory(figures: Sequence[Figure]) -> str:
     """The largest process of each role, the sum of all, and the server's figure, in MB."""
     head = (
         *("peak memory, MB", "network", "images", *ROLES),
-        *("the contender's own", "all", "used_memory_peak"),
+        *("own", "all", "used_memory_peak"),
     )
     return markdown(head, map(_memory, figures))
 

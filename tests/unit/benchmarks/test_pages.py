@@ -44,9 +44,9 @@ def test_the_recorded_run_measured_the_version_that_ships(found: Record) -> None
 
 
 def test_text_outside_of_blocks_is_not_changed(found: Record) -> None:
-    known = "a\n<!-- bench:goals -->\nearlier figures\n<!-- /bench -->\nb\n"
+    known = "a\n<!-- bench:short -->\nearlier figures\n<!-- /bench -->\nb\n"
     new = pages.rewritten(known, found)
-    assert new.startswith("a\n<!-- bench:goals -->\n| goal ")
+    assert new.startswith("a\n<!-- bench:short -->\n| network ")
     assert new.endswith("\n<!-- /bench -->\nb\n")
     assert "earlier figures" not in new
     assert pages.rewritten(new, found) == new

@@ -166,8 +166,12 @@ def _notes(found: Record) -> str:
 
 
 def costs(found: Record) -> str:
-    """Memory and processor time, with all images and with the most."""
-    large = [one for one in found.figures if one.images in (found.images, found.large)]
+    """Memory and processor time of the smallest and the largest network, with many images."""
+    large = [
+        one
+        for one in found.figures
+        if one.images in (found.images, found.large) and one.network in (DENSE, SHIPPED)
+    ]
     return _joined(tables.memory(large), tables.processor(large), origin(found))
 
 

@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
-  test-slow test-compose nightly fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
+.PHONY: help demo demo-clone test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
+  test-slow test-compose nightly release-check fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
@@ -15,6 +15,13 @@ help:  ## this list
 
 demo: $(VENV)/all.stamp data  ## classify 10,000 real images, and name what to try next
 	@$(BIN)/hangtag demo
+
+# Of the commit, without what was made or changed here.
+demo-clone:  ## `make demo` in an empty clone, with its installation
+	@rm -rf build/clone && git clone --quiet . build/clone && mkdir -p $(REPORTS)
+	@started=$$(date +%s); $(MAKE) --no-print-directory -C build/clone demo VENV=.venv && \
+	  echo "$$(($$(wc -l < build/clone/demo/results.csv) - 1)) rows in $$(($$(date +%s) - started)) s, with the" \
+	  "installation" > $(REPORTS)/$(STEP).note; code=$$?; rm -rf build/clone; exit $$code
 
 # The suite. Markers in the test files state what a test needs (pyproject.toml has the list); no test
 # file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the
@@ -73,18 +80,25 @@ test-guards: $(VENV)/dev.stamp data  ## the tests without each Python guard in t
 	@TMPDIR=$(MEMORY) $(BIN)/python -m tests.mutants.guards $(GUARDS) --jobs $(GUARD_JOBS) --only '$(ONLY)' \
 	  $(if $(SHARE),--share $(SHARE)) --note $(REPORTS)/$(STEP).note
 
+test-slow: DIST = load
 test-slow: $(VENV)/dev.stamp data  ## faults that last for minutes, with real timeouts
 	$(PYTEST) $(SIDE_BY_SIDE) tests/slow
 
-nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/nightly.md (2 hours)
-	@$(BIN)/python -m tests.steps nightly $(STEPS)
+nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/nightly.md; WITHIN=140 minutes
+	@$(BIN)/python -m tests.steps nightly $(STEPS) $(if $(WITHIN),--within $(WITHIN))
+
+release-check: $(VENV)/dev.stamp  ## refuses while a row of the night is red or stale, or versions disagree
+	@$(BIN)/python -m tests.steps release-check
 
 MINUTES ?= 30
 soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... repeats
-	@$(BIN)/python -m tests.nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@mkdir -p $(REPORTS)
+	@$(BIN)/python -m tests.nemesis --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) --note $(REPORTS)/$(STEP).note
 
 fuzz: $(VENV)/dev.stamp  ## damaged images and records, new ones each time, for MINUTES=30
-	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -s
+	@mkdir -p $(REPORTS)
+	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) HANGTAG_FUZZ_NOTE=$(abspath $(REPORTS)/$(STEP).note) \
+	  $(BIN)/python -m pytest tests/fuzz -q -s --junitxml=$(REPORTS)/$(STEP).xml
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict, allowed imports
 	@$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.fuzz.cases import case
-from tests.fuzz.child import NUMBER
+from tests.fuzz.child import PROGRESS
 
 #: The lifetime of a child; long enough to detect slow growth of its memory.
 _CHILD_S = 60.0
@@ -40,35 +40,40 @@ class Finding(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The number of cases of a campaign, and its findings."""
+    """The number of cases of a campaign, their bytes, and its findings."""
 
     cases: int
+    size_bytes: int
     findings: list[Finding]
+
+    def __str__(self) -> str:
+        return f"{self.cases:,} cases, {self.size_bytes:,} bytes, {len(self.findings)} findings"
 
 
 def campaign(seed: str, folder: Path, seconds: float = math.inf, cases: int = _ALL) -> Outcome:
     """Decode for `seconds`, or the first `cases`; save the bytes of findings in `folder`."""
-    deadline, number, findings = time.monotonic() + seconds, 0, list[Finding]()
+    deadline, number, size, findings = time.monotonic() + seconds, 0, 0, list[Finding]()
     while number < cases and (left := deadline - time.monotonic()) > 0:
-        found, number = _child(seed, number, cases, min(left, _CHILD_S), folder)
+        found, number, decoded = _child(seed, number, cases, min(left, _CHILD_S), folder)
+        size += decoded
         for at, what in found:
             file = folder / f"{seed}-{at}"
             file.write_bytes(case(seed, at))
             findings.append(Finding(seed, at, what, file))
         if len(findings) >= _MAX_FINDINGS:
             break
-    return Outcome(number, findings)
+    return Outcome(number, size, findings)
 
 
 def _child(
     seed: str, first: int, end: int, seconds: float, folder: Path
-) -> tuple[list[tuple[int, str]], int]:
-    """Run one process; return its findings and the number of the next case."""
+) -> tuple[list[tuple[int, str]], int, int]:
+    """Run one process; return its findings, the number of the next case, and the bytes decoded."""
     progress = folder / "progress"
-    progress.write_bytes(NUMBER.pack(first))
+    progress.write_bytes(PROGRESS.pack(first, 0))
     command = [sys.executable, "-m", "tests.fuzz.child", seed, *map(str, (first, end, seconds))]
     done = subprocess.run([*command, str(progress)], capture_output=True, check=False)
-    (last,) = NUMBER.unpack(progress.read_bytes())
+    last, decoded = PROGRESS.unpack(progress.read_bytes())
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     found = [(report["number"], f"{report['what']} {report['text']}") for report in reports]
     if done.stderr:
@@ -77,13 +82,13 @@ def _child(
         found.append((last, f"ended by {signal.Signals(-done.returncode).name}"))
     elif done.returncode > 0:
         found.append((last, f"ended with code {done.returncode}"))
-    return [one for one in found if not one[1].startswith("end ")], last + 1
+    return [one for one in found if not one[1].startswith("end ")], last + 1, decoded
 
 
 if __name__ == "__main__":
     chosen = sys.argv[2] if len(sys.argv) > 2 else secrets.token_hex(4)
     outcome = campaign(chosen, Path(tempfile.mkdtemp(prefix="ht-fuzz-")), 60 * float(sys.argv[1]))
-    print(f"seed {chosen}: {outcome.cases} cases, {len(outcome.findings)} findings")
+    print(f"seed {chosen}: {outcome}")
     for finding in outcome.findings:
         print(finding)
     sys.exit(bool(outcome.findings))

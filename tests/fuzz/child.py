@@ -1,6 +1,6 @@
 """A process that decodes cases within limits: `python -m tests.fuzz.child`.
 
-It writes the number of the current case to a file that outlives it. A finding is a line of JSON on
+It writes its progress to a file that outlives it. A finding is a line of JSON on
 standard output; standard error must stay empty.
 """
 
@@ -27,27 +27,29 @@ MAX_CPU_S = 10.0
 MAX_MB = 800
 #: Limit of address space of the process, so that a fault does not exhaust the machine.
 _SPACE_BYTES = 3 << 30
-NUMBER = struct.Struct("<Q")
+#: Of the current case, and the bytes of those before it.
+PROGRESS = struct.Struct("<QQ")
 
 
 def main(seed: str, first: str, end: str, seconds: str, progress: str) -> None:
-    """Decode cases from `first` to before `end`, for `seconds` at most; write the current number to
+    """Decode cases from `first` to before `end`, for `seconds` at most; write what is done to
     `progress`."""
     seeds()  # before the limits: some encoders need more memory than decoders
     for spec in SPECS:
         check(next(iter(seeds().values())), spec)
     resource.setrlimit(resource.RLIMIT_AS, (_SPACE_BYTES, _SPACE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    deadline, number = time.monotonic() + float(seconds), int(first)
-    with open(progress, "r+b") as file, mmap.mmap(file.fileno(), NUMBER.size) as page:
+    deadline, number, size = time.monotonic() + float(seconds), int(first), 0
+    with open(progress, "r+b") as file, mmap.mmap(file.fileno(), PROGRESS.size) as page:
         while number < int(end) and time.monotonic() < deadline:
-            page[:] = NUMBER.pack(number)
-            _decode(seed, number)
+            page[:] = PROGRESS.pack(number, size)
+            size += _decode(seed, number)
             number += 1
     _report(number, "end", "")
 
 
-def _decode(seed: str, number: int) -> None:
+def _decode(seed: str, number: int) -> int:
+    """Decode a case, report what it breaks, and return its size."""
     data, before = case(seed, number), _resident_mb()
     try:
         with _limited():
@@ -59,6 +61,7 @@ def _decode(seed: str, number: int) -> None:
         _report(number, "memory", f"{grown:.0f} MB")
     if grown > MAX_MB / 10:
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    return len(data)
 
 
 @contextmanager

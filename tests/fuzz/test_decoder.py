@@ -27,6 +27,8 @@ from tests.support.images.encoders import png
 
 #: Read at import, before a fixture cleans the environment.
 MINUTES = float(os.environ.get("HANGTAG_FUZZ_MINUTES", "0"))
+#: The file for the figures of a night.
+NOTE = os.environ.get("HANGTAG_FUZZ_NOTE", "")
 #: Of the quick profile, the same each time, on a machine of any speed.
 QUICK_CASES = 6_000
 
@@ -59,7 +61,9 @@ def test_no_case_exceeds_the_limits_of_memory_and_time() -> None:
         outcome = campaign(seed, folder, seconds=60 * MINUTES)
     else:
         outcome = campaign(seed, folder, cases=QUICK_CASES)
-    print(f"seed {seed}: {outcome.cases} cases")
+    print(f"seed {seed}: {outcome}")
+    if NOTE:
+        Path(NOTE).write_text(f"seed {seed}: {outcome}\n")
     assert not outcome.findings, "\n".join(map(str, outcome.findings))
     assert MINUTES or outcome.cases == QUICK_CASES
 

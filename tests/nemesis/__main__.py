@@ -36,6 +36,8 @@ def main() -> int:
     (given.json or folder / "summary.json").write_bytes(
         msgspec.json.format(msgspec.json.encode(found))
     )
+    if given.note:
+        given.note.write_text(f"{summary.figures(found)}\n")
     if found.failed_rounds:
         print(f"failed; histories are in {folder}")
         kinds = "" if given.faults == list(plan.KINDS) else f" --faults {' '.join(given.faults)}"
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", nargs="+", choices=plan.KINDS, default=list(plan.KINDS),
                         metavar="KIND", help=", ".join(plan.KINDS))  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the summary is written")
+    parser.add_argument("--note", type=Path, metavar="FILE", help="where its figures are written")
     return parser
 
 

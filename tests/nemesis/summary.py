@@ -98,3 +98,12 @@ def formatted(found: Summary) -> str:
         f"from a round's last fault to the next result at most {found.longest_until_resumed_s} s, "
         f"to the job's end at most {found.longest_rest_s} s"
     )
+
+
+def figures(found: Summary) -> str:
+    """The run in one line."""
+    return (
+        f"seed {found.seed}: {found.rounds} rounds, {sum(found.faults.values())} faults of "
+        f"{len(found.faults)} kinds, {found.images:,} images; {found.lost} rows lost, "
+        f"{found.doubled} doubled, {found.wrong} wrong"
+    )

@@ -21,6 +21,9 @@ PAGES = (
     "Dockerfile",
     "docker-compose*.yml",
     ".env.example",
+    "CITATION.cff",
+    ".github",
+    ".pre-commit-config.yaml",
 )
 ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/browser",
             "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
@@ -31,7 +34,7 @@ LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/s
 THIRDS = 3
 #: With all files on a disk.
 BOTH = ("SERVERS=both", "MARKED=", "TEMPORARY=/tmp")
-PYTHON_3_13 = ("PYTHON=python3.13", "VENV=.venv-3.13")
+SOAK_MINUTES = 30
 #: Elsewhere tests have one thread of NumPy and TensorFlow: tests/conftest.py.
 THREADS = tuple(
     f"{library}_THREADS=2" for library in ("OPENBLAS_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
@@ -52,23 +55,41 @@ def ci() -> list[Step]:
 
 def compose() -> Step:
     """CI runs it only if its inputs have changed."""
-    return Step("compose", "test-compose", changed.INPUTS)
+    return Step("compose", "test-compose", changed.INPUTS, about_s=300)
 
 
 def nightly() -> list[Step]:
-    """Everything; the steps that fail soonest come first."""
+    """Everything; the steps that fail soonest come first, beside them `slow`, which waits."""
+    thorough = (*BOTH, "HYPOTHESIS_PROFILE=thorough")
+    points, others = ("SERVERS=both",), ("SERVERS=both", "MARKED=not points")
+    fuzz, soak = ("MINUTES=15",), (f"MINUTES={SOAK_MINUTES}",)
     return [
         Step("check", "check", EVERYTHING, tests=False),
-        Step("test", "test", EVERYTHING, (*BOTH, "HYPOTHESIS_PROFILE=thorough")),
-        Step("points", "test-points", FAULTS, ("SERVERS=both",), limit_s=5400),
-        Step("faults", "test-faults", FAULTS, ("SERVERS=both", "MARKED=not points"), limit_s=5400),
-        Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400),
-        Step("guards", "test-guards", GUARDS, limit_s=3600, tests=False),
-        Step("slow", "test-slow", (*FAULTS, "tests/slow"), ("MARKED=",)),
+        *(slow(server) for server in ("valkey", "redis")),
+        Step("test", "test", EVERYTHING, thorough, about_s=1400),
+        Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=1800),
+        Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=1400),
+        Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
+        Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=2000),
         compose(),
-        Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), ("MINUTES=15",), tests=False),
-        Step("soak", "soak", FAULTS, ("MINUTES=15",), tests=False),
-        Step("python-3.13", "test-unit", EVERYTHING, (*PYTHON_3_13, *THREADS)),
-        Step("demo", "demo", PRODUCT, tests=False),
+        Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
+        Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90),
+        python("3.13", "test"),
+        python("3.12", "test-unit"),
+        Step("demo", "demo-clone", PRODUCT, tests=False, about_s=150),
         Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),
     ]
+
+
+def slow(server: str) -> Step:
+    """Faults of minutes on one of the servers."""
+    variables = ("MARKED=", f"SERVERS={server}")
+    inputs = (*FAULTS, "tests/slow")
+    return Step(f"slow-{server}", "test-slow", inputs, variables, about_s=850, waits=True)
+
+
+def python(version: str, target: str) -> Step:
+    """The tests of a target on another Python."""
+    name = f"python{version}"
+    variables = (f"PYTHON={name}", f"VENV=.venv-{version}", *THREADS)
+    return Step(f"python-{version}", target, EVERYTHING, variables, about_s=600, needs=name)

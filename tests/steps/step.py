@@ -14,9 +14,10 @@ from tests.steps.junit import Counts
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "build" / "reports"
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+PASSED, FAILED, NOT_RUN, LEFT = "passed", "failed", "not run", "left"
 #: Time between SIGTERM and SIGKILL for a step at its limit.
 _GRACE_S = 30.0
+_POLL_S = 0.1
 
 
 class Step(NamedTuple):
@@ -31,6 +32,9 @@ class Step(NamedTuple):
     variables: tuple[str, ...] = ()
     limit_s: float = 3600.0
     tests: bool = True  #: without any test it has failed, or its note has the reason
+    about_s: float = 60.0  #: on two idle cores
+    waits: bool = False  #: mostly, so that it runs beside others
+    needs: str = ""  #: a command without which it does not run
 
 
 class Outcome(NamedTuple):
@@ -45,27 +49,74 @@ class Outcome(NamedTuple):
 
 def run(step: Step) -> Outcome:
     """Run a step to its end or its limit; its output is not captured."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    for old in REPORTS.glob(f"{step.name}.*"):
-        old.unlink()
-    print(f"== {step.name}: {' '.join(command(step))}", flush=True)
-    started = time.monotonic()
-    # In a new session, so that a step beyond its limit leaves no process.
-    process = subprocess.Popen(command(step), cwd=ROOT, start_new_session=True)
-    note = ""
+    running = Running(step)
     try:
-        code = process.wait(step.limit_s)
-    except subprocess.TimeoutExpired:
-        code, note = _end(process), f"stopped at its limit of {step.limit_s:.0f} s"
-    except BaseException:
-        _end(process)
-        raise
-    counts = junit.read(sorted(REPORTS.glob(f"{step.name}.xml")))
-    note = note or _figures(step)
-    result = PASSED if code == 0 else FAILED
-    if code == 0 and step.tests and not counts.cases:
-        result, note = (NOT_RUN, note) if note else (FAILED, "it ran no test; see its output")
-    return Outcome(step.name, result, time.monotonic() - started, counts, note)
+        while (outcome := running.outcome()) is None:
+            time.sleep(_POLL_S)
+    finally:
+        running.end()
+    return outcome
+
+
+class Running:
+    """A step in progress, in a session of its own, so that it leaves no process."""
+
+    def __init__(self, step: Step) -> None:
+        """Start it."""
+        self.step, self._started = step, time.monotonic()
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        for old in REPORTS.glob(f"{step.name}.*"):
+            old.unlink()
+        where = f" > {_output(step)}" if step.waits else ""
+        print(f"== {step.name}: {' '.join(command(step))}{where}", flush=True)
+        self._process = None if _is_missing(step) else _process(step)
+
+    def outcome(self) -> Outcome | None:
+        """The outcome once it has ended; it is ended at its limit."""
+        if self._process is None:
+            return Outcome(
+                self.step.name, NOT_RUN, note=f"{self.step.needs} is not on this machine"
+            )
+        code, note, seconds = self._process.poll(), "", time.monotonic() - self._started
+        if code is None and seconds > self.step.limit_s:
+            code, note = self.end(), f"stopped at its limit of {self.step.limit_s:.0f} s"
+        if code is None:
+            return None
+        counts = junit.read(sorted(REPORTS.glob(f"{self.step.name}.xml")))
+        note = note or _figures(self.step)
+        result = PASSED if code == 0 else FAILED
+        if code == 0 and self.step.tests and not counts.cases:
+            result, note = (NOT_RUN, note) if note else (FAILED, "it ran no test; see its output")
+        return Outcome(self.step.name, result, seconds, counts, note)
+
+    def end(self) -> int:
+        """End what is left of it."""
+        return _end(self._process) if self._process and self._process.poll() is None else 0
+
+
+def _process(step: Step) -> subprocess.Popen[bytes]:
+    if not step.waits:
+        return subprocess.Popen(command(step), cwd=ROOT, start_new_session=True)
+    with _output(step).open("wb") as file:
+        return subprocess.Popen(
+            command(step), cwd=ROOT, start_new_session=True, stdout=file, stderr=subprocess.STDOUT
+        )
+
+
+def _output(step: Step) -> Path:
+    """What a step prints that runs beside others."""
+    return REPORTS / f"{step.name}.log"
+
+
+def _is_missing(step: Step) -> bool:
+    """Also where a command of that name only says that it is not installed, as pyenv's does."""
+    if not step.needs:
+        return False
+    try:
+        done = subprocess.run([step.needs, "--version"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return True
+    return done.returncode != 0
 
 
 def _figures(step: Step) -> str:

@@ -216,15 +216,15 @@ def by_default(figures: Sequence[Figure]) -> str:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    head = ("fault", "contender", "taken over after, s: median (all)", "lost")
+    head = ("fault", "contender", "taken over after, s: median (range)", "lost")
     return markdown(head, [_row(figure) for figure in figures])
 
 
 def _row(figure: Figure) -> list[str]:
-    each = ", ".join(f"{s:.2f}" for s in sorted(figure.seconds))
-    seconds = f"{median(figure.seconds):.2f} ({each})" if figure.seconds else "never"
+    each = figure.seconds
+    seconds = f"{median(each):.2f} ({min(each):.2f} to {max(each):.2f})" if each else "never"
     unit = "rows" if figure.contender == "Hangtag" else "tasks"
-    lost = ", ".join(map(str, figure.lost))
+    lost = " to ".join(map(str, sorted({min(figure.lost), max(figure.lost)})))
     return [figure.fault, figure.contender, seconds, f"{lost} of {figure.of:,} {unit}"]
 
 

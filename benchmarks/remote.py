@@ -257,11 +257,11 @@ def main() -> None:
     given, out = parser.parse_args(), sys.stdout
     for part in given.only or PARTS:
         measure, usual, heading, what = PARTS[part]
-        note, load = machine.busy(), os.getloadavg()[0]
+        load = machine.busy() or f"load {os.getloadavg()[0]:.1f}"
         with _scene() as scene:
             rows = measure(scene, given.images or usual)
-        where = f"{datetime.now(UTC).date().isoformat()}, {machine.place()}, load {load:.1f}"
-        about = f"{given.images or usual:,} {what}. ({where}{'; ' if note else ''}{note})"
+        where = f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; {load}"
+        about = f"{given.images or usual:,} {what}. ({where})"
         shown = f"{about}\n\n{markdown(heading, rows)}"
         print(shown, file=out, flush=True)
         if given.images is None:

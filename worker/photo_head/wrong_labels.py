@@ -4,7 +4,7 @@ A label is that of the image with probability 1 - s, otherwise any other class w
 what the image shows follows the answers, at a temperature. Both numbers are those under which the
 given labels are most likely. So hard images, of which some classes have many, are no reason to
 doubt a label: they set the temperature. Where labels were planted, the probabilities are right
-(benchmarks/RESULTS.md, which also has confident learning beside it: Northcutt et al., 2021).
+(docs/data.md, which also has confident learning beside it: Northcutt et al., 2021).
 """
 
 from __future__ import annotations

@@ -56,8 +56,6 @@ class Spot(NamedTuple):
 def numbered(name: bytes, number: int) -> bytes:
     """`a.jpg`, `a-2.jpg`, `a-3.jpg`: a name with a number before its ending; 1 changes nothing of
     the name of a file. That of a member of an archive may be longer, and is shortened."""
-    if number == 1 and len(name) <= MAX_NAME_BYTES:
-        return name
     stem, suffix = os.path.splitext(name)
     if len(suffix) > _SUFFIX_MAX_BYTES:
         stem, suffix = name, b""

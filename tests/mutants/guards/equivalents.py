@@ -10,6 +10,17 @@ EQUIVALENT = {
     "producer/sort_log/log_file.py: LogFile._create: atomic_file.sync_folder(self.path.parent) "
     "-> nothing": "SQLite syncs the folder, too, before its first change, unless it is built so "
     "that it does not",
+    "producer/locations/row_files.py: RowFiles.read: not self.sources.has_others -> False": (
+        "a job of files alone finds them under the lock, too, only later"
+    ),
+    "producer/sorting/originals.py: Originals._above: self._archive and "
+    "path.startswith(self._archive + b'/') -> False": "the same archive is found again, only later",
+    "producer/sorting/originals.py: Originals._above: os.path.isdir(folder) -> False": (
+        "a folder is no source of another kind, which the next line finds, too, only later"
+    ),
+    "producer/sorting/plan.py: Plan._is_elsewhere: others -> True": (
+        "each row of a job of files has a path, which is found only later"
+    ),
     "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "
     "writes nothing",
     "shared/registry/mirror_reader.py: _sizes: name == packaged.NAME -> True": (

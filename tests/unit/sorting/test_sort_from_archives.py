@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from producer.journal.sealed_journal import SealedJournal
+from producer.locations import row_files
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.sorting.undo import EDITED, SOURCE_GONE
@@ -51,6 +54,22 @@ def test_copies_have_the_content_of_the_members_and_undo_removes_them(
     assert sort.undo(out).count == len(FILES) + 1
     assert not out.exists()
     assert archive.read_bytes() == before
+
+
+def test_rows_of_archives_have_no_file_and_copies_of_files_their_times(table: Path) -> None:
+    os.utime(table.parent / "in/own.png", ns=(0, 1_000_000_000))
+    out = table.parent / "sorted"
+    sort.sort(table, out, Way.COPY)
+    with SealedJournal(table) as sealed, row_files.of_table(table, sealed.options) as files:
+        names = [name for batch in sealed.row_batches() for name in batch.names]
+        members = [name for name in names if name != b"in/own.png"]
+        assert len(members) == len(FILES)
+        for name in members:
+            assert files.path(name) is None
+            assert files.moved_to(name) is None
+            assert not files.is_placed(name)
+    (copy,) = (path for path in out.rglob("own.png"))
+    assert copy.stat().st_mtime_ns == 1_000_000_000
 
 
 def test_names_that_are_too_long_for_a_file_are_shortened_before_their_ending(

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 from producer.inputs.job_options import JobOptions
+from producer.sorting.plan import file_name
 from producer.sorting.source_folders import Sources
+from producer.sources.source_table import path_of_address
 
 FILES = 10_000
 
@@ -32,3 +34,11 @@ def test_links_are_resolved_where_a_path_was_typed_and_not_below_folders(tmp_pat
     assert sources.path(b"folder/sub/1.png") == real + b"/sub/1.png"
     assert sources.path(b"folder/link/2.png") == real + b"/link/2.png"
     assert sources.path(b"real/link/1.png") == real + b"/sub/1.png"
+
+
+def test_an_address_has_a_path_of_its_own_and_its_copy_a_name(tmp_path: Path) -> None:
+    sources = Sources(JobOptions((b"s3://b/",), os.fsencode(tmp_path), "out.csv"))
+    for address, name in ((b"s3://b/1.png", b"1.png"), (b"s3://b/..", b"image"),
+                          (b"https://h/", b"image")):  # fmt: skip
+        path = sources.path(address)
+        assert (path, file_name(path)) == (path_of_address(address), name)

@@ -14,7 +14,9 @@ import pytest
 from producer.sort_log.entry import State, Way
 from producer.sorting import sort
 from shared import failpoints
+from tests.support.archives.archive_writers import write
 from tests.support.jobs import sorted_job
+from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.sort_logs import forge, rows
 from tests.support.machine.small_disk import mounted
 
@@ -81,6 +83,16 @@ def test_a_returned_files_name_is_synced_before_the_log_forgets_it(
 
 def test_a_copys_content_is_synced_before_it_gets_its_name(table: Path, events: list[str]) -> None:
     sort.sort(table, table.parent / "sorted", Way.COPY)
+    found = between(events, "sort.part-begun", "sort.part-written")
+    assert [path.endswith(".part") for path in found] == [True]
+
+
+def test_what_is_copied_out_of_an_archive_is_synced_before_it_gets_its_name(
+    tmp_path: Path, events: list[str]
+) -> None:
+    write(tmp_path / "photos.zip", FILES)
+    finish(options_of(tmp_path, b"photos.zip"))
+    sort.sort(tmp_path / "out.csv", tmp_path / "sorted", Way.COPY)
     found = between(events, "sort.part-begun", "sort.part-written")
     assert [path.endswith(".part") for path in found] == [True]
 

@@ -4,6 +4,7 @@ process at a time has the file."""
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def test_the_last_line_holds_and_renames_count_for_what_was_there(
     for one in given_lines:
         so_far.add(one)
     assert so_far.images() == expected(given_lines)
+    labels = (decided.label for decided in expected(given_lines).values())
+    assert so_far.labels() == Counter(filter(None, labels))
     for key in range(4):
         assert so_far.of(f"{key:064x}") == expected(given_lines).get(f"{key:064x}")
 
@@ -136,6 +139,28 @@ def test_a_rename_that_is_taken_back_counts_for_nothing_and_others_stay() -> Non
     so_far.add(rename("coat", "a", undo=True))
     assert list(so_far.labels()) == ["coat", "b"]
     assert so_far.line("unknown") is None
+
+
+def test_a_label_keeps_its_place_whatever_other_images_get() -> None:
+    so_far = LabelsSoFar()
+    for one in (line(0, "coat"), line(1, "coat"), line(2, "hat"), line(0, "scarf")):
+        so_far.add(one)
+    assert list(so_far.labels()) == ["coat", "hat", "scarf"]
+    so_far.add(rename("coat", "a"))
+    assert list(so_far.labels()) == ["a", "hat", "scarf"]
+    so_far.add(rename("hat", "scarf"))
+    so_far.add(rename("hat", "scarf", undo=True))
+    assert list(so_far.labels()) == ["a", "hat", "scarf"]
+
+
+def test_labels_are_counted_without_a_walk_over_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    so_far = LabelsSoFar()
+    for key in range(9):
+        so_far.add(line(key))
+    monkeypatch.setattr(so_far, "images", None)
+    so_far.add(line(9, "coat"))
+    so_far.add(rename("coat", "hat"))
+    assert so_far.labels() == {"shirt": 9, "hat": 1}
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

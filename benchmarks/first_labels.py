@@ -186,7 +186,7 @@ class ServedPages:
 
     def __init__(self, page: LabelPage) -> None:
         self._page = page
-        self.waits: list[float] = []  #: seconds from a decision to the next page
+        self.waits: list[float] = []  #: seconds until a page by the head that knows a decision
 
     def first(self) -> Shown:
         """As `Pages`."""
@@ -215,8 +215,9 @@ def report_page(page: LabelPage, photos: Photos) -> None:
     same = "the same pages" if seen == here else f"OTHER PAGES from {_first_other(seen, here)} on"
     waits = sorted(served.waits)
     print(
-        f"through the page: {len(seen)} pages, {same} as in one process; from a decision to the "
-        f"next page {1000 * waits[len(waits) // 2]:.0f} ms, at most {1000 * waits[-1]:.0f}"
+        f"through the page: {len(seen)} pages, {same} as in one process; from a decision to a page "
+        f"by the head that knows it {1000 * waits[len(waits) // 2]:.0f} ms, at most "
+        f"{1000 * waits[-1]:.0f} (people do not wait for that head: make bench-label-speed)"
     )
 
 

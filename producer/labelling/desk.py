@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Literal
@@ -103,9 +104,17 @@ class Desk:
         """What is known so far; `settled`: by a head that knows every decision."""
         return standing(self._learner.counts(settled))
 
-    def next(self, without: Collection[int] = (), *, settled: bool = False) -> ShownPage:
-        """The next page, without stacks that another page shows."""
-        page = self._learner.next(sorted(without), settled)
+    def next(
+        self,
+        without: Collection[int] = (),
+        *,
+        settled: bool = False,
+        since: float | None = None,
+    ) -> ShownPage:
+        """The next page, without stacks that another page shows. A person waits for it since this
+        time of the monotonic clock, None: now."""
+        since = time.monotonic() if since is None else since
+        page = self._learner.next(sorted(without), settled, since)
         if page.why == "chance":
             self._decisions.draw(page.stacks)
         return self._shown(page)
@@ -133,9 +142,12 @@ class Desk:
         next_page: bool = True,
     ) -> Saved:
         """Save decisions about stacks; the next page leaves `without` out."""
+        since = time.monotonic()
         refused = self._decisions.decide(given)
         self._learn(given)
-        return self._saved(refused, self.next(without, settled=settled) if next_page else None)
+        if not next_page:
+            return self._saved(refused, None)
+        return self._saved(refused, self.next(without, settled=settled, since=since))
 
     def undo(self) -> Saved | None:
         """Take the last decision back, and show it again; None if there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +14,7 @@ from shared.pipes.labelling import (
     Counts,
     Decide,
     NextPage,
+    Noted,
     Order,
     Page,
     Similar,
@@ -21,7 +23,7 @@ from shared.pipes.labelling import (
     Together,
 )
 
-Answer = TypeVar("Answer", Page, Counts)
+Answer = TypeVar("Answer", Noted, Page, Counts)
 
 
 class StackLabel(NamedTuple):
@@ -50,22 +52,23 @@ class Learner:
         with self._lock:
             self._end()
 
-    def decide(self, labels: Mapping[int, StackLabel]) -> Counts:
+    def decide(self, labels: Mapping[int, StackLabel]) -> None:
         """Note decisions about stacks; they are learned from behind the answer."""
         with self._lock:
             self._decided |= labels
-            return self._ask(_decide(labels), Counts)
+            self._ask(_decide(labels), Noted)
 
-    def suggest(self, labels: Mapping[int, int]) -> Counts:
+    def suggest(self, labels: Mapping[int, int]) -> None:
         """Note labels of a model, from which the head learns as long as nothing is decided."""
         with self._lock:
             self._suggested |= labels
-            return self._ask(_suggest(labels), Counts)
+            self._ask(_suggest(labels), Noted)
 
-    def next(self, without: list[int], settled: bool) -> Page:
-        """The stacks of the next page; `settled`: chosen by a head that knows every decision."""
+    def next(self, without: list[int], settled: bool, since: float) -> Page:
+        """The stacks of the next page, for which a person waits since this time of the monotonic
+        clock; `settled`: chosen by a head that knows every decision."""
         with self._lock:
-            return self._ask(NextPage(without, settled), Page)
+            return self._ask(NextPage(without, settled, time.monotonic() - since), Page)
 
     def similar(self, stack: int) -> Page:
         """The stacks that are most like one."""

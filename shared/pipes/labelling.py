@@ -20,14 +20,14 @@ Why = Literal["group", "label", "chance", "similar", "together", "end"]
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """The first order. Its reply is `Counts`."""
+    """The first order. Its reply is `Noted`."""
 
     features: bytes  #: FolderFeatures, encoded
     seed: int = 0
 
 
 class Decide(msgspec.Struct, frozen=True, tag=True):
-    """Decisions about stacks, by columns. The reply, `Counts`, does not wait for the head."""
+    """Decisions about stacks, by columns. The reply, `Noted`, does not wait for the head."""
 
     stacks: list[int]
     labels: list[int]
@@ -36,7 +36,7 @@ class Decide(msgspec.Struct, frozen=True, tag=True):
 
 class Suggest(msgspec.Struct, frozen=True, tag=True):
     """Labels of a model, by columns: the head learns from them as long as nothing is decided about
-    the stack. The reply is `Counts`."""
+    the stack. The reply is `Noted`."""
 
     stacks: list[int]
     labels: list[int]
@@ -47,6 +47,7 @@ class NextPage(msgspec.Struct, frozen=True, tag=True):
 
     without: list[int] = []  #: stacks
     settled: bool = False  #: wait for the head that has learned from every decision
+    spent_s: float = 0.0  #: since a person wants it: a page waits this much less for a head
 
 
 class Similar(msgspec.Struct, frozen=True, tag=True):
@@ -82,6 +83,10 @@ class FindSimilar(msgspec.Struct, frozen=True, tag=True):
     features: bytes  #: FolderFeatures, encoded
     image: int  #: its number
     count: int
+
+
+class Noted(msgspec.Struct, frozen=True, tag=True):
+    """An order without a question was carried out."""
 
 
 class Page(msgspec.Struct, frozen=True, tag=True):
@@ -126,7 +131,7 @@ class SimilarImages(msgspec.Struct, frozen=True, tag=True):
 Order: TypeAlias = (
     Start | Decide | Suggest | NextPage | Similar | Together | Count | FindGroups | FindSimilar
 )
-Reply: TypeAlias = Page | Counts | Groups | SimilarImages
+Reply: TypeAlias = Noted | Page | Counts | Groups | SimilarImages
 
 
 def encode(value: Order | Reply) -> bytes:

@@ -25,6 +25,7 @@ from shared.pipes.labelling import (
     FindGroups,
     FindSimilar,
     NextPage,
+    Noted,
     Order,
     Reply,
     Similar,
@@ -39,7 +40,8 @@ from worker.labelling.session import Session
 
 #: 50,000 images take less than half of it.
 MEMORY_BYTES = 3 << 30
-#: A page waits this long for a head that is being fitted; with 5,000 images it is ready by then.
+#: A page waits this long for a head that is being fitted, less what was spent before, for example
+#: by a slow disk; with 5,000 images it is ready by then.
 PATIENCE_S = 0.06
 
 
@@ -69,7 +71,7 @@ class Learner:
                 session.suggest(np.array(order.stacks, np.int64), labels)
                 self._changed()
             case NextPage():
-                self._wait(None if order.settled else PATIENCE_S)
+                self._wait(None if order.settled else max(0.0, PATIENCE_S - order.spent_s))
                 return session.next(order)
             case Similar():
                 return session.similar(order.stack)
@@ -77,9 +79,10 @@ class Learner:
                 return session.together(order.label)
             case Count():
                 self._wait(None if order.settled else 0)
+                return session.counts()
             case Start():
                 pass
-        return session.counts()
+        return Noted()
 
     def _changed(self) -> None:
         with self._changes:

@@ -19,6 +19,7 @@ from shared.pipes.labelling import (
     FindSimilar,
     Groups,
     NextPage,
+    Noted,
     Order,
     Page,
     Reply,
@@ -53,7 +54,7 @@ def answers(*orders: Order) -> Sequence[Reply]:
 
 def test_each_order_has_one_reply() -> None:
     some = list(range(20))
-    start, first, decided, _, counts, page, alike, together = answers(
+    start, first, decided, nothing, counts, page, alike, together = answers(
         Start(encode_features(features())),
         NextPage(),
         Decide(some, [i % 2 for i in some], [i > 9 for i in some]),
@@ -63,12 +64,11 @@ def test_each_order_has_one_reply() -> None:
         Similar(0),
         Together(0),
     )
-    assert start == Counts(IMAGES, 0, 0)
+    assert start == decided == nothing == Noted()
     assert isinstance(first, Page)
     assert first.why == "group"
-    assert isinstance(decided, Counts)
-    assert decided.named == len(some) + 1
     assert isinstance(counts, Counts)
+    assert counts.named == len(some) + 1
     assert counts.checked == 10
     assert isinstance(page, Page)
     assert page.stacks
@@ -171,7 +171,7 @@ def test_incomplete_features_are_refused() -> None:
             decode(b"nonsense")
 
 
-def test_only_a_settled_reply_waits_for_a_head_and_a_page_for_a_moment(
+def test_only_a_settled_reply_waits_for_a_head_and_a_page_for_what_is_left_of_a_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     learner = process.Learner(process.session_of(features(), 0))
@@ -180,4 +180,7 @@ def test_only_a_settled_reply_waits_for_a_head_and_a_page_for_a_moment(
     for settled in (False, True):
         learner.reply(NextPage(settled=settled))
         learner.reply(Count(settled=settled))
-    assert waits == [process.PATIENCE_S, 0, None, None]
+    for spent_s in (process.PATIENCE_S / 4, 9.0):  # by a slow disk
+        learner.reply(NextPage(spent_s=spent_s))
+    rest = pytest.approx(process.PATIENCE_S * 3 / 4)
+    assert waits == [process.PATIENCE_S, 0, None, None, rest, 0]

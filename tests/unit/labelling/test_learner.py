@@ -17,7 +17,7 @@ from shared.pipes.labelling import FindGroups, Groups
     "use",
     [
         lambda one: one.decide({}),
-        lambda one: one.next([], False),
+        lambda one: one.next([], False, 0.0),
         lambda one: one.similar(0),
         lambda one: one.together(0),
         lambda one: one.counts(False),

@@ -29,45 +29,39 @@ class LabelsSoFar:
         self._count = 0  #: lines so far
         self._last: dict[str, tuple[int, GivenLabel]] = {}  #: by SHA-256
         self._renames: list[tuple[int, RenamedLabel]] = []  #: that were not taken back
-        self._labels: Counter[str] = Counter()  #: counted with each line: there may be 50,000
+        #: The images of each label, counted with each line: there may be 50,000. One that no image
+        #: has any more keeps its place.
+        self._labels: Counter[str] = Counter()
 
     def add(self, line: LabelLine) -> None:
         """Add the next line."""
         self._count += 1
         if isinstance(line, GivenLabel):
-            self._count_label(line.sha256, -1)
+            before = self._label(line.sha256)
             self._last[line.sha256] = self._count, line
-            self._count_label(line.sha256, 1)
+            self._labels[before] -= 1
+            self._labels[self._label(line.sha256)] += 1
         elif not line.undo:
             self._renames.append((self._count, line))
             self._rename(line.rename, line.label)
         else:
             self._take_back(line)
-            self._recount(line.label, line.rename)
+            counts = Counter(map(self._label, self._last))
+            self._labels = Counter({label: counts[label] for label in self._labels})
 
-    def _count_label(self, sha256: str, more: int) -> None:
+    def _label(self, sha256: str) -> str:
         decided = self.of(sha256)
-        if decided is not None and decided.label:
-            self._labels[decided.label] += more
-            if not self._labels[decided.label]:
-                del self._labels[decided.label]
+        return decided.label if decided is not None else ""
 
     def _rename(self, before: str, after: str) -> None:
-        counts = self._labels.copy()
-        counts[after] += counts.pop(before, 0)
-        self._replace(before, [after], counts)
-
-    def _recount(self, after: str, before: str) -> None:
-        """Count again, after a rename was taken back."""
-        decided = filter(None, map(self.of, self._last))
-        counts = Counter(image.label for image in decided if image.label)
-        self._replace(after, [before, after], counts)
-
-    def _replace(self, label: str, instead: list[str], counts: Counter[str]) -> None:
-        """Other names have the place of a label, and with it its key on the page."""
-        names = chain.from_iterable(instead if name == label else [name] for name in self._labels)
-        places = dict.fromkeys(chain(names, counts))
-        self._labels = Counter({name: counts[name] for name in places if counts[name]})
+        """A new name has the place of the old one, and with it its key on the page."""
+        counts = self._labels
+        if after not in counts:
+            names = ([name, after] if name == before else [name] for name in counts)
+            counts = Counter({name: counts[name] for name in chain.from_iterable(names)})
+        counts[after] += counts[before]
+        counts[before] = 0
+        self._labels = counts
 
     def _take_back(self, line: RenamedLabel) -> None:
         for place in reversed(range(len(self._renames))):
@@ -103,7 +97,9 @@ class LabelsSoFar:
 
     def labels(self) -> Counter[str]:
         """The labels that images have, and how many; the first that was given comes first."""
-        return Counter(self._labels)
+        return Counter(
+            {label: images for label, images in self._labels.items() if label and images}
+        )
 
     def _renamed(self, label: str, number: int) -> str:
         *_, last = [label, *(rename.label for rename in self._renamings(label, number))]

@@ -167,7 +167,7 @@ def test_undo_takes_back_decisions_and_renames_in_their_order(
     give(5, "hat")
     give(0, "jacket")
     assert post("/rename", {"before": "jacket", "after": "hat"})["labels"] == ["hat"]
-    expected = [["jacket", "hat"], ["coat", "hat"], ["coat"], []]
+    expected = [["hat", "jacket"], ["coat", "hat"], ["coat"], []]
     for labels in expected:
         reply = post("/undo", {})
         assert reply["labels"] == labels

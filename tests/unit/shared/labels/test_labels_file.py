@@ -149,7 +149,11 @@ def test_a_label_keeps_its_place_whatever_other_images_get() -> None:
     so_far.add(rename("coat", "a"))
     assert list(so_far.labels()) == ["a", "hat", "scarf"]
     so_far.add(rename("hat", "scarf"))
+    assert list(so_far.labels()) == ["a", "scarf"]
     so_far.add(rename("hat", "scarf", undo=True))
+    assert list(so_far.labels()) == ["a", "hat", "scarf"]
+    so_far.add(line(1, "hat"))
+    so_far.add(line(1, "a"))
     assert list(so_far.labels()) == ["a", "hat", "scarf"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from shared.labels.given_label import LEAST_DRAWN
@@ -22,6 +24,7 @@ class Standing(msgspec.Struct, frozen=True):
     right: int
     low: float | None  #: the share that is probably right, as a range; None: too few were checked
     high: float | None
+    share: str  #: this range in words; empty: too few were checked
     #: The share of all images right that 50 more decisions would add; None: it cannot be told.
     gain_low: float | None
     gain_high: float | None
@@ -41,5 +44,15 @@ def standing(counts: Counts) -> Standing:
         )
     return Standing(
         counts.images, counts.named, counts.without, counts.sure,
-        counts.checked, counts.right, low, high, counts.gain_low, counts.gain_high,
+        counts.checked, counts.right, low, high, "" if low is None else _in_words(low, high or 0.0),
+        counts.gain_low, counts.gain_high,
     )  # fmt: skip
+
+
+def _in_words(low: float, high: float) -> str:
+    """A range in whole percents: no 100% as long as images have no label by a person, since no
+    sample shows that, and not from a number to the same one."""
+    least, most = round(100 * low), round(100 * high)
+    if most == 100:
+        return f"at least {math.floor(100 * low)}%" if low < 1 else "100%"
+    return f"about {most}%" if least == most else f"{least}% to {most}%"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from producer.labelling.estimate import Standing
 from producer.models.train import name_of
-from producer.present.formatting import counted, percent, typed
+from producer.present.formatting import counted, typed
 from shared.errors import UsageError
 from shared.labels import labels_file
 
@@ -21,9 +21,8 @@ def reached(standing: Standing, labels: int, file: Path) -> str:
     line = f"{named}, {counted(labels, 'label')}, in {file}"
     if standing.without:
         line += f"; {standing.without:,} left out or not known"
-    if standing.low is not None and standing.high is not None:
-        share = f"{percent(standing.low, 0)} to {percent(standing.high, 0)}"
-        line += f"; {share} of all probably right ({standing.checked} checked by chance)"
+    if standing.share:
+        line += f"; {standing.share} of all probably right ({standing.checked} checked by chance)"
     if standing.gain_low is not None and standing.gain_high is not None:
         points = f"{100 * standing.gain_low:.1f} to {100 * standing.gain_high:.1f} points"
         line += f"; 50 more decisions would add {points}"

@@ -21,11 +21,11 @@ const stacks = () => (state.page ? state.page.stacks : []);
 // The heading.
 
 function showStanding(standing) {
-  const { images, named, without, sure, checked, low, high } = standing;
+  const { images, named, without, sure, checked, share } = standing;
   const parts = [element("b", { textContent: count(named) }), ` of ${count(images)} named by a person, `,
     element("b", { textContent: count(sure) }), " more sure at 95%"];
   if (without) parts.push(`, ${count(without)} left out or not known`);
-  if (low !== null) parts.push("; ", element("b", { textContent: `${percent(low)} to ${percent(high)}` }),
+  if (share) parts.push("; ", element("b", { textContent: share }),
     ` of all probably right (${checked} checked that were drawn by chance)`);
   else if (named) parts.push("; how many are right is not known before more are checked by chance");
   if (named) parts.push("; ", foretold(standing));

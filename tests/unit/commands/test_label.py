@@ -114,6 +114,25 @@ def test_a_range_lies_between_what_a_person_has_named_and_all(
     assert named / 100 <= found.low <= found.high <= 1 + 1e-12
 
 
+@pytest.mark.parametrize(
+    ("named", "share", "error", "words"),
+    [
+        (99, 0.9, 0.05, "at least 99%"),
+        (90, 0.99, 0.002, "at least 99%"),
+        (20, 0.9, 0.2, "at least 65%"),
+        (0, 0.9, 0.02, "87% to 93%"),
+        (90, 0.7, 0.01, "about 97%"),
+        (100, 0.9, 0.1, "100%"),
+    ],
+)
+def test_a_range_is_said_as_a_person_would(
+    named: int, share: float, error: float, words: str
+) -> None:
+    found = standing(counts(named, 0, 40, share, error))
+    assert found.share == words
+    assert f"; {words} of all probably right (40 " in reached(found, 2, Path("f"))
+
+
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
     said = reached(standing(counts(20, 10, 40, 0.75, 0.1)), 3, path)

@@ -47,7 +47,7 @@ PACKAGES = {
             "tests/unit/commands/test_label.py",
             "tests/unit/python/test_labels.py",
         ),
-        2,
+        4,
         (
             "tests/integration/labelling/test_label_server.py",
             "tests/integration/python/test_alike.py",
@@ -57,7 +57,7 @@ PACKAGES = {
     "sorting": Package(
         ("producer/sorting/*.py", "producer/sort_log/*.py", "producer/locations/*.py"),
         ("tests/unit/sorting",),
-        3,
+        6,
         (
             "tests/faults/storage/test_sort_power_failure.py",
             "tests/faults/storage/test_sort_disk_full.py",

@@ -10,6 +10,7 @@ only a command that names the request does.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -50,6 +51,11 @@ def prefix(settings: Settings) -> str:
     except (OSError, ValueError):
         return "an unknown environment"
     return text if text.isprintable() else repr(text)
+
+
+def is_of_this_environment(settings: Settings) -> bool:
+    """Whether a stack was started here, before a package was installed or updated."""
+    return prefix(settings) == sys.prefix
 
 
 def holder(settings: Settings, request_id: str) -> Settings:

@@ -68,12 +68,10 @@ def _worker_count(shown: Stack) -> str:
 def down(force: bool, as_json: bool) -> None:
     """Stop this machine's stack, unless jobs run on it."""
     from producer.stack import other_stacks, stack
-    from shared.broker.runtime_paths import stack_name
 
     settings = Settings.from_env()
-    name = stack_name(settings)
     others = other_stacks.others(settings)
-    mine = [settings, *(other for other in others if stack_name(other) == name)]
+    mine = [settings, *filter(other_stacks.is_of_this_environment, others)]
     for stack_settings in mine if not force else []:
         _check_unused(stack_settings)
     ended = [stack.down(stack_settings) for stack_settings in mine]

@@ -85,6 +85,17 @@ def test_two_installations_have_two_stacks(place: Place, bare: Installation) -> 
     assert not place.processes()
 
 
+def test_down_ends_the_stack_that_was_started_before_an_update_of_the_environment(
+    place: Place,
+) -> None:
+    """A package that is added or updated changes the name of the environment's stack."""
+    earlier = msgspec.structs.replace(place.settings, installation="0" * NAME_CHARS)
+    stack.up(earlier, 1, floor=0)
+    done = CliRunner().invoke(hangtag, ["down"], env=place.environment)
+    assert (done.exit_code, done.stdout) == (0, "this machine's stack is down\n")
+    assert not place.processes()
+
+
 @pytest.mark.trains
 def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
     place: Place, bare: Installation, tmp_path: Path

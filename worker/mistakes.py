@@ -22,7 +22,7 @@ from shared.pipes import mistakes
 from shared.pipes.framing import receive, send
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.find_images import FoundImage, find, find_files
+from worker.datasets.find_images import FoundImage, find, find_files, find_labelled
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import confusion
@@ -96,12 +96,10 @@ def _images(
 ) -> tuple[dict[int, FoundImage], str]:
     """These held-out images, by their place in the record, and why some are not there."""
     try:
-        data = LabelledData(source(card), corrections)
         if answers.files is not None:
-            digests = {i: answers.files[i].tobytes() for i in chosen}
-            by_digest = find_files(data, set(digests.values()), searched)
-            images = {i: by_digest[key] for i, key in digests.items() if key in by_digest}
+            images = _by_digest(card, answers.files, chosen, corrections, searched)
         else:
+            data = LabelledData(source(card), corrections)
             hashes = {i: int(answers.images[i]) for i in chosen}
             by_hash = find(data, card.preprocessing, set(hashes.values()), searched)
             images = {i: by_hash[key] for i, key in hashes.items() if key in by_hash}
@@ -109,6 +107,23 @@ def _images(
         return {}, str(error)
     missing = len(chosen) - len(images)
     return images, f"{missing} of the mistaken images: not found in the data." if missing else ""
+
+
+def _by_digest(
+    card: Card,
+    files: npt.NDArray[np.uint8],
+    chosen: list[int],
+    corrections: Sequence[LabelledFile],
+    searched: Progress,
+) -> dict[int, FoundImage]:
+    """Images by the SHA-256 of their files: where people labelled them, then in the class folders
+    that the version was trained on, if there were any."""
+    digests = {i: files[i].tobytes() for i in chosen}
+    images = find_labelled(corrections, set(digests.values()))
+    rest = set(digests.values()) - images.keys()
+    if rest and card.source:
+        images |= find_files(LabelledData(source(card), corrections), rest, searched)
+    return {i: images[key] for i, key in digests.items() if key in images}
 
 
 def _mistake(

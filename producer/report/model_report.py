@@ -25,9 +25,11 @@ from producer.sources.local.reader import FileReader
 from producer.summary.class_figures import per_class
 from shared.errors import HangtagError
 from shared.image_status import Status
+from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.pipes.mistakes import Found, Mistake
+from shared.registry import learned_corrections
 from shared.settings import Settings
 
 
@@ -52,7 +54,8 @@ def write_model_report(
 ) -> WrittenVersion:
     """Write the report of a version; by default to `NAME@VERSION.html` in the current folder.
 
-    Held-out images outside of the folder that it was trained on are found by the `corrections` of
+    Held-out images outside of the folder that it was trained on are found where people labelled
+    them, by the version's own record, and by the `corrections` of
     tables.
 
     Raises:
@@ -118,10 +121,25 @@ def _mistakes(
         return _MistakesReply(None, "")
     progress.stage("searching the data", 0)
     try:
-        answers = read_file(heldout_mistakes.FILE)
-        return _MistakesReply(find_mistakes(card, answers, corrections, progress.reached), "")
+        answers, labelled = (
+            read_file(heldout_mistakes.FILE),
+            _labelled(card, read_file, corrections),
+        )
+        return _MistakesReply(find_mistakes(card, answers, labelled, progress.reached), "")
     except HangtagError as error:
         return _MistakesReply(None, str(error))
+
+
+def _labelled(
+    card: Card, read_file: Callable[[str], bytes], corrections: bytes | None
+) -> bytes | None:
+    """Where the files are that people labelled: the version's own record, then the corrections."""
+    if learned_corrections.FILE not in card.files:
+        return corrections
+    learned = learned_corrections.decode(read_file(learned_corrections.FILE), card)
+    by_file = {file.sha256: file for file in learned_corrections.in_force(learned)}
+    by_file |= {file.sha256: file for file in decode_files(corrections, input_sha256(corrections))}
+    return encode_files(list(by_file.values()))
 
 
 def _shots(card: Card, mistakes: Found, images: PageImages, progress: Stages) -> list[Shot]:

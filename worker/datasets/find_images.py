@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from shared.errors import ImageError
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist
@@ -90,6 +92,18 @@ def find_files(
         if number % REPORT_EVERY_FILES == 0:
             on_progress(number, total)
     return files
+
+
+def find_labelled(files: Sequence[LabelledFile], wanted: set[bytes]) -> dict[bytes, FoundImage]:
+    """Those of these files with one of these SHA-256 that are where they were labelled, by
+    digest."""
+    by_digest = {bytes.fromhex(file.sha256): file.path for file in files if file.path}
+    images: dict[bytes, FoundImage] = {}
+    for digest in wanted & by_digest.keys():
+        with suppress(ImageError):
+            if hashlib.sha256(read_file(by_digest[digest])).digest() == digest:
+                images[digest] = FoundImage(by_digest[digest])
+    return images
 
 
 def _digested(item: Item) -> tuple[bytes, bytes]:

@@ -6,7 +6,9 @@ import hashlib
 import os
 import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -20,9 +22,11 @@ from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import Correction
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card, Preprocessing, encode_card
 from shared.pipes.mistakes import Found, Question
-from shared.registry import packaged
+from shared.registry import learned_corrections, packaged
+from shared.registry.learned_corrections import LearnedDecision
 from shared.registry.registry import Registry
 from tests.support.images.encoders import save
 from tests.support.jobs.planted_journal import plant
@@ -85,7 +89,12 @@ def correct(table: Path, *paths: Path) -> None:
 
 
 def publish(
-    store: Path, paths: list[Path], predicted: list[int], by_file: bool = False, source: str = ""
+    store: Path,
+    paths: list[Path],
+    predicted: list[int],
+    by_file: bool = False,
+    source: str | None = None,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> str:
     """A version whose held-out images are these files, with these predicted labels. Its record has
     the digests of files only if `by_file`."""
@@ -96,14 +105,16 @@ def publish(
     logits[np.arange(len(paths)), predicted] = sure
     answers = heldout_answers.of(Examples(images, truth), logits)
     if by_file:
-        digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
-        files = np.frombuffer(digests, np.uint8).reshape(-1, 32)
-        answers = answers._replace(files=files, images=np.zeros(len(paths), np.uint64))
+        joined = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+        digests = np.frombuffer(joined, np.uint8).reshape(-1, 32)
+        answers = answers._replace(files=digests, images=np.zeros(len(paths), np.uint64))
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
-        operating_points=(), source=source or str(paths[0].parent.parent), pixel_bounds=None,
+        operating_points=(), pixel_bounds=None,
+        source=str(paths[0].parent.parent) if source is None else source,
     )  # fmt: skip
-    return Registry(store).publish(card, {FILE: heldout_answers.encode(answers)}).ref
+    record = {FILE: heldout_answers.encode(answers)}
+    return Registry(store).publish(card, {**record, **files}).ref
 
 
 @pytest.fixture
@@ -175,6 +186,30 @@ def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
     assert {path for path in held if str(path) in text} == set(held)
     refused = run(ref, tmp_path / "page.html", "--corrections", str(tmp_path / "other.csv"))
     assert refused.exit_code == Exit.USAGE
+
+
+def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
+    held = folder(tmp_path / "inbox")[:4]
+    learned = [LearnedDecision(labelled(path), 1.0) for path in held]
+    files = {learned_corrections.FILE: learned_corrections.encode(learned)}
+    ref = publish(tmp_path / "store", held, [1, 0, 1, 0], True, "", files)
+    found, page = written(ref, tmp_path / "page.html")
+    assert (found.mistakes, found.notices) == (4, ())
+    assert all(str(path) in "".join(page.text) for path in held)
+    held[0].write_bytes(b"another photo")
+    held[1].unlink()
+    found, page = written(ref, tmp_path / "page.html")
+    assert found.notices == ("2 of the mistaken images: not found in the data.",)
+    assert len(page.all("img")) == 2
+
+
+def labelled(path: Path) -> LabelledFile:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return LabelledFile(digest, len(content), path.parent.name, os.fsencode(path))
 
 
 def test_data_that_are_gone_are_named(

@@ -129,8 +129,8 @@ bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three 
 bench-photos: $(VENV)/dev.stamp data  ## accuracy on photographs, and share of flagged images
 	@$(BIN)/python -m benchmarks.photos
 
-bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop and Keras
-	@$(BIN)/python -m benchmarks.photo_speed $(if $(QUICK),--quick)
+bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop and Keras; PHOTOS=DIR: real ones
+	@$(BIN)/python -m benchmarks.photo_speed $(PHOTOS) $(if $(QUICK),--quick)
 
 bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels
 	@$(BIN)/python -m benchmarks.photo_memory

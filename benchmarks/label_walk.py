@@ -1,8 +1,9 @@
-"""`make label-walk PHOTOS=DIR`: the walk of docs/unsorted-photos.md, with its times and pictures.
+"""`make label-walk PHOTOS=DIR`: the walk of docs/unsorted-photos.md, with its times and pictures,
+and the pictures of README.
 
 DIR has folders for each class, which only the simulated person knows. 2,000 photos are copied into
 one folder with names that say nothing; the person names them in a real Chromium by keyboard; then
-the printed commands run.
+the printed commands run, and a report on the table and one on the version are drawn.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
@@ -30,7 +32,7 @@ from tests.support.processes.label_server import LINK
 
 PHOTOS, DECISIONS = 2_000, 200
 #: Of pages of these kinds the first one after this number of decisions is drawn.
-DRAWN = {"group": 0}
+DRAWN = {"group": 0, "label": 100}
 #: The person overlooks a wrong picture on every page of this number.
 OVERLOOKED = 8
 #: Prefixes of the question above the pictures.
@@ -40,6 +42,19 @@ COMMANDS = (
     ("classify", "photos/", "--model", "photos", "-o", "photos.csv", "--accept", "95%"),
     ("sort", "photos.csv", "--into", "photos-sorted", "--copy"),
 )
+#: Each writes a page, of which a part is drawn.
+REPORTS = (
+    (("report", "photos.csv"), "photos.html", "#pictures", "report-photos.jpg"),
+    (
+        ("models", "report", "photos", "-o", "version.html"),
+        "version.html",
+        "body",
+        "report-version.jpg",
+    ),
+)
+SIZE = {"width": 1180, "height": 860}
+#: The height of a page with one row of pictures.
+ONE_ROW = 540
 
 
 def main() -> int:
@@ -55,10 +70,11 @@ def main() -> int:
             label(Path(name), env, truth, given.to)
             for command in COMMANDS:
                 run(Path(name), env, command)
+            print(f"{time.monotonic() - started:.0f} s in all ({machine.place()})")
+            draw_reports(Path(name), env, given.to)
         finally:
             local_stack.end(env, str(runtime))
         report_right(Path(name) / "photos-sorted", truth)
-    print(f"{time.monotonic() - started:.0f} s in all ({machine.place()})")
     return 0
 
 
@@ -83,6 +99,25 @@ def run(folder: Path, env: Mapping[str, str], words: tuple[str, ...]) -> None:
     print(done.stdout, f"({time.monotonic() - before:.0f} s)", sep="", flush=True)
 
 
+def draw_reports(folder: Path, env: Mapping[str, str], pictures: Path) -> None:
+    """Write the reports, and draw a part of each."""
+    with browser_page() as page:
+        for words, name, part, picture in REPORTS:
+            run(folder, env, words)
+            page.goto((folder / name).as_uri())
+            page.locator(part).evaluate("node => node.scrollIntoView()")
+            draw(page, pictures / picture)
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """A page of a real Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        browser.close()
+
+
 def label(folder: Path, env: Mapping[str, str], truth: Mapping[str, str], pictures: Path) -> None:
     """Name photos on the page of `hangtag label photos/`."""
     print("$ hangtag label photos/", flush=True)
@@ -94,12 +129,9 @@ def label(folder: Path, env: Mapping[str, str], truth: Mapping[str, str], pictur
         link = LINK.search(first)
         assert link is not None, first
         print(f"(the page is open after {time.monotonic() - before:.0f} s)", flush=True)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1180, "height": 860})
+        with browser_page() as page:
             page.goto(link[0])
             Person(page, truth, pictures).work(before)
-            browser.close()
         process.send_signal(signal.SIGINT)
         print(process.communicate()[0].decode(), flush=True)
 
@@ -156,7 +188,9 @@ class Person:
             self._give(truth[place])
         if decisions >= DRAWN.get(kind, DECISIONS) and kind not in self._drawn:
             self._drawn.add(kind)
+            self._page.set_viewport_size(SIZE | {"height": ONE_ROW})  # type: ignore[arg-type]
             self._draw(f"label-{kind}.jpg")
+            self._page.set_viewport_size(SIZE)  # type: ignore[arg-type]
         self._give(most)
         before = self._page.locator("#totals").inner_text()
         self._page.keyboard.press("Enter")

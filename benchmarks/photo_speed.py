@@ -2,7 +2,8 @@
 
 All take turns on the same files and the same network: the loop of bench's `bare`, `hangtag
 classify` with both transports on one warm stack, and Keras' `image_dataset_from_directory` with
-`predict`. Each repeat starts with another one.
+`predict`. Each repeat starts with another one. A folder of real photos, a folder for each class,
+takes the place of synthetic ones.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.agreement import differences
+from benchmarks.report.blocks import core_hours, wrapped
 from benchmarks.report.figures import MB
 from benchmarks.report.goals import Goal
+from benchmarks.report.page_blocks import written
 from benchmarks.report.results import middle
 from benchmarks.report.tables import goal_table, markdown
 from benchmarks.report.training_table import replaced
@@ -33,9 +36,12 @@ from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
 from producer.fleet.machine_resources import cores
 from shared.messages.files import INLINE, PATH
+from tests.steps import inputs
 
 HEADING = "## Speed on photographs"
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+RESULTS, README = ROOT / "benchmarks" / "RESULTS.md", ROOT / "README.md"
+#: Of the block in README.
+KIND, NAME = "photo-speed", "summary"
 PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 5, 200
 BARE, KERAS = "bare loop", "Keras"
 WAYS = (BARE, INLINE, PATH, KERAS)
@@ -101,7 +107,7 @@ class Scene(NamedTuple):
 
 
 def main() -> int:
-    """Print the section, and write it into RESULTS.md after a complete run on an idle machine.
+    """Print the section and README's line, and write them after a complete run on an idle machine.
 
     Exit code 1 if a goal was missed in such a run.
     """
@@ -110,27 +116,36 @@ def main() -> int:
     busy = machine.busy()
     with runtime_folder() as runtime:
         try:
-            found, about = _measured(runtime, photos, repeats, given.workers)
+            found, about, what = _measured(runtime, given.folder, photos, repeats, given.workers)
         finally:
             local_stack.end(environment(runtime), str(runtime))
-    text = section(found, about, busy)
-    print(text)
+    text, line = section(found, about, what, busy), summary(found, what, given.workers)
+    print(text, line, sep="\n")
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
     if busy or (photos, repeats) != (PHOTOS, REPEATS):
         return 0
     old = RESULTS.read_text(encoding="utf-8")
     RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
+    page = written(README.read_text(encoding="utf-8"), KIND, {NAME: line})
+    README.write_text(page, encoding="utf-8")
     return int(not all(goal.reached for goal in goals(found)))
 
 
-def _measured(runtime: Path, photos: int, repeats: int, workers: int) -> tuple[list[Turn], str]:
+def _measured(
+    runtime: Path, real: Path | None, photos: int, repeats: int, workers: int
+) -> tuple[list[Turn], str, str]:
+    """The passes, the machine and the photos."""
     env = environment(runtime)
-    network, folder = photo_files.network(env), photo_files.make(photo_files.SMALL, photos)
+    network = photo_files.network(env, real)
+    small = photo_files.SMALL
+    folder = photo_files.real(real, photos) if real else photo_files.make(small, photos)
     scene = Scene(runtime, network, folder, workers)
     local_stack.up(env, workers)
     found = list(turns(scene, repeats))
-    return found, machine.describe(local_stack.server_version(runtime), "")
+    kind = "real" if real else "synthetic"
+    what = f"{photos:,} {kind} photos of {photo_files.about(folder)}"
+    return found, machine.describe(local_stack.server_version(runtime), ""), what
 
 
 def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
@@ -148,21 +163,33 @@ def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
                 raise Failed(f"{way} and the bare loop: {words}")
 
 
-def section(found: list[Turn], about: str, busy: str) -> str:
+def section(found: list[Turn], about: str, what: str, busy: str) -> str:
     """The section of RESULTS.md."""
-    images = found[0].images
     parts = [
         f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
         "    make bench-photo-speed",
         about,
-        f"{images:,} JPEG files of 400x534 pixels in ten folders, a photo model (224 pixels,\n"
-        "int8). Work without imports and loading. `x` is the median of the ratio to the bare loop\n"
-        "within a repeat.",
+        f"{what}; a head on a pretrained network (224 pixels, int8). Work without imports and\n"
+        "loading. `x` is the median of the ratio to the bare loop within a repeat.",
         table(found),
         goal_table(goals(found)),
         busy,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(found: list[Turn], what: str, workers: int) -> str:
+    """README's line on photos."""
+    rate = _rate(found, PATH)
+    origin = f"{datetime.now(UTC).date().isoformat()}, commit {inputs.commit()}, {machine.place()}"
+    text = (
+        f"* **Photos**: {rate:,.0f} images/s on {workers} cores, "
+        f"{core_hours(rate, workers):.1f} core-hours per million ({what}, 224 pixels, int8), "
+        f"{ratio(found, PATH):.2f} of the same loop without a queue, "
+        f"{ratio(found, PATH) / ratio(found, KERAS):.1f} times Keras' "
+        "`image_dataset_from_directory` + `predict`, all without their start."
+    )
+    return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {origin} -->')}"
 
 
 def table(found: list[Turn]) -> str:
@@ -172,10 +199,13 @@ def table(found: list[Turn]) -> str:
 
 
 def _line(found: list[Turn], way: str) -> list[str]:
-    mine = [turn for turn in found if turn.way == way]
-    rate = middle(turn.images / turn.work_s for turn in mine) or 0
-    peak = max(turn.child_bytes for turn in mine)
-    return [way, f"{rate:,.0f}", f"{ratio(found, way):.2f}", f"{peak / MB:,.0f}"]
+    peak = max(turn.child_bytes for turn in found if turn.way == way)
+    return [way, f"{_rate(found, way):,.0f}", f"{ratio(found, way):.2f}", f"{peak / MB:,.0f}"]
+
+
+def _rate(found: list[Turn], way: str) -> float:
+    """Images/s, the median of the repeats."""
+    return middle(turn.images / turn.work_s for turn in found if turn.way == way) or 0
 
 
 def ratio(found: list[Turn], way: str) -> float:
@@ -196,6 +226,7 @@ def goals(found: list[Turn]) -> list[Goal]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.photo_speed", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="real photos; default: synthetic ones")
     parser.add_argument("--photos", type=int, default=PHOTOS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")

@@ -1,6 +1,6 @@
-"""Plain Celery as people write it: one image a message, `model.predict`, results in Redis.
+"""Plain Celery as people write it: one image a message, `model(x)`, results in Redis.
 
-The time of the work starts when every child has loaded and traced the model. It includes listing
+The time of the work starts when every child has loaded the model. It includes listing
 the folder and writing the table, as for every contender.
 """
 

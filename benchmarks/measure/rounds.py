@@ -24,6 +24,7 @@ from benchmarks.workloads.networks import DENSE, SHIPPED, Network
 
 NAMES = (
     "bare",
+    "fp32",
     "warm",
     "cold",
     "cold-small",
@@ -71,6 +72,10 @@ class Rounds:
         self._warming, self._test = images.training(WARMING_IMAGES), images.test()
         self._ways: dict[str, dict[str, Any]] = {}
         self.networks = [networks.find(name, self._env) for name in plan.networks]
+        self._unquantised = {
+            network.name: networks.in_fp32(network, self._env)
+            for network in (self.networks if self._has("fp32") else ())
+        }
         self.before = networks.before(plan.before) if plan.before else None
         self.results, self.notes = Results(), list[str]()
         self.accuracies: dict[str, Accuracy] = {}
@@ -107,6 +112,7 @@ class Rounds:
         do = self._do
         steps: dict[str, Callable[[], Iterable[Measured]]] = {
             "bare": lambda: self._bare(network),
+            "fp32": lambda: self._fp32(network),
             "warm": lambda: self._warm(network, (self._all, self._tenth, self._few)),
             "cold": lambda: [do.cold(network, self._all)],
             "cold-small": lambda: [do.cold(network, self._test)],
@@ -125,6 +131,11 @@ class Rounds:
         with self._do.warm_stack(network, self._warming):
             for load in loads:
                 yield self._do.hangtag(Contender.WARM, network, load)
+
+    def _fp32(self, network: Network) -> Iterator[Measured]:
+        """Before `warm`, which writes the table that is compared."""
+        with self._do.warm_stack(fp32 := self._unquantised[network.name], self._warming):
+            yield self._do.hangtag(Contender.FP32, fp32, self._all)
 
     def _large(self) -> None:
         """The dense network only: the others would take an hour."""

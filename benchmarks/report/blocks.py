@@ -17,20 +17,22 @@ _WIDTH = 108
 #: Larger ratios are printed without decimals.
 TEN = 10
 _WHOLE, _WORK = "{0.whole:,.0f}", "{0.work:,.0f}"
-#: The rows of README's table: what, contender, format of its figure.
+#: The rows of the table of docs/speed.md: what, contender, format of its figure.
 _ROWS = (
     ("bare loop, no queue: nothing survives a crash", Contender.BARE, _WHOLE),
     ("**Hangtag**, stack running", Contender.WARM, _WHOLE),
     ("**Hangtag**, nothing running", Contender.COLD, _WHOLE),
+    ("**Hangtag** in fp32, stack running", Contender.FP32, _WHOLE),
     ("Keras `image_dataset_from_directory` + `predict`", Contender.KERAS, _WHOLE),
     ("the same, imports and loading not counted", Contender.KERAS, _WORK),
     ("Ray Data `read_images` + `map_batches`", Contender.RAY, _WHOLE),
+    ("the same, its start not counted", Contender.RAY, _WORK),
 )
 #: The rows with the images of plain Celery.
 _FEW_ROWS = (
     ("**Hangtag**, {few:,} files, start not counted", Contender.WARM, _WORK),
     (
-        "Celery, a task with `predict` for each image, {few:,} files, start not counted",
+        "Celery, a task for each image, {few:,} files, start not counted",
         *(Contender.CELERY, _WORK),
     ),
 )
@@ -39,10 +41,13 @@ Block = Callable[[Record], str]
 
 def summary(found: Record) -> str:
     """README's line on speed."""
+    lines = [_summary(found, SHIPPED, "the network that ships")]
+    lines += [_summary(found, DENSE, "that of TensorFlow's tutorial")]
     beside = {
         "warm / Keras without its start": "Keras' `image_dataset_from_directory` + `predict`"
-        " without its imports",
-        "warm / Ray Data": "Ray Data",
+        " without its start",
+        "fp32 / Keras without its start": "the same, with Hangtag in fp32 as well",
+        "warm / Ray Data, both without their start": "Ray Data, both without their start",
         "warm / plain Celery, both without their start": "a Celery task for each image",
     }
     phrases = [
@@ -50,23 +55,29 @@ def summary(found: Record) -> str:
         for name, what in beside.items()
         if (ratio := found.ratios.get(f"{DENSE}: {name}")) is not None
     ]
-    dense = [
-        one
-        for images in (found.large, found.images)
-        if (one := find(found.figures, DENSE, Contender.WARM, images))
-    ]
-    if dense and dense[0].whole_x:
-        phrases.insert(0, f"{dense[0].whole_x:.2f} of that of the same loop without a queue")
-    shipped = find(found.figures, SHIPPED, Contender.WARM, found.images)
-    rates = [f"{one.whole:,.0f} images/s with the {one.network} network" for one in dense[:1]]
-    rates += [f"{shipped.whole:,.0f} with the one that ships"] if shipped else []
+    dense = find(found.figures, DENSE, Contender.WARM, found.images)
+    if dense and dense.whole_x:
+        phrases.insert(0, f"{dense.whole_x:.2f} of that of the same loop without a queue")
     text = (
-        f"**Fast.** {' and '.join(rates)}, on {found.workers} cores (28x28 PNG files, "
-        f"[how fast](#how-fast)). With the dense network, TensorFlow's tutorial's, the speed is "
-        f"{', '.join(phrases)}."
-    )
-    line = _wrapped(f"* {text} {found.warning}".rstrip(), subsequent_indent="  ")
-    return f"{line}\n{_wrapped(f'<!-- {_origin(found)} -->')}"
+        f"* **28x28 pixels**: {' and '.join(filter(None, lines))}, on {found.workers} cores "
+        f"({found.images:,} PNG files, int8). With the latter the speed is {', '.join(phrases)} "
+        f"([how fast](docs/speed.md)). {found.warning}"
+    ).rstrip()
+    return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {_origin(found)} -->')}"
+
+
+def _summary(found: Record, network: str, what: str) -> str:
+    """Rate and core-hours of a network; empty if it was not measured."""
+    warm = find(found.figures, network, Contender.WARM, found.images)
+    if warm is None:
+        return ""
+    hours = core_hours(warm.whole, found.workers)
+    return f"{warm.whole:,.0f} images/s, {hours:.2f} core-hours per million, with {what}"
+
+
+def core_hours(rate: float, workers: int) -> float:
+    """Of a million images, at this rate of all workers together."""
+    return workers * 1e6 / rate / 3600
 
 
 def _times(ratio: float) -> str:
@@ -74,9 +85,9 @@ def _times(ratio: float) -> str:
 
 
 def rates(found: Record) -> str:
-    """README's table, and the sentences below it."""
+    """The table of docs/speed.md, and the sentences below it."""
     words = [_keras_start(found), _memory(found), _large(found)]
-    about = _wrapped(" ".join(word for word in words if word))
+    about = wrapped(" ".join(word for word in words if word))
     return _joined(_rates_table(found), about, origin(found))
 
 
@@ -147,7 +158,7 @@ def speed(found: Record) -> str:
     """The tables of every contender, with the command, the versions and the goals."""
     command = f"    {found.command}        # {found.minutes:.0f} minutes"
     return _joined(
-        command, origin(found), _wrapped(f"{found.packages}."), versions(found),
+        command, origin(found), wrapped(f"{found.packages}."), versions(found),
         tables.speed(_shown(found)), LEGEND, _notes(found), tables.goal_table(found.goals),
     )  # fmt: skip
 
@@ -162,7 +173,7 @@ def _notes(found: Record) -> str:
     notes = [note for note in found.notes if not note.endswith(f": {SAME}")]
     if len(notes) < len(found.notes):
         notes.append(f"The other tables of Hangtag and the bare loop have {SAME}.")
-    return "\n".join(_wrapped(f"* {note}", subsequent_indent="  ") for note in notes)
+    return "\n".join(wrapped(f"* {note}", subsequent_indent="  ") for note in notes)
 
 
 def costs(found: Record) -> str:
@@ -241,7 +252,7 @@ def _warm(found: Record) -> Iterator[tuple[Version, Figure]]:
 
 def origin(found: Record) -> str:
     """Date, machine, commit, and the cards that were measured."""
-    return _wrapped(f"{_origin(found)}.{' **' + found.warning + '**' if found.warning else ''}")
+    return wrapped(f"{_origin(found)}.{' **' + found.warning + '**' if found.warning else ''}")
 
 
 def _origin(found: Record) -> str:
@@ -250,7 +261,7 @@ def _origin(found: Record) -> str:
     return f"{found.date}, {runs}, commit {found.commit}, {found.machine}; cards: {cards}"
 
 
-def _wrapped(text: str, subsequent_indent: str = "") -> str:
+def wrapped(text: str, subsequent_indent: str = "") -> str:
     return textwrap.fill(
         text, _WIDTH, subsequent_indent=subsequent_indent, break_long_words=False,
         break_on_hyphens=False,

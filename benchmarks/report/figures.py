@@ -64,6 +64,9 @@ def ratios(results: Results, images: int, few: int) -> dict[str, float]:
         "cold / Keras": (images, cold, (Contender.KERAS, whole)),
         "warm / Keras": (images, warm, (Contender.KERAS, whole)),
         "warm / Keras without its start": (images, warm, (Contender.KERAS, work)),
+        "fp32 / Keras without its start": (
+            images, (Contender.FP32, whole), (Contender.KERAS, work),
+        ),
         "warm / Ray Data": (images, warm, (Contender.RAY, whole)),
         "warm / Ray Data, both without their start": (
             images, (Contender.WARM, work), (Contender.RAY, work),

@@ -16,6 +16,7 @@ class Contender(enum.StrEnum):
     BARE = "bare loop"
     WARM = "Hangtag, warm"
     COLD = "Hangtag, cold"
+    FP32 = "Hangtag in fp32, warm"
     KERAS = "Keras"
     RAY = "Ray Data"
     CELERY = "plain Celery"

@@ -8,7 +8,7 @@ from benchmarks.report.figures import Figure
 from benchmarks.report.goals import Goal
 from benchmarks.report.results import Contender
 
-HANGTAG = (Contender.WARM, Contender.COLD)
+HANGTAG = (Contender.WARM, Contender.COLD, Contender.FP32)
 ROLES = ("producer", "worker parent", "worker child", "supervisor", "Redis server")
 LEGEND = (
     "Medians of the runs, of which Ray Data and plain Celery have one. `work`, images/s, excludes\n"

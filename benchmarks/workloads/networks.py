@@ -52,6 +52,15 @@ def shipped() -> Network:
     return Network(SHIPPED, f"{packaged.NAME}@{packaged.VERSION}", folder)
 
 
+def in_fp32(network: Network, environment: Mapping[str, str]) -> Network:
+    """The same network, not quantised, under the same name in the tables."""
+    registry, model = Registry(STORE), f"{network.card.name}-fp32"
+    if not registry.versions(model):
+        _run("benchmarks.workloads.fp32_model", str(network.folder), model, environment=environment)
+    version = registry.versions(model)[-1]
+    return Network(network.name, f"{model}@{version}", STORE / model / str(version))
+
+
 def before(folder: Path) -> Network:
     """Another version, to compare the packaged one with."""
     return Network(BEFORE, "", folder.resolve())
@@ -65,7 +74,11 @@ def dense(environment: Mapping[str, str]) -> Network:
 def _trained(name: str, environment: Mapping[str, str]) -> Network:
     registry, recipe = Registry(STORE), RECIPES[name]
     if not registry.versions(recipe):
-        command = [sys.executable, "-m", "benchmarks.workloads.recipe_model", recipe]
-        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+        _run("benchmarks.workloads.recipe_model", recipe, environment=environment)
     version = registry.versions(recipe)[-1]
     return Network(name, f"{recipe}@{version}", STORE / recipe / str(version))
+
+
+def _run(module: str, *words: str, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", module, *words]
+    subprocess.run(command, check=True, env=environment, stdout=sys.stderr)

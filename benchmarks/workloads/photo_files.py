@@ -1,4 +1,4 @@
-"""Synthetic photographs as JPEG files in class folders, and a version that was trained on some."""
+"""Photographs in class folders, synthetic or real ones, and a version that was trained on some."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.environment.paths import DATA, STORE
+from benchmarks.workloads.labelled_photos import linked
 from benchmarks.workloads.networks import Network
 from shared.registry.registry import Registry
 
@@ -37,6 +39,8 @@ CAMERA_PIXELS, CAMERA_QUALITY = (4000, 3000), 40
 CAMERA_DISTINCT = 200
 #: Photographs to train on: enough for a head, whose accuracy does not matter here.
 TRAINING = 300
+#: One of so many files is opened to describe them.
+MEASURED_EVERY = 10
 #: Photographs whose numbers start here are not trained on.
 CLASSIFIED_FROM = 10_000
 
@@ -65,6 +69,34 @@ def make(kind: Kind, count: int, first: int = CLASSIFIED_FROM) -> Path:
     for path in folder.rglob("*.jpg"):
         path.read_bytes()
     return folder
+
+
+def real(photos: Path, count: int) -> Path:
+    """A folder of `count` of these photos, some of them repeatedly, read into the page cache."""
+    folder = DATA / f"real-{photos.resolve().parent.name}-{count}"
+    if not folder.is_dir():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        files = sorted(path for path in photos.rglob("*") if path.is_file())
+        for number in range(count):
+            file = files[number % len(files)]
+            (part / file.parent.name).mkdir(parents=True, exist_ok=True)
+            linked(file, part / file.parent.name / f"{number:05}{file.suffix}")
+        part.rename(folder)
+    for path in folder.rglob("*.*"):
+        path.read_bytes()
+    return folder
+
+
+def about(folder: Path) -> str:
+    """The medians of the sizes of its files."""
+    from PIL import Image
+
+    files = sorted(path for path in folder.rglob("*.*") if path.is_file())[::MEASURED_EVERY]
+    sizes = [Image.open(path).size for path in files]
+    width, height = (int(median(side)) for side in zip(*sizes, strict=True))
+    kilobytes = median(path.stat().st_size for path in files) / 1e3
+    return f"{width}x{height} pixels and {kilobytes:.0f} kB (medians)"
 
 
 def make_camera(count: int) -> Path:
@@ -107,12 +139,14 @@ def _write(kind: Kind, image: object, number: int, path: Path) -> None:
     path.write_bytes(photograph(image, number, kind.size))  # type: ignore[arg-type]
 
 
-def network(environment: Mapping[str, str]) -> Network:
-    """The version, trained by the product's own command if it is missing."""
-    if not Registry(STORE).versions(MODEL):
-        train(make(SMALL, TRAINING, 0), MODEL, environment)
-    version = Registry(STORE).versions(MODEL)[-1]
-    return Network(NETWORK, f"{MODEL}@{version}", STORE / MODEL / str(version))
+def network(environment: Mapping[str, str], photos: Path | None = None) -> Network:
+    """The version, trained by the product's own command if it is missing: on these photos, or on
+    synthetic ones."""
+    model = f"{MODEL}-{photos.resolve().parent.name}" if photos else MODEL
+    if not Registry(STORE).versions(model):
+        train(photos or make(SMALL, TRAINING, 0), model, environment)
+    version = Registry(STORE).versions(model)[-1]
+    return Network(NETWORK, f"{model}@{version}", STORE / model / str(version))
 
 
 def train(folder: Path, name: str, environment: Mapping[str, str]) -> None:

@@ -48,7 +48,7 @@ REPORTS = (
     (
         ("models", "report", "photos", "-o", "version.html"),
         "version.html",
-        "body",
+        "#pictures",
         "report-version.jpg",
     ),
 )

@@ -23,6 +23,8 @@ from tests.support.servers.redis_server import RedisServer
 
 IMAGES, MANY = 120, 800
 DECIDED = 50
+#: A name as long as that of a folder may be, written from right to left.
+LONG = "\u0642" * 100
 SERVER_ENDED = tuple(
     f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
 )
@@ -318,10 +320,14 @@ def test_the_page_can_be_read_by_everyone(
     browser: Browser, folder: PlantedFolder, label: Label, width: int, dark: bool
 ) -> None:
     with opened(browser, label, width, dark) as page:
+        page.locator(".tile").first.click()
+        page.locator("#name").fill(LONG)
+        page.locator("#name").press("Enter")
         decide(page, folder)
         page.locator(".tile").first.click()
         page.keyboard.press("+")
         assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.keyboard.press("Enter")
         expect(page.locator("#question")).to_contain_text(" 1 to ")
         page.locator(".tile").first.click()

@@ -47,12 +47,12 @@ function question() {
   if (why === "end") return "";
   if (why === "together") return togetherQuestion();
   if (why === "undone") return "Taken back. What are these?";
-  if (why === "similar") return state.name ? `Most like it, which are ${state.name}?`
+  if (why === "similar") return state.name ? `Most like it, which are ${brief(state.name)}?`
     : "Most like the first. Type a name for all, or click some away.";
   if (why === "chance" && !state.name) return state.labels.length > 1
     ? "Drawn by chance, to measure: Enter confirms the label below each; name the wrong ones."
     : "What are these? Type a name.";
-  return state.name ? `These look like ${state.name}. Click the wrong ones away, or name them; Enter confirms the rest.`
+  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or name them; Enter confirms the rest.`
     : "These look alike. What are they? Type a name.";
 }
 

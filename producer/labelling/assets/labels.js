@@ -32,7 +32,7 @@ async function openTogether(decision) {
     together = { decision, stacks: found.stacks, total: found.total, first: 0 };
     report("");
     if (found.stacks.length) showTogether(0);
-    else leaveTogether(`nothing is ${words(decision)}`);
+    else leaveTogether(`nothing is ${brief(words(decision))}`);
   } catch (error) {
     report(error.message, true);
   }
@@ -47,7 +47,7 @@ function togetherQuestion() {
   const { decision, stacks: all, total, first } = together, last = Math.min(first + TOGETHER, all.length);
   const some = total > all.length ? `, the ${count(all.length)} of ${count(total)} most unlike the others`
     : total > TOGETHER ? ", the most unlike the others first" : "";
-  return `${words(decision)}: ${count(first + 1)} to ${count(last)} of ${count(all.length)}${some}. ` +
+  return `${brief(words(decision))}: ${count(first + 1)} to ${count(last)} of ${count(all.length)}${some}. ` +
     "Click the wrong ones away: Enter sends them back, or name them.";
 }
 
@@ -71,7 +71,7 @@ function setDecided(pairs) {
 function nextTogether(text) {
   const next = together.first + TOGETHER;
   if (next < together.stacks.length) { report(text); return showTogether(next); }
-  return leaveTogether(`these were all of ${words(together.decision)}`);
+  return leaveTogether(`these were all of ${brief(words(together.decision))}`);
 }
 
 // From pictures most like one of a label to the label; from there to the usual pages.
@@ -104,7 +104,7 @@ function rename() {
   if (!before || !after) { report("choose a label, and type its new name", true); return; }
   if (state.labels.includes(after) && state.asked !== `${before} ${after}`) {
     state.asked = `${before} ${after}`;
-    report(`${after} is a label, too; rename again to make one of both`, true);
+    report(`${brief(after)} is a label, too; rename again to make one of both`, true);
     return;
   }
   state.asked = $("after").value = "";

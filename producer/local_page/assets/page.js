@@ -2,6 +2,7 @@
 // What the pages of local servers share: requests, buttons of labels, pictures, keys.
 
 const $ = (id) => document.getElementById(id);
+const MOST_LETTERS = 60;
 const count = (number) => number.toLocaleString("en");
 // The id of the server's start. Another start refuses this page: its numbers are those of other images.
 let start = "";
@@ -47,13 +48,19 @@ function columns(items) {
 // A button for each label; the first ones have a digit as their key.
 function showButtons(labels, digits, give) {
   $("labels").replaceChildren(...labels.map((label, i) => {
-    const button = element("button", { type: "button" });
+    const button = element("button", { type: "button", title: label });
     if (i < digits.length) button.append(element("kbd", { textContent: digits[i] }), " ");
     button.append(label);
     button.addEventListener("click", () => give(label));
     return button;
   }));
   $("known").replaceChildren(...labels.map((label) => element("option", { value: label })));
+}
+
+// A name within a sentence: short, and with its own direction of writing.
+function brief(name) {
+  const short = name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS)}…` : name;
+  return /^[ -\u024f…]*$/.test(short) ? short : `\u2068${short}\u2069`;
 }
 
 // The labels that typed text may mean: the one that is equal but for case, and those that begin with it.

@@ -38,8 +38,9 @@ BETWEEN_OF_GROUPS, BETWEEN_OF_LABELS = 24, 4
 SURE = 0.98
 
 SMALLEST_WEIGHT = 1e-6
-#: As many images as expected beside those drawn by chance, so that a few change no forecast much.
-AS_EXPECTED = 20
+#: As many wrong images as expected, beside those drawn by chance, so that a few of these change no
+#: forecast much.
+AS_EXPECTED = 10
 
 Numbers = npt.NDArray[np.int64]
 
@@ -109,9 +110,10 @@ class Session:
         else:
             decisions, labels = self._learned
             drawn = self._drawn_by_chance(self._fitted)
-            missed = self._fitted.expected[drawn] - (self._fitted.out_of_fold == labels)[drawn]
-            more = float(missed.sum() / (len(missed) + AS_EXPECTED))
-            self._gain = self._forecast.after(decisions, labels, self._fitted, more)
+            wrong = int((self._fitted.out_of_fold != labels)[drawn].sum())
+            expected = float((1 - self._fitted.expected[drawn]).sum())
+            oftener = (wrong + AS_EXPECTED) / (expected + AS_EXPECTED)
+            self._gain = self._forecast.after(decisions, labels, self._fitted, oftener)
 
     def next(self, wanted: NextPage) -> Page:
         """The next page, which leaves out these stacks: another tab has them."""

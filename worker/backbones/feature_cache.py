@@ -30,12 +30,16 @@ class FeatureCache:
 
     def __init__(self, folder: Path, key: str, row_bytes: int, max_bytes: int = MAX_BYTES) -> None:
         """Read which rows exist."""
-        self._root, self._folder = folder, folder / key
+        self._root, self.key, self._folder = folder, key, folder / key
         self._row_bytes, self._max_bytes = row_bytes, max_bytes
         self._places: dict[bytes, tuple[_Pack, int]] = {}
         self._used: set[Path] = set()
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             self._index(path)
+
+    def beside(self, key: str, row_bytes: int) -> FeatureCache:
+        """Other rows in the same folder, within the same bound."""
+        return FeatureCache(self._root, key, row_bytes, self._max_bytes)
 
     def get(self, digest: bytes) -> bytes | None:
         """The row of a file; None if it is not known."""

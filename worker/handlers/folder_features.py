@@ -18,18 +18,16 @@ from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures, Progress
 from shared.registry.registry import REMEDY
 from worker.backbones import backbone_table, photo_features
+from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
 from worker.datasets.loose_images import LooseWalk
 from worker.export.backbone_files import backbone_files
 from worker.handlers.context import LOADING, Context, Reply
-from worker.photo_head.embedding import embedded
-from worker.photo_head.near_duplicates import groups
+from worker.handlers.short_rows import ShortRows, StoredRows
 from worker.training import photo_folder
-from worker.training.photo_folder import COMPARING, digest_numbers
 
 RECIPE = "photo-head"
-REDUCING = "finding what differs"
 
 
 def compute(context: Context, work: ComputeFeatures) -> Reply:
@@ -46,27 +44,27 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
     if not total:
         raise SetupError(f"there are no images under {printable(walk.root)}; name another folder")
     bad: list[Bad] = []
-    photos = _photos(context, walk, total, bad)
+    photos, cache = _photos(context, walk, total, bad)
     if not photos.paths:
         raise SetupError(
             f"none of the {total:,} files under {printable(walk.root)} can be read as an image; "
             f"the first: {printable(bad[0].path)}: {bad[0].status.sentence}"
         )
-    context.loading_part(COMPARING, 0, 0)
-    stacks = groups(photos.fp32, digest_numbers(photos))
-    context.loading_part(REDUCING, 0, 0)
+    short = _short_rows(context, StoredRows(photos, cache))
     answer = DescribedFolder(
         images=len(photos.paths),
         unreadable=len(bad),
         closed=tuple(sorted(printable(folder) for folder in walk.closed)),
-        stacks=int(stacks.max()) + 1,
+        stacks=int(short.stacks.max()) + 1,
     )
-    features = _features(walk, photos, stacks.astype("<u4").tobytes(), bad)
+    features = _features(walk, photos, short, bad)
     return Reply(answer, {folder_features.FILE: folder_features.encode_features(features)})
 
 
-def _photos(context: Context, walk: LooseWalk, total: int, bad: list[Bad]) -> PhotoFeatures:
-    """The features of all images, with progress."""
+def _photos(
+    context: Context, walk: LooseWalk, total: int, bad: list[Bad]
+) -> tuple[PhotoFeatures, FeatureCache]:
+    """The features of all images, with progress, and where the store has them."""
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
     folder, passed = context.registry.root / photo_folder.FOLDER, 0
@@ -79,20 +77,27 @@ def _photos(context: Context, walk: LooseWalk, total: int, bad: list[Bad]) -> Ph
     with atomic_file.writing(folder, REMEDY):
         files = backbone_files(backbone, folder, context.loading_part)
         caches = photo_folder.caches(backbone, files, spec, folder, mirrored=False)
-        return photo_features.compute(walk.items(), spec, files, caches, bad.append, done)
+        photos = photo_features.compute(walk.items(), spec, files, caches, bad.append, done)
+    return photos, caches[0]
+
+
+def _short_rows(context: Context, stored: StoredRows) -> ShortRows:
+    if (known := stored.read()) is not None:
+        return known
+    with atomic_file.writing(context.registry.root / photo_folder.FOLDER, REMEDY):
+        return stored.computed(context.loading_part)
 
 
 def _features(
-    walk: LooseWalk, photos: PhotoFeatures, stacks: bytes, bad: list[Bad]
+    walk: LooseWalk, photos: PhotoFeatures, short: ShortRows, bad: list[Bad]
 ) -> FolderFeatures:
-    rows = embedded(photos.fp32)
     return FolderFeatures(
         root=os.path.abspath(walk.root),
         paths=photos.paths,
         digests=np.ascontiguousarray(photos.digests).tobytes(),
-        width=rows.shape[1],
-        rows=rows.astype("<f2").tobytes(),
-        stacks=stacks,
+        width=short.rows.shape[1],
+        rows=short.rows.astype("<f2").tobytes(),
+        stacks=short.stacks.astype("<u4").tobytes(),
         unreadable=[failure.path for failure in bad],
         statuses=bytes(failure.status.code for failure in bad),
     )

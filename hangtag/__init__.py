@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hangtag.catalog import model, models
     from hangtag.fleet import workers
     from hangtag.jobs import classify, open_table
-    from hangtag.labelling import groups, label, labels, similar
+    from hangtag.labelling import groups, label, labels, rename_label, similar
     from hangtag.predictions import predict
     from hangtag.result import Result
     from hangtag.rows import Guess, Row
@@ -70,6 +70,7 @@ __all__ = [
     "models",
     "open_table",
     "predict",
+    "rename_label",
     "similar",
     "train",
     "workers",
@@ -81,7 +82,7 @@ _MODULES = {
     "hangtag.catalog": ("model", "models"),
     "hangtag.fleet": ("workers",),
     "hangtag.jobs": ("classify", "open_table"),
-    "hangtag.labelling": ("groups", "label", "labels", "similar"),
+    "hangtag.labelling": ("groups", "label", "labels", "rename_label", "similar"),
     "hangtag.predictions": ("predict",),
     "hangtag.result": ("Result",),
     "hangtag.rows": ("Guess", "Row"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +17,8 @@ from producer.local_page.serving import user
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.labels import labels_file
+from shared.labels.given_label import Kind
+from shared.labels.labels_so_far import Decided
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -104,6 +106,8 @@ def label(
     folder: _PathLike,
     labels: Mapping[str, str | None] | Mapping[Path, str | None],
     *,
+    left_out: Iterable[_PathLike] = (),
+    cannot_tell: Iterable[_PathLike] = (),
     file: _PathLike | None = None,
 ) -> dict[str, int]:
     """Label images of a folder, as a person does on the page of `hangtag label`: all of them are
@@ -115,6 +119,8 @@ def label(
             image has no label any more. A label must be able to name a class folder, and differ
             from others in more than case. The content of the file gets it, wherever the file is
             later, and so do copies.
+        left_out: Images that are none of those to be sorted.
+        cannot_tell: Images that a person has seen and cannot name.
         file: The labels file; None: that of the folder, in the current one (`photos.labels.jsonl`
             of `photos/`).
 
@@ -122,15 +128,55 @@ def label(
         The number of images with each label in the file now, the label that was given first first.
 
     Raises:
-        UsageError: a label cannot be used, a path is no image below the folder, or another process
-            has the labels file.
+        UsageError: a label cannot be used, a path is no image below the folder or is given twice,
+            or another process has the labels file.
         SetupError: the file is damaged, or cannot be written.
     """
-    given = {os.fsencode(path): label for path, label in labels.items()}
-    for path, text in given.items():
+    given: dict[bytes, Decided | None] = {}
+    for path, text in labels.items():
         if text is not None and not isinstance(text, str):
-            raise UsageError(f"labels[{os.fsdecode(path)!r:.80}] is {text!r:.80}; give a name")
+            raise UsageError(f"labels[{os.fspath(path)!r:.80}] is {text!r:.80}; give a name")
+        given[os.fsencode(path)] = None if text is None else Decided("label", text)
+    others: tuple[tuple[Kind, Iterable[_PathLike]], ...] = (
+        ("left-out", left_out),
+        ("cannot-tell", cannot_tell),
+    )
+    for kind, paths in others:
+        for image in _each(kind, paths):
+            if os.fsencode(image) in given:
+                raise UsageError(f"{os.fspath(image)!r:.80} is given twice; say one thing about it")
+            given[os.fsencode(image)] = Decided(kind)
     return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
+
+
+def _each(kind: Kind, paths: Iterable[_PathLike]) -> list[_PathLike]:
+    """The paths. Raises UsageError for one path in place of several."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise UsageError(f"{kind.replace('-', '_')}={paths!r:.80} is one path; give a list")
+    return list(paths)
+
+
+@with_python_errors
+def rename_label(
+    folder: _PathLike, before: str, after: str, *, file: _PathLike | None = None
+) -> dict[str, int]:
+    """Rename a label, as `+` does on the page. If `after` is a label, both become one.
+
+    Args:
+        folder, file: As of `label`.
+        before: The label so far. Images that get it later keep it.
+        after: The new name.
+
+    Returns:
+        As `label`.
+
+    Raises:
+        UsageError: no image has the label, the new one cannot be used, or another process has the
+            labels file.
+        SetupError: as `label`.
+    """
+    path = _labels_file(folder, file)
+    return dict(given_labels.rename(path, before, after, user()))
 
 
 @with_python_errors

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from producer.labelling.folder_images import FolderImages
-from producer.labelling.label_names import check_labels
-from shared.errors import UsageError
+from producer.labelling.label_names import check_known, check_labels, check_rename
 from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
@@ -93,8 +92,7 @@ class Decisions:
 
     def check_known(self, label: str) -> None:
         """Raises UsageError if no image has this label."""
-        if label not in self._labels:
-            raise UsageError(f"no image has the label {label!r:.80}")
+        check_known(label, self._labels)
 
     def relabel(self, before: str, after: str) -> None:
         """Give all images of a label another one; one that exists already gets them.
@@ -104,10 +102,7 @@ class Decisions:
             SetupError: nothing can be saved.
         """
         with self._lock:
-            self.check_known(before)
-            if before == after:
-                raise UsageError(f"the label is {before!r:.80} already")
-            check_labels({after}, [label for label in self._labels if label != before])
+            check_rename(before, after, self._labels)
             line = RenamedLabel(before, after, self._by, _now())
             self._save(_Step({}, line), [line])
 

@@ -15,14 +15,14 @@ from typing import NamedTuple
 import msgspec
 
 from producer.labelling.folder_images import reason
-from producer.labelling.label_names import check_labels
+from producer.labelling.label_names import check_known, check_labels, check_rename
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_formats import HEAD_BYTES, is_image
 from shared.labels import labels_file
-from shared.labels.given_label import GivenLabel, Kind, LabelLine
+from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
 from shared.labels.labels_file import LabelsFile
-from shared.labels.labels_so_far import LabelsSoFar
+from shared.labels.labels_so_far import Decided, LabelsSoFar
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import printable
 
@@ -45,11 +45,11 @@ class _Content(NamedTuple):
     path: str
     size: int
     crc32: str
-    label: str | None
+    decided: Decided | None
 
 
-def give(folder: str, given: Mapping[bytes, str | None], path: Path, by: str) -> Counter[str]:
-    """Save labels of images below a folder, by their paths; None: the image has none any more. All
+def give(folder: str, given: Mapping[bytes, Decided | None], path: Path, by: str) -> Counter[str]:
+    """Save decisions about images below a folder, by their paths; None: nothing holds any more. All
     are saved, or after an error none. Returns how many images have each label.
 
     Raises:
@@ -57,7 +57,8 @@ def give(folder: str, given: Mapping[bytes, str | None], path: Path, by: str) ->
             has the labels file.
         SetupError: nothing can be saved, or the labels file is damaged.
     """
-    labels = list(dict.fromkeys(label for label in given.values() if label is not None))
+    decided = filter(None, given.values())
+    labels = list(dict.fromkeys(one.label for one in decided if one.kind == "label"))
     check_labels(labels, ())  # before the images are read, and a file is made
     contents = _contents(folder, given)
     with closing(LabelsFile(path)) as file:
@@ -65,6 +66,22 @@ def give(folder: str, given: Mapping[bytes, str | None], path: Path, by: str) ->
         lines = list(_lines(contents, file.so_far, by))
         if lines:
             file.append(lines)
+        return file.so_far.labels()
+
+
+def rename(path: Path, before: str, after: str, by: str) -> Counter[str]:
+    """Give all images of a label another one; one that exists already gets them. Returns how many
+    images have each label.
+
+    Raises:
+        UsageError: no image has the label, the new one cannot be used, or another process has the
+            labels file.
+        SetupError: nothing can be saved, or the labels file is damaged.
+    """
+    check_known(before, labels_file.read(path).labels())  # makes no file
+    with closing(LabelsFile(path)) as file:
+        check_rename(before, after, file.so_far.labels())
+        file.append([RenamedLabel(before, after, by, _now())])
         return file.so_far.labels()
 
 
@@ -86,12 +103,12 @@ def labelled(path: Path) -> list[LabelledImage]:
     return images
 
 
-def _contents(folder: str, given: Mapping[bytes, str | None]) -> list[_Content]:
+def _contents(folder: str, given: Mapping[bytes, Decided | None]) -> list[_Content]:
     """What is read of the images, each content once."""
     root, contents = os.path.abspath(os.fsencode(folder)), dict[str, _Content]()
     if not os.path.isdir(root):
         raise UsageError(f"{printable(root)} is not a folder; name a folder of images")
-    for path, label in given.items():
+    for path, decided in given.items():
         below = os.path.relpath(os.path.abspath(path), root)
         if below.split(b"/", 1)[0] == b"..":
             raise UsageError(
@@ -99,17 +116,23 @@ def _contents(folder: str, given: Mapping[bytes, str | None]) -> list[_Content]:
                 "current folder, or whole ones"
             )
         name = printable(os.path.join(os.fsencode(folder), below))
-        content = _content(path, name, label)
+        content = _content(path, name, decided)
         other = contents.setdefault(content.sha256, content)
-        if other.label != label:
+        if other.decided != decided:
             raise UsageError(
-                f"{other.path} and {name} are copies, and get the labels {other.label!r:.80} and "
-                f"{label!r:.80}; give both the same one"
+                f"{other.path} and {name} are copies, and get the labels {_words(other.decided)} "
+                f"and {_words(decided)}; give both the same one"
             )
     return list(contents.values())
 
 
-def _content(path: bytes, name: str, label: str | None) -> _Content:
+def _words(decided: Decided | None) -> str:
+    if decided is None:
+        return "None"
+    return f"{decided.label!r:.80}" if decided.kind == "label" else decided.kind
+
+
+def _content(path: bytes, name: str, decided: Decided | None) -> _Content:
     try:
         data = regular_file.read(path, MAX_FILE_BYTES)
     except OSError as error:
@@ -117,19 +140,24 @@ def _content(path: bytes, name: str, label: str | None) -> _Content:
     if not is_image(data[:HEAD_BYTES]) or len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{name} is no image that can be classified; leave it out")
     sha256, crc32 = hashlib.sha256(data).hexdigest(), f"{zlib.crc32(data):08x}"
-    return _Content(sha256, name, len(data), crc32, label)
+    return _Content(sha256, name, len(data), crc32, decided)
 
 
 def _lines(contents: list[_Content], so_far: LabelsSoFar, by: str) -> Iterator[LabelLine]:
     """A line for each image for which something else holds afterwards."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    at = _now()
     for content in contents:
-        before, decided = so_far.line(content.sha256), so_far.of(content.sha256)
-        if content.label is None:
-            if before is not None and decided is not None:
+        before, holds = so_far.line(content.sha256), so_far.of(content.sha256)
+        decided = content.decided
+        if decided is None:
+            if before is not None and holds is not None:
                 yield msgspec.structs.replace(before, by=by, at=at, undo=True)
-        elif decided is None or decided.label != content.label:
+        elif holds != decided:
             yield GivenLabel(
-                content.sha256, content.path, content.label, by, content.size, content.crc32, at,
-                by_chance=before is not None and before.by_chance,
+                content.sha256, content.path, decided.label, by, content.size, content.crc32, at,
+                kind=decided.kind, by_chance=before is not None and before.by_chance,
             )  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

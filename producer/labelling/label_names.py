@@ -25,3 +25,17 @@ def check_labels(labels: Collection[str], known: Collection[str]) -> None:
         if len(folders) >= MAX_LABELS:
             raise UsageError(f"there are {MAX_LABELS:,} labels; use one of them")
         folders[folded(folder_of(label))] = label
+
+
+def check_known(label: str, known: Collection[str]) -> None:
+    """Raises UsageError if no image has this label."""
+    if label not in known:
+        raise UsageError(f"no image has the label {label!r:.80}")
+
+
+def check_rename(before: str, after: str, known: Collection[str]) -> None:
+    """Raises UsageError if no image has a label, or another one cannot be used instead."""
+    check_known(before, known)
+    if before == after:
+        raise UsageError(f"the label is {before!r:.80} already")
+    check_labels({after}, [label for label in known if label != before])

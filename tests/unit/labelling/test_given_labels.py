@@ -9,6 +9,7 @@ import pytest
 
 from producer.labelling import given_labels
 from shared.errors import UsageError
+from shared.labels.labels_so_far import Decided
 
 
 def test_an_image_that_is_too_large_is_refused(
@@ -16,7 +17,7 @@ def test_an_image_that_is_too_large_is_refused(
 ) -> None:
     image = tmp_path / "a.gif"
     image.write_bytes(b"GIF89a" + bytes(20))
-    labels, file = {os.fsencode(image): "coat"}, tmp_path / "labels.jsonl"
+    labels, file = {os.fsencode(image): Decided("label", "coat")}, tmp_path / "labels.jsonl"
     monkeypatch.setattr(given_labels, "MAX_FILE_BYTES", 25)
     with pytest.raises(UsageError, match="no image that can be classified"):
         given_labels.give(str(tmp_path), labels, file, "ada")

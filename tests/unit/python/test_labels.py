@@ -74,6 +74,49 @@ def test_an_image_that_chance_drew_stays_one_when_its_label_changes() -> None:
     assert json.loads(FILE.read_text().splitlines()[-1])["by_chance"]
 
 
+def test_what_is_left_out_and_what_cannot_be_told_are_decisions_too() -> None:
+    first, other = "photos/0000.png", "photos/0001.png"
+    hangtag.label("photos", {first: "Coat"})
+    assert hangtag.label("photos", {}, left_out=[first], cannot_tell=[Path(other)]) == {}
+    decided = [(image.label, image.kind) for image in hangtag.labels("photos")]
+    assert decided == [("", "left-out"), ("", "cannot-tell")]
+    before = FILE.read_bytes()
+    hangtag.label("photos", {}, left_out=[first], cannot_tell=iter([other]))
+    assert FILE.read_bytes() == before
+    assert hangtag.label("photos", {first: None, other: "Bag"}) == {"Bag": 1}
+    assert [image.kind for image in hangtag.labels("photos")] == ["label"]
+
+
+def test_a_label_is_renamed_and_merged() -> None:
+    hangtag.label("photos", {"photos/0000.png": "Coat", "photos/0001.png": "Bag"})
+    assert hangtag.rename_label("photos", "Coat", "Jacket") == {"Jacket": 1, "Bag": 1}
+    assert json.loads(FILE.read_text().splitlines()[-1])["rename"] == "Coat"
+    assert hangtag.rename_label("photos", "Jacket", "Bag") == {"Bag": 2}
+    before = FILE.read_bytes()
+    for old, new, why in (
+        ("Coat", "Hat", "no image has the label 'Coat'"),
+        ("Bag", "Bag", "is 'Bag' already"),
+        ("Bag", "unknown", "is reserved"),
+    ):
+        with pytest.raises(hangtag.UsageError, match=why):
+            hangtag.rename_label("photos", old, new)
+    assert FILE.read_bytes() == before
+    with pytest.raises(hangtag.UsageError, match="no image has the label"):
+        hangtag.rename_label("photos", "Bag", "Hat", file="none.jsonl")
+    assert not Path("none.jsonl").exists()
+
+
+def test_one_thing_is_said_about_each_image() -> None:
+    for more, why in (
+        ({"left_out": ["photos/0000.png"]}, "'photos/0000.png' is given twice"),
+        ({"left_out": "photos/0001.png"}, "left_out='photos/0001.png' is one path; give a list"),
+        ({"cannot_tell": ["photos/copy.png"]}, "the labels 'Coat' and cannot-tell; give both"),
+    ):
+        with pytest.raises(hangtag.UsageError, match=why):
+            hangtag.label("photos", {"photos/0000.png": "Coat"}, **more)
+    assert not FILE.exists()
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "reserved": ({"photos/0001.png": "unknown"}, "the label 'unknown' is reserved"),
     "empty": ({"photos/0001.png": ""}, "the label '' cannot name a class folder"),

@@ -70,6 +70,7 @@ def test_every_function_says_what_it_raises() -> None:
     functions = [hangtag.classify, hangtag.predict, hangtag.train, hangtag.open_table]
     functions += [hangtag.models, hangtag.model, hangtag.workers]
     functions += [hangtag.groups, hangtag.similar, hangtag.label, hangtag.labels]
+    functions += [hangtag.rename_label]
     methods = [getattr(hangtag.Result, name) for name in ("to_csv", "report", "compare", "sort")]
     for function in [*functions, *methods, hangtag.Request.wait, hangtag.Request.cancel]:
         assert "Raises:" in (inspect.getdoc(function) or ""), function

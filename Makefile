@@ -97,8 +97,8 @@ soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... r
 
 fuzz: $(VENV)/dev.stamp  ## damaged images and records, new ones each time, for MINUTES=30
 	@mkdir -p $(REPORTS)
-	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) HANGTAG_FUZZ_NOTE=$(abspath $(REPORTS)/$(STEP).note) \
-	  $(BIN)/python -m pytest tests/fuzz -q -s --junitxml=$(REPORTS)/$(STEP).xml
+	@HYPOTHESIS_PROFILE=full HANGTAG_FUZZ_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests/fuzz -q -s \
+	  --junitxml=$(REPORTS)/$(STEP).xml
 
 check: $(VENV)/dev.stamp  ## ruff, mypy --strict, allowed imports
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import os
 import secrets
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -27,8 +28,6 @@ from tests.support.images.encoders import png
 
 #: Read at import, before a fixture cleans the environment.
 MINUTES = float(os.environ.get("HANGTAG_FUZZ_MINUTES", "0"))
-#: The file for the figures of a night.
-NOTE = os.environ.get("HANGTAG_FUZZ_NOTE", "")
 #: Of the quick profile, the same each time, on a machine of any speed.
 QUICK_CASES = 6_000
 
@@ -54,7 +53,9 @@ def test_the_hot_path_returns_the_pixels_of_pillow_or_declines(random: Random, l
     check_plain(random.choice((*PNG, *BYTEWISE))(data, random))
 
 
-def test_no_case_exceeds_the_limits_of_memory_and_time() -> None:
+def test_no_case_exceeds_the_limits_of_memory_and_time(
+    record_property: Callable[[str, object], None],
+) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ht-fuzz-"))  # not removed: it has the bytes of findings
     seed = secrets.token_hex(4) if MINUTES else "quick"
     if MINUTES:
@@ -62,8 +63,8 @@ def test_no_case_exceeds_the_limits_of_memory_and_time() -> None:
     else:
         outcome = campaign(seed, folder, cases=QUICK_CASES)
     print(f"seed {seed}: {outcome}")
-    if NOTE:
-        Path(NOTE).write_text(f"seed {seed}: {outcome}\n")
+    record_property("cases", outcome.cases)
+    record_property("bytes", outcome.size_bytes)
     assert not outcome.findings, "\n".join(map(str, outcome.findings))
     assert MINUTES or outcome.cases == QUICK_CASES
 

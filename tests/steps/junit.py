@@ -1,4 +1,4 @@
-"""Counts passed, failed and skipped tests in pytest's XML reports."""
+"""Counts passed, failed and skipped tests in pytest's XML reports, and what tests have counted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 
 class Counts(NamedTuple):
-    """The tests of one step; `reasons` counts the skips by reason."""
+    """The tests of one step; `reasons` counts the skips by reason, `figures` are the sums of what
+    tests have recorded with `record_property`."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
+    figures: tuple[tuple[str, int], ...] = ()
 
     @property
     def cases(self) -> int:
@@ -26,7 +28,7 @@ class Counts(NamedTuple):
 def read(paths: Sequence[Path]) -> Counts:
     """The sums over these files."""
     failed, skipped, cases = 0, 0, 0
-    reasons = Counter[str]()
+    reasons, figures = Counter[str](), Counter[str]()
     for path in paths:
         for case in ET.parse(path).getroot().iter("testcase"):
             cases += 1
@@ -34,5 +36,8 @@ def read(paths: Sequence[Path]) -> Counts:
             if (skip := case.find("skipped")) is not None:
                 skipped += 1
                 reasons[skip.get("message", "no reason")] += 1
+            for counted in case.iter("property"):
+                if (value := counted.get("value", "")).isdigit():  # Hypothesis records texts
+                    figures[counted.get("name", "")] += int(value)
     ranked = tuple(sorted(reasons.items()))
-    return Counts(cases - failed - skipped, failed, skipped, ranked)
+    return Counts(cases - failed - skipped, failed, skipped, ranked, tuple(figures.items()))

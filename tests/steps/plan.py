@@ -70,7 +70,7 @@ def nightly() -> list[Step]:
         Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=1800),
         Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=1400),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
-        Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=2000),
+        Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=1500),
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
         Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90),

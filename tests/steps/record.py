@@ -18,9 +18,11 @@ _COLUMNS = ("step", "result", "tests", "failed", "skipped", "seconds", "when (UT
             "inputs", "figures")  # fmt: skip
 _HEAD = """# Nightly run
 
-`make nightly` runs every check on both servers and writes this page. It repeats a step when a file
-that the step depends on has changed; after an interruption it resumes at the first step that is
-not done. The column `inputs` is a digest of those files.
+`make nightly` runs every check on both servers and writes this page: one step after another, and
+beside them, one at a time, those that mostly wait (`slow`). It repeats a step when a file that the
+step depends on has changed; after an interruption it resumes at the first step that is not done.
+`WITHIN=140` starts only what ends within so many minutes; the next run does the rest. The column
+`inputs` is a digest of those files. `make release-check` refuses while a row is not green.
 
 """
 
@@ -78,4 +80,4 @@ def write(rows: dict[str, Row], order: tuple[str, ...], page: Path = PAGE) -> No
     lines = [_COLUMNS, ("---",) * len(_COLUMNS), *known]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     minutes = sum(float(one.seconds) for one in known) / 60
-    page.write_text(f"{_HEAD}{table}\n\n{minutes:.0f} minutes in all.\n")
+    page.write_text(f"{_HEAD}{table}\n\n{minutes:.0f} minutes of steps.\n")

@@ -83,7 +83,7 @@ class Running:
         if code is None:
             return None
         counts = junit.read(sorted(REPORTS.glob(f"{self.step.name}.xml")))
-        note = note or _figures(self.step)
+        note = note or _figures(self.step, counts)
         result = PASSED if code == 0 else FAILED
         if code == 0 and self.step.tests and not counts.cases:
             result, note = (NOT_RUN, note) if note else (FAILED, "it ran no test; see its output")
@@ -119,10 +119,12 @@ def _is_missing(step: Step) -> bool:
     return done.returncode != 0
 
 
-def _figures(step: Step) -> str:
-    """The first line of `build/reports/NAME.note`, if the step wrote it."""
+def _figures(step: Step, counts: Counts) -> str:
+    """The first line of `build/reports/NAME.note`, if there is one; or what its tests counted."""
     note = REPORTS / f"{step.name}.note"
-    return note.read_text().partition("\n")[0] if note.exists() else ""
+    if note.exists():
+        return note.read_text().partition("\n")[0]
+    return ", ".join(f"{count:,} {name}" for name, count in counts.figures)
 
 
 def command(step: Step) -> list[str]:

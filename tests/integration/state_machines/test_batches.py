@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -30,7 +31,10 @@ FILES = (PRELUDE, *(f"batch/{name}" for name in batch_ledger.SCRIPTS))
 
 
 @pytest.mark.timeout(3600)
-def test_every_history_ends_with_one_right_result_for_each_batch(server: RedisServer) -> None:
+def test_every_history_ends_with_one_right_result_for_each_batch(
+    server: RedisServer, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("histories", WHOLE.max_examples)
     app = make_app(server.url, "producer")
     run_state_machine_as_test(cast(Any, lambda: History(server, app)), settings=WHOLE)
 

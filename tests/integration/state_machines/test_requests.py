@@ -5,6 +5,7 @@ One trainer at a time holds a request; fences rise; a request ends once and stay
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -26,7 +27,10 @@ FILES = (PRELUDE, *(f"request/{name}" for name in request_ledger.SCRIPTS))
 
 
 @pytest.mark.timeout(1200)
-def test_in_every_history_a_request_has_one_trainer_and_one_end(server: RedisServer) -> None:
+def test_in_every_history_a_request_has_one_trainer_and_one_end(
+    server: RedisServer, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("histories", WHOLE.max_examples)
     run_state_machine_as_test(cast(Any, lambda: History(server)), settings=WHOLE)
 
 

@@ -16,7 +16,10 @@ from tests.steps.step import FAILED, NOT_RUN, PASSED, Outcome, Step
 
 STEP = Step("unit", "test-unit", ("pyproject.toml",))
 XML = """<testsuites><testsuite>
-<testcase name="a"/><testcase name="b"><failure message="x"/></testcase>
+<testcase name="a"><properties><property name="histories" value="1500"/></properties></testcase>
+<testcase name="e"><properties><property name="histories" value="1"/>
+<property name="hypothesis-statistics" value="x:\n"/></properties></testcase>
+<testcase name="b"><failure message="x"/></testcase>
 <testcase name="c"><skipped message="no root"/></testcase>
 <testcase name="d"><error message="y"/></testcase>
 </testsuite></testsuites>"""
@@ -25,7 +28,7 @@ XML = """<testsuites><testsuite>
 def test_tests_are_counted_from_the_report_of_pytest(tmp_path: Path) -> None:
     path = tmp_path / "unit.xml"
     path.write_text(XML)
-    assert read([path]) == Counts(1, 2, 1, (("no root", 1),))
+    assert read([path]) == Counts(2, 2, 1, (("no root", 1),), (("histories", 1501),))
 
 
 @pytest.mark.parametrize(
@@ -64,8 +67,9 @@ def test_the_page_itself_and_the_changelog_are_inputs_of_no_step() -> None:
 @pytest.mark.parametrize(
     ("script", "result", "note"),
     [
-        ("cp $XML unit.xml", PASSED, ""),
-        ("cp $XML unit.xml; exit 2", FAILED, ""),
+        ("cp $XML unit.xml", PASSED, "1,501 histories"),
+        ("cp $XML unit.xml; echo 7 rows > unit.note", PASSED, "7 rows"),
+        ("cp $XML unit.xml; exit 2", FAILED, "1,501 histories"),
         ("true", FAILED, "it ran no test; see its output"),
         ("echo cannot run here: no engine > unit.note", NOT_RUN, "cannot run here: no engine"),
         ("echo cannot run here > unit.note; exit 2", FAILED, "cannot run here"),

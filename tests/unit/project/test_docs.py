@@ -133,6 +133,15 @@ def test_every_module_in_the_makefile_has_a_main() -> None:
         assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module
 
 
+def test_the_command_for_one_test_selects_a_test() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    commands = re.findall(r"python -m pytest (\S+) -k (\w+)", contributing)
+    assert commands
+    for module, word in commands:
+        source = (ROOT / module).read_text(encoding="utf-8")
+        assert re.search(rf"^def test_\w*{word}", source, re.M), word
+
+
 def test_the_number_of_messages_in_the_memory_figures_matches_the_command() -> None:
     text = (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8")
     match = re.search(

@@ -17,7 +17,7 @@ from worker.photo_head.near_duplicates import Groups
 from worker.training.photo_folder import COMPARING, digest_numbers
 
 #: Changes with how rows and near-duplicates are computed.
-FORM = b"short rows 1"
+FORM = b"short rows 2"
 STACK_BYTES, NUMBER_BYTES = 4, 2
 REDUCING = "finding what differs"
 

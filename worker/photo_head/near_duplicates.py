@@ -66,6 +66,7 @@ def _directions(
 ) -> Features:
     """Standardized features of length 1: float32 [n, features]."""
     rows: Features = (features - mean) * scale
+    rows[~rows.any(1)] = 1  # no difference from the mean has no direction, and is alike
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
     return rows
 

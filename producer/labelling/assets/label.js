@@ -272,9 +272,9 @@ function typed(event) {
 async function begin() {
   const { id, name, images, stacks: number, unreadable, file, labels, standing } = await ask("/folder");
   start = id;
-  const alike = number < images ? ` in ${count(number)} stacks` : "";
+  const alike = number < images ? ` in ${count(number)} ${number === 1 ? "stack" : "stacks"}` : "";
   const bad = unreadable ? `, ${count(unreadable)} unreadable` : "";
-  $("title").textContent = `${name} — ${count(images)} images${alike}${bad}, labels in ${file}`;
+  $("title").textContent = `${name} — ${count(images)} ${images === 1 ? "image" : "images"}${alike}${bad}, labels in ${file}`;
   document.title = `Label ${name}`;
   showLabels(labels);
   showStanding(standing);

@@ -81,6 +81,12 @@ def test_equal_contents_are_one_group_whatever_their_features() -> None:
     assert found.tolist() == [0, 1, 0, 2, 2]
 
 
+def test_images_that_all_show_the_same_are_one_group() -> None:
+    rng = np.random.default_rng(0)
+    same = np.repeat(_scenes(rng, 1, 1), 6, axis=0)
+    assert set(groups(same, _digests(rng, 6)).tolist()) == {0}
+
+
 def test_an_image_like_the_mirror_image_of_another_is_in_its_group() -> None:
     rng = np.random.default_rng(3)
     features, mirrored = rng.normal(size=(2, 20, 256)).astype(np.float32)

@@ -209,23 +209,22 @@ class Session:
         return seen < FIRST_GROUPS * len(np.unique(self._groups.of))
 
     def _group(self, free: npt.NDArray[np.bool_]) -> Page | None:
-        """The next group that no decision is about; None if there is none."""
+        """The next group that no decision is about; None if there is none. Of its stacks those that
+        seem to have the same label: one that seems to have another costs a decision of its own."""
         of, fitted = self._groups.of, self._fitted
         worth = np.full(len(of), ANY_IMAGE)
         if fitted is not None:
             worth += 1 - fitted.confidences
         worths = np.bincount(of, worth)
         worths[of[~free]] = 0
-        mine = np.flatnonzero(of == worths.argmax())
         if not worths.any():
             return None
+        mine, label = np.flatnonzero(of == worths.argmax()), NONE
+        if fitted is not None:
+            label = int(np.bincount(fitted.guesses[mine]).argmax())
+            mine = mine[fitted.guesses[mine] == label]
         nearest = mine[np.argsort(self._groups.distances[mine], kind="stable")][:OF_GROUP]
-        return self._page("group", nearest, self._majority(nearest))
-
-    def _majority(self, stacks: Numbers) -> int:
-        if self._fitted is None:
-            return NONE
-        return int(np.bincount(self._fitted.guesses[stacks]).argmax())
+        return self._page("group", nearest, label)
 
     def _chance(self, free: npt.NDArray[np.bool_]) -> Page:
         """Stacks without a decision, each image as likely as another."""

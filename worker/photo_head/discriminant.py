@@ -24,17 +24,17 @@ def fit(
     classes: int,
     shrinkages: Sequence[float],
     *,
-    standardized: bool = True,
+    power: float = 0.0,
 ) -> list[Head]:
     """One head for each shrinkage, in order.
 
     A shrinkage, above 0, is the share of a multiple of the identity in the covariance of images
-    about the means of their classes. `standardized`: each feature is scaled to the same deviation
-    first, which principal components must not be: the last ones are mostly noise.
+    about the means of their classes. `power`: each feature is scaled first, to this power of its
+    deviation. With 0 all vary equally, which principal components must not: the last ones are
+    mostly noise.
     """
     mean, scale = standardization(features)
-    if not standardized:
-        scale = np.ones_like(scale)
+    scale = np.power(scale, 1 - power, out=np.zeros_like(scale), where=scale > 0)  # 0: a constant
     rows = (features - mean) * scale
     present = np.bincount(labels, minlength=classes) > 0
     centres = np.zeros((classes, rows.shape[1]), np.float32)

@@ -82,6 +82,17 @@ def test_groups_in_doubt_come_before_those_that_a_head_knows() -> None:
     assert doubts[run._groups.of[page.stacks]].min() == doubts.max()
 
 
+def test_of_a_group_those_are_shown_that_seem_to_have_one_label() -> None:
+    rows, truth = drawn(900)
+    run = started(rows)
+    run._groups = kmeans.Groups(np.arange(900) % 100, np.zeros(900, np.float32))  # of any kinds
+    labelled(run, truth, 12)
+    page = run.next(NextPage())
+    assert page.why == "group"
+    assert set(page.guesses) == {page.label}
+    assert len(page.stacks) > 1
+
+
 @pytest.mark.parametrize("images", [1, 2, 4, 30, 200])
 def test_every_stack_is_shown_until_it_is_decided_and_once(images: int) -> None:
     rows, truth = drawn(images)
@@ -283,6 +294,18 @@ def test_the_last_components_count_as_little_as_they_vary() -> None:
     labels = np.where(np.arange(600) < 24, truth, NONE)
     found = fit(rows.astype(np.float32), labels, KINDS)
     assert (found.guesses == truth).mean() > 0.9
+
+
+def test_of_components_that_tell_as_much_those_count_more_that_vary_more() -> None:
+    """One varies nine times as much as the other; they say different labels."""
+    chance = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    signs = (2 * labels[:, None] - 1 + 0.5 * chance.standard_normal((40, 2))) * [9, 1]
+    rows = np.vstack([signs, [[9, -1.5], [-9, 1.5]]]).astype(np.float32)
+    (equal,) = discriminant.fit(rows[:40], labels, 2, [0.7])
+    (more,) = discriminant.fit(rows[:40], labels, 2, [0.7], power=fitted.POWER)
+    assert equal.logits(rows[40:]).argmax(1).tolist() == [0, 1]
+    assert more.logits(rows[40:]).argmax(1).tolist() == [1, 0]
 
 
 def test_kinds_with_one_labelled_image_do_not_lower_confidences() -> None:

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clone test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
-  test-slow test-compose nightly release-check fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
+  test-slow test-compose nightly release-check packages fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
@@ -89,6 +89,10 @@ nightly: $(VENV)/dev.stamp data  ## everything, on both servers, into docs/night
 
 release-check: $(VENV)/dev.stamp  ## refuses while a row of the night is red or stale, or versions disagree
 	@$(BIN)/python -m tests.steps release-check
+
+# EXTRAS="worker,server review": these only.
+packages: $(VENV)/dev.stamp  ## wheel and sdist of the commit, installed with each extra (minutes)
+	@$(BIN)/python -m tests.packages $(EXTRAS)
 
 MINUTES ?= 30
 soak: $(VENV)/dev.stamp data  ## seeded random faults for MINUTES=30; SEED=... repeats

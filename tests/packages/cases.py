@@ -1,0 +1,69 @@
+"""What each extra is for: commands that have to succeed in an environment with nothing else."""
+
+from __future__ import annotations
+
+#: Makes 24 images in two folders.
+IMAGES = """
+from pathlib import Path
+from PIL import Image
+for label, shade in (("dark", 40), ("light", 200)):
+    Path("photos", label).mkdir(parents=True)
+    for number in range(12):
+        Image.new("L", (28, 28), shade + number).save(f"photos/{label}/{number}.png")
+"""
+#: The producer imports neither NumPy nor TensorFlow, whatever is installed.
+LIGHT = """
+import sys
+import hangtag
+from producer.cli import main
+assert all(command.help for command in main.hangtag.commands.values())
+assert not {"numpy", "tensorflow"} & set(sys.modules)
+"""
+STARTS = (
+    ("hangtag", "--version"),
+    ("hangtag", "--help"),
+    ("hangtag", "status"),
+    ("python", "-c", LIGHT),
+)
+CLASSIFIES = (
+    *STARTS,
+    ("hangtag", "classify", "photos", "-o", "photos.csv"),
+    ("hangtag", "verify", "photos.csv", "--deep"),
+    ("hangtag", "report", "photos.csv"),
+    ("hangtag", "doctor"),
+)
+
+
+def loads(modules: str) -> tuple[str, ...]:
+    return ("python", "-c", f"import {modules}")
+
+
+CASES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "": STARTS,
+    "worker": (*STARTS, loads("worker.serve"), ("hangtag", "worker", "--help")),
+    "worker,server": CLASSIFIES,
+    "train,server": (
+        *CLASSIFIES,
+        ("hangtag", "train", "photos", "--recipe", "tutorial", "--epochs", "1"),
+        ("hangtag", "classify", "photos", "--model", "photos", "-o", "again.csv"),
+    ),
+    "metrics": (
+        *STARTS,
+        loads("producer.metrics.metric_families"),
+        ("hangtag", "metrics", "--help"),
+    ),
+    "monitor": (*STARTS, ("celery", "--help"), loads("flower")),
+    "review": (*STARTS, ("hangtag", "review", "--help"), loads("producer.review.web_app")),
+    "worker,server,parquet": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.parquet")),
+    "worker,server,xlsx": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.xlsx")),
+    "worker,server,pandas": (
+        *CLASSIFIES,
+        ("python", "-c", "import hangtag; print(hangtag.open_table('photos.csv').to_pandas())"),
+    ),
+    "remote": (
+        *STARTS,
+        loads("producer.sources.remote.s3_source, producer.sources.remote.web_source"),
+    ),
+    "watch": (*STARTS, loads("watchfiles"), ("hangtag", "classify", "--help")),
+    "all": (*CLASSIFIES, loads("producer.review.web_app, tensorflow, keras, matplotlib")),
+}

@@ -26,7 +26,7 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Promote, Request, Rollback
 from shared.settings import Settings
-from shared.stop import unstoppable
+from shared.stop import Stop, Waits, unstoppable
 from tests.support.processes.manual_trainer import Hand
 from tests.support.servers.redis_server import RedisServer
 
@@ -241,3 +241,28 @@ def test_the_state_of_a_request_at_a_broker_is_what_became_of_it(broker: Scene) 
     broker.requests.submit(OTHER)
     cancel(broker.settings, "r2")
     assert state_now(broker.settings, "r2") == RequestNow(RequestState.CANCELLED)
+
+
+def test_a_request_of_a_stack_that_was_cancelled_has_that_state(stack: Scene) -> None:
+    stack.keep()
+    cancel(stack.settings, "r1")
+    assert state_now(stack.settings, "r1") == RequestNow(RequestState.CANCELLED)
+
+
+def test_what_was_cancelled_at_this_machines_stack_is_submitted_to_a_broker(broker: Scene) -> None:
+    broker.keep()
+    cancelled_requests.record(broker.store, "r1", REQUEST)
+    assert cancelled_requests.is_cancelled(broker.store, "r1")
+    assert broker.submit() == Outcome(ok=True)
+
+
+def test_a_wait_within_which_the_time_passes_says_that_the_request_continues(
+    broker: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wait, "GLANCE_TIMEOUT_S", 0.05)
+    broker.requests.submit(REQUEST)
+    events = Events()
+    with closing(RequestClient(broker.settings)) as client, closing(Waits(Stop())) as waits:
+        events.subscribe(lambda _: waits.sleep(60.0), Viewed)
+        with pytest.raises(StillOpen, match="request r1 continues"):
+            RequestWaiter(broker.settings, client, REQUEST, events, waits, timeout_s=0.0).wait()

@@ -55,7 +55,7 @@ def lines(details: VersionDetails) -> Iterator[str]:
     yield from _part("figures", columns(_FIGURES, figures(card.metrics), ("",)))
     if card.networks:
         networks = columns(_NETWORKS, _networks(card), ("network", "recipe"))
-        yield from _part("networks, on the photos that all of them hold out", networks)
+        yield from _part("networks, on the photos that those of the mean hold out", networks)
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
         yield from _part("operating points, on the held-out images", points)

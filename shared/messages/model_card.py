@@ -94,7 +94,8 @@ class Pretrained(msgspec.Struct, frozen=True):
 class Network(msgspec.Struct, frozen=True):
     """A version that was compared for a version of several networks, and may be a part of it.
 
-    Figures are of the images that all of them, and the version itself, hold out.
+    Figures are of the images that the version holds out. Where the network holds out some of these
+    only, they are the version's figures with the differences on those.
     """
 
     version: int  #: of the same model

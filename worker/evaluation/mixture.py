@@ -16,6 +16,8 @@ from worker.datasets.examples import Labels
 from worker.evaluation.metrics import SMALLEST_PROBABILITY
 from worker.runtimes.runtime import Probabilities
 
+#: A mixture of fewer networks is none.
+FEWEST = 2
 #: Images that favour equal weights, beside those that are held out.
 EQUAL_IMAGES = 20
 #: Expectation and maximization, which ends near the best weights of a few networks.
@@ -24,6 +26,8 @@ ROUNDS = 200
 WORTH = 0.5
 
 Floats = npt.NDArray[np.float64]
+#: The numbers of the networks of each.
+Groups = Sequence[list[int]]
 
 
 class Mixture(NamedTuple):
@@ -33,12 +37,16 @@ class Mixture(NamedTuple):
     losses: Floats  #: [n], nats
 
 
-def choose(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
-    """The weights of two or more networks: answers [n, classes] of each, true labels int64 [n]."""
+def choose(answers: Sequence[Probabilities], labels: Labels, groups: Groups) -> Mixture:
+    """The weights of two or more networks: answers [n, classes] of each, true labels int64 [n].
+
+    The networks of a group have equal weights. The first group is a part of every mixture.
+    """
     right = _of_truth(answers, labels)
+    first, *others = groups
     best: Mixture | None = None
-    for size in range(2, len(answers) + 1):
-        tried = [_mixture(right, chosen) for chosen in combinations(range(len(answers)), size)]
+    for more in range(max(0, FEWEST - len(first)), len(groups)):
+        tried = [_mixture(right, [first, *chosen]) for chosen in combinations(others, more)]
         smallest = min(tried, key=lambda mixture: float(mixture.losses.mean()))
         if best is None or _is_worth(best.losses - smallest.losses):
             best = smallest
@@ -46,9 +54,9 @@ def choose(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
     return best
 
 
-def weighted(answers: Sequence[Probabilities], labels: Labels) -> Mixture:
+def weighted(answers: Sequence[Probabilities], labels: Labels, groups: Groups) -> Mixture:
     """The weights of these networks, none of which is left out."""
-    return _mixture(_of_truth(answers, labels), range(len(answers)))
+    return _mixture(_of_truth(answers, labels), groups)
 
 
 def _of_truth(answers: Sequence[Probabilities], labels: Labels) -> Floats:
@@ -57,17 +65,19 @@ def _of_truth(answers: Sequence[Probabilities], labels: Labels) -> Floats:
     return np.maximum(given.astype(np.float64), SMALLEST_PROBABILITY)
 
 
-def _mixture(right: Floats, chosen: Sequence[int]) -> Mixture:
-    """The weights of the chosen networks, from the probabilities of the true labels."""
-    of_chosen = right[list(chosen)]
-    shares = np.full(len(chosen), 1 / len(chosen))
+def _mixture(right: Floats, groups: Groups) -> Mixture:
+    """The weights of the groups, from the probabilities of the true labels."""
+    of_groups = np.stack([right[group].mean(0) for group in groups])
+    sizes = np.array([len(group) for group in groups])
+    equal = shares = sizes / sizes.sum()
     for _ in range(ROUNDS):
-        parts = shares[:, None] * of_chosen
-        given = (parts / parts.sum(0)).sum(1) + EQUAL_IMAGES / len(chosen)
+        parts = shares[:, None] * of_groups
+        given = (parts / parts.sum(0)).sum(1) + EQUAL_IMAGES * equal
         shares = given / given.sum()
     weights = np.zeros(len(right))
-    weights[list(chosen)] = shares
-    return Mixture(tuple(weights.tolist()), -np.log(shares @ of_chosen))
+    for group, share in zip(groups, shares / sizes, strict=True):
+        weights[group] = share
+    return Mixture(tuple(weights.tolist()), -np.log(shares @ of_groups))
 
 
 def _is_worth(gains: Floats) -> bool:

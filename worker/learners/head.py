@@ -14,17 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from shared.errors import ImageError, SetupError
+from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.messages.training import Train
 from worker.backbones import backbone_table, pretrained
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
-from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Images
-from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
@@ -42,7 +39,7 @@ from worker.export.head_graph import keras_with_head, with_head
 from worker.inference import outlier_detector
 from worker.learners import trial_chances
 from worker.learners.learner import BuiltVersion, Task
-from worker.learners.photos import PhotoLearner, load_folder
+from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
 from worker.photo_head import linear_head
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
@@ -127,7 +124,7 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
             f"{' and their mirror images' if chosen.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
-        answered = Answered(predictions, learn.labels, _Photos(learn, card))
+        answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
         tested = _tested(data.test, fitted.head.test, card)
         assessed = assess_answers(card, [], answered, tested)
         answers = HeldoutAnswers(learn.contents, learn.labels, chosen.logits, learn.digests)
@@ -260,18 +257,4 @@ def _fingerprint(photos: PhotoFeatures) -> str:
 def _tested(test: PhotoFeatures | None, logits: Logits | None, card: Card) -> Answered | None:
     if test is None or logits is None:
         return None
-    return Answered(probabilities(logits, card.temperature), test.labels, _Photos(test, card))
-
-
-class _Photos:
-    """The photos as images, each decoded when a plot needs it."""
-
-    def __init__(self, photos: PhotoFeatures, card: Card) -> None:
-        self._paths, self._spec = photos.paths, card.preprocessing
-
-    def __getitem__(self, number: int, /) -> npt.NDArray[np.uint8]:
-        try:
-            return decode(read_file(self._paths[number]), self._spec)
-        except ImageError:  # deleted or changed meanwhile
-            spec = self._spec
-            return np.zeros((spec.height, spec.width, spec.channels), np.uint8)
+    return Answered(probabilities(logits, card.temperature), test.labels, DecodedPhotos(test, card))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from shared.errors import SetupError
-from shared.messages.model_card import Preprocessing
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import ImageError, SetupError
+from shared.messages.model_card import Card, Preprocessing
 from worker.backbones import backbone_table
+from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets import load as datasets
+from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, Parts
+from worker.decoding.decode import decode
 from worker.learners.learner import Data, Fitted, Learner, Task
 from worker.training import photo_folder
 from worker.training.photo_folder import PhotoFolder
@@ -48,3 +54,17 @@ def load_folder(task: Task, *, remembered: bool) -> PhotoFolder:
         remembered=remembered,
         on_part=task.observer.part,
     )
+
+
+class DecodedPhotos:
+    """The photos as images, each decoded when a plot needs it."""
+
+    def __init__(self, photos: PhotoFeatures, card: Card) -> None:
+        self._paths, self._spec = photos.paths, card.preprocessing
+
+    def __getitem__(self, number: int, /) -> npt.NDArray[np.uint8]:
+        try:
+            return decode(read_file(self._paths[number]), self._spec)
+        except ImageError:  # deleted or changed meanwhile
+            spec = self._spec
+            return np.zeros((spec.height, spec.width, spec.channels), np.uint8)

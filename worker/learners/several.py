@@ -1,8 +1,8 @@
 """Combines the networks that a model has for photos: the mean of their probabilities.
 
-The newest version of each recipe takes part. Weights are chosen, and everything is measured, on the
-photos that all of them have held out; the head that is part of the version has learned from these,
-so its answers are those out of fold.
+The newest version of each recipe takes part. Networks are chosen by the photos that all of them
+hold out, and the version is measured on those that its networks do; heads have learned from all
+photos, so their answers are those out of fold.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from shared.recipes import RECIPES
 from shared.registry.registry import Registry
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import read_file
-from worker.datasets.examples import Examples, Images
+from worker.datasets.examples import Images, Labels
 from worker.evaluation import heldout_answers, mixture, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import SMALLEST_PROBABILITY
-from worker.evaluation.mixture import Mixture
+from worker.evaluation.mixture import FEWEST
 from worker.evaluation.operating_points import operating_points
 from worker.evaluation.temperature import log_losses, temperature
 from worker.export.export import KERAS, TFLITE, Served
 from worker.export.several_networks import Part, downscaled, joined, mean_of_probabilities
 from worker.inference import outlier_detector, serving_cost
 from worker.learners.learner import BuiltVersion, Task
-from worker.learners.photos import PhotoLearner, load_folder
+from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
 from worker.learners.pixels import pixels
 from worker.photo_head.out_of_fold import standard_error
 from worker.runtimes import load_runtime
@@ -41,36 +41,35 @@ from worker.training.blank_card import blank_card
 
 #: Held-out photos by which the speed is measured, and on which the runtimes are compared.
 TIMED_PHOTOS, COMPARED_PHOTOS = 32, 4
-#: A mean of fewer networks is none.
-FEWEST = 2
 #: What a part needs of its version.
 PART_FILES = {
     KERAS, TFLITE, outlier_detector.FILE, seen_images.LEARNED, seen_images.HELD_OUT,
 }  # fmt: skip
 
-
-class Candidates(NamedTuple):
-    """The networks, and the photos that all of them hold out."""
-
-    parts: list[Part]  #: those for the largest images first
-    held: npt.NDArray[np.bool_]  #: [n] of the folder's photos
-    photos: PhotoFeatures  #: those held out
-    logits: list[Logits]  #: of each network for these, before its temperature
-
-
-class Chosen(NamedTuple):
-    """The networks of the mean, and what it returns for the photos held out."""
-
-    mixture: Mixture  #: of all candidates
-    parts: list[Part]
-    weights: list[float]
-    examples: Examples  #: the photos held out, as the first network gets them
-    logits: Logits
+Held = npt.NDArray[np.bool_]  #: [n] of the folder's photos
+Floats = npt.NDArray[np.float64]
 
 
 class _Recorded(NamedTuple):
     part: Part
     answers: HeldoutAnswers
+
+
+class Candidates(NamedTuple):
+    """The networks, and the photos that all of them hold out."""
+
+    networks: list[_Recorded]  #: those for the largest images first
+    held: Held
+
+
+class Chosen(NamedTuple):
+    """The networks of the mean, and what it returns for the photos that these hold out."""
+
+    parts: list[Part]
+    weights: list[float]
+    held: Held
+    photos: PhotoFeatures  #: those held out
+    logits: Logits
 
 
 def load(task: Task) -> SeveralNetworks:
@@ -82,40 +81,56 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
     """Weighs networks that are trained already."""
 
     def data(self) -> Candidates:
-        """Read the versions, and decode the photos that all of them hold out.
+        """Read the versions.
 
         Raises:
-            SetupError: there are fewer than two versions that fit together, or photos were changed.
+            SetupError: there are fewer than two versions that fit together.
         """
-        registry, learn = Registry(self.task.store), self.folder.learn
-        recorded = _recorded(registry, self.task.work.name, self.folder.labels)
-        held = _held_by_all(learn, recorded)
-        out = learn.where(held)
-        logits = [_answers_of(one.answers, out) for one in recorded]
-        return Candidates([one.part for one in recorded], held, out, logits)
+        registry = Registry(self.task.store)
+        networks = _recorded(registry, self.task.work.name, self.folder.labels)
+        return Candidates(networks, _held_by_all(self.folder.learn, networks))
 
     def fit(self, data: Candidates) -> Chosen:
-        labels = data.photos.labels
-        chosen = mixture.choose(_probabilities(data.parts, data.logits), labels)
-        members = np.flatnonzero(chosen.weights).tolist()
-        parts = [data.parts[number] for number in members]
-        images = self._decoded(data.photos, parts[0].card)
-        logits = [
-            _as_served(part, images, data.logits[number])
-            for part, number in zip(parts, members, strict=True)
+        """Choose by the photos that all hold out; those that heads alone hold out are more.
+
+        Raises:
+            SetupError: photos were changed.
+        """
+        learn = self.folder.learn
+        photos, parts = learn.where(data.held), [one.part for one in data.networks]
+        answers = [
+            probabilities(_answers_of(one.answers, photos), one.part.card.temperature)
+            for one in data.networks
         ]
-        answers = _probabilities(parts, logits)
-        weights = mixture.weighted(answers, labels).weights
+        chosen = mixture.choose(answers, photos.labels, _groups(parts))
+        members = [data.networks[number] for number in np.flatnonzero(chosen.weights)]
+        parts, held = [one.part for one in members], _held_by_all(learn, members)
+        photos = learn.where(held)
+        answers = [self._as_served(one, photos, parts[0].card) for one in members]
+        weights = mixture.weighted(answers, photos.labels, _groups(parts)).weights
         mean = sum(
             weight * answer.astype(np.float64)
             for weight, answer in zip(weights, answers, strict=True)
         )
         together = np.log(mean + SMALLEST_PROBABILITY).astype(np.float32)
-        return Chosen(chosen, parts, list(weights), Examples(images, labels), together)
+        return Chosen(parts, list(weights), held, photos, together)
+
+    def _as_served(self, one: _Recorded, photos: PhotoFeatures, first: Card) -> Probabilities:
+        """What a network answers to the photos, which it gets in the size of the first one.
+
+        A network with folds has learned from them, so its record counts.
+        """
+        card, size = one.part.card, image_shape(one.part.card)
+        if card.folds or image_shape(first) == size:
+            logits = _answers_of(one.answers, photos)
+        else:
+            images = downscaled(self._decoded(photos, first), size)
+            logits = load_runtime.load_default(card, one.part.files).logits(images)
+        return probabilities(logits, card.temperature)
 
     def export(self, data: Candidates, fitted: Chosen) -> Served:
         parts, weights = fitted.parts, fitted.weights
-        first, labels = parts[0].card, fitted.examples.labels
+        first, labels = parts[0].card, fitted.photos.labels
         cooling = temperature(fitted.logits, labels)
         card = msgspec.structs.replace(
             blank_card(first.name, self.task.recipe, self.folder, self.task.work.seed),
@@ -133,24 +148,25 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
         combination = mean_of_probabilities(
             len(card.labels), [part.card.temperature for part in parts], weights
         )
-        files = joined(card, parts, combination, fitted.examples.images[:COMPARED_PHOTOS])
+        few = fitted.photos.where(np.arange(len(labels)) < COMPARED_PHOTOS)
+        files = joined(card, parts, combination, self._decoded(few, card))
         return Served(card, files, fitted.logits)
 
     def measure(self, data: Candidates, fitted: Chosen, served: Served) -> BuiltVersion:
-        folder, parts, out = self.folder, fitted.parts, data.photos
-        card = _with_networks(data, fitted, served)
-        predictions = probabilities(fitted.logits, card.temperature)
-        heldout = Answered(predictions, out.labels, fitted.examples.images)
+        parts, out = fitted.parts, fitted.photos
+        predictions = probabilities(fitted.logits, served.card.temperature)
+        card = _with_networks(data, fitted, served, predictions)
+        heldout = Answered(predictions, out.labels, DecodedPhotos(out, card))
         right = predictions.argmax(1) == out.labels
         assessed = assess_answers(card, [], heldout, self._tested(card, served))
         card = msgspec.structs.replace(
             card,
             metrics=assessed.metrics,
-            heldout_error=standard_error(right, folder.groups[data.held]),
+            heldout_error=standard_error(right, self.folder.groups[fitted.held]),
             folds=max(part.card.folds for part in parts),
             dataset_fingerprint=parts[0].card.dataset_fingerprint,
-            notes=f"The mean of {len(parts)} networks; weighed and measured on the {len(right)} "
-            "photos that each of them holds out.",
+            notes=f"The mean of {len(parts)} networks; measured on the {len(right)} photos that "
+            "each of them holds out.",
         )
         answers = HeldoutAnswers(out.contents, out.labels, fitted.logits, out.digests)
         files = served.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
@@ -196,6 +212,16 @@ def _recorded(registry: Registry, name: str, labels: tuple[str, ...]) -> list[_R
     return fitting
 
 
+def _groups(parts: list[Part]) -> list[list[int]]:
+    """The heads in one group, each other network in its own.
+
+    Heads differ little in their loss, and a fold cannot tell which of them is the better one.
+    """
+    heads = [number for number, part in enumerate(parts) if part.card.folds]
+    others = [[number] for number, part in enumerate(parts) if not part.card.folds]
+    return [heads, *others] if heads else others
+
+
 def _rank(card: Card) -> tuple[int, bool, int]:
     height, width, _ = image_shape(card)
     return -height * width, outlier_detector.FILE not in card.files, card.version
@@ -208,7 +234,7 @@ def _fits(card: Card, first: Card) -> bool:
     return same == largest and spec.height * largest.width == spec.width * largest.height
 
 
-def _held_by_all(learn: PhotoFeatures, recorded: list[_Recorded]) -> npt.NDArray[np.bool_]:
+def _held_by_all(learn: PhotoFeatures, recorded: list[_Recorded]) -> Held:
     """Bool [n] of the folder's photos.
 
     Raises:
@@ -235,41 +261,25 @@ def _answers_of(answers: HeldoutAnswers, photos: PhotoFeatures) -> Logits:
     return answers.logits[[rows[bytes(digest)] for digest in photos.digests]]
 
 
-def _as_served(part: Part, images: Images, recorded: Logits) -> Logits:
-    """The logits of a network for photos of the first one's size.
-
-    A network with folds has learned from them, so its record counts.
-    """
-    size = image_shape(part.card)
-    if part.card.folds or images.shape[1:] == size:
-        return recorded
-    return load_runtime.load_default(part.card, part.files).logits(downscaled(images, size))
-
-
-def _probabilities(parts: list[Part], logits: list[Logits]) -> list[Probabilities]:
-    return [
-        probabilities(answers, part.card.temperature)
-        for part, answers in zip(parts, logits, strict=True)
-    ]
-
-
-def _with_networks(data: Candidates, fitted: Chosen, served: Served) -> Card:
+def _with_networks(
+    data: Candidates, fitted: Chosen, served: Served, predictions: Probabilities
+) -> Card:
     """The card with what the version costs, and with the figures of each network."""
-    photos, labels = _files(data.photos), data.photos.labels
+    files = _files(fitted.photos)
     weights = {
         part.card.version: weight for part, weight in zip(fitted.parts, fitted.weights, strict=True)
     }
-    whole = serving_cost.measured(served.card, served.files[TFLITE], photos)
+    whole = serving_cost.measured(served.card, served.files[TFLITE], files)
     networks = tuple(
         Network(
-            part.card.version,
-            part.card.recipe,
-            weights.get(part.card.version, 0.0),
-            float((answer.argmax(1) == labels).mean()),
-            float(log_losses(np.log(answer + SMALLEST_PROBABILITY), labels).mean()),
-            serving_cost.measured(part.card, part.files[TFLITE], photos).images_per_s,
+            card.version,
+            card.recipe,
+            weights.get(card.version, 0.0),
+            *_figures(one, fitted.photos, predictions),
+            serving_cost.measured(card, one.part.files[TFLITE], files).images_per_s,
         )
-        for part, answer in zip(data.parts, _probabilities(data.parts, data.logits), strict=True)
+        for one in data.networks
+        for card in [one.part.card]
     )
     return msgspec.structs.replace(
         served.card,
@@ -277,6 +287,29 @@ def _with_networks(data: Candidates, fitted: Chosen, served: Served) -> Card:
         images_per_s=whole.images_per_s,
         memory_bytes=whole.memory_bytes,
     )
+
+
+def _figures(
+    one: _Recorded, photos: PhotoFeatures, predictions: Probabilities
+) -> tuple[float, float]:
+    """The accuracy and the loss of a network beside the version's predictions for these photos.
+
+    Where it holds out some of them only, the differences on those are added to the version's.
+    """
+    held = _held_by_all(photos, [one])
+    some = photos.where(held)
+    mine = probabilities(_answers_of(one.answers, some), one.part.card.temperature)
+    right, losses = _judged(predictions, photos.labels)
+    my_right, my_losses = _judged(mine, some.labels)
+    accuracy = right.mean() + (my_right - right[held]).mean()
+    loss = losses.mean() + (my_losses - losses[held]).mean()
+    return float(np.clip(accuracy, 0, 1)), max(0.0, float(loss))
+
+
+def _judged(answers: Probabilities, labels: Labels) -> tuple[Floats, Floats]:
+    """Whether each answer is right, and its loss."""
+    right = (answers.argmax(1) == labels).astype(np.float64)
+    return right, log_losses(np.log(answers + SMALLEST_PROBABILITY), labels)
 
 
 def _records(parts: list[Part]) -> dict[str, bytes]:

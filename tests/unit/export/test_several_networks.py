@@ -160,17 +160,17 @@ def test_speed_and_memory_are_those_of_a_process_of_its_own(parts: list[Part]) -
     assert cost.memory_bytes > len(parts[0].files[TFLITE])
 
 
+def answers(strength: float, labels: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(int(10 * strength)).standard_normal((len(labels), CLASSES))
+    noise[np.arange(len(labels)), labels] += strength
+    return softmax(strength * noise).astype(np.float32)
+
+
 def test_the_better_network_gets_the_larger_weight_and_a_useless_one_none() -> None:
     labels = RNG.integers(0, CLASSES, 400)
-
-    def answers(strength: float) -> np.ndarray:
-        noise = RNG.standard_normal((400, CLASSES))
-        noise[np.arange(400), labels] += strength
-        return softmax(strength * noise).astype(np.float32)
-
-    good, better = answers(1.5), answers(2.0)
+    good, better = answers(1.5, labels), answers(2.0, labels)
     useless = np.full((400, CLASSES), 1 / CLASSES, np.float32)
-    chosen = mixture.choose([good, useless, better], labels)
+    chosen = mixture.choose([good, useless, better], labels, [[0], [1], [2]])
     assert chosen.weights[1] == 0
     assert chosen.weights[2] > chosen.weights[0] > 0
     assert sum(chosen.weights) == pytest.approx(1)
@@ -178,3 +178,14 @@ def test_the_better_network_gets_the_larger_weight_and_a_useless_one_none() -> N
     expected = -np.log(mean[np.arange(400), labels])
     np.testing.assert_allclose(chosen.losses, expected, atol=1e-6)
     assert chosen.losses.mean() < -np.log(better[np.arange(400), labels]).mean()
+
+
+def test_heads_have_equal_weights_however_few_photos_favour_one_of_them() -> None:
+    labels = np.random.default_rng(8).integers(0, CLASSES, 60)
+    lucky, head, other = answers(2.5, labels), answers(1.5, labels), answers(2.4, labels)
+    useless = np.full((60, CLASSES), 1 / CLASSES, np.float32)
+    assert mixture.choose([head, lucky], labels, [[0, 1]]).weights == (0.5, 0.5)
+    chosen = mixture.choose([head, lucky, useless, other], labels, [[0, 1], [2], [3]])
+    assert chosen.weights[0] == chosen.weights[1] > 0
+    assert chosen.weights[2] == 0
+    assert chosen.weights[3] > 0

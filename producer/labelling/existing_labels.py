@@ -94,7 +94,7 @@ def _of_another_folder(images: FolderImages, file: LabelsFile) -> Iterator[str]:
     """A line if the file has decisions, and none about an image of the folder."""
     decided = file.so_far.images()
     if decided and decided.keys().isdisjoint(map(images.sha256, range(len(images)))):
-        of_them = f"none of the {counted(len(decided), 'image')} that it is about is here"
+        of_them = f"of {counted(len(decided), 'image')} that it is about, none is here"
         yield f"{file.path} seems to be of another folder: {of_them}; for another file: -o FILE"
 
 

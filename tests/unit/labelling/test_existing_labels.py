@@ -201,7 +201,7 @@ def test_a_labels_file_of_another_folder_is_reported(tmp_path: Path) -> None:
     with closing(LabelsFile(folder.file)) as file:
         file.append([GivenLabel("0" * 64, "a", "Hat", "ada", 1, "0" * 8, "now")])
     (line,) = folder.take()
-    assert "none of the 1 image that it is about is here" in line
+    assert "of 1 image that it is about, none is here" in line
     folder.decide(b"one", Decided("label", "Hat"))
     assert folder.take() == []
 

@@ -15,12 +15,15 @@ from shared.messages.model_card import Card, Preprocessing
 from shared.registry import packaged
 from tests.support.backbones import small_backbone
 from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
+from worker.backbones.photo_features import PhotoFeatures
 from worker.evaluation import mixture
+from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.export import convert, several_networks
 from worker.export.export import KERAS, TFLITE
 from worker.export.head_graph import keras_with_head, with_head
 from worker.export.several_networks import Part, downscaled, joined
 from worker.inference import serving_cost
+from worker.learners import several
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import softmax
 from worker.runtimes.runtime import Outputs
@@ -189,3 +192,23 @@ def test_heads_have_equal_weights_however_few_photos_favour_one_of_them() -> Non
     assert chosen.weights[0] == chosen.weights[1] > 0
     assert chosen.weights[2] == 0
     assert chosen.weights[3] > 0
+
+
+def test_a_network_that_holds_out_fewer_photos_is_judged_by_the_difference_on_those() -> None:
+    labels = RNG.integers(0, CLASSES, 40)
+    digests = RNG.integers(0, 256, (40, 32), np.uint8)
+    numbers, none = np.arange(40, dtype=np.uint64), np.empty((40, 0), np.float32)
+    parts = np.zeros(40, np.int8)
+    photos = PhotoFeatures([b""] * 40, labels, parts, digests, numbers, none, none)
+    whole = answers(1.5, labels)
+    logits = np.log(whole)
+    easy = logits.argmax(1) == labels
+    assert not easy.all()
+
+    def figures(held: np.ndarray) -> tuple[float, float]:
+        found = HeldoutAnswers(numbers[held], labels[held], logits[held], digests[held])
+        card = msgspec.structs.replace(card_of(SMALL, 0), temperature=1.0)
+        return several._figures(several._Recorded(Part(card, {}), found), photos, whole)
+
+    assert figures(easy) == pytest.approx(figures(np.full(40, True)))
+    assert figures(easy)[0] == pytest.approx(easy.mean())

@@ -96,7 +96,7 @@ def report(photos: Photos, draws: int, acceptance_draws: int) -> None:
     ways: dict[str, Order] = {"by chance": by_chance, "by doubt": by_doubt}
     for way, order in ways.items():
         orders = [list(islice(order(photos, seed), MARKS[-1])) for seed in range(draws)]
-        report_way(way, [[reached(photos, one[:mark]) for mark in MARKS] for one in orders], draws)
+        report_way(way, [reached(photos, one, MARKS) for one in orders], draws)
     runs = [seen_by(photos, seed) for seed in range(max(draws, acceptance_draws))]
     report_way("pages", [run.reached for run in runs], draws)
     print(foretold.sentence([one for run in runs for one in foretold.foretold(run.pages)]))

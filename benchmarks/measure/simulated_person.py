@@ -17,7 +17,7 @@ from shared.pipes.labelling import NextPage
 from worker.labelling.__main__ import session_of
 from worker.labelling.fitted import Fitted, fit
 from worker.labelling.folder_rows import stack_rows
-from worker.labelling.session import NONE, Session, sure
+from worker.labelling.session import NONE, Session
 
 #: Photos that are labelled by chance before the most doubtful ones are known.
 FIRST = 20
@@ -115,6 +115,7 @@ class SessionPages:
         chance = np.full(len(labels), page.why == "chance")
         self.session.decide(np.array(page.stacks), np.array(numbers), chance)
         self.session.learn()
+        self.session.judge()
         self.session.foresee()
         return self.session.next(NextPage())
 
@@ -125,17 +126,17 @@ class SessionPages:
         return _reached(self._photos, np.array(numbers), decided, fitted, self.session.surest)
 
 
-def reached(photos: Photos, stacks: Sequence[int]) -> Reached:
-    """After the person has named these stacks one at a time."""
-    truth = photos.of_stack
-    labels = np.full(len(truth), NONE)
-    labels[list(stacks)] = truth[list(stacks)]
-    rows = stack_rows(photos.features).rows
-    if len(np.unique(labels[labels >= 0])) < 2:
-        return _reached(photos, truth, labels, None, truth[:0])
-    fitted, free = fit(rows, labels, int(labels.max()) + 1), np.flatnonzero(labels == NONE)
-    surest = sure(free, fitted.confidences[free], stack_rows(photos.features).sizes[free])
-    return _reached(photos, truth, labels, fitted, surest)
+def reached(photos: Photos, order: Sequence[int], marks: Sequence[int]) -> list[Reached]:
+    """After the person has named this number of stacks one at a time, in this order."""
+    session, truth = session_of(photos.features, 0), photos.of_stack
+    seen = []
+    for mark in marks:
+        stacks = np.array(order[:mark])
+        session.decide(stacks, truth[stacks], np.zeros(len(stacks), bool))
+        session.learn()
+        session.judge()
+        seen.append(_reached(photos, truth, *session.learned, session.surest))
+    return seen
 
 
 def _reached(

@@ -91,7 +91,7 @@ class Learner:
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for the head that knows every decision, for this long at most; without a limit also
-        for what the next decisions would bring."""
+        for what it is sure of, and what the next decisions would bring."""
         with self._changes:
             if seconds is None:
                 self._changes.wait_for(lambda: self._foreseen == self._decided)
@@ -107,6 +107,7 @@ class Learner:
             with self._changes:
                 self._learned = decided
                 self._changes.notify_all()
+            self._session.judge()
             self._session.foresee()
             with self._changes:
                 self._foreseen = decided

@@ -40,6 +40,7 @@ class Fitted(NamedTuple):
     #: The confidences of these guesses; 0 where there is none.
     expected: Shares
     head: Head
+    shrinkage: float
     temperature: float
 
     def chances(self, rows: Features, labels: Labels) -> Shares:
@@ -71,13 +72,13 @@ def fit(rows: Features, labels: Labels, classes: int) -> Fitted:
         )
         out_of_fold[known] = logits.argmax(1)
         expected[known] = probabilities(logits, cooling).max(1)
-    (head,) = _heads(learned, given, classes, [shrinkage])
+    (head,) = heads(learned, given, classes, [shrinkage])
     answers = probabilities(head.logits(rows), cooling)
     confidences = answers.max(1).astype(np.float32)
-    return Fitted(answers.argmax(1), confidences, out_of_fold, expected, head, cooling)
+    return Fitted(answers.argmax(1), confidences, out_of_fold, expected, head, shrinkage, cooling)
 
 
-def _heads(rows: Features, labels: Labels, classes: int, shrinkages: Sequence[float]) -> list[Head]:
+def heads(rows: Features, labels: Labels, classes: int, shrinkages: Sequence[float]) -> list[Head]:
     """Of principal components."""
     return discriminant.fit(rows, labels, classes, shrinkages, power=POWER)
 
@@ -98,8 +99,8 @@ def _measured(
         if out.all():
             continue
         known[out] = np.isin(labels[out], labels[~out])
-        heads = _heads(rows[~out], labels[~out], classes, SHRINKAGES)
-        for logits, head in zip(tried, heads, strict=True):
+        fitted = heads(rows[~out], labels[~out], classes, SHRINKAGES)
+        for logits, head in zip(tried, fitted, strict=True):
             logits[out] = head.logits(rows[out])
     if known.sum() < LEAST_TO_MEASURE:
         return FIRST_SHRINKAGE, FIRST_TEMPERATURE, tried[SHRINKAGES.index(FIRST_SHRINKAGE)]

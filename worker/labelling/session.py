@@ -7,12 +7,13 @@ the label with the most doubt; now and then images drawn by chance, on which the
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.pipes.labelling import Counts, NextPage, Page
-from worker.labelling import kmeans
+from worker.labelling import acceptance, kmeans
 from worker.labelling.fitted import Fitted, Shares, fit
 from worker.labelling.forecast import NOT_KNOWN, Forecast
 from worker.photo_head.linear_head import Features, Labels
@@ -32,10 +33,6 @@ FIRST_GROUPS = 0.5
 ANY_IMAGE = 0.3
 #: After this number of pages of groups, or of labels, there is one drawn by chance.
 BETWEEN_OF_GROUPS, BETWEEN_OF_LABELS = 24, 4
-#: The mean confidence of the images that the head is sure of at 95 %. Images in doubt are labelled
-#: first, so heads are right of the others a little less often than they expect: with 0.95, on three
-#: sets of photos, 93 to 96 % of such images were right.
-SURE = 0.98
 
 SMALLEST_WEIGHT = 1e-6
 #: As many wrong images as expected, beside those drawn by chance, so that a few of these change no
@@ -43,13 +40,6 @@ SMALLEST_WEIGHT = 1e-6
 AS_EXPECTED = 10
 
 Numbers = npt.NDArray[np.int64]
-
-
-def sure(stacks: Numbers, confidences: Shares, sizes: Numbers) -> Numbers:
-    """The surest of these stacks, as many as have images with a mean confidence of SURE."""
-    order = np.argsort(-confidences, kind="stable")
-    means = np.cumsum(confidences[order] * sizes[order]) / np.cumsum(sizes[order])
-    return stacks[order[: int(np.searchsorted(-means, -SURE, side="right"))]]
 
 
 def _decisions(labels: Labels, by_chance: npt.NDArray[np.bool_]) -> int:
@@ -62,6 +52,14 @@ def _decisions(labels: Labels, by_chance: npt.NDArray[np.bool_]) -> int:
     return drawn + 1 + len(alike) - int(np.unique(alike, return_counts=True)[1].max())
 
 
+class _Learned(NamedTuple):
+    """What the head knows."""
+
+    decisions: int
+    decided: Labels  #: by a person
+    labels: Labels  #: that it has learned
+
+
 class Session:
     """The decisions so far about stacks [m], with rows float32 [m, k] and sizes [m]."""
 
@@ -72,7 +70,8 @@ class Session:
         self._suggested = np.full(len(rows), NONE, np.int64)
         self._decisions = 0
         self._fitted: Fitted | None = None
-        self._learned: tuple[int, Labels] = (0, self._decided)  #: what the head knows
+        self._learned = _Learned(0, self._decided, self._suggested)
+        self._chances: Shares = np.zeros(len(rows), np.float32)  #: that the guesses are right
         self._forecast, self._gain = Forecast(rows, sizes), NOT_KNOWN
         self._since_check = 0.0  #: of the pages between two drawn by chance, the share so far
 
@@ -96,19 +95,28 @@ class Session:
         several = len(np.unique(known)) > 1
         fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
         self._fitted = None if fitted is None else fitted.blind(is_open)
-        self._learned = decisions, decided
+        self._learned = _Learned(decisions, decided, labels)
 
     @property
     def learned(self) -> tuple[Labels, Fitted | None]:
         """The decisions that the head knows, and the head, if there is one."""
-        return self._learned[1], self._fitted
+        return self._learned.decided, self._fitted
+
+    def judge(self) -> None:
+        """Compute what the head is sure of, after what `learn` knows."""
+        fitted, learned = self._fitted, self._learned
+        if fitted is None:
+            self._chances = np.zeros(len(self._rows), np.float32)
+        else:
+            named, groups = learned.decided >= 0, self._groups.of
+            self._chances = acceptance.chances(self._rows, learned.labels, named, groups, fitted)
 
     def foresee(self) -> None:
         """Compute what the next 50 decisions would bring, after what `learn` knows."""
         if self._fitted is None:
             self._gain = NOT_KNOWN
         else:
-            decisions, labels = self._learned
+            decisions, labels, _ = self._learned
             drawn = self._drawn_by_chance(self._fitted)
             wrong = int((self._fitted.out_of_fold != labels)[drawn].sum())
             expected = float((1 - self._fitted.expected[drawn]).sum())
@@ -164,12 +172,9 @@ class Session:
 
     @property
     def surest(self) -> Numbers:
-        """The stacks without a decision that the head is sure of at 95 %. None as long as groups
-        come first: a head of the typical images of groups is sure of others of unseen kinds."""
+        """The stacks without a decision that the head is sure of at 95 %."""
         free = np.flatnonzero(self._decided == NONE)
-        if self._fitted is None or self._groups_first:
-            return free[:0]
-        return sure(free, self._fitted.confidences[free], self._sizes[free])
+        return free[acceptance.surest(self._chances[free], self._sizes[free])]
 
     def _drawn_by_chance(self, fitted: Fitted) -> npt.NDArray[np.bool_]:
         """Of stacks, which were drawn by chance, and are named."""

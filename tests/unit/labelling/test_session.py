@@ -160,22 +160,28 @@ def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them
     assert 0 < counts.error < 0.2
 
 
-def test_the_head_is_sure_of_nothing_before_the_groups_are_over() -> None:
-    rows, truth = drawn(200)
+def test_the_head_is_sure_of_images_without_a_decision_while_groups_come_first() -> None:
+    rows, truth = drawn(900)
     run = started(rows)
-    sure = []
-    while (page := run.next(NextPage())).why != "label":
-        decide(run, page, truth[page.stacks].tolist())
-        sure.append(run.counts().sure)
-    assert set(sure[:-2]) == {0}
-    assert sure[-1] > 0
-    assert (run.learned[1].guesses == truth)[run.surest].all()  # type: ignore[union-attr]
+    pages = labelled(run, truth, 45)
+    run.judge()
+    assert pages[-1].why == "group"
+    guesses = run.learned[1].guesses  # type: ignore[union-attr]
+    assert len(run.surest) == run.counts().sure > 100
+    assert (run._decided[run.surest] == NONE).all()
+    assert (guesses == truth)[run.surest].mean() > 0.95
+    undone = np.flatnonzero(run._decided != NONE)
+    run.decide(undone, np.full(len(undone), NONE), np.zeros(len(undone), bool))
+    run.learn()
+    run.judge()
+    assert len(run.surest) == 0
 
 
 def test_without_labels_the_head_is_sure_of_nothing() -> None:
     run = started(drawn(20)[0])
     run.decide(np.arange(19), np.full(19, LEFT_OUT), np.full(19, False))
     run.learn()
+    run.judge()
     assert len(run.surest) == 0
 
 

@@ -127,6 +127,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "outside": ({"other.png": "Bag"}, "other.png is not below .*photos; give paths that begin in"),
     "no image": ({"photos/note.txt": "Bag"}, "photos/note.txt is no image that can be classified"),
     "itself": ({"photos": "Bag"}, "cannot be read"),
+    "a copy without": (
+        {"photos/0000.png": None, "photos/copy.png": "Hat"},
+        "copies, and get the labels None and 'Hat'",
+    ),
     "copies": ({"photos/0000.png": "Bag", "photos/copy.png": "Hat"}, "copies, and get the labels"),
 }
 

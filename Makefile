@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clone test test-unit test-integration test-end-to-end test-faults test-points test-ledger test-guards \
+.PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly release-check packages fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
@@ -41,7 +41,7 @@ PYTEST = @mkdir -p $(REPORTS) && $(PLACE) $(BIN)/python -m pytest -q -rs --durat
 MEMORY := $(shell [ "$$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && \
   [ "$$(df --output=avail /dev/shm | tail -n 1)" -gt 4194304 ] && echo /dev/shm || echo /tmp)
 TEMPORARY ?= $(MEMORY)
-test test-unit test-integration test-end-to-end: PLACE = TMPDIR=$(TEMPORARY)
+test test-unit test-integration test-python test-end-to-end: PLACE = TMPDIR=$(TEMPORARY)
 DIST ?= loadscope
 SIDE_BY_SIDE = -n $(JOBS) --dist $(DIST)
 GUARD_JOBS ?= $(shell nproc)
@@ -58,6 +58,9 @@ test-unit: $(VENV)/dev.stamp data  ## without servers and workers
 
 test-integration: $(VENV)/dev.stamp data  ## components, with real servers
 	$(PYTEST) $(SIDE_BY_SIDE) tests/integration
+
+test-python: $(VENV)/dev.stamp data  ## unit and integration, which the night runs on another Python
+	$(PYTEST) $(SIDE_BY_SIDE) tests/integration tests/unit tests/fuzz
 
 test-end-to-end: $(VENV)/dev.stamp data  ## the whole system: workers, trainers, the packaged model
 	$(PYTEST) $(SIDE_BY_SIDE) tests/end_to_end

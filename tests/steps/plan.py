@@ -74,7 +74,7 @@ def nightly() -> list[Step]:
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
         Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90),
-        python("3.13", "test"),
+        python("3.13", "test-python"),
         python("3.12", "test-unit"),
         Step("demo", "demo-clone", PRODUCT, tests=False, about_s=150),
         Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),

@@ -163,7 +163,7 @@ def test_images_drawn_by_chance_are_judged_by_heads_that_did_not_learn_from_them
 def test_the_head_is_sure_of_images_without_a_decision_while_groups_come_first() -> None:
     rows, truth = drawn(900)
     run = started(rows)
-    pages = labelled(run, truth, 45)
+    pages = labelled(run, truth, 60)
     run.judge()
     assert pages[-1].why == "group"
     guesses = run.learned[1].guesses  # type: ignore[union-attr]

@@ -26,7 +26,8 @@ PAGES = (
     ".pre-commit-config.yaml",
 )
 ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end", "tests/browser",
-            "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose")  # fmt: skip
+            "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose", "tests/old_data",
+            "tests/faults", "tests/slow")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
 FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
 GUARDS = (*FAULTS, "tests/unit", "tests/integration", "tests/mutants")
@@ -64,7 +65,7 @@ def nightly() -> list[Step]:
     points, others = ("SERVERS=both",), ("SERVERS=both", "MARKED=not points")
     fuzz, soak = ("MINUTES=15",), (f"MINUTES={SOAK_MINUTES}",)
     return [
-        Step("check", "check", EVERYTHING, tests=False),
+        Step("check", "check", (*EVERYTHING, "tests"), tests=False),
         *(slow(server) for server in ("valkey", "redis")),
         Step("test", "test", EVERYTHING, thorough, about_s=1400),
         Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=1800),

@@ -177,9 +177,10 @@ def test_the_head_is_sure_of_images_without_a_decision_while_groups_come_first()
     assert len(run.surest) == 0
 
 
-def test_without_labels_the_head_is_sure_of_nothing() -> None:
-    run = started(drawn(20)[0])
-    run.decide(np.arange(19), np.full(19, LEFT_OUT), np.full(19, False))
+@pytest.mark.parametrize("label", [LEFT_OUT, 0])
+def test_without_two_labels_the_head_is_sure_of_nothing(label: int) -> None:
+    run = started(drawn(200)[0])
+    run.decide(np.arange(190), np.full(190, label), np.full(190, False))
     run.learn()
     run.judge()
     assert len(run.surest) == 0

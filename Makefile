@@ -21,7 +21,8 @@ demo-clone:  ## `make demo` in an empty clone, with its installation
 	@rm -rf build/clone && git clone --quiet . build/clone && mkdir -p $(REPORTS)
 	@started=$$(date +%s); $(MAKE) --no-print-directory -C build/clone demo VENV=.venv && \
 	  echo "$$(($$(wc -l < build/clone/demo/results.csv) - 1)) rows in $$(($$(date +%s) - started)) s, with the" \
-	  "installation" > $(REPORTS)/$(STEP).note; code=$$?; rm -rf build/clone; exit $$code
+	  "installation" > $(REPORTS)/$(STEP).note; code=$$?; \
+	  build/clone/.venv/bin/hangtag down --force >/dev/null; rm -rf build/clone; exit $$code
 
 # The suite. Markers in the test files state what a test needs (pyproject.toml has the list); no test
 # file is named here. SERVERS=both|valkey|redis|one selects servers, MARKED= includes tests with the

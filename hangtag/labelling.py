@@ -144,7 +144,7 @@ def label(
     for kind, paths in others:
         for image in _each(kind, paths):
             if os.fsencode(image) in given:
-                raise UsageError(f"{os.fspath(image)!r:.80} is given twice; say one thing about it")
+                raise UsageError(f"{os.fspath(image)!r:.80} is given twice; give it once")
             given[os.fsencode(image)] = Decided(kind)
     return dict(given_labels.give(os.fspath(folder), given, _labels_file(folder, file), user()))
 

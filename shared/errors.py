@@ -205,8 +205,9 @@ def _similar(name: str, known: list[str]) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _LISTED
-    text = ", ".join(names[:_LISTED])
-    return f"{text} and {more} more" if more > 0 else text
+    if more <= 1:  # its name is not longer
+        return ", ".join(names)
+    return f"{', '.join(names[:_LISTED])} and {more} more"
 
 
 def _shown(name: str) -> str:

@@ -38,6 +38,8 @@ _ADVICE = {
 }
 _OTHER = f"save the network with {_SAVE}"
 Scale = Literal["0-255", "0-1", "-1-1"]
+#: Values as images have them.
+WHOLE: Scale = "0-255"
 Precision = Literal["auto", "fp32", "int8"]
 
 
@@ -105,13 +107,14 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return labels
 
 
-def lines(trained: Trained, settings: Settings, room: int | None = None) -> list[str]:
+def lines(trained: Trained, settings: Settings, scale: Scale, room: int | None = None) -> list[str]:
     """The result of an import as lines of text."""
     training = summary(trained, evaluations(settings, trained.model), room)
     if trained.metrics.heldout_count:
         return training
     lacks = "not evaluated and not calibrated; for both, give labelled images with --data"
-    return [training[0], lacks, *training[1:]]
+    wrong = "its images have values of 0 to 255; for a network that learned from x/255: --scale 0-1"
+    return [training[0], lacks, *([wrong] if scale == WHOLE else []), *training[1:]]
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -148,8 +148,8 @@ def check_class(walk: ClassFolderWalk, label: int, count: int) -> None:
     else:  # corrections have made this class
         remedy = walk.remedies.small_class
     raise SetupError(
-        f"class {walk.labels[label]} has {count} images to learn from; a class needs "
-        f"{SMALLEST_CLASS} different ones: {remedy}"
+        f"class {walk.labels[label]} has {count} image{'s' * (count != 1)} to learn from; a class "
+        f"needs {SMALLEST_CLASS} different ones: {remedy}"
     )
 
 

@@ -220,7 +220,8 @@ def check_agreement(first: Probabilities, second: Probabilities) -> None:
     if not difference < PROBABILITY_TOLERANCE or swapped:
         raise SetupError(
             f"LiteRT and TensorFlow disagree (probabilities by {difference:.1e}, "
-            f"{swapped} labels); the version is refused, train it again with another recipe"
+            f"{swapped} labels); train the version again with another recipe, or import it with "
+            "the --scale that it was trained with"
         )
 
 

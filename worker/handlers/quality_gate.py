@@ -141,7 +141,7 @@ def judge(
     if old is None:
         return GateDecision(True, FIRST)
     if rule == "never":
-        return GateDecision(False, f"{new.ref} is published; not promoted, as requested")
+        return GateDecision(False, f"{new.ref} is published; not promoted, since the rule is never")
     if rule == "always":
         return GateDecision(True, f"{new.ref} is promoted over {old.ref}, as requested")
     if new.labels != old.labels:

@@ -81,7 +81,11 @@ def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: 
         trained = import_model_.import_model(
             settings, file, labels, events=events, stop=stop, **given
         )
-    lines = [] if quiet else import_model_.lines(trained, settings, columns_of(sys.stdout))
+    lines = (
+        []
+        if quiet
+        else import_model_.lines(trained, settings, given["scale"], columns_of(sys.stdout))
+    )
     print_answer(trained, lines, as_json, quiet)
 
 

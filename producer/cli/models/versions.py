@@ -236,8 +236,9 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
 
     settings = Settings.from_env()
     wanted = manage.removable(settings, model)
-    what = wanted.name if wanted.version is None else str(wanted)
-    confirm(f"Delete {what}{'' if wanted.version else ' with all its versions'} for good?", yes)
+    whole = wanted.version is None
+    what = wanted.name if whole else str(wanted)
+    confirm(f"Delete {what}{' with all its versions' if whole else ''} for good?", yes)
     with running_request(quiet=True) as (events, stop):
         removed = manage.remove(settings, model, events=events, stop=stop)
     if as_json:

@@ -20,12 +20,13 @@ from producer.cli.models.models import models
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import show
-from producer.models.import_model import MAX_FILE_BYTES, read_labels
+from producer.models.import_model import MAX_FILE_BYTES, Scale, lines, read_labels
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
+from shared.messages.replies import Decided, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -368,3 +369,14 @@ def test_every_command_has_help_and_is_in_the_page(name: str) -> None:
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help, option.opts[0]
+
+
+@pytest.mark.parametrize(("scale", "asks"), [("0-255", True), ("0-1", False)])
+def test_an_import_without_labelled_images_names_the_scale_of_its_images(
+    scale: Scale, asks: bool
+) -> None:
+    decision = Decided("production", 1, None, True, "the first version")
+    trained = Trained("mine@1", Metrics(0.0, 0, 0.0, 0.0), decision, 1.0)
+    text = "\n".join(lines(trained, Settings.from_env(), scale))
+    assert "not evaluated" in text
+    assert ("--scale 0-1" in text) is asks

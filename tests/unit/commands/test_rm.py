@@ -81,6 +81,12 @@ def test_nothing_is_deleted_without_a_confirmation(registry: Registry) -> None:
     assert registry.versions(NAME) == [1, 2, 3]
 
 
+def test_the_question_names_what_is_deleted(registry: Registry) -> None:
+    for name, whole in ((NAME, True), (f"{NAME}@3", False), ("fashion-mnist@0", False)):
+        more = " with all its versions" if whole else ""
+        assert f"Delete {name}{more} for good?" in refused(name, code=Exit.USAGE)
+
+
 def test_what_an_alias_stands_for_stays(registry: Registry) -> None:
     assert "hangtag models promote shoes@VERSION" in refused(f"{NAME}@1", "--yes")
     assert registry.versions(NAME) == [1, 2, 3]

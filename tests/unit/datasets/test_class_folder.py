@@ -375,7 +375,7 @@ def _no_text(root: Path) -> None:
         (_one_class, ("one class, cat", "needs two")),
         (_no_images, ("no images", "folder")),
         (_few, ("class fox has 3 images", "needs 4")),
-        (_few_that_differ, ("class fox has 1 images", "needs 4 different")),
+        (_few_that_differ, ("class fox has 1 image to learn", "needs 4 different")),
         (_unknown, ("fox/ of test/", "rename it")),
         (_mixed, ("cat/ beside it has none", "move cat/ elsewhere")),
         (

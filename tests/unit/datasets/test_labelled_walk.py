@@ -69,7 +69,7 @@ def test_a_file_elsewhere_is_found_by_its_path_and_a_lost_one_is_counted(
         ({"2024/a.png": "cat"}, "has one class, cat; .* another label with hangtag label"),
         (
             {"2024/a.png": "cat", "2024/b.png": "dog"},
-            "class cat has 1 images .* more images this label with hangtag label",
+            "class cat has 1 image .* more images this label with hangtag label",
         ),
     ],
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 from redis.exceptions import RedisError
 
 from producer.dispatch.window import MEMORY_SHARE_MAX
-from producer.doctor.finding import Finding, Level
+from producer.doctor.finding import Finding, Level, guarded
 from producer.fleet.start_command import trainer_line, worker_line
 from producer.fleet.workers import is_older
 from producer.output.output_path import nearest
@@ -18,7 +19,7 @@ from producer.stack import desired_state, other_stacks
 from producer.stack.launch import check_store
 from shared import keys
 from shared.broker.address import redacted
-from shared.broker.redis_client import connect_briefly
+from shared.broker.redis_client import check_policy, connect_briefly
 from shared.broker.runtime_paths import (
     broker_url,
     check_stack_dir,
@@ -75,6 +76,16 @@ def _answering(settings: Settings) -> Iterator[Finding]:
         fix = "hangtag down" if own else "start it, or unset HANGTAG_REDIS_URL"
         yield Finding("broker", Level.PROBLEM, f"{name} does not answer: {error}", fix)
         return
+    yield from guarded("broker", partial(_memory, name, info))
+    had_time_to_start = own and info["uptime_in_seconds"] >= STARTING_S
+    for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
+        there = [beat for beat in beats if beat.queue == queue]
+        yield _alive(settings, topic, there, had_time_to_start)
+
+
+def _memory(name: str, info: dict[str, int]) -> Iterator[Finding]:
+    """Raises SetupError: the server evicts keys."""
+    check_policy(info)
     used, limit = info["used_memory"], memory_limit(info)
     text = f"{name}, Redis {one_line(str(info.get('redis_version', 'unknown')))}"
     text += f", {size(used)} of {size(int(limit)) if limit < float('inf') else 'no limit'} used"
@@ -82,10 +93,6 @@ def _answering(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", Level.PROBLEM, f"{text}: producers pause", "raise its maxmemory")
     else:
         yield Finding("broker", Level.OK, text)
-    had_time_to_start = own and info["uptime_in_seconds"] >= STARTING_S
-    for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
-        there = [beat for beat in beats if beat.queue == queue]
-        yield _alive(settings, topic, there, had_time_to_start)
 
 
 def _alive(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,11 +94,16 @@ def check_server(client: redis.Redis) -> None:
     Raises:
         SetupError: its eviction policy is not noeviction.
     """
-    policy = client.info("memory").get("maxmemory_policy", "noeviction")
+    check_policy(client.info("memory"))
+
+
+def check_policy(info: Mapping[str, object]) -> None:
+    """Refuse a server whose `info` says that it evicts keys. Raises as `check_server`."""
+    policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         raise SetupError(
             f"Redis evicts keys (maxmemory-policy {policy}), which would lose work; "
-            "set it to noeviction"
+            "set it to noeviction, with: CONFIG SET maxmemory-policy noeviction"
         )
 
 

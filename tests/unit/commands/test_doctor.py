@@ -318,3 +318,15 @@ def test_a_broker_whose_memory_is_nearly_used_is_a_problem(
         found = {finding.topic: finding for finding in examined(Exit.SETUP).findings}["broker"]
         assert (found.level is Level.PROBLEM, "producers pause" in found.text) == (full, full)
         assert ("raise its maxmemory" in found.fix) == full
+
+
+def test_a_broker_that_evicts_keys_is_a_problem_with_its_remedy(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", server.url)
+    server.client.config_set("maxmemory-policy", "allkeys-lru")
+    found = {finding.topic: finding for finding in examined(Exit.SETUP).findings}
+    assert found["broker"].level is Level.PROBLEM
+    assert "allkeys-lru" in found["broker"].text
+    assert "CONFIG SET maxmemory-policy noeviction" in found["broker"].fix
+    assert "workers" in found

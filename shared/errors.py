@@ -12,6 +12,7 @@ HangtagError
 ├── Stopped            the caller has stopped the work; a started job can be resumed
 └── SetupError         the set-up: stop, the message names the fix
     ├── Damaged            a job's journal that cannot be read
+    ├── NoCredentials      a bucket's server is not asked without them
     ├── BrokerRefuses      Redis denies access or a command; retried while a password changes
     └── UsageError         the command line: exit code 2
 """
@@ -125,6 +126,10 @@ class SetupError(HangtagError):
 
 class Damaged(SetupError):
     """A job's journal is damaged, or has another schema; the message names it."""
+
+
+class NoCredentials(SetupError):
+    """There are no credentials for a bucket; the message says what to set."""
 
 
 class BrokerRefuses(SetupError):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from shared import installation
-from shared.errors import SetupError
+from shared.errors import NoCredentials, SetupError
 from shared.messages.files import printable
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ PAGE_ATTEMPTS = 5
 PAGE_PAUSE_S = 0.2
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_REGION = re.compile(r"<Region>([\w-]{1,64})</Region>")
 _BAD_KEY = re.compile(r'[Pp]ath "(.*?)"(?::| contained)', re.DOTALL)
 #: What a server answers to credentials that hold no longer, or never did.
 _REFUSED_CODES = {
@@ -49,8 +50,12 @@ _CREDENTIALS = (
 #: What says where the server is, and whether an address without encryption may be used.
 _SERVERS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _HTTP, _TRUE = "AWS_ALLOW_HTTP", ("1", "true", "on", "yes", "y", "t")
+#: The library's error for a key without its secret.
+_NO_SECRET = "Missing SecretAccessKey"
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\uffff]")
 _AGAIN = "the same command resumes the job"
+#: Of what is wrong before there is a job, too.
+_RUN = "run the same command again"
 
 
 class Missing(Exception):
@@ -79,7 +84,7 @@ def check_credentials(bucket: str) -> None:
     and elsewhere waits minutes for an answer.
 
     Raises:
-        SetupError: there are none.
+        NoCredentials: there are none.
     """
     if any(map(os.environ.get, _CREDENTIALS)):
         return
@@ -124,11 +129,10 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def no_credentials(bucket: str) -> SetupError:
-    return SetupError(
+def no_credentials(bucket: str) -> NoCredentials:
+    return NoCredentials(
         f"s3://{bucket}: there are no credentials; set AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket, then the same "
-        "command starts or resumes the job"
+        f"AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket, then {_RUN}"
     )
 
 
@@ -235,6 +239,8 @@ class S3Client:
             try:
                 self._stores[bucket] = S3Store(bucket, **self._options)
             except Exception as error:  # an invalid variable
+                if _NO_SECRET in str(error):
+                    raise no_credentials(bucket) from None
                 raise SetupError(
                     f"s3://{bucket} cannot be reached: {first_line(error)}; check the variables "
                     "AWS_..."
@@ -268,8 +274,13 @@ def listing_error(bucket: str, error: Exception) -> SetupError | None:
         )
     status, code = _answer(error)
     general = _of_bucket(bucket, status, code, error)
+    if general is None and status == 403:
+        return SetupError(
+            f"s3://{bucket} may not be listed with these credentials ({code or status}); allow "
+            f"them s3:ListBucket and s3:GetObject, then {_RUN}"
+        )
     if general is None:
-        return SetupError(f"s3://{bucket} cannot be listed ({code or status}); {_AGAIN}")
+        return SetupError(f"s3://{bucket} cannot be listed ({code or status}); {_RUN}")
     return None if _is_transient(error) else general
 
 
@@ -291,12 +302,29 @@ def _of_bucket(bucket: str, status: int, code: str, error: Exception) -> SetupEr
             f"{where}: the credentials {why}; renew them (AWS_ACCESS_KEY_ID, "
             f"AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), then {_AGAIN}"
         )
+    if region := _REGION.search(str(error)):
+        return SetupError(
+            f"{where} is in region {region[1]}; set AWS_REGION={region[1]}, then {_RUN}"
+        )
     if "redirect without LOCATION" in str(error):
         return SetupError(f"{where} is in another region; set AWS_REGION to that, then {_AGAIN}")
     if 400 <= status < 500 and status not in (408, 429):
         return None
-    what = f"answers {status} {code}".rstrip() if status else f"cannot be reached ({_cause(error)})"
-    return SetupError(f"{where} {what} after several attempts; {_AGAIN}")
+    if status:
+        what = f"answers {status} {code}".rstrip()
+        return SetupError(f"{where} {what} after several attempts; {_AGAIN}")
+    at, check = _server()
+    why = f"{where}{at} cannot be reached ({_cause(error)}) after several attempts"
+    return SetupError(f"{why}; {check}{_AGAIN}")
+
+
+def _server() -> tuple[str, str]:
+    """The server that the environment names, without what may be secret, and what to check; both
+    empty if it names none."""
+    for name in _SERVERS:
+        if address := os.environ.get(name):
+            return f" at {urlsplit(address).netloc.rpartition('@')[2]}", f"check {name}, then "
+    return "", ""
 
 
 def _answer(error: Exception) -> tuple[int, str]:

@@ -14,18 +14,20 @@ from producer.journal.snapshot import JobState
 from producer.models.default_model import OVERRIDE, ChosenModel, choice, choices
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
-from producer.present.formatting import near
+from producer.present.formatting import near, percent
+from producer.present.summary_parts import next_commands
 from producer.present.text_table import columns
 from producer.requests.client import ROLE, make_request, user_name
 from producer.requests.submit import submit
 from producer.stack.other_stacks import stacks
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url, socket_path
-from shared.errors import SetupError, UsageError
+from shared.errors import HangtagError, SetupError, UsageError
 from shared.ledger.jobs import pinned
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_store import unanswered
-from shared.messages.model_name import NAME, ModelName, parse
+from shared.messages.model_card import Metrics
+from shared.messages.model_name import NAME, PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.messages.training import Serve
@@ -223,6 +225,29 @@ def moved(model: ModelName | str, decided: Decided) -> str:
     return f"{name}@{decided.alias} is version {decided.version} now; before: {before}"
 
 
+def promoted_lines(settings: Settings, name: str, decided: Decided) -> Iterator[str]:
+    """The result of a promotion: how right both versions are, and the command that undoes it."""
+    yield moved(name, decided)
+    if not decided.changed or decided.before is None:
+        return
+    with suppress(HangtagError):  # the promotion is done, whether the cards can be read or not
+        catalog = load_catalog(settings)
+        for version in (decided.version, decided.before):
+            card = catalog.version(ModelName(name, version, None))[1].card
+            yield f"  {card.ref}: {_accuracy(card.metrics)}"
+    alias = "" if decided.alias == PRODUCTION else f" --alias {decided.alias}"
+    yield from next_commands([("undo it", f"hangtag models rollback {name}{alias}")])
+
+
+def _accuracy(metrics: Metrics) -> str:
+    """On the test images, or else on those held out."""
+    if metrics.test_accuracy is not None and metrics.test_count:
+        return f"{percent(metrics.test_accuracy)} of {metrics.test_count:,} test images right"
+    if metrics.heldout_count:
+        return f"{percent(metrics.heldout_accuracy)} of {metrics.heldout_count:,} held-out right"
+    return "not evaluated"
+
+
 def tables_of(name: str) -> dict[int, list[str]]:
     """Version -> the finished tables of this user that were made with it, the newest first."""
     tables: dict[int, list[str]] = {}
@@ -248,8 +273,10 @@ def table(name: str, planned: Pruned) -> Iterator[str]:
 def _made(tables: list[str]) -> str:
     if not tables:
         return "not needed"
-    more = f" and {len(tables) - 1:,} more" if len(tables) > 1 else ""
-    return f"not needed; {tables[0]}{more} was made with it"
+    made = (
+        f"{tables[0]} was" if len(tables) == 1 else f"{tables[0]} and {len(tables) - 1:,} more were"
+    )
+    return f"not needed; {made} made with it"
 
 
 def _checked(name: str) -> str:

@@ -143,7 +143,8 @@ def promote(model: str, serve: Serve | None, alias: str, why: str, as_json: bool
         decided = manage.promote(
             Settings.from_env(), model, alias, why, serve=serve, events=events, stop=stop
         )
-    print_answer(decided, [manage.moved(parse(model).name, decided)], as_json)
+    promoted = manage.promoted_lines(Settings.from_env(), parse(model).name, decided)
+    print_answer(decided, promoted, as_json)
 
 
 @click.command(

@@ -19,14 +19,14 @@ from producer.cli.models import versions
 from producer.cli.models.models import models
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
-from producer.models import show
+from producer.models import manage, show
 from producer.models.import_model import MAX_FILE_BYTES, Scale, lines, read_labels
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
-from shared.messages.replies import Decided, Trained
+from shared.messages.replies import Decided, Pruned, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -127,6 +127,22 @@ def test_a_promotion_and_its_rollback_are_listed_with_user_and_reason(registry: 
     ):
         assert text in line
         assert "@" in line
+
+
+def test_a_promotion_states_how_right_both_versions_are_and_how_to_undo_it(
+    registry: Registry,
+) -> None:
+    registry.publish(card(4, metrics=Metrics(0.875, 64, 1.0, 0.25)), FILES)
+    packaged_right = f"{packaged.card().metrics.test_accuracy:.1%} of 10,000 test images right"
+    assert good("promote", "shoes@4").splitlines() == [
+        "shoes@production is version 4 now; before: version 1",
+        "  shoes@4: 87.5% of 64 held-out right",
+        f"  shoes@1: {packaged_right}",
+        "undo it:  hangtag models rollback shoes",
+    ]
+    good("promote", "shoes@2", "--alias", "canary")
+    undone = good("promote", "shoes@3", "--alias", "canary").splitlines()[-1]
+    assert undone == "undo it:  hangtag models rollback shoes --alias canary"
 
 
 def test_promoting_the_production_version_is_reported_and_is_no_error(registry: Registry) -> None:
@@ -268,7 +284,7 @@ def test_a_resumable_job_protects_its_version_and_a_finished_one_does_not(
 
 
 def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confirmation(
-    registry: Registry, tmp_path: Path
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job(3, tmp_path / "finished.csv", exit=b"0")
     asked = run("prune", NAME, "--keep", "0")
@@ -276,6 +292,10 @@ def test_pruning_lists_what_it_would_delete_and_deletes_nothing_without_a_confir
     assert "confirm it with --yes" in asked.stderr
     listed = r"shoes@3 +to be removed +not needed; .*finished\.csv was made with it"
     assert re.search(listed, asked.stdout)
+    removed = Pruned((3,), {}, 0)
+    tables = {3: ["again.csv", "finished.csv"]}
+    monkeypatch.setattr(manage, "tables_of", lambda name: tables)
+    assert "again.csv and 1 more were made with it" in "\n".join(manage.table(NAME, removed))
     assert registry.versions(NAME) == [1, 2, 3]
     as_json = run("prune", NAME, "--keep", "0", "--json")
     assert (as_json.exit_code, as_json.stdout) == (Exit.USAGE, "")

@@ -39,6 +39,7 @@ class WrittenVersion(msgspec.Struct, frozen=True):
     report: str
     model: str
     mistakes: int  #: that are displayed
+    wrong: int  #: held-out images that it takes for another label
     bytes: int
     notices: tuple[str, ...] = ()  #: what is missing, and why
 
@@ -89,18 +90,19 @@ def _write(
     mistakes, why = _mistakes(card, read_file, corrections, bool(images.missing), progress)
     shots = _shots(card, mistakes, images, progress) if mistakes else []
     notices += [notice for notice in (why, mistakes.note if mistakes else "") if notice]
+    heldout = _heldout_values(card, mistakes, shots)
     made = page.render(
         "model.html",
         title=f"Model {card.ref}",
         notices=notices,
         metrics=card.metrics,
         parameters=card.parameters,
-        **_heldout_values(card, mistakes, shots),
+        **heldout,
         **model_part.values(details, plots),
     )
     page.write(output, made)
     size = len(made.html.encode(errors="replace"))
-    return WrittenVersion(str(output), card.ref, len(shots), size, tuple(notices))
+    return WrittenVersion(str(output), card.ref, len(shots), heldout["wrong"], size, tuple(notices))
 
 
 class _MistakesReply(NamedTuple):

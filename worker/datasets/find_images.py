@@ -136,7 +136,9 @@ def _fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
         images = Examples.of(*fashion_mnist.load(part, download=False)).images
         hashes = content_hashes(~images if spec.invert else images)
         for number in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))).tolist():
-            image = FoundImage(b"", f"{name} image {number}", _png(images[number, ..., 0]))
+            image = FoundImage(
+                b"", f"image {number} of the {name} file", _png(images[number, ..., 0])
+            )
             found_images.setdefault(int(hashes[number]), image)
     return found_images
 

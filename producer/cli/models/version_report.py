@@ -44,7 +44,7 @@ def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given:
     data that it was trained on are on this machine. Photos outside of its folder, which it learned
     from by corrections, are found with --corrections.
     """
-    from producer.present.formatting import counted, show_json, size
+    from producer.present.formatting import show_json, size
     from producer.report.model_report import write_model_report
 
     settings = Settings.from_env()
@@ -54,10 +54,18 @@ def report(model: str, output: Path | None, quiet: bool, as_json: bool, **given:
         show_json(written)
         return
     if not quiet:
-        figures = f"{written.model}, {counted(written.mistakes, 'mistake')}, {size(written.bytes)}"
+        mistakes = mistakes_text(written.mistakes, written.wrong)
+        figures = f"{written.model}, {mistakes}, {size(written.bytes)}"
         click.echo(f"{written.report}: {figures}", err=True)
     for notice in written.notices:
         click.echo(notice, err=True)
+
+
+def mistakes_text(shown: int, wrong: int) -> str:
+    """The mistakes on a page, and how many there are."""
+    from producer.present.formatting import counted
+
+    return f"{'' if shown == wrong else f'{shown:,} of '}{counted(wrong, 'mistake')}"
 
 
 COMMANDS = (report,)

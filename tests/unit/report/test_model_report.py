@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from producer.cli.main import hangtag
+from producer.cli.models.version_report import mistakes_text
 from producer.report import heldout_mistakes, model_report
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
@@ -139,10 +140,11 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     assert f"{metrics.test_accuracy:.2%}" in text
     assert f"{metrics.heldout_accuracy:.2%}" in text
     assert found.notices == ()
-    assert 100 < found.mistakes <= 230  # of 230
-    names = re.findall(r"training image (\d+)", text)
+    assert 100 < found.mistakes < found.wrong <= 230
+    assert f"{found.wrong} of 5,000" in " ".join(text.split())
+    names = re.findall(r"image (\d+) of the training file", text)
     assert len(set(names)) == found.mistakes
-    shown = [image for image in page.all("img") if image["alt"].startswith("training image")]
+    shown = [image for image in page.all("img") if "of the training file" in image["alt"]]
     assert len(shown) == found.mistakes
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
 
@@ -264,3 +266,13 @@ def test_the_figures_are_those_of_the_held_out_answers() -> None:
 def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert run("fashion-mnist@99", tmp_path / "page.html").exit_code == Exit.SETUP
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "wrong", "text"),
+    [(298, 566, "298 of 566 mistakes"), (1, 1, "1 mistake"), (0, 0, "0 mistakes")],
+)
+def test_the_line_of_a_report_says_of_how_many_mistakes_the_page_has_some(
+    shown: int, wrong: int, text: str
+) -> None:
+    assert mistakes_text(shown, wrong) == text

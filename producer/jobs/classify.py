@@ -80,15 +80,16 @@ def classify(
     restart: bool = False,
     retry_failed: bool = False,
     absent: str = "",
+    if_finished: str = "run it again with classify --restart",
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Summary:
     """Finish a job, or leave it resumable. `retry_failed` classifies its failed rows again. Of a
     finished job other display options render the table again. `absent` is why the folders of a
-    finished job cannot be listed. `stdin` has the list of a job whose list is standard input;
-    without it the recorded one is used. Once it has `stop`ped while it classified, the summary says
-    so.
+    finished job cannot be listed; `if_finished` ends the notice on one that needs no work. `stdin`
+    has the list of a job whose list is standard input; without it the recorded one is used. Once it
+    has `stop`ped while it classified, the summary says so.
 
     Raises:
         UsageError: the arguments or the options do not fit; no job was started.
@@ -112,7 +113,10 @@ def classify(
         new = None if absent else _new_files(job, events, files, waits)
         if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
             _count_new(new, events, absent)
-            return _finished_before(job, budget, started, retry_failed, events, waits)
+            then = f"no row of {job.output} has failed; there is nothing to retry"
+            if not retry_failed:
+                then = f"{job.output} is finished already; {if_finished}"
+            return _finished_before(job, budget, started, then, events, waits)
         if job.has_started:
             check_replaceable(job.journal, job.output)
         use = BrokerSession(settings, waits)
@@ -344,17 +348,17 @@ def _finished_before(
     job: Job,
     budget: ErrorBudget,
     started: float,
-    retry_failed: bool,
+    then: str,
     events: Events,
     waits: Waits,
 ) -> Summary:
-    """The summary of a job that an earlier run has finished."""
-    _report_finished(job, events, waits, retry_failed)
+    """The summary of a job that an earlier run has finished. `then` says why nothing is done."""
+    _report_finished(job, events, waits, then)
     result = AttemptResult(0, since(started), job.journal.attempt.skipped)
     return summary_of(job, End(job.judge(budget), result))
 
 
-def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool) -> None:
+def _report_finished(job: Job, events: Events, waits: Waits, then: str) -> None:
     if not job.output.exists():
         job.table.render(passed=lambda rows: waits.check())
         events.notice(f"{job.output} was missing; it was written again from its journal")
@@ -370,10 +374,7 @@ def _report_finished(job: Job, events: Events, waits: Waits, retry_failed: bool)
         )
     if is_formed(job.output):
         events.notice("an update of the table was interrupted; continue it with: classify --update")
-    if retry_failed:
-        events.notice(f"no row of {job.output} has failed; there is nothing to retry")
-    else:
-        events.notice(f"{job.output} is finished already; run it again with classify --restart")
+    events.notice(then)
 
 
 def summary_of(job: Job, end: End) -> Summary:

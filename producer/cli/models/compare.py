@@ -50,7 +50,9 @@ def compare(
 
     def classified(options: JobOptions) -> Summary:
         with running_job(no_figures) as (events, stop):
-            return classify(options, settings, events=events, stop=stop)
+            return classify(
+                options, settings, if_finished="used as it is", events=events, stop=stop
+            )
 
     compared = compare_versions(
         (a, b), folder, settings, classified, output,

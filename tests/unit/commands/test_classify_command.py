@@ -18,15 +18,17 @@ from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options, one_or_all
 from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import Summary, appeared
+from producer.jobs.classify import Summary, appeared, classify
 from producer.jobs.job import Job
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.totals import AnswerCounts, Failures
 from producer.output.output_path import default_output
+from producer.present.events import Event, Events, Notice
 from shared.errors import Exit, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
+from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
 JOB = "testjb01"
@@ -460,6 +462,12 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert "--restart" in result.stderr
     assert "was missing; it was written again" in result.stderr
     assert (here / "out.csv").read_text().startswith("path,")
+    notices = list[Event]()
+    events = Events()
+    events.subscribe(notices.append)
+    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
+    classify(options, Settings.from_env(), if_finished="used as it is", events=events)
+    assert notices == [Notice(f"{here / 'out.csv'} is finished already; used as it is")]
     assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
 

@@ -123,9 +123,12 @@ def _check_object(item: dict[str, Any]) -> None:
     name, module = item["class_name"], item.get("module")
     registered = item.get("registered_name")
     if not (_is_allowed(module, name) and registered in (None, name)):
+        remedy = "use a version that `hangtag train` made"
+        if name == "Lambda":
+            remedy = "use a Rescaling layer or --scale in its place"
         raise SetupError(
             f"the .keras file uses {module!s:.60}.{name!s:.60}, which Hangtag does not load; "
-            "use a version that `hangtag train` made"
+            f"{remedy}"
         )
 
 

@@ -66,6 +66,7 @@ def test_code_is_refused_before_keras_reads_it(
     marker.unlink(missing_ok=True)  # creating it may have run it
     line = refused(lambda: opened(archive), marker)
     assert "which Hangtag does not load" in line
+    assert ("--scale" in line) == (payload is hostile_keras_archives.with_lambda)
     refused(lambda: load_runtime.load("tensorflow", packaged.card(), archive), marker)
 
 

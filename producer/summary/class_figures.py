@@ -66,14 +66,15 @@ def accuracy_figure(accuracy: float, count: int, images: str, error: float = 0.0
     `error` is its standard error, where one was estimated that counts near-duplicates once.
     """
     low, high = interval(accuracy, count)
-    detail = f"{percent(low)} to {percent(high)} on other images like these"
+    detail = f"{percent(low).removesuffix('%')} to {percent(high)} on others like these"
     if error:
         detail = f"standard error {percent(error)}, copies count once"
     return Figure(percent(accuracy), f"of {count:,} {images} images right", detail)
 
 
-def weakest_lines(evaluation: Evaluation) -> list[str]:
-    """The classes with the most mistakes, and what their images are taken for."""
+def weakest_lines(evaluation: Evaluation, images: str = "") -> list[str]:
+    """The classes with the most mistakes, and what their images are taken for; `images` says of
+    which images."""
     classes = [
         figures for figures in per_class(evaluation.labels, evaluation.confusion) if figures.count
     ]
@@ -92,7 +93,7 @@ def weakest_lines(evaluation: Evaluation) -> list[str]:
         + dim(f"taken for {_others(figures)}")
         for figures, text, recall in zip(shown, names, recalls, strict=True)
     ]
-    return ["weakest classes:", *lines]
+    return [f"weakest classes, of the {images}:" if images else "weakest classes:", *lines]
 
 
 def few_images_line(evaluation: Evaluation) -> str:

@@ -26,7 +26,8 @@ def training_lines(
     """The version, how right it is, its weakest classes, notes on the data, the decision, and the
     next commands."""
     measured = evaluations.get(TEST) or evaluations.get(HELDOUT)
-    weakest = [] if measured is None else weakest_lines(measured)
+    images = "test images" if {HELDOUT, TEST} <= evaluations.keys() else ""
+    weakest = [] if measured is None else weakest_lines(measured, images)
     few = "" if measured is None else few_images_line(measured)
     lines = paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],

@@ -93,7 +93,7 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
     lines = command.out.splitlines()
     assert lines[0] == "garments@2 is published, after 1:15 min"
     assert lines[2] == (
-        "  93.1% of 5,000 held-out images right  92.4% to 93.8% on other images like these"
+        "  93.1% of 5,000 held-out images right  92.4 to 93.8% on others like these"
     )
     assert lines[3].startswith("  92.9% of 10,000 test images right")
     assert "0.8% calibration error" in lines[4]

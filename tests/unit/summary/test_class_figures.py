@@ -50,4 +50,16 @@ def test_a_comparison_on_few_images_is_called_chance(count: int, chance: bool) -
     text = click.unstyle("\n".join(training_lines(trained, {"heldout": FOUND})))
     assert ("mostly chance" in text) == chance
     assert f"75.0% of {count:,} held-out images right" in text
+    assert "others like these" in text
+    assert "weakest classes:" in text
     assert text.splitlines()[-1] == "undo it:  hangtag models rollback m"
+
+
+def test_the_weakest_classes_say_which_of_two_sets_of_images_they_are_of() -> None:
+    metrics = Metrics(0.75, 64, 0.5, 0.02, 0.75, 64, 0.5, 0.02)
+    trained = Trained("m@2", metrics, Decided("production", 2, 1, True, "it is better"), 3.0)
+    text = click.unstyle(
+        "\n".join(training_lines(trained, {"heldout": FOUND, "test": FOUND}, (), 80))
+    )
+    assert "weakest classes, of the test images:" in text
+    assert "63.2 to 84.0% on others like these\n" in text

@@ -183,6 +183,8 @@ class Person:
         if self._pages % OVERLOOKED == 0 and wrong:
             wrong.pop()
             self._overlooked_labels.append(most)
+        if wrong:
+            self._give(most)
         for place in wrong:
             self._page.locator(".tile").nth(place).click()
             self._give(truth[place])

@@ -110,10 +110,10 @@ def decide(page: Page, folder: PlantedFolder) -> int:
     truth = colours(page, folder)
     most = Counter(truth).most_common(1)[0][0]
     wrong = [i for i, colour in enumerate(truth) if colour != most]
+    give(page, most)
     for place in wrong:
         page.locator(".tile").nth(place).click()
         give(page, truth[place])
-    give(page, most)
     saved = page.locator("#totals").inner_text()
     page.keyboard.press("Enter")
     expect(page.locator("#totals")).not_to_have_text(saved)
@@ -164,13 +164,13 @@ def test_wrong_pictures_are_clicked_away_named_left_out_or_not_known(
                 page.keyboard.press(key)
         page.locator(".tile").nth(2).focus()
         page.keyboard.press("Space")  # back again
+        give(page, "most")
         page.locator(".tile").nth(3).click()
         page.locator(".tile").nth(4).click()
         give(page, "other")  # for both
         page.locator(".tile").nth(2).click()
         give(page, "third")
         page.keyboard.press("Space")  # the name of the focused one is taken back
-        give(page, "most")
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_contain_text(f"saved {len(names)}")
         expect(page.locator("#totals")).to_contain_text("2 left out or not known")
@@ -179,11 +179,35 @@ def test_wrong_pictures_are_clicked_away_named_left_out_or_not_known(
     assert [found[name] for name in short] == ["", "", "most", "other", "other"]
 
 
-def test_enter_without_a_name_saves_nothing(browser: Browser, label: Label) -> None:
+def test_enter_without_a_name_saves_nothing_and_takes_one_that_is_still_in_the_field(
+    browser: Browser, label: Label
+) -> None:
     with opened(browser, label) as page:
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("type a name first")
-    assert given(label) == {}
+        assert given(label) == {}
+        first, *others = names(page)
+        page.keyboard.type("typed")
+        page.locator(".tile").first.click()
+        page.keyboard.type("one")  # that of the picture clicked away
+        page.locator("#confirm").click()
+        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)}")
+    assert given(label) == {first: "one"} | dict.fromkeys(others, "typed")
+
+
+def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        first, *others = names(page)
+        page.locator(".tile").first.click()
+        expect(page.locator("#question")).to_contain_text("What are the others")
+        give(page, "most")
+        expect(page.locator("#question")).to_contain_text("that of the 1 clicked away")
+        expect(page.locator("#name")).to_have_attribute("placeholder", "of the 1 clicked away")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text(f"saved {len(others)}")
+    assert given(label) == dict.fromkeys(others, "most")
 
 
 def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:

@@ -46,6 +46,8 @@ function question() {
   const { why } = state.page;
   if (why === "end") return "";
   if (why === "together") return togetherQuestion();
+  if (state.away.size && isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
+  if (state.away.size) return `A name that you type now is that of the ${count(state.away.size)} clicked away; Enter confirms the others.`;
   if (why === "undone") return "Taken back. What are these?";
   if (why === "similar") return state.name ? `Most like it, which are ${brief(state.name)}?`
     : "Most like the first. Type a name for all, or click some away.";
@@ -62,6 +64,7 @@ function showPage(page) {
   Object.assign(state, { page, name: page.label, focus: 0, busy: false });
   state.away.clear();
   state.marks.clear();
+  $("name").value = ""; // typed for the page before
   $("grid").replaceChildren(...page.stacks.map(tile));
   $("grid").classList.toggle("few", page.stacks.length <= FEW);
   $("empty").hidden = page.why !== "end";
@@ -93,6 +96,7 @@ const words = ({ kind, label }) => (kind === "label" ? label : WORDS[kind]);
 
 function show() {
   $("question").textContent = question();
+  $("name").placeholder = !state.away.size ? "type it" : isUnnamed() ? "of the others" : `of the ${count(state.away.size)} clicked away`;
   stacks().forEach((stack, i) => {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
@@ -126,19 +130,33 @@ function focus(index) {
   if (all[state.focus]) all[state.focus].tile.focus();
 }
 
+// A name that is still in the field is first given to the page; where it has one, Enter gives it to
+// the pictures that were clicked away.
 function clickAway(index) {
   const stack = stacks()[index];
   if (!stack) return;
+  if (state.page.why !== "together" && (isUnnamed() || !state.away.size)) takeTyped();
   if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack)) state.away.add(stack.stack);
   show();
 }
 
 // Decisions.
 
-// A label for the pictures that were clicked away; without any, for the whole page.
+// Whether pictures have no name that Enter would confirm, and were not clicked away.
+function isUnnamed() {
+  const { why } = state.page;
+  return why !== "together" && stacks().some((stack) =>
+    !state.away.has(stack.stack) && !answer(stack) && !(why === "similar" && stack.decided));
+}
+
+// A label for the page as long as it has none, then for the pictures that were clicked away; without
+// any, for the whole page. Returns whether some have it.
 function give(label) {
-  if (!mark({ kind: "label", label }) && state.page.why !== "together") state.name = label;
+  const marked = !isUnnamed() && mark({ kind: "label", label });
+  const named = !marked && state.page.why !== "together";
+  if (named) state.name = label;
   focus(state.focus);
+  return marked || named;
 }
 
 function mark(decision, all = false) {
@@ -187,7 +205,7 @@ async function act(text, work, then) {
 }
 
 function confirm() {
-  if (!stacks().length) return;
+  if (!stacks().length || !takeTyped(true)) return;
   const given = stacks().map((stack) => [stack.stack, answer(stack)]);
   const decisions = given.filter(([, one]) => one).map(([stack, one]) => ({ stack, ...one }));
   if (together) { confirmTogether(decisions); return; }
@@ -249,24 +267,33 @@ function giveNumbered(number) {
   if (number < state.labels.length) give(state.labels[number]);
 }
 
-// Enter takes a label that is typed whole, the only one that begins like it, or a new one; where
-// several begin like it, a second Enter adds what is typed, and where one does, Shift-Enter.
-function typed(event) {
+// Gives what is typed: a label that is typed whole, the only one that begins like it, or a new one
+// (with `isNew` always). Where several begin like it, a second Enter adds it. Returns whether
+// nothing is left to give.
+function takeTyped(isEntered = false, isNew = false) {
   const box = $("name"), text = box.value.trim();
-  if (event.key === "Escape") { box.value = ""; focus(state.focus); }
-  if (event.key !== "Enter") return;
-  event.preventDefault();
-  if (!text) { focus(state.focus); return; }
+  if (!text) return true;
   const { exact, begins } = meant(state.labels, text);
-  if (!exact && begins.length > 1 && state.asked !== text) {
-    state.asked = text;
-    report(`which one: ${begins.join(", ")}? Enter again adds ${text}`, true);
-    return;
+  if (!exact && begins.length > 1 && !(isEntered && state.asked === text)) {
+    if (isEntered) {
+      state.asked = text;
+      report(`which one: ${begins.join(", ")}? Enter again adds ${text}`, true);
+    }
+    return false;
   }
   state.asked = "";
   box.value = "";
   report("");
-  give(exact || (begins.length === 1 && !event.shiftKey ? begins[0] : text));
+  return give(exact || (begins.length === 1 && !isNew ? begins[0] : text));
+}
+
+function typed(event) {
+  const box = $("name");
+  if (event.key === "Escape") { box.value = ""; focus(state.focus); }
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  if (box.value.trim()) takeTyped(true, event.shiftKey);
+  else focus(state.focus);
 }
 
 async function begin() {

@@ -3,6 +3,7 @@ tab or the end of its server; readable by everyone."""
 
 from __future__ import annotations
 
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ IMAGES, MANY = 120, 800
 DECIDED = 50
 #: A name as long as that of a folder may be, written from right to left.
 LONG = "\u0642" * 100
+#: What the heading says as long as nothing can be estimated.
+STANDING = re.compile(r"\d+ of \d+ named by a person, 0 more sure at 95%\.")
 SERVER_ENDED = tuple(
     f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
 )
@@ -139,6 +142,8 @@ def test_fifty_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed
                 done += decide(page, folder)
             page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
             run.end(signal.SIGKILL)
+            page.keyboard.press(">")
+            expect(page.locator("#saved")).to_contain_text("hangtag label has ended")
         found = given(run)
         assert found.items() <= folder.colours.items()
         run = Label(fleet, hand, folder)
@@ -199,7 +204,7 @@ def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
     browser: Browser, label: Label
 ) -> None:
     with opened(browser, label) as page:
-        first, *others = names(page)
+        others = names(page)[1:]
         page.locator(".tile").first.click()
         expect(page.locator("#question")).to_contain_text("What are the others")
         give(page, "most")
@@ -210,12 +215,25 @@ def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
     assert given(label) == dict.fromkeys(others, "most")
 
 
+def test_a_label_that_is_less_likely_than_the_others_is_not_proposed(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        shown = "confidence => proposed({why: 'group', label: 'red', stacks: [{confidence}]})"
+        assert [page.evaluate(shown, confidence) for confidence in (0.4, 0.6)] == ["", "red"]
+
+
 def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:
     with opened(browser, label) as page:
         first = page.locator(".tile").first.get_attribute("title")
+        give(page, "wrong")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
         give(page, "red")
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_contain_text("saved")
+        expect(page.locator("#totals")).to_have_text(STANDING)
         page.keyboard.press("Backspace")
         expect(page.locator("#question")).to_contain_text("Taken back")
         titles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.title)")
@@ -245,6 +263,8 @@ def test_what_was_clicked_away_without_a_name_comes_again_at_the_end(
     few = Label(fleet, hand, plant(tmp_path / "few", 3))  # one group
     with opened(browser, few) as page:
         away = page.locator(".tile").first.get_attribute("title")
+        page.keyboard.press("Backspace")
+        expect(page.locator("#saved")).to_contain_text("Esc starts this page again")
         give(page, "rest")
         page.locator(".tile").first.click()
         page.keyboard.press("Enter")
@@ -270,9 +290,9 @@ def test_a_label_is_renamed_and_merged(
         page.locator("#of").select_option(label="coat")
         page.locator("#after").fill("hat")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_contain_text("rename again to make one of both")
+        expect(page.locator("#saved")).to_contain_text("press Enter again to merge coat into it")
         expect(page.locator("#labels button")).to_have_count(2)
-        page.locator("#rename").click()
+        page.keyboard.press("Enter")
         expect(page.locator("#labels button")).to_have_count(1)
     assert set(given(label).values()) == {"coat", "hat"}  # as the lines have them
     assert set(labels_file.read(label.file).labels()) == {"hat"}

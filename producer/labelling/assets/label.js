@@ -3,6 +3,7 @@
 
 const DIGITS = "123456789";
 const FEW = 8; // pictures that are shown larger
+const LEAST_LIKELY = 0.5; // of a label that is proposed, in the mean of the pictures
 const PASSED = 200; // pictures that come later: the last ones
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
 const state = {
@@ -27,13 +28,11 @@ function showStanding(standing) {
   if (without) parts.push(`, ${count(without)} left out or not known`);
   if (share) parts.push("; ", element("b", { textContent: share }),
     ` of all probably right (${checked} checked that were drawn by chance)`);
-  else if (named) parts.push("; how many are right is not known before more are checked by chance");
-  if (named) parts.push("; ", foretold(standing));
+  if (named && standing.gain_low !== null) parts.push("; ", foretold(standing));
   $("totals").replaceChildren(...parts, ".");
 }
 
 function foretold({ gain_low: low, gain_high: high }) {
-  if (low === null) return "what the next 50 decisions would bring cannot be told yet";
   return `the next 50 decisions would bring ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} points`;
 }
 
@@ -54,14 +53,29 @@ function question() {
   if (why === "chance" && !state.name) return state.labels.length > 1
     ? "Drawn by chance, to measure: Enter confirms the label below each; name the wrong ones."
     : "What are these? Type a name.";
-  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or name them; Enter confirms the rest.`
+  return stacks().length === 1 ? aboutOne() : aboutSome();
+}
+
+function aboutSome() {
+  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or type another name for all; Enter confirms the rest.`
     : "These look alike. What are they? Type a name.";
+}
+
+function aboutOne() {
+  return state.name ? `This looks like ${brief(state.name)}. Enter confirms it, or type another name.`
+    : "What is this? Type a name.";
 }
 
 // The pictures.
 
+// The label that Enter confirms: none if it is less likely than all others together, in the mean.
+function proposed({ why, label, stacks: shown }) {
+  const likely = shown.reduce((sum, { confidence }) => sum + confidence, 0);
+  return why === "together" || likely >= LEAST_LIKELY * shown.length ? label : "";
+}
+
 function showPage(page) {
-  Object.assign(state, { page, name: page.label, focus: 0, busy: false });
+  Object.assign(state, { page, name: proposed(page), focus: 0, busy: false });
   state.away.clear();
   state.marks.clear();
   $("name").value = ""; // typed for the page before
@@ -186,7 +200,7 @@ async function act(text, work, then) {
   report("saving …");
   try {
     const reply = await work();
-    if (reply === null) report("nothing to undo");
+    if (reply === null) report("nothing is saved yet; Esc starts this page again");
     else {
       showLabels(reply.labels);
       showStanding(reply.standing);
@@ -245,6 +259,14 @@ async function similar() {
 
 const undo = () => act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
 
+// The page as it came.
+function restart() {
+  state.name = proposed(state.page);
+  state.away.clear();
+  state.marks.clear();
+  show();
+}
+
 // Keys.
 
 const KEYS = {
@@ -256,7 +278,7 @@ const KEYS = {
   "+": toggleManaging,
   Backspace: undo,
   " ": () => clickAway(state.focus),
-  Escape: () => { state.away.clear(); state.marks.clear(); show(); },
+  Escape: restart,
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
   ArrowDown: () => focus(state.focus + columns(stacks())),

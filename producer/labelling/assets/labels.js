@@ -104,7 +104,7 @@ function rename() {
   if (!before || !after) { report("choose a label, and type its new name", true); return; }
   if (state.labels.includes(after) && state.asked !== `${before} ${after}`) {
     state.asked = `${before} ${after}`;
-    report(`${brief(after)} is a label, too; rename again to make one of both`, true);
+    report(`${brief(after)} is a label, too; press Enter again to merge ${brief(before)} into it`, true);
     return;
   }
   state.asked = $("after").value = "";

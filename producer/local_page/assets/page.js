@@ -13,8 +13,8 @@ const address = (path) => `${path}${path.includes("?") ? "&" : "?"}id=${start}`;
 async function ask(path, body) {
   const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), priority: "high",
     headers: { "Content-Type": "application/json" } };
-  const reply = await fetch(address(path), options).catch((error) => {
-    throw new Error(`the server does not answer; start it again: ${error.message}`);
+  const reply = await fetch(address(path), options).catch(() => {
+    throw new Error(`${document.documentElement.dataset.command} has ended; run it again and open its new link`);
   });
   const found = await reply.json().catch(() => ({ error: "the server has no answer" }));
   if (!reply.ok) throw new Error(found.error);

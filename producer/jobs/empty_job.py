@@ -55,6 +55,8 @@ def _nothing(options: JobOptions, skipped: str) -> str:
         return f"{list_name(options)} names no file; {how}"
     first, *more = options.roots
     where = f"{printable(first)} and {len(more):,} more" if more else printable(first)
+    if not skipped and all(root.startswith(b"s3://") for root in options.roots):
+        return f"there is no object below {where}; check the prefix"
     there = f"skipped: {skipped}" if skipped else "there is no file at all"
     if options.globs:
         patterns = " or ".join(f"--glob {pattern!r}" for pattern in options.globs[:PATTERNS_MAX])

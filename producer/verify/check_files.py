@@ -14,7 +14,7 @@ from producer.sources.ahead import announced
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from producer.verify.align import align
-from shared.errors import SetupError
+from shared.errors import NoCredentials, SetupError
 from shared.image_status import BY_CODE, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_DIGEST, NO_STAMP, Stamp, digest, printable
@@ -44,6 +44,8 @@ def file_problems(
     sources, closed = files.sources, _Closed()
     try:
         sources.check()
+    except NoCredentials:
+        raise
     except SetupError as error:
         yield _moved_away(sources) or str(error)
         return

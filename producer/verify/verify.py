@@ -47,7 +47,7 @@ def verify(output: Path, deep: bool = False, progress: Stages | None = None) -> 
 
     Raises:
         UsageError: there is no such table, it is a folder, or its job is running.
-        SetupError: the table or its journal cannot be read.
+        SetupError: the table or its journal cannot be read, or a bucket not be asked.
     """
     output = output.absolute()
     if not has_journal(output) and not os.path.exists(output):
@@ -159,7 +159,10 @@ def verdict(proof: Proof) -> str:
             f"for each file, in order, as job {proof.job} wrote them with {proof.model}"
         )
     if not proof.problems:
-        return f"{proof.output}: NOT proven: its journal does not exist"
+        return (
+            f"{proof.output}: NOT proven: there is no journal beside it; a table that "
+            "hangtag table -o wrote is checked through the table that it was made from"
+        )
     count = f"{len(proof.problems):,}{'+' if len(proof.problems) == PROBLEMS_MAX else ''}"
     what = "problem" if len(proof.problems) == 1 else "problems"
     return f"{proof.output}: NOT proven: {count} {what}"

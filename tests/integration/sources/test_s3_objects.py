@@ -14,12 +14,14 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.jobs.background_jobs import collect
+from producer.jobs.empty_job import check_not_empty
 from producer.jobs.watch import watch
 from producer.present.events import Events
-from producer.sources.job_sources import JobSources
+from producer.sources.job_sources import JobSources, as_started
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_objects import S3Objects
-from shared.errors import SetupError, Stopped, UsageError
+from producer.verify.verify import verify
+from shared.errors import NoCredentials, SetupError, Stopped, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
 from shared.settings import Settings
@@ -258,6 +260,27 @@ def test_a_prefix_within_another_one_is_refused_whatever_stands_between_them(
         pytest.raises(UsageError, match=r"/a/b lies within .*/a; name each image once"),
     ):
         sources.check()
+
+
+def test_a_prefix_without_objects_is_named_as_one(bucket: Bucket, s3_proxy: FaultProxy) -> None:
+    bucket.put({"a/1.png": b"x"})
+    options = as_started(JobOptions((f"{bucket.url}/b/".encode(),), b"/", "/out.csv"))
+    with (
+        closing(JobSources(options)) as sources,
+        pytest.raises(UsageError, match=f"^there is no object below {bucket.url}/b/; check the"),
+    ):
+        check_not_empty(sources)
+
+
+def test_a_proof_without_credentials_is_a_fault_of_the_set_up(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put({"a.png": b"x"})
+    finish(options_of(tmp_path, f"{bucket.url}/".encode()))
+    assert verify(tmp_path / "out.csv").proven
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(NoCredentials, match="run the same command again"):
+        verify(tmp_path / "out.csv")
 
 
 def stopped_once_silent(proxy: FaultProxy, work: Callable[[Stop], object]) -> float:

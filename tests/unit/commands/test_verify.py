@@ -293,7 +293,8 @@ def test_without_a_journal_only_the_format_is_checked(table: Path) -> None:
     journal_path(table).unlink()
     proof = verify(table)
     assert (proof.proven, proof.problems) == (False, [])
-    assert verdict(proof).endswith("NOT proven: its journal does not exist")
+    assert "NOT proven: there is no journal beside it" in verdict(proof)
+    assert "table -o" in verdict(proof), "its source has one"
     assert "without it missing and changed rows" in proof.unproven[0]
     rows = rows_of(table.read_bytes())
     table.write_text("".join([*rows, rows[2]]), newline="")

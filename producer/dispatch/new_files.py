@@ -44,7 +44,7 @@ class NewFiles:
         """
         self._counts = _counts(sources, journal, finished, placed, check)
         self._report, self._check = report, check
-        self._found = 0
+        self.found = 0
         self.over = False
 
     def advance(self, seconds: float = math.inf) -> None:
@@ -53,13 +53,13 @@ class NewFiles:
             return
         until = time.monotonic() + seconds
         for count in self._counts:
-            self._found = count
+            self.found = count
             self._check()
             if time.monotonic() >= until:
                 return
         self.over = True
-        if self._found:
-            self._report(self._found)
+        if self.found:
+            self._report(self.found)
 
 
 def _counts(

@@ -112,10 +112,10 @@ def classify(
             _check_start(job, files.sources, retry_failed, waits)
         new = None if absent else _new_files(job, events, files, waits)
         if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
-            _count_new(new, events, absent)
+            added = _count_new(new, events, absent)
             then = f"no row of {job.output} has failed; there is nothing to retry"
-            if not retry_failed:
-                then = f"{job.output} is finished already; {if_finished}"
+            if not retry_failed:  # of files that were added a line said what to run
+                then = "" if added else f"{job.output} is finished already; {if_finished}"
             return _finished_before(job, budget, started, then, events, waits)
         if job.has_started:
             check_replaceable(job.journal, job.output)
@@ -210,10 +210,11 @@ def _run(
     if retry_failed:
         _report_retry(attempt.events, job.repeat_failed())
     before = job.journal.totals.done
+    resumed = 0 if retry_failed or new is None else before
     opened = OpenJob(job.pinned, job.journal, queue, files, job.table.growing)
     run = DispatchLoop(attempt, opened, new)
     job.store_attempt(attempt.budget)
-    attempt.events.report(Started(job.record.id, str(job.output)))
+    attempt.events.report(Started(job.record.id, str(job.output), resumed))
     try:
         with attempt.waits.within(attempt.deadline - time.monotonic()):
             code = run.execute()
@@ -310,11 +311,12 @@ def _new_files(job: Job, events: Events, files: RowFiles, waits: Waits) -> NewFi
     return NewFiles(files.sources, journal, finished, notice, files.is_placed, waits.check)
 
 
-def _count_new(new: NewFiles | None, events: Events, absent: str) -> None:
+def _count_new(new: NewFiles | None, events: Events, absent: str) -> int:
     if new is None:
         events.notice(f"new files are not counted: {absent}")
-    else:
-        new.advance()
+        return 0
+    new.advance()
+    return new.found
 
 
 def _check_start(job: Job, sources: JobSources, retry_failed: bool, waits: Waits) -> None:
@@ -352,7 +354,8 @@ def _finished_before(
     events: Events,
     waits: Waits,
 ) -> Summary:
-    """The summary of a job that an earlier run has finished. `then` says why nothing is done."""
+    """The summary of a job that an earlier run has finished. `then` says why nothing is done;
+    empty if that was said."""
     _report_finished(job, events, waits, then)
     result = AttemptResult(0, since(started), job.journal.attempt.skipped)
     return summary_of(job, End(job.judge(budget), result))
@@ -374,7 +377,8 @@ def _report_finished(job: Job, events: Events, waits: Waits, then: str) -> None:
         )
     if is_formed(job.output):
         events.notice("an update of the table was interrupted; continue it with: classify --update")
-    events.notice(then)
+    if then:
+        events.notice(then)
 
 
 def summary_of(job: Job, end: End) -> Summary:

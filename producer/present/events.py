@@ -16,6 +16,7 @@ class Started(Event, frozen=True):
 
     job: str
     output: str
+    done: int = 0  #: rows that earlier runs of the job have
 
 
 class Found(Event, frozen=True):

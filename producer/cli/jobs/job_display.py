@@ -17,6 +17,7 @@ from producer.present.events import (
     Waiting,
     Watching,
 )
+from producer.present.formatting import counted
 from producer.present.meter import Meter, Stages
 from producer.present.progress import ProgressDisplay, make_progress
 from shared.stop import Stop
@@ -61,14 +62,16 @@ class JobDisplay:
         elif isinstance(event, Stage):
             self._pass(event)
         elif isinstance(event, Started):
-            self._start()
-
+            self._start(event)
         elif isinstance(event, Watching):
             self.close()
 
-    def _start(self) -> None:
+    def _start(self, event: Started) -> None:
         self.close()
         self._meter = Meter()
+        if event.done:
+            count = counted(event.done, "result")
+            self._progress.notice(f"job {event.job} continues, with {count} of earlier runs")
 
     def _pass(self, event: Stage) -> None:
         if event.name != self._stage:

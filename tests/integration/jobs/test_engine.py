@@ -189,6 +189,8 @@ def test_a_request_while_the_table_is_written_ends_that_and_the_job_can_be_resum
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv.hangtag"]
     again = Running(fleet, images, job.output)
     assert again.ended().classified == 0
+    assert [e.done for e in job.events if isinstance(e, Started)] == [0]
+    assert [e.done for e in again.events if isinstance(e, Started)] == [IMAGES]
     assert job.output.read_bytes() == images.table
 
 

@@ -22,7 +22,7 @@ from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
 from producer.present import meter
-from producer.present.events import Events
+from producer.present.events import Events, Started
 from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
 from producer.rows.columns import COLUMNS, GUESS
@@ -333,6 +333,18 @@ def test_the_rows_so_far_are_counted_while_they_are_written(
         done = job.journal.totals.done
     assert len(rows(Path(part))) == done
     assert f"{done} of {done}" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_resumed_job_is_named_with_the_results_that_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = JobDisplay(Log())
+    display.show(Started("first001", "out.csv"))
+    assert capsys.readouterr().err == ""
+    display.show(Started("first001", "out.csv", 7218))
+    assert capsys.readouterr().err == (
+        "job first001 continues, with 7,218 results of earlier runs\n"
+    )
 
 
 def test_the_rows_so_far_replace_only_those_of_their_job(

@@ -274,6 +274,7 @@ def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) 
         "1 file has appeared since the job started, without a row; add the rows of new files with: "
         "classify --update"
     )
+    assert not [notice for notice in notices if "--restart" in notice]
 
 
 def test_a_form_without_room_for_the_next_rows_leaves_the_table(

@@ -7,6 +7,7 @@ retries for a while if it was connected before.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 
@@ -34,6 +35,8 @@ _CERTIFICATE: Mapping[int, str] = {
 #: A connection that broke off is an outage, not a refusal.
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
+#: A name that one may expect: a password in a variable would be inherited by every process.
+_NO_SETTING = "HANGTAG_REDIS_PASSWORD"
 #: In the error of a server that requires a password and got none.
 _REQUIRED = ("required", "already authenticated")
 #: In the error for a command inside a script.
@@ -100,10 +103,15 @@ def _tls(reason: str) -> str:
 def _authentication(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, AuthenticationError) and any(word in text for word in _REQUIRED):
-        return f"it requires a password; {_PASSWORD}"
+        return f"it requires a password{_no_setting()}; {_PASSWORD}"
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text:
-        return f"wrong user or password; {_PASSWORD}"
+        return f"wrong user or password{_no_setting()}; {_PASSWORD}"
     return ""
+
+
+def _no_setting() -> str:
+    """What the environment has instead of the file, if it has that."""
+    return f" ({_NO_SETTING} is no setting)" if _NO_SETTING in os.environ else ""
 
 
 def _denied(error: BaseException) -> str:

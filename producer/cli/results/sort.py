@@ -58,18 +58,20 @@ def sort(
         result = sorting.undo(undo, quiet, back_to)
     elif back_to is not None:
         raise UsageError("--back-to says where --undo OUT puts the images; give both")
-    elif table is None or into is None or way is None:
+    elif table is None or into is None or not (way or dry_run):
         raise UsageError(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
         )
     elif dry_run:
-        result = sorting.rehearse(table, into, Way(way), quiet)
+        result = sorting.rehearse(table, into, Way(way or Way.COPY), quiet)
     else:
         result = sorting.sort(table, into, Way(way), quiet)
     print_answer(result, result_lines(result), as_json, quiet)
     if not as_json:
         for line in [*remark_lines(result), *([] if quiet else next_lines(result))]:
             click.echo(line, err=True)
+        if dry_run and way is None and not quiet:
+            click.echo("this is a dry run of --copy; --link and --move are the others", err=True)
     sys.exit(int(result.exit_code))
 
 

@@ -96,6 +96,16 @@ class TestCommand:
         back = run("sort", "--undo", "sorted")
         assert f"{len(some_files()) - 1} images taken back from sorted\n" in back
 
+    def test_a_dry_run_without_a_way_is_that_of_copies_and_says_so(
+        self, table: Path, tmp_path: Path
+    ) -> None:
+        arguments = ["sort", str(table), "--into", str(tmp_path / "sorted"), "--dry-run"]
+        dry = CliRunner().invoke(hangtag, arguments)
+        assert dry.exit_code == Exit.OK
+        assert "would be copied into" in dry.stdout
+        assert "--copy" in dry.stderr
+        assert not (tmp_path / "sorted").exists()
+
     @pytest.mark.parametrize(
         "arguments",
         [

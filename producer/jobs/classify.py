@@ -45,6 +45,8 @@ from shared.messages.model_card import Card
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
+#: What to do with a job that is finished.
+RESTART = "run it again with classify --restart"
 #: The stage of the table, which comes last.
 WRITING = "writing the table"
 
@@ -80,7 +82,7 @@ def classify(
     restart: bool = False,
     retry_failed: bool = False,
     absent: str = "",
-    if_finished: str = "run it again with classify --restart",
+    if_finished: str = RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -114,8 +116,10 @@ def classify(
         if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
             added = _count_new(new, events, absent)
             then = f"no row of {job.output} has failed; there is nothing to retry"
-            if not retry_failed:  # of files that were added a line said what to run
-                then = "" if added else f"{job.output} is finished already; {if_finished}"
+            if not retry_failed:
+                then = f"{job.output} is finished already; {if_finished}"
+            if added and not retry_failed and if_finished == RESTART:
+                then = ""  # the line on these files says what to run
             return _finished_before(job, budget, started, then, events, waits)
         if job.has_started:
             check_replaceable(job.journal, job.output)
@@ -354,8 +358,7 @@ def _finished_before(
     events: Events,
     waits: Waits,
 ) -> Summary:
-    """The summary of a job that an earlier run has finished. `then` says why nothing is done;
-    empty if that was said."""
+    """The summary of a job that an earlier run has finished. `then` says why nothing is done."""
     _report_finished(job, events, waits, then)
     result = AttemptResult(0, since(started), job.journal.attempt.skipped)
     return summary_of(job, End(job.judge(budget), result))

@@ -62,10 +62,9 @@ def sort(
         raise UsageError(
             "give a table, --into OUT, and one of --copy, --link and --move; or --undo OUT"
         )
-    elif dry_run:
-        result = sorting.rehearse(table, into, Way(way or Way.COPY), quiet)
     else:
-        result = sorting.sort(table, into, Way(way), quiet)
+        place = sorting.rehearse if dry_run else sorting.sort
+        result = place(table, into, Way(way or Way.COPY), quiet)
     print_answer(result, result_lines(result), as_json, quiet)
     if not as_json:
         for line in [*remark_lines(result), *([] if quiet else next_lines(result))]:

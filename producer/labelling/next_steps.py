@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from producer.labelling.estimate import Standing
@@ -9,7 +11,10 @@ from producer.models.train import name_of
 from producer.present.formatting import counted, typed
 from shared.errors import UsageError
 from shared.labels import labels_file
+from shared.messages.training import SMALLEST_CLASS
 
+#: Labels that are named of those with too few images.
+NAMED = 5
 #: Images without a person's label are sorted by the model's if it is right this often, else
 #: `unknown`.
 ACCEPT = "95%"
@@ -27,6 +32,19 @@ def reached(standing: Standing, labels: int, file: Path) -> str:
         points = f"{100 * standing.gain_low:.1f} to {100 * standing.gain_high:.1f} points"
         line += f"; 50 more decisions would add {points}"
     return line
+
+
+def small_classes(labels: Mapping[str, int]) -> str:
+    """Labels with too few images for a training, which would refuse all; empty if none has."""
+    small = {label: images for label, images in labels.items() if images < SMALLEST_CLASS}
+    if not small or len(labels) < 2:
+        return ""
+    named = [f"{label} has {counted(n, 'image')}" for label, n in islice(small.items(), NAMED)]
+    more = [f"{len(small) - NAMED:,} more have too few"] if len(small) > NAMED else []
+    return (
+        f"{', '.join([*named, *more])}; a training needs {SMALLEST_CLASS} of each: name more, or "
+        "merge labels with + on the page"
+    )
 
 
 def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:

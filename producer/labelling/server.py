@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -31,6 +32,7 @@ class Ready(NamedTuple):
     stacks: int
     unreadable: list[str]
     closed: tuple[str, ...]
+    other_kinds: int  #: images that are not decoded
     notes: list[str]  #: on labels that exist
 
 
@@ -38,7 +40,7 @@ class Ended(NamedTuple):
     """What was reached."""
 
     standing: Standing
-    labels: int
+    labels: Counter[str]  #: with the number of different images of each
 
 
 def serve(
@@ -95,8 +97,12 @@ def serve(
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]
             stacks = len(images.stacks)
-            on_ready(Ready(guard.link, len(images), stacks, unreadable, answer.closed, notes))
+            ready = Ready(
+                guard.link, len(images), stacks, unreadable, answer.closed, answer.other_kinds,
+                notes,
+            )  # fmt: skip
+            on_ready(ready)
             if open_browser:
                 serving.open_in_browser(guard.link_for_one_use())
             serving.run(guard, listener, connections)
-            return Ended(desk.standing(settled=True), len(decisions.labels))
+            return Ended(desk.standing(settled=True), labels.so_far.labels())

@@ -19,6 +19,8 @@ from shared.messages.model_name import parse
 from shared.recipes import RECIPES, Recipe
 
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
+#: Least different images of a class: two to learn from, one held out, one for the test.
+SMALLEST_CLASS = 4
 PRECISIONS = ("auto", "fp32", "int8")
 #: When the quality gate points `production` to a new version.
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]

@@ -17,13 +17,14 @@ from shared.labels.class_folders import problem
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
+from shared.messages.training import SMALLEST_CLASS
 from worker.datasets import quality, split
 from worker.datasets.cache import CacheBuild, DatasetCache
 from worker.datasets.corrected_walk import CorrectedWalk, LabelledData
 from worker.datasets.decode_files import DecodedRows, decode_all
 from worker.datasets.folder_layout import ClassFolderWalk, closed_below, closed_splits
 from worker.datasets.quality import NAMED, UnreadableFiles, notes
-from worker.datasets.split import HELDOUT, SMALLEST_CLASS, TEST, TRAINING, UNDECIDED, Parts
+from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED, Parts
 
 #: Part of the cache's key: an attempt of an older Hangtag stored no digests.
 FORMAT = 2

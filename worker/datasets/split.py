@@ -15,14 +15,13 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from shared.messages.training import SMALLEST_CLASS
 from worker.datasets.examples import Examples, Images, Labels
 
 #: The part of an image. In a folder without splits it is undecided at first.
 UNDECIDED, TRAINING, HELDOUT, TEST = -1, 0, 1, 2
 #: Shares of the range of the hash. 500 of the 6,000 of each class of Fashion-MNIST are held out.
 HELDOUT_SHARE, TEST_SHARE = 1 / 12, 1 / 6
-#: Least different images of a class: two to learn from, one held out, one for the test.
-SMALLEST_CLASS = 4
 #: Least images of a class to hold some out. A twelfth of fewer images is rounded to none.
 SMALLEST_HELDOUT = 6
 _HASH_BYTES = 8

@@ -21,6 +21,7 @@ from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
+from worker.datasets.folder_layout import OTHER_KINDS
 from worker.datasets.loose_images import LooseWalk
 from worker.export.backbone_files import backbone_files
 from worker.handlers.context import LOADING, Context, Reply
@@ -56,6 +57,7 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
         unreadable=len(bad),
         closed=tuple(sorted(printable(folder) for folder in walk.closed)),
         stacks=int(short.stacks.max()) + 1,
+        other_kinds=walk.skipped[OTHER_KINDS],
     )
     features = _features(walk, photos, short, bad)
     return Reply(answer, {folder_features.FILE: folder_features.encode_features(features)})

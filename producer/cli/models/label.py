@@ -67,7 +67,7 @@ def label(
     """
     from producer.cli.models.request_display import running_request
     from producer.labelling.folder_request import Computed, computed, place
-    from producer.labelling.next_steps import next_steps, reached
+    from producer.labelling.next_steps import next_steps, reached, small_classes
     from producer.labelling.server import serve
     from producer.present.formatting import counted, show_json
     from producer.present.summary_parts import next_commands
@@ -98,18 +98,23 @@ def label(
     )  # fmt: skip
     if as_json:
         return
-    for line in ("", reached(ended.standing, ended.labels, path)):
+    for line in ("", reached(ended.standing, len(ended.labels), path)):
         click.echo(line)
-    for line in next_commands(next_steps(folder, path, ended.labels)):
+    if line := small_classes(ended.labels):
+        click.echo(line)
+    for line in next_commands(next_steps(folder, path, len(ended.labels))):
         click.echo(line)
 
 
 def _show_notes(found: Ready) -> None:
     """On standard error: labels that exist, and what cannot be read."""
-    from producer.present.formatting import escaped
+    from producer.present.formatting import counted, escaped
 
     for line in found.notes:
         click.echo(line, err=True)
+    if found.other_kinds:
+        skipped = counted(found.other_kinds, "image")
+        click.echo(f"skipped: {skipped} of other kinds, such as HEIC; convert them first", err=True)
     for line in [*found.unreadable[:NAMED], *found.closed]:
         click.echo(f"cannot be read: {escaped(line)}", err=True)
     if len(found.unreadable) > NAMED:

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
+from producer.cli.models.label import _show_notes
 from producer.labelling.estimate import standing
-from producer.labelling.next_steps import next_steps, reached
+from producer.labelling.next_steps import next_steps, reached, small_classes
+from producer.labelling.server import Ready
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
 from shared.labels.given_label import LEAST_DRAWN, GivenLabel, LabelLine, RenamedLabel
@@ -149,6 +151,20 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
     unnamed = next_steps("./\N{SNOWMAN}", path, 2)
     assert "--name photos" in unnamed[0][1]
+
+
+def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
+    said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
+    assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")
+    assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
+    assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
+
+
+def test_images_of_other_kinds_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    _show_notes(Ready("link", 1, 1, [], (), 20, []))
+    assert capsys.readouterr().err.startswith("skipped: 20 images of other kinds, such as HEIC")
+    _show_notes(Ready("link", 1, 1, [], (), 0, []))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> None:

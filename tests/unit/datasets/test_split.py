@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.messages.training import SMALLEST_CLASS
 from worker.datasets.split import (
     HELDOUT,
-    SMALLEST_CLASS,
     TEST,
     TRAINING,
     UNDECIDED,

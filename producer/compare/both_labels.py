@@ -31,6 +31,7 @@ class BothLabels:
             number.setdefault(key(label), len(number))
         self.of_a = [number[key(label)] for label in labels_a]  #: by the model's own index
         self.of_b = [number[key(label)] for label in labels_b]
+        self.in_common = len({*self.of_a} & {*self.of_b})
         as_in_a = {key(label): label for label in reversed((*labels_a, *labels_b))}
         as_in_b = {key(label): label for label in reversed((*labels_b, *labels_a))}
         #: Folders may be named as either model has it.

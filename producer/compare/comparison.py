@@ -74,6 +74,7 @@ class Comparison(msgspec.Struct, frozen=True):
     p_value: float | None  #: of McNemar's exact test; None where no image is judged
     labels: list[LabelFigures]  #: that occur, the most frequent in A first
     confusions: list[Confusion]  #: the most frequent ones first, at most MAX_CONFUSIONS
+    labels_in_common: int = 1  #: of both versions
     judged_by_people: int = 0  #: of the judged images, those without a folder that is named so
 
     @property
@@ -131,6 +132,7 @@ def _comparison(a: SealedJournal, b: SealedJournal, tally: Tally) -> Comparison:
         confusions=nsmallest(
             MAX_CONFUSIONS, _confusions(tally), lambda one: (-one.images, one.a, one.b)
         ),
+        labels_in_common=tally.labels_in_common,
         judged_by_people=tally.judged_by_people,
     )
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from producer.compare.comparison import Comparison, LabelFigures, Side
 from producer.compare.paired_test import SIGNIFICANT
 from producer.present import style
-from producer.present.formatting import counted, near, one_line, percent
-from producer.present.summary_parts import Figure, figures, paragraphs
+from producer.present.formatting import counted, near, one_line, percent, typed
+from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
 from producer.present.text_table import Column, table
 
 #: Labels with a line; of more, only the most frequent ones.
@@ -29,16 +29,40 @@ def lines(comparison: Comparison, room: int | None = None) -> list[str]:
     )
 
 
+def next_lines(comparison: Comparison, has_page: bool) -> list[str]:
+    """What to do next: the page if there is none, and the promotion of a better version."""
+    tables = [near(side.table) for side in (comparison.a, comparison.b)]
+    commands = []
+    if not has_page:
+        page = typed(["hangtag", "compare", *tables, "-o", "compare.html"])
+        commands.append(("see it", page))
+    better = _better(comparison)
+    if better is not None and comparison.a.model != comparison.b.model:
+        commands.append(("promote it", f"hangtag models promote {better.model}"))
+    return next_commands(commands)
+
+
 def verdict(comparison: Comparison) -> str:
     """Which table is right more often, and whether that may be chance; empty if no image is
     judged."""
+    if not comparison.labels_in_common:
+        return "the versions have no label in common, so that neither is shown to be better"
     if comparison.p_value is None:
         return ""
     test = f"p {_probability(comparison.p_value)}, McNemar's exact test"
     if comparison.p_value >= SIGNIFICANT:
         return f"neither table is shown to be right more often ({test})"
-    better = "A" if comparison.only_a_right > comparison.only_b_right else "B"
+    better = "A" if _better(comparison) is comparison.a else "B"
     return f"{better} is right more often ({test})"
+
+
+def _better(comparison: Comparison) -> Side | None:
+    """The side that is shown to be right more often."""
+    if not comparison.labels_in_common or comparison.p_value is None:
+        return None
+    if comparison.p_value >= SIGNIFICANT:
+        return None
+    return comparison.a if comparison.only_a_right > comparison.only_b_right else comparison.b
 
 
 def _probability(value: float) -> str:

@@ -24,7 +24,7 @@ class Tally:
     ) -> None:
         """`given` are the labels that people gave."""
         self._both = BothLabels(labels_a, labels_b, sorted(given))
-        self.labels = self._both.labels
+        self.labels, self.labels_in_common = self._both.labels, self._both.in_common
         count = len(self.labels)
         self.only_a, self.only_b = 0, 0  #: rows without a partner
         self.examples_a: list[bytes] = []

@@ -55,10 +55,13 @@ def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
     """Print a comparison."""
     import sys
 
-    from producer.compare.comparison_text import lines
+    from producer.compare.comparison_text import lines, next_lines
     from producer.present.style import columns_of
 
-    print_answer(compared, lines(compared.comparison, columns_of(sys.stdout)), as_json, quiet)
+    shown = lines(compared.comparison, columns_of(sys.stdout))
+    if following := next_lines(compared.comparison, bool(compared.page)):
+        shown += ["", *following]
+    print_answer(compared, shown, as_json, quiet)
     if compared.page and not quiet:
         click.echo(f"\n{compared.page}", err=True)
     if compared.notice:

@@ -310,6 +310,28 @@ def test_a_file_that_failed_in_one_table_is_not_one_with_another_content(tmp_pat
         assert f"without a label: 1 in {'B' if first == 'a.csv' else 'A'}" in stdout
 
 
+def test_versions_without_a_common_label_are_not_ranked(tmp_path: Path) -> None:
+    answers = [(b"in/wool/%d.png" % i, 0, 0.9) for i in range(9)]
+    compared(tmp_path, ("wool", "silk"), ("cat", "dog"), answers)
+    text = run(tmp_path / "a.csv", tmp_path / "b.csv").stdout
+    assert "is right more often" not in text
+    assert "the versions have no label in common" in text
+    assert "models promote" not in text
+
+
+def test_a_comparison_ends_with_what_to_do_next(tmp_path: Path) -> None:
+    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(9)])
+    plant(tmp_path / "a.csv", a)
+    better = msgspec.structs.replace(packaged.card(), version=3)
+    plant(tmp_path / "b c.csv", [(name, 1, 0.9) for name, *_ in a], card=better)
+    see, promote = run(tmp_path / "a.csv", tmp_path / "b c.csv").stdout.splitlines()[-2:]
+    assert see.startswith("see it:      hangtag compare ")
+    assert see.endswith("/b c.csv' -o compare.html")
+    assert promote == f"promote it:  hangtag models promote {better.name}@3"
+    out = run(tmp_path / "a.csv", tmp_path / "b c.csv", "-o", tmp_path / "c.html").stdout
+    assert "see it" not in out
+
+
 def test_a_table_is_compared_by_its_name(tmp_path: Path) -> None:
     """Its journal lies beside that name, also if a person keeps the table elsewhere."""
     (tmp_path / "job").mkdir()

@@ -51,6 +51,7 @@ class Withdrawn(msgspec.Struct, frozen=True):
 
     why: str  #: a clause
     train: str  #: the command that trains a version on such images
+    advice: str = "train your own"  #: what the command is for
 
 
 class AnswerCounts(msgspec.Struct, frozen=True):

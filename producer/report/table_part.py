@@ -122,7 +122,8 @@ def _next_commands(
         return [("Finish the job", _command("collect", table))]
     commands = []
     if withdrawn:
-        commands.append(("Train your own model on such images", withdrawn.train))
+        why = f"The model may not know such images; {withdrawn.advice}"
+        commands.append((why, withdrawn.train))
     if doubtful:
         commands.append(("Confirm or correct the doubtful labels", _command("review", table)))
     if not withdrawn:

@@ -30,7 +30,7 @@ def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]
     if withdrawn is None:
         return []
     why = style.wrapped("", f"no precision is promised: {withdrawn.why}", room).split("\n")
-    known = "the model may not know such images; train your own"
+    known = f"the model may not know such images; {withdrawn.advice}"
     return [*map(style.doubtful, why), *next_commands([(known, withdrawn.train)])]
 
 

@@ -30,6 +30,7 @@ from producer.sources.local.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import Card
+from shared.messages.model_name import DEFAULT_NAME
 
 #: Larger odds of a doubtful or flagged row than this many times those of held-out images.
 FACTOR = 2.0
@@ -40,6 +41,8 @@ Z = 3.0902
 FLAGGED = 0.02
 #: In place of a folder that is not known.
 _FOLDER = "DIR"
+#: What to do with a model that a person has trained.
+_OWN = "add some to its folders"
 
 
 class LabelledRows(NamedTuple):
@@ -53,7 +56,11 @@ class LabelledRows(NamedTuple):
 def withdrawn(card: Card, rows: LabelledRows, options: JobOptions) -> Withdrawn | None:
     """Why the rows of a version carry no promise, and what to do; None: they carry it."""
     why = _why(card, rows)
-    return Withdrawn(why, train_command(options)) if why else None
+    if not why:
+        return None
+    if card.name == DEFAULT_NAME:
+        return Withdrawn(why, train_command(options))
+    return Withdrawn(why, typed(["hangtag", "train", _FOLDER]), _OWN)
 
 
 def as_promised(

@@ -34,7 +34,7 @@ function showTotals() {
     const soFar = decided ? `${count(decided)} decided: ${percent(right / decided)} of these were right. `
       : "Nothing decided yet. ";
     $("totals").textContent = `${left}${soFar}No precision is promised: ${withdrawn.why}. ` +
-      `The model may not know such images; train your own: ${withdrawn.train}`;
+      `The model may not know such images; ${withdrawn.advice}: ${withdrawn.train}`;
     return;
   }
   // Decided rows are no sample: the doubtful ones come first.

@@ -35,6 +35,17 @@ def keeps(card: Card, rows: int, doubtful: int, flagged: int = 0) -> bool:
     return withdrawn(card, LabelledRows(rows, doubtful, flagged), OPTIONS) is None
 
 
+def test_a_model_of_ones_own_is_trained_again_with_such_images_in_its_folders() -> None:
+    rows = LabelledRows(300, 290, 290)
+    shipped = withdrawn(of_held_out(0.05), rows, OPTIONS)
+    own = withdrawn(msgspec.structs.replace(of_held_out(0.05), name="clothes"), rows, OPTIONS)
+    assert shipped is not None
+    assert own is not None
+    assert shipped.advice == "train your own"
+    assert own.advice == "add some to its folders"
+    assert own.train == "hangtag train DIR"
+
+
 @given(
     st.integers(0, 2**32), st.integers(1, 3_000), st.floats(0.01, 0.95),
     st.integers(40, 5_000),

@@ -96,6 +96,14 @@ def weakest_lines(evaluation: Evaluation, images: str = "") -> list[str]:
     return [f"weakest classes, of the {images}:" if images else "weakest classes:", *lines]
 
 
+def chance_line(evaluation: Evaluation) -> str:
+    """What to check if clearly fewer are right than by chance; empty if it is not so."""
+    count = evaluation.count
+    if not count or interval(evaluation.accuracy, count)[1] >= 1 / len(evaluation.labels):
+        return ""
+    return doubtful("fewer are right than by chance; check the order of --labels, and --scale")
+
+
 def few_images_line(evaluation: Evaluation) -> str:
     """The classes with too few images to judge; empty if there are none."""
     few = [

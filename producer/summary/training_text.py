@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from producer.present.formatting import counted, duration, percent
 from producer.present.style import doubtful, fitted_lines, good
 from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
-from producer.summary.class_figures import accuracy_figure, few_images_line, weakest_lines
+from producer.summary.class_figures import (
+    accuracy_figure,
+    chance_line,
+    few_images_line,
+    weakest_lines,
+)
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Evaluation, Trained
 
@@ -28,11 +33,11 @@ def training_lines(
     measured = evaluations.get(TEST) or evaluations.get(HELDOUT)
     images = "test images" if {HELDOUT, TEST} <= evaluations.keys() else ""
     weakest = [] if measured is None else weakest_lines(measured, images)
-    few = "" if measured is None else few_images_line(measured)
+    hints = [] if measured is None else [chance_line(measured), few_images_line(measured)]
     lines = paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],
         figures(metric_figures(trained.metrics, trained.heldout_error), room),
-        [*weakest, *([few] if few else [])],
+        [*weakest, *filter(None, hints)],
         notes,
         list(_verdict(trained)),
         list(_trials(trained)),

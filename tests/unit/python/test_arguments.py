@@ -30,7 +30,7 @@ OF_TERMINALS |= {"--cancel", "--wait", "--no-wait-for-trainer", "--plot", "--top
 OF_OTHER_COMMANDS = {
     *("--alias", "--back-to", "--concurrency", "--count", "--events", "--from", "--host"),
     *("--index", "--no-corrections", "--no-folders", "--open", "--pictures", "--port", "--queue"),
-    *("--recursive", "--root", "--rows", "--undo", "--workers"),
+    *("--recursive", "--root", "--rows", "--scale", "--undo", "--workers"),
 }
 
 

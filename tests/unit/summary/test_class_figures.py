@@ -63,3 +63,18 @@ def test_the_weakest_classes_say_which_of_two_sets_of_images_they_are_of() -> No
     )
     assert "weakest classes, of the test images:" in text
     assert "63.2 to 84.0% on others like these\n" in text
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "told"), [(2, 300, True), (0, 5, False), (90, 300, False)]
+)
+def test_fewer_right_than_by_chance_hint_at_the_order_of_labels(
+    right: int, count: int, told: bool
+) -> None:
+    metrics = Metrics(right / count, count, 5.0, 0.5)
+    trained = Trained(
+        "m@1", metrics, Decided("production", 1, None, True, "the first version"), 3.0
+    )
+    measured = Evaluation(count, right / count, 5.0, 0.5, FOUND.labels, FOUND.confusion)
+    text = click.unstyle("\n".join(training_lines(trained, {"heldout": measured})))
+    assert ("fewer are right than by chance; check the order of --labels" in text) == told

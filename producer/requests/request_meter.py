@@ -124,8 +124,11 @@ class Changes:
             place = (epoch.teacher, epoch.epoch)
             if place not in self._told:
                 self._told.add(place)
+                is_last = epoch is now.ended[-1]  # the pace is that of now
                 figures = msgspec.structs.replace(
                     now,
+                    rate=now.rate if is_last else 0.0,
+                    left_s=now.left_s if is_last else None,
                     epoch=epoch.epoch,
                     epochs=now.epochs or (self._epoch.epochs if self._epoch else epoch.epoch),
                     teacher=epoch.teacher,

@@ -143,7 +143,7 @@ class RequestWaiter:
 
 def continues(request: Request) -> str:
     """A line for the end of a wait, which is not that of the request."""
-    how = how_to_follow(request.id)
+    how = f"{how_to_follow(request.id)} (or --cancel {request.id})"
     if isinstance(request.work, CheckDataset):  # only its command writes the table and the page
         how = "the same command follows it until it is done"
     return f"request {request.id} continues; {how}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from producer.requests.request_meter import RequestMeter
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import Progress, Promote, Request
+from shared.messages.requests import EndedEpoch, Progress, Promote, Request
 
 REQUEST = Request("r1", Promote("shoes@2"), "ann", 1.0)
 AHEAD = "request r0 is ahead, 2:10 min left"
@@ -19,3 +19,14 @@ def test_a_log_and_a_terminal_have_what_a_request_waits_for_instead_of_its_stage
     meter.ahead = AHEAD
     assert meter.plain() == AHEAD
     assert meter.live(80, blocks=False) == [AHEAD]
+
+
+def test_epochs_that_ended_earlier_have_no_pace_of_now() -> None:
+    ended = tuple(EndedEpoch(n, 0, 0.5, 0.8, 0.8) for n in (1, 2, 3))
+    now = Progress("training", epoch=4, epochs=9, rate=21_856.0, left_s=42.0, ended=ended)
+    meter = RequestMeter()
+    view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)
+    told = [line for line in meter.note(view) if line.startswith("epoch")]
+    assert [("images/s" in line, "left" in line) for line in told] == [
+        (False, False), (False, False), (True, True),
+    ]  # fmt: skip

@@ -18,6 +18,7 @@ from producer.requests.existing import RequestNow, follow, state_now
 from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
 from producer.requests.wait import Viewed
+from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
@@ -114,7 +115,7 @@ class Request:
 
 @with_python_errors
 def train(
-    data: _PathLike,
+    data: _PathLike | None = None,
     *,
     name: str | None = None,
     recipe: str | None = None,
@@ -137,7 +138,8 @@ def train(
     """Request a training, as `hangtag train --detach` does. The data are checked before.
 
     Args:
-        data: A folder with a subfolder for each class, or `"fashion-mnist"`.
+        data: A folder with a subfolder for each class, or `"fashion-mnist"`. None: that, for a
+            `recipe` that is named.
         name: The model; None: the folder's name.
         recipe: How it learns (docs/training.md); None: a head for a folder of photos, which
             trainings may replace that follow it.
@@ -167,10 +169,12 @@ def train(
         KeyboardInterrupt: Ctrl-C; nothing was requested, or `Request(request_id)` continues.
     """
     settings = Settings.from_env()
+    if data is None and recipe is None:
+        raise UsageError('name a folder with a subfolder for each class, or data="fashion-mnist"')
     given = {
         "name": name,
         "recipe": recipe,
-        "data": os.fspath(data),
+        "data": None if data is None else os.fspath(data),
         "epochs": epochs,
         "seed": seed,
         "promote": promote,

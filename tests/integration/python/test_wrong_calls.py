@@ -90,6 +90,13 @@ def test_a_wrong_training_names_its_argument(
     assert "--" not in str(caught.value)
 
 
+def test_the_data_are_fashion_mnist_where_only_a_recipe_is_named(here: Path) -> None:
+    with pytest.raises(hangtag.UsageError, match="name a folder"):
+        hangtag.train()
+    with pytest.raises(hangtag.UsageError, match="is for photos"):
+        hangtag.train(recipe="photo-scratch")
+
+
 def test_an_unknown_request_is_refused(here: Path) -> None:
     request = hangtag.Request("no-such")
     for act in (request.state, request.wait, request.cancel):

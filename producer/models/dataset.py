@@ -34,7 +34,7 @@ class DataSetSummary(NamedTuple):
 def describe(
     settings: Settings,
     data: str,
-    index: int,
+    index: int | None,
     folder: Path | None,
     *,
     force: bool = False,
@@ -42,21 +42,22 @@ def describe(
     stop: Stop | None = None,
 ) -> DataSetSummary:
     """Request a report on `data` from the trainer, and write its plots to `folder`, if given, which
-    is created if missing.
+    is created if missing: that of the image with an `index` alone, or of samples as well.
 
     Raises:
         UsageError: the folder cannot be used, a file exists already, or there is no image with
             this index.
         SetupError, Stopped: the data are not available; or as `submit`.
     """
-    place = data_place(data, settings)
+    plots = (GRID, SINGLE) if index is None else (SINGLE,)
+    place, index = data_place(data, settings), index or 0
     check_class_folders(place, "show", settings, index=index, events=events, stop=stop)
     work = ShowData(place, index)
     if folder is not None:
-        check_folder(folder, (GRID, SINGLE), force)
+        check_folder(folder, plots, force)
     request = make_request(work)
     report = submit(settings, request, events=events, stop=stop).decode(DataReport)
-    paths = [] if folder is None else [folder / name for name in (GRID, SINGLE)]
+    paths = [] if folder is None else [folder / name for name in plots]
     for path in paths:
         image_file.write(path, answer_file(settings, request.id, path.name, stop))
     return DataSetSummary(report, paths)

@@ -223,7 +223,7 @@ def test_counts_and_plots_are_written_once_and_not_overwritten(
     out = tmp_path / "out"
     out.mkdir()
     show = ("dataset", "show", "--data", str(garments))
-    done = commands.done(*show, "-o", str(out), "--index", "3")
+    done = commands.done(*show, "-o", str(out))
     lines = done.out.splitlines()
     assert lines[0] == "garments: 96 x 96 pixels, colour, 2 labels"
     for line, label in zip(lines[2:4], SILHOUETTES, strict=True):
@@ -237,6 +237,9 @@ def test_counts_and_plots_are_written_once_and_not_overwritten(
         with Image.open(out / name) as image:
             assert image.format == "PNG"
     assert "--force" in commands.done(*show, "-o", str(out), code=Exit.USAGE).log
+    one = commands.done(*show, "-o", str(tmp_path / "one"), "--index", "3")
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["image.png"]
+    assert one.log.endswith(f"\ndrawn: {tmp_path}/one/image.png\n")
     assert {name: (out / name).read_bytes() for name in written} == written
 
 

@@ -46,9 +46,7 @@ def dataset() -> None:
 @click.option(
     "--index",
     type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Index of the image to draw alone.",
+    help="Draw only the image with this index.",
 )
 @click.option(
     "-o",
@@ -56,8 +54,8 @@ def dataset() -> None:
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write grid.png and image.png to this folder. Default: the current folder; with --json "
-    "no plots.",
+    help="Write grid.png and image.png to this folder, with --index image.png alone. Default: the "
+    "current folder; with --json no plots.",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @quiet_option
@@ -65,7 +63,7 @@ def dataset() -> None:
     "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
 )
 def show(
-    data: str, index: int, folder: Path | None, force: bool, quiet: bool, as_json: bool
+    data: str, index: int | None, folder: Path | None, force: bool, quiet: bool, as_json: bool
 ) -> None:  # fmt: skip
     """Show its size and classes; draw samples and one image.
 

@@ -20,6 +20,10 @@ SIZE_INCHES = (5.65, 3.75)
 FEWEST_ACCEPTED = 20
 #: Room above and below the accuracies.
 ROOM = 0.01
+#: Rounding of ticks.
+TINY = 1e-9
+#: Points that are nearer, in both parts of the axes, share a text: theirs would overlap.
+NEAR = 0.06
 
 
 @png_chart
@@ -34,7 +38,6 @@ def accepted_accuracy(
     first = min(FEWEST_ACCEPTED, len(accuracy)) - 1
     axes.plot(shares[first:], accuracy[first:], color=FIRST, label="one threshold for all labels")
     usable = [point for point in points if point.accepted]
-    _points(axes, usable)
     lowest = min([float(accuracy[first:].min()), *(point.reached for point in usable)])
     axes.set(
         title=f"Accepted predictions of {len(accuracy):,} held-out images",
@@ -45,6 +48,9 @@ def accepted_accuracy(
     )
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick < 1 + TINY])
+    if usable:
+        _points(axes, usable)
     axes.grid(color=FAINT)
     axes.legend(loc="lower left", frameon=False)
     return figure
@@ -66,12 +72,29 @@ def _points(axes: Axes, points: Sequence[OperatingPoint]) -> None:
         color=SECOND,
         label="operating points, with a threshold for each label",
     )
-    for point in points:
+    for near in _together(points, axes):
         axes.annotate(
-            f"{100 * point.precision:g}%",
-            (point.accepted, point.reached),
+            ", ".join(f"{100 * point.precision:g}%" for point in near),
+            (near[0].accepted, near[0].reached),
             (-7, -10),
             textcoords="offset points",
             ha="right",
             color=SECOND,
         )
+
+
+def _together(points: Sequence[OperatingPoint], axes: Axes) -> list[list[OperatingPoint]]:
+    """The points in groups that are near each other."""
+    low, high = axes.get_ylim()
+    groups: list[list[OperatingPoint]] = []
+    for point in points:
+        first = groups[-1][0] if groups else None
+        if (
+            first is not None
+            and abs(point.accepted - first.accepted) < NEAR
+            and abs(point.reached - first.reached) < NEAR * (high - low)
+        ):
+            groups[-1].append(point)
+        else:
+            groups.append([point])
+    return groups

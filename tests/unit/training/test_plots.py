@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text as FigureText
 from PIL import Image, ImageFont
 
+from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
 from worker.evaluation.reliability import reliability
 from worker.plots import (
@@ -34,6 +35,7 @@ from worker.plots.canvas import Canvas, Panel, Text
 from worker.plots.confusion import confusion_matrix
 from worker.plots.curves import curves
 from worker.plots.mistakes import most_confident
+from worker.plots.operating_points_plot import accepted_accuracy
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
@@ -369,3 +371,17 @@ def test_photos_keep_their_colours() -> None:
     photos = rng.integers(0, 256, (25, 48, 48, 3)).astype(np.uint8)
     image = Image.open(io.BytesIO(sample_grid.grid(("a", "b"), photos, np.arange(25) % 2)))
     assert image.mode == "RGB"
+
+
+def test_operating_points_that_all_reach_everything_share_a_text_below_100_percent() -> None:
+    truth = np.arange(60) % 2
+    sure = np.eye(2)[truth]
+    points = [OperatingPoint(p, 0.5, 1.0, 1.0, (0.5, 0.5)) for p in (0.9, 0.95, 0.98)]
+    (axes,) = figure_of(accepted_accuracy)(sure, truth, points).axes
+    assert max(axes.get_yticks()) == pytest.approx(1)
+    assert [text.get_text() for text in axes.texts] == ["90%, 95%, 98%"]
+    nothing = OperatingPoint(0.9, None, 0.0, 0.0, (None, None))
+    (axes,) = figure_of(accepted_accuracy)(sure, truth, [nothing]).axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["one threshold for all labels"]

@@ -113,6 +113,13 @@ def table_of(job: JobProperties) -> Table:
     return make_table(Pinned(job.record, job.card, job.options), stored_display(job))
 
 
+def lacks_corrections(job: JobProperties) -> bool:
+    """Whether people have decided something since the table was written. Raises as `make_table`."""
+    log = correction_log.log_path(Path(job.options.output))
+    size = log.stat().st_size if log.exists() else 0
+    return size > (stored_display(job).corrections or 0)
+
+
 def as_of_now(display: DisplayOptions, output: Path, before: DisplayOptions) -> DisplayOptions:
     """The options with the corrections that there are now, for a table with the options `before`.
 

@@ -23,7 +23,7 @@ from producer.sources.source_table import address_of_path
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
 
-NEVER_READ = "it could not be read when it was classified, so its content is not known"
+NEVER_READ = "unreadable when classified, so their content is not known"
 
 
 #: The name of an image whose address has none.

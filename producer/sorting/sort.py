@@ -23,7 +23,7 @@ from producer.output.output_path import located, nearest
 from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.rendering.display_options import table_of
+from producer.rendering.display_options import lacks_corrections, table_of
 from producer.sort_log.entry import Way
 from producer.sort_log.log import SortLog
 from producer.sorting import out_folder, placing, reach, sort_index
@@ -75,7 +75,8 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
                 work.place(rows)
             work.finish()
             result = _sorted(out, way, log.counts(sorting), left, work.there)
-            return msgspec.structs.replace(result, unproven=unproven)
+            outdated = lacks_corrections(sealed)
+            return msgspec.structs.replace(result, unproven=unproven, outdated=outdated)
 
 
 def _seal(log: SortLog, entry: sort_index.IndexedFolder) -> bool:

@@ -10,8 +10,9 @@ import msgspec
 from producer.present.formatting import counted, near, typed
 from producer.present.text_table import columns
 from shared.errors import Exit
-from shared.labels.class_folders import RESERVED
+from shared.labels.class_folders import FLAGGED, RESERVED, UNKNOWN
 
+_FILES = {"copy": "copied image", "link": "linked image", "move": "moved image"}
 _DONE = {"copy": "copied", "link": "linked", "move": "moved", "": "taken back"}
 
 
@@ -27,6 +28,7 @@ class Sorted(msgspec.Struct, frozen=True):
     dry_run: bool = False
     examples: list[tuple[str, str]] = []  #: source and place of the first files of a dry run
     unproven: bool = False  #: the folder's log had no checksums
+    outdated: bool = False  #: the table lacks corrections that were decided since
 
     @property
     def count(self) -> int:
@@ -55,23 +57,36 @@ def result_lines(result: Sorted) -> Iterator[str]:
 
 
 def remark_lines(result: Sorted) -> Iterator[str]:
-    """Which files stay where they are, and whether the log was believed without proof."""
+    """Which files stay where they are, whether the log was believed without proof, and whether the
+    table lacks corrections."""
     if result.unproven:
         yield (
             f"the log of {near(result.out)} is of an earlier version and had no checksums: damage "
             "in it would not have been noticed"
+        )
+    if result.outdated:
+        yield (
+            "corrections that were decided since the table was written were not used; take them "
+            "into it with hangtag table"
         )
     for reason, count in result.stay.items():
         first = near(result.first[reason])
         yield f"{counted(count, 'image')} not {_DONE[result.way]}, {reason}: {first}"
 
 
-def next_lines(result: Sorted) -> Iterator[str]:
+def next_lines(result: Sorted, table: Path | None) -> Iterator[str]:
     """What to do next."""
     if result.dry_run:
         yield "nothing was written; to do it, leave out --dry-run"
     elif result.way and result.count > result.there:  # else this command has put none there
-        yield f"take them back with: {undo_command(near(result.out))}"
+        undo = undo_command(near(result.out))
+        files = counted(result.count - result.there, _FILES[result.way])
+        yield f"take the {files} back with: {undo}"
+        unnamed = [result.folders.get(folder, 0) for folder in (UNKNOWN, FLAGGED)]
+        if table is not None and any(unnamed):
+            review, render = (typed(["hangtag", do, str(table)]) for do in ("review", "table"))
+            yield f"name the {sum(unnamed):,} in unknown/ and flagged/ with: {review}"
+            yield f"then sort again after: {render} && {undo}"
 
 
 def undo_command(out: Path | str) -> str:

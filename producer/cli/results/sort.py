@@ -67,7 +67,7 @@ def sort(
         result = place(table, into, Way(way or Way.COPY), quiet)
     print_answer(result, result_lines(result), as_json, quiet)
     if not as_json:
-        for line in [*remark_lines(result), *([] if quiet else next_lines(result))]:
+        for line in [*remark_lines(result), *([] if quiet else next_lines(result, table))]:
             click.echo(line, err=True)
         if dry_run and way is None and not quiet:
             click.echo("this is a dry run of --copy; --link and --move are the others", err=True)

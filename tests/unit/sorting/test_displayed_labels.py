@@ -60,8 +60,9 @@ def test_a_label_that_a_person_gave_decides(table: Path, tmp_path: Path) -> None
     correct(table, b"same", "Garden gnome")
     correct(table, ODD, "Bag")
     correct(table, RUBBISH, "Bag")  # a row that failed keeps its status
+    assert sort.sort(table, tmp_path / "before", Way.COPY).outdated
     run("table", str(table))
-    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    assert not sort.sort(table, tmp_path / "sorted", Way.MOVE).outdated
     found = sorted_tree(tmp_path / "sorted")
     assert found["Garden gnome", b"same"] == 3
     assert found["Bag", ODD] == 1
@@ -91,7 +92,9 @@ class TestCommand:
         assert f"{len(some_files()) - 1} images moved into sorted\n" in done.stdout
         assert done.stderr.splitlines() == [
             "1 image not moved, missing: in/a/0.png",
-            "take them back with: hangtag sort --undo sorted",
+            f"take the {len(some_files()) - 1} moved images back with: hangtag sort --undo sorted",
+            "name the 1 in unknown/ and flagged/ with: hangtag review out.csv",
+            "then sort again after: hangtag table out.csv && hangtag sort --undo sorted",
         ]
         back = run("sort", "--undo", "sorted")
         assert f"{len(some_files()) - 1} images taken back from sorted\n" in back

@@ -126,7 +126,7 @@ def test_a_second_table_of_a_sorted_folder_moves_nothing(table: Path, tmp_path: 
     found = sort.sort(second / "out.csv", out, Way.MOVE)
     assert (found.count, found.there) == (len(FILES), len(FILES))
     assert tree(out) == before
-    assert list(next_lines(found)) == []
+    assert list(next_lines(found, table)) == []
     assert check(second / "out.csv").problems == []
     assert check(table).problems == []
 

@@ -56,11 +56,16 @@ def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:
         model, named = name_of(folder), list[str]()
     except UsageError:  # the folder's name cannot be that of a model
         model, named = "photos", ["--name", "photos"]
+    learn = typed(["hangtag", "train", folder, *(own or ["--labels"]), *named])
+    return [("learn from them", learn), *steps_after_training(folder, model)]
+
+
+def steps_after_training(folder: str, model: str) -> list[tuple[str, str]]:
+    """Aims and commands for the images of the folder, with the model of its labels."""
     table = f"{model}.csv"
     classify = ["hangtag", "classify", folder, "--model", model, "-o", table, "--accept", ACCEPT]
     sort = ["hangtag", "sort", table, "--into", f"{model}-sorted", "--copy"]
     return [
-        ("learn from them", typed(["hangtag", "train", folder, *(own or ["--labels"]), *named])),
         ("then classify all", typed(classify)),
         ("then sort them", typed(sort)),
     ]

@@ -16,7 +16,7 @@ from shared.broker.runtime_paths import log_path
 from shared.errors import RequestCancelled, StillOpen, Stopped
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import CheckDataset, Outcome, Request
+from shared.messages.requests import CheckDataset, ComputeFeatures, Outcome, Request
 from shared.settings import Settings
 from shared.stop import Waits
 
@@ -144,7 +144,7 @@ class RequestWaiter:
 def continues(request: Request) -> str:
     """A line for the end of a wait, which is not that of the request."""
     how = f"{how_to_follow(request.id)} (or --cancel {request.id})"
-    if isinstance(request.work, CheckDataset):  # only its command writes the table and the page
+    if isinstance(request.work, CheckDataset | ComputeFeatures):  # only its command shows a result
         how = "the same command follows it until it is done"
     return f"request {request.id} continues; {how}"
 

@@ -80,7 +80,7 @@ def _trials(trained: Trained) -> Iterator[str]:
         count = counted(len(trained.trials), "training")
         better = "a clearly better one replaces this version"
         end = "none is promoted, as requested" if trained.trials_promote == "never" else better
-        yield f"{count} follow; {end}"
+        yield f"{count} follow in the background: you need not wait; {end}"
     reasons: dict[str, list[str]] = {}
     for recipe, reason in trained.chanceless.items():
         reasons.setdefault(reason, []).append(recipe)

@@ -9,7 +9,12 @@ from typing import Any
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.models.trained import show_detached, show_trained, wait_for_trials
+from producer.cli.models.trained import (
+    show_detached,
+    show_steps_of_labels,
+    show_trained,
+    wait_for_trials,
+)
 from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
@@ -166,6 +171,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         wait_for_trials(settings, request.id, outcome, given, deadline)
     else:
         show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
+        show_steps_of_labels(outcome, given)
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:

@@ -78,6 +78,25 @@ def show_trained(
         click.echo(line)
 
 
+def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
+    """The commands for all images of a folder whose labels were learned, if the version is used."""
+    from producer.labelling.next_steps import steps_after_training
+    from producer.present.summary_parts import next_commands
+    from shared.messages.replies import Trained
+
+    trained = outcome.decode(Trained)
+    if (
+        given["labels"] is None
+        or given["quiet"]
+        or given["as_json"]
+        or not trained.decision.changed
+    ):
+        return
+    model = trained.model.partition("@")[0]
+    for line in next_commands(steps_after_training(given["data"], model)):
+        click.echo(line)
+
+
 def _reply(settings: Settings, request_id: str, outcome: Outcome) -> dict[str, Any]:
     import msgspec
 

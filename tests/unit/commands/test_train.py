@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
+from producer.cli.models.trained import show_steps_of_labels
 from producer.fleet import commands
 from producer.models.train import make_work, summary
 from producer.present.formatting import duration
@@ -30,7 +31,7 @@ from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
 from producer.requests.request_meter import Changes, RequestMeter, describe
 from producer.requests.submit import submit
-from producer.requests.wait import how_to_start_trainer
+from producer.requests.wait import continues, how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
@@ -39,6 +40,7 @@ from shared.messages.batch import new_id
 from shared.messages.replies import Decided
 from shared.messages.requests import (
     REQUEST_ID,
+    ComputeFeatures,
     EndedEpoch,
     Evaluate,
     Outcome,
@@ -198,13 +200,36 @@ def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
     assert lines[start + 6] == "... and 2 more"
 
 
+def test_after_labels_the_commands_for_all_images_of_their_folder_follow(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = {"labels": Path(""), "data": "pics/", "quiet": False, "as_json": False}
+    changed = msgspec.structs.replace(ANSWER.decision, changed=True)
+    answer = msgspec.structs.replace(ANSWER, model="mine@1", decision=changed)
+    outcome = Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer)))
+    show_steps_of_labels(outcome, given)
+    assert "hangtag classify pics/ --model mine -o mine.csv --accept 95%" in capsys.readouterr().out
+    show_steps_of_labels(outcome, given | {"labels": None})
+    unchanged = msgspec.structs.replace(changed, changed=False)
+    answer = msgspec.structs.replace(answer, decision=unchanged)
+    show_steps_of_labels(Outcome(ok=True, answer=msgspec.Raw(msgspec.json.encode(answer))), given)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_request_that_only_its_command_shows_is_not_followed_by_another() -> None:
+    request = make_request(ComputeFeatures("/photos"), "r1")
+    assert "the same command" in continues(request)
+    assert "--follow" not in continues(request)
+
+
 def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
     trials = ("r1-fine", "r1-scratch")
     printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))
     assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
     assert "follow" not in "\n".join(summary(ANSWER, {}))
     found = msgspec.structs.replace(ANSWER, trials=trials, trials_promote="never")
-    assert "trainings follow; none is promoted, as requested" in "\n".join(summary(found, {}))
+    follow = "2 trainings follow in the background: you need not wait"
+    assert f"{follow}; none is promoted, as requested" in "\n".join(summary(found, {}))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from shared import atomic_file, file_lock
@@ -54,6 +55,7 @@ class LabelsFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.so_far = path, LabelsSoFar()
+        self._is_held = False
         with atomic_file.writing(path, "name another file with -o, or check its permissions"):
             self._file = line_log.open_to_append(path)
         try:
@@ -61,6 +63,7 @@ class LabelsFile:
                 raise UsageError(
                     f"{path} is in use by another hangtag label; go on there, or end it first"
                 )
+            self._is_held = True
             self._follower = LineFollower(path, decode, check)
             self._read()
         except BaseException:
@@ -68,8 +71,17 @@ class LabelsFile:
             raise
 
     def close(self) -> None:
-        """Let another process have it."""
-        os.close(self._file)
+        """Let another process have it. Without a line it is removed."""
+        try:
+            if self._is_held:
+                self._remove_empty()
+        finally:
+            os.close(self._file)
+
+    def _remove_empty(self) -> None:
+        with suppress(OSError):  # then the empty file stays
+            if os.fstat(self._file).st_size == 0 and self._is_in_place():
+                self.path.unlink()
 
     def append(self, lines: Sequence[LabelLine]) -> None:
         """Write lines durably: all of them, or after an error none.
@@ -90,8 +102,12 @@ class LabelsFile:
 
     def _check_place(self) -> None:
         """Check that the name is still that of the open file: lines in another would be lost."""
-        if not os.path.samestat(os.fstat(self._file), os.stat(self.path, follow_symlinks=False)):
+        if not self._is_in_place():
             raise SetupError(
                 f"{self.path} was replaced by another file; put it back, or start the command "
                 "again to go on with what it has now"
             )
+
+    def _is_in_place(self) -> bool:
+        """Whether the name is still that of the open file."""
+        return os.path.samestat(os.fstat(self._file), os.stat(self.path, follow_symlinks=False))

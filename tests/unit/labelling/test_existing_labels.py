@@ -109,7 +109,7 @@ def test_the_names_of_class_folders_beside_loose_images_are_labels(folder: Folde
 def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
     folder.take(folders=False)
     assert folder.labels() == {}
-    folder.file.unlink()
+    assert not folder.file.exists()
     folder.take()
     folder.decide(b"one", Decided("label", "Hat"))
     folder.take(folders=False)

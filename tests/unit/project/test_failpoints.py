@@ -121,6 +121,7 @@ ALONE = {
     "shared/atomic_file.py:place": "its callers have points after it",
     "shared/atomic_file.py:replace_volatile": "state of this machine's stack, as above",
     "shared/atomic_file.py:make_folder": "an empty folder",
+    "shared/labels/labels_file.py:_remove_empty": "an empty file",
     "shared/atomic_file.py:sync": "changes nothing that a process could see",
     "shared/atomic_file.py:sync_names": "changes nothing that a process could see",
     "shared/atomic_file.py:create": "its callers have points after it",

@@ -172,8 +172,23 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     first = LabelsFile(path)
     with pytest.raises(UsageError, match="in use by another hangtag label"):
         LabelsFile(path)
+    first.append([line(0)])  # the refused one has left the file
     first.close()
     LabelsFile(path).close()
+
+
+def test_a_file_without_a_line_is_removed_unless_it_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "p.labels.jsonl"
+    LabelsFile(path).close()
+    assert not path.exists()
+    moved, gone = LabelsFile(path), path.rename(tmp_path / "elsewhere")
+    path.write_bytes(b"")
+    moved.close()
+    assert path.exists()
+    removed = LabelsFile(path)
+    path.unlink()
+    removed.close()
+    assert gone.exists()
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "changed"])

@@ -21,17 +21,20 @@ from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
+from worker.backbones import backbone_table
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import SMALLEST_PROBABILITY
-from worker.export.several_networks import downscaled
+from worker.export.several_networks import Part, downscaled
 from worker.handlers import trials
 from worker.handlers.train import train
 from worker.inference import outlier_detector
+from worker.learners import resized_head
+from worker.learners.learner import Task
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import probabilities
-from worker.runtimes.runtime import Outputs
+from worker.runtimes.runtime import Outputs, image_shape
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -42,6 +45,7 @@ LARGE, *TRIALS, TOGETHER = recipes.find("photo").trials
 #: The trials between the first and the last leave a fold out.
 SINGLE = ("photo-head", LARGE, *TRIALS)
 RECIPES = (*SINGLE, TOGETHER)
+SIDES_PIXELS = {LARGE: 96, SINGLE[0]: 64}  #: of the short backbones
 #: After one, nothing is known yet; with the short backbone no test looks at what is.
 EPOCHS = {"whole": 2, "short": 1}
 #: The backbone that ships takes a minute; only its features suffice for so few photos.
@@ -80,9 +84,11 @@ def store(
     folder = tmp_path_factory.mktemp("store")
     with contextlib.ExitStack() as stack:
         if request.param == SHORT:
-            for name in {recipes.find(recipe).backbone for recipe in RECIPES}:
-                short = short_backbone.in_table(folder, STAGES, name=name)
+            for recipe, side_pixels in SIDES_PIXELS.items():  # trials are as large as the last one
+                name = recipes.find(recipe).backbone
+                short = short_backbone.in_table(folder, STAGES, side_pixels, name)
                 converted.put(stack.enter_context(short), folder)
+            converted.put(backbone_table.find(name).at(SIDES_PIXELS[LARGE]), folder)
         server = stack.enter_context(RedisServer(server_binary))
         answers = {
             recipe: _trained(server, folder, recipe, str(root), request.param) for recipe in RECIPES
@@ -141,17 +147,19 @@ def test_a_version_of_several_networks_returns_the_mean_of_their_probabilities(
 ) -> None:
     card, photos = store.card(TOGETHER), sorted(store.root.rglob("*.*"))
     assert {network.recipe for network in card.networks} == set(SINGLE)
+    assert (
+        image_shape(store.card("photo-head")) < image_shape(card) == image_shape(store.card(LARGE))
+    )
     weights = {network.version: network.weight for network in card.networks if network.weight}
     assert len(weights) > 1
     assert sum(weights.values()) == pytest.approx(1)
     images = np.stack([decode(path.read_bytes(), card.preprocessing) for path in photos])
     mean = np.full((len(images), len(card.labels)), SMALLEST_PROBABILITY)
     for version, weight in weights.items():
-        part = store.registry.card("shapes", version)
-        spec = part.preprocessing
-        small = downscaled(images, (spec.height, spec.width, spec.channels))
-        logits = _outputs(store, part, list(small)).logits
-        mean += weight * probabilities(logits, part.temperature)
+        part = _in_mean(store, store.registry.card("shapes", version), card)
+        small = downscaled(images, image_shape(part.card))
+        logits = load_runtime.load_default(part.card, part.files).logits(small)
+        mean += weight * probabilities(logits, part.card.temperature)
     found = _outputs(store, card, list(images))
     np.testing.assert_allclose(
         probabilities(found.logits, card.temperature),
@@ -282,6 +290,16 @@ def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
     work = Train("shapes", recipe, str(store.root), minutes=minutes)
     context, _ = handler_context.make(store.server, store.registry.root, work, request_id="alone")
     assert trials.submit_trials(context, work, photos) == ()
+
+
+def _in_mean(store: Store, part: Card, whole: Card) -> Part:
+    """What the version of several networks contains of another one: no head for smaller images."""
+    size = image_shape(whole)
+    if part.folds and image_shape(part) != size:
+        work = Train("shapes", part.recipe, str(store.root))
+        task = Task(work, recipes.find(part.recipe), store=store.registry.root)
+        return resized_head.resized(task, part, size[0]).part
+    return Part(part, {name: store.registry.read(part, name) for name in part.files})
 
 
 def _outputs(store: Store, card: Card, images: list[np.ndarray]) -> Outputs:

@@ -66,7 +66,7 @@ FITTING_ALL = "fitting to all photos"
 BUILDING = "building the network"
 
 
-class _TriedPrecision(NamedTuple):
+class TriedPrecision(NamedTuple):
     """The head of one precision."""
 
     out_of_fold: OutOfFold
@@ -76,7 +76,7 @@ class _TriedPrecision(NamedTuple):
 class FittedHead(NamedTuple):
     """The head of the precision that is served, and the card with this choice."""
 
-    head: _TriedPrecision
+    head: TriedPrecision
     card: Card
 
 
@@ -105,7 +105,7 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
 
     def export(self, data: PhotoFolder, fitted: FittedHead) -> Served:
         chosen, part = fitted.head.out_of_fold, self.task.observer.part
-        files, card = _export(self._backbone, data, chosen.head, fitted.card, part)
+        files, card = export_head(self._backbone, data, chosen.head, fitted.card, part)
         return Served(card, files, chosen.logits)
 
     def measure(self, data: PhotoFolder, fitted: FittedHead, served: Served) -> BuiltVersion:
@@ -157,30 +157,45 @@ def _detector(backbone: Backbone, folder: PhotoFolder, card: Card) -> bytes:
     return outlier_detector.encode(fitted.detector)
 
 
+def fit_precision(
+    work: Train,
+    folder: PhotoFolder,
+    int8: bool,
+    on_fold: OnFold = lambda done, total: None,
+    on_last: Callable[[], None] = lambda: None,
+) -> TriedPrecision:
+    """The head for features of this precision."""
+    features = folder.learn.int8 if int8 else folder.learn.fp32
+    mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
+    fitted = fit_out_of_fold(
+        features, folder.learn.labels, len(folder.labels), _folds(folder), folder.groups,
+        mirrored=mirrored, fit=partial(linear_head.fit, weighted=work.weighted),
+        on_fold=on_fold, on_last=on_last,
+    )  # fmt: skip
+    if folder.test is None:
+        return TriedPrecision(fitted, None)
+    return TriedPrecision(
+        fitted, fitted.head.logits(folder.test.int8 if int8 else folder.test.fp32)
+    )
+
+
 def _choose(
     work: Train,
     folder: PhotoFolder,
     card: Card,
     on_fold: OnFold = lambda done, total: None,
     on_last: Callable[[], None] = lambda: None,
-) -> tuple[_TriedPrecision, Card]:
+) -> tuple[TriedPrecision, Card]:
     """The head of the precision that is served."""
-    parts = _folds(folder)
     precisions = 1 if work.precision == "fp32" else 2
 
-    def fit(int8: bool) -> _TriedPrecision:
-        features = folder.learn.int8 if int8 else folder.learn.fp32
-        mirrored = folder.learn.mirrored and folder.learn.mirrored[int8]
-        fitted = fit_out_of_fold(
-            features, folder.learn.labels, len(folder.labels), parts, folder.groups,
-            mirrored=mirrored, fit=partial(linear_head.fit, weighted=work.weighted),
-            on_fold=lambda done, total: on_fold(int8 * total + done, precisions * total),
-            on_last=on_last,
-        )  # fmt: skip
-        if folder.test is None:
-            return _TriedPrecision(fitted, None)
-        return _TriedPrecision(
-            fitted, fitted.head.logits(folder.test.int8 if int8 else folder.test.fp32)
+    def fit(int8: bool) -> TriedPrecision:
+        return fit_precision(
+            work,
+            folder,
+            int8,
+            lambda done, total: on_fold(int8 * total + done, precisions * total),
+            on_last,
         )
 
     exact = fit(int8=False)
@@ -198,7 +213,7 @@ def _choose(
     return (small if choice.precision == "int8" else exact), card
 
 
-def _export(
+def export_head(
     backbone: Backbone,
     folder: PhotoFolder,
     head: Head,

@@ -2,7 +2,7 @@
 
 The newest version of each recipe takes part. Networks are chosen by the photos that all of them
 hold out, and the version is measured on those that its networks do; heads have learned from all
-photos, so their answers are those out of fold.
+photos, so their answers are those out of fold. A head for smaller images is fitted again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from worker.evaluation.temperature import log_losses, temperature
 from worker.export.export import KERAS, TFLITE, Served
 from worker.export.several_networks import Part, downscaled, joined, mean_of_probabilities
 from worker.inference import outlier_detector, serving_cost
+from worker.learners import resized_head
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
 from worker.learners.pixels import pixels
@@ -96,14 +97,15 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
         Raises:
             SetupError: photos were changed.
         """
-        learn = self.folder.learn
-        photos, parts = learn.where(data.held), [one.part for one in data.networks]
+        learn, first = self.folder.learn, data.networks[0].part.card
+        networks = [self._for_images_of(first, one) for one in data.networks]
+        photos = learn.where(data.held & _held_by_all(learn, networks))
         answers = [
             probabilities(_answers_of(one.answers, photos), one.part.card.temperature)
-            for one in data.networks
+            for one in networks
         ]
-        chosen = mixture.choose(answers, photos.labels, _groups(parts))
-        members = [data.networks[number] for number in np.flatnonzero(chosen.weights)]
+        chosen = mixture.choose(answers, photos.labels, _groups([one.part for one in networks]))
+        members = [networks[number] for number in np.flatnonzero(chosen.weights)]
         parts, held = [one.part for one in members], _held_by_all(learn, members)
         photos = learn.where(held)
         answers = [self._as_served(one, photos, parts[0].card) for one in members]
@@ -115,13 +117,17 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
         together = np.log(mean + SMALLEST_PROBABILITY).astype(np.float32)
         return Chosen(parts, list(weights), held, photos, together)
 
-    def _as_served(self, one: _Recorded, photos: PhotoFeatures, first: Card) -> Probabilities:
-        """What a network answers to the photos, which it gets in the size of the first one.
+    def _for_images_of(self, first: Card, one: _Recorded) -> _Recorded:
+        """A head that is fitted to images of this version's size; others as they are."""
+        card, (size_pixels, _, _) = one.part.card, image_shape(first)
+        if not card.folds or image_shape(card) == image_shape(first):
+            return one
+        return _Recorded(*resized_head.resized(self.task, card, size_pixels))
 
-        A network with folds has learned from them, so its record counts.
-        """
+    def _as_served(self, one: _Recorded, photos: PhotoFeatures, first: Card) -> Probabilities:
+        """What a network answers to the photos, which it gets in the size of the first one."""
         card, size = one.part.card, image_shape(one.part.card)
-        if card.folds or image_shape(first) == size:
+        if image_shape(first) == size:
             logits = _answers_of(one.answers, photos)
         else:
             images = downscaled(self._decoded(photos, first), size)

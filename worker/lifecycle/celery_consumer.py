@@ -15,6 +15,7 @@ from shared.broker.access_errors import access_error
 from shared.broker.transport import LONGEST_S, STEP_S
 from shared.errors import Exit
 from worker.lifecycle.access_check import note_connected, note_refusal
+from worker.lifecycle.outage_log import outages
 
 #: Import path, for the setting `worker_consumer`.
 NAME = "worker.lifecycle.celery_consumer:HintConsumer"
@@ -30,6 +31,7 @@ class HintConsumer(Consumer):
 
     def on_ready(self) -> None:
         note_connected()
+        outages.over()
         super().on_ready()
 
     def on_connection_error_before_connected(self, exc: Any) -> None:

@@ -175,7 +175,7 @@ def test_workers_survive_a_rotation_that_reaches_the_server_first(
 def test_an_unreachable_server_is_retried(scene: Scene, part: str) -> None:
     scene.fleet.server.kill()
     worker = scene.start(part)
-    worker.wait_for_log("Cannot connect")
+    worker.wait_for_log("does not answer")
     scene.fleet.server.start()
     wait_for("its heartbeat", lambda: scene.fleet.client.keys("hangtag:worker:*"))
     assert worker.running, worker.story

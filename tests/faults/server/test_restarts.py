@@ -47,7 +47,7 @@ def test_a_server_restarted_from_its_files_is_used_at_once(
     end(server)
     stage.let_go(held)
     producer.wait_for_log("Redis has been unreachable since")
-    worker.wait_for_log("Cannot connect")
+    worker.wait_for_log("does not answer")
     stage.check_outstanding(producer)
     server.start()
     back = Stopwatch()

@@ -21,7 +21,7 @@ def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet)
     worker = fleet.worker(1)
     children = worker.children
     fleet.server.kill()
-    worker.wait_for_log("Cannot connect")
+    worker.wait_for_log("does not answer")
     time.sleep(DOWN_S)
     fleet.server.start()
     back = time.monotonic()
@@ -32,6 +32,8 @@ def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet)
     print(f"back after {time.monotonic() - back:.1f} s")
     assert time.monotonic() - back < BACK_WITHIN_S
     fleet.wait_ready(worker)
+    worker.wait_for_log("Redis is back after")
+    assert worker.log.count("does not answer") == 1, worker.story
     assert worker.children == children
 
 
@@ -41,7 +43,7 @@ def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
     fleet = stage.fleet
     fleet.server.kill()
     worker = fleet.worker(ready=False)
-    worker.wait_for_log("Cannot connect")
+    worker.wait_for_log("does not answer")
     wait_for("the children", lambda: len(worker.children) == worker.concurrency)
     procfs.kill(worker.children[0])
     fleet.server.start()

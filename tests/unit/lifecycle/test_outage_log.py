@@ -1,0 +1,64 @@
+"""A worker logs one line a minute on an outage of Redis, and one at its end."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from celery.worker.consumer import consumer
+from redis.exceptions import ConnectionError as ServerAway
+
+from worker.lifecycle.outage_log import CELERY, OutageLog, outages
+
+URL = "redis://:secret@127.0.0.1:17398"
+
+
+def attempt(log: OutageLog) -> str:
+    """What is logged of an attempt of Celery to connect; empty: nothing."""
+    why = ServerAway("Error 111 connecting to 127.0.0.1:17398. Connection refused.")
+    record = logging.LogRecord(
+        CELERY.name,
+        logging.ERROR,
+        "consumer.py",
+        1,
+        vars(consumer)["CONNECTION_ERROR"],
+        ("redis://:**@127.0.0.1:17398//", why, "Trying again in 2.00 seconds... (1/None)"),
+        None,
+    )
+    return record.getMessage() if log.filter(record) else ""
+
+
+def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HANGTAG_REDIS_URL", URL)
+    log, now = OutageLog(), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    log.over()
+    assert caplog.messages == []
+    line = attempt(log)
+    assert line == (
+        "Redis at redis://127.0.0.1:17398 does not answer (Error 111 connecting to "
+        "127.0.0.1:17398. Connection refused), and this worker waits for it; start it, or correct "
+        "HANGTAG_REDIS_URL"
+    )
+    now += 59
+    assert attempt(log) == ""
+    now += 2
+    assert attempt(log) == line
+    log.over()
+    log.over()
+    assert caplog.messages == ["Redis is back after 61 s"]
+    assert attempt(log) == line, "the next outage"
+
+
+def test_other_lines_of_celery_stay() -> None:
+    record = logging.LogRecord(
+        CELERY.name, logging.WARNING, "consumer.py", 1, "lost (%r)", ("x",), None
+    )
+    assert OutageLog().filter(record)
+    assert record.getMessage() == "lost ('x')"
+
+
+def test_it_is_that_of_the_consumer() -> None:
+    assert outages in vars(consumer)["logger"].filters

@@ -67,7 +67,7 @@ class RequestProgress:
 
     def show(self, view: RequestView) -> None:
         now, waited_s = self._clock.timed(progress_of(view), time.monotonic())
-        self._place.show(request_figures(now, waited_s))
+        self._place.show(request_figures(now, waited_s, view.silent_s))
 
 
 class NotebookProgress:

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from producer.present.formatting import ago, duration
 from producer.present.style import doubtful, good
 from producer.present.text_table import Column, fitted
-from producer.requests.request_meter import describe, title
+from producer.requests.request_meter import describe, no_news, title
 from producer.stack import other_stacks, store_lock
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
@@ -48,6 +48,7 @@ class OpenRequest(msgspec.Struct, frozen=True):
     who: str
     created: float  #: seconds since 1970
     progress: Progress | None = None
+    silent_s: float = 0.0  #: since its trainer has reported anything
 
     @property
     def title(self) -> str:
@@ -108,13 +109,17 @@ def _in_redis(settings: Settings, stored: list[str]) -> Iterator[tuple[str, Open
                     yield request_id, _unreadable(request_id)
                 continue
             if view is not None and view.state in (RequestState.WAITING, RequestState.RUNNING):
-                yield request_id, _open(view.request, str(view.state), view.progress)
+                yield request_id, _open(view.request, str(view.state), view.progress, view.silent_s)
             elif view is not None:
                 yield request_id, None
 
 
-def _open(request: Request, state: str, progress: Progress | None = None) -> OpenRequest:
-    return OpenRequest(request.id, state, request.work, request.who, request.created, progress)
+def _open(
+    request: Request, state: str, progress: Progress | None = None, silent_s: float = 0.0
+) -> OpenRequest:
+    return OpenRequest(
+        request.id, state, request.work, request.who, request.created, progress, silent_s
+    )
 
 
 def _unreadable(request_id: str) -> OpenRequest:
@@ -125,7 +130,8 @@ def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
     now = request.progress
     where = left = "-"
     if now is not None:
-        where = title(now)
-        left = "-" if now.left_s is None else duration(now.left_s)
+        silent = no_news(request.silent_s)
+        where = f"{title(now)}, {silent}" if silent else title(now)
+        left = "-" if now.left_s is None or silent else duration(now.left_s)
     since = ago(request.created, now_s) if request.created else "-"
     return (request.request, request.state, request.title, where, left, since, request.who)

@@ -13,18 +13,22 @@ from producer.present.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Request, Work
 
+#: A trainer renews its lease every second, unless it has died or is out of reach.
+SILENT_S = 5.0
+
 
 class RequestMeter:
     """The figures of a request's current stage, or what the request waits for."""
 
     def __init__(self) -> None:
         self._changes, self._clock = Changes(), StageClock()
-        self._now, self._waited_s = Progress(""), 0.0
+        self._now, self._waited_s, self._silent_s = Progress(""), 0.0, 0.0
         self.ahead = ""  #: what it waits for, in the words of now: another request, or nothing
 
     def note(self, view: RequestView) -> Iterator[str]:
         """Note the current state; a line for each stage that started and each epoch that ended."""
         self._now, self._waited_s = self._clock.timed(progress_of(view), time.monotonic())
+        self._silent_s = view.silent_s
         yield from self._changes.of(view)
 
     @property
@@ -32,12 +36,12 @@ class RequestMeter:
         return PLAIN_EVERY_S if self._now.steps else max(PLAIN_EVERY_S, self._waited_s / 2)
 
     def plain(self) -> str:
-        return self.ahead or figures(self._now, self._waited_s).plain()
+        return self.ahead or figures(self._now, self._waited_s, self._silent_s).plain()
 
     def live(self, room: int, blocks: bool) -> list[str]:
         if self.ahead:
             return wrapped("", self.ahead, room).splitlines()
-        return figures(self._now, self._waited_s).live(room, blocks)
+        return figures(self._now, self._waited_s, self._silent_s).live(room, blocks)
 
 
 class StageClock:
@@ -68,6 +72,8 @@ def ahead_text(request: Request, ahead: RequestView) -> str:
     """What a request waits for."""
     left = ahead.progress.left_s if ahead.progress is not None else None
     how = "is running" if left is None else f"is running, {duration(left)} left"
+    if silent := no_news(ahead.silent_s):
+        how = f"is running, {silent}"
     if ahead.request.is_trial and not request.is_trial:
         how = "makes way"
     return f"waiting: {describe(ahead.request.work)} {how} (request {ahead.request.id})"
@@ -86,9 +92,16 @@ def progress_of(view: RequestView) -> Progress:
     return view.progress or Progress(str(view.state))
 
 
-def figures(now: Progress, waited_s: float) -> Figures:
+def no_news(silent_s: float) -> str:
+    """How long a trainer has not reported anything; empty if that is usual."""
+    return f"no news for {duration(silent_s)}" if silent_s >= SILENT_S else ""
+
+
+def figures(now: Progress, waited_s: float, silent_s: float = 0.0) -> Figures:
     """The current stage, as a bar if its length is known: `loading, 132 of 300, 5 s left`."""
     pace, quality = _pace(now), _quality(now)
+    if silent := no_news(silent_s):  # nothing may be going on
+        pace = [silent]
     if not now.steps:
         return Figures([", ".join([title(now), *pace, duration(waited_s)])], below=quality)
     return Figures(pace, now.step / now.steps, title(now), quality)
@@ -98,7 +111,7 @@ class Changes:
     """The changes between views, as lines: stages that started and epochs that ended."""
 
     def __init__(self) -> None:
-        self._stage = ""
+        self._stage, self._owner, self._claimed = "", "", False
         self._epoch: Progress | None = None  #: the last progress of the current epoch
         self._told: set[tuple[int, int]] = set()  #: ended epochs, with their network
 
@@ -112,11 +125,21 @@ class Changes:
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is RequestState.WAITING:
-            yield from self._started(
-                RequestState.WAITING, f"request {view.request.id} is waiting for a trainer"
-            )
-        elif view.state is RequestState.RUNNING and now is not None:
-            yield from self._started(now.stage, now.stage)
+            yield from self._started(RequestState.WAITING, self._waits(view))
+        elif view.state is RequestState.RUNNING:
+            yield from self._taken(view)
+            if now is not None:
+                yield from self._started(now.stage, now.stage)
+
+    def _waits(self, view: RequestView) -> str:
+        again = "; its trainer has stopped, the next one continues it" if self._claimed else ""
+        return f"request {view.request.id} is waiting for a trainer{again}"
+
+    def _taken(self, view: RequestView) -> Iterator[str]:
+        """A line if another trainer has it than before, or the same one again."""
+        if self._claimed and (self._stage == RequestState.WAITING or view.owner != self._owner):
+            yield f"a trainer continues request {view.request.id}"
+        self._claimed, self._owner = True, view.owner
 
     def _ended(self, now: Progress) -> Iterator[str]:
         """A line for each epoch that has ended since the previous view."""

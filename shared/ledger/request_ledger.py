@@ -136,10 +136,10 @@ class RequestLedger:
 
     def get(self, request_id: str) -> RequestView | None:
         """The current state of a request, in one round trip; None if there is none."""
-        answer = cast("list[bytes | None] | None", self._run("get", request_id))
+        answer = cast("list[Any] | None", self._run("get", request_id))
         if answer is None:
             return None
-        state, request, owner, attempts, progress, outcome = answer
+        state, request, owner, attempts, progress, outcome, renewed_ms, now_ms = answer
         return RequestView(
             request=_request(request_id, request),
             state=RequestState((state or b"").decode()),
@@ -147,6 +147,7 @@ class RequestLedger:
             attempts=int(attempts or 0),
             progress=_decode(progress, Progress) if progress else None,
             outcome=_decode(outcome, Outcome) if outcome else None,
+            silent_s=_silent_s(renewed_ms, now_ms) if owner else 0.0,
         )
 
     def open_requests(self) -> list[Request]:
@@ -198,6 +199,13 @@ class RequestLedger:
             raise _translated(error, request_id) from error
         failpoint(f"requests.{name}")
         return cast(object, answer)
+
+
+def _silent_s(renewed_ms: bytes | None, now_ms: int) -> float:
+    """The time since a renewal. Older trainers do not record it."""
+    if renewed_ms is None or not renewed_ms.isdigit():
+        return 0.0
+    return max(0, now_ms - int(renewed_ms)) / 1000
 
 
 def _translated(error: ResponseError, request_id: str) -> Exception:

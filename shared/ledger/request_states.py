@@ -56,3 +56,4 @@ class RequestView(msgspec.Struct, frozen=True):
     attempts: int
     progress: Progress | None  #: as of the last renewal, also if it is waiting again
     outcome: Outcome | None  #: of DONE
+    silent_s: float = 0.0  #: since the last renewal, of RUNNING

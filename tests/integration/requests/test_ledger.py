@@ -176,6 +176,31 @@ def test_an_expired_lease_that_no_trainer_claimed_is_renewed(
     assert requests.finish("r1", grant.fence, GOOD)
 
 
+def test_how_long_a_trainer_is_silent_counts_from_its_last_renewal(
+    requests: RequestLedger, server: RedisServer
+) -> None:
+    requests.submit(make_request())
+    fence = requests.claim("r1", "one").fence
+    state = keys.request("r1", "state")
+
+    def silent_s() -> float:
+        view = requests.get("r1")
+        assert view is not None
+        return view.silent_s
+
+    assert silent_s() < 60
+    server.client.hincrby(state, "renewed_ms", -100_000)
+    assert 100 <= silent_s() < 160
+    requests.renew("r1", fence, Progress("training"))
+    assert silent_s() < 60
+    server.client.hset(state, "renewed_ms", "soon")
+    assert silent_s() == 0
+    server.client.hdel(state, "renewed_ms")  # as an older trainer leaves it
+    assert silent_s() == 0
+    server.client.hset(state, mapping={"renewed_ms": 1, "until_ms": 0})
+    assert silent_s() == 0, "it is waiting"
+
+
 def test_progress_is_visible_until_the_end(requests: RequestLedger) -> None:
     requests.submit(make_request())
     progress = Progress("training", 2, 10, 5, 100, 1234.5, 0.25, 0.91, None, 60.0)

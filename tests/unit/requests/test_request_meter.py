@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from producer.requests.open_requests import OpenRequest, table
 from producer.requests.request_meter import RequestMeter
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import EndedEpoch, Progress, Promote, Request
@@ -30,3 +31,26 @@ def test_epochs_that_ended_earlier_have_no_pace_of_now() -> None:
     assert [("images/s" in line, "left" in line) for line in told] == [
         (False, False), (False, False), (True, True),
     ]  # fmt: skip
+
+
+def test_while_a_trainer_is_silent_no_time_is_left_and_its_successor_has_a_line() -> None:
+    now = Progress("training", epoch=9, epochs=25, step=3, steps=9, rate=800.0, left_s=42.0)
+    meter, running = RequestMeter(), RequestState.RUNNING
+    list(meter.note(RequestView(REQUEST, running, "vm/1", 1, now, None, silent_s=1.2)))
+    assert "42 s left" in meter.plain()
+    list(meter.note(RequestView(REQUEST, running, "vm/1", 1, now, None, silent_s=12.0)))
+    assert "no news for 12 s" in meter.plain()
+    assert "left" not in meter.plain() + " ".join(meter.live(80, blocks=False))
+    assert list(meter.note(RequestView(REQUEST, RequestState.WAITING, "", 1, now, None))) == [
+        "request r1 is waiting for a trainer; its trainer has stopped, the next one continues it"
+    ]
+    lines = [*meter.note(RequestView(REQUEST, running, "vm/1", 2, Progress("starting"), None))]
+    assert lines == ["a trainer continues request r1", "starting"]
+
+
+def test_the_list_of_requests_says_that_a_trainer_is_silent_and_not_how_long_it_takes() -> None:
+    now = Progress("training", epoch=9, epochs=25, left_s=42.0)
+    row = OpenRequest("r1", "running", REQUEST.work, "ann", 1.0, now, silent_s=12.0)
+    text = "\n".join(table([row]))
+    assert "no news for 12 s" in text
+    assert "42 s" not in text

@@ -16,8 +16,9 @@ if not again then
 end
 -- Read first: keys of the wrong type raise an error before anything has changed.
 local request, input = redis.call('HGET', STATE, 'request'), redis.call('GET', INPUT)
+local now = now_ms()
 redis.call('HSET', STATE, 'owner', me, 'fence', fence, 'attempts', attempts,
-  'until_ms', now_ms() + lease_ms)
+  'until_ms', now + lease_ms, 'renewed_ms', now)
 local verdict = 'granted'
 if attempts > most then verdict = 'exhausted' end
 return {verdict, fence, request, input, attempts}

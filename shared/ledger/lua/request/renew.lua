@@ -8,5 +8,6 @@ if not found or not holds(found, ARGV[2]) then return 'lost' end
 if found.status == 'cancelled' then return 'cancelled' end
 if found.status ~= 'open' then return 'lost' end
 if reached > found.reached then redis.call('HSET', STATE, 'reached', reached, 'attempts', 1) end
-redis.call('HSET', STATE, 'until_ms', now_ms() + count(ARGV[3]), 'progress', ARGV[4])
+local now = now_ms()
+redis.call('HSET', STATE, 'until_ms', now + count(ARGV[3]), 'renewed_ms', now, 'progress', ARGV[4])
 return 'ok'

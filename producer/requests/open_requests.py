@@ -49,6 +49,7 @@ class OpenRequest(msgspec.Struct, frozen=True):
     created: float  #: seconds since 1970
     progress: Progress | None = None
     silent_s: float = 0.0  #: since its trainer has reported anything
+    elsewhere: bool = False  #: the stack of another installation on this machine has it
 
     @property
     def title(self) -> str:
@@ -69,7 +70,8 @@ def open_requests(settings: Settings) -> list[OpenRequest]:
                 if seen is None:
                     by_id.pop(request_id, None)
                 else:
-                    by_id[request_id] = seen
+                    other = broker is not settings
+                    by_id[request_id] = msgspec.structs.replace(seen, elsewhere=other)
         except RedisError as error:
             if settings.redis_url:
                 raise BrokerAway(f"Redis does not answer ({error}); start it") from error
@@ -133,5 +135,6 @@ def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
         silent = no_news(request.silent_s)
         where = f"{title(now)}, {silent}" if silent else title(now)
         left = "-" if now.left_s is None or silent else duration(now.left_s)
+    work = f"{request.title} (another installation)" if request.elsewhere else request.title
     since = ago(request.created, now_s) if request.created else "-"
-    return (request.request, request.state, request.title, where, left, since, request.who)
+    return (request.request, request.state, work, where, left, since, request.who)

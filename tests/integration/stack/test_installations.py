@@ -106,7 +106,8 @@ def test_a_training_is_never_taken_by_a_stack_that_cannot_train(
         work = Train("mine", "tutorial", str(tmp_path), epochs=1)
         submit(place.settings, make_request(work, "r1"), wait=False)
         listed = bare.hangtag("train", "--list", "--json", env=place.environment)
-        assert [one["request"] for one in msgspec.json.decode(listed.stdout)] == ["r1"]
+        (one,) = msgspec.json.decode(listed.stdout)
+        assert (one["request"], one["elsewhere"]) == ("r1", True)
         followed = bare.hangtag("train", "--follow", "r1", "--json", env=place.environment)
         assert followed.returncode == 0, followed.stderr
         assert msgspec.json.decode(followed.stdout, type=Trained).model == "mine@1"

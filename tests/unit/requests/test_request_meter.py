@@ -48,6 +48,11 @@ def test_while_a_trainer_is_silent_no_time_is_left_and_its_successor_has_a_line(
     assert lines == ["a trainer continues request r1", "starting"]
 
 
+def test_the_list_of_requests_says_which_ones_another_installation_has() -> None:
+    row = OpenRequest("r1", "running", REQUEST.work, "ann", 1.0, elsewhere=True)
+    assert "promote shoes@2 (another installation)" in "\n".join(table([row]))
+
+
 def test_the_list_of_requests_says_that_a_trainer_is_silent_and_not_how_long_it_takes() -> None:
     now = Progress("training", epoch=9, epochs=25, left_s=42.0)
     row = OpenRequest("r1", "running", REQUEST.work, "ann", 1.0, now, silent_s=12.0)

@@ -26,7 +26,7 @@ TABLE = (ROOT / "docs/table.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 #: A command as a page types it: its name, and words up to the end of the line or a comment. The
 #: words after `-n hangtag` belong to kubectl.
-TYPED = re.compile(r"(?<!-n )\bhangtag ([a-z]+)((?: (?!-- )[^\s`#|;()]+)*)")
+TYPED = re.compile(r"(?<!-n )\bhangtag ([a-z]+)((?: (?!-- )[^\s`#|;()&]+)*)")
 
 
 @pytest.mark.parametrize("name", sorted(hangtag.commands))

@@ -86,7 +86,7 @@ def next_lines(result: Sorted, table: Path | None) -> Iterator[str]:
         if table is not None and any(unnamed):
             review, render = (typed(["hangtag", do, str(table)]) for do in ("review", "table"))
             yield f"name the {sum(unnamed):,} in unknown/ and flagged/ with: {review}"
-            yield f"then sort again after: {render} && {undo}"
+            yield f"then undo, and sort again after: {render}"
 
 
 def undo_command(out: Path | str) -> str:

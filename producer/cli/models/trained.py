@@ -93,7 +93,7 @@ def show_steps_of_labels(outcome: Outcome, given: dict[str, Any]) -> None:
     ):
         return
     model = trained.model.partition("@")[0]
-    for line in next_commands(steps_after_training(given["data"], model)):
+    for line in ["", *next_commands(steps_after_training(given["data"], model))]:
         click.echo(line)
 
 

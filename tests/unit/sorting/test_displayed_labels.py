@@ -94,7 +94,7 @@ class TestCommand:
             "1 image not moved, missing: in/a/0.png",
             f"take the {len(some_files()) - 1} moved images back with: hangtag sort --undo sorted",
             "name the 1 in unknown/ and flagged/ with: hangtag review out.csv",
-            "then sort again after: hangtag table out.csv && hangtag sort --undo sorted",
+            "then undo, and sort again after: hangtag table out.csv",
         ]
         back = run("sort", "--undo", "sorted")
         assert f"{len(some_files()) - 1} images taken back from sorted\n" in back

@@ -17,7 +17,8 @@ def requests_refused(job: str, settings: Settings, option: str) -> Iterator[None
     try:
         yield
     except (NoSuchJob, BrokerAway) as error:
-        if not _is_request(job, settings):
+        away = isinstance(error, BrokerAway) and settings.redis_url  # it would not answer again
+        if away or not _is_request(job, settings):
             raise
         command = f"hangtag train {option} {job}"
         raise UsageError(f"{job} is a request to the trainer; use: {command}") from error

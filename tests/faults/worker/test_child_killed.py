@@ -76,7 +76,7 @@ def test_all_children_killed_at_once_cost_no_row(stage: Scenario) -> None:
     worker = stage.fleet.worker()
     producer = stage.classify_without_repeats()
     stage.reach_the_middle(producer)
-    first = stage.catch(producer, worker)
+    first = stage.catch_all(producer, worker)
     for child in worker.children:
         procfs.kill(child)
     check_taken_over(stage, first)
@@ -87,7 +87,7 @@ def test_all_children_killed_at_once_cost_no_row(stage: Scenario) -> None:
 def test_a_child_is_not_forked_during_an_import(stage: Scenario) -> None:
     worker = stage.fleet.worker(2, IMPORTING_APP)
     producer = stage.classify_without_repeats()
-    victim = stage.catch(producer, worker)
+    victim = stage.catch_all(producer, worker)
     for child in worker.children:
         procfs.kill(child)
     check_taken_over(stage, victim, IMPORT_S)

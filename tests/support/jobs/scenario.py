@@ -74,6 +74,14 @@ class Scenario:
         assert producer.running, producer.story
         return catch(self.fleet.client, [pid for worker in workers for pid in worker.children])
 
+    def catch_all(self, producer: Producer, worker: Worker) -> Held:
+        """Stop every child of a worker while it holds a live claim; returns the first one. The
+        producer alone repeats a hint that a child had read and that made no claim yet."""
+        first = self.catch(producer, worker)
+        for child in set(worker.children) - {first.child}:
+            catch(self.fleet.client, [child])
+        return first
+
     def let_go(self, held: Held) -> None:
         """Continue the process that was stopped."""
         procfs.go_on(held.child)

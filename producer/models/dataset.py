@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.models.show import check_folder
-from producer.models.train import troubles
+from producer.models.train import BUILT_IN, troubles
 from producer.output import image_file
 from producer.present.events import Events
 from producer.present.text_table import columns
@@ -74,4 +74,9 @@ def lines(report: DataReport) -> Iterator[str]:
     ]
     total = ("", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
     yield from columns(_HEAD, [*rows, total], left={"label"})
+    if report.name != BUILT_IN:
+        yield (
+            "photo, the default recipe, learns from all that is not in test/; it is judged on each "
+            "image by a head that has not seen it"
+        )
     yield from troubles(report)

@@ -26,6 +26,7 @@ from shared.errors import MISFITS, HangtagError, UsageError
 from shared.labels import labels_file
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages import training
+from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
@@ -201,11 +202,14 @@ def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def summary(
-    trained: Trained, evaluations: Mapping[str, Evaluation], room: int | None = None
+    trained: Trained,
+    evaluations: Mapping[str, Evaluation],
+    room: int | None = None,
+    precision: str = "",
 ) -> list[str]:
-    """What came out of a training, with what was found in its folder."""
+    """What came out of a training, with what was found in its folder, and what int8 costs."""
     notes = [] if trained.data is None else [*_found(trained.data), *troubles(trained.data)]
-    notes += _corrected(trained)
+    notes += [*_corrected(trained), *([precision] if precision else [])]
     return training_lines(trained, evaluations, notes, room)
 
 
@@ -218,6 +222,23 @@ def evaluations(settings: Settings, model: str) -> dict[str, Evaluation]:
         return msgspec.json.decode(data, type=dict[str, Evaluation])
     except (HangtagError, *MISFITS):
         return {}  # the version is published all the same
+
+
+def precision_of(settings: Settings, model: str) -> str:
+    """What int8 costs a published version; empty if nothing, or if it cannot be read."""
+    try:
+        return cost_of_int8(load_catalog(settings).version(parse(model))[1].card)
+    except HangtagError:
+        return ""
+
+
+def cost_of_int8(card: Card) -> str:
+    """`int8, 0.20 points below fp32`: the last epoch reports the accuracy of fp32."""
+    trial = card.precision_trial
+    if card.precision != "int8" or trial is None or trial.int8_accuracy >= trial.fp32_accuracy:
+        return ""
+    points = 100 * (trial.fp32_accuracy - trial.int8_accuracy)
+    return f"int8, {points:.2f} points below fp32"
 
 
 def troubles(data: DataReport) -> Iterator[str]:

@@ -74,7 +74,8 @@ def show_trained(
     if quiet:
         return
     measured = training.evaluations(settings, trained.model)
-    for line in training.summary(trained, measured, columns_of(sys.stdout)):
+    precision = training.precision_of(settings, trained.model)
+    for line in training.summary(trained, measured, columns_of(sys.stdout), precision):
         click.echo(line)
 
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.cli.models.trained import show_steps_of_labels
 from producer.fleet import commands
-from producer.models.train import make_work, summary
+from producer.models import dataset
+from producer.models.train import cost_of_int8, make_work, summary
 from producer.present.formatting import duration
 from producer.present.progress import Live
 from producer.requests import request_meter
@@ -37,7 +38,8 @@ from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.batch import new_id
-from shared.messages.replies import Decided
+from shared.messages.model_card import PrecisionTrial
+from shared.messages.replies import DataReport, Decided
 from shared.messages.requests import (
     REQUEST_ID,
     ComputeFeatures,
@@ -50,6 +52,7 @@ from shared.messages.requests import (
     Work,
 )
 from shared.messages.training import Train
+from shared.registry import packaged
 from shared.settings import Settings
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.manual_trainer import ANSWER
@@ -412,6 +415,23 @@ def test_a_formatted_duration_can_be_parsed(seconds: float) -> None:
         total = total * 60 + int(part)
     assert total == round(seconds)
     assert unit == ("s" if total < 60 else "min" if total < 3600 else "h")
+
+
+@pytest.mark.parametrize(
+    ("precision", "int8_accuracy", "told"),
+    [("int8", 0.8868, "int8, 0.20 points below fp32"), ("int8", 0.8889, ""), ("fp32", 0.8, "")],
+)
+def test_a_training_says_what_int8_costs(precision: str, int8_accuracy: float, told: str) -> None:
+    trial = PrecisionTrial(5_000, 0.8888, int8_accuracy, 0.3, 0.31, 0.01, 0.001)
+    card = msgspec.structs.replace(packaged.card(), precision=precision, precision_trial=trial)
+    assert cost_of_int8(card) == told
+    assert cost_of_int8(msgspec.structs.replace(card, precision_trial=None)) == ""
+
+
+@pytest.mark.parametrize(("name", "told"), [("photos", True), ("Fashion-MNIST", False)])
+def test_a_folder_is_shown_with_what_the_default_recipe_learns_from(name: str, told: bool) -> None:
+    report = DataReport(name, (96, 96, 3), ("cat", "dog"), (9, 9), (1, 1), (2, 2))
+    assert ("a head that has not seen it" in "\n".join(dataset.lines(report))) == told
 
 
 def view(state: RequestState, progress: Progress | None = None) -> RequestView:

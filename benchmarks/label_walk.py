@@ -46,7 +46,7 @@ COMMANDS = (
 REPORTS = (
     (("report", "photos.csv"), "photos.html", "#pictures", "report-photos.jpg"),
     (
-        ("models", "report", "photos", "-o", "version.html"),
+        ("models", "report", "photos", "--corrections", "photos.csv", "-o", "version.html"),
         "version.html",
         "#pictures",
         "report-version.jpg",

@@ -32,6 +32,8 @@ from worker.runtimes.classifier import probabilities
 
 MEMORY_BYTES = 3 << 30
 TOP_LABELS = 5
+#: Of a version that learned from labelled images alone, of which only tables have the places.
+UNPLACED = "not found; name a table of these images with --corrections"
 
 Progress = Callable[[int, int], None]
 
@@ -106,7 +108,8 @@ def _images(
     except SetupError as error:
         return {}, str(error)
     missing = len(chosen) - len(images)
-    return images, f"{missing} of the mistaken images: not found in the data." if missing else ""
+    why = "not found in the data." if card.source else UNPLACED
+    return images, f"{missing} of the mistaken images: {why}" if missing else ""
 
 
 def _by_digest(

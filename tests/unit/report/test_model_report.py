@@ -204,7 +204,7 @@ def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_ver
     held[0].write_bytes(b"another photo")
     held[1].unlink()
     found, page = written(ref, tmp_path / "page.html")
-    assert found.notices == ("2 of the mistaken images: not found in the data.",)
+    assert found.notices == (f"2 of the mistaken images: {mistakes.UNPLACED}",)
     assert len(page.all("img")) == 2
 
 

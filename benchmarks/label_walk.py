@@ -114,7 +114,7 @@ def browser_page() -> Iterator[Page]:
     """A page of a real Chromium."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        yield browser.new_page(viewport=SIZE, reduced_motion="reduce")  # type: ignore[arg-type]
         browser.close()
 
 

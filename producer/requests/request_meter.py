@@ -111,7 +111,8 @@ class Changes:
     """The changes between views, as lines: stages that started and epochs that ended."""
 
     def __init__(self) -> None:
-        self._stage, self._owner, self._claimed = "", "", False
+        self._stage, self._owner = "", ""
+        self._claimed = self._returned = False  #: by a trainer; to those that wait, after that
         self._epoch: Progress | None = None  #: the last progress of the current epoch
         self._told: set[tuple[int, int]] = set()  #: ended epochs, with their network
 
@@ -125,6 +126,7 @@ class Changes:
                 yield epoch_line(before, _heldout_of(before, now))
             self._epoch = now if now.epoch else None
         if view.state is RequestState.WAITING:
+            self._returned = self._claimed
             yield from self._started(RequestState.WAITING, self._waits(view))
         elif view.state is RequestState.RUNNING:
             yield from self._taken(view)
@@ -137,9 +139,9 @@ class Changes:
 
     def _taken(self, view: RequestView) -> Iterator[str]:
         """A line if another trainer has it than before, or the same one again."""
-        if self._claimed and (self._stage == RequestState.WAITING or view.owner != self._owner):
+        if self._claimed and (self._returned or view.owner != self._owner):
             yield f"a trainer continues request {view.request.id}"
-        self._claimed, self._owner = True, view.owner
+        self._claimed, self._returned, self._owner = True, False, view.owner
 
     def _ended(self, now: Progress) -> Iterator[str]:
         """A line for each epoch that has ended since the previous view."""

@@ -48,6 +48,17 @@ def test_while_a_trainer_is_silent_no_time_is_left_and_its_successor_has_a_line(
     assert lines == ["a trainer continues request r1", "starting"]
 
 
+def test_a_request_that_a_trainer_has_just_taken_is_not_said_to_continue() -> None:
+    meter, running = RequestMeter(), RequestState.RUNNING
+    views = [
+        RequestView(REQUEST, RequestState.WAITING, "", 0, None, None),
+        RequestView(REQUEST, running, "vm/1", 1, None, None),
+        RequestView(REQUEST, running, "vm/1", 1, Progress("starting"), None),
+    ]
+    lines = [line for view in views for line in meter.note(view)]
+    assert lines == ["request r1 is waiting for a trainer", "starting"]
+
+
 def test_the_list_of_requests_says_which_ones_another_installation_has() -> None:
     row = OpenRequest("r1", "running", REQUEST.work, "ann", 1.0, elsewhere=True)
     assert "promote shoes@2 (another installation)" in "\n".join(table([row]))

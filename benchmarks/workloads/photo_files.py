@@ -39,7 +39,7 @@ CAMERA_PIXELS, CAMERA_QUALITY = (4000, 3000), 40
 CAMERA_DISTINCT = 200
 #: Photographs to train on: enough for a head, whose accuracy does not matter here.
 TRAINING = 300
-#: One of so many files is opened to describe them.
+#: To describe files, one of this number of them is opened.
 MEASURED_EVERY = 10
 #: Photographs whose numbers start here are not trained on.
 CLASSIFIED_FROM = 10_000

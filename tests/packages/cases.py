@@ -11,7 +11,7 @@ for label, shade in (("dark", 40), ("light", 200)):
     for number in range(12):
         Image.new("L", (28, 28), shade + number).save(f"photos/{label}/{number}.png")
 """
-#: The producer imports neither NumPy nor TensorFlow, whatever is installed.
+#: The producer imports neither NumPy nor TensorFlow, also where they are installed.
 LIGHT = """
 import sys
 import hangtag

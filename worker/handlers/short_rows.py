@@ -1,5 +1,5 @@
 """The images of a folder as short rows of numbers, with their near-duplicates: computed once for
-the same files, whatever they are called, and stored as the features are."""
+the same files, under any names, and stored as the features are."""
 
 from __future__ import annotations
 

@@ -16,23 +16,23 @@ from producer.dispatch.file_transport import check_below
 from producer.dispatch.job_queue import JobQueue
 from producer.dispatch.loop import DispatchLoop
 from producer.dispatch.new_files import NewFiles
-from producer.formats.table_file import check_replaceable, is_foreign
+from producer.formats.table_file import check_replaceable
 from producer.formats.table_formats import TooManyRows, check_installed
 from producer.inputs.error_budget import ErrorBudget
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import Unlisted
+from producer.jobs import finished_job
 from producer.jobs.connect import Connector
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.job import Job
 from producer.journal.job_properties import AttemptResult
-from producer.journal.snapshot import is_formed
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
 from producer.locations.row_files import RowFiles
 from producer.models.learned_labels import learned_labels
 from producer.output.output_path import PART_SUFFIX, check_folder
 from producer.present.events import Events, Stage, Started
-from producer.present.formatting import counted, typed
+from producer.present.formatting import counted
 from producer.rendering.display_options import DisplayOptions
 from producer.rendering.named_rows import Hash
 from producer.sources.job_sources import JobSources
@@ -45,8 +45,6 @@ from shared.messages.model_card import Card
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
-#: What to do with a job that is finished.
-RESTART = "run it again with classify --restart"
 #: The stage of the table, which comes last.
 WRITING = "writing the table"
 
@@ -82,7 +80,7 @@ def classify(
     restart: bool = False,
     retry_failed: bool = False,
     absent: str = "",
-    if_finished: str = RESTART,
+    if_finished: str = finished_job.RESTART,
     stdin: BinaryIO | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
@@ -115,11 +113,7 @@ def classify(
         new = None if absent else _new_files(job, events, files, waits)
         if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
             added = _count_new(new, events, absent)
-            then = f"no row of {job.output} has failed; there is nothing to retry"
-            if not retry_failed:
-                then = f"{job.output} is finished already; {if_finished}"
-            if added and not retry_failed and if_finished == RESTART:
-                then = ""  # the line on these files says what to run
+            then = finished_job.notice(job.output, retry_failed, added, if_finished)
             return _finished_before(job, budget, started, then, events, waits)
         if job.has_started:
             check_replaceable(job.journal, job.output)
@@ -359,29 +353,9 @@ def _finished_before(
     waits: Waits,
 ) -> Summary:
     """The summary of a job that an earlier run has finished. `then` says why nothing is done."""
-    _report_finished(job, events, waits, then)
+    finished_job.report(job, events, waits, then)
     result = AttemptResult(0, since(started), job.journal.attempt.skipped)
     return summary_of(job, End(job.judge(budget), result))
-
-
-def _report_finished(job: Job, events: Events, waits: Waits, then: str) -> None:
-    if not job.output.exists():
-        job.table.render(passed=lambda rows: waits.check())
-        events.notice(f"{job.output} was missing; it was written again from its journal")
-    elif not job.table.is_rendered:
-        job.table.render(passed=lambda rows: waits.check())
-        events.notice(f"{job.output} was rendered again from its journal; nothing was classified")
-        return
-    elif is_foreign(job.journal, job.output):
-        events.notice(
-            f"{job.output} differs from what its job wrote; show the differences with: "
-            f"{typed(['hangtag', 'verify', str(job.output)])}; to write it again, remove the file "
-            "and run the same command"
-        )
-    if is_formed(job.output):
-        events.notice("an update of the table was interrupted; continue it with: classify --update")
-    if then:
-        events.notice(then)
 
 
 def summary_of(job: Job, end: End) -> Summary:

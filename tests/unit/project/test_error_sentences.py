@@ -42,7 +42,6 @@ HELP = (
 OTHERS = {
     "producer/cli/params.py",
     "producer/cli/jobs/job_summary.py",
-    "producer/jobs/classify.py",
     "producer/journal/schema.py",
     "producer/local_page/guard.py",
     "worker/handlers/quality_gate.py",

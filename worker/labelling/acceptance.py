@@ -64,9 +64,9 @@ def chances(
         _out_of_fold(learned, given, of % FOLDS, fitted)
         for of in (np.arange(len(known)), groups[known])
     )
-    judged = [(one, named[known] & (one.guesses >= 0)) for one in (by_image, by_group)]
-    right = np.concatenate([(one.guesses == given)[some] for one, some in judged])
-    trust = _Trust(np.concatenate([one.evidence[some] for one, some in judged]), right)
+    judged = [(guessed, named[known] & (guessed.guesses >= 0)) for guessed in (by_image, by_group)]
+    right = np.concatenate([(guessed.guesses == given)[some] for guessed, some in judged])
+    trust = _Trust(np.concatenate([guessed.evidence[some] for guessed, some in judged]), right)
     shares[:] = trust(_evidence(learned, given, rows, fitted.guesses, fitted.confidences))
     same = by_image.guesses == fitted.guesses[known]
     shares[known] = np.where(same, trust(by_image.evidence), 0)

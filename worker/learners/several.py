@@ -98,17 +98,20 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
             SetupError: photos were changed.
         """
         learn, first = self.folder.learn, data.networks[0].part.card
-        networks = [self._for_images_of(first, one) for one in data.networks]
+        networks = [self._for_images_of(first, recorded) for recorded in data.networks]
         photos = learn.where(data.held & _held_by_all(learn, networks))
         answers = [
-            probabilities(_answers_of(one.answers, photos), one.part.card.temperature)
-            for one in networks
+            probabilities(_answers_of(recorded.answers, photos), recorded.part.card.temperature)
+            for recorded in networks
         ]
-        chosen = mixture.choose(answers, photos.labels, _groups([one.part for one in networks]))
+        chosen = mixture.choose(
+            answers, photos.labels, _groups([recorded.part for recorded in networks])
+        )
         members = [networks[number] for number in np.flatnonzero(chosen.weights)]
-        parts, held = [one.part for one in members], _held_by_all(learn, members)
+        parts = [recorded.part for recorded in members]
+        held = _held_by_all(learn, members)
         photos = learn.where(held)
-        answers = [self._as_served(one, photos, parts[0].card) for one in members]
+        answers = [self._as_served(recorded, photos, parts[0].card) for recorded in members]
         weights = mixture.weighted(answers, photos.labels, _groups(parts)).weights
         mean = sum(
             weight * answer.astype(np.float64)
@@ -117,21 +120,21 @@ class SeveralNetworks(PhotoLearner[Candidates, Chosen]):
         together = np.log(mean + SMALLEST_PROBABILITY).astype(np.float32)
         return Chosen(parts, list(weights), held, photos, together)
 
-    def _for_images_of(self, first: Card, one: _Recorded) -> _Recorded:
+    def _for_images_of(self, first: Card, recorded: _Recorded) -> _Recorded:
         """A head that is fitted to images of this version's size; others as they are."""
-        card, (size_pixels, _, _) = one.part.card, image_shape(first)
+        card, (size_pixels, _, _) = recorded.part.card, image_shape(first)
         if not card.folds or image_shape(card) == image_shape(first):
-            return one
+            return recorded
         return _Recorded(*resized_head.resized(self.task, card, size_pixels))
 
-    def _as_served(self, one: _Recorded, photos: PhotoFeatures, first: Card) -> Probabilities:
+    def _as_served(self, recorded: _Recorded, photos: PhotoFeatures, first: Card) -> Probabilities:
         """What a network answers to the photos, which it gets in the size of the first one."""
-        card, size = one.part.card, image_shape(one.part.card)
+        card, size = recorded.part.card, image_shape(recorded.part.card)
         if image_shape(first) == size:
-            logits = _answers_of(one.answers, photos)
+            logits = _answers_of(recorded.answers, photos)
         else:
             images = downscaled(self._decoded(photos, first), size)
-            logits = load_runtime.load_default(card, one.part.files).logits(images)
+            logits = load_runtime.load_default(card, recorded.part.files).logits(images)
         return probabilities(logits, card.temperature)
 
     def export(self, data: Candidates, fitted: Chosen) -> Served:
@@ -281,11 +284,11 @@ def _with_networks(
             card.version,
             card.recipe,
             weights.get(card.version, 0.0),
-            *_figures(one, fitted.photos, predictions),
-            serving_cost.measured(card, one.part.files[TFLITE], files).images_per_s,
+            *_figures(recorded, fitted.photos, predictions),
+            serving_cost.measured(card, recorded.part.files[TFLITE], files).images_per_s,
         )
-        for one in data.networks
-        for card in [one.part.card]
+        for recorded in data.networks
+        for card in [recorded.part.card]
     )
     return msgspec.structs.replace(
         served.card,
@@ -296,15 +299,15 @@ def _with_networks(
 
 
 def _figures(
-    one: _Recorded, photos: PhotoFeatures, predictions: Probabilities
+    recorded: _Recorded, photos: PhotoFeatures, predictions: Probabilities
 ) -> tuple[float, float]:
     """The accuracy and the loss of a network beside the version's predictions for these photos.
 
     Where it holds out some of them only, the differences on those are added to the version's.
     """
-    held = _held_by_all(photos, [one])
+    held = _held_by_all(photos, [recorded])
     some = photos.where(held)
-    mine = probabilities(_answers_of(one.answers, some), one.part.card.temperature)
+    mine = probabilities(_answers_of(recorded.answers, some), recorded.part.card.temperature)
     right, losses = _judged(predictions, photos.labels)
     my_right, my_losses = _judged(mine, some.labels)
     accuracy = right.mean() + (my_right - right[held]).mean()

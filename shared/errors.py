@@ -154,6 +154,10 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; jobs can be resumed
 
 
+#: The codes of a job that has a row for each file.
+COMPLETE = (Exit.OK, Exit.SOME_FAILED)
+
+
 def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool = True) -> str:
     """`there is no model fashon; did you mean fashion-mnist? see: hangtag models list`.
 

@@ -67,6 +67,8 @@ DEFAULT = LITERT
 #: The file of a version with what recognizes images unlike those that it has learned from; every
 #: runtime loads it beside the network.
 OUTLIERS = "outliers.npz"
+#: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
+HELDOUT = "heldout.npz"
 ABOUT = "; ".join(row.about for row in RUNTIMES.values() if row.about)
 
 

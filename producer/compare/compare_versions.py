@@ -15,14 +15,13 @@ from producer.models.show import find
 from producer.output.output_path import checked_output
 from producer.pages import page
 from producer.present.formatting import near
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import COMPLETE, Exit, SetupError, UsageError
 from shared.messages.model_name import parse
 from shared.settings import Settings
 
 #: Classifies with these options. Raises what `producer.jobs.classify` does.
 Classify = Callable[[JobOptions], Summary]
 #: How a job ends whose table is complete.
-_COMPLETE = (Exit.OK, Exit.SOME_FAILED)
 
 
 def compare_versions(
@@ -70,7 +69,7 @@ def _options(folder: bytes, ref: str, table: str) -> JobOptions:
 
 
 def _check_complete(summary: Summary) -> None:
-    if Exit(summary.exit_code) not in _COMPLETE:
+    if Exit(summary.exit_code) not in COMPLETE:
         raise SetupError(
             f"{near(summary.output)} is not complete; run the same command again to resume it"
         )

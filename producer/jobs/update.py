@@ -51,13 +51,11 @@ from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
 from shared import atomic_file, regular_file
-from shared.errors import Exit, SetupError
+from shared.errors import COMPLETE, Exit, SetupError
 from shared.failpoints import failpoint
 from shared.labels import correction_log
 from shared.settings import Settings
 from shared.stop import Stop, Waits
-
-_ENDED = (Exit.OK, Exit.SOME_FAILED)
 
 
 class Update(NamedTuple):
@@ -101,7 +99,7 @@ def update(
             options, settings, display=display, budget=budget, timeout_s=timeout_s,
             retry_failed=retry_failed and view is not None, stdin=stdin, events=events, stop=stop,
         )  # fmt: skip
-        if view is None or Exit(summary.exit_code) not in _ENDED:
+        if view is None or Exit(summary.exit_code) not in COMPLETE:
             return summary
     asked = Update(
         options, settings, display or DisplayOptions(), budget, retry_failed and is_finished,

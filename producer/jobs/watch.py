@@ -13,14 +13,13 @@ from producer.journal.snapshot import with_known_files
 from producer.present.events import Events, Watching
 from producer.sources.job_sources import JobSources
 from producer.updating.folder_watch import Wait, watched
-from shared.errors import Exit, HangtagError, Stopped, UsageError
+from shared.errors import COMPLETE, Exit, HangtagError, Stopped, UsageError
 from shared.stop import Stop, Waits
 
 #: The table is written at most this often. It takes at most half of the time, however large it is.
 PAUSE_S = 3.0
 #: After an error that may end by itself, for example of a disk that is missing.
 AGAIN_AFTER_S = 10.0
-_ENDED = (Exit.OK, Exit.SOME_FAILED)
 
 
 def watch(
@@ -45,7 +44,7 @@ def watch(
             summary = rounds.first()
             events.notice("watching for changes; end with Ctrl-C")
             try:
-                while Exit(summary.exit_code) in _ENDED and not stop.requested:
+                while Exit(summary.exit_code) in COMPLETE and not stop.requested:
                     events.report(Watching())
                     rounds.wait(wait, rarely_s)
                     summary = rounds.next() or summary

@@ -11,7 +11,6 @@ from producer.metrics.counters import WorkerCounters
 from producer.metrics.redis_snapshot import Snapshot
 from shared import keys
 
-UP = "hangtag_redis_up"
 _QUEUES = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
 
 

@@ -20,13 +20,13 @@ def bar(share: float, blocks: bool = True, size: int = BAR_WIDTH) -> str:
     return (_BLOCKS[8] * whole + _BLOCKS[rest]).rstrip()
 
 
-def parted_bar(sure: float, all_: float, blocks: bool = True, size: int = BAR_WIDTH) -> str:
+def parted_bar(sure: float, all_: float, blocks: bool) -> str:
     """A bar of two shares from 0 to 1: the sure part green, the rest up to `all_` yellow and light.
 
     A part that is not empty has at least one character.
     """
-    length = max(round(all_ * size), 1) if all_ else 0
-    solid = round(sure * size)
+    length = max(round(all_ * BAR_WIDTH), 1) if all_ else 0
+    solid = round(sure * BAR_WIDTH)
     if sure:
         solid = max(solid, 1)
     if sure < all_:
@@ -37,7 +37,7 @@ def parted_bar(sure: float, all_: float, blocks: bool = True, size: int = BAR_WI
     return (good(full * solid) if solid else "") + (doubtful(rest) if rest else "")
 
 
-def progress_bar(share: float, cells: int, blocks: bool = True) -> str:
+def progress_bar(share: float, cells: int, blocks: bool) -> str:
     """A bar of always `cells` characters, filled from 0 to 1; the rest is dim."""
     full, rest = ("\u2501", "\u2500") if blocks else (PLAIN_BAR, PLAIN_REST)
     filled = min(cells, int(share * cells))

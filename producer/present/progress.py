@@ -38,7 +38,6 @@ class Shown(Protocol):
 class ProgressDisplay(Protocol):
     """Displays notices and progress."""
 
-    has_figures: bool  #: whether anything but notices is displayed
     redraws: bool  #: whether `show` replaces what it has shown
 
     def notice(self, text: str) -> None:
@@ -57,7 +56,7 @@ class ProgressDisplay(Protocol):
 class Quiet:
     """Displays notices only."""
 
-    has_figures = redraws = False
+    redraws = False
     _last = ""
 
     def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
@@ -85,8 +84,6 @@ class Quiet:
 class Log(Quiet):
     """Prints a line for each event, and for the figures one every few seconds."""
 
-    has_figures = True
-
     def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
         super().__init__(stream, after_s)
         self._shown: Shown | None = None
@@ -107,7 +104,7 @@ class Log(Quiet):
 class Live(Quiet):
     """Draws the figures below notices and events on a terminal, again and again."""
 
-    has_figures = redraws = True
+    redraws = True
 
     def __init__(self, stream: TextIO | None = None, after_s: float = 0.0) -> None:
         super().__init__(stream, after_s)

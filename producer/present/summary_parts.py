@@ -36,13 +36,11 @@ class Figure(NamedTuple):
     style: Callable[[str], str] = str
 
 
-def label_bars(
-    labels: Sequence[LabelBar], blocks: bool = True, most: int = LABELS_SHOWN
-) -> list[str]:
+def label_bars(labels: Sequence[LabelBar], blocks: bool = True) -> list[str]:
     """A line for each label, the most frequent first; the bars are relative to the longest."""
     nonempty = [bar for bar in labels if bar.images]
     ordered = sorted(nonempty, key=lambda bar: (-bar.images, bar.label))
-    shown, rest = ordered[:most], ordered[most:]
+    shown, rest = ordered[:LABELS_SHOWN], ordered[LABELS_SHOWN:]
     if len(rest) == 1:
         shown, rest = ordered, []
     names = [shortened(one_line(bar.label), LABEL_CELLS) for bar in shown]

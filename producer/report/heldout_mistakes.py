@@ -10,8 +10,6 @@ from shared.messages.model_card import Card, encode_card
 from shared.pipes.framing import receive, send
 from shared.pipes.mistakes import Found, Question, decode_reply, encode
 
-#: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
-FILE = "heldout.npz"
 _MODULE = "worker.mistakes"
 MOST, MOST_OF_PAIR = 300, 12
 

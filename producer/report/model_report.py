@@ -19,7 +19,7 @@ from producer.pages.pictures import PageImages, Picture
 from producer.pages.shots import Answer, Shot, galleries
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
-from producer.report import heldout_mistakes, model_part
+from producer.report import model_part
 from producer.report.heldout_mistakes import find_mistakes
 from producer.sources.local.reader import FileReader
 from producer.summary.class_figures import per_class
@@ -30,6 +30,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.pipes.mistakes import Found, Mistake
 from shared.registry import learned_corrections
+from shared.runtimes import HELDOUT
 from shared.settings import Settings
 
 
@@ -117,14 +118,14 @@ def _mistakes(
     missing: bool,
     progress: Stages,
 ) -> _MistakesReply:
-    if heldout_mistakes.FILE not in card.files:
+    if HELDOUT not in card.files:
         return _MistakesReply(None, f"{card.ref} has no record of held-out images, so no mistakes.")
     if missing:
         return _MistakesReply(None, "")
     progress.stage("searching the data", 0)
     try:
         answers, labelled = (
-            read_file(heldout_mistakes.FILE),
+            read_file(HELDOUT),
             _labelled(card, read_file, corrections),
         )
         return _MistakesReply(find_mistakes(card, answers, labelled, progress.reached), "")

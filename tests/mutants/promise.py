@@ -21,10 +21,10 @@ def agree(found: object, expected: object) -> None:
         raise Broken(f"{found!r} instead of {expected!r}")
 
 
-def promise(holds: object, what: str = "") -> None:
+def promise(holds: object) -> None:
     """Raises Broken unless it holds."""
     if not holds:
-        raise Broken(what)
+        raise Broken
 
 
 def is_broken(error: BaseException) -> bool:

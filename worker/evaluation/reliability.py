@@ -44,8 +44,6 @@ def reliability(probabilities: Probabilities, labels: Labels, bins: int = CALIBR
     )
 
 
-def calibration_error(
-    probabilities: Probabilities, labels: Labels, bins: int = CALIBRATION_BINS
-) -> float:
+def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
     """Expected calibration error: |confidence - accuracy|, averaged over images."""
-    return reliability(probabilities, labels, bins).error
+    return reliability(probabilities, labels).error

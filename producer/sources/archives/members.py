@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from shared.errors import SetupError
-from shared.messages.files import MAX_PATH_BYTES
+from shared.messages.files import MAX_PATH_BYTES, fits
 
 #: An archive with more members is refused: 8 bytes of each are in memory, of a compressed tar 100.
 MEMBERS_MAX = 1_000_000
@@ -22,8 +22,6 @@ _SHOWN_BYTES = 1_000
 _MARK = b"//"
 #: A component that is empty or `.`, which says nothing.
 _IDLE = (b"", b".")
-#: What cannot be part of a name as it is: NUL, or a component that is empty, `.` or `..`.
-_ODD = re.compile(rb"\0|(?:\A|/)\.{0,2}(?:/|\Z)")
 _HIDDEN = re.compile(rb"(?:\A|/)\.(?!\.?(?:/|\Z))")
 
 
@@ -71,8 +69,8 @@ def is_refused(row: bytes) -> bool:
 
 def cleaned(name: bytes) -> bytes:
     """A member's name without components that say nothing; empty if it cannot be a row's."""
-    if _ODD.search(name) is None:
-        return name if len(name) <= MAX_PATH_BYTES else b""
+    if fits(name):
+        return name
     components = [each for each in name.split(b"/") if each not in _IDLE]
     leads_out = name.startswith(b"/") or b".." in components
     clean = b"/".join(components)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from worker.backbones.torch_file import MAGIC, PROTOCOL
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+#: Of a float32.
+_ITEM_BYTES = 4
 STORAGES = {"float32": "FloatStorage", "int64": "LongStorage", "float16": "HalfStorage"}
 
 
@@ -56,13 +58,13 @@ def encode(arrays: Arrays) -> bytes:
     return assemble(tensors, {name: _in_memory(array) for name, array in arrays.items()})
 
 
-def assemble(tensors: object, storages: Mapping[str, bytes], item_bytes: int = 4) -> bytes:
+def assemble(tensors: object, storages: Mapping[str, bytes]) -> bytes:
     """The bytes of a file with any object in the place of its tensors."""
     file = io.BytesIO()
     for part in (MAGIC, PROTOCOL, {"little_endian": True}, tensors, list(storages)):
         dump(file, part)
     for data in storages.values():
-        file.write(struct.pack("<q", len(data) // item_bytes) + data)
+        file.write(struct.pack("<q", len(data) // _ITEM_BYTES) + data)
     return file.getvalue()
 
 

@@ -22,7 +22,7 @@ Bytes = NDArray[np.uint8]
 CLEAN = "clean.png"
 SAME = f"same-as:{CLEAN}"  #: has the label of the clean image, with any confidence
 SKIPPED = "skipped"  #: has no row
-BOMB_SIDE_PIXELS = 20_000
+_BOMB_SIDE_PIXELS = 20_000
 _TROUSER = 1  #: the garment that networks do not confuse
 
 
@@ -31,8 +31,9 @@ def garment(seed: int = 0) -> Bytes:
     return silhouette(_TROUSER, seed)
 
 
-def bomb(side: int = BOMB_SIDE_PIXELS) -> bytes:
-    """A valid grey PNG of `side` x `side` black pixels."""
+def bomb() -> bytes:
+    """A valid grey PNG of black pixels."""
+    side = _BOMB_SIDE_PIXELS
     return png((side, side, 8, 0, 0), deflated_zeros(side * (side + 1)))
 
 

@@ -19,7 +19,6 @@ import pytest
 from tests.support.nodes import source
 from tests.support.servers.redis_server import TEMP_DIR
 
-_ROOT = Path(__file__).parents[3]
 _CLIENT = Path(__file__).with_name("client.py")
 
 

@@ -30,10 +30,10 @@ WIDTHS = (6, 10, 48)
 DETECTORS, LEARNED, NEW = 20, 400, 2000
 
 
-def _like_training(rng: np.random.Generator, count: int, noise: float = 0.3) -> np.ndarray:
+def _like_training(rng: np.random.Generator, count: int) -> np.ndarray:
     """Features float32 [n, 64] with four directions of variation in each part."""
     mixing = np.random.default_rng(11).normal(size=(12, sum(WIDTHS)))
-    rows = rng.normal(size=(count, 12)) @ mixing + noise * rng.normal(size=(count, sum(WIDTHS)))
+    rows = rng.normal(size=(count, 12)) @ mixing + 0.3 * rng.normal(size=(count, sum(WIDTHS)))
     return (rows + 5).astype(np.float32)
 
 

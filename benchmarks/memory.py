@@ -21,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.environment import machine
-from benchmarks.measure.sampler import Ends, ProcessSample, Sampler, ServerSample, ends
+from benchmarks.measure.sampler import ProcessSample, Sampler, ServerSample, ends
 from benchmarks.report.tables import markdown
 from shared.errors import Exit
 from shared.registry import mirror_writer
@@ -39,6 +39,7 @@ FOLDER = "links"
 DISTINCT_IMAGES = 1_000
 MB = 1e6
 PRODUCER, PARENT, CHILD, SERVER = "producer", "worker parent", "worker child", "server"
+PARTS = ("whole", "resumed")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -48,11 +49,6 @@ class Line(msgspec.Struct, frozen=True):
     what: str
     first: float
     last: float
-
-    @property
-    def growth(self) -> float:
-        """The ratio of the last tenth to the first."""
-        return Ends(self.first, self.last).growth
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -205,15 +201,21 @@ def _scene(images: int, batch_images: int) -> Iterator[Scene]:
 
 
 def table(lines: Sequence[Line]) -> str:
-    """A Markdown table, bytes in MB. PSS, which follows RSS, is in the JSON file."""
-    head = ("job", "what", "first tenth", "last tenth", "x")
-    return markdown(head, [_row(line) for line in lines if not line.what.endswith("PSS")])
+    """A Markdown table, a row for each quantity. PSS, which follows RSS, is in the JSON file."""
+    head = ("what", *(f"{part}, {end} tenth" for part in PARTS for end in ("first", "last")))
+    names = dict.fromkeys(line.what for line in lines if not line.what.endswith("PSS"))
+    return markdown(head, [_row(lines, what) for what in names])
 
 
-def _row(line: Line) -> list[str]:
-    counted = line.what.endswith(("descriptors", "keys"))
-    first, last = (f"{v:.0f}" if counted else f"{v / MB:.1f} MB" for v in (line.first, line.last))
-    return [line.part, line.what, first, last, f"{line.growth:.3f}"]
+def _row(lines: Sequence[Line], what: str) -> list[str]:
+    counted = what.endswith(("descriptors", "keys"))
+    of_part = {line.part: (line.first, line.last) for line in lines if line.what == what}
+    cells = [
+        "-" if end is None else f"{end:.0f}" if counted else f"{end / MB:.1f}"
+        for part in PARTS
+        for end in of_part.get(part, (None, None))
+    ]
+    return [what if counted else f"{what}, MB", *cells]
 
 
 def main() -> None:

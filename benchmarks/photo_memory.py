@@ -95,9 +95,9 @@ def section(found: list[Peak], counts: tuple[int, int]) -> str:
     """The section of RESULTS.md."""
     head = ("command", "process", *(f"{count:,} photographs, MB" for count in counts))
     return "\n\n".join([
-        f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
+        HEADING,
         "    make bench-photo-memory",
-        machine.place(),
+        f"{datetime.now(UTC).date().isoformat()}, {machine.place()}",
         f"JPEG files of {photo_files.CAMERA_PIXELS[0]}x{photo_files.CAMERA_PIXELS[1]} pixels, "
         f"recipe {photo_files.RECIPE}. Peak of the\nlargest process of each kind.",
         markdown(head, _lines(found, counts)),

@@ -166,11 +166,11 @@ def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
 def section(found: list[Turn], about: str, what: str, busy: str) -> str:
     """The section of RESULTS.md."""
     parts = [
-        f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
+        HEADING,
         "    make bench-photo-speed",
-        about,
+        f"{datetime.now(UTC).date().isoformat()}, {about}",
         f"{what}; a head on a pretrained network (224 pixels, int8). Work without imports and\n"
-        "loading. `x` is the median of the ratio to the bare loop within a repeat.",
+        "loading; `x` is the median ratio to the bare loop within a repeat.",
         table(found),
         goal_table(goals(found)),
         busy,

@@ -169,9 +169,10 @@ def section(
     return (
         "\n\n".join(
             [
-                f"{HEADING}, {datetime.now(UTC).date().isoformat()}",
+                HEADING,
                 f"    python -m benchmarks.photos --count {given.count} --seed {given.seed}",
-                f"{machine.place()}; {packaged.card().ref}, pillow {machine.version('pillow')}.",
+                f"{datetime.now(UTC).date().isoformat()}, {machine.place()}; "
+                f"{packaged.card().ref}, pillow {machine.version('pillow')}.",
                 markdown((f"{given.count:,} images", "accuracy", "flagged"), rows),
                 f"Accuracy loss on photographs: {lost:.1f} points.",
                 markdown(("set", "images", "unlike_training", "busy_background"), map(_row, sets)),

@@ -79,11 +79,6 @@ class Ends(NamedTuple):
     first: float
     last: float
 
-    @property
-    def growth(self) -> float:
-        """The ratio of the last to the first; 1 is no growth."""
-        return self.last / self.first if self.first else 1.0
-
 
 def ends(values: Sequence[float]) -> Ends:
     """The ends of a series with at least one value."""

@@ -177,11 +177,14 @@ def _notes(found: Record) -> str:
 
 
 def costs(found: Record) -> str:
-    """Memory and processor time of the smallest and the largest network, with many images."""
+    """Memory and processor time of the smallest and the largest network, with many images; a
+    stack that the command starts takes as much as one that runs."""
     large = [
         one
         for one in found.figures
-        if one.images in (found.images, found.large) and one.network in (DENSE, SHIPPED)
+        if one.images in (found.images, found.large)
+        and one.network in (DENSE, SHIPPED)
+        and one.contender is not Contender.COLD
     ]
     return _joined(tables.memory(large), tables.processor(large), origin(found))
 

@@ -36,14 +36,12 @@ _VALUES: tuple[tuple[Value, int], ...] = (
 def section(runs: Sequence[Trained], command: str, about: str, date: str) -> str:
     """The section of RESULTS.md."""
     parts = [
-        f"{HEADING}, {date}",
+        HEADING,
         f"    {command}",
-        about,
+        f"{date}, {about}",
         table(runs),
-        "Accuracy and calibration error are those of the exported `model.tflite`: on the images\n"
-        "held out of the training set, and on the 10,000 test images, read once. Each training is\n"
-        "a separate process; its minutes include everything from its start to its end. `±` is the\n"
-        "standard deviation between seeds.",
+        "Of the exported `model.tflite`; the 10,000 test images are read once. Minutes are those\n"
+        "of a process from its start to its end, `±` the standard deviation between seeds.",
         goal_table(goals(runs)),
         *busy(runs),
     ]

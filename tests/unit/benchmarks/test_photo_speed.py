@@ -53,7 +53,7 @@ def test_a_goal_that_is_missed_is_reported(changed: Turn, reached: list[bool]) -
 
 def test_the_section_has_a_line_for_each_way() -> None:
     text = photo_speed.section(FOUND, "the machine", "photos", "busy")
-    assert text.startswith(f"{photo_speed.HEADING}, ")
+    assert text.startswith(f"{photo_speed.HEADING}\n")
     for way in photo_speed.WAYS:
         assert text.count(f"| {way} ") == 1
     assert text.endswith("busy\n")

@@ -108,7 +108,7 @@ def label(
 
 def _show_notes(found: Ready) -> None:
     """On standard error: labels that exist, and what cannot be read."""
-    from producer.present.formatting import counted, escaped
+    from producer.present.formatting import counted, one_line
 
     for line in found.notes:
         click.echo(line, err=True)
@@ -116,7 +116,7 @@ def _show_notes(found: Ready) -> None:
         skipped = counted(found.other_kinds, "image")
         click.echo(f"skipped: {skipped} of other kinds, such as HEIC; convert them first", err=True)
     for line in [*found.unreadable[:NAMED], *found.closed]:
-        click.echo(f"cannot be read: {escaped(line)}", err=True)
+        click.echo(f"cannot be read: {one_line(line)}", err=True)
     if len(found.unreadable) > NAMED:
         click.echo(f"... and {len(found.unreadable) - NAMED:,} more", err=True)
 

@@ -167,6 +167,15 @@ def test_images_of_other_kinds_are_reported(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+def test_no_name_of_a_file_or_folder_controls_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also one whose bytes are no text."""
+    name = "\x1b]0;title\x07\n\udce9.jpg"
+    _show_notes(Ready("link", 1, 1, [name], (name,), 0, []))
+    assert capsys.readouterr().err == "cannot be read: \\x1b]0;title\\x07 \\xe9.jpg\n" * 2
+
+
 def test_a_second_process_is_refused_before_it_reaches_a_broker(here: Path) -> None:
     held = LabelsFile(here / "photos.labels.jsonl")
     result = run("label", "photos")

@@ -18,6 +18,8 @@ from typing import Any
 
 import httpcore
 
+from shared.messages.batch import MAX_FILE_BYTES
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Services of a cloud's machines that give away credentials, beside 169.254.169.254: of AWS by
 #: IPv6, of Alibaba, of Oracle, of Azure. None of them has pictures.
@@ -32,6 +34,9 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 #: A server that sends less for as long as a wait may last is as good as silent.
 SLOWEST_BYTES_S = 1 << 10
+#: An answer with the largest image, in small chunks. One may have headers, chunks of almost nothing
+#: or preliminary answers without end, which no limit of an image's bytes counts.
+ANSWER_MAX_BYTES = 2 * MAX_FILE_BYTES
 _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
@@ -41,6 +46,10 @@ class Refused(Exception):
 
 class NoSuchHost(Exception):
     """A host has no address."""
+
+
+class Endless(Exception):
+    """A server sends more than any answer has."""
 
 
 class Untrusted(Exception):
@@ -155,8 +164,11 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ReadError(str(error)) from None
 
     def _check_pace(self, received: int, waited_s: float, timeout: float | None) -> None:
-        """Raises TimeoutError for a server that sends too little, and never ends."""
+        """Raises TimeoutError for a server that sends too little, and never ends; Endless for one
+        that sends too much."""
         self._received += received
+        if self._received > ANSWER_MAX_BYTES:
+            raise Endless
         self._waited_s += waited_s
         is_late = timeout is not None and self._waited_s > timeout
         if is_late and self._received < SLOWEST_BYTES_S * self._waited_s:

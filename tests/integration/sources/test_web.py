@@ -15,7 +15,7 @@ from pathlib import Path
 import httpcore
 import pytest
 
-from producer.sources.remote import web, web_client
+from producer.sources.remote import checked_network, web, web_client
 from producer.sources.remote.web import Web
 from shared.errors import SetupError, Stopped
 from shared.image_status import Status
@@ -256,6 +256,24 @@ def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
     monkeypatch.setattr(web_client, "TIMEOUT_S", 0.3)
     with raw_site(start, drips=True) as url, pytest.raises(SetupError, match="too slow"):
         images.read(url)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 4_000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + (b"1;" + b"x" * 10_000 + b"\r\nx\r\n") * 10,
+    ],
+    ids=["preliminary answers", "chunks of almost nothing"],
+)
+def test_an_answer_without_end_is_a_row_that_fails(
+    images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(web, "ATTEMPTS", 1)
+    monkeypatch.setattr(checked_network, "ANSWER_MAX_BYTES", 1 << 16)
+    with raw_site(start) as url:
+        assert images.read(url)[0] is Status.UNREADABLE
 
 
 def test_a_signature_that_has_expired_ends_the_job_in_one_line_without_it(

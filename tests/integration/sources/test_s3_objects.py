@@ -28,6 +28,7 @@ from shared.settings import Settings
 from shared.stop import Stop
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
+from tests.support.servers.image_site import ImageSite, authority_file, image_site
 from tests.support.servers.s3_server import Bucket, S3Server
 
 #: A client waits 30 s for a reply: work that ends sooner did not wait.
@@ -320,3 +321,21 @@ def test_a_stop_ends_a_collect_that_waits_for_a_silent_server(
         collect(str(tmp_path / "out.csv"), Settings(), stop=stop)
 
     assert stopped_once_silent(s3_proxy, work) < SOON_S
+
+
+def test_a_server_with_encryption_leads_to_none_without_it(site: ImageSite, tmp_path: Path) -> None:
+    """To which the services of this machine, and those that give away credentials, belong."""
+    authority, _ = authority_file(tmp_path)
+    site.files = {"a.jpg": b"x"}
+    with image_site(authority) as secure:
+        secure.redirects = {"bucket/a.jpg": f"{site.url}/a.jpg"}
+        store = S3Objects(
+            endpoint=secure.url,
+            client_options={"allow_invalid_certificates": True},
+            retry_config=QUICK | {"max_retries": 0},
+            access_key_id="key",
+            secret_access_key="secret",
+        )
+        with closing(store) as objects, pytest.raises(SetupError, match="following redirect"):
+            objects.read(b"s3://bucket/a.jpg")
+    assert site.requests == []

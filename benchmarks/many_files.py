@@ -196,9 +196,8 @@ def text(part: str, figures: Figures, note: str) -> str:
     how = f"; the producer was killed {len(shares) - 1} times" if part == "killed" else ""
     where = f"{datetime.now(UTC).date().isoformat()}, {machine.place()}"
     about = (
-        f"{figures.images:,} files (hard links to 1,000 images), the tutorial's network in int8, "
-        f"one worker with two processes{how}. "
-        f"Every path has its row, in order. ({where}{'; ' if note else ''}{note})"
+        f"{figures.images:,} files{how}; every path has its row, in order. "
+        f"({where}{'; ' if note else ''}{note})"
     )
     return f"{about}\n\n{markdown(('what', 'measured'), rows)}"
 

@@ -193,7 +193,7 @@ def versions(found: Record) -> str:
     """The networks, with the bare loop's speed and what the graph is."""
     head = (
         *("network", "version", "card", "parameters", "precision", "second pass"),
-        *("bare loop, images/s", "and core", "test accuracy", "test ECE, %"),
+        *("bare loop, images/s and core", "test accuracy", "test ECE, %"),
     )
     return markdown(head, _versions(found))
 
@@ -211,7 +211,7 @@ def _versions(found: Record) -> Iterator[list[str]]:
                 version.precision,
             ),
             number(version.second_pass_share, "{:.1%}"),
-            *(number(rate, "{:,.0f}"), number(rate and rate / found.workers, "{:,.0f}")),
+            number(rate and rate / found.workers, "{:,.0f}"),
             number(version.accuracy, "{:.4f}"),
             number(None if version.ece is None else 100 * version.ece, "{:.2f}"),
         ]

@@ -34,7 +34,7 @@ def report(figures: Sequence[Figure], goals: Sequence[Goal], notes: Sequence[str
 def speed(figures: Sequence[Figure]) -> str:
     """A line for each contender, network and number of images."""
     head = (
-        *("network", "contender", "images", "work", "x", "whole", "x", "steady"),
+        *("network", "contender", "images", "work (x)", "whole (x)", "steady"),
         "first result, s",
     )
     return markdown(head, map(_speed, figures))
@@ -43,8 +43,8 @@ def speed(figures: Sequence[Figure]) -> str:
 def _speed(one: Figure) -> list[str]:
     return [
         *(one.network, one.contender, f"{one.images:,}"),
-        *(f"{one.work:,.0f}", number(one.work_x, "{:.2f}")),
-        *(f"{one.whole:,.0f}", number(one.whole_x, "{:.2f}")),
+        f"{one.work:,.0f}{number(one.work_x, ' ({:.2f})', '')}",
+        f"{one.whole:,.0f}{number(one.whole_x, ' ({:.2f})', '')}",
         number(one.steady, "{:,.0f}"),
         f"{one.first_s:.2f}",
     ]
@@ -96,8 +96,8 @@ def _goal(goal: Goal) -> list[str]:
     return [goal.what, f"{value}{goal.unit} {sign} {goal.limit:g}{goal.unit}", verdict]
 
 
-def number(value: float | None, form: str) -> str:
-    return _NONE if value is None else form.format(value)
+def number(value: float | None, form: str, none: str = _NONE) -> str:
+    return none if value is None else form.format(value)
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

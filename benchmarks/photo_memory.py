@@ -18,7 +18,7 @@ from benchmarks.measure import local_stack
 from benchmarks.measure.command import classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.figures import MB
-from benchmarks.report.tables import markdown
+from benchmarks.report.tables import grouped, markdown
 from benchmarks.report.training_table import replaced
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
@@ -100,7 +100,7 @@ def section(found: list[Peak], counts: tuple[int, int]) -> str:
         f"{datetime.now(UTC).date().isoformat()}, {machine.place()}",
         f"JPEG files of {photo_files.CAMERA_PIXELS[0]}x{photo_files.CAMERA_PIXELS[1]} pixels, "
         f"recipe {photo_files.RECIPE}. Peak of the\nlargest process of each kind.",
-        markdown(head, _lines(found, counts)),
+        markdown(head, grouped(_lines(found, counts))),
     ]) + "\n"  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from benchmarks.environment.paths import DATA
 from benchmarks.environment.route import SOCKET, formatted
 from benchmarks.measure.queue_run import CHILD, PARENT, PRODUCER, SERVER, SLEEP_S, Run, run
 from benchmarks.report.queue_limits import LEAST_S, fastest_table, limits_table, spent_s
-from benchmarks.report.tables import markdown
+from benchmarks.report.tables import grouped, markdown
 from benchmarks.workloads import images
 
 WORKERS, WAYS = (1, 2, 4, 8), (SOCKET, "0", "2")
@@ -72,7 +72,7 @@ def sleeping_table(runs: Sequence[Run]) -> str:
         "of sleep alone",
     )
     alone = {r.way: r.images_per_s for r in runs if r.workers == 1}
-    return markdown(head, (_sleeping(r, alone[r.way]) for r in runs))
+    return markdown(head, grouped(_sleeping(r, alone[r.way]) for r in runs))
 
 
 def _sleeping(one: Run, alone: float) -> list[str]:
@@ -86,7 +86,7 @@ def empty_table(runs: Sequence[Run]) -> str:
     parts = (PRODUCER, SERVER, PARENT, CHILD)
     costs = (f"{part}, ms" for part in parts)
     head = ("route to Redis", "round trip, ms", "workers", "messages/s", *costs)
-    return markdown(head, (_empty(r, parts) for r in runs))
+    return markdown(head, grouped(_empty(r, parts) for r in runs))
 
 
 def _empty(one: Run, parts: Sequence[str]) -> list[str]:

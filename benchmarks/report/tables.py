@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.report.figures import Figure
 from benchmarks.report.goals import Goal
@@ -37,7 +37,7 @@ def speed(figures: Sequence[Figure]) -> str:
         *("network", "contender", "images", "work (x)", "whole (x)", "steady"),
         "first result, s",
     )
-    return markdown(head, map(_speed, figures))
+    return markdown(head, grouped(map(_speed, figures)))
 
 
 def _speed(one: Figure) -> list[str]:
@@ -98,6 +98,14 @@ def _goal(goal: Goal) -> list[str]:
 
 def number(value: float | None, form: str, none: str = _NONE) -> str:
     return none if value is None else form.format(value)
+
+
+def grouped(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """The rows, without a first cell that repeats that of the row before."""
+    before = ""
+    for first, *others in rows:
+        yield ["" if first == before else first, *others]
+        before = first
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

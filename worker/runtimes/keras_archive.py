@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from typing import Any
 
 from shared.errors import SetupError
 
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 #: Required members and their maximum unpacked size in bytes. A network of Hangtag's has a
 #: configuration of 20 kB, EfficientNet one of 500. An imported file has at most 64 MB.
-MEMBERS = {"metadata.json": 4096, CONFIG: 4 << 20, "model.weights.h5": 256 << 20}
+MEMBERS = {"metadata.json": 4096, CONFIG: 4 << 20, WEIGHTS: 256 << 20}
 #: The key of optimizer, losses and metrics, which classification does not need.
 TRAINING = "compile_config"
 #: Layers that vary images in training and pass them through otherwise. LiteRT does not have them.
@@ -63,6 +64,31 @@ def check(archive: bytes) -> None:
     with _readable():
         for item in _objects(_config(archive)):
             _check_object(item)
+
+
+def check_arrays(archive: bytes) -> None:
+    """Check that the weights of an archive that was checked are not larger in memory than their
+    file may be: an array that stores nothing may have any shape, and is read before it is compared
+    with the network.
+
+    Raises:
+        ValueError: they are larger.
+        Exception: of any class: they cannot be read.
+    """
+    import h5py
+
+    sizes: list[int] = []
+
+    def add(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(math.prod(item.shape or ()) * item.dtype.itemsize)
+
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        weights = file.read(WEIGHTS)
+    with h5py.File(io.BytesIO(weights), "r") as arrays:
+        arrays.visititems(add)
+    if sum(sizes) > MEMBERS[WEIGHTS]:
+        raise ValueError(f"its weights have more than {MEMBERS[WEIGHTS]} bytes")
 
 
 def for_inference(archive: bytes) -> bytes:

@@ -88,6 +88,7 @@ def load_model(artifact: bytes) -> keras.Model:
         path = Path(folder, "model.keras")
         path.write_bytes(artifact)
         try:
+            keras_archive.check_arrays(artifact)
             return keras.saving.load_model(path, safe_mode=True, compile=False)
         except Exception as error:  # Keras raises exceptions of any class for a damaged file
             reason = " ".join(str(error).split())[:200]

@@ -258,6 +258,23 @@ def test_an_archive_that_keras_cannot_load_is_one_line(
     assert "cannot be loaded" in refused(lambda: opened(archive), marker)
 
 
+def test_weights_that_unfold_in_memory_are_refused_unread(
+    harmless: bytes, marker: Path, tmp_path: Path
+) -> None:
+    """The file has 10 kB, as if they were zeros that compress well."""
+    with zipfile.ZipFile(io.BytesIO(harmless)) as file:
+        content = file.read(keras_archive.WEIGHTS)
+    path = tmp_path / "weights.h5"
+    path.write_bytes(content)
+    with h5py.File(path, "a") as weights:
+        shape = (keras_archive.MEMBERS[keras_archive.WEIGHTS] // 4,)
+        weights.create_dataset("layers/unfolds", shape, "<f4", chunks=True, compression="gzip")
+    archive = hostile_keras_archives.changed(
+        harmless, lambda config: None, **{keras_archive.WEIGHTS: path.read_bytes()}
+    )
+    assert "its weights have more than" in refused(lambda: opened(archive), marker)
+
+
 @pytest.mark.parametrize("how", ["external dataset", "external link", "virtual dataset"])
 def test_weights_in_an_external_file_are_refused(harmless: bytes, tmp_path: Path, how: str) -> None:
     with zipfile.ZipFile(io.BytesIO(harmless)) as file:

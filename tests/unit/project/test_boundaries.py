@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[3]
 ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
 MAY_IMPORT = {
     "shared": ALL_USE,
+    # h5py comes with Keras.
     "worker": ALL_USE
-    | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "matplotlib"},
+    | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "h5py", "matplotlib"},
     # Only what a caller has: pictures in memory, a notebook, Arrow and pandas.
     "hangtag": {"producer", "shared", "msgspec"}
     | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},

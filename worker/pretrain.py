@@ -17,7 +17,7 @@ from shared import recipes
 from shared.errors import HangtagError, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
-from shared.registry import version_folder
+from shared.registry import packaged, version_folder
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.learners.learner import BuiltVersion, Observer, Task
@@ -25,7 +25,6 @@ from worker.learners.network import Network
 from worker.training.epoch import Epoch
 from worker.training.teachers import ARCHIVE, Teachers, TeacherVersion
 
-NAME = "fashion-mnist"
 #: The recipes that can learn from grey images of 28x28 pixels.
 OF_FASHION = [recipe.name for recipe in recipes.RECIPES.values() if not recipe.backbone]
 
@@ -41,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             recipe = recipe.lasting(options.epochs)
         versions = tuple(teacher_version(folder, recipe.name) for folder in options.teacher)
         task = Task(
-            Train(NAME, recipe.name, "", seed=options.seed),  # its card names no folder
+            Train(packaged.NAME, recipe.name, "", seed=options.seed),  # its card names no folder
             recipe,
             state=options.state,
             teachers=lambda: Teachers(options.teach_by, versions),

@@ -27,7 +27,7 @@ _ENDLESS = 1 << 62
 class FormatRow(NamedTuple):
     """A format, of which nothing is imported until it is needed."""
 
-    name: str
+    name: str  #: its first suffix, without the dot
     suffixes: Sequence[str]
     load: Callable[[], type[Format]]
     #: Import names and pip's names of what it needs, which an extra of Hangtag installs.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.models.show import check_folder
-from producer.models.train import BUILT_IN, troubles
+from producer.models.train import troubles
 from producer.output import image_file
 from producer.present.events import Events
 from producer.present.text_table import columns
@@ -16,6 +16,7 @@ from producer.requests.client import make_request
 from producer.requests.submit import answer_file, data_place, submit
 from shared.messages.replies import DataReport
 from shared.messages.requests import ShowData
+from shared.messages.training import FASHION_MNIST_TITLE
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -74,7 +75,7 @@ def lines(report: DataReport) -> Iterator[str]:
     ]
     total = ("", *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
     yield from columns(_HEAD, [*rows, total], left={"label"})
-    if report.name != BUILT_IN:
+    if report.name != FASHION_MNIST_TITLE:
         yield (
             "photo, the default recipe, learns from all that is not in test/; it is judged on each "
             "image by a head that has not seen it"

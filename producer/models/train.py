@@ -30,7 +30,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
-from shared.messages.training import FASHION_MNIST, MAX_TEACHERS, Train
+from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, MAX_TEACHERS, Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -40,8 +40,6 @@ from shared.stop import Stop
 EVALUATION = "evaluation.json"
 #: The numbers of files and of classes that are listed.
 NAMES_SHOWN, CLASSES_SHOWN = 5, 12
-#: The name of the data set that is no folder.
-BUILT_IN = "Fashion-MNIST"
 
 
 class Training(NamedTuple):
@@ -250,7 +248,7 @@ def troubles(data: DataReport) -> Iterator[str]:
 
 def _found(data: DataReport) -> Iterator[str]:
     """`300 images of 3 classes in photos: cat 120, dog 100, hen 80`, for a folder."""
-    if data.name == BUILT_IN:
+    if data.name == FASHION_MNIST_TITLE:
         return
     counts = [sum(parts) for parts in zip(data.training, data.heldout, data.test, strict=True)]
     order = sorted(range(len(counts)), key=lambda i: -counts[i])

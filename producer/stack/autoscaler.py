@@ -82,7 +82,7 @@ def _recent(seen: tuple[tuple[float, int], ...], now_s: float) -> tuple[tuple[fl
 
 def _wanted(children: int, seen: tuple[tuple[float, int], ...]) -> float:
     """The number of children for the batches in progress and waiting: more when they crowd for some
-    looks, fewer when few were seen for long. `seen` has the time and the number of batches."""
+    polls, fewer when few were seen for long. `seen` has the time and the number of batches."""
     recent = [batches for _, batches in seen[-POLLS:]]
     if not children:
         return recent[-1] / BATCHES_PER_CHILD

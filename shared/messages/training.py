@@ -19,6 +19,7 @@ from shared.messages.model_name import parse
 from shared.recipes import RECIPES, Recipe
 
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
+FASHION_MNIST_TITLE = "Fashion-MNIST"  #: in reports, and on cards
 #: Least different images of a class: two to learn from, one held out, one for the test.
 SMALLEST_CLASS = 4
 PRECISIONS = ("auto", "fp32", "int8")

@@ -11,13 +11,12 @@ import numpy as np
 from shared.errors import SetupError
 from shared.messages.model_card import PixelBounds, Preprocessing
 from shared.messages.replies import DataReport
-from shared.messages.training import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from worker.datasets import class_folder, fashion_mnist
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, hold_out
 
-FASHION_NAME = "Fashion-MNIST"
 FASHION_SHAPE = (fashion_mnist.SIDE_PIXELS, fashion_mnist.SIDE_PIXELS, 1)
 
 
@@ -61,7 +60,7 @@ def load(
     """
     if data.where == FASHION_MNIST:
         if data.corrections:
-            raise SetupError(f"{FASHION_NAME} has no files to correct; name a folder")
+            raise SetupError(f"{FASHION_MNIST_TITLE} has no files to correct; name a folder")
         return _fashion(spec)
     if spec is None:
         if size is None:
@@ -93,18 +92,24 @@ def _fashion(spec: Preprocessing | None) -> Loaded:
     spec = spec or fashion_mnist.PREPROCESSING
     if (spec.height, spec.width, spec.channels) != FASHION_SHAPE:
         raise SetupError(
-            f"{FASHION_NAME} is grey, of 28x28 pixels, and this version takes "
+            f"{FASHION_MNIST_TITLE} is grey, of 28x28 pixels, and this version takes "
             f"{spec.height}x{spec.width}x{spec.channels}; name an image folder with --data"
         )
     learn, held = hold_out(_examples("train", spec))
     test = _examples("test", spec)
     data = DataSet(
-        FASHION_NAME, fashion_mnist.LABELS, learn, test, spec, held, fashion_mnist.PIXEL_BOUNDS
+        FASHION_MNIST_TITLE,
+        fashion_mnist.LABELS,
+        learn,
+        test,
+        spec,
+        held,
+        fashion_mnist.PIXEL_BOUNDS,
     )
     return Loaded(
         data,
         DataReport(
-            FASHION_NAME,
+            FASHION_MNIST_TITLE,
             FASHION_SHAPE,
             data.labels,
             training=_counts(learn),

@@ -16,7 +16,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated
 from shared.messages.requests import Evaluate, Progress
-from shared.messages.training import FASHION_MNIST
+from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Labels
@@ -93,7 +93,7 @@ def source(card: Card) -> str:
     Raises:
         SetupError: they are unknown, or no longer available.
     """
-    if card.source == FASHION_MNIST or (not card.source and card.dataset == load.FASHION_NAME):
+    if card.source == FASHION_MNIST or (not card.source and card.dataset == FASHION_MNIST_TITLE):
         return FASHION_MNIST
     if not card.source:
         raise SetupError(

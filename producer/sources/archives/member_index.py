@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from producer.sources.archives.members import Bounds, Member, row_name
-from producer.sources.local.directory_listing import FOLDER
+from producer.sources.local.directory_listing import END, FOLDER, unpacked
 
 #: The bits of a member's number, and of its place.
 _NUMBER, _PLACE = 20, 43
 #: The number of records held as objects; more are packed into runs.
 _RUN = 1 << 14
-_END = b"\0"
 _NONE: tuple[bytes, Member | None] = (b"", None)
-_TAIL = len(_END) + 8
+_TAIL = len(END) + 8
 
 
 class MemberIndex:
@@ -85,7 +84,7 @@ def _records(members: Iterable[Member]) -> Iterator[bytes]:
 
 def _record(member: Member) -> bytes:
     packed = (member.place << 1 | member.is_repeat) << _NUMBER | member.number
-    return row_name(member) + _END + packed.to_bytes(8, "big")
+    return row_name(member) + END + packed.to_bytes(8, "big")
 
 
 def _packed(record: bytes) -> int:
@@ -104,7 +103,7 @@ def _runs(records: Iterable[bytes], check: Callable[[], None]) -> list[bytes]:
 def _first(runs: list[bytes], again: list[bytes]) -> Iterator[bytes]:
     """The first record of each name, in order; those of further ones are added to `again`."""
     last = None
-    for record in heapq.merge(*map(_unpacked, runs)):
+    for record in heapq.merge(*(unpacked(run, _TAIL) for run in runs)):
         name = record[:-_TAIL]
         if name != last:
             yield record
@@ -116,11 +115,3 @@ def _first(runs: list[bytes], again: list[bytes]) -> Iterator[bytes]:
 def _repeated(name: bytes, packed: int) -> bytes:
     number, place = packed & (1 << _NUMBER) - 1, packed >> _NUMBER + 1
     return _record(Member(name, b"", place, 0, 0, number, is_repeat=True))
-
-
-def _unpacked(run: bytes) -> Iterator[bytes]:
-    start = 0
-    while start < len(run):
-        end = run.index(_END, start) + _TAIL
-        yield run[start:end]
-        start = end

@@ -14,8 +14,8 @@ ARCHIVE = b"a"
 #: The number of names held as objects. A larger directory is held as runs of packed names.
 RUN_NAMES = 1 << 14
 #: Ends a name; sorts before every character of a name.
-_END = b"\0"
-_TAIL = len(_END + FILE)
+END = b"\0"
+_TAIL = len(END + FILE)
 
 ListedEntry = tuple[bytes, bytes]  # name, kind
 
@@ -38,16 +38,16 @@ def listing(
 
 def _record(entry: os.DirEntry[bytes]) -> bytes:
     if entry.is_symlink():
-        return entry.name + _END + LINK
+        return entry.name + END + LINK
     if entry.is_dir(follow_symlinks=False):
-        return entry.name + b"/" + _END + FOLDER
-    return entry.name + _END + (FILE if entry.is_file(follow_symlinks=False) else SPECIAL)
+        return entry.name + b"/" + END + FOLDER
+    return entry.name + END + (FILE if entry.is_file(follow_symlinks=False) else SPECIAL)
 
 
 def _or_archive(record: bytes, is_archive: Callable[[bytes], bool]) -> bytes:
     name = record[:-_TAIL]
-    chosen = record.endswith(_END + FILE) and is_archive(name)
-    return name + b"/" + _END + ARCHIVE if chosen else record
+    chosen = record.endswith(END + FILE) and is_archive(name)
+    return name + b"/" + END + ARCHIVE if chosen else record
 
 
 def _sorted(records: Iterable[bytes], check: Callable[[], None]) -> Iterator[bytes]:
@@ -56,12 +56,13 @@ def _sorted(records: Iterable[bytes], check: Callable[[], None]) -> Iterator[byt
     while len(run := sorted(islice(records, RUN_NAMES))) == RUN_NAMES:
         runs.append(b"".join(run))
         check()
-    return heapq.merge(*map(_unpacked, runs), run) if runs else iter(run)
+    return heapq.merge(*(unpacked(each, _TAIL) for each in runs), run) if runs else iter(run)
 
 
-def _unpacked(run: bytes) -> Iterator[bytes]:
+def unpacked(run: bytes, tail: int) -> Iterator[bytes]:
+    """The records of a run. Each is a name and `tail` bytes, of which END is the first."""
     start = 0
     while start < len(run):
-        end = run.index(_END, start) + _TAIL
+        end = run.index(END, start) + tail
         yield run[start:end]
         start = end

@@ -5,7 +5,6 @@ Files come in byte order of their full path. Only the names of one directory at 
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import os
 import re
@@ -24,7 +23,7 @@ from producer.sources.local.directory_listing import (
     listing,
 )
 from producer.sources.local.own_files import OwnFiles
-from producer.sources.local.reader import FileReader
+from producer.sources.local.reader import GONE, FileReader
 from producer.sources.local.root_pattern import Part
 from producer.sources.local.typed_patterns import PartOf
 from shared.errors import SetupError
@@ -34,7 +33,6 @@ from shared.messages.files import printable
 if TYPE_CHECKING:
     from producer.sources.walk import Walk
 
-_GONE = {errno.ENOENT, errno.ENOTDIR}
 REMEDY = "fix this and run the same command again; a started job resumes"
 
 
@@ -81,7 +79,7 @@ class FolderWalk:
         try:
             return listing(self._files.local_path(folder), self._walk.check, self._is_archive)
         except OSError as error:
-            if error.errno in _GONE:
+            if error.errno in GONE:
                 self._walk.skip(skipped.VANISHED)
             else:
                 self._walk.skip(skipped.UNREADABLE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from producer.inputs.job_options import JobOptions
 from producer.sources.local.folder_walk import REMEDY, FolderWalk, listed
-from producer.sources.local.reader import FileReader
+from producer.sources.local.reader import GONE, FileReader
 from producer.sources.local.root_pattern import folder_of
 from producer.sources.local.typed_patterns import PartOf
 from producer.sources.refusals import check_local
@@ -21,8 +21,6 @@ from shared.stop import Waits
 
 if TYPE_CHECKING:
     from producer.sources.walk import Walk
-
-_GONE = {errno.ENOENT, errno.ENOTDIR}
 
 
 class LocalSource(FileReader, Source):
@@ -57,7 +55,7 @@ class LocalSource(FileReader, Source):
         try:
             self._check_kind()
         except OSError as error:
-            gone = error.errno in _GONE
+            gone = error.errno in GONE
             if gone and self.is_file and not is_new:
                 return  # its row says so
             what = f"{printable(self.typed)}: {error.strerror}"

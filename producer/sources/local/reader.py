@@ -16,7 +16,8 @@ from shared.messages.files import NO_STAMP, Stamp, read_whole, stamp
 
 # Non-blocking: a FIFO may have replaced the file since the walk.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_GONE = {errno.ENOENT, errno.ENOTDIR}
+#: The errors of a path that leads to nothing.
+GONE = {errno.ENOENT, errno.ENOTDIR}
 
 #: As `below_bytes`: every file is smaller.
 _ALL = 1 << 62
@@ -47,7 +48,7 @@ class FileReader:
         try:
             fd = os.open(path, _FLAGS)
         except OSError as error:
-            return (Status.MISSING if error.errno in _GONE else Status.UNREADABLE), NO_STAMP
+            return (Status.MISSING if error.errno in GONE else Status.UNREADABLE), NO_STAMP
         except ValueError:  # a NUL byte in a list of paths
             return Status.MISSING, NO_STAMP
         try:
@@ -73,7 +74,7 @@ class FileReader:
         try:
             os.stat(self.local_path(name))
         except OSError as error:
-            return error.errno in _GONE
+            return error.errno in GONE
         except ValueError:  # a NUL byte, as in `read`
             return True
         return False

@@ -1,7 +1,7 @@
 """Requests for what is read next, several at a time, within a bound of bytes.
 
 A wait for a server is one in a thread of its own, so that the reader's wait ends at once when its
-work is to end. `close` ends the threads; whoever makes the requests ends their waits first.
+work is to end. `close` ends the threads; the client that sends the requests ends their waits first.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Missing(Exception):
 
 
 class Denied(Exception):
-    """The server does not give this object, whoever asks for it."""
+    """The server gives this object to no client."""
 
 
 class Opened(NamedTuple):

@@ -35,16 +35,19 @@ def reached(standing: Standing, labels: int, file: Path) -> str:
 
 
 def small_classes(labels: Mapping[str, int]) -> str:
-    """Labels with too few images for a training, which would refuse all; empty if none has."""
+    """Labels with too few images for a training; empty if none has."""
     small = {label: images for label, images in labels.items() if images < SMALLEST_CLASS}
     if not small or len(labels) < 2:
         return ""
     named = [f"{label} has {counted(n, 'image')}" for label, n in islice(small.items(), NAMED)]
     more = [f"{len(small) - NAMED:,} more have too few"] if len(small) > NAMED else []
-    return (
-        f"{', '.join([*named, *more])}; a training needs {SMALLEST_CLASS} of each: name more, or "
-        "merge labels with + on the page"
+    effect = (
+        f"a training needs {SMALLEST_CLASS} of each"
+        if len(labels) - len(small) < 2
+        else f"a label of fewer than {SMALLEST_CLASS} is kept, but not learned"
     )
+    remedy = "name more (= shows what is most like one), or merge labels with + on the page"
+    return f"{', '.join([*named, *more])}; {effect}: {remedy}"
 
 
 def next_steps(folder: str, file: Path, labels: int) -> list[tuple[str, str]]:

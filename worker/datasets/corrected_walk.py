@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,8 @@ from msgspec import structs
 
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
-from worker.datasets.folder_layout import LOST, ClassFolderWalk, Item, Remedies
+from shared.messages.training import SMALLEST_CLASS
+from worker.datasets.folder_layout import LOST, RARE, ClassFolderWalk, Item, Remedies
 from worker.datasets.split import TRAINING, UNDECIDED
 
 #: In place of the path of a file that was never found.
@@ -116,7 +117,7 @@ class CorrectedWalk(ClassFolderWalk):
 
 class LabelledWalk(CorrectedWalk):
     """The files under `root` that corrections name, wherever they lie, and no others: the names of
-    folders are no classes.
+    folders are no classes, nor are labels with too few files if two others have enough.
 
     Raises:
         SetupError: there is no such folder.
@@ -128,11 +129,17 @@ class LabelledWalk(CorrectedWalk):
         "give more images this label with hangtag label, or rename it there to merge it",
     )
 
+    def __init__(self, root: Path, corrections: Sequence[LabelledFile]) -> None:
+        learned = _without_rare(corrections)
+        super().__init__(root, learned)
+        self._rare = len(corrections) - len(learned)  #: files
+
     def items(self) -> Iterator[Item]:
         """The labelled files in the order of their paths, then those from elsewhere."""
         hashes: set[str] = set()
         self.lost = []
         self.skipped.clear()
+        self.skipped[RARE] = self._rare
         for path in self._files(self.root):
             sha256 = self._sha256(path)
             if sha256 in self._corrected:
@@ -145,6 +152,16 @@ class LabelledWalk(CorrectedWalk):
 
     def _classes(self, folder: bytes) -> list[bytes]:
         return []
+
+
+def _without_rare(corrections: Sequence[LabelledFile]) -> Sequence[LabelledFile]:
+    """Those of labels with enough files to learn from; all if fewer than two labels have enough."""
+    folders = [folder_of(correction.label) for correction in corrections]
+    files = Counter(folders)
+    learned = {folder for folder in files if files[folder] >= SMALLEST_CLASS}
+    if len(learned) < 2:
+        return corrections
+    return [one for one, folder in zip(corrections, folders, strict=True) if folder in learned]
 
 
 def found_here(root: Path, corrections: Sequence[LabelledFile]) -> list[LabelledFile]:

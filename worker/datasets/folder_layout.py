@@ -15,6 +15,7 @@ from shared.errors import SetupError
 from shared.image_formats import is_decoded_kind, is_other_kind
 from shared.labels.class_folders import SORT_LOG, is_reserved
 from shared.messages.files import printable
+from shared.messages.training import SMALLEST_CLASS
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
 SPLITS = {
@@ -33,6 +34,7 @@ BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 UNLABELLED = "in unknown, flagged or failed"
 #: Why a correction is not in the data.
 LOST = "corrected files that were not found"
+RARE = f"images whose label fewer than {SMALLEST_CLASS} have; they keep it"
 
 
 class Branch(NamedTuple):

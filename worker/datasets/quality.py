@@ -19,6 +19,7 @@ from worker.datasets.folder_layout import (
     LOST,
     OTHER,
     OTHER_KINDS,
+    RARE,
     UNLABELLED,
 )
 from worker.datasets.split import HELDOUT, TEST, TRAINING, Parts
@@ -130,7 +131,7 @@ def _images(count: int) -> str:
 
 
 def _skipped_files(skipped: Mapping[str, int]) -> Iterator[str]:
-    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED, LOST)
+    reasons = (HIDDEN, LINKS, OTHER_KINDS, OTHER, BESIDE, UNLABELLED, CLOSED, LOST, RARE)
     counts = [f"{skipped[reason]} ({reason})" for reason in reasons if skipped[reason]]
     if counts:
         yield f"skipped: {', '.join(counts)}"

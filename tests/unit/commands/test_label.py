@@ -156,6 +156,8 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
 def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
     said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
     assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")
+    two = small_classes({"dress": 4, "hat": 3, "coat": 4})
+    assert two.startswith("hat has 3 images; a label of fewer than 4 is kept, but not learned")
     assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
     assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
 

@@ -4,6 +4,7 @@ folder's name for a class."""
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from shared.labels.labelled_files import LabelledFile, encode_files
 from shared.pipes.class_folders_check import FoldersQuestion
 from worker.check_class_folders import verdict
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.folder_layout import LOST
+from worker.datasets.folder_layout import LOST, RARE
 
 
 def labelled(content: bytes, label: str, path: Path | None = None) -> LabelledFile:
@@ -71,6 +72,11 @@ def test_a_file_elsewhere_is_found_by_its_path_and_a_lost_one_is_counted(
             {"2024/a.png": "cat", "2024/b.png": "dog"},
             "class cat has 1 image .* more images this label with hangtag label",
         ),
+        (
+            dict.fromkeys(("2024/a.png", "2024/b.png", "2025/summer/c.png", "train/e.png"), "cat")
+            | {"unknown/d.png": "dog"},
+            "class dog has 1 image .* more images this label with hangtag label",
+        ),
     ],
 )
 def test_too_few_labels_are_refused_before_anything_is_decoded(
@@ -82,6 +88,25 @@ def test_too_few_labels_are_refused_before_anything_is_decoded(
     refused = verdict(question)
     with pytest.raises(SetupError, match=why):
         raise SetupError(refused.error)
+
+
+@pytest.mark.parametrize(("rare", "skipped"), [(3, 3), (4, 0)])
+def test_a_label_with_too_few_images_is_no_class_where_two_others_have_enough(
+    photos: Path, rare: int, skipped: int
+) -> None:
+    contents = [f"{label}{number}" for label in ("cat", "dog") for number in range(4)]
+    contents += [f"hat{number}" for number in range(rare)]
+    for content in contents:
+        (photos / f"{content}.png").write_bytes(content.encode())
+    files = [labelled(content.encode(), content[:3]) for content in contents]
+    walk = LabelledData(str(photos), files, only=True).walk()
+    assert Counter(walk.labels[item.label] for item in walk.items()) == Counter(
+        cat=4, dog=4, hat=rare - skipped
+    )
+    assert walk.skipped[RARE] == skipped
+    assert walk.skipped[LOST] == 0
+    question = FoldersQuestion(str(photos), "train", 0, encode_files(files), labelled_only=True)
+    assert verdict(question).error == ""
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hangtag.images import Given
 from hangtag.reporter import Reporter
 from hangtag.result import Result
 from hangtag.running import run
-from hangtag.temporary import INTERRUPTED, PREFIX, Scratch
+from hangtag.temporary import INTERRUPTED, Scratch
 from producer.formats.table_formats import no_room
 from producer.inputs.job_options import JobOptions
 from producer.jobs.classify import Summary
@@ -69,7 +68,8 @@ class Call:
         for argument in (name for name in _OF_TABLES if getattr(given, name)):
             raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
         name = _table_name(given)
-        nowhere = os.path.join(tempfile.gettempdir(), PREFIX, name)
+        # In no folder, so that nobody can put anything there.
+        nowhere = os.path.join(os.devnull, name)
         options = make_options(msgspec.structs.replace(given, output=nowhere), self._settings)
         key = options, images.digest
         folder = INTERRUPTED.taken(key) or Scratch(name, self._settings)

@@ -36,8 +36,6 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class LabelFigures(msgspec.Struct, frozen=True):
-    """The figures of one label."""
-
     label: str
     a: int  #: images with this label in A
     b: int

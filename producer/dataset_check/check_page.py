@@ -29,8 +29,6 @@ TOP_LABELS = 3
 
 
 class ClassLine(NamedTuple):
-    """One class."""
-
     text: str
     learn: int  #: images of it to learn from
     test: int

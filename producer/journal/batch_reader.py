@@ -83,7 +83,6 @@ class BatchReader:
             return next(records.read(self._db, f"{FINISHED} LIMIT 1", after), None)
 
     def batch_record(self, n: int) -> Record:
-        """The record of a batch."""
         with sqlite_errors(self.path):
             return records.one(self._db, n)
 

@@ -35,7 +35,6 @@ class IndexedJob(msgspec.Struct, frozen=True):
 
 
 def index_dir() -> Path:
-    """The folder of the index."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "hangtag/jobs"
 

@@ -99,7 +99,6 @@ class Record(NamedTuple):
 
 
 def from_record(record: Record) -> FrozenBatch:
-    """The batch of a record."""
     return FrozenBatch(
         record.n,
         record.argument,

@@ -34,8 +34,6 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class JobState(enum.StrEnum):
-    """The states of a job."""
-
     RUNNING = "running"
     PAUSED = "paused"  #: its producer is not running; the same command resumes
     CANCELLED = "cancelled"

@@ -29,8 +29,6 @@ NAMES_SHOWN = 5
 
 
 class ExistingLabel(NamedTuple):
-    """The label of an image."""
-
     label: str
     by: str
     at: str

@@ -65,7 +65,6 @@ def describe(
 
 
 def lines(report: DataReport) -> Iterator[str]:
-    """The report as lines of text."""
     height, width, channels = report.shape
     kind = "grey" if channels == 1 else "colour"
     yield f"{report.name}: {height} x {width} pixels, {kind}, {len(report.labels)} labels"

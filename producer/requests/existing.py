@@ -25,8 +25,6 @@ FAILED = "failed"
 
 
 class RequestNow(NamedTuple):
-    """The state of a request."""
-
     state: str  #: as of `open_requests`; or done, failed, cancelled
     progress: Progress | None = None
     error: str = ""  #: of a failed one

@@ -29,8 +29,6 @@ class RenewalVerdict(enum.StrEnum):
 
 
 class RequestState(enum.StrEnum):
-    """The state of a request."""
-
     WAITING = "waiting"  #: it is not claimed, or its trainer has not renewed in time
     RUNNING = "running"
     DONE = "done"  #: it has an outcome, success or failure

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions, decode_options, encode_options
-from producer.output.csv_cells import escape, unescape
+from producer.output.csv_cells import unescape
 from shared import keys
 from shared.broker.message_filter import sanitized
 from shared.errors import BadMessage
@@ -145,11 +145,6 @@ def test_a_message_with_odd_fields_is_a_plain_hint_or_refused(random: Random) ->
         assert 0 <= batch < MAX_BATCHES
         assert kwargs == embedded == {}
         assert made["headers"].keys() == {"lang", "task", "id", "argsrepr"}
-
-
-@given(st.binary(max_size=200))
-def test_any_name_survives_a_cell(name: bytes) -> None:
-    assert unescape(escape(name)) == name
 
 
 @given(st.text(max_size=200))

@@ -27,8 +27,6 @@ Key = tuple[str, str]  #: sha256 of the card, runtime
 
 
 class LoadedModel(msgspec.Struct, frozen=True):
-    """A loaded version."""
-
     card: Card
     runtime: Runtime
     detector: OutlierDetector | None = None  #: None: the version has none

@@ -23,8 +23,6 @@ _GREY = (0.299, 0.587, 0.114)  #: ITU-R 601, as in Pillow
 
 
 class Background(NamedTuple):
-    """The background of an image."""
-
     colour: NDArray[np.float64]  #: [3], RGB, 0 to 255
     is_uniform: bool  #: nearly the same on all sides
     is_evenly_lit: bool  #: no side is lighter

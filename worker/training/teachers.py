@@ -30,8 +30,6 @@ Fit = Callable[[int, Path | None], keras.Model]
 
 
 class TeacherVersion(NamedTuple):
-    """A version as a teacher."""
-
     card: Card
     archive: bytes  #: its file ARCHIVE
     seed_only: bool = False  #: it is not published: named by its seed, not by its number

@@ -52,7 +52,6 @@ def compare(a: str, b: str, output: Path | None, force: bool, quiet: bool, as_js
 
 
 def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
-    """Print a comparison."""
     import sys
 
     from producer.compare.comparison_text import lines, next_lines

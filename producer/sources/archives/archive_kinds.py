@@ -51,6 +51,5 @@ def is_archive(path: bytes) -> bool:
 
 
 def archive_kind(path: bytes) -> ArchiveKind:
-    """The kind of an archive."""
     name = path.lower()
     return next(kind for kind in _KINDS if name.endswith(kind.endings))

@@ -113,7 +113,7 @@ def test_metrics_log_an_outage_as_objects(fleet: Fleet, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("log_json", ["", "1"])
 def test_remarks_of_libraries_in_c_are_dropped_and_other_lines_are_logged(
-    tmp_path: Path, log_json: str
+    log_json: str,
 ) -> None:
     """Also of a child that is about to die; its last lines are read by its parent."""
     program = """if True:

@@ -63,7 +63,7 @@ def problems(report: Report) -> dict[str, str]:
     }
 
 
-def test_a_fresh_machine_has_no_problem_and_nothing_is_created(tmp_path: Path) -> None:
+def test_a_fresh_machine_has_no_problem_and_nothing_is_created() -> None:
     home = Path(os.environ["XDG_STATE_HOME"]).parent
     before = sorted(home.rglob("*"))
     report = examined()

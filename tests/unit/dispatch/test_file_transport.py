@@ -129,7 +129,7 @@ def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path
     assert batch.frozen.digests == b""  # partial digests could not be assigned to files
 
 
-def test_repeated_rows_are_sent_inline(tmp_path: Path) -> None:
+def test_repeated_rows_are_sent_inline() -> None:
     with image_files([b"a"]) as options:
         transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
         failed = [((0, 0), b"p/000.png")]

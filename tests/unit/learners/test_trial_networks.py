@@ -65,7 +65,7 @@ def network(recipe: Recipe, photos: tuple[Images, PhotoFeatures]) -> FineNetwork
 
 
 def test_before_the_first_step_the_answers_are_those_of_the_head(
-    recipe: Recipe, photos: tuple[Images, PhotoFeatures], network: FineNetwork
+    photos: tuple[Images, PhotoFeatures], network: FineNetwork
 ) -> None:
     """Of the head that the same photos have, and of the part that learns as well."""
     images, learn = photos

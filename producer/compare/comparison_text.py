@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from producer.compare.comparison import Comparison, LabelFigures, Side
 from producer.compare.paired_test import SIGNIFICANT
@@ -10,6 +11,9 @@ from producer.present import style
 from producer.present.formatting import counted, near, one_line, percent, typed
 from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
 from producer.present.text_table import Column, table
+from shared.errors import HangtagError
+from shared.messages.model_name import PRODUCTION, parse
+from shared.registry.registry import Registry
 
 #: Labels with a line; of more, only the most frequent ones.
 LABELS_SHOWN = 20
@@ -29,17 +33,27 @@ def lines(comparison: Comparison, room: int | None = None) -> list[str]:
     )
 
 
-def next_lines(comparison: Comparison, has_page: bool) -> list[str]:
-    """What to do next: the page if there is none, and the promotion of a better version."""
+def next_lines(comparison: Comparison, has_page: bool, registry: Registry) -> list[str]:
+    """What to do next: the page if there is none, and the promotion of a better version that is not
+    in use."""
     tables = [near(side.table) for side in (comparison.a, comparison.b)]
     commands = []
     if not has_page:
         page = typed(["hangtag", "compare", *tables, "-o", "compare.html"])
         commands.append(("see it", page))
     better = _better(comparison)
-    if better is not None and comparison.a.model != comparison.b.model:
+    others = comparison.a.model != comparison.b.model
+    if better is not None and others and not _is_in_use(better.model, registry):
         commands.append(("promote it", f"hangtag models promote {better.model}"))
     return next_commands(commands)
+
+
+def _is_in_use(model: str, registry: Registry) -> bool:
+    """Whether it is known to be so: tables are compared without a store, too."""
+    version = parse(model)
+    with suppress(HangtagError):
+        return registry.aliases(version.name).get(PRODUCTION) == version.version
+    return False
 
 
 def verdict(comparison: Comparison) -> str:

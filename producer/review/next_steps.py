@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from producer.inputs.job_options import JobOptions
 from producer.journal.sealed_journal import SealedJournal
 from producer.models.train import name_of
 from producer.present.formatting import near, typed
+from producer.summary.promise import folder_of_job
 from shared.errors import HangtagError, UsageError
 from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
@@ -22,21 +24,31 @@ def next_steps(table: Path) -> list[tuple[str, str]]:
     """An aim and the command for it, one after another; none without a decision."""
     try:
         with SealedJournal(table, check=False) as sealed:
-            card = sealed.card
+            card, options = sealed.card, sealed.options
         rule = problem_beside(card.labels)
         if not in_force(correction_log.read(correction_log.log_path(table), rule)):
             return []
     except HangtagError:  # the log or the job was removed beside the page, which has said so
         return []
+    taken = ("take them into the table", typed(["hangtag", "table", str(table)]))
+    return [taken, learning(card, options, table)]
+
+
+def learning(card: Card, options: JobOptions, table: Path) -> tuple[str, str]:
+    """An aim, and the command that learns from the decisions."""
+    folder = folder_of_job(options)
+    if _is_of_labels(card) and os.path.isdir(folder):
+        label = typed(["hangtag", "label", near(os.fsdecode(folder)), "--from", str(table)])
+        return "add them to the labels to learn from", label
     data = _data(card)
     whose = f", with your own folders for {CLASS_FOLDERS}" if data == [CLASS_FOLDERS] else ""
-    return [
-        ("take them into the table", typed(["hangtag", "table", str(table)])),
-        (
-            f"learn from them{whose}",
-            typed(["hangtag", "train", *data, "--corrections", str(table)]),
-        ),
-    ]
+    train = typed(["hangtag", "train", *data, "--corrections", str(table)])
+    return f"learn from them{whose}", train
+
+
+def _is_of_labels(card: Card) -> bool:
+    """Whether a version has learned from a labels file: then it has no class folders."""
+    return card.pretrained is not None and not card.source
 
 
 def _data(card: Card) -> list[str]:

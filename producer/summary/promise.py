@@ -29,7 +29,7 @@ from producer.rows.acceptance import doubtless_point
 from producer.sources.local.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
-from shared.messages.model_card import Card
+from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import DEFAULT_NAME
 
 #: Larger odds of a doubtful or flagged row than this many times those of held-out images.
@@ -41,8 +41,8 @@ Z = 3.0902
 FLAGGED = 0.02
 #: In place of a folder that is not known.
 _FOLDER = "DIR"
-#: What to do with a model that a person has trained.
-_OWN = "add some to its folders"
+#: What to do with a model that a person has trained, and with one from elsewhere.
+_OWN, _IMPORTED = "add some to its folders", "import it with labelled images"
 
 
 class LabelledRows(NamedTuple):
@@ -60,6 +60,10 @@ def withdrawn(card: Card, rows: LabelledRows, options: JobOptions) -> Withdrawn 
         return None
     if card.name == DEFAULT_NAME:
         return Withdrawn(why, train_command(options))
+    if card.recipe == IMPORTED:
+        labels = ["--labels", "LABELS.txt", "--data", _FOLDER]
+        command = ["hangtag", "models", "import", "MODEL.keras", "--name", card.name, *labels]
+        return Withdrawn(why, typed(command), _IMPORTED)
     return Withdrawn(why, typed(["hangtag", "train", _FOLDER]), _OWN)
 
 
@@ -91,11 +95,15 @@ def promised_view(view: JobView) -> JobView:
 
 def train_command(options: JobOptions) -> str:
     """What trains a version on these images: of their folder, if it has class folders."""
-    folder = (
-        FileReader(options.cwd).local_path(options.roots[0]) if len(options.roots) == 1 else b""
-    )
+    folder = folder_of_job(options)
     known = near(os.fsdecode(folder)) if folder and _has_classes(folder) else _FOLDER
     return typed(["hangtag", "train", known])
+
+
+def folder_of_job(options: JobOptions) -> bytes:
+    """Where the images of a job are on this machine; empty if they are in several places, or
+    elsewhere."""
+    return FileReader(options.cwd).local_path(options.roots[0]) if len(options.roots) == 1 else b""
 
 
 def _why(card: Card, rows: LabelledRows) -> str:

@@ -106,6 +106,10 @@ class Network(msgspec.Struct, frozen=True):
     images_per_s: float  #: as in Card
 
 
+#: The recipe of a version that was not trained here.
+IMPORTED = "imported"
+
+
 class Card(msgspec.Struct, frozen=True):
     """`card.json`. It is written last and makes a version exist."""
 

@@ -11,7 +11,7 @@ import keras
 import msgspec
 
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
-from shared.messages.model_card import Card, Metrics, PixelBounds, Preprocessing
+from shared.messages.model_card import IMPORTED, Card, Metrics, PixelBounds, Preprocessing
 from shared.messages.replies import DataReport, Trained
 from shared.messages.requests import Import, Progress
 from shared.messages.training import FASHION_MNIST
@@ -32,7 +32,6 @@ from worker.training.assessment import assess
 from worker.training.blank_card import code_version
 
 EXPORTING = "exporting"
-RECIPE = "imported"  #: in the card's field of that name
 UNKNOWN = "unknown"  #: the data set of an imported model
 
 
@@ -117,7 +116,7 @@ def _card(
         preprocessing=spec,
         temperature=1.0,
         metrics=Metrics(0.0, 0, 0.0, 0.0),
-        recipe=RECIPE,
+        recipe=IMPORTED,
         seed=0,
         epochs=0,
         parameters=network.count_params(),

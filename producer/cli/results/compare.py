@@ -10,6 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.names import JOB
 from producer.cli.options import print_answer, quiet_option
+from shared.settings import Settings
 
 
 def page_options(command: Any) -> Any:
@@ -56,9 +57,11 @@ def show_comparison(compared: Any, as_json: bool, quiet: bool) -> None:
 
     from producer.compare.comparison_text import lines, next_lines
     from producer.present.style import columns_of
+    from shared.registry.registry import Registry
 
+    registry = Registry(Settings.from_env().store_path)
     shown = lines(compared.comparison, columns_of(sys.stdout))
-    if following := next_lines(compared.comparison, bool(compared.page)):
+    if following := next_lines(compared.comparison, bool(compared.page), registry):
         shown += ["", *following]
     print_answer(compared, shown, as_json, quiet)
     if compared.page and not quiet:

@@ -332,6 +332,16 @@ def test_a_comparison_ends_with_what_to_do_next(tmp_path: Path) -> None:
     assert "see it" not in out
 
 
+def test_the_better_version_is_not_to_be_promoted_if_it_is_in_use(tmp_path: Path) -> None:
+    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(9)])
+    plant(tmp_path / "a.csv", [(name, 1, 0.9) for name, *_ in a])
+    worse = msgspec.structs.replace(packaged.card(), version=3)
+    plant(tmp_path / "b.csv", a, card=worse)
+    out = run(tmp_path / "a.csv", tmp_path / "b.csv").stdout
+    assert "A is right more often" in out
+    assert "promote it" not in out
+
+
 def test_a_table_is_compared_by_its_name(tmp_path: Path) -> None:
     """Its journal lies beside that name, also if a person keeps the table elsewhere."""
     (tmp_path / "job").mkdir()

@@ -16,6 +16,7 @@ from producer.review.server import serve
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
+from shared.messages.model_card import Pretrained
 from shared.registry import packaged
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
@@ -93,3 +94,16 @@ def test_commands_that_use_decisions_are_named_if_there_are_any(table: Path) -> 
     assert next_steps.CLASS_FOLDERS in command
     decisions.decide({0: None})
     assert next_steps.next_steps(table) == []
+
+
+def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_path: Path) -> None:
+    """Such a version has no class folders to learn from."""
+    (tmp_path / "shapes").mkdir()
+    options = options_of(tmp_path, b"shapes")
+    network = Pretrained("net", "", "", "", "")
+    of_labels = msgspec.structs.replace(packaged.card(), pretrained=network, source="")
+    of_folders = msgspec.structs.replace(of_labels, source=str(tmp_path / "shapes"))
+    table = tmp_path / "out.csv"
+    learn = [next_steps.learning(card, options, table)[1] for card in (of_labels, of_folders)]
+    assert [command.split()[1] for command in learn] == ["label", "train"]
+    assert learn[0].endswith(f"shapes --from {table}")

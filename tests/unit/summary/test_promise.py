@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, AnswerCounts
 from producer.summary.promise import FLAGGED, LabelledRows, as_promised, train_command, withdrawn
-from shared.messages.model_card import Card
+from shared.messages.model_card import IMPORTED, Card
 from shared.registry import packaged
 
 CARD = packaged.card()
@@ -44,6 +44,11 @@ def test_a_model_of_ones_own_is_trained_again_with_such_images_in_its_folders() 
     assert shipped.advice == "train your own"
     assert own.advice == "add some to its folders"
     assert own.train == "hangtag train DIR"
+    foreign = msgspec.structs.replace(of_held_out(0.05, 0), name="clothes", recipe=IMPORTED)
+    elsewhere = withdrawn(foreign, rows, OPTIONS)
+    assert elsewhere is not None
+    assert elsewhere.train.startswith("hangtag models import MODEL.keras --name clothes")
+    assert elsewhere.train.endswith("--data DIR")
 
 
 @given(

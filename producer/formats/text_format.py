@@ -113,7 +113,7 @@ class TextFormat(Format):
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             try:
                 yield from cls.parsed(file)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise Unreadable(str(error)) from error
 
     @staticmethod

@@ -50,7 +50,7 @@ def _row_problems(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]
     seen = sqlite3.connect("")  # a large table is on disk: constant memory
     model = None
     try:
-        seen.execute("CREATE TABLE path (path TEXT PRIMARY KEY) WITHOUT ROWID")
+        seen.execute("CREATE TABLE path (path BLOB PRIMARY KEY) WITHOUT ROWID")
         for number, cells in enumerate(rows, 1):
             where = place_of(number, cells[0] if cells else "")
             if len(cells) != len(header):
@@ -59,7 +59,8 @@ def _row_problems(rows: Iterator[list[str]], header: list[str]) -> Iterator[str]
             row = dict(zip(header, cells, strict=True))
             model = model or row.get("model")
             yield from (f"{where}: {problem}" for problem in _problems(row, model))
-            if not seen.execute("INSERT OR IGNORE INTO path VALUES (?)", cells[:1]).rowcount:
+            path = cells[0].encode(errors="surrogatepass")  # it may be no valid text
+            if not seen.execute("INSERT OR IGNORE INTO path VALUES (?)", (path,)).rowcount:
                 yield f"{where}: occurs twice"
     finally:
         seen.close()

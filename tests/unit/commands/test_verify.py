@@ -320,6 +320,23 @@ def test_without_a_journal_an_invalid_row_is_named(
     assert any(says in line for line in verify(table).problems)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.jsonl", b'{"path":' * 100_000),
+        ("half.jsonl", b'{"path": "\\ud800"}\n'),
+        ("latin.csv", b"path,model\n\xe9.png,m@1\n\xe9.png,m@1\n"),
+    ],
+)
+def test_a_table_of_another_origin_is_checked_whatever_it_contains(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    result = run(str(tmp_path / name))
+    assert result.exit_code == Exit.NOT_PROVEN, result.exception
+    assert result.stdout.replace("\n", "").isprintable()
+
+
 def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
     with closing(sqlite3.connect(journal_path(table))) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"4",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ from producer.cli.command_examples import examples
 from producer.cli.options import json_option, print_answer
 from producer.cli.params import FORM, HELP, Wanted, WorkersParam
 from producer.present.formatting import show_json
-from shared.errors import SetupError
+from shared.errors import HangtagError, SetupError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,10 +83,30 @@ def down(force: bool, as_json: bool) -> None:
         "stop it with the command hangtag of that environment"
         for other in left
     ]
+    lines += _unfinished(mine)
     print_answer({"stopped": any(ended), "other_installations": left}, lines, as_json)
 
 
 COMMANDS = (up, down)
+
+
+def _unfinished(stacks: list[Settings]) -> list[str]:
+    """What becomes of the requests that the trainers of these stacks have not answered."""
+    from producer.present.formatting import counted
+    from shared.broker.runtime_paths import stack_id
+    from shared.ledger import request_store
+
+    with suppress(OSError, HangtagError):  # of the store, without which a stack can end
+        store, mine = stacks[0].store_path, set(map(stack_id, stacks))
+        requests = request_store.unanswered(store, here=True)
+        waiting = [r for r in requests if request_store.owner(store, r.id) in mine]
+        if waiting:
+            goes = "it goes" if len(waiting) == 1 else "they go"
+            return [
+                f"not finished: {counted(len(waiting), 'request')} to the trainer; {goes} on with "
+                f"the next start of the stack, or end with: hangtag train --cancel {waiting[0].id}"
+            ]
+    return []
 
 
 def _check_unused(settings: Settings) -> None:

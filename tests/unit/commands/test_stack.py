@@ -11,10 +11,14 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.cli.params import CHILDREN_MAX, Wanted, WorkersParam
 from producer.fleet import commands
+from producer.requests.client import make_request
 from producer.stack import desired_state, stack
 from producer.stack.autoscaler import Bounds
 from producer.stack.desired_state import Desired
+from shared.broker.runtime_paths import stack_id
 from shared.errors import Exit, SetupError
+from shared.ledger import request_store
+from shared.messages.requests import Promote
 from shared.settings import Settings
 
 #: The placeholder in a command for another machine that needs a password.
@@ -108,3 +112,17 @@ def test_a_failed_start_restores_the_requested_number(
         result = CliRunner().invoke(hangtag, ["up", "--workers", "2"])
         assert result.exit_code == Exit.SETUP, result.output
         assert desired_state.load(Path(folder)) == before
+
+
+def test_requests_that_outlast_the_stack_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path))
+    with tempfile.TemporaryDirectory(prefix="ht-") as folder:
+        monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
+        assert "trainer" not in CliRunner().invoke(hangtag, ["down"]).stdout
+        for name, owner in (("left", stack_id(Settings.from_env())), ("other", "elsewhere")):
+            request_store.keep(tmp_path, make_request(Promote("mine@2"), name), None, owner)
+        said = CliRunner().invoke(hangtag, ["down"]).stdout
+    assert "not finished: 1 request to the trainer" in said
+    assert said.endswith("hangtag train --cancel left\n")

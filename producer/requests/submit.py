@@ -59,7 +59,7 @@ def submit(
         return outcome
     settings = _checked(settings, request)
     with closing(Waits(stop or Stop())) as waits, opened(settings, waits) as client:
-        served = _submit(settings, client, request, input, wait_for_trainer, waits)
+        served = _submit(settings, client, request, input, wait_for_trainer)
         if wait:
             waiter = RequestWaiter(
                 settings, client, request, events, waits, input=input, timeout_s=timeout_s
@@ -110,7 +110,6 @@ def _submit(
     request: Request,
     input: bytes | None,
     wait_for_trainer: bool,
-    waits: Waits,
 ) -> bool:
     """Returns whether a trainer is alive, or will be started."""
     with broker_errors(settings):

@@ -82,9 +82,9 @@ class RowBatch:
         digests: bytes = b"",
         rules: Rules = AS_CLASSIFIED,
     ) -> None:
-        """`names` have a NUL between two, `stamps` and `digests` are packed, or empty: not known.
-        `n` is the number of the batch in its journal, `first` that of the first row in the table,
-        counted from 1."""
+        """`names` have a NUL between two, `stamps` and `digests` are packed. Empty `digests` are
+        not known; without `stamps` there are columns, but no `rows`. `n` is the number of the batch
+        in its journal, `first` that of the first row in the table, counted from 1."""
         self.first, self.rules = first, rules
         self.end = Position(n, first + len(result.statuses) - 1)
         self.joined_names = names

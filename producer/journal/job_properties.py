@@ -71,8 +71,13 @@ class JobProperties(ABC):
     @property
     def exit_code(self) -> Exit | None:
         """How the job finished; None before."""
-        code = self.get("exit")
-        return None if code is None else Exit(int(code))
+        code = self._number("exit")
+        if code is not None and code not in list(Exit):
+            raise BadMessage(
+                f"the job has ended with {code}, which is unknown to this version; "
+                "update Hangtag here, or start over with --restart"
+            )
+        return None if code is None else Exit(code)
 
     @property
     def sha256(self) -> str:
@@ -93,8 +98,7 @@ class JobProperties(ABC):
     @property
     def file_count(self) -> int | None:
         """The number of files in its folders, as counted when it ran; None before."""
-        count = self.get(FILE_COUNT)
-        return None if count is None else int(count)
+        return self._number(FILE_COUNT)
 
     @property
     def answers(self) -> AnswerCounts | None:
@@ -109,12 +113,21 @@ class JobProperties(ABC):
     @property
     def updates(self) -> int:
         """How often the table was brought up to date."""
-        return int(self.get(UPDATES) or 0)
+        return self._number(UPDATES) or 0
 
     @property
     def skipped(self) -> dict[str, int]:
         """Entries that the walk skipped, by reason."""
         return decode_skipped(self.get(SKIPPED))
+
+    def _number(self, key: str) -> int | None:
+        """A property that is a number; None if there is none."""
+        text = self.get(key)
+        if text is None:
+            return None
+        if not text.isdigit() or len(text) > _DIGITS:
+            raise BadMessage(f"the job's {key} cannot be read; start over with --restart")
+        return int(text)
 
 
 def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
@@ -127,6 +140,7 @@ def open_read_only(path: Path, immutable: bool) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
+_DIGITS = 18  #: of a number that is stored
 #: The property of a job with the digest of its table, or of a file that the table may replace.
 TABLE = "table"
 #: The property of a job that holds its last attempt's result.

@@ -123,6 +123,7 @@ def _view(source: Path, output: Path) -> JobView | None:
         return None
     try:
         record, unlisted, attempt = job.record, job.unlisted, job.attempt
+        file_count = job.file_count
         has_rows = job.exit_code is not None or job.stopped is Exit.BUDGET
         answers = job.answers if has_rows else None  # those of an earlier attempt are outdated
         limit = job.options.max_file_bytes if "options" in values else MAX_FILE_BYTES
@@ -145,7 +146,7 @@ def _view(source: Path, output: Path) -> JobView | None:
         attempt=attempt,
         answers=answers,
         created=record.created,
-        file_count=job.file_count,
+        file_count=file_count,
     )
 
 
@@ -159,7 +160,7 @@ def check_readable(output: Path) -> None:
     path = journal_path(output)
     with sqlite_errors(path):
         job = _Snapshot(_read(path)[0])
-    _ = job.record, job.options
+    _ = job.record, job.options, job.exit_code, job.file_count
 
 
 def stored_options(output: Path) -> JobOptions:

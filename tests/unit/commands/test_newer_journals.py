@@ -45,6 +45,8 @@ NEWER: dict[str, Change] = {
     "options": with_new_field("options"),
     "display": with_new_field("display"),
     "record": with_new_field("record"),
+    "exit": lambda database: property_table.put(database, exit=b"99"),
+    "number": lambda database: property_table.put(database, exit=b"-1"),
 }
 COMMANDS = {
     "status": ("status", "out.csv"),

@@ -47,6 +47,7 @@ def run(guard: Guard, listener: socket.socket, connections: Connections) -> None
         access_log=False,
         http=watched(connections),
         ws="none",
+        proxy_headers=False,  # connections are counted by their own addresses
         lifespan="off",
         timeout_graceful_shutdown=_SHUTDOWN_S,
         server_header=False,

@@ -294,6 +294,13 @@ def test_more_connections_with_the_cookie_than_the_limit_are_refused(idle: Revie
     wait_for("a free connection", lambda: idle.ask("GET", "/table")[0] == 200)
 
 
+def test_a_connection_is_its_own_whatever_a_proxy_says_of_it(idle: Review) -> None:
+    """Others would be counted, and never end."""
+    for n in range(MAX_ADMITTED + 1):
+        said = {"X_Forwarded_For": f"10.0.0.{n}"}
+        assert idle.ask("GET", "/assets/icon.svg", **said)[0] == 200
+
+
 def test_a_tab_that_is_closed_while_it_saves_writes_nothing_at_the_terminal(
     review: Review, table: Path
 ) -> None:

@@ -78,7 +78,10 @@ def said(named: Named, output: Path, card: Card) -> Iterator[str]:
     """What to say of the labels that a version has learned, once they are in the log."""
     if named.new:
         verb = "is a correction" if len(named.learned) == 1 else "are corrections"
-        yield f"{counted(len(named.learned), 'label')} that people gave {verb} of {output.name}"
+        yield (
+            f"{counted(len(named.learned), 'label')} that people gave {verb} of {output.name}; "
+            "a summary counts the labels of the model"
+        )
     unknown = sorted({line.label for line in named.learned} - set(card.labels))
     if named.new and unknown:
         some = ", ".join(one_line(label) for label in unknown[:LABELS_SHOWN])

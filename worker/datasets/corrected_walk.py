@@ -184,6 +184,11 @@ class LabelledData(NamedTuple):
     corrections: Sequence[LabelledFile] = ()
     only: bool = False  #: whether other files than those have no label
 
+    @property
+    def learned(self) -> Sequence[LabelledFile]:
+        """The corrections that are learned from."""
+        return _without_rare(self.corrections) if self.only else self.corrections
+
     def walk(self) -> ClassFolderWalk:
         """The walk of a folder, as corrected. Raises as `CorrectedWalk`."""
         root = Path(self.where)

@@ -73,7 +73,7 @@ def train(context: Context, work: Train) -> Reply:
             trials=trials.submit_trials(context, work, learner.images, chanceless),
             trials_promote=trials.trials_promote(work),
             chanceless=chanceless,
-            corrections=len(corrections.files),
+            corrections=len(task.data.learned),
             earlier_corrections=corrections.earlier,
         )
     )

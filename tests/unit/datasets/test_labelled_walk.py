@@ -99,7 +99,10 @@ def test_a_label_with_too_few_images_is_no_class_where_two_others_have_enough(
     for content in contents:
         (photos / f"{content}.png").write_bytes(content.encode())
     files = [labelled(content.encode(), content[:3]) for content in contents]
-    walk = LabelledData(str(photos), files, only=True).walk()
+    data = LabelledData(str(photos), files, only=True)
+    assert len(data.learned) == len(files) - skipped
+    assert data._replace(only=False).learned == files
+    walk = data.walk()
     assert Counter(walk.labels[item.label] for item in walk.items()) == Counter(
         cat=4, dog=4, hat=rare - skipped
     )

@@ -233,6 +233,7 @@ def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None
         again = job.table.name_rows(files.sha256, learned=[label])
     assert again == []
     assert lines == [
-        "1 label that people gave is a correction of out.csv",
+        "1 label that people gave is a correction of out.csv; "
+        "a summary counts the labels of the model",
         "fashion-mnist@0 does not give all of these labels: not Hat",
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 from redis.exceptions import RedisError
 
-from producer.present.formatting import ago, duration
+from producer.present.formatting import ago, duration, one_line
 from producer.present.style import doubtful, good
 from producer.present.text_table import Column, fitted
 from producer.requests.request_meter import describe, no_news, title
@@ -137,4 +137,5 @@ def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
         left = "-" if now.left_s is None or silent else duration(now.left_s)
     work = f"{request.title} (another installation)" if request.elsewhere else request.title
     since = ago(request.created, now_s) if request.created else "-"
-    return (request.request, request.state, work, where, left, since, request.who)
+    cells = (request.request, request.state, work, where, left, since, request.who)
+    return tuple(map(one_line, cells))

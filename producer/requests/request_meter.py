@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from producer.present.formatting import duration, percent
+from producer.present.formatting import duration, one_line, percent
 from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
 from producer.present.style import wrapped
 from shared.ledger.request_states import RequestState, RequestView
@@ -131,7 +131,7 @@ class Changes:
         elif view.state is RequestState.RUNNING:
             yield from self._taken(view)
             if now is not None:
-                yield from self._started(now.stage, now.stage)
+                yield from self._started(now.stage, one_line(now.stage))
 
     def _waits(self, view: RequestView) -> str:
         again = "; its trainer has stopped, the next one continues it" if self._claimed else ""
@@ -210,7 +210,7 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
 def title(now: Progress) -> str:
     """The current stage or epoch; of a stage the part as well, of a teacher its number."""
     if not now.epoch:
-        return f"{now.stage}: {now.part}" if now.part else now.stage
+        return one_line(f"{now.stage}: {now.part}" if now.part else now.stage)
     epoch = f"epoch {now.epoch} of {now.epochs}"
     return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
 

@@ -59,6 +59,18 @@ def test_a_request_that_a_trainer_has_just_taken_is_not_said_to_continue() -> No
     assert lines == ["request r1 is waiting for a trainer", "starting"]
 
 
+def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
+    foreign = "\x1b]0;title\x07\n"
+    now = Progress(f"{foreign}stage", part=f"{foreign}part")
+    work = Promote(f"{foreign}shoes@2")
+    row = OpenRequest(f"{foreign}r1", "running", work, f"{foreign}ann", 1.0, now)
+    meter = RequestMeter()
+    lines = list(meter.note(RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)))
+    for line in (*lines, meter.plain(), *meter.live(200, blocks=False), *table([row])):
+        assert "title" not in line or "\\x1b]0;title\\x07" in line
+        assert foreign not in line
+
+
 def test_the_list_of_requests_says_which_ones_another_installation_has() -> None:
     row = OpenRequest("r1", "running", REQUEST.work, "ann", 1.0, elsewhere=True)
     assert "promote shoes@2 (another installation)" in "\n".join(table([row]))

@@ -84,7 +84,7 @@ def describe(work: Work) -> str:
     kind = str(work.__struct_config__.tag)
     about = getattr(work, "name", "") or getattr(work, "model", "") or getattr(work, "data", "")
     recipe = getattr(work, "recipe", "")
-    return f"{kind} {about}" + (f" ({recipe})" if recipe else "")
+    return one_line(f"{kind} {about}" + (f" ({recipe})" if recipe else ""))
 
 
 def progress_of(view: RequestView) -> Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from producer.requests.open_requests import OpenRequest, table
-from producer.requests.request_meter import RequestMeter
+from producer.requests.request_meter import RequestMeter, ahead_text
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import EndedEpoch, Progress, Promote, Request
 
@@ -65,9 +65,10 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     work = Promote(f"{foreign}shoes@2")
     row = OpenRequest(f"{foreign}r1", "running", work, f"{foreign}ann", 1.0, now)
     meter = RequestMeter()
-    lines = list(meter.note(RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)))
-    for line in (*lines, meter.plain(), *meter.live(200, blocks=False), *table([row])):
-        assert "title" not in line or "\\x1b]0;title\\x07" in line
+    view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)
+    lines = [*meter.note(view), meter.plain(), *meter.live(200, blocks=False), *table([row])]
+    ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, "vm/1", 1, now, None)
+    for line in (*lines, ahead_text(REQUEST, ahead)):
         assert foreign not in line
 
 

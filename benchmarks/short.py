@@ -7,6 +7,7 @@ not fail. The first line is for the nightly page.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -23,6 +24,7 @@ from producer.fleet.machine_resources import cores
 
 def main() -> int:
     """Print the ratios and their changes; return the exit code."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     known = record.read()
     with runtime_folder() as runtime:
         try:

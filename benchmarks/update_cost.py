@@ -8,6 +8,7 @@ seconds and the memory of the process.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import sys
@@ -105,4 +106,6 @@ def _timed(what: str, options: JobOptions) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", type=int)
+    main(parser.parse_args().rows)

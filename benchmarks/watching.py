@@ -3,14 +3,14 @@ while all processes are killed. After each settled state the table equals that o
 
     python -m benchmarks.watching 10
 
-The argument is the time in minutes. Ends with an error at the first state that does not settle.
+Ends with an error at the first state that does not settle.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -185,4 +185,6 @@ def main(minutes: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("minutes", type=float)
+    main(parser.parse_args().minutes)

@@ -85,8 +85,8 @@ def train(ctx: click.Context, /, **given: Any) -> None:
     The training is queued. Ctrl-C stops following, not the training.
 
     From a folder of photos, the head of a pretrained network is published first. Then
-    fine-tuning it and a training from scratch are tried; one replaces it only if it is
-    clearly better.
+    trials follow: a larger network, fine-tuning, a training from scratch, several of
+    these together; one replaces the head only if it is clearly better.
 
     Exit codes: 0 trained and published, 1 it failed, 2 usage, 5 cancelled,
     130 no longer followed.

@@ -66,7 +66,7 @@ def sha256_of(output: Path) -> str:
 def is_foreign(job: JobProperties, output: Path) -> bool:
     """Whether a file is at a job's output that the job has not written. Raises SetupError."""
     sha256 = sha256_of(output)
-    return bool(sha256) and sha256 not in (job.sha256, (job.get(PLACING) or b"").decode())
+    return bool(sha256) and sha256 not in (job.sha256, job.text(PLACING))
 
 
 def check_replaceable(job: JobProperties, output: Path) -> None:
@@ -93,7 +93,7 @@ def check_replaceable(job: JobProperties, output: Path) -> None:
 def is_own_part(job: JobProperties, part: Path) -> bool:
     """Whether a file is the rows so far as the job wrote them; false if this cannot be read."""
     with suppress(SetupError):
-        own = (job.get(PART) or b"").decode().split()
+        own = job.text(PART).split()
         return bool(own) and part.is_file() and sha256_of(part) in own
     return False
 

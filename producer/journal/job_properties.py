@@ -37,6 +37,10 @@ class JobProperties(ABC):
     def get(self, key: str) -> bytes | None:
         """A property as it is stored."""
 
+    def text(self, key: str) -> str:
+        """A property that is a text; empty if there is none."""
+        return (self.get(key) or b"").decode(errors="replace")
+
     @property
     def has_started(self) -> bool:
         """Whether a model version was pinned."""
@@ -82,7 +86,7 @@ class JobProperties(ABC):
     @property
     def sha256(self) -> str:
         """Hexadecimal digest of the table as it was written; empty before."""
-        return (self.get(TABLE) or b"").decode()
+        return self.text(TABLE)
 
     @property
     def stopped(self) -> Exit | None:

@@ -47,7 +47,7 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
 def other_library(sealed: SealedJournal) -> str:
     """What a table was written with, if its bytes depend on that, and it is not what is installed
     here; else empty. Raises SetupError."""
-    library = (sealed.get(LIBRARY) or b"").decode()
+    library = sealed.text(LIBRARY)
     return "" if library == loaded(sealed.options.form).library() else library
 
 

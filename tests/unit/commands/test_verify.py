@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
-from producer.journal import records
+from producer.journal import property_table, records
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.sqlite_errors import blob
@@ -343,6 +343,17 @@ def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
         database.commit()
     with pytest.raises(SetupError, match=r"incompatible version.*--restart"):
         verify(table)
+
+
+@pytest.mark.parametrize("key", ["table", "placing", "library"])
+def test_a_text_of_a_journal_that_is_none_ends_no_command(table: Path, key: str) -> None:
+    with closing(sqlite3.connect(journal_path(table))) as database:
+        property_table.put(database, **{key: b"\xff"})
+        database.commit()
+    for command in ("verify", "sort"):
+        more = ("--into", str(table.parent / "sorted"), "--copy") if command == "sort" else ()
+        result = CliRunner().invoke(hangtag, [command, str(table), *more])
+        assert isinstance(result.exception, SystemExit | None), result.exception
 
 
 def test_a_refused_journal_is_closed(table: Path) -> None:

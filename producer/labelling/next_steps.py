@@ -34,6 +34,16 @@ def reached(standing: Standing, labels: int, file: Path) -> str:
     return line
 
 
+def unsure(standing: Standing) -> str:
+    """A warning if no other image is sure: a version may accept some of kinds without a name."""
+    if standing.sure or standing.images == standing.named + standing.without:
+        return ""
+    return (
+        f"none of the others is sure at {ACCEPT} yet; some may be of a kind that has no name: "
+        "name more before they are sorted"
+    )
+
+
 def small_classes(labels: Mapping[str, int]) -> str:
     """Labels with too few images for a training; empty if none has."""
     small = {label: images for label, images in labels.items() if images < SMALLEST_CLASS}

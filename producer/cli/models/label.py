@@ -67,7 +67,7 @@ def label(
     """
     from producer.cli.models.request_display import running_request
     from producer.labelling.folder_request import Computed, computed, place
-    from producer.labelling.next_steps import next_steps, reached, small_classes
+    from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
     from producer.labelling.server import serve
     from producer.present.formatting import counted, show_json
     from producer.present.summary_parts import next_commands
@@ -100,7 +100,7 @@ def label(
         return
     for line in ("", reached(ended.standing, len(ended.labels), path)):
         click.echo(line)
-    if line := small_classes(ended.labels):
+    for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
         click.echo(line)
     for line in next_commands(next_steps(folder, path, len(ended.labels))):
         click.echo(line)

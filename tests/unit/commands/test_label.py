@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from producer.cli.main import hangtag
 from producer.cli.models.label import _show_notes
 from producer.labelling.estimate import standing
-from producer.labelling.next_steps import next_steps, reached, small_classes
+from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
 from producer.labelling.server import Ready
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
@@ -160,6 +161,14 @@ def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
     assert two.startswith("hat has 3 images; a label of fewer than 4 is kept, but not learned")
     assert small_classes({"dress": 4, "hat": 9}) == small_classes({"hat": 1}) == ""
     assert "label4 has 1 image, 2 more have" in small_classes({f"label{n}": 1 for n in range(7)})
+
+
+@pytest.mark.parametrize(
+    ("sure", "named", "warned"), [(0, 20, True), (1, 20, False), (0, 90, False)]
+)
+def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warned: bool) -> None:
+    now = msgspec.structs.replace(standing(counts(named, 10, 40, 0.75, 0.1)), sure=sure)
+    assert ("name more before they are sorted" in unsure(now)) == warned
 
 
 def test_images_of_other_kinds_are_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,7 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
     published(registry)
     mirror_writer.publish(server.client, registry)
     images = gallery.make(tmp_path, 64)
-    with Fleet(server) as fleet:
+    with Fleet(server, HANGTAG_HEARTBEAT_S="0.5") as fleet:
         fleet.worker(1)
         job = in_process.run(
             fleet, "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
@@ -155,7 +155,7 @@ def test_a_lost_model_is_reported_and_restored(
     mirror_writer.publish(server.client, registry)
     images = gallery.make(tmp_path, 64)
     server.client.delete(keys.blob(card.files["model.tflite"]))
-    with Fleet(server, HANGTAG_ORPHAN_S="1") as fleet:
+    with Fleet(server, HANGTAG_ORPHAN_S="1", HANGTAG_HEARTBEAT_S="0.5") as fleet:
         fleet.worker(1)
         job = fleet.producer(
             "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd

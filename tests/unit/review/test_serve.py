@@ -107,3 +107,5 @@ def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_pa
     learn = [next_steps.learning(card, options, table)[1] for card in (of_labels, of_folders)]
     assert [command.split()[1] for command in learn] == ["label", "train"]
     assert learn[0].endswith(f"shapes --from {table}")
+    gone = next_steps.learning(of_labels, options_of(tmp_path, b"gone"), table)
+    assert gone[1].startswith(f"hangtag train {next_steps.CLASS_FOLDERS}")

@@ -17,6 +17,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
+from shared.registry.learned_corrections import is_of_labels
 from shared.registry.version_folder import check_filename
 
 _FIGURES = ("", "images", "accuracy", "loss", "ECE")
@@ -58,7 +59,8 @@ def lines(details: VersionDetails) -> Iterator[str]:
         yield from _part("networks, on the photos that those of the mean hold out", networks)
     if card.operating_points:
         points = columns(_POINTS, _operating_points(card), ("accepts none of",))
-        yield from _part("operating points, on the held-out images", points)
+        of = "images without a label" if is_of_labels(card) else "the held-out images"
+        yield from _part(f"operating points, on {of}", points)
     yield from _part("files", columns(_FILES, _files(details), ("file", "sha256")))
     if details.history:
         rows = [_decision(decision) for decision in details.history]

@@ -11,7 +11,7 @@ import msgspec
 
 from producer.journal.job_properties import JobProperties, Pinned
 from producer.rendering.person_labels import PersonLabels, too_few
-from producer.rows.acceptance import Acceptance, at_precision, from_confidence
+from producer.rows.acceptance import Acceptance, for_table, from_confidence
 from producer.rows.columns import CHOICES, COLUMNS, Table, table_columns
 from producer.rows.row_batch import Rules
 from shared.errors import MISFITS, BadMessage, UsageError
@@ -75,7 +75,7 @@ def acceptance(card: Card, display: DisplayOptions) -> Acceptance | None:
     """
     threshold = display.threshold or Threshold()
     if threshold.precision is not None:
-        return at_precision(card, threshold.precision)
+        return for_table(card, threshold.precision)
     if threshold.confidence is not None:
         return from_confidence(card, threshold.confidence)
     return None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from shared.errors import UsageError
 from shared.messages.model_card import Card, OperatingPoint
+from shared.registry.learned_corrections import is_of_labels
 
 #: The label of a row that is not accepted.
 UNKNOWN = "unknown"
@@ -52,6 +53,14 @@ def at_precision(card: Card, precision: float) -> Acceptance:
     if point is None:
         raise UsageError(_lacks(card, precision))
     return _of(point)
+
+
+def for_table(card: Card, precision: float) -> Acceptance:
+    """As `at_precision`, but a version of first labels without such thresholds accepts no row: all
+    that no person has named become unknown."""
+    if card.operating_points and is_of_labels(card) and _point(card, precision) is None:
+        return from_confidence(card, _NEVER)
+    return at_precision(card, precision)
 
 
 def doubtless(card: Card) -> Acceptance:

@@ -31,6 +31,7 @@ from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card
 from shared.messages.model_name import DEFAULT_NAME
+from shared.registry.learned_corrections import is_of_labels
 
 #: Larger odds of a doubtful or flagged row than this many times those of held-out images.
 FACTOR = 2.0
@@ -43,6 +44,7 @@ FLAGGED = 0.02
 _FOLDER = "DIR"
 #: What to do with a model that a person has trained, and with one from elsewhere.
 _OWN, _IMPORTED = "add some to its folders", "import it with labelled images"
+_LABELS = "name more of them"
 
 
 class LabelledRows(NamedTuple):
@@ -58,6 +60,8 @@ def withdrawn(card: Card, rows: LabelledRows, options: JobOptions) -> Withdrawn 
     why = _why(card, rows)
     if not why:
         return None
+    if is_of_labels(card):
+        return Withdrawn(why, typed(["hangtag", "label", _folder(options)]), _LABELS)
     if card.name == DEFAULT_NAME:
         return Withdrawn(why, train_command(options))
     if card.recipe == IMPORTED:
@@ -96,8 +100,14 @@ def promised_view(view: JobView) -> JobView:
 def train_command(options: JobOptions) -> str:
     """What trains a version on these images: of their folder, if it has class folders."""
     folder = folder_of_job(options)
-    known = near(os.fsdecode(folder)) if folder and _has_classes(folder) else _FOLDER
+    known = _folder(options) if folder and _has_classes(folder) else _FOLDER
     return typed(["hangtag", "train", known])
+
+
+def _folder(options: JobOptions) -> str:
+    """As a person types it."""
+    folder = folder_of_job(options)
+    return near(os.fsdecode(folder)) if folder else _FOLDER
 
 
 def folder_of_job(options: JobOptions) -> bytes:
@@ -109,6 +119,8 @@ def folder_of_job(options: JobOptions) -> bytes:
 def _why(card: Card, rows: LabelledRows) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
+    if point is None and is_of_labels(card):
+        return f"{card.ref} is sure of no image without a label"
     if point is None or not held:
         return f"{card.ref} has no thresholds from held-out images"
     for name, count, usual in (
@@ -117,7 +129,8 @@ def _why(card: Card, rows: LabelledRows) -> str:
     ):
         if _clearly_more(count, rows.labelled, usual, held):
             share = percent(count / rows.labelled)
-            return f"{share} are {name}, {percent(usual)} of the held-out images were"
+            others = "images without a label" if is_of_labels(card) else "held-out images"
+            return f"{share} are {name}, {percent(usual)} of the {others} were"
     return ""
 
 

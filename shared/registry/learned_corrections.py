@@ -42,6 +42,11 @@ class Earlier(NamedTuple):
     unreadable: list[str]  #: a line for each version whose record cannot be read
 
 
+def is_of_labels(card: Card) -> bool:
+    """Whether the version learned from a labels file, and so from no class folders."""
+    return FILE in card.files and not card.source
+
+
 def encode(decisions: Iterable[LearnedDecision]) -> bytes:
     """The record of a version. Equal decisions have equal bytes."""
     return msgspec.json.encode(LearnedDecisions(tuple(decisions)))

@@ -4,6 +4,7 @@ and what was computed before comes from the store."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
-from worker.datasets.folder_layout import OTHER_KINDS
+from worker.datasets.folder_layout import OTHER_KINDS, Item
 from worker.datasets.loose_images import LooseWalk
-from worker.export.backbone_files import backbone_files
+from worker.export.backbone_files import OnPart, backbone_files
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.short_rows import ShortRows, StoredRows
 from worker.training import photo_folder
@@ -67,19 +68,36 @@ def _photos(
     context: Context, walk: LooseWalk, total: int, bad: list[Bad]
 ) -> tuple[PhotoFeatures, FeatureCache]:
     """The features of all images, with progress, and where the store has them."""
-    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
-    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
-    folder, passed = context.registry.root / photo_folder.FOLDER, 0
+    passed = 0
 
     def done(files: int) -> None:
         nonlocal passed
         passed += files
         context.report(Progress(LOADING, step=passed, steps=max(passed, total)))
 
+    return computed(context, walk.items(), context.loading_part, done, bad.append)
+
+
+def computed(
+    context: Context,
+    items: Iterable[Item],
+    on_part: OnPart,
+    on_done: Callable[[int], None],
+    on_bad: Callable[[Bad], None],
+) -> tuple[PhotoFeatures, FeatureCache]:
+    """The features of images, and where the store has them. `on_part` gets the steps of what is
+    done before, `on_done` the number of files of each turn; both may raise to stop.
+
+    Raises:
+        SetupError: the weights of the backbone are missing, or the store cannot be written.
+    """
+    backbone = backbone_table.find(recipes.find(RECIPE).backbone)
+    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
+    folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
-        files = backbone_files(backbone, folder, context.loading_part)
+        files = backbone_files(backbone, folder, on_part)
         caches = photo_folder.caches(backbone, files, spec, folder, mirrored=False)
-        photos = photo_features.compute(walk.items(), spec, files, caches, bad.append, done)
+        photos = photo_features.compute(items, spec, files, caches, on_bad, on_done)
     return photos, caches[0]
 
 

@@ -117,9 +117,17 @@ def _noted(
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_built(context, learner))
+    made = corrections.in_version(_with_acceptance(context, learner.task, _built(context, learner)))
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
+
+
+def _with_acceptance(context: Context, task: Task, made: BuiltVersion) -> BuiltVersion:
+    if not task.work.labelled_only:
+        return made
+    from worker.handlers import unlabelled_acceptance
+
+    return unlabelled_acceptance.applied(context, task, made)
 
 
 def _built(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:

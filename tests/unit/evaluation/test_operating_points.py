@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.evaluation.operating_points import (
+    STRICTER,
+    Predicted,
     Z,
     accepted,
     fewest,
     operating_points,
+    points_by_chance,
     threshold,
     wilson_bound,
 )
@@ -116,3 +119,48 @@ def test_without_images_there_are_no_thresholds() -> None:
     for point in operating_points(np.empty((0, 2)), np.empty(0, np.int64)):
         assert point.thresholds == (None, None)
         assert point.threshold is None
+
+
+chances = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 20), st.sampled_from((0.0, 0.5, 0.9, 0.97, 1.0))),
+    max_size=40,
+)
+
+
+def predicted(images: list[tuple[int, int, float]]) -> Predicted:
+    labels, confidence, right = (np.array(column) for column in zip(*images, strict=True))
+    return Predicted(confidence / 20, labels.astype(np.int64), right.astype(np.float64))
+
+
+@given(chances)
+def test_what_is_accepted_by_chance_is_in_the_mean_as_likely_right_as_required(
+    images: list[tuple[int, int, float]],
+) -> None:
+    some = predicted(images or [(0, 1, 0.0)])
+    before = np.zeros(len(some.labels), bool)
+    for point in reversed(points_by_chance(some, 3)):
+        taken = accepted(some.confidence, some.labels, point.thresholds)
+        assert (taken | ~before).all()  # what a higher precision accepts, a lower one does
+        before = taken
+        least = point.precision + STRICTER * (1 - point.precision)
+        if taken.any():
+            assert some.chances[taken].mean() >= least - 1e-9
+        assert point.accepted == pytest.approx(taken.mean())
+
+
+def test_labels_whose_guesses_are_likely_right_are_accepted_and_others_are_not() -> None:
+    sure, unsure = [(0, n, 1.0) for n in range(21)], [(1, n, 0.5) for n in range(21)]
+    point = points_by_chance(predicted([*sure, *unsure]), 3)[1]
+    assert point.thresholds == (0.0, None, None)
+    assert (point.accepted, point.reached) == (0.5, 1.0)
+    assert point.threshold is None  # one for all labels would accept as many of the others
+
+
+def test_a_label_is_accepted_down_to_where_it_is_no_longer_likely_right() -> None:
+    images = [(0, n, 1.0 if n > 9 else 0.0) for n in range(21)]
+    assert points_by_chance(predicted(images), 1)[1].thresholds == (0.5,)
+
+
+def test_nothing_is_accepted_of_guesses_that_have_no_chance() -> None:
+    none = points_by_chance(predicted([(0, 20, 0.0), (1, 20, 0.9)]), 2)
+    assert all(point.thresholds == (None, None) and point.accepted == 0 for point in none)

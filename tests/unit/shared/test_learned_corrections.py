@@ -97,3 +97,13 @@ def test_a_newer_or_another_form_is_refused_in_one_line(data: bytes, tmp_path: P
 
 def test_a_version_without_a_record_has_no_corrections(tmp_path: Path) -> None:
     assert learned_corrections.read(Registry(tmp_path), packaged.card()) == []
+
+
+def test_a_version_without_class_folders_that_has_learned_labels_is_one_of_labels(
+    tmp_path: Path,
+) -> None:
+    card = publish(Registry(tmp_path), decision("a", "x", 1))
+    without = msgspec.structs.replace(card, source="")
+    assert learned_corrections.is_of_labels(without)
+    assert not learned_corrections.is_of_labels(msgspec.structs.replace(card, source="photos"))
+    assert not learned_corrections.is_of_labels(msgspec.structs.replace(without, files={}))

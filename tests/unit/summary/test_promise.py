@@ -16,7 +16,7 @@ from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, AnswerCounts
 from producer.summary.promise import FLAGGED, LabelledRows, as_promised, train_command, withdrawn
 from shared.messages.model_card import IMPORTED, Card
-from shared.registry import packaged
+from shared.registry import learned_corrections, packaged
 
 CARD = packaged.card()
 OPTIONS = JobOptions((b"in",), b"/", "/out.csv")
@@ -49,6 +49,23 @@ def test_a_model_of_ones_own_is_trained_again_with_such_images_in_its_folders() 
     assert elsewhere is not None
     assert elsewhere.train.startswith("hangtag models import MODEL.keras --name clothes")
     assert elsewhere.train.endswith("--data DIR")
+
+
+def test_more_of_the_images_are_named_for_a_version_of_labels(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    of_labels = {"source": "", "files": {learned_corrections.FILE: "0"}, "name": "photos"}
+    card = msgspec.structs.replace(of_held_out(0.05), **of_labels)
+    options = JobOptions((b"in",), os.fsencode(tmp_path), "out.csv")
+    doubtful = withdrawn(card, LabelledRows(300, 290, 0), options)
+    assert doubtful is not None
+    assert doubtful.train == f"hangtag label {tmp_path}/in"
+    assert doubtful.advice == "name more of them"
+    assert "of the images without a label were" in doubtful.why
+    none = withdrawn(
+        msgspec.structs.replace(card, operating_points=()), LabelledRows(300, 0, 0), options
+    )
+    assert none is not None
+    assert "is sure of no image without a label" in none.why
 
 
 @given(

@@ -69,10 +69,11 @@ def make_training(
         SetupError: the data cannot be learned from, or there is no such teacher.
         Stopped: the caller has stopped it.
     """
-    if corrections and options.get("without_corrections"):
-        raise UsageError(
-            "--corrections and --without-corrections exclude each other; leave out one of them"
-        )
+    for name, given in (("--corrections", corrections), ("--labels", labels)):
+        if given and options.get("without_corrections"):
+            raise UsageError(
+                f"{name} and --without-corrections exclude each other; leave out one of them"
+            )
     input = _input(options, corrections, labels)
     options = {**options, "corrections": input_sha256(input), "labelled_only": labels is not None}
     known = is_known(settings, request_id, stop)  # it has an answer, also without its data

@@ -10,6 +10,7 @@ from producer.pages import text
 from producer.pages.pictures import PageImages, Picture
 from shared.errors import SetupError
 from shared.messages.model_card import Card
+from shared.registry.learned_corrections import is_of_labels
 
 #: The plots of a version: file name, title, and the picture in words.
 PLOTS = {
@@ -49,6 +50,7 @@ def values(details: VersionDetails, drawn: dict[str, Plot]) -> dict[str, Any]:
         "aliases": ", ".join(details.aliases),
         "facts": [(name, text.bounded(value, text.PATH_CHARS)) for name, value in facts(card)],
         "figures": figures(card.metrics),
+        "points_of": "images without a label" if is_of_labels(card) else "its held-out images",
         "points": [
             (point, sum(limit is None for limit in point.thresholds))
             for point in card.operating_points

@@ -69,7 +69,9 @@ def values(
     """The values of the template by name."""
     doubtful, flagged = sum(survey.doubtful), sum(survey.flags[1:])
     counted = promise.LabelledRows(survey.labelled, doubtful, flagged)
-    withdrawn = promise.withdrawn(survey.card, counted, sealed.options)
+    display = stored_display(sealed)
+    precision = display.threshold.precision if display.threshold else None
+    withdrawn = promise.withdrawn(survey.card, counted, sealed.options, precision)
     rule = doubtless(survey.card)
     names = [text.label(label) for label in survey.labels]
     folders = FolderLabels(survey.labels)
@@ -79,7 +81,6 @@ def values(
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
     shown = {shot.cell[1] for shot in shots.values()}
-    display = stored_display(sealed)
     used = [i for i in _confused(survey) if survey.counts[i] or survey.judged_by_folder[i]]
     return {
         "folders": _folders(sealed.options),

@@ -15,6 +15,7 @@ from shared.labels import correction_log
 from shared.labels.class_folders import problem_beside
 from shared.labels.correction import in_force
 from shared.messages.model_card import Card
+from shared.registry.learned_corrections import is_of_labels
 
 #: In a command, for the class folders of a model that was not trained here.
 CLASS_FOLDERS = "CLASS_FOLDERS"
@@ -37,18 +38,13 @@ def next_steps(table: Path) -> list[tuple[str, str]]:
 def learning(card: Card, options: JobOptions, table: Path) -> tuple[str, str]:
     """An aim, and the command that learns from the decisions."""
     folder = folder_of_job(options)
-    if _is_of_labels(card) and os.path.isdir(folder):
+    if is_of_labels(card) and os.path.isdir(folder):
         label = typed(["hangtag", "label", near(os.fsdecode(folder)), "--from", str(table)])
         return "add them to the labels to learn from", label
     data = _data(card)
     whose = f", with your own folders for {CLASS_FOLDERS}" if data == [CLASS_FOLDERS] else ""
     train = typed(["hangtag", "train", *data, "--corrections", str(table)])
     return f"learn from them{whose}", train
-
-
-def _is_of_labels(card: Card) -> bool:
-    """Whether a version has learned from a labels file: then it has no class folders."""
-    return card.pretrained is not None and not card.source
 
 
 def _data(card: Card) -> list[str]:

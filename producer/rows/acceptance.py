@@ -56,11 +56,17 @@ def at_precision(card: Card, precision: float) -> Acceptance:
 
 
 def for_table(card: Card, precision: float) -> Acceptance:
-    """As `at_precision`, but a version of first labels without such thresholds accepts no row: all
-    that no person has named become unknown."""
-    if card.operating_points and is_of_labels(card) and _point(card, precision) is None:
+    """As `at_precision`, but where a version of first labels is sure of nothing it accepts no row:
+    all that no person has named become unknown."""
+    if is_sure_of_none(card, precision):
         return from_confidence(card, _NEVER)
     return at_precision(card, precision)
+
+
+def is_sure_of_none(card: Card, precision: float) -> bool:
+    """Whether a version of first labels has this precision, and accepts nothing at it."""
+    has = any(_is_of(point, precision) for point in card.operating_points)
+    return has and is_of_labels(card) and _point(card, precision) is None
 
 
 def doubtless(card: Card) -> Acceptance:
@@ -82,9 +88,13 @@ def _of(point: OperatingPoint) -> Acceptance:
 def _point(card: Card, precision: float) -> OperatingPoint | None:
     """The card's operating point; None if it accepts nothing, too."""
     for point in card.operating_points:
-        if math.isclose(point.precision, precision, abs_tol=_TOLERANCE):
+        if _is_of(point, precision):
             return None if all(t is None for t in point.thresholds) else point
     return None
+
+
+def _is_of(point: OperatingPoint, precision: float) -> bool:
+    return math.isclose(point.precision, precision, abs_tol=_TOLERANCE)
 
 
 def _lacks(card: Card, precision: float) -> str:
@@ -95,6 +105,8 @@ def _lacks(card: Card, precision: float) -> str:
             f"{card.ref} has no threshold for --accept {precision:.0%}; choose from {known}, "
             "or give --min-confidence"
         )
+    if is_sure_of_none(card, precision):
+        return f"{card.ref} is sure of no image without a label; name more with hangtag label"
     lacks = "has no held-out answers to choose them from"
     if card.operating_points:
         lacks = f"has too few right held-out answers ({card.metrics.heldout_count:,} in all)"

@@ -25,7 +25,7 @@ from producer.inputs.job_options import JobOptions
 from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
-from producer.rows.acceptance import doubtless_point
+from producer.rows.acceptance import doubtless_point, is_sure_of_none
 from producer.sources.local.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
@@ -55,9 +55,12 @@ class LabelledRows(NamedTuple):
     flagged: int
 
 
-def withdrawn(card: Card, rows: LabelledRows, options: JobOptions) -> Withdrawn | None:
-    """Why the rows of a version carry no promise, and what to do; None: they carry it."""
-    why = _why(card, rows)
+def withdrawn(
+    card: Card, rows: LabelledRows, options: JobOptions, precision: float | None = None
+) -> Withdrawn | None:
+    """Why the rows of a version carry no promise, and what to do; None: they carry it. `precision`
+    is that of `--accept`."""
+    why = _why(card, rows, precision)
     if not why:
         return None
     if is_of_labels(card):
@@ -76,10 +79,10 @@ def as_promised(
 ) -> AnswerCounts:
     """The answers of a job without what is not promised of them."""
     rows = LabelledRows(sum(answers.labels.values()), sum(answers.doubtful.values()), flagged)
-    why = withdrawn(card, rows, options)
+    accepted = answers.accepted
+    why = withdrawn(card, rows, options, accepted.precision if accepted else None)
     if why is None:
         return answers
-    accepted = answers.accepted
     if accepted is not None:
         accepted = msgspec.structs.replace(accepted, expected=None)
     return msgspec.structs.replace(answers, precision=None, accepted=accepted, withdrawn=why)
@@ -107,7 +110,7 @@ def train_command(options: JobOptions) -> str:
 def _folder(options: JobOptions) -> str:
     """As a person types it."""
     folder = folder_of_job(options)
-    return near(os.fsdecode(folder)) if folder else _FOLDER
+    return near(os.fsdecode(folder)) if os.path.isdir(folder) else _FOLDER
 
 
 def folder_of_job(options: JobOptions) -> bytes:
@@ -116,9 +119,11 @@ def folder_of_job(options: JobOptions) -> bytes:
     return FileReader(options.cwd).local_path(options.roots[0]) if len(options.roots) == 1 else b""
 
 
-def _why(card: Card, rows: LabelledRows) -> str:
+def _why(card: Card, rows: LabelledRows, precision: float | None) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
+    if precision is not None and is_sure_of_none(card, precision):
+        return f"at {precision:.0%} {card.ref} is sure of no image without a label"
     if point is None and is_of_labels(card):
         return f"{card.ref} is sure of no image without a label"
     if point is None or not held:

@@ -105,14 +105,7 @@ class CorrectedWalk(ClassFolderWalk):
 
     def _sha256(self, path: bytes) -> str:
         """The file's content, if a correction has its size; otherwise empty."""
-        try:
-            info = os.stat(path)
-            if not stat.S_ISREG(info.st_mode) or info.st_size not in self._sizes:
-                return ""
-            with open(path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return ""  # reading it for its pixels will name it
+        return sha256_of(path, self._sizes)
 
 
 class LabelledWalk(CorrectedWalk):
@@ -152,6 +145,18 @@ class LabelledWalk(CorrectedWalk):
 
     def _classes(self, folder: bytes) -> list[bytes]:
         return []
+
+
+def sha256_of(path: bytes, sizes: Collection[int]) -> str:
+    """The content of a file of one of these sizes, hexadecimal; otherwise empty."""
+    try:
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode) or info.st_size not in sizes:
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""  # reading it for its pixels will name it
 
 
 def _without_rare(corrections: Sequence[LabelledFile]) -> Sequence[LabelledFile]:

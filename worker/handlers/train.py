@@ -117,17 +117,20 @@ def _noted(
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_with_acceptance(context, learner.task, _built(context, learner)))
+    made = corrections.in_version(_accepting(context, learner))
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
-def _with_acceptance(context: Context, task: Task, made: BuiltVersion) -> BuiltVersion:
+def _accepting(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:
+    """The version that is built; one of a labels file accepts what is known of other images."""
+    task = learner.task
     if not task.work.labelled_only:
-        return made
+        return _built(context, learner)
     from worker.handlers import unlabelled_acceptance
 
-    return unlabelled_acceptance.applied(context, task, made)
+    others = unlabelled_acceptance.judged(context, task)
+    return unlabelled_acceptance.applied(task, _built(context, learner), others)
 
 
 def _built(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:

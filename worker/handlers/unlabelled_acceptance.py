@@ -1,8 +1,8 @@
-"""Which guesses a version accepts that learned from a labels file.
+"""Which guesses are accepted of a version that learned from a labels file.
 
-Its held-out images do not tell: they were chosen to be labelled, and none is of a kind that has no
-name yet. With 23 of 44 kinds named, 78 % were right of what they accept at 95 %. So it is learned
-how likely guesses about other images of the folder are right, as for the page of labels.
+Held-out images do not tell: they were chosen to be labelled, and none is of a kind that has no name
+yet. With 23 of 44 kinds named, 77 % were right of what they accept at 95 %. So it is learned how
+likely guesses about other images of the folder are right, as for the page of labels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,10 @@ from msgspec import structs
 
 from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
+from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card
-from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.photo_features import Features, PhotoFeatures
+from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Labels
 from worker.datasets.folder_layout import Item
@@ -44,68 +46,64 @@ from worker.runtimes.classifier import Classifier, probabilities
 from worker.training.assessment import POINTS
 from worker.training.photo_folder import digest_numbers
 
-#: Images without a label that are judged.
-MOST_JUDGED = 1000
+#: Images without a label that are judged, and labelled ones that this is learned from.
+MOST_JUDGED, MOST_LEARNED = 1000, 10_000
+#: Each has the whole version in memory.
+MOST_THREADS = 4
 JUDGING = "images without a label"
 
 
-class _Judged(NamedTuple):
-    """Images without a label [n]."""
+class Others(NamedTuple):
+    """Images of the folder without a label [n]."""
 
     paths: list[bytes]
-    guesses: Labels  #: of the page's head, by the numbers of the card's labels
+    guesses: list[str]  #: class folders, by a head like that of the page
     chances: npt.NDArray[np.float32]  #: that these are right
 
 
-def applied(context: Context, task: Task, made: BuiltVersion) -> BuiltVersion:
-    """The version of a labels file with the operating points of images without a label; as it is if
-    the folder has no such images.
+def judged(context: Context, task: Task) -> Others:
+    """Some images of the folder that have no label, before the training.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the store cannot be written.
         RequestStopped: the request was cancelled or taken over.
     """
-    judged = _judged(context, task, made.card)
-    if judged is None:
-        return made
-    answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
-    held = probabilities(answers.logits, made.card.temperature)
-    points = points_by_chance(_predicted(task, made, judged), len(made.card.labels))
-    plot = {POINTS: accepted_accuracy(held, answers.labels, ())}  # of held-out images
-    return BuiltVersion(structs.replace(made.card, operating_points=points), made.files | plot)
-
-
-def _judged(context: Context, task: Task, card: Card) -> _Judged | None:
-    """Some images without a label; None if there are none, or fewer than two labels."""
-    given = {file.sha256: file for file in task.corrections if file.label}
-    folders = [folder_of(label) for label in card.labels]
-    folders += sorted({folder_of(file.label) for file in given.values()} - set(folders))
-    numbers = {folder: number for number, folder in enumerate(folders)}
-    named = [file.path for file in given.values() if file.path]
-    photos = _photos(context, task, _items(Path(task.work.data), named))
-    if not photos.paths:
-        return None
+    given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
+    photos = _photos(context, _items(Path(task.work.data), task.corrections))
+    folders = sorted(set(given.values()))
     digests = [digest.tobytes().hex() for digest in photos.digests]
-    labels = np.array(
-        [numbers[folder_of(given[key].label)] if key in given else NONE for key in digests]
-    )
+    labels = np.array([folders.index(given[key]) if key in given else NONE for key in digests])
+    if not len(labels) or labels.min() != NONE:
+        return Others([], [], np.zeros(0, np.float32))
     stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
     labels = labels[first]
     free = np.flatnonzero(labels == NONE)
-    if not len(free) or len(np.unique(labels[labels != NONE])) < 2:
-        return None
-    rows = embedding.embedded(photos.fp32[first]).astype(np.float32)
-    fitted = fit(rows, labels, len(numbers))
+    guesses, chances = _chances(photos.fp32[first], labels, len(folders))
+    return Others(
+        [photos.paths[place] for place in first[free]],
+        [folders[guess] for guess in guesses[free]],
+        chances[free],
+    )
+
+
+def _chances(
+    features: Features, labels: Labels, classes: int
+) -> tuple[Labels, npt.NDArray[np.float32]]:
+    """A guess for each image [n], and how likely it is right; none is while there are too few
+    labels."""
+    if len(np.unique(labels[labels != NONE])) < 2:
+        return np.zeros(len(labels), np.int64), np.zeros(len(labels), np.float32)
+    rows = embedding.embedded(features).astype(np.float32)
+    fitted = fit(rows, labels, classes)
     groups = kmeans.kmeans(rows, kmeans.count(len(rows), GROUPS), 0).of
     chances = acceptance.chances(rows, labels, labels != NONE, groups, fitted)
-    paths = [photos.paths[place] for place in first[free]]
-    return _Judged(paths, fitted.guesses[free], chances[free])
+    return fitted.guesses, chances
 
 
-def _photos(context: Context, task: Task, items: Sequence[Item]) -> PhotoFeatures:
+def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
     """The features of the items that are images."""
-    passed, part = 0, task.observer.part
+    passed, part = 0, context.loading_part
 
     def done(files: int) -> None:
         nonlocal passed
@@ -115,27 +113,61 @@ def _photos(context: Context, task: Task, items: Sequence[Item]) -> PhotoFeature
     return folder_features.computed(context, items, part, done, lambda bad: None)[0]
 
 
-def _items(root: Path, named: Sequence[bytes]) -> list[Item]:
-    """The labelled images, then some of the others, which their paths draw."""
-    known = set(named)
-    others = (item for item in LooseWalk(root).items() if item.path not in known)
-    drawn = heapq.nsmallest(MOST_JUDGED, others, lambda item: hashlib.sha256(item.path).digest())
-    return [*(Item(path, NO_LABEL, UNDECIDED) for path in named), *drawn]
+def _items(root: Path, files: Sequence[LabelledFile]) -> list[Item]:
+    """The labelled images, found by content, then some of the others, which their paths draw."""
+    given = {file.sha256: file for file in files if file.label}
+    sizes = {file.size for file in given.values()}
+    labelled: dict[str, Item] = {}
+
+    def others() -> Iterator[Item]:
+        for item in LooseWalk(root).items():
+            sha256 = sha256_of(item.path, sizes)
+            if sha256 in given:
+                labelled[sha256] = item
+            else:
+                yield item
+
+    drawn = _drawn(others(), MOST_JUDGED)
+    for sha256, file in given.items():
+        if sha256 not in labelled and file.path:  # elsewhere
+            labelled[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
+    return [*_drawn(labelled.values(), MOST_LEARNED), *drawn]
 
 
-def _predicted(task: Task, made: BuiltVersion, judged: _Judged) -> Predicted:
-    """What the version takes the images for. A guess other than that of the page's head has no
-    chance."""
-    answers, read = _answers(task, made.card, made.files, judged.paths)
+def _drawn(items: Iterable[Item], most: int) -> list[Item]:
+    return heapq.nsmallest(most, items, key=lambda item: hashlib.sha256(item.path).digest())
+
+
+def applied(task: Task, made: BuiltVersion, others: Others) -> BuiltVersion:
+    """The version with the operating points of these images; as it is if there are none.
+
+    Raises:
+        RequestStopped: the request was cancelled or taken over.
+    """
+    if not others.paths:
+        return made
+    answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
+    held = probabilities(answers.logits, made.card.temperature)
+    points = points_by_chance(_predicted(task, made, others), len(made.card.labels))
+    plot = {POINTS: accepted_accuracy(held, answers.labels, ())}  # of held-out images
+    return BuiltVersion(structs.replace(made.card, operating_points=points), made.files | plot)
+
+
+def _predicted(task: Task, made: BuiltVersion, others: Others) -> Predicted:
+    """What the version takes the images for. A guess other than that of the head like the page's
+    has no chance."""
+    answers, read = _answers(task, made.card, made.files, others.paths)
     labels = answers.argmax(1).astype(np.int64)
-    chances = np.where(labels == judged.guesses[read], judged.chances[read], 0)
+    folders = [folder_of(label) for label in made.card.labels]
+    same = [folders[label] == others.guesses[n] for label, n in zip(labels, read, strict=True)]
+    chances = np.where(same, others.chances[read], 0)
     return Predicted(answers.max(1).astype(np.float64), labels, chances.astype(np.float64))
 
 
 def _answers(
     task: Task, card: Card, files: Mapping[str, bytes], paths: Sequence[bytes]
-) -> tuple[Probabilities, npt.NDArray[np.bool_]]:
-    """Probabilities [m, classes] of the images that can still be read, and which [n] these are."""
+) -> tuple[Probabilities, list[int]]:
+    """Probabilities [m, classes] of the images that can still be read, and their places."""
     of_thread = threading.local()
 
     def answer(path: bytes) -> Probabilities | None:
@@ -147,11 +179,10 @@ def _answers(
         except ImageError:  # deleted or changed meanwhile
             return None
 
-    answers = [np.empty((0, len(card.labels)), np.float32)]
-    read = np.zeros(len(paths), bool)
-    for number, row in enumerate(prefetched(answer, paths, THREADS)):
-        task.observer.part(JUDGING, number, len(paths))
+    answers, read = [np.empty((0, len(card.labels)), np.float32)], []
+    for number, row in enumerate(prefetched(answer, paths, min(THREADS, MOST_THREADS))):
+        task.observer.part(JUDGING, number + 1, len(paths))
         if row is not None:
             answers.append(row)
-            read[number] = True
+            read.append(number)
     return np.concatenate(answers), read

@@ -16,8 +16,7 @@ from producer.review.server import serve
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
-from shared.messages.model_card import Pretrained
-from shared.registry import packaged
+from shared.registry import learned_corrections, packaged
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -100,8 +99,8 @@ def test_decisions_on_a_table_of_a_labels_version_are_added_to_the_labels(tmp_pa
     """Such a version has no class folders to learn from."""
     (tmp_path / "shapes").mkdir()
     options = options_of(tmp_path, b"shapes")
-    network = Pretrained("net", "", "", "", "")
-    of_labels = msgspec.structs.replace(packaged.card(), pretrained=network, source="")
+    files = {learned_corrections.FILE: ""}
+    of_labels = msgspec.structs.replace(packaged.card(), files=files, source="")
     of_folders = msgspec.structs.replace(of_labels, source=str(tmp_path / "shapes"))
     table = tmp_path / "out.csv"
     learn = [next_steps.learning(card, options, table)[1] for card in (of_labels, of_folders)]

@@ -112,6 +112,10 @@ def test_a_version_of_labels_that_is_sure_of_nothing_accepts_no_row() -> None:
             for_table(other, 0.95)
     with pytest.raises(UsageError, match="no thresholds"):
         for_table(msgspec.structs.replace(of_labels, operating_points=()), 0.95)
+    with pytest.raises(UsageError, match="no threshold"):
+        for_table(of_labels, 0.97)  # no version has it
+    with pytest.raises(UsageError, match="is sure of no image without a label"):
+        at_precision(of_labels, 0.95)
     some = msgspec.structs.replace(
         of_labels, operating_points=with_points((0.95, (0.4, 0.5, 0.6))).operating_points
     )

@@ -61,6 +61,18 @@ def test_more_of_the_images_are_named_for_a_version_of_labels(tmp_path: Path) ->
     assert doubtful.train == f"hangtag label {tmp_path}/in"
     assert doubtful.advice == "name more of them"
     assert "of the images without a label were" in doubtful.why
+    points = msgspec.structs.replace(
+        card.operating_points[1], thresholds=(None,) * len(card.labels)
+    )
+    at_95 = msgspec.structs.replace(card, operating_points=(card.operating_points[0], points))
+    asked = withdrawn(at_95, LabelledRows(300, 0, 0), options, 0.95)
+    assert asked is not None
+    assert asked.why.startswith("at 95% photos@")
+    assert withdrawn(at_95, LabelledRows(300, 0, 0), options, 0.90) is None
+    archive = JobOptions((b"in.zip",), os.fsencode(tmp_path), "out.csv")
+    elsewhere = withdrawn(at_95, LabelledRows(300, 0, 0), archive, 0.95)
+    assert elsewhere is not None
+    assert elsewhere.train == "hangtag label DIR"
     none = withdrawn(
         msgspec.structs.replace(card, operating_points=()), LabelledRows(300, 0, 0), options
     )

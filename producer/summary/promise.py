@@ -1,8 +1,8 @@
 """Whether a table carries a promise of precision.
 
-A version's thresholds were chosen on its held-out images, and hold for images like those. So a
-table with clearly more doubtful or flagged rows than the held-out images had carries no promise:
-neither of a precision, nor of the share that should be right.
+A version's thresholds were chosen on its held-out images (one of first labels: on images without a
+label), and hold for images like those. So a table with clearly more doubtful or flagged rows than
+these had carries no promise: neither of a precision, nor of the share that should be right.
 
 Clearly more: the odds of such a row are more than FACTOR times those of a held-out image, with a
 probability of error of 1 in 1,000 (the lower limit of the odds ratio's interval: Woolf, Annals of

@@ -1,5 +1,7 @@
 """Operating points: the confidence from which predictions are as often right as required.
 
+For images without a known label: `points_by_chance`.
+
 A threshold is the lowest confidence of the held-out images at which the lower Wilson bound of the
 precision above it (one-sided, 90 %) reaches the required precision (Wilson, JASA 22, 1927).
 What a higher precision accepts, a lower one accepts, too.

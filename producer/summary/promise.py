@@ -123,7 +123,7 @@ def _why(card: Card, rows: LabelledRows, precision: float | None) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
     if precision is not None and is_sure_of_none(card, precision):
-        return f"at {precision:.0%} {card.ref} is sure of no image without a label"
+        return f"at {percent(precision, 0)} {card.ref} is sure of no image without a label"
     if point is None and is_of_labels(card):
         return f"{card.ref} is sure of no image without a label"
     if point is None or not held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -127,15 +128,21 @@ def _items(root: Path, files: Sequence[LabelledFile]) -> list[Item]:
             else:
                 yield item
 
-    drawn = _drawn(others(), MOST_JUDGED)
+    drawn = _drawn(others(), root, MOST_JUDGED)
     for sha256, file in given.items():
         if sha256 not in labelled and file.path:  # elsewhere
             labelled[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
-    return [*_drawn(labelled.values(), MOST_LEARNED), *drawn]
+    return [*_drawn(labelled.values(), root, MOST_LEARNED), *drawn]
 
 
-def _drawn(items: Iterable[Item], most: int) -> list[Item]:
-    return heapq.nsmallest(most, items, key=lambda item: hashlib.sha256(item.path).digest())
+def _drawn(items: Iterable[Item], root: Path, most: int) -> list[Item]:
+    """Those that their paths draw below the folder: the same wherever it lies."""
+    above = os.fsencode(root)
+
+    def key(item: Item) -> bytes:
+        return hashlib.sha256(item.path.removeprefix(above)).digest()
+
+    return heapq.nsmallest(most, items, key)
 
 
 def applied(task: Task, made: BuiltVersion, others: Others) -> BuiltVersion:

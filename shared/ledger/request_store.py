@@ -232,9 +232,23 @@ def _unanswered(store: Path) -> Iterator[Request]:
 
 def _open(store: Path) -> Iterator[tuple[str, Request | None]]:
     """The ids of requests without an outcome, with what can be read of them."""
-    for path in (store / FOLDER).glob(f"*/{REQUEST_FILE}"):
-        request_id = path.parent.name
-        if REQUEST_ID.fullmatch(request_id) and not path.with_name(OUTCOME_FILE).exists():
+    for request_id in _names(store / FOLDER):
+        path = store / FOLDER / request_id / REQUEST_FILE
+        if not (REQUEST_ID.fullmatch(request_id) and os.path.exists(path)):
+            continue
+        if not path.with_name(OUTCOME_FILE).exists():
             request = load(store, request_id)
             is_its = request is not None and request.id == request_id
             yield request_id, request if is_its else None
+
+
+def _names(folder: Path) -> list[str]:
+    """Of what is in a folder; none if it does not exist, or belongs to another user.
+
+    Raises:
+        OSError: the disk fails, which `Path.glob` hides from Python 3.13 on.
+    """
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []

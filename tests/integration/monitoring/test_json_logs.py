@@ -25,13 +25,15 @@ from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs.hostile_messages import NO_JOB as JOB
-from tests.support.processes import in_process, local_stack
+from tests.support.processes import copied_processes, in_process, local_stack
 from tests.support.processes.fleet import ROOT, Fleet, Process, as_celery, wait_for
 from tests.support.processes.local_stack import Place
 from tests.support.servers.redis_server import RedisServer
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JSON = {"HANGTAG_LOG_JSON": "1"}
+#: Python 3.12 and later warn of a fork of a process with threads.
+OF_FORKS = "ignore::DeprecationWarning"
 
 
 @pytest.fixture
@@ -132,6 +134,7 @@ def test_remarks_of_libraries_in_c_are_dropped_and_other_lines_are_logged(
         os.write(2, b"at the end\\n")
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HANGTAG_LOG_JSON": log_json}
+    env["PYTHONWARNINGS"] = OF_FORKS
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
     first, second, third = done.stderr.splitlines()
     assert (first, third) == ("of python", "at the end")
@@ -150,6 +153,8 @@ def test_each_line_of_a_stack_is_an_object_also_of_its_server(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANGTAG_LOG_JSON", "1")
+    # From Python 3.12 on the supervisor of a copied stack prints a warning of its forks.
+    monkeypatch.setattr(copied_processes, "enabled", sys.version_info < (3, 12))
     stack.ensure(place.settings)
     wait_for("the worker", place.alive)
     server, worker = place.the("server"), place.killed("worker")

@@ -68,7 +68,7 @@ class Call:
         for argument in (name for name in _OF_TABLES if getattr(given, name)):
             raise UsageError(f"{argument}=True is for the table of an earlier call; give output=")
         name = _table_name(given)
-        # In no folder, so that nobody can put anything there.
+        # In no folder, so that no other user can put a file there.
         nowhere = os.path.join(os.devnull, name)
         options = make_options(msgspec.structs.replace(given, output=nowhere), self._settings)
         key = options, images.digest

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 FOLDERS = ("2024", "2025/summer")
 SHAPES = {"circle": "round", "triangle": "pointed"}
 IMAGES = 40  #: of each shape in each folder
-#: So many, all of them right, show that others are right 90 % of the time; FEW do not.
+#: With NAMED labels, all of them right, guesses are accepted at 90 %, with FEW none.
 NAMED, FEW = 110, 90
 JUDGED = 40  #: fewer than have no label
 AT = "2026-11-29T06:01:53.237+00:00"

@@ -97,7 +97,7 @@ def test_a_piped_list_is_classified_in_the_background(
 
     empty = submit("")
     assert empty.wait() == Exit.USAGE, empty.story
-    *notices, error = empty.log.splitlines()  # a slow start is told before
+    *notices, error = empty.log.splitlines()  # notices of a slow start come first
     assert error.endswith("names no file; give one path a line"), empty.story
     assert all("has not started yet" in notice for notice in notices), empty.story
     assert os.listdir(tmp_path) == []

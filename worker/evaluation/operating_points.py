@@ -53,8 +53,8 @@ def operating_points(probabilities: Probabilities, labels: Labels) -> tuple[Oper
 
 
 def points_by_chance(images: Predicted, classes: int) -> tuple[OperatingPoint, ...]:
-    """The points of images of which nobody knows the label: what is accepted is in the mean as
-    likely right as required, and a little more."""
+    """The points of images without a known label: the mean chance of the accepted ones is that of
+    the precision, and a little more."""
     places = [np.flatnonzero(images.labels == label) for label in range(classes)]
     order = [place[np.argsort(-images.confidence[place], kind="stable")] for place in places]
     every = np.argsort(-images.confidence, kind="stable")

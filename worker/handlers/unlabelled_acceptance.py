@@ -72,8 +72,9 @@ def judged(context: Context, task: Task) -> Others:
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
     photos = _photos(context, _items(Path(task.work.data), task.corrections))
     folders = sorted(set(given.values()))
+    numbers = {folder: number for number, folder in enumerate(folders)}
     digests = [digest.tobytes().hex() for digest in photos.digests]
-    labels = np.array([folders.index(given[key]) if key in given else NONE for key in digests])
+    labels = np.array([numbers[given[key]] if key in given else NONE for key in digests])
     if not len(labels) or labels.min() != NONE:
         return Others([], [], np.zeros(0, np.float32))
     stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))

@@ -36,7 +36,7 @@ def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     store.symlink_to(UNREADABLE)
     for _ in range(3):
         assert not client.training()
-        assert client.idle_s() < 1  # it is needed now: by clients, or since that is not known
+        assert client.idle_s() == 0
     assert len(caplog.messages) == 1, "one line, not one for each poll"
     assert str(store) in caplog.messages[0]
     supervisor = place.the("supervisor")

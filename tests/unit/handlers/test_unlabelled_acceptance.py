@@ -1,5 +1,5 @@
 """Images without a label by which a version of first labels is judged: labelled ones are found by
-content, whatever is drawn, and what cannot be known has no chance."""
+content, whichever are drawn, and without two labels no guess has a chance."""
 
 from __future__ import annotations
 

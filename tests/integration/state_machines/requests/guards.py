@@ -10,11 +10,8 @@ QUICK = {
     "request/renew: not found or not holds(found, ARGV[2]) -> not found",
     "request/finish: found.status ~= 'open' -> false",
 }
-_SILENT = "how long a lease is silent ends nothing: tests/integration/requests/test_ledger.py"
-#: Mutants without an effect on a history, and the reason.
+#: Mutants without an observable effect, and the reason.
 EQUIVALENT = {
-    "request/claim: , 'renewed_ms', now -> nothing": _SILENT,
-    "request/renew: 'renewed_ms', now, -> nothing": _SILENT,
     "request/finish: found.status == 'done' and redis.call('HGET', STATE, 'outcome') == outcome "
     "-> redis.call('HGET', STATE, 'outcome') == outcome": "only FINISH writes such an outcome",
     "request/survey: ours and found -> found": "the text of an error has no status",

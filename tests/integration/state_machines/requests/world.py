@@ -55,6 +55,7 @@ class World:
         if expected in (RequestVerdict.GRANTED, RequestVerdict.EXHAUSTED):
             entry = self.model.entries[request_id]
             agree(grant, Grant(expected, entry.fence, entry.request, entry.input, entry.attempts))
+            self._check_renewed(request_id)
         else:
             agree(grant, Grant(expected))
         return grant
@@ -62,7 +63,15 @@ class World:
     def renew(self, request_id: str, fence: int, progress: Progress) -> RenewalVerdict:
         expected = self.model.renew(request_id, fence, progress)
         agree(self.requests.renew(request_id, fence, progress), expected)
+        if expected is RenewalVerdict.OK:
+            self._check_renewed(request_id)
         return expected
+
+    def _check_renewed(self, request_id: str) -> None:
+        """How long a lease is silent counts from the start of the lease."""
+        state = keys.request(request_id, "state")
+        until_ms, renewed_ms = self.client.hmget(state, "until_ms", "renewed_ms")
+        promise(int(until_ms or 0) - int(renewed_ms or 0) == 1000 * LEASE_S)
 
     def release(self, request_id: str, fence: int) -> bool:
         expected = self.model.release(request_id, fence)

@@ -60,21 +60,21 @@ def compose() -> Step:
 
 
 def nightly() -> list[Step]:
-    """Everything; the steps that fail soonest come first, beside them `slow`, which waits."""
+    """Everything; the steps that fail soonest come first, beside them those that mostly wait."""
     thorough = (*BOTH, "HYPOTHESIS_PROFILE=thorough")
     points, others = ("SERVERS=both",), ("SERVERS=both", "MARKED=not points")
     fuzz, soak = ("MINUTES=15",), (f"MINUTES={SOAK_MINUTES}",)
     return [
         Step("check", "check", (*EVERYTHING, "tests"), tests=False),
         *(slow(server) for server in ("valkey", "redis")),
+        Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90, waits=True),
         Step("test", "test", EVERYTHING, thorough, about_s=1400),
-        Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=1800),
-        Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=1400),
+        Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=800),
+        Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=900),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
         Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=1500),
         compose(),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
-        Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90),
         python("3.13", "test-python"),
         python("3.12", "test-unit"),
         Step("demo", "demo-clone", PRODUCT, tests=False, about_s=150),
@@ -86,7 +86,7 @@ def slow(server: str) -> Step:
     """Faults of minutes on one of the servers."""
     variables = ("MARKED=", f"SERVERS={server}")
     inputs = (*FAULTS, "tests/slow")
-    return Step(f"slow-{server}", "test-slow", inputs, variables, about_s=850, waits=True)
+    return Step(f"slow-{server}", "test-slow", inputs, variables, about_s=750, waits=True)
 
 
 def python(version: str, target: str) -> Step:

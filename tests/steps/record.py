@@ -19,11 +19,11 @@ _COLUMNS = ("step", "result", "tests", "failed", "skipped", "seconds", "when (UT
 _HEAD = """# Nightly run
 
 `make nightly` runs every check, the tests on both servers, and writes this page: one step after
-another, and beside them, one at a time, those that mostly wait (`slow`). It repeats a step when a
-file that the step depends on has changed; after an interruption it resumes at the first step that
-is not done. `WITHIN=140` starts only what ends within this number of minutes; the next run does the
-rest. The column `inputs` is a digest of those files. `make release-check` refuses while a row is
-not green.
+another, and beside them, one at a time, those that mostly wait (`slow`, `soak`). It repeats a step
+when a file that the step depends on has changed; after an interruption it resumes at the first step
+that is not done. `WITHIN=140` starts only what ends within this number of minutes; the next run
+does the rest. The column `inputs` is a digest of those files. `make release-check` refuses while a
+row is not green.
 
 """
 

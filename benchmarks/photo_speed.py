@@ -42,7 +42,7 @@ HEADING = "## Speed on photographs"
 RESULTS, README = ROOT / "benchmarks" / "RESULTS.md", ROOT / "README.md"
 #: Of the block in README.
 KIND, NAME = "photo-speed", "summary"
-PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 5, 200
+PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 3, 200
 BARE, KERAS = "bare loop", "Keras"
 WAYS = (BARE, INLINE, PATH, KERAS)
 #: Of the bare loop's images/s, through the queue; of a worker process, in MB.

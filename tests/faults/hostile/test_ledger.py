@@ -190,6 +190,8 @@ def test_the_same_fault_is_logged_once(stage: Scenario) -> None:
     worker = stage.fleet.worker(1)
     producer = stage.classify()
     held = stage.catch(producer, worker)
+    # The batch that is held ends with the right record.
+    wait_for("a batch after it", lambda: len(_waiting(stage.fleet, held)) > 1)
     producer.kill()  # otherwise it would repair the record
     _record(version=77, card_sha256="1" * 64)(stage.fleet.client, held)
     stage.let_go(held)
@@ -206,9 +208,13 @@ def test_the_same_fault_is_logged_once(stage: Scenario) -> None:
 def _repeat_hints(fleet: Fleet, held: Held) -> int:
     from tests.support.jobs import hostile_messages
 
-    waiting = fleet.client.hkeys(keys.job(held.job, "payload"))
+    waiting = _waiting(fleet, held)
     for batch in waiting:
         fleet.client.lpush(
             keys.CLASSIFY_QUEUE, hostile_messages.message(args=(held.job, int(batch)))
         )
     return len(waiting)
+
+
+def _waiting(fleet: Fleet, held: Held) -> list[bytes]:
+    return cast(list[bytes], fleet.client.hkeys(keys.job(held.job, "payload")))

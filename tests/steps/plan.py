@@ -29,8 +29,14 @@ ORDINARY = ("tests/unit", "tests/fuzz", "tests/integration", "tests/end_to_end",
             "tests/nemesis", "tests/steps", "tests/mutants", "tests/compose", "tests/old_data",
             "tests/faults", "tests/slow")  # fmt: skip
 EVERYTHING = (*PRODUCT, *HELPERS, *PAGES, *ORDINARY)
-FAULTS = (*PRODUCT, *HELPERS, "tests/faults", "tests/nemesis")
-GUARDS = (*FAULTS, "tests/unit", "tests/integration", "tests/mutants")
+#: Programs of these tests, which others start, too.
+APPS = ("tests/faults/conftest.py", "tests/faults/apps")
+POINTS = (*PRODUCT, *HELPERS, "tests/faults")
+FAULTS = (*POINTS, "tests/nemesis")
+SLOW = (*PRODUCT, *HELPERS, *APPS, "tests/faults/trainer", "tests/slow")
+SOAK = (*PRODUCT, *HELPERS, *APPS, "tests/nemesis")
+GUARDS = (*PRODUCT, *HELPERS, *APPS, "tests/faults/producer", "tests/faults/storage",
+          "tests/unit", "tests/integration", "tests/mutants")  # fmt: skip
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 #: With all files on a disk.
@@ -67,9 +73,9 @@ def nightly() -> list[Step]:
     return [
         Step("check", "check", (*EVERYTHING, "tests"), tests=False),
         *(slow(server) for server in ("valkey", "redis")),
-        Step("soak", "soak", FAULTS, soak, tests=False, about_s=60 * SOAK_MINUTES + 90, waits=True),
+        Step("soak", "soak", SOAK, soak, tests=False, about_s=60 * SOAK_MINUTES + 90, waits=True),
         Step("test", "test", EVERYTHING, thorough, about_s=1400),
-        Step("points", "test-points", FAULTS, points, limit_s=5400, about_s=800),
+        Step("points", "test-points", POINTS, points, limit_s=5400, about_s=800),
         Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=900),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
         Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=1500),
@@ -85,8 +91,7 @@ def nightly() -> list[Step]:
 def slow(server: str) -> Step:
     """Faults of minutes on one of the servers."""
     variables = ("MARKED=", f"SERVERS={server}")
-    inputs = (*FAULTS, "tests/slow")
-    return Step(f"slow-{server}", "test-slow", inputs, variables, about_s=750, waits=True)
+    return Step(f"slow-{server}", "test-slow", SLOW, variables, about_s=750, waits=True)
 
 
 def python(version: str, target: str) -> Step:

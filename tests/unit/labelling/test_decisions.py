@@ -62,6 +62,13 @@ def test_equal_files_have_one_line(folder: Path, decisions: Decisions) -> None:
     assert decisions.of(0) is None
 
 
+def test_there_may_be_nothing_to_take_back(folder: Path, decisions: Decisions) -> None:
+    assert decisions.undo() is None
+    assert decisions.decide({0: None}) == []
+    assert decisions.undo() is None
+    assert decisions.of(0) is None
+
+
 def test_a_copy_is_labelled_where_another_has_changed(folder: Path, decisions: Decisions) -> None:
     (folder / "a.jpg").write_bytes(b"changed")
     refused = decisions.decide({0: COAT})

@@ -39,3 +39,5 @@ def test_a_page_waits_for_a_head_since_the_decision_came_not_since_it_was_saved(
     made.decide({0: None}, [])
     made.next()
     assert since == [100.0, 105.0]
+    assert made.decide({0: None}, [], next_page=False).page is None
+    assert len(since) == 2

@@ -236,3 +236,12 @@ def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> N
     folder = Folder(tmp_path, {"loose.jpg": b"loose"})
     (folder.root / SORT_LOG).write_bytes(b"")
     assert folder.take() == []
+
+
+def test_tables_without_corrections_are_left_out_where_none_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").touch()
+    tables = [tmp_path / "new.csv", table(tmp_path, "old", one="Coat@2026-01-01")]
+    labels = of_tables(tables, some=False).labels
+    assert [existing.label for existing in labels.values()] == ["Coat"]
+    with pytest.raises(UsageError):
+        of_tables(tables)

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from producer.jobs.job import Job
 from producer.present.events import RowChanged
 from producer.rendering.display_options import make_table
-from producer.rows.decide import Decision
-from producer.rows.row_batch import RowBatch
+from producer.rows.columns import displayed_label
+from producer.rows.row import Row
 from producer.updating.merge import Kind
 from shared.messages.files import printable
-
-_UNKNOWN = "unknown"
 
 
 def changed_rows(job: Job, named: Sequence[tuple[Kind, bytes]]) -> list[RowChanged]:
@@ -24,19 +22,17 @@ def changed_rows(job: Job, named: Sequence[tuple[Kind, bytes]]) -> list[RowChang
 
 
 def _rows(job: Job, wanted: Mapping[bytes, Kind]) -> Iterator[tuple[bytes, RowChanged]]:
-    labels = job.card.labels
-    for batch in job.journal.row_batches(make_table(job.pinned, job.table.display).rules):
+    rules = make_table(job.pinned, job.table.display).rules
+    label = displayed_label(job.card.labels, rules)
+    for batch in job.journal.row_batches(rules):
         if wanted.keys().isdisjoint(batch.names):
             continue
+        codes = label.codes(batch)
         for i, name in enumerate(batch.names):
             if kind := wanted.get(name):
-                yield name, _row(batch, i, kind, labels)
+                yield name, _changed(batch.row(i, 1), kind, label.words[codes[i]])
 
 
-def _row(batch: RowBatch, i: int, kind: Kind, labels: Sequence[str]) -> RowChanged:
-    row, decision = batch.row(i, 1), batch.decisions[i]
-    path, status = printable(row.name), str(row.status)
-    if decision == Decision.FAILED:
-        return RowChanged(kind, path, status)
-    label = row.person or (_UNKNOWN if decision == Decision.UNKNOWN else labels[row.label])
-    return RowChanged(kind, path, status, label, row.confidence)
+def _changed(row: Row, kind: Kind, label: str) -> RowChanged:
+    confidence = None if row.has_failed else row.confidence
+    return RowChanged(kind, printable(row.name), str(row.status), label, confidence)

@@ -27,7 +27,7 @@ from shared.image_status import Status
 from shared.messages.batch import BatchResult
 from shared.settings import Settings
 from tests.support.jobs.decided import correct
-from tests.support.jobs.finished_job import RUBBISH, answered, finish, options_of
+from tests.support.jobs.finished_job import ODD, RUBBISH, answered, finish, options_of
 from tests.support.jobs.updated_job import update
 
 
@@ -263,6 +263,23 @@ def test_each_change_is_reported_with_its_answer(folder: Path) -> None:
         ("new", "in/e.png", "unsupported", ""),
         ("gone", "in/a.png", "", ""),
     ]
+
+
+@pytest.mark.parametrize("threshold", [Threshold(), Threshold(confidence=0.0)])
+def test_the_reported_label_of_a_flagged_row_is_that_of_the_table(
+    folder: Path, threshold: Threshold
+) -> None:
+    """With a threshold a flag withdraws the label, however low the threshold is."""
+    write(folder, {"d.png": ODD, "e.png": b"five"})
+    events, changes = Events(), list[RowChanged]()
+    events.subscribe(changes.append, RowChanged)  # type: ignore[arg-type]
+    update(options_of(folder, b"in"), display=DisplayOptions(threshold), events=events)
+    table = rows(folder)
+    assert (table["d.png"] == "unknown") == (threshold.confidence is not None)
+    assert table["e.png"] != "unknown"
+    assert {c.path: c.label for c in changes} == {
+        f"in/{name}": table[name] for name in ("d.png", "e.png")
+    }
 
 
 def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) -> None:

@@ -47,9 +47,11 @@ class Interrupted:
         self._folders: dict[Hashable, Scratch] = {}
 
     def taken(self, key: Hashable) -> Scratch | None:
-        """The folder of the same job; from now on it is the caller's."""
+        """The folder of the same job, unless its result was closed; from now on it is the
+        caller's."""
         with self._lock:
-            return self._folders.pop(key, None)
+            folder = self._folders.pop(key, None)
+        return folder if folder is not None and folder.is_there else None
 
     def keep(self, key: Hashable, folder: Scratch) -> None:
         with self._lock:

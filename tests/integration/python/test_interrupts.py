@@ -125,6 +125,21 @@ def test_a_stop_from_another_thread_leaves_the_rows_so_far(here: Path, running: 
     assert "so far" in repr(result)
 
 
+def test_the_same_call_starts_over_once_the_rows_so_far_are_closed(here: Path) -> None:
+    def unfinished() -> hangtag.Result:
+        with pytest.raises(hangtag.Unfinished) as caught:
+            hangtag.classify("pictures/", model="fashion-mnist", timeout_s=0.5)
+        assert caught.value.result is not None
+        return caught.value.result
+
+    closed = unfinished()
+    closed.close()
+    assert os.listdir(here / "tmp") == []
+    again = unfinished()
+    assert os.listdir(here / "tmp") == [again.output.parent.name]
+    again.close()
+
+
 def test_a_limit_of_time_ends_the_wait(here: Path) -> None:
     with pytest.raises(hangtag.Unfinished) as caught:
         hangtag.classify("pictures/", output="out.csv", timeout_s=0.5)

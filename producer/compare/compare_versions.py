@@ -21,7 +21,6 @@ from shared.settings import Settings
 
 #: Classifies with these options. Raises what `producer.jobs.classify` does.
 Classify = Callable[[JobOptions], Summary]
-#: How a job ends whose table is complete.
 
 
 def compare_versions(

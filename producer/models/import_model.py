@@ -66,7 +66,10 @@ def import_model(
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
     if precision == "int8" and not data:
-        raise UsageError("--precision int8 needs labelled images; name them with --data")
+        raise UsageError(
+            "--precision int8 needs labelled images; name them with --data DIR, "
+            "or leave out --precision"
+        )
     archive = _read(file, MAX_FILE_BYTES)
     if file.suffix != SUFFIX:
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")

@@ -1,4 +1,4 @@
-"""Hangtag's configuration of Celery, each setting with its reason.
+"""Hangtag's configuration of Celery, and the sending of hints.
 
 Messages are hints that may be lost or duplicated (the ledger and the reconciler recover), so they
 are acknowledged early and Celery's redelivery is off.

@@ -188,6 +188,11 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
         (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
         (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "not a regular file"),
         (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),
+        (
+            ["import", "x.keras", "--labels", "l", "--name", "x", "--precision", "int8"],
+            Exit.USAGE,
+            "--data DIR",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -29,8 +29,6 @@ from worker.runtimes import load_runtime, runtime
 
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
-#: Maximum number of label names in an error message.
-MAX_NAMES = 5
 
 
 def evaluate(context: Context, work: Evaluate) -> Reply:
@@ -119,9 +117,8 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
     places |= {name: place for place, name in enumerate(known)}
     unknown = [name for name in names if name not in places]
     if unknown:
-        more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
         raise SetupError(
-            f"the model does not know {', '.join(map(repr, unknown[:MAX_NAMES]))}{more}; "
+            f"the model does not know {model_corrections.first_names(unknown)}; "
             "pass images of its classes with --data DIR, in folders named like its labels (see "
             "`hangtag models show`)"
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.model_card import Card
@@ -17,6 +19,9 @@ from shared.registry.learned_corrections import LearnedDecision
 from worker.datasets.corrected_walk import found_here
 from worker.handlers.context import Context
 from worker.learners.learner import BuiltVersion
+
+#: Maximum number of label names in a message.
+MAX_NAMES = 5
 
 
 class ModelCorrections(NamedTuple):
@@ -68,16 +73,18 @@ def to_measure(
     context: Context, card: Card, where: str
 ) -> tuple[list[LabelledFile], tuple[str, ...]]:
     """The labels that people gave to images of a folder, and notes: those of the request, and those
-    that any version of the model has, as far as these images lie there and the version has the
-    label. So all versions are measured by the same labels.
+    that any version of the model has for images that lie there; in both cases those with a label of
+    this version. So all versions are measured by the same labels.
 
     Raises:
         BadMessage: the request's corrections are not those that were submitted.
-        SetupError: there is no such folder.
+        SetupError: there is no such folder, or the version lacks the labels of all corrections of
+            the request.
     """
     given = context.corrections
     if where == FASHION_MNIST:
         return given, ()
+    measured, left_out = _measurable(given, card)
     earlier = learned_corrections.of_model(context.registry, card.name)
     labels, new = set(map(folder_of, card.labels)), {decision.sha256 for decision in given}
     known = [
@@ -90,7 +97,33 @@ def to_measure(
     if here:
         count = f"{len(here):,} image{'s' if len(here) > 1 else ''}"
         notes.insert(0, f"{count} measured by the label that a person gave for an earlier training")
-    return [*given, *here], tuple(notes)
+    return [*measured, *here], (*left_out, *notes)
+
+
+def _measurable(
+    given: Sequence[LabelledFile], card: Card
+) -> tuple[list[LabelledFile], tuple[str, ...]]:
+    """The corrections with a label of the version, and a note on the others. Raises SetupError if
+    there are others only."""
+    folders = set(map(folder_of, card.labels))
+    measured = [file for file in given if folder_of(file.label) in folders]
+    if len(measured) == len(given):
+        return measured, ()
+    absent = {file.label for file in given if folder_of(file.label) not in folders}
+    lacks = f"{card.ref} lacks {first_names(sorted(absent))}"
+    if not measured:
+        raise SetupError(
+            f"no correction has a label of the version: {lacks}; "
+            "name a version with these labels, or leave out --corrections"
+        )
+    count = len(given) - len(measured)
+    return measured, (f"{count:,} correction{'s' if count > 1 else ''} left out: {lacks}",)
+
+
+def first_names(labels: Sequence[str]) -> str:
+    """`'cat', 'dog' and 3 more`, for a message."""
+    more = f" and {len(labels) - MAX_NAMES} more" if len(labels) > MAX_NAMES else ""
+    return f"{', '.join(map(repr, labels[:MAX_NAMES]))}{more}"
 
 
 def _known_to(context: Context, work: Train, given: list[LearnedDecision]) -> list[LearnedDecision]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ import pytest
 
 from shared.errors import SetupError, UsageError
 from shared.labels.class_folders import folder_of
-from shared.labels.labelled_files import LabelledFile
+from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
 from shared.messages.replies import Evaluated, Trained
 from shared.messages.requests import Evaluate, Import
 from shared.registry import learned_corrections, packaged
@@ -35,9 +36,11 @@ def evaluated(
     data: Path,
     model: str = "fashion-mnist@0",
     pictures: bool = True,
+    corrections: Sequence[LabelledFile] = (),
 ) -> tuple[Evaluated, dict[str, bytes]]:
-    work = Evaluate(model, str(data), plots=pictures)
-    context, _ = handler_context.make(server, tmp_path / "store", work)
+    input = encode_files(corrections) if corrections else None
+    work = Evaluate(model, str(data), plots=pictures, corrections=input_sha256(input))
+    context, _ = handler_context.make(server, tmp_path / "store", work, input)
     reply = evaluate.evaluate(context, work)
     assert isinstance(reply.answer, Evaluated)
     return reply.answer, reply.files
@@ -79,9 +82,8 @@ def test_images_are_measured_by_the_labels_that_any_version_has_learned(
     shoes = msgspec.structs.replace(CARD, name="shoes")
     registry.publish(shoes, files, who="tester")
     decisions = [
-        LearnedDecision(LabelledFile(hashlib.sha256(data).hexdigest(), len(data), label, b""), 1.0)
+        LearnedDecision(_corrected(path, label), 1.0)
         for path, label in zip(moved, ["Bag"] * 5 + ["a label that no version has"], strict=True)
-        for data in [path.read_bytes()]
     ]
     gone = LabelledFile("0" * 64, moved[0].stat().st_size, "Bag", b"")
     record = learned_corrections.encode([*decisions, LearnedDecision(gone, 1.0)])
@@ -92,6 +94,39 @@ def test_images_are_measured_by_the_labels_that_any_version_has_learned(
     assert found.evaluation.accuracy == pytest.approx(accuracy)
     assert found.data.notes[1].startswith("5 images ")
     assert found.data.unreadable_count == 0
+
+
+def test_corrections_with_labels_that_the_version_lacks_are_left_out_and_counted(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    right = draw(tmp_path / "drawn", DRAWN, IMAGES_PER_CLASS)
+    accuracy, _ = counted(right, DRAWN)
+    paths = sorted((right / "Bag").iterdir())
+    given = [_corrected(path, "Bag") for path in paths[:5]]
+    for path in paths[:5]:  # a wrong folder, which people have corrected
+        path.rename(right / folder_of(CARD.labels[DRAWN[1]]) / f"x{path.name}")
+    given += [_corrected(path, label) for path, label in zip(paths[5:8], "yxx", strict=True)]
+    found, _ = evaluated(server, tmp_path, right, pictures=False, corrections=given)
+    assert found.evaluation.accuracy == pytest.approx(accuracy)
+    assert found.evaluation.count == len(DRAWN) * IMAGES_PER_CLASS
+    (note,) = [note for note in found.data.notes if "left out" in note]
+    assert note.startswith("3 ")
+    assert note.endswith("'x', 'y'")
+
+
+def test_without_a_correction_that_the_version_can_be_measured_by_none_is_measured(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    right = draw(tmp_path / "drawn", DRAWN, 2)
+    given = [_corrected(path, "x") for path in (right / "Bag").iterdir()]
+    with pytest.raises(SetupError, match=r"lacks 'x'; .*--corrections") as error:
+        evaluated(server, tmp_path, right, corrections=given)
+    assert "\n" not in str(error.value)
+
+
+def _corrected(path: Path, label: str) -> LabelledFile:
+    data = path.read_bytes()
+    return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), label, b"")
 
 
 def test_folders_that_the_model_does_not_know_are_named(

@@ -19,7 +19,7 @@ from producer.jobs.classify import Summary
 from producer.jobs.given_options import GivenOptions, make_options
 from producer.journal.snapshot import has_journal
 from producer.output.output_path import default_output
-from producer.present.events import Events
+from producer.present.events import Event, Events, Started
 from shared.errors import Exit, HangtagError, SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings
 from shared.stop import Stop
@@ -41,8 +41,8 @@ class Unfinished(HangtagError):
     """A job has ended before all of its images had a row: it was stopped, cancelled, out of time,
     or has more failures than `max_failures` allows. The same call resumes it.
 
-    `result` has the rows so far, or is None if the job has not started; `why` is one of
-    `interrupted`, `budget` and `cancelled`.
+    `result` has the rows so far, or is None if the call had not started to classify; `why` is one
+    of `interrupted`, `budget` and `cancelled`.
     """
 
     def __init__(self, text: str, why: str = "interrupted", result: Result | None = None) -> None:
@@ -83,27 +83,38 @@ class Call:
             raise
 
     def _result(self, options: JobOptions, folder: Scratch | None) -> Result:
-        summary = self._run(options)
-        result, code = Result(Path(options.output), self._settings, folder), summary.exit_code
+        summary = self._run(options, folder)
+        result, code = self._so_far(options, folder), summary.exit_code
         if code == Exit.SETUP:
             raise SetupError(no_room(options.form, summary.done, Path(options.output)))
         if code in _WHY:
             raise Unfinished(_WHY[Exit(code)], Exit(code).name.lower(), result)
         return result
 
-    def _run(self, options: JobOptions) -> Summary:
+    def _run(self, options: JobOptions, folder: Scratch | None) -> Summary:
+        has_started = False
+
         def work(events: Events, stop: Stop) -> Summary:
             return self._job(options, events=events, stop=stop)
 
+        def report(event: Event) -> None:
+            nonlocal has_started
+            has_started = has_started or isinstance(event, Started)
+            self._reporter(event)
+
         try:
-            return run(work, self._reporter, self._stop, f"hangtag {options.output}")
-        except Stopped:
-            raise Unfinished(_RESUMES) from None
+            return run(work, report, self._stop, f"hangtag {options.output}")
+        except Stopped:  # until it has started, the output may have an earlier job
+            result = self._so_far(options, folder) if has_started else None
+            raise Unfinished(_RESUMES, result=result) from None
         except StillOpen as error:
             raise Unfinished(str(error)) from None
         except KeyboardInterrupt as error:
             error.add_note(f"hangtag: {_RESUMES}")
             raise
+
+    def _so_far(self, options: JobOptions, folder: Scratch | None) -> Result:
+        return Result(Path(options.output), self._settings, folder)
 
 
 def _table_name(given: GivenOptions) -> str:

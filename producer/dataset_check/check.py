@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -21,10 +21,9 @@ from producer.present.formatting import counted, percent, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.requests.check_class_folders import check_class_folders
-from producer.requests.client import make_request, user_name
-from producer.requests.open_requests import ELSEWHERE, open_requests
+from producer.requests.client import make_request
+from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
-from shared.errors import BrokerAway
 from shared.labels.labelled_files import input_sha256
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import decode_rows
@@ -103,7 +102,7 @@ def check(
     place = data_place(folder, settings)
     check_class_folders(place, "train", settings, corrections=input, events=events, stop=stop)
     work = CheckDataset(place, max_unreadable, input_sha256(input))
-    request = make_request(work, open_check(settings, work))
+    request = make_request(work, own_open_request(settings, work))
     outcome = submit(settings, request, input=input, events=events, stop=stop)
     answer = outcome.decode(CheckedDataset)
     rows = decode_rows(answer_file(settings, request.id, checked_dataset.FILE, stop))
@@ -140,15 +139,6 @@ def _outcome(
         crossing=sum(map(findings.crosses, findings.groups)),
         page="" if page is None else str(page),
     )
-
-
-def open_check(settings: Settings, work: CheckDataset) -> str:
-    """The id of the same check by this user, which was interrupted; empty if none is open."""
-    with suppress(BrokerAway):  # the submission reports it
-        for request in open_requests(settings):
-            if request.work == work and request.who == user_name() and request.state != ELSEWHERE:
-                return request.request
-    return ""
 
 
 def _suspect(findings: Findings, row: int, labels: Sequence[str]) -> Suspect:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import NamedTuple
 
 from producer.present.events import Events
-from producer.requests.client import make_request, user_name
-from producer.requests.open_requests import ELSEWHERE, open_requests
+from producer.requests.client import make_request
+from producer.requests.existing import own_open_request
 from producer.requests.submit import answer_file, data_place, submit
-from shared.errors import BrokerAway, UsageError
+from shared.errors import UsageError
 from shared.messages import folder_features
 from shared.messages.folder_features import decode_features
 from shared.messages.replies import DescribedFolder
@@ -50,17 +49,8 @@ def computed(
         SetupError, Stopped: it has no images; or as `submit`.
     """
     work = ComputeFeatures(place(settings, folder))
-    request = make_request(work, _open_request(settings, work))
+    request = make_request(work, own_open_request(settings, work))
     answer = submit(settings, request, events=events, stop=stop).decode(DescribedFolder)
     data = answer_file(settings, request.id, folder_features.FILE, stop)
     decode_features(data)  # raises now if another version wrote it
     return Computed(answer, data)
-
-
-def _open_request(settings: Settings, work: ComputeFeatures) -> str:
-    """The id of the same request by this user, which was interrupted; empty if none is open."""
-    with suppress(BrokerAway):  # the submission reports it
-        for request in open_requests(settings):
-            if request.work == work and request.who == user_name() and request.state != ELSEWHERE:
-                return request.request
-    return ""

@@ -1,4 +1,4 @@
-"""Follows or cancels an existing request by its id."""
+"""Follows or cancels an existing request by its id; finds the one that the same command follows."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from producer.present.events import Events
-from producer.requests.client import RequestClient, broker_errors, opened
-from producer.requests.open_requests import open_requests
+from producer.requests.client import RequestClient, broker_errors, opened, user_name
+from producer.requests.open_requests import ELSEWHERE, open_requests
 from producer.requests.submit import check_outcome
 from producer.requests.wait import RequestWaiter, stored_outcome
 from producer.stack import other_stacks
 from shared.broker.runtime_paths import socket_path
-from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError, no_such
+from shared.errors import BadMessage, BrokerAway, RequestCancelled, SetupError, UsageError, no_such
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState
-from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request
+from shared.messages.requests import REQUEST_ID, Outcome, Progress, Request, Work
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
@@ -108,6 +108,16 @@ def state_now(settings: Settings, request_id: str) -> RequestNow:
     if _was_cancelled(settings, request_id):
         return RequestNow(RequestState.CANCELLED)
     raise _no_such(request_id)
+
+
+def own_open_request(settings: Settings, work: Work) -> str:
+    """The id of this user's request for the same work, which was interrupted; empty if none is
+    open."""
+    with suppress(BrokerAway):  # the submission reports it
+        for request in open_requests(settings):
+            if request.work == work and request.who == user_name() and request.state != ELSEWHERE:
+                return request.request
+    return ""
 
 
 def _is_of_broker(settings: Settings, request_id: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.dataset_check.check import open_check
 from producer.requests.client import make_request
+from producer.requests.existing import own_open_request
 from shared.errors import Exit
 from shared.messages import checked_dataset
 from shared.messages.checked_dataset import encode_rows
@@ -72,7 +72,7 @@ def test_only_the_same_check_of_the_same_user_is_resumed(
 ) -> None:
     made = make_request(work, "earlier")
     hand.requests.submit(Request(made.id, made.work, who or made.who, made.created))
-    found = open_check(Settings(redis_url=server.url), CheckDataset("/photos"))
+    found = own_open_request(Settings(redis_url=server.url), CheckDataset("/photos"))
     assert found == ("earlier" if same else "")
     hand.requests.cancel("earlier")
-    assert open_check(Settings(redis_url=server.url), CheckDataset("/photos")) == ""
+    assert own_open_request(Settings(redis_url=server.url), CheckDataset("/photos")) == ""

@@ -1,11 +1,11 @@
-"""Which open request for the features of a folder is followed: none but the same one."""
+"""Which open request the same command follows: none but the same one of this user."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from producer.labelling import folder_request
+from producer.requests import existing
 from producer.requests.client import user_name
 from producer.requests.open_requests import ELSEWHERE, PAUSED, OpenRequest
 from shared.errors import BrokerAway
@@ -27,15 +27,15 @@ def test_an_interrupted_request_is_followed_and_no_other_one(
     monkeypatch: pytest.MonkeyPatch, other: dict[str, object]
 ) -> None:
     listed = [msgspec.structs.replace(OURS, request="other", **other)]
-    monkeypatch.setattr(folder_request, "open_requests", lambda settings: listed)
-    assert folder_request._open_request(Settings(), WORK) == ""
+    monkeypatch.setattr(existing, "open_requests", lambda settings: listed)
+    assert existing.own_open_request(Settings(), WORK) == ""
     listed.append(msgspec.structs.replace(OURS, state=PAUSED))
-    assert folder_request._open_request(Settings(), WORK) == "ours"
+    assert existing.own_open_request(Settings(), WORK) == "ours"
 
 
 def test_a_broker_that_is_away_is_left_to_the_submission(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(settings: Settings) -> list[OpenRequest]:
         raise BrokerAway("Redis does not answer")
 
-    monkeypatch.setattr(folder_request, "open_requests", away)
-    assert folder_request._open_request(Settings(), WORK) == ""
+    monkeypatch.setattr(existing, "open_requests", away)
+    assert existing.own_open_request(Settings(), WORK) == ""

@@ -69,8 +69,10 @@ def problem(label: str) -> str:
         return "cannot name a class folder: it is empty, or starts with a dot; choose another"
     if name.endswith((".", " ")):
         return "cannot name a class folder: it ends with a dot or a space; choose another"
-    if "\\" in name or not name.isprintable():
-        return "cannot name a class folder: it has a backslash or a control character"
+    if "\\" in name:
+        return "cannot name a class folder: it has a backslash"
+    if not name.isprintable():
+        return "cannot name a class folder: it has a character that is not printable"
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"is too long to name a class folder (limit: {MAX_NAME_BYTES} bytes)"
     if _DEVICE.fullmatch(folded(name)):

@@ -79,6 +79,13 @@ def test_a_label_that_can_be_no_folder_is_refused(label: str) -> None:
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("label", ["a\u00a0b", "\U0001f469\u200d\U0001f52c", "a\nb"])
+def test_a_character_that_is_not_printable_is_the_reason_of_a_refusal(label: str) -> None:
+    assert "not printable" in problem(label)
+    assert "backslash" in problem("a\\b")
+    assert "backslash" not in problem(label)
+
+
 @given(st.sets(LABELS, max_size=8))
 def test_the_folders_can_be_made(
     tmp_path_factory: pytest.TempPathFactory, labels: set[str]

@@ -21,6 +21,9 @@ from shared.messages.files import printable
 
 GONE = "no longer in the folder"
 SOURCE_GONE = "the original was removed or changed, so this one is kept"
+LIST_UNREAD = (
+    "the address of the original is in its list, which --undo does not read, so this one is kept"
+)
 EDITED = "changed since it was copied"
 TAKEN = "another file has its former name"
 
@@ -93,6 +96,7 @@ class Undo:
         if entry.way is Way.MOVE:
             return self._move_back(entry, place, folders.source(entry, make=True))
         if self._originals.holds(entry.source):
+            _check(not self._originals.is_in_list(entry.source), LIST_UNREAD)
             _check(self._originals.content(entry.source) == entry.content, SOURCE_GONE)
             _check(content_at(place) == entry.content, EDITED)
             transfer.remove(place, entry.content, self._aside(place, entry))

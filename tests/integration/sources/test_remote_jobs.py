@@ -15,6 +15,7 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
+from producer.sorting import undo
 from producer.sources.job_sources import JobSources
 from shared.errors import Exit
 from shared.image_status import Status
@@ -505,6 +506,8 @@ def test_images_are_copied_out_and_what_moves_files_is_refused_in_one_line(
     else:  # it cannot be shown that a signed address still has the image
         assert undone.code == Exit.SOME_FAILED, undone.story
         assert len(left) == len(found)
+        assert undo.LIST_UNREAD in undone.log
+        assert undo.SOURCE_GONE not in undone.log
 
 
 @pytest.mark.parametrize(

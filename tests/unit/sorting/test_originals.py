@@ -40,3 +40,20 @@ def test_members_of_several_archives_are_read(tmp_path: Path, ending: str) -> No
     assert originals.content(member(first, "a.png")) == KNOWN
     assert originals.content(member(second, "b.png")) == KNOWN
     assert originals.content(member(second, "gone.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "is_in_list"),
+    [
+        (b"https://host/a.png#12", True),
+        (b"http://127.0.0.1:80/a/#1", True),
+        (b"https://host/a.png", False),
+        (b"s3://bucket/a#12", False),
+        (b"known://a#12", False),
+    ],
+)
+def test_the_secrets_of_an_address_with_a_line_are_in_its_list(
+    address: bytes, is_in_list: bool
+) -> None:
+    assert Originals.is_in_list(path_of_address(address)) is is_in_list
+    assert not Originals.is_in_list(b"/folder/a.png#12")

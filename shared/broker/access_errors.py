@@ -32,6 +32,9 @@ _CERTIFICATE: Mapping[int, str] = {
     62: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
     64: "its certificate is for another host; use a name that it holds in HANGTAG_REDIS_URL",
 }
+#: OpenSSL's errors for what a certificate lacks, most of them found with VERIFY_X509_STRICT alone,
+#: which Python 3.13 sets: extensions and names that a renewal would lack again.
+_STRICT = range(79, 95)
 #: A connection that broke off is an outage, not a refusal.
 _CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _PASSWORD = "check HANGTAG_REDIS_USER and HANGTAG_REDIS_PASSWORD_FILE, or HANGTAG_REDIS_URL"
@@ -82,8 +85,7 @@ def _why(error: BaseException) -> str:
     if isinstance(error, BrokerRefuses):
         return str(error).removeprefix("Redis refuses: ")
     if isinstance(error, ssl.SSLCertVerificationError):
-        code = error.verify_code
-        return _CERTIFICATE.get(code, f"its certificate is not valid (OpenSSL's {code}); renew it")
+        return _certificate(error.verify_code, error.verify_message)
     if isinstance(error, ssl.SSLError) and error.reason and not isinstance(error, _CUT_OFF):
         return _tls(error.reason)
     if isinstance(error, NoPermissionError) or _IN_SCRIPT in str(error):
@@ -92,6 +94,15 @@ def _why(error: BaseException) -> str:
             "deploy/redis/users.acl with HANGTAG_REDIS_USER"
         )
     return _authentication(error)
+
+
+def _certificate(code: int, message: str) -> str:
+    if code in _STRICT:
+        return (
+            f"its certificate, or its authority's, does not pass strict verification ({message}); "
+            "make both as docs/security.md does"
+        )
+    return _CERTIFICATE.get(code, f"its certificate is not valid (OpenSSL's {code}); renew it")
 
 
 def _tls(reason: str) -> str:

@@ -1,6 +1,8 @@
-"""What a refusal of Redis says about the password."""
+"""What a refusal of Redis says about the password, and about its certificate."""
 
 from __future__ import annotations
+
+import ssl
 
 import pytest
 from redis.exceptions import AuthenticationError
@@ -19,3 +21,18 @@ def test_a_password_in_a_variable_that_is_no_setting_is_named(
     assert "; HANGTAG_REDIS_PASSWORD is no setting" not in line, "a remedy starts with a verb"
     assert "HANGTAG_REDIS_PASSWORD is no setting" in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(85, "Missing Authority Key Identifier"), (92, "CA cert without key usage")],
+)
+def test_a_certificate_that_strict_verification_refuses_is_not_to_be_renewed(
+    code: int, message: str
+) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, message
+    line = str(access_error(error))
+    assert message in line
+    assert "docs/security.md" in line
+    assert "renew" not in line

@@ -213,6 +213,15 @@ def test_without_second_guesses_in_the_job_their_keys_save_nothing(
         assert correction_log.read(correction_log.log_path(of_one)) == []
 
 
+def test_every_key_of_the_page_is_named_on_it(browser: Browser, review: Review) -> None:
+    shown = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
+    shown |= {"Escape": "Esc", " ": "Space", "u": "U", "g": "G"}
+    with opened(browser, review) as page:
+        keys = page.evaluate("Object.keys(KEYS)")
+        named = page.locator("footer kbd").all_text_contents()
+    assert {shown.get(key, key) for key in keys} <= set(named)
+
+
 def test_a_new_label_is_added_by_a_second_enter_only(
     browser: Browser, review: Review, lines: Log
 ) -> None:

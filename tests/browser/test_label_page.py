@@ -200,6 +200,21 @@ def test_enter_without_a_name_saves_nothing_and_takes_one_that_is_still_in_the_f
     assert given(label) == {first: "one"} | dict.fromkeys(others, "typed")
 
 
+@pytest.mark.parametrize("known", [["boot"], ["boot", "bootee"]])
+def test_shift_enter_adds_what_is_typed_however_many_labels_begin_like_it(
+    browser: Browser, label: Label, known: list[str]
+) -> None:
+    with opened(browser, label) as page:
+        page.evaluate("known => { state.labels = known; }", known)
+        page.keyboard.type("bo")
+        page.keyboard.press("Shift+Enter")
+        expect(page.locator("#name")).to_have_value("")
+        assert page.evaluate("state.name") == "bo"
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved")
+    assert set(given(label).values()) == {"bo"}
+
+
 def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
     browser: Browser, label: Label
 ) -> None:

@@ -289,14 +289,14 @@ function giveNumbered(number) {
   if (number < state.labels.length) give(state.labels[number]);
 }
 
-// Gives what is typed: a label that is typed whole, the only one that begins like it, or a new one
-// (with `isNew` always). Where several begin like it, a second Enter adds it. Returns whether
-// nothing is left to give.
+// Gives what is typed: a label that is typed whole, the only one that begins like it, or a new one:
+// with `isNew` at once, where several begin like it by a second Enter. Returns whether nothing is
+// left to give.
 function takeTyped(isEntered = false, isNew = false) {
   const box = $("name"), text = box.value.trim();
   if (!text) return true;
   const { exact, begins } = meant(state.labels, text);
-  if (!exact && begins.length > 1 && !(isEntered && state.asked === text)) {
+  if (!exact && !isNew && begins.length > 1 && !(isEntered && state.asked === text)) {
     if (isEntered) {
       state.asked = text;
       report(`which one: ${begins.join(", ")}? Enter again adds ${text}`, true);

@@ -145,7 +145,7 @@ def test_the_worker_extra_classifies_without_training_packages(
     worker = Environment(folder, "[worker]")
     assert worker.has(*RUNTIME, *HEAVY) == list(RUNTIME)
     assert "HANGTAG_REDIS_URL" in worker.complaint("worker")
-    assert "tensorflow" in worker.complaint("train")
+    assert "tensorflow" in worker.complaint("train", "--data", "fashion-mnist")
     with (folder / "log").open("w") as log:
         process = worker.start("hangtag", "worker", log=log, broker=server.url)
         with running(process):

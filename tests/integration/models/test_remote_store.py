@@ -35,8 +35,9 @@ FILES = {"model.tflite": b"1", "samples.png": b"\x89PNG"}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with four versions of each model, on the trainer's machine."""
+def store(server_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with four versions of each model, on the trainer's machine; a new one for each of
+    several servers."""
     registry = Registry(tmp_path_factory.mktemp("owner") / "store")
     for name in MODELS:
         for seed in range(4):

@@ -339,9 +339,10 @@ def test_cancelled_requests_of_a_stack_that_has_ended_are_refused_in_one_line(
 
 
 def test_requests_of_every_kind_at_a_broker_go_on(
-    data: Path, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    data: Path, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = data / "broker"
+    store = tmp_path / "store"
+    shutil.copytree(data / "broker", store)  # the other server's trainer finds it as it was
     load_keys(server.client, data / "broker.json")
     ledger = RequestLedger(server.client, LEASE_S)
     kinds = {request.id: type(request.work) for request in ledger.open_requests()}

@@ -68,6 +68,9 @@ class Verdict(msgspec.Struct):
 
 
 def _processes(scene: Scene) -> list[str]:
+    with suppress(AssertionError):  # one that has ended has a code
+        for slot in scene.slots:  # SIGTERM ends a process that has set no handler yet
+            scene.fleet.wait_ready(slot.worker)
     codes = [slot.worker.end() for slot in scene.slots]
     codes += [worker.wait() for worker in scene.ending]
     with suppress(AssertionError):

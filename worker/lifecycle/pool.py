@@ -115,9 +115,21 @@ def detect_deaths(parent: Any) -> None:
     """Make a Celery worker find dead children within DEATH_POLL_S, and always replace them.
 
     Celery ends the whole worker if a child died before the first connection, which may take as long
-    as an outage.
+    as an outage, or if it connects again after a child's sentinel has closed and before the child
+    is reaped.
     """
     processes: Any = getattr(parent.pool, "_pool", None)
     if hasattr(processes, "maintain_pool") and parent.hub is not None:
         parent.hub.call_repeatedly(DEATH_POLL_S, processes.maintain_pool)
         processes.did_start_ok = lambda: True
+        _track_the_living(processes)
+
+
+def _track_the_living(processes: Any) -> None:
+    track = processes._track_child_process
+
+    def tracked(process: Any, hub: Any) -> None:
+        if getattr(process, "_sentinel_poll", process) is not None:
+            track(process, hub)
+
+    processes._track_child_process = tracked

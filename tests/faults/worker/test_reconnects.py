@@ -15,6 +15,7 @@ from tests.support.processes.fleet import Fleet, wait_for
 DOWN_S = 13.0
 BACK_WITHIN_S = 6.0
 READ_ONLY_S = 5.0
+UNREAPED_APP = "tests.faults.apps.unreaped_worker"
 
 
 def test_a_worker_takes_hints_within_seconds_of_the_servers_return(fleet: Fleet) -> None:
@@ -48,6 +49,19 @@ def test_a_child_that_dies_before_the_first_connection_does_not_end_its_worker(
     procfs.kill(worker.children[0])
     fleet.server.start()
     fleet.wait_ready(worker)
+    stage.check_finished(stage.classify())
+    stage.check_nothing_runs(worker)
+
+
+def test_a_connection_that_breaks_before_a_dead_child_is_reaped_does_not_end_its_worker(
+    stage: Scenario,
+) -> None:
+    worker = stage.fleet.worker(app=UNREAPED_APP)
+    children = worker.children
+    procfs.kill(children[0])
+    worker.wait_for_log(f"the sentinel of {children[0]} is closed")
+    stage.fleet.client.client_kill_filter(_type="normal", skipme=True)
+    wait_for("a new child", lambda: set(worker.children) - set(children))
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)
 

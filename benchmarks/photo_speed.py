@@ -169,8 +169,9 @@ def section(found: list[Turn], about: str, what: str, busy: str) -> str:
         HEADING,
         "    make bench-photo-speed",
         f"{datetime.now(UTC).date().isoformat()}, {about}",
-        f"{what}; a head on a pretrained network (224 pixels, int8). Work without imports and\n"
-        "loading; `x` is the median ratio to the bare loop within a repeat.",
+        f"{what}; a head on a pretrained network (224 pixels, int8; Keras in fp32).\n"
+        "Work without imports and loading; `x` is the median ratio to the bare loop within a\n"
+        "repeat.",
         table(found),
         goal_table(goals(found)),
         busy,
@@ -187,7 +188,7 @@ def summary(found: list[Turn], what: str, workers: int) -> str:
         f"{core_hours(rate, workers):.1f} core-hours per million ({what}, 224 pixels, int8), "
         f"{ratio(found, PATH):.2f} of the same loop without a queue, "
         f"{ratio(found, PATH) / ratio(found, KERAS):.1f} times Keras' "
-        "`image_dataset_from_directory` + `predict`, all without their start."
+        "`image_dataset_from_directory` + `predict` in fp32, all without their start."
     )
     return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {origin} -->')}"
 

@@ -14,6 +14,7 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.recovery_times import SERVER_THAWED
 from tests.support.jobs.scenario import Scenario
+from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.stopwatch import Stopwatch
 from tests.support.servers.redis_server import RedisServer
@@ -37,7 +38,9 @@ def test_a_loading_server_is_retried_and_its_message_logged(stage: Scenario) -> 
     producer = stage.classify()
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
+    procfs.stop(producer.pid)  # else its line may be about the moment before
     load_for_long(server)
+    procfs.go_on(producer.pid)
     stage.let_go(held)
     producer.wait_for_log("is loading the dataset in memory")
     wait_for("the worker's log line", lambda: "loading" in worker.log)

@@ -101,7 +101,17 @@ def section(found: list[Peak], counts: tuple[int, int]) -> str:
         f"JPEG files of {photo_files.CAMERA_PIXELS[0]}x{photo_files.CAMERA_PIXELS[1]} pixels, "
         f"recipe {photo_files.RECIPE}. Peak of the\nlargest process of each kind.",
         markdown(head, grouped(_lines(found, counts))),
+        f"The trainer needs {_growth_bytes(found, counts) / 1000:.0f} kB more for each photograph.",
     ]) + "\n"  # fmt: skip
+
+
+def _growth_bytes(found: list[Peak], counts: tuple[int, int]) -> float:
+    """Of the trainer's child, for each photograph."""
+    few, many = (
+        next(p.peak_bytes for p in found if (p.role, p.images) == ("trainer child", count))
+        for count in counts
+    )
+    return (many - few) / (counts[1] - counts[0])
 
 
 def _lines(found: list[Peak], counts: tuple[int, int]) -> Iterator[list[str]]:

@@ -167,7 +167,7 @@ def section(found: list[Turn], about: str, what: str, busy: str) -> str:
     """The section of RESULTS.md."""
     parts = [
         HEADING,
-        "    make bench-photo-speed",
+        "    make bench-photo-speed    # PHOTOS=DIR: real photos",
         f"{datetime.now(UTC).date().isoformat()}, {about}",
         f"{what}; a head on a pretrained network (224 pixels, int8; Keras in fp32).\n"
         "Work without imports and loading; `x` is the median ratio to the bare loop within a\n"

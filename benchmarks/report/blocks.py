@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 
+from msgspec import structs
+
 from benchmarks.report import tables
 from benchmarks.report.agreement import SAME
 from benchmarks.report.figures import Figure, find
@@ -224,7 +226,8 @@ def short(found: Record) -> str:
         for one in found.short
     )
     head = ("network", "images", "runs", "warm beside the bare loop, work")
-    return _joined(markdown(head, rows), origin(found))
+    repeats = max((one.repeats for one in found.short), default=found.repeats)
+    return _joined(markdown(head, rows), origin(structs.replace(found, repeats=repeats)))
 
 
 def cores(found: Record) -> str:

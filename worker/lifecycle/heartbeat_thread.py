@@ -20,6 +20,7 @@ import redis
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared import json_log
 from shared.broker import wrong_type
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
@@ -204,18 +205,20 @@ class HeartbeatThread(threading.Thread):
     def _report_deaths(self) -> None:
         while self._pending:
             job, batch, pid, origin = self._pending[0]
-            try:
-                if BatchLedger(self._client, job, 0).report_death(
-                    batch, f"{self.worker_id}/{pid}:"
-                ):
-                    log.warning("child %d died with batch %d of job %s", pid, batch, job)
-                    self._hint(job, batch, origin)
-            except RedisError as error:
-                if not is_foreign(error):
-                    raise
-                log.warning("cannot record a death in job %s: %s", job, error)
+            with json_log.about(job=job, batch=batch):
+                self._report(job, batch, pid, origin)
             self._pending.pop(0)
             self.busy_processes.reported(pid)
+
+    def _report(self, job: str, batch: int, pid: int, origin: str) -> None:
+        try:
+            if BatchLedger(self._client, job, 0).report_death(batch, f"{self.worker_id}/{pid}:"):
+                log.warning("child %d died with batch %d of job %s", pid, batch, job)
+                self._hint(job, batch, origin)
+        except RedisError as error:
+            if not is_foreign(error):
+                raise
+            log.warning("cannot record a death in job %s: %s", job, error)
 
     def _update_liveness(self, sent: bool) -> None:
         if self._liveness:

@@ -46,7 +46,7 @@ from producer.rendering.display_options import DisplayOptions, stored_display
 from producer.rendering.named_rows import Hash
 from producer.stack.stack import BrokerSession
 from producer.updating.known_contents import with_known
-from producer.updating.merge import NAMED_MAX, Merge
+from producer.updating.merge import Merge
 from producer.updating.next_job import form, is_formed, next_options, replace
 from producer.updating.present_files import PresentFiles
 from producer.updating.settling import Settling
@@ -145,7 +145,7 @@ def _compared(asked: Update, old: Job, files: RowFiles, waits: Waits) -> tuple[M
     merge = Merge(present, Settling(waits.sleep, now_ns), asked.retry_failed)
     reported = passing(old, "comparing files", asked.events, waits)
     differs = form(old.journal, old.output, merge, present, reported)
-    is_listed = asked.events.wants(RowChanged) and len(merge.named) < NAMED_MAX
+    is_listed = asked.events.wants(RowChanged) and len(merge.named) == sum(merge.counts.values())
     if not is_listed and (line := _counts(merge)):
         asked.events.notice(line)
     for line in _left_out(merge, present):

@@ -348,6 +348,21 @@ class TestList:
             ]
             assert verify(folder / "out.csv", deep=True).problems == []
 
+    def test_rows_that_leave_a_list_are_counted_where_changes_are_listed(
+        self, folder: Path
+    ) -> None:
+        for path in (folder / "out.csv", journal_path(folder / "out.csv")):
+            path.unlink()
+        options = options_of(folder, list_file=b"list")
+        self._write(folder, ["a", "b", "c"])
+        finish(options)
+        self._write(folder, ["a"])
+        events, notices = Events(), list[str]()
+        events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
+        events.subscribe(lambda event: None, RowChanged)
+        update(options, events=events)
+        assert notices == ["images since the last time: 2 gone"]
+
     def _write(self, folder: Path, names: list[str]) -> None:
         lines = [f"in/{name}.png\n" if name else "\n" for name in names]
         (folder / "list").write_text("".join(lines))

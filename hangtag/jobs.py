@@ -108,12 +108,13 @@ def classify(
     _check_choice("--transport", transport, TRANSPORTS)
     if watch and output is None:
         raise UsageError("watch=True is for a table that stays; give output=")
+    limit_s = _seconds(timeout_s)
     job = partial(
         update_job if update or watch else partial(run_job, restart=restart),
         settings=settings,
         display=display_of(accept, min_confidence, columns, top_k, probabilities),
         budget=_budget(max_failures),
-        timeout_s=_seconds(timeout_s),
+        timeout_s=limit_s,
         retry_failed=retry_failed,
     )
     with image_lists.given(images) as given, closing(Reporter(progress)) as reporter:
@@ -134,7 +135,7 @@ def classify(
             update=update or watch,
         )
         work = partial(job, stdin=given.listed)
-        call = Call(_watched(work) if watch else work, settings, reporter, stop or Stop())
+        call = Call(_watched(work, limit_s) if watch else work, settings, reporter, stop or Stop())
         return call.temporary(options, given) if output is None else call.at_output(options)
 
 
@@ -150,12 +151,12 @@ def open_table(table: str | os.PathLike[str]) -> Result:
     return Result(find_output(os.fspath(table)), Settings.from_env())
 
 
-def _watched(job: Callable[..., Summary]) -> Callable[..., Summary]:
-    """The job again and again."""
+def _watched(job: Callable[..., Summary], limit_s: float | None) -> Callable[..., Summary]:
+    """The job again and again, for this time."""
 
     def work(options: JobOptions, *, events: Events, stop: Stop) -> Summary:
         once = partial(job, options, events=events, stop=stop)
-        return watch_job(options, once, events, stop)
+        return watch_job(options, once, events, stop, limit_s)
 
     return work
 

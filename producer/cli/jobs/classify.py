@@ -130,7 +130,8 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
         )
         if is_watched:
             events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
-        summary = repeat(options, run, events, stop) if is_watched else run()
+        limit_s = given["timeout_s"]
+        summary = repeat(options, run, events, stop, limit_s) if is_watched else run()
     show_summary(summary, as_json, quiet)
 
 

@@ -11,7 +11,7 @@ import pytest
 from producer.jobs import watch as watching
 from producer.jobs.classify import Summary
 from producer.present.events import Events, Notice
-from shared.errors import Exit, SetupError, Stopped, UsageError
+from shared.errors import Exit, SetupError, StillOpen, Stopped, UsageError
 from shared.stop import Stop
 from tests.support.jobs.finished_job import options_of
 
@@ -22,6 +22,7 @@ class Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, changes: list[float]) -> None:
         self.now_s, self._changes, self.began = 0.0, changes, list[float]()
+        self.limits: list[float | None] = []
         self.notices: list[str] = []
         monkeypatch.setattr("time.monotonic", lambda: self.now_s)
         monkeypatch.setattr(watching, "watched", self._watched)
@@ -38,9 +39,15 @@ class Watch:
         self.now_s = until
         return False
 
-    def run(self, folder: Path, rounds: list[float | Exception | Summary]) -> Summary:
-        def round_() -> Summary:
+    def run(
+        self,
+        folder: Path,
+        rounds: list[float | Exception | Summary],
+        timeout_s: float | None = None,
+    ) -> Summary:
+        def round_(timeout_s: float | None) -> Summary:
             self.began.append(self.now_s)
+            self.limits.append(timeout_s)
             if not rounds:
                 raise Stopped
             result = rounds.pop(0)
@@ -54,7 +61,8 @@ class Watch:
         events = Events()
         events.subscribe(lambda event: self.notices.append(event.text), Notice)  # type: ignore[attr-defined]
         (folder / "in").mkdir()
-        return watching.watch(options_of(folder, b"in"), round_, events, Stop())
+        options = options_of(folder, b"in")
+        return watching.watch(options, round_, events, Stop(), timeout_s)
 
 
 def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
@@ -121,3 +129,20 @@ def test_a_round_that_ends_otherwise_ends_it(
 ) -> None:
     watch = Watch(monkeypatch, [1.0])
     assert watch.run(tmp_path, [0.0, summary(code)]).exit_code == code
+
+
+def test_it_ends_after_its_timeout_and_each_round_gets_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch, [20.0])
+    last = watch.run(tmp_path, [10.0, summary(Exit.SOME_FAILED)], timeout_s=50.0)
+    assert (watch.began, watch.limits) == ([0, 20.0], [50.0, 30.0])
+    assert (watch.now_s, last.exit_code) == (50.0, Exit.SOME_FAILED)
+
+
+def test_a_round_that_is_still_open_at_the_timeout_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = StillOpen("Redis did not answer within --timeout; run the same command to retry")
+    with pytest.raises(StillOpen):
+        Watch(monkeypatch, [1.0]).run(tmp_path, [0.0, late], timeout_s=50.0)

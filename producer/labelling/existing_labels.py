@@ -20,7 +20,7 @@ from producer.models.corrected_files import corrected_files
 from producer.present.formatting import counted, one_line
 from shared.labels import correction_log
 from shared.labels.class_folders import SORT_LOG, folded, folder_of, is_reserved, problem
-from shared.labels.given_label import GivenLabel
+from shared.labels.given_label import NO_FOLDERS, GivenLabel
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 
@@ -77,12 +77,12 @@ def take(
         SetupError: the file cannot be written.
     """
     notes = list(_of_another_folder(images, file))
+    if not folders and (undone := _taken_back(file.so_far)):
+        file.append(undone)  # first: a table may have labels of the same images
     of_folders = _of_folders(images, by) if folders else ExistingLabels()
     taken = _Taken(images, file.so_far)
     lines = [*taken.lines({**of_folders.labels, **tables.labels})]
     check_labels({line.label for line in lines}, list(file.so_far.labels()))
-    if not folders:
-        lines += _taken_back(file.so_far)
     if lines:
         file.append(lines)
     return [*notes, *of_folders.notes, *tables.notes, *taken.notes()]
@@ -148,7 +148,7 @@ class _Taken:
 def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
     and not from a table if this one is of a folder."""
-    if last is None:
+    if last is None or last.taken_from == NO_FOLDERS:
         return True
     is_of_page = last.undo or not last.taken_from
     is_of_table = not _is_folder(last) and _is_folder(label)
@@ -164,7 +164,9 @@ def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
     """Lines that take the labels of class folders back."""
     lines = filter(None, map(so_far.line, so_far.images()))
     return [
-        msgspec.structs.replace(line, undo=True, at=_now()) for line in lines if _is_folder(line)
+        msgspec.structs.replace(line, undo=True, at=_now(), taken_from=NO_FOLDERS)
+        for line in lines
+        if _is_folder(line)
     ]
 
 

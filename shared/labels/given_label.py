@@ -24,6 +24,10 @@ Kind = Literal["label", "left-out", "cannot-tell"]
 #: learned from a tenth of them know much less than the one that is used.
 LEAST_DRAWN = 24
 
+#: `taken_from` of a line that takes the label of a class folder back since folders are left out. A
+#: line of the page that does so has the folder.
+NO_FOLDERS = "/"
+
 
 class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A decision about one image."""
@@ -41,7 +45,7 @@ class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: since they are alike, or in doubt.
     by_chance: bool = False
     #: Where the label was found: a class folder, with a slash at its end, or a table with
-    #: corrections. Empty: it was given on the page, or by a program.
+    #: corrections; or NO_FOLDERS. Empty: it was given on the page, or by a program.
     taken_from: str = ""
 
 

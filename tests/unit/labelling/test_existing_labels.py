@@ -16,7 +16,7 @@ from producer.labelling.folder_images import FolderImages
 from producer.models.labelled_input import labelled_input
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
-from shared.labels.given_label import GivenLabel, encode
+from shared.labels.given_label import NO_FOLDERS, GivenLabel, encode
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
@@ -114,6 +114,37 @@ def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
     folder.decide(b"one", Decided("label", "Hat"))
     folder.take(folders=False)
     assert folder.labels() == {"one": "Hat"}
+
+
+def test_labels_of_a_table_hold_where_those_of_folders_are_taken_back(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """Whether the table has another label than the folder, or the same."""
+    folder.take()
+    tables = of_tables([table(tmp_path, "old", one="Scarf@2026", three="Hat@2026")])
+    folder.take(tables, folders=False)
+    assert folder.labels() == {"one": "Scarf", "three": "Hat"}
+    written = folder.file.read_bytes()
+    folder.take(tables, folders=False)
+    assert folder.file.read_bytes() == written, "once"
+
+
+def test_labels_of_folders_and_tables_come_again_after_a_start_without_folders(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """Except where the page has taken a label back, before or after that start."""
+    folder.take()
+    folder.decide(b"two", None)
+    folder.take(folders=False)
+    folder.decide(b"three", Decided("label", "Shoe"))
+    folder.decide(b"three", None)
+    assert folder.labels() == {}
+    tables = of_tables([table(tmp_path, "old", one="Scarf@2026", two="Hat@2026", three="Hat@2026")])
+    folder.take()
+    assert folder.labels() == {"one": "Coat"}
+    folder.take(folders=False)
+    folder.take(tables, folders=False)
+    assert folder.labels() == {"one": "Scarf"}
 
 
 @pytest.mark.parametrize("name", ["2024/1.jpg", "loose.jpg"])
@@ -216,7 +247,8 @@ def test_a_labels_file_of_another_folder_is_reported(tmp_path: Path) -> None:
         ("old.csv", ("Hat", "Hat/"), True),
         ("old.csv", ("Hat", "other.csv"), True),
         ("old.csv", ("Hat", ""), False),  # of the page
-        ("old.csv", ("undone", "Hat/"), False),
+        ("old.csv", ("undone", "Hat/"), False),  # of the page, or of an earlier version
+        ("old.csv", ("undone", NO_FOLDERS), True),
     ],
 )
 def test_a_label_gives_way_to_one_that_counts_more(

@@ -119,7 +119,8 @@ def label(
             image has no label any more. A label must be able to name a class folder, and differ
             from others in more than case. The content of the file gets it, wherever the file is
             later, and so do copies.
-        left_out: Images that are none of those to be sorted.
+        left_out: Images to which no label applies. As those of `cannot_tell` they are not learned
+            from; `classify` and `sort` treat them like all others.
         cannot_tell: Images that a person has seen and cannot name.
         file: The labels file; None: that of the folder, in the current one (`photos.labels.jsonl`
             of `photos/`).

@@ -15,8 +15,8 @@ from shared.labels.class_folders import problem
 from shared.labels.correction import unknown_fields, wrong_identity
 from shared.labels.line_log import NewerLine
 
-#: What was decided about an image. `left-out`: it is none of those to be sorted. `cannot-tell`: a
-#: person saw it and does not know.
+#: What was decided about an image. `left-out`: nothing is learned from it. `cannot-tell`: a person
+#: saw it and does not know.
 Kind = Literal["label", "left-out", "cannot-tell"]
 
 

@@ -7,7 +7,7 @@ Redis may lose them. Several processes may own one store; one with an older stat
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
@@ -39,11 +39,20 @@ SERVED = (*(row.artifact for row in RUNTIMES.values()), OUTLIERS)
 DISPLAYED = (".png", "evaluation.json", learned_corrections.FILE)
 
 
+class Incomplete(SetupError):
+    """Some of a store has no copy. `faults` says why, each with what to do; the text is the first
+    of them."""
+
+    def __init__(self, faults: Sequence[SetupError]) -> None:
+        super().__init__(str(faults[0]))
+        self.faults = tuple(faults)
+
+
 def publish(client: redis.Redis, registry: Registry) -> None:
     """Copy every version and alias of the store to Redis, and delete removed versions.
 
     Raises:
-        SetupError: a version is damaged, or Redis has no room for one of its files; all others are
+        Incomplete: a version is damaged, or Redis has no room for one of its files; all others are
             copied nevertheless.
         BrokerRefuses: Redis denies access; the rest is not copied.
         redis.exceptions.RedisError: the server is unreachable.
@@ -71,8 +80,8 @@ def publish(client: redis.Redis, registry: Registry) -> None:
         _put_aliases(client, name, registry.history(name))
     if complete:
         _delete_removed(client, registry, cards, faults)  # to which an alias led until now
-    for fault in faults + too_large:
-        raise fault
+    if faults or too_large:
+        raise Incomplete(faults + too_large)
 
 
 def is_mirrored(filename: str) -> bool:

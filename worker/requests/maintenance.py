@@ -24,7 +24,7 @@ from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Request
-from shared.registry.mirror_writer import publish
+from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.lifecycle.access_check import note_refusal
@@ -86,7 +86,10 @@ class Maintenance(threading.Thread):
                 publish(self._client, Registry(self._store))
             except BrokerRefuses:
                 raise
-            except SetupError as error:  # the rest is published
+            except Incomplete as error:  # the rest is published
+                for fault in error.faults:
+                    self._warn(str(fault))
+            except SetupError as error:
                 self._warn(str(error))
             self._published = time.monotonic()
             self._cards = self._count_cards()

@@ -385,6 +385,26 @@ def test_an_emptied_server_gets_its_models_with_the_next_round(scene: Scene) -> 
     assert scene.client.exists(keys.model_card("shoes", 1))
 
 
+def test_every_file_without_room_is_named_beside_a_damaged_version(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry(scene.store)
+    card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
+    for number in range(3):
+        registry.publish(card, {"model.keras": bytes([number]) * (4 << 20)})
+    (registry.folder("shoes") / "1" / "card.json").write_bytes(b"{")
+    scene.client.config_set("maxmemory", scene.client.info("memory")["used_memory"] + (4 << 20))
+    monkeypatch.setattr(maintenance, "PUBLISH_S", 0.0)
+    for _ in range(2):
+        scene.rounds.go()
+    damaged, *without_room = [
+        record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
+    ]
+    assert "shoes@1 is damaged" in damaged
+    named = [line.partition(":")[0] for line in without_room]
+    assert named == ["model.keras of shoes@2", "model.keras of shoes@3"]
+
+
 def test_a_file_without_room_is_named_once_and_not_tried_in_each_round(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

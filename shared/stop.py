@@ -1,8 +1,9 @@
 """A request to end work: from any thread, or from a signal handler, which may run in the same one.
 
-Each wait for a server is one at a socket. A request shuts the sockets of these waits down, so that
-each ends at once, also while the server is silent. Nothing else is interrupted: what is not a wait
-ends where it checks.
+Each wait for a server is one at a socket, but for that for the address of its name. A request shuts
+the sockets of these waits down, so that each ends at once, also while the server is silent. Nothing
+else is interrupted: a look-up of a name ends with the resolver's answer or time limit, and what is
+not a wait ends where it checks.
 """
 
 from __future__ import annotations

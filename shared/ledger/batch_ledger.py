@@ -1,7 +1,8 @@
 """The ledger: claims and results of a job's batches, decided in Redis by Lua scripts.
 
 Celery's messages are hints; this is authoritative while a job runs. Every write is idempotent,
-because clients repeat commands after a timeout. Neither claiming nor completing creates a job.
+because a command whose reply was lost may be sent again. Neither claiming nor completing creates a
+job.
 """
 
 from __future__ import annotations

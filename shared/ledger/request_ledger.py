@@ -2,8 +2,8 @@
 
 Celery's messages are hints; this is authoritative. A trainer holds a request by a lease, which
 runs out unless it is renewed, and a fence, a number that rises with every grant: a trainer that was
-suspended past its lease changes nothing. Every write is idempotent, because clients repeat commands
-after a timeout. Neither claiming, renewing nor finishing creates a request.
+suspended past its lease changes nothing. Every write is idempotent, because a command whose reply
+was lost may be sent again. Neither claiming, renewing nor finishing creates a request.
 """
 
 from __future__ import annotations

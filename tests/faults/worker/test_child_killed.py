@@ -95,7 +95,7 @@ def test_a_child_is_not_forked_during_an_import(stage: Scenario) -> None:
     stage.check_nothing_runs(worker)
 
 
-def test_with_the_default_settings_a_killed_child_is_replaced_within_9_s(
+def test_with_the_default_settings_a_killed_childs_batch_is_taken_over_in_time(
     server: RedisServer, images: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:
     with Fleet(server) as fleet:

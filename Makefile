@@ -124,8 +124,7 @@ session: $(VENV)/dev.stamp data  ## record docs/session.*: install, demo, train,
 bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras, Ray Data, Celery; writes the pages (long)
 	@$(BIN)/python -m benchmarks.throughput
 
-# Checks that the benchmark runs, then that no ratio has moved since the recorded run.
-bench-smoke: $(VENV)/dev.stamp data
+bench-smoke: $(VENV)/dev.stamp data  ## whether the benchmark runs, and no ratio has moved since the recorded run
 	@$(BIN)/python -m benchmarks.throughput --images 2000 --few 20 --repeats 1 --networks dense \
 	  --only bare warm cold keras celery
 	@mkdir -p $(REPORTS); $(BIN)/python -m benchmarks.short > $(REPORTS)/$(STEP).note; \
@@ -192,8 +191,7 @@ test-compose: $(VENV)/dev.stamp data  ## docker-compose.yml on a real engine: sc
 clean:  ## remove the environment and the demo's output
 	rm -rf $(VENV) .venv-* build demo benchmarks/.data benchmarks/.venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Fashion-MNIST: Debian's package if root can install it, else a download on demand.
-data: $(VENV)/worker.stamp
+data: $(VENV)/worker.stamp  ## Fashion-MNIST: Debian's package if root can install it, else a download on demand
 	@$(BIN)/python -m worker.datasets.fashion_mnist || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && echo "installing Debian's package dataset-fashion-mnist" && apt-get -qq update \
 	  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist >/dev/null; } || true

@@ -133,6 +133,13 @@ def test_every_module_in_the_makefile_has_a_main() -> None:
         assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module
 
 
+def test_every_target_is_listed_by_make_help() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
+    (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.M)
+    listed = re.findall(r"^([a-z-]+):.*## ", makefile, re.M)
+    assert sorted(listed) == sorted(targets.split())
+
+
 def test_the_command_for_one_test_selects_a_test() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     commands = re.findall(r"python -m pytest (\S+) -k (\w+)", contributing)

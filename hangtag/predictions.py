@@ -19,7 +19,7 @@ from producer.predict.predictions import Prediction
 from producer.predict.predictions import named as named_images
 from producer.present.events import Event, Events
 from shared import installation
-from shared.errors import SetupError, Stopped, UsageError
+from shared.errors import SetupError, StillOpen, Stopped, UsageError
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -86,6 +86,8 @@ def predict(
             of_path = run(work, _ignore, stop or Stop(), "hangtag predict")
         except Stopped as error:
             raise SetupError(f"{error}; make the same call again") from None
+        except StillOpen as error:
+            raise SetupError(str(error)) from None
     return [
         msgspec.structs.replace(of_path[path], path=name) if name else of_path[path]
         for path, name in named

@@ -26,7 +26,7 @@ from shared.broker.address import Address
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import GLANCE_TIMEOUT_S, check_server, connect
 from shared.broker.runtime_paths import broker_url
-from shared.errors import BrokerAway, BrokerRefuses, SetupError, StillOpen, Stopped
+from shared.errors import BrokerAway, BrokerRefuses, StillOpen, Stopped
 from shared.messages.job_record import JobRecord
 
 
@@ -65,7 +65,7 @@ class Connector:
 
         Raises:
             SetupError: there is no server, it is set up wrongly, or there is no such model.
-            StillOpen: the deadline has passed.
+            StillOpen: the deadline has passed, or `hangtag down` has ended this machine's stack.
             Stopped: the caller has stopped it.
         """
         self._use.ensure()
@@ -146,7 +146,7 @@ class Connector:
             raise self._too_late()
         self._waits.sleep(PAUSE_S)
         if self._use.over:
-            raise SetupError(
+            raise StillOpen(
                 "this machine's stack was stopped with hangtag down; "
                 "run the same command to restart it"
             )

@@ -114,10 +114,12 @@ class StillOpen(Unanswered):
 
 
 class Stopped(HangtagError):
-    """The caller has stopped the work, before it had a result; a started job can be resumed."""
+    """The caller has stopped the work, before it had a result; a started job can be resumed.
+    `remedy` is how to go on, if that was reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, remedy: str = "") -> None:
         super().__init__("interrupted")
+        self.remedy = remedy
 
 
 class SetupError(HangtagError):

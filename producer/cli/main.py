@@ -63,8 +63,9 @@ class Commands(GroupedCommands):
             return super().invoke(ctx)
         except HangtagError as error:
             self._end(ctx, _code(error), str(error))
-        except KeyboardInterrupt:
-            self._end(ctx, Exit.INTERRUPTED, "interrupted")
+        except KeyboardInterrupt as stopped:
+            remedy = "".join(stopped.args) if self._as_json else ""  # a text has it in a notice
+            self._end(ctx, Exit.INTERRUPTED, f"interrupted; {remedy}" if remedy else "interrupted")
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader of standard output has ended: click exits

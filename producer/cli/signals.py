@@ -13,7 +13,7 @@ from shared.stop import Stop
 @contextmanager
 def stopped_by_signals() -> Iterator[Stop]:
     """A stop that SIGINT or SIGTERM request. A second signal of the same kind raises
-    KeyboardInterrupt at once, and so does work that was stopped."""
+    KeyboardInterrupt at once, and so does work that was stopped, with its remedy."""
     stop = Stop()
 
     def handle(number: int, _: object) -> None:
@@ -23,8 +23,8 @@ def stopped_by_signals() -> Iterator[Stop]:
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
-    except Stopped:
-        raise KeyboardInterrupt from None
+    except Stopped as error:
+        raise KeyboardInterrupt(error.remedy) from None
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

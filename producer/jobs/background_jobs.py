@@ -96,9 +96,9 @@ def _start(
             log.unlink(missing_ok=True)  # that of a job that never was
         raise
     except Stopped:
-        follow = typed(["hangtag", "collect", str(output)])
-        events.notice(f"the job continues in the background; follow it with: {follow}")
-        raise
+        follow = f"follow it with: {typed(['hangtag', 'collect', str(output)])}"
+        events.notice(f"the job continues in the background; {follow}")
+        raise Stopped(follow) from None
 
 
 def _wait_for_start(

@@ -77,7 +77,7 @@ class RequestWaiter:
             if self._waits.late:
                 raise StillOpen(continues(self._request)) from None
             self._events.notice(continues(self._request))
-            raise
+            raise Stopped(_how_to_go_on(self._request)) from None
 
     def _outcome(self) -> Outcome:
         while (outcome := self._poll()) is None:
@@ -143,10 +143,13 @@ class RequestWaiter:
 
 def continues(request: Request) -> str:
     """A line for the end of a wait, which is not that of the request."""
-    how = f"{how_to_follow(request.id)} (or --cancel {request.id})"
+    return f"request {request.id} continues; {_how_to_go_on(request)}"
+
+
+def _how_to_go_on(request: Request) -> str:
     if isinstance(request.work, CheckDataset | ComputeFeatures):  # only its command shows a result
-        how = "the same command follows it until it is done"
-    return f"request {request.id} continues; {how}"
+        return "the same command follows it until it is done"
+    return f"{how_to_follow(request.id)} (or --cancel {request.id})"
 
 
 def how_to_follow(request_id: str) -> str:

@@ -23,6 +23,8 @@ from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.catalog import CatalogModel, CatalogVersion
 from shared.registry.mirror_writer import DISPLAYED, MAX_PICTURE_BYTES, is_mirrored
 
+_THERE = "run the same command on the trainer's machine, without HANGTAG_REDIS_URL"
+
 
 def resolve(client: redis.Redis, model: ModelName) -> Card:
     """The card of the version that a name currently stands for.
@@ -61,15 +63,14 @@ def load_file(client: redis.Redis, card: Card, filename: str) -> bytes:
         raise SetupError(f"{card.ref} has no {filename}; choose another --runtime")
     if not is_mirrored(filename):
         raise SetupError(
-            f"{filename} of {card.ref} is not in Redis, only on the trainer's machine; "
-            "run the same command there"
+            f"{filename} of {card.ref} is not in Redis, only in the trainer's store; {_THERE}"
         )
     data = file_copies.load(client, sha256)
     if data is None and filename.endswith(DISPLAYED):
         raise SetupError(
             f"{filename} of {card.ref} is not in Redis, which has plots and figures of the newest "
             f"versions, up to {MAX_PICTURE_BYTES >> 20} MiB each; start the store's owner, or "
-            "run the same command on its machine"
+            + _THERE
         )
     if data is None:
         raise SetupError(f"{filename} of {card.ref} is not in Redis; start the store's owner")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.dispatch import window
+from producer.models.load_catalog import reader
 from shared import failpoints, keys, runtimes
 from shared.errors import SetupError
 from shared.messages.model_card import Card
@@ -22,6 +23,7 @@ from shared.messages.requests import Remove
 from shared.registry import file_copies, mirror_reader, mirror_writer, packaged, removal
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
+from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.training.assessment import EVALUATION
 
@@ -424,3 +426,13 @@ def test_an_alias_always_leads_to_a_version_while_copies_change(
     assert seen[0] == gone
     assert seen[-1] == fresh
     assert not server.client.exists(keys.model_card("shoes", gone.version))
+
+
+@pytest.mark.parametrize("filename", ["notes.txt", "confusion.png"])
+def test_a_file_without_a_copy_is_read_on_the_machine_of_the_store_without_redis(
+    server: RedisServer, registry: Registry, filename: str
+) -> None:
+    card = publish(registry, more={filename: b"kept"})
+    with pytest.raises(SetupError, match="on the trainer's machine, without HANGTAG_REDIS_URL"):
+        mirror_reader.load_file(server.client, card, filename)
+    assert reader(Settings(store=str(registry.root)))(card, filename) == b"kept"

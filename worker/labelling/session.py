@@ -131,10 +131,10 @@ class Session:
             return Page("end")
         fitted = self._fitted
         if fitted is None:
-            return self._group(free) or self._page("chance", np.flatnonzero(free)[:OF_LABEL])
+            return self._group(free) or self._chance(free, OF_LABEL)
         if self._since_check > 0.99:
             self._since_check = 0.0
-            return self._chance(free)
+            return self._chance(free, OF_CHANCE)
         page = self._group(free) if self._groups_first else None
         self._since_check += 1 / (BETWEEN_OF_GROUPS if page else BETWEEN_OF_LABELS)
         return page or self._of_label(free, fitted)
@@ -231,10 +231,10 @@ class Session:
         nearest = mine[np.argsort(self._groups.distances[mine], kind="stable")][:OF_GROUP]
         return self._page("group", nearest, label)
 
-    def _chance(self, free: npt.NDArray[np.bool_]) -> Page:
+    def _chance(self, free: npt.NDArray[np.bool_], most: int) -> Page:
         """Stacks without a decision, each image as likely as another."""
         places = np.flatnonzero(free)
-        return self._page("chance", self._drawn(places, self._sizes[places], OF_CHANCE))
+        return self._page("chance", self._drawn(places, self._sizes[places], most))
 
     def _of_label(self, free: npt.NDArray[np.bool_], fitted: Fitted) -> Page:
         """Stacks that seem to have the label with the most doubt, those in doubt more likely. By

@@ -70,6 +70,20 @@ def test_pages_begin_with_groups_and_go_on_with_labels_and_chance() -> None:
     assert all(len(page.stacks) <= session.OF_LABEL for page in of_label)
 
 
+def test_pages_without_a_head_after_all_groups_are_drawn_by_chance() -> None:
+    """Each image as likely as another, wherever it lies: the figures count these pages."""
+    rows, places = drawn(900)[0], list[int]()
+    for seed in range(20):
+        run = Session(rows, np.ones(len(rows), np.int64), seed)
+        run._groups = kmeans.Groups(np.zeros(900, np.int64), np.zeros(900, np.float32))
+        decide(run, run.next(NextPage()), [0] * session.OF_GROUP)
+        page = run.next(NextPage())
+        assert (page.why, len(page.stacks)) == ("chance", session.OF_LABEL)
+        assert run.next(NextPage()) == page
+        places += page.stacks
+    assert 400 < np.mean(places) < 500
+
+
 def test_groups_in_doubt_come_before_those_that_a_head_knows() -> None:
     rows, truth = drawn(900)
     run = started(rows)

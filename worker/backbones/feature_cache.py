@@ -20,7 +20,7 @@ from shared import atomic_file
 from shared.ledger.request_store import replace
 
 #: The bound on all packs. Both precisions of an image take 18 kB with EfficientNet-Lite0, and 23 kB
-#: with EfficientNet-Lite2.
+#: with EfficientNet-Lite2; those of its mirror image, where they are computed, as much again.
 MAX_BYTES = 1 << 30
 DIGEST_BYTES, CHECK_BYTES = 32, 4
 SUFFIX = ".pack"

@@ -1,7 +1,6 @@
 """Which recipes have no chance to be better than a head, by its held-out answers.
 
-A training that cannot win costs minutes, and the attention of the person who reads its result. The
-losses of early blocks and of the last convolution for four kinds of photos are in docs/training.md.
+A training that cannot win costs minutes, and the attention of the person who reads its result.
 """
 
 from __future__ import annotations

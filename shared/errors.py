@@ -20,7 +20,7 @@ HangtagError
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -160,6 +160,14 @@ class Exit(enum.IntEnum):
 COMPLETE = (Exit.OK, Exit.SOME_FAILED)
 
 
+def first_names(names: Sequence[str], most: int = 5) -> str:
+    """`cat, dog and 3 more`."""
+    more = len(names) - most
+    if more <= 1:  # its name is not longer
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {more} more"
+
+
 def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool = True) -> str:
     """`there is no model fashon; did you mean fashion-mnist? see: hangtag models list`.
 
@@ -171,7 +179,7 @@ def no_such(kind: str, name: str, known: Iterable[str], see: str, listed: bool =
     if similar:
         hint = f"did you mean {' or '.join(similar)}? "
     elif names and listed:
-        hint = f"there is: {_listed(names)}; "
+        hint = f"there is: {first_names(names, _LISTED)}; "
     else:
         hint = ""
     return f"there is no {kind} {_shown(name)}; {hint}see: {see}"
@@ -212,13 +220,6 @@ def _similar(name: str, known: list[str]) -> list[str]:
         return []  # another number is another version, not a misspelled one
     ends = {full.rpartition("@")[2]: full for full in known}
     return [ends[end] for end in get_close_matches(which, ends, _PROPOSED)]
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _LISTED
-    if more <= 1:  # its name is not longer
-        return ", ".join(names)
-    return f"{', '.join(names[:_LISTED])} and {more} more"
 
 
 def _shown(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import structs
 
 from shared import runtimes
-from shared.errors import SetupError
+from shared.errors import SetupError, first_names
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
@@ -118,7 +118,7 @@ def mapped(labels: Labels, names: Sequence[str], known: Sequence[str]) -> Labels
     unknown = [name for name in names if name not in places]
     if unknown:
         raise SetupError(
-            f"the model does not know {model_corrections.first_names(unknown)}; "
+            f"the model does not know {first_names([*map(repr, unknown)])}; "
             "pass images of its classes with --data DIR, in folders named like its labels (see "
             "`hangtag models show`)"
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.errors import SetupError
+from shared.errors import SetupError, first_names
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.model_card import Card
@@ -19,9 +19,6 @@ from shared.registry.learned_corrections import LearnedDecision
 from worker.datasets.corrected_walk import found_here
 from worker.handlers.context import Context
 from worker.learners.learner import BuiltVersion
-
-#: Maximum number of label names in a message.
-MAX_NAMES = 5
 
 
 class ModelCorrections(NamedTuple):
@@ -110,7 +107,7 @@ def _measurable(
     if len(measured) == len(given):
         return measured, ()
     absent = {file.label for file in given if folder_of(file.label) not in folders}
-    lacks = f"{card.ref} lacks {first_names(sorted(absent))}"
+    lacks = f"{card.ref} lacks {first_names([*map(repr, sorted(absent))])}"
     if not measured:
         raise SetupError(
             f"no correction has a label of the version: {lacks}; "
@@ -118,12 +115,6 @@ def _measurable(
         )
     count = len(given) - len(measured)
     return measured, (f"{count:,} correction{'s' if count > 1 else ''} left out: {lacks}",)
-
-
-def first_names(labels: Sequence[str]) -> str:
-    """`'cat', 'dog' and 3 more`, for a message."""
-    more = f" and {len(labels) - MAX_NAMES} more" if len(labels) > MAX_NAMES else ""
-    return f"{', '.join(map(repr, labels[:MAX_NAMES]))}{more}"
 
 
 def _known_to(context: Context, work: Train, given: list[LearnedDecision]) -> list[LearnedDecision]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import atomic_file
+from shared.errors import first_names
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
@@ -223,9 +224,8 @@ def _report(
 def _of_one_scene(labels: Sequence[str]) -> Iterator[str]:
     """A note on classes whose photos had to be learned from and measured all the same."""
     if labels:
-        more = f" and {len(labels) - NAMED_IN_ERROR} more" if len(labels) > NAMED_IN_ERROR else ""
         yield (
-            f"all photos of {', '.join(labels[:NAMED_IN_ERROR])}{more} are near-duplicates of each "
+            f"all photos of {first_names(labels, NAMED_IN_ERROR)} are near-duplicates of each "
             f"other: {'its' if len(labels) == 1 else 'their'} figures are too good; add photos of "
             "other moments"
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared import recipes, runtimes
-from shared.errors import SetupError, no_model, no_such, no_version
+from shared.errors import SetupError, first_names, no_model, no_such, no_version
 from worker.backbones import backbone_table
 
 
@@ -37,6 +37,13 @@ def test_the_sentence_is_one_bounded_line_of_printable_characters() -> None:
     line = no_model("a\nb" + "\x1b[31m" + "x" * 9_000, many)
     assert line.isprintable()
     assert len(line) < 300
+
+
+def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
+    names = [f"n{n}" for n in range(1, 9)]
+    assert first_names(names, 3) == "n1, n2, n3 and 5 more"
+    assert first_names(names[:4], 3) == "n1, n2, n3, n4", "a name is as short as a count"
+    assert first_names(names) == "n1, n2, n3, n4, n5 and 3 more"
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,16 @@ def cost_of_int8(card: Card) -> str:
 
 
 def troubles(data: DataReport) -> Iterator[str]:
-    """The files that could not be used, near-duplicates, and notes on the data."""
-    yield from _listed(data.unreadable, data.unreadable_count, "file", "could not be read")
-    yield from _listed(data.duplicates, data.duplicates_count, "near-duplicate", "found")
+    """The files that could not be used, copies or near-duplicates, and notes on the data."""
+    yield from _listed(
+        data.unreadable,
+        data.unreadable_count,
+        f"{counted(data.unreadable_count, 'file')} could not be read",
+    )
+    alike = counted(data.duplicates_count, "near-duplicate")
+    if data.duplicates_are_copies:
+        alike = copies_counted(data.duplicates_count)
+    yield from _listed(data.duplicates, data.duplicates_count, f"{alike} found")
     yield from (f"note: {note}" for note in data.notes)
 
 
@@ -273,9 +280,13 @@ def _corrected(trained: Trained) -> Iterator[str]:
         yield f"{counted(earlier, 'corrected label')} of earlier trainings left out"
 
 
-def _listed(lines: Sequence[str], count: int, noun: str, what: str) -> Iterator[str]:
+def copies_counted(number: int) -> str:
+    return f"{number:,} {'copy' if number == 1 else 'copies'}"
+
+
+def _listed(lines: Sequence[str], count: int, heading: str) -> Iterator[str]:
     if count:
-        yield f"{counted(count, noun)} {what}:"
+        yield f"{heading}:"
         yield from (f"  {line}" for line in lines[:NAMES_SHOWN])
         if count > NAMES_SHOWN:
             yield f"  ... and {count - NAMES_SHOWN:,} more"

@@ -34,6 +34,7 @@ class DataReport(msgspec.Struct, frozen=True):
     #: `PATH: like PATH` for images that are nearly the same, the first thousand.
     duplicates: tuple[str, ...] = ()
     duplicates_count: int = 0
+    duplicates_are_copies: bool = False  #: these are the same pixel by pixel
 
 
 class Decided(msgspec.Struct, frozen=True):

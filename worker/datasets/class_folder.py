@@ -203,6 +203,7 @@ def _report(
         notes=about,
         duplicates=tuple(copies),
         duplicates_count=count,
+        duplicates_are_copies=True,
     )
 
 

@@ -23,7 +23,7 @@ from producer.cli.main import hangtag
 from producer.cli.models.trained import show_steps_of_labels
 from producer.fleet import commands
 from producer.models import dataset
-from producer.models.train import cost_of_int8, make_work, summary
+from producer.models.train import cost_of_int8, make_work, summary, troubles
 from producer.present.formatting import duration
 from producer.present.progress import Live
 from producer.requests import request_meter
@@ -201,6 +201,16 @@ def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
     start = lines.index("7 near-duplicates found:")
     assert lines[start + 1] == "bag/1.png: like bag/0.png"
     assert lines[start + 6] == "... and 2 more"
+
+
+@pytest.mark.parametrize(("count", "heading"), [(1, "1 copy found:"), (2, "2 copies found:")])
+def test_images_with_equal_pixels_are_named_copies(count: int, heading: str) -> None:
+    assert ANSWER.data is not None
+    alike = tuple(f"bag/{n}.png: like bag/0.png" for n in range(count))
+    data = msgspec.structs.replace(
+        ANSWER.data, duplicates=alike, duplicates_count=count, duplicates_are_copies=True
+    )
+    assert heading in troubles(data)
 
 
 def test_after_labels_the_commands_for_all_images_of_their_folder_follow(

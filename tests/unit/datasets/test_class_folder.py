@@ -263,6 +263,7 @@ def test_copies_are_named_with_the_image_that_they_are_like(tmp_path: Path) -> N
     report = _load(root, max_unreadable=0.5).report
     assert report.duplicates == (f"a/zz.png: like a/{names[4]}", f"b/zz.png: like a/{names[2]}")
     assert report.duplicates_count == 2
+    assert report.duplicates_are_copies
     assert "1 image is in more than one class" in report.notes
 
 

@@ -1,5 +1,6 @@
 """The disagreements that a page has pictures of: those in which both models are most confident, of
-each pair of labels, and of each judgement where folders are named like labels."""
+each pair of labels, and of each judgement where folders are named like labels, or people
+decided."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from producer.compare.tally import ComparedRows
 OF_PAIR, PAIRS = 12, 2_000
 OF_JUDGEMENT = 150
 MOST = 700
-#: Groups of disagreements where the folder states a label.
+#: Groups of disagreements where the folder or a person states a label.
 ONLY_A, ONLY_B, NEITHER = "only A right", "only B right", "both wrong"
-#: The group of those whose folder states none.
-UNJUDGED = "no folder label"
+#: The group of those without such a label.
+UNJUDGED = "no stated label"
 
 
 def judgement(compared: ComparedRows) -> str:

@@ -67,8 +67,8 @@ def show(
 ) -> None:  # fmt: skip
     """Show its size and classes; draw samples and one image.
 
-    The grid has 25 training images. The request is queued like a training, because the data
-    are on the trainer's machine.
+    The grid has 25 images to learn from, or of all parts if there are none. The request is
+    queued like a training, because the data are on the trainer's machine.
     """
     from producer.cli.models.request_display import running_request
     from producer.models import dataset as data_set

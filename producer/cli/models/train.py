@@ -30,7 +30,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 @click.command(
     epilog=examples(
-        ("hangtag train --data fashion-mnist", "retrain the model that ships"),
+        ("hangtag train --data fashion-mnist", "a version of the model that ships"),
         ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
         ("hangtag train photos/ --labels", "learn from photos.labels.jsonl"),
         ("hangtag train photos/ --name garments --detach", ""),
@@ -122,8 +122,8 @@ def _mode(ctx: click.Context) -> str:
     if not modes:
         if not set(typed) - _ALWAYS - {"detach", "leave", "wait"}:
             raise UsageError(
-                "name a folder with a subfolder for each class, or retrain the model that ships, "
-                "which takes minutes, with: hangtag train --data fashion-mnist"
+                "name a folder with a subfolder for each class, or train a version of the model "
+                "that ships, which takes minutes, with: hangtag train --data fashion-mnist"
             )
         return ""
     other = [name for name in typed if name not in (_ALWAYS | {modes[0]})]

@@ -19,7 +19,9 @@ from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
 from producer.cli.params import SecondsParam
+from producer.present.formatting import typed as command_of
 from shared.errors import UsageError
+from shared.labels.labels_file import DEFAULT
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
@@ -144,6 +146,9 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
         given = given | {"data": given["folder"]}
+    if (labels := given["labels"]) is not None and labels != DEFAULT and labels.is_dir():
+        command = command_of(["hangtag", "train", str(labels), "--labels"])
+        raise UsageError(f"--labels {labels} names a folder, no labels file; run: {command}")
     with running_request(given["quiet"]) as (events, stop):
         request, input = make_training(
             typed(given),

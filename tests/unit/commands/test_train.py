@@ -213,6 +213,16 @@ def test_images_with_equal_pixels_are_named_copies(count: int, heading: str) -> 
     assert heading in troubles(data)
 
 
+def test_a_folder_in_the_place_of_the_labels_file_is_one_line_with_the_command(
+    here: Path,
+) -> None:
+    (here / "pics").mkdir(exist_ok=True)
+    for words in (["--labels", "pics/"], ["pics/", "--labels", "pics/"]):
+        result = CliRunner().invoke(hangtag, ["train", *words])
+        assert result.exit_code == Exit.USAGE
+        assert "hangtag train pics --labels" in " ".join(result.stderr.split())
+
+
 def test_after_labels_the_commands_for_all_images_of_their_folder_follow(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -6,6 +6,7 @@ The parent reads them, since a child may be about to die. Python's own log goes 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -32,7 +33,10 @@ def divert() -> threading.Thread:
     """Read standard error of this process and its children from now on. Call `restore` at the
     end, and before this process is replaced."""
     global _out
-    _out = open(os.dup(_STDERR), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+    # A buffer has a lock: a child that is forked while a thread of its parent writes would wait for
+    # it for ever, at its first line.
+    raw = open(os.dup(_STDERR), "wb", buffering=0)  # noqa: SIM115
+    _out = io.TextIOWrapper(raw, errors="backslashreplace", write_through=True)
     sys.stderr = sys.__stderr__ = _out  # type: ignore[misc]
     reading, writing = os.pipe()
     os.dup2(writing, _STDERR)

@@ -166,8 +166,9 @@ def test_a_forgotten_job_is_gone_although_forget_dies(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     """The repeated command finds the job, or nothing is left of it."""
-    waiting = stage.classify("--timeout", "0.7")  # there is no worker
-    waiting.wait()
+    waiting = stage.classify()  # there is no worker
+    wait_for("the job in Redis", lambda: job_keys(stage.fleet.client))
+    waiting.interrupt()
     old = read_snapshot(stage.output)
     assert old is not None
     assert job_keys(stage.fleet.client) != []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def main() -> int:
     given = _parser().parse_args()
     if given.what == "release-check":
         return release_check()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the steps, too
     started = time.monotonic()
     outcomes = ci() if given.what == "ci" else nightly(given.steps, 60 * given.within)
     print(table.formatted(outcomes), flush=True)

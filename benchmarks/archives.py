@@ -26,6 +26,7 @@ from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
+from benchmarks.measure.peak_memory import peak_bytes
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.page_blocks import written
 from benchmarks.report.results import middle
@@ -217,9 +218,7 @@ def alone(archive: Path) -> None:
         except SetupError as error:
             said.append(str(error).partition("cannot be read: ")[2].partition(";")[0])
     seconds = time.process_time() - start
-    # Not `ru_maxrss`: a process starts with that of the one which has started it.
-    _, _, peak = Path("/proc/self/status").read_text().partition("VmHWM:")
-    print(json.dumps([seconds, int(peak.split()[0]) * 1024, good, failed, " ".join(said)]))
+    print(json.dumps([seconds, peak_bytes(), good, failed, " ".join(said)]))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import machine
+from benchmarks.measure import peak_memory
 from benchmarks.measure.command import wait
 from benchmarks.report.tables import markdown
 from producer.inputs.job_options import JobOptions, encode_options
@@ -102,9 +103,10 @@ def measured(folder: Path, files: Sequence[File], rows: int) -> list[Cost]:
 
 def measure(name: str, rows: int, command: list[str], written: Path) -> Cost:
     """Run one command of hangtag."""
+    peak = written.with_suffix(".peak")
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "producer.cli", *command], stderr=subprocess.DEVNULL,
+        peak_memory.command(peak, "producer.cli", *command), stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     status, usage = wait(process, LIMIT_S)
@@ -115,7 +117,7 @@ def measure(name: str, rows: int, command: list[str], written: Path) -> Cost:
         rows,
         time.monotonic() - started,
         usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1e3,
+        int(peak.read_text()) / 1e6,
         written.stat().st_size / 1e6,
     )
 

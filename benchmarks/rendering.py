@@ -19,11 +19,11 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import ROOT
+from benchmarks.measure.peak_memory import peak_bytes
 from benchmarks.report.page_blocks import written
 from benchmarks.report.tables import markdown
 from producer.formats.table_file import render
@@ -146,9 +146,7 @@ def alone(rows: int, form: str) -> None:
     """Print what `used` returns, of this process."""
     to = Bytes()
     rendered(Journal(rows, kept=False), form, to)
-    # Not `ru_maxrss`: a process starts with that of the one which has started it.
-    _, _, peak = Path("/proc/self/status").read_text().partition("VmHWM:")
-    print(int(peak.split()[0]) * 1024, to.size)
+    print(peak_bytes(), to.size)
 
 
 def compared(rows: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import msgspec
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment
+from benchmarks.measure import peak_memory
 from benchmarks.measure.command import Failed, wait
 from producer.fleet.machine_resources import cores
 from shared.errors import MISFITS
@@ -86,10 +86,11 @@ def recall(place: Path) -> Trained | None:
 
 
 def _measure(recipe: Recipe, seed: int, place: Path, load: float) -> Trained:
-    command = [
-        *(sys.executable, "-m", "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed)),
-        *("--epochs", str(recipe.epochs), "--out", str(place)),
-    ]
+    peak = place / "peak-bytes"
+    command = peak_memory.command(
+        peak, "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed),
+        "--epochs", str(recipe.epochs), "--out", str(place),
+    )  # fmt: skip
     started = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -118,6 +119,6 @@ def _measure(recipe: Recipe, seed: int, place: Path, load: float) -> Trained:
         test_ece=metrics.test_ece or 0.0,
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
-        peak_bytes=usage.ru_maxrss * 1024,  # the kernel counts in KiB
+        peak_bytes=int(peak.read_text()),
         load=load,
     )

@@ -23,6 +23,7 @@ from shared.messages.model_card import Metrics, encode_card
 from shared.registry.packaged import card
 
 FAST = recipes.find("fast")
+PEAK_BYTES = 123_456
 
 
 def trained(
@@ -50,7 +51,9 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "card.json"
     made.write_bytes(encode_card(msgspec.structs.replace(card(), metrics=metrics)))
     program = tmp_path / "program"
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ncp {made} card.json\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ncp {made} card.json\necho {PEAK_BYTES} > "$3"\n'
+    )
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     return program
@@ -63,11 +66,11 @@ def calls(folder: Path) -> list[str]:
 def test_a_training_runs_in_a_process_and_its_card_is_read(program: Path, tmp_path: Path) -> None:
     found = train(FAST, 7, tmp_path / "stored")
     (call,) = calls(tmp_path)
-    assert call.startswith("-m worker.pretrain --recipe fast --seed 7 --epochs")
+    assert "peak-bytes worker.pretrain --recipe fast --seed 7 --epochs" in call
     assert (found.recipe, found.seed, found.epochs) == ("fast", 7, FAST.epochs)
     assert (found.heldout_accuracy, found.test_accuracy, found.test_ece) == (0.9, 0.875, 0.0125)
     assert 0 < found.wall_s < 60
-    assert found.peak_bytes > 100_000
+    assert found.peak_bytes == PEAK_BYTES
 
 
 def test_a_finished_training_is_not_repeated(program: Path, tmp_path: Path) -> None:
@@ -156,5 +159,5 @@ def test_only_all_trainings_change_the_results(
     printed = capsys.readouterr().out
     assert training_table.HEADING in results.read_text()
     assert results.read_text().removeprefix("# Results\n\n") in printed
-    names = [call.split()[3] for call in calls(tmp_path)]
+    names = [call.split()[5] for call in calls(tmp_path)]
     assert Counter(names) == {"tutorial": 4, "fast": 6}  # finished ones are not repeated

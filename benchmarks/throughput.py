@@ -23,7 +23,7 @@ from benchmarks.report import blocks, pages, record
 from benchmarks.report.figures import figures, ratios
 from benchmarks.report.goals import LARGE, goals
 from benchmarks.report.record import Record, Version
-from benchmarks.report.results import Contender
+from benchmarks.report.results import Contender, Results
 from benchmarks.report.tables import report
 from benchmarks.workloads import images
 from benchmarks.workloads.networks import DENSE, FAST, SHIPPED, Network
@@ -85,10 +85,10 @@ def _record(plan: Plan, rounds: Rounds, load: float, commit: str, minutes: float
         large=plan.large if "large" in plan.names else 0,
         repeats=plan.repeats,
         load=round(load, 2),
-        complete=_is_complete(plan, rounds),
+        complete=_is_complete(plan, rounds.results),
         versions=[_version(network, rounds) for network in measured],
         figures=figures(rounds.results),
-        ratios=ratios(rounds.results, plan.images, plan.few),
+        ratios=ratios(rounds.results, plan.images),
         short=rounds.short,
         goals=goals(rounds.results, plan.workers),
         notes=rounds.notes,
@@ -108,13 +108,14 @@ def _command(plan: Plan) -> str:
     return " ".join(words)
 
 
-def _is_complete(plan: Plan, rounds: Rounds) -> bool:
-    """Whether every contender of `make bench` finished with its number of images."""
-    usual = plan.workers == cores()
+def _is_complete(plan: Plan, results: Results) -> bool:
+    """Whether every contender of `make bench` finished, with its number of images, in at least as
+    many repeats."""
+    usual = plan.workers == cores() and plan.repeats >= REPEATS
     everything = usual and set(plan.names) == set(NAMES) and set(plan.networks) == set(NETWORKS)
     sizes = (plan.images, plan.few, plan.large) == (images.ALL, FEW_IMAGES, LARGE)
     wanted = {(network, contender) for network in NETWORKS for contender in Contender}
-    found = {(run.network, run.contender) for run in rounds.results.runs}
+    found = {(run.network, run.contender) for run in results.runs}
     return everything and sizes and wanted <= found
 
 

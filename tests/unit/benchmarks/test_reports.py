@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -189,6 +190,21 @@ def test_the_recorded_command_names_an_unusual_number_of_workers(workers: int) -
     """The nightly run compares its ratios with those of the usual number."""
     plan = Plan(NAMES, throughput.NETWORKS, ALL, throughput.FEW_IMAGES, LARGE, 1, workers, None)
     assert ("--workers" in throughput._command(plan)) == (workers != cores())
+
+
+@pytest.mark.parametrize(
+    ("repeats", "complete"), [(throughput.REPEATS, True), (throughput.REPEATS - 1, False)]
+)
+def test_a_run_with_fewer_repeats_is_not_complete(repeats: int, complete: bool) -> None:
+    plan = Plan(
+        NAMES, throughput.NETWORKS, ALL, throughput.FEW_IMAGES, LARGE, repeats, cores(), None
+    )
+    runs = [
+        msgspec.structs.replace(measured(one, 0, 1.0), network=network)
+        for network in throughput.NETWORKS
+        for one in Contender
+    ]
+    assert throughput._is_complete(plan, Results(runs)) is complete
 
 
 def test_tables_of_images_with_equal_names_are_compared_by_their_whole_path(

@@ -49,13 +49,14 @@ def summary(found: Record) -> str:
         "warm / Keras without its start": "Keras' `image_dataset_from_directory` + `predict`"
         " without its start",
         "fp32 / Keras without its start": "the same, with Hangtag in fp32 as well",
-        "warm / Ray Data, both without their start": "Ray Data, both without their start",
-        "warm / plain Celery, both without their start": "a Celery task for each image",
     }
+    ratios = {what: found.ratios.get(f"{DENSE}: {name}") for name, what in beside.items()}
+    celery = f"a Celery task for each of {found.few:,} images"
+    once = {"Ray Data": (Contender.RAY, found.images), celery: (Contender.CELERY, found.few)}
+    for what, (rival, images) in once.items():
+        ratios[f"{what}, both without their start"] = _work_x(found, rival, images)
     phrases = [
-        f"{_times(ratio)} that of {what}"
-        for name, what in beside.items()
-        if (ratio := found.ratios.get(f"{DENSE}: {name}")) is not None
+        f"{_times(ratio)} that of {what}" for what, ratio in ratios.items() if ratio is not None
     ]
     dense = find(found.figures, DENSE, Contender.WARM, found.images)
     if dense and dense.whole_x:
@@ -80,6 +81,12 @@ def _summary(found: Record, network: str, what: str) -> str:
 def core_hours(rate: float, workers: int) -> float:
     """Of a million images, at this rate of all workers together."""
     return workers * 1e6 / rate / 3600
+
+
+def _work_x(found: Record, rival: Contender, images: int) -> float | None:
+    """The ratio of two figures that pages show, to a rival that runs once, after the repeats."""
+    warm, other = (find(found.figures, DENSE, one, images) for one in (Contender.WARM, rival))
+    return warm.work / other.work if warm and other else None
 
 
 def _times(ratio: float) -> str:

@@ -57,8 +57,8 @@ def find(found: Sequence[Figure], network: str, contender: Contender, images: in
     return next((one for one in found if one.case == case), None)
 
 
-def ratios(results: Results, images: int, few: int) -> dict[str, float]:
-    """The ratios between contenders that pages quote, within a repeat; `few` for plain Celery."""
+def ratios(results: Results, images: int) -> dict[str, float]:
+    """The ratios between contenders that pages quote, within a repeat."""
     warm, cold = (Contender.WARM, whole), (Contender.COLD, whole)
     pairs = {
         "cold / Keras": (images, cold, (Contender.KERAS, whole)),
@@ -66,13 +66,6 @@ def ratios(results: Results, images: int, few: int) -> dict[str, float]:
         "warm / Keras without its start": (images, warm, (Contender.KERAS, work)),
         "fp32 / Keras without its start": (
             images, (Contender.FP32, whole), (Contender.KERAS, work),
-        ),
-        "warm / Ray Data": (images, warm, (Contender.RAY, whole)),
-        "warm / Ray Data, both without their start": (
-            images, (Contender.WARM, work), (Contender.RAY, work),
-        ),
-        "warm / plain Celery, both without their start": (
-            few, (Contender.WARM, work), (Contender.CELERY, work),
         ),
     }  # fmt: skip
     found = {

@@ -37,6 +37,17 @@ def test_every_block_is_in_one_page_and_names_the_measured_cards(found: Record) 
             assert f"{version.network} {version.card}" in text, name
 
 
+def test_the_ratio_to_celery_is_that_of_two_figures_of_the_table(found: Record) -> None:
+    rows = [line.split("|")[1:3] for line in BLOCKS["rates"](found).splitlines() if "|" in line]
+    dense = {name.strip(): figure for name, figure in rows}
+    hangtag, celery = (
+        int(dense[f"{name}, {found.few:,} files, start not counted"].replace(",", ""))
+        for name in ("**Hangtag**", "Celery, a task for each image")
+    )
+    text = " ".join(BLOCKS["summary"](found).split())
+    assert f" {hangtag / celery:.0f} times that of a Celery task for each" in text
+
+
 def test_the_recorded_run_measured_the_version_that_ships(found: Record) -> None:
     version = found.version(SHIPPED)
     assert version is not None

@@ -21,7 +21,6 @@ from producer.cli.options import corrections_option, print_answer, quiet_option
 from producer.cli.params import SecondsParam
 from producer.present.formatting import typed as command_of
 from shared.errors import UsageError
-from shared.labels.labels_file import DEFAULT
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
@@ -139,6 +138,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.cli.models.request_display import running_request
     from producer.models.train import make_training
     from producer.requests.submit import submit
+    from shared.labels.labels_file import DEFAULT
 
     if given["detach"] and given["wait"]:
         raise UsageError("--detach and --wait exclude each other; leave out one of them")

@@ -76,7 +76,7 @@ def test_a_file_without_labels_is_refused_with_the_command_that_gives_some(
         (("train", "photos/", "--labels=other.jsonl"), "no labels in other.jsonl"),
         (("train", "photos", "--labels", "--corrections", "t.csv"), "exclude each other"),
         (("train", "--data", "fashion-mnist", "--labels"), "name their folder"),
-        (("train", "--labels", "photos"), "name their folder"),
+        (("train", "--labels", "photos"), "run: hangtag train photos --labels"),
         (("label", "fashion-mnist"), "name a folder of others"),
         (("label", ""), "the name of the folder is empty"),
         (("label", "https://host/p?sig=SECRETxyz"), "https://host/p is an address"),

@@ -127,12 +127,23 @@ class DispatchLoop:
         return Exit.SOME_FAILED if incomplete else Exit.OK
 
     def _turn(self) -> None:
-        if time.monotonic() >= self._poll_due:
-            self._poll()
+        refused = self._polled() if time.monotonic() >= self._poll_due else None
         room = 0 if self._batches.exhausted else self._limits.room(self._reconciler.under_way)
         self._exchange(0 if room > 0 else BLOCK_MS, fill=True)
         if self._table is not None:
             self._table.advance(SLICE_S)  # now that the workers have batches
+        if refused is not None:
+            raise refused
+
+    def _polled(self) -> RedisError | None:
+        """Poll. Returns the server's refusal of a batch, if any: new ones may be smaller."""
+        try:
+            self._poll()
+        except RedisError as error:
+            if not write_refusal(error):
+                raise
+            return error
+        return None
 
     def _exchange(self, block_ms: int, fill: bool) -> None:
         """Read results, and offer new batches if `fill`."""

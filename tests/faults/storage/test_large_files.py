@@ -14,6 +14,7 @@ from producer.dispatch.window import FILE_SHARE_MAX
 from shared.errors import Exit
 from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.jobs.scenario import Scenario
+from tests.support.processes.fleet import PRODUCT_PROGRAM
 
 MIB = 1 << 20
 SERVER_BYTES = 64 * MIB
@@ -21,6 +22,7 @@ SMALL = 60
 LARGE_BYTES = 50 * MIB
 #: Small messages: several come before the large file and several after it.
 FEW = {"HANGTAG_BATCH_IMAGES": "4"}
+POLLING_PROGRAM = ("tests.faults.apps.polling_producer",)
 #: A client waits 15 s for a reply: a command that ends sooner did not wait.
 SOON_S = 10.0
 
@@ -74,9 +76,13 @@ def test_a_file_too_large_for_the_server_is_a_row_and_the_job_continues(
     stage.check_nothing_runs(worker)
 
 
-@pytest.mark.parametrize("transport", ["inline", "path"])
+@pytest.mark.parametrize(
+    ("transport", "program"),
+    [("inline", PRODUCT_PROGRAM), ("path", PRODUCT_PROGRAM), ("inline", POLLING_PROGRAM)],
+    ids=["inline", "path", "slow-polls"],
+)
 def test_a_job_started_with_a_larger_server_keeps_its_limit(
-    stage: Scenario, folder: Path, transport: str
+    stage: Scenario, folder: Path, transport: str, program: tuple[str, ...]
 ) -> None:
     """The small files are done; the large one waits, and one line gives the reason."""
     output = folder / "out.csv"
@@ -87,7 +93,7 @@ def test_a_job_started_with_a_larger_server_keeps_its_limit(
     stage.fleet.client.flushall()
     stage.fleet.server.limit_memory(SERVER_BYTES)
     worker = stage.fleet.worker()
-    second = stage.fleet.producer(*command, cwd=folder, **FEW)
+    second = stage.fleet.producer(*command, cwd=folder, program=program, **FEW)
     second.wait_for_log("larger files may wait until maxmemory is raised")
     second.wait_until_done(SMALL)
     started = time.monotonic()

@@ -10,7 +10,6 @@ import os
 import secrets
 import tempfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -53,9 +52,7 @@ def test_the_hot_path_returns_the_pixels_of_pillow_or_declines(random: Random, l
     check_plain(random.choice((*PNG, *BYTEWISE))(data, random))
 
 
-def test_no_case_exceeds_the_limits_of_memory_and_time(
-    record_property: Callable[[str, object], None],
-) -> None:
+def test_no_case_exceeds_the_limits_of_memory_and_time(request: pytest.FixtureRequest) -> None:
     folder = Path(tempfile.mkdtemp(prefix="ht-fuzz-"))  # not removed: it has the bytes of findings
     seed = secrets.token_hex(4) if MINUTES else "quick"
     if MINUTES:
@@ -63,8 +60,9 @@ def test_no_case_exceeds_the_limits_of_memory_and_time(
     else:
         outcome = campaign(seed, folder, cases=QUICK_CASES)
     print(f"seed {seed}: {outcome}")
-    record_property("cases", outcome.cases)
-    record_property("bytes", outcome.size_bytes)
+    # `record_property` of pytest warns without pytest-xdist, which `make fuzz` does not use.
+    figures = (("cases", outcome.cases), ("bytes", outcome.size_bytes))
+    request.node.user_properties.extend(figures)
     assert not outcome.findings, "\n".join(map(str, outcome.findings))
     assert MINUTES or outcome.cases == QUICK_CASES
 

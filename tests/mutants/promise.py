@@ -32,6 +32,8 @@ def is_broken(error: BaseException) -> bool:
     script that the product cannot decode; not one of the test's own asserts."""
     if isinstance(error, Broken | ResponseError):
         return True
+    if isinstance(error, BaseExceptionGroup):  # of Hypothesis, if a repetition does not show it
+        return any(map(is_broken, error.exceptions))
     frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     ours = [path for path in frames if path.is_relative_to(ROOT) and ".venv" not in path.parts]
     in_product = any(ours[-1].is_relative_to(folder) for folder in PRODUCT) if ours else False

@@ -80,3 +80,6 @@ def test_an_error_of_the_test_is_not_a_broken_promise() -> None:
     with pytest.raises(BadMessage) as caught:
         decode_result(b"nonsense", 1)
     assert is_broken(caught.value)
+    flaky = ExceptionGroup("inconsistent results", [broken.value])
+    assert is_broken(flaky)
+    assert not is_broken(ExceptionGroup("inconsistent results", [ours.value]))

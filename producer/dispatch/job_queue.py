@@ -156,6 +156,8 @@ class JobQueue:
     def reopen(self, batch: int) -> None:
         """Reopen a done batch whose result is lost, or is invalid and about to be trimmed. The
         reconciler offers it again."""
+        if not self.client.getbit(self._keys["done"], batch):
+            return  # its result is read again, after a fault; a worker may hold the batch by now
         with self.client.pipeline(transaction=True) as pipe:
             pipe.setbit(self._keys["done"], batch, 0)
             # Its worker has finished it, and does not work on it any more.

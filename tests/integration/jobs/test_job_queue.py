@@ -16,7 +16,7 @@ from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
-from shared.ledger.batch_ledger import BatchLedger
+from shared.ledger.batch_ledger import BatchLedger, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN
@@ -63,6 +63,25 @@ def test_troubles_of_an_earlier_run_are_not_reported_in_the_next(queue: JobQueue
     assert queue.trouble() == UNSEEN
     queue.resume()
     assert queue.trouble() == ""
+
+
+def test_an_invalid_result_that_is_read_again_takes_no_claim(
+    server: RedisServer, queue: JobQueue
+) -> None:
+    """A producer that loses Redis before it trims a result reads it again."""
+    owner = keys.job(RECORD.id, "owner")
+    queue.touch(PublishedProgress(JobCounts(1)))
+    queue.offer([(0, b"images")])
+    ledger = BatchLedger(queue.client, RECORD.id, limit_s=60)
+    ledger.claim(0, "a:1:1/5:6")
+    ledger.complete(0, "a:1:1/5:6", b"garbage")
+    queue.reopen(0)
+    queue.offer([(0, b"images")])
+    assert ledger.claim(0, "a:1:1/7:8").verdict is ClaimVerdict.RUN
+    queue.reopen(0)
+    claim = server.client.hget(owner, "0")
+    assert claim is not None
+    assert claim.startswith(b"a:1:1/7:8|")
 
 
 @pytest.mark.parametrize("setting", ["maxmemory", "min-replicas-to-write"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -79,8 +79,7 @@ def test_an_invalid_result_that_is_read_again_takes_no_claim(
     queue.offer([(0, b"images")])
     assert ledger.claim(0, "a:1:1/7:8").verdict is ClaimVerdict.RUN
     queue.reopen(0)
-    claim = server.client.hget(owner, "0")
-    assert claim is not None
+    claim = cast(bytes, server.client.hget(owner, "0"))
     assert claim.startswith(b"a:1:1/7:8|")
 
 

@@ -13,7 +13,7 @@ import msgspec
 from producer.dataset_check import check_page, check_table
 from producer.dataset_check.findings import Findings
 from producer.models.corrected_files import corrections_input
-from producer.models.train import copies_counted, troubles
+from producer.models.train import troubles
 from producer.output.output_path import checked_output
 from producer.pages import page as pages
 from producer.present.events import Events
@@ -199,7 +199,7 @@ def _copies(checked: DatasetCheck) -> str:
     """The numbers of copies and near-duplicates, in words."""
     texts = []
     if checked.copies:
-        texts.append(copies_counted(checked.copies))
+        texts.append(counted(checked.copies, "copy", "copies"))
     if checked.near_duplicates:
         texts.append(counted(checked.near_duplicates, "near-duplicate"))
     crossing = f", {checked.crossing:,} in training and test data" if checked.crossing else ""

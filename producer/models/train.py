@@ -249,7 +249,7 @@ def troubles(data: DataReport) -> Iterator[str]:
     )
     alike = counted(data.duplicates_count, "near-duplicate")
     if data.duplicates_are_copies:
-        alike = copies_counted(data.duplicates_count)
+        alike = counted(data.duplicates_count, "copy", "copies")
     yield from _listed(data.duplicates, data.duplicates_count, f"{alike} found")
     yield from (f"note: {note}" for note in data.notes)
 
@@ -278,10 +278,6 @@ def _corrected(trained: Trained) -> Iterator[str]:
             yield "to train without those of earlier trainings: --without-corrections"
     elif earlier:
         yield f"{counted(earlier, 'corrected label')} of earlier trainings left out"
-
-
-def copies_counted(number: int) -> str:
-    return f"{number:,} {'copy' if number == 1 else 'copies'}"
 
 
 def _listed(lines: Sequence[str], count: int, heading: str) -> Iterator[str]:

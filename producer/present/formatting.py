@@ -126,9 +126,9 @@ def _dollar_quoted(argument: str) -> str:
     return f"$'{''.join(plain)}'"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 image`, `2,000 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 image`, `2,000 images`; with a plural that has not just an s added, that one."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def escaped(text: str) -> str:

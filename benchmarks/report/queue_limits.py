@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Limit(NamedTuple):
 
 def spent_s(part: str, pairs: Sequence[tuple[Run, Run]]) -> float:
     """Processor time for the additional images of the second job of each pair."""
-    return sum(many.cpu_s[part] - few.cpu_s[part] for few, many in pairs)
+    return math.fsum(many.cpu_s[part] - few.cpu_s[part] for few, many in pairs)
 
 
 def limits(empties: Sequence[Run], pairs: Sequence[tuple[Run, Run]]) -> dict[str, Limit]:

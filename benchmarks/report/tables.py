@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.report.figures import Figure
@@ -80,7 +81,7 @@ def _processor(one: Figure) -> list[str]:
     return [
         *(one.contender, one.network, f"{one.images:,}"),
         *(number(one.cpu_us.get(role), "{:.1f}") for role in ROLES),
-        f"{sum(one.cpu_us.values()):.1f}",
+        f"{math.fsum(one.cpu_us.values()):.1f}",
     ]
 
 

@@ -253,6 +253,7 @@ def test_a_stop_ends_a_wait_for_a_silent_server(
     wait_for(
         "the end of its threads",
         lambda: not [thread for thread in threading.enumerate() if thread.name in ours],
+        SOON_S,
     )
 
 

@@ -339,4 +339,5 @@ def test_a_stop_ends_a_wait_for_a_silent_server(site: ImageSite) -> None:
     wait_for(
         "the end of its threads",
         lambda: not [thread for thread in threading.enumerate() if thread.name == "request"],
+        SOON_S,
     )

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.packages.cases import CASES, IMAGES
+from tests.packages.cases import CASES
 from tests.steps.step import ROOT
 
 FOLDER = ROOT / "build" / "packages"
@@ -78,8 +78,6 @@ def installed(extras: str, form: str) -> str:
     packages = {line.split("==")[0] for line in place.check("pip", "freeze").splitlines()}
     if not extras and packages & HEAVY:
         sys.exit(f"an installation without extras has {packages & HEAVY}")
-    if "worker" in extras:
-        place.check("python", "-c", IMAGES)
     for command in CASES[extras]:
         place.check(*command)
     place.run("hangtag", "down", "--force")

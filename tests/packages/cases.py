@@ -27,6 +27,7 @@ STARTS = (
 )
 CLASSIFIES = (
     *STARTS,
+    ("python", "-c", IMAGES),
     ("hangtag", "classify", "photos", "-o", "photos.csv"),
     ("hangtag", "verify", "photos.csv", "--deep"),
     ("hangtag", "report", "photos.csv"),

@@ -40,7 +40,7 @@ class ShownStack(msgspec.Struct, frozen=True):
 class ShownPage(msgspec.Struct, frozen=True):
     """What is shown together, and why."""
 
-    why: Literal["group", "label", "chance", "similar", "together", "end", "undone"]
+    why: Literal["group", "label", "chance", "naming", "similar", "together", "end", "undone"]
     label: str  #: that all of them seem to have; empty if none
     stacks: list[ShownStack]
     total: int  #: the stacks that there are, of which these are the first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from producer.labelling import group_process
@@ -31,6 +31,7 @@ class StackLabel(NamedTuple):
 
     label: int
     by_chance: bool
+    excluded: Sequence[int] = ()  #: labels that it does not have
 
 
 class Learner:
@@ -119,4 +120,5 @@ def _decide(labels: Mapping[int, StackLabel]) -> Decide:
         list(labels),
         [label.label for label in labels.values()],
         [label.by_chance for label in labels.values()],
+        [list(label.excluded) for label in labels.values()],
     )

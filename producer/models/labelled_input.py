@@ -25,11 +25,16 @@ def labelled_input(path: Path, folder: str) -> bytes:
         assert line is not None
         file = LabelledFile(
             sha256, line.size, decided.label, b"", line.crc32, line.by, so_far.since(sha256),
-            line.by_chance,
+            line.by_chance, so_far.excluded(sha256),
         )  # fmt: skip
         files.append(file)
     if not any(file.label for file in files):
         label = typed(["hangtag", "label", folder])
         raise UsageError(f"there are no labels in {path}; give some with: {label}")
-    files += [LabelledFile(line.sha256, line.size, "", b"") for line in so_far.taken_back()]
+    for sha256, line in so_far.undecided().items():
+        file = LabelledFile(
+            sha256, line.size, "", b"", line.crc32, line.by, line.at, line.by_chance,
+            so_far.excluded(sha256),
+        )  # fmt: skip
+        files.append(file)
     return encode_files(files)

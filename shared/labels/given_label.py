@@ -16,9 +16,10 @@ from shared.labels.correction import unknown_fields, wrong_identity
 from shared.labels.line_log import NewerLine
 
 #: What was decided about an image. `left-out`: nothing is learned from it. `cannot-tell`: a person
-#: saw it and does not know.
-Kind = Literal["label", "left-out", "cannot-tell"]
-
+#: saw it and does not know. `not-this`: it has another label than the one that the line names.
+Kind = Literal["label", "left-out", "cannot-tell", "not-this"]
+#: The kinds whose lines name a label.
+OF_A_LABEL = ("label", "not-this")
 
 #: With fewer images drawn by chance no share is measured: with so few labels, heads that have not
 #: learned from a tenth of them know much less than the one that is used.
@@ -34,7 +35,7 @@ class GivenLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sha256: str  #: of the file, in hexadecimal: the key
     path: str  #: as the folder was typed, with what is below it; it only informs
-    label: str  #: empty if the decision is another one
+    label: str  #: of `not-this` the one that the image does not have; empty if none is named
     by: str  #: user name
     size: Annotated[int, msgspec.Meta(ge=0)]  #: of the file, in bytes
     crc32: str  #: of the file, in hexadecimal
@@ -88,7 +89,7 @@ def decode(line: bytes) -> LabelLine:
         return decision
     if why := wrong_identity(decision.sha256, decision.crc32):
         raise BadMessage(f"not a label: {why}")
-    if bool(decision.label) != (decision.kind == "label"):
+    if bool(decision.label) != (decision.kind in OF_A_LABEL):
         raise BadMessage("not a label: label and kind do not agree")
     return decision
 

@@ -29,6 +29,7 @@ class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     by: str = ""
     at: str = ""
     by_chance: bool = False  #: chance drew the image for the person; see given_label.py
+    excluded: tuple[str, ...] = ()  #: labels that it does not have, as a person has said
 
     @property
     def content(self) -> Content:

@@ -1,7 +1,7 @@
 """Which label each image has, from the lines of a labels file.
 
-The last line about an image holds, unless it takes a decision back. A rename counts for the images
-that had the label when it was written.
+The last line about an image holds, unless it takes a decision back. A line of `not-this` excludes
+one name, and nothing else. A rename counts for the images that had the label when it was written.
 """
 
 from __future__ import annotations
@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
-from shared.labels.given_label import GivenLabel, Kind, LabelLine, RenamedLabel
+from shared.labels.given_label import OF_A_LABEL, GivenLabel, Kind, LabelLine, RenamedLabel
 
 
 class Decided(msgspec.Struct, frozen=True):
     """What holds for an image."""
 
     kind: Kind
-    label: str = ""  #: only if `kind` is "label"
+    label: str = ""  #: only if `kind` is "label"; or "not-this", as a person gives it
+
+
+class _Rename(NamedTuple):
+    number: int  #: of its line
+    line: RenamedLabel
+    merges: bool  #: images had the new name, too
 
 
 class LabelsSoFar:
@@ -28,7 +35,9 @@ class LabelsSoFar:
     def __init__(self) -> None:
         self._count = 0  #: lines so far
         self._last: dict[str, tuple[int, GivenLabel]] = {}  #: by SHA-256
-        self._renames: list[tuple[int, RenamedLabel]] = []  #: that were not taken back
+        #: The line of `not-this` in force, by SHA-256 and by the name that it excludes.
+        self._excluded: dict[str, dict[str, tuple[int, GivenLabel]]] = {}
+        self._renames: list[_Rename] = []  #: that were not taken back
         #: The images of each label, counted with each line: there may be 50,000. One that no image
         #: has any more keeps its place.
         self._labels: Counter[str] = Counter()
@@ -38,16 +47,29 @@ class LabelsSoFar:
         self._count += 1
         if isinstance(line, GivenLabel):
             before = self._label(line.sha256)
-            self._last[line.sha256] = self._count, line
+            if line.kind in OF_A_LABEL:
+                self._include(line.sha256, line.label)
+            if line.kind != "not-this":
+                self._last[line.sha256] = self._count, line
+            elif not line.undo:
+                self._excluded.setdefault(line.sha256, {})[line.label] = self._count, line
             self._labels[before] -= 1
             self._labels[self._label(line.sha256)] += 1
         elif not line.undo:
-            self._renames.append((self._count, line))
+            merges = self._labels[line.label] > 0
+            self._renames.append(_Rename(self._count, line, merges))
             self._rename(line.rename, line.label)
         else:
             self._take_back(line)
             counts = Counter(map(self._label, self._last))
             self._labels = Counter({label: counts[label] for label in self._labels})
+
+    def _include(self, sha256: str, label: str) -> None:
+        """Forget that an image does not have a label."""
+        lines = self._excluded.get(sha256, {})
+        for name, (number, _) in list(lines.items()):
+            if self._excluded_name(name, number) == label:
+                del lines[name]
 
     def _label(self, sha256: str) -> str:
         decided = self.of(sha256)
@@ -65,35 +87,50 @@ class LabelsSoFar:
 
     def _take_back(self, line: RenamedLabel) -> None:
         for place in reversed(range(len(self._renames))):
-            earlier = self._renames[place][1]
+            earlier = self._renames[place].line
             if (earlier.rename, earlier.label) == (line.rename, line.label):
                 del self._renames[place]
                 return
 
     def of(self, sha256: str) -> Decided | None:
-        """What holds for an image; None if nothing does."""
+        """What holds for an image; None if nothing does. Excluded names are apart."""
         number, line = self._last.get(sha256, (0, None))
         if line is None or line.undo:
             return None
-        return Decided(line.kind, self._renamed(line.label, number) if line.label else "")
+        if not line.label:
+            return Decided(line.kind)
+        label = self._renamed(line.label, number)
+        return None if label in self.excluded(sha256) else Decided(line.kind, label)
+
+    def excluded(self, sha256: str) -> tuple[str, ...]:
+        """The names that an image does not have, as a person has said, in the order of their lines.
+        One that was merged into another label says nothing of that one."""
+        lines = self._excluded.get(sha256, {})
+        names = (self._excluded_name(name, number) for name, (number, _) in lines.items())
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def since(self, sha256: str) -> str:
         """When what holds for an image was decided: by the last line about it, or by a rename."""
         number, line = self._last[sha256]
-        return max([line.at, *(rename.at for rename in self._renamings(line.label, number))])
+        return max([line.at, *(rename.line.at for rename in self._renamings(line.label, number))])
 
     def line(self, sha256: str) -> GivenLabel | None:
-        """The last line about an image."""
-        return self._last[sha256][1] if sha256 in self._last else None
+        """The last line about an image, of any kind."""
+        lines = [*self._excluded.get(sha256, {}).values()]
+        if sha256 in self._last:
+            lines.append(self._last[sha256])
+        return max(lines, key=lambda line: line[0])[1] if lines else None
 
     def images(self) -> dict[str, Decided]:
         """What holds, by SHA-256, in the order of the first line about each image."""
         every = ((sha256, self.of(sha256)) for sha256 in self._last)
         return {sha256: decided for sha256, decided in every if decided is not None}
 
-    def taken_back(self) -> list[GivenLabel]:
-        """The last line of each image about which nothing holds."""
-        return [line for _, line in self._last.values() if line.undo]
+    def undecided(self) -> dict[str, GivenLabel]:
+        """The last line of each image about which nothing holds, but names that it may not have."""
+        every = dict.fromkeys([*self._last, *self._excluded])
+        lines = ((sha256, self.line(sha256)) for sha256 in every if self.of(sha256) is None)
+        return {sha256: line for sha256, line in lines if line is not None}
 
     def labels(self) -> Counter[str]:
         """The labels that images have, and how many; the first that was given comes first."""
@@ -102,12 +139,20 @@ class LabelsSoFar:
         )
 
     def _renamed(self, label: str, number: int) -> str:
-        *_, last = [label, *(rename.label for rename in self._renamings(label, number))]
+        *_, last = [label, *(rename.line.label for rename in self._renamings(label, number))]
         return last
 
-    def _renamings(self, label: str, number: int) -> Iterator[RenamedLabel]:
+    def _excluded_name(self, name: str, number: int) -> str:
+        """The name that line `number` excluded as it is now; empty if it was merged."""
+        for rename in self._renamings(name, number):
+            if rename.merges:
+                return ""
+            name = rename.line.label
+        return name
+
+    def _renamings(self, label: str, number: int) -> Iterator[_Rename]:
         """The renames, one after another, of a label that line `number` gave."""
-        for later, rename in self._renames:
-            if later > number and rename.rename == label:
-                label = rename.label
+        for rename in self._renames:
+            if rename.number > number and rename.line.rename == label:
+                label = rename.line.label
                 yield rename

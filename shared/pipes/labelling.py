@@ -15,8 +15,9 @@ from shared.errors import MISFITS, BadMessage
 
 #: The number of no label: nothing is decided. Less: decided without a label.
 NO_LABEL = -1
-#: Why these stacks are on a page. `chance`: none was chosen. `end`: no stack is left.
-Why = Literal["group", "label", "chance", "similar", "together", "end"]
+#: Why these stacks are on a page. `chance`: none was chosen. `naming`: they were clicked away, and
+#: are to be named one at a time. `end`: no stack is left.
+Why = Literal["group", "label", "chance", "naming", "similar", "together", "end"]
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -32,6 +33,7 @@ class Decide(msgspec.Struct, frozen=True, tag=True):
     stacks: list[int]
     labels: list[int]
     by_chance: list[bool]
+    excluded: list[list[int]] = []  #: of each stack the labels that it does not have
 
 
 class Suggest(msgspec.Struct, frozen=True, tag=True):
@@ -97,6 +99,7 @@ class Page(msgspec.Struct, frozen=True, tag=True):
     stacks: list[int] = []
     guesses: list[int] = []
     confidences: list[float] = []
+    proposals: list[list[int]] = []  #: of `naming`: the best guesses for each stack, at most three
 
 
 class Counts(msgspec.Struct, frozen=True, tag=True):

@@ -64,6 +64,7 @@ class Learner:
                     np.array(order.stacks, np.int64),
                     np.array(order.labels, np.int64),
                     np.array(order.by_chance, bool),
+                    order.excluded,
                 )
                 self._changed()
             case Suggest():

@@ -6,6 +6,7 @@ the label with the most doubt; now and then images drawn by chance, on which the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ class Session:
         self._decided = np.full(len(rows), NONE, np.int64)
         self._by_chance = np.zeros(len(rows), bool)
         self._suggested = np.full(len(rows), NONE, np.int64)
+        self._excluded: dict[int, Sequence[int]] = {}  #: labels, by stack
         self._decisions = 0
         self._fitted: Fitted | None = None
         self._learned = _Learned(0, self._decided, self._suggested)
@@ -75,8 +77,16 @@ class Session:
         self._forecast, self._gain = Forecast(rows, sizes), NOT_KNOWN
         self._since_check = 0.0  #: of the pages between two drawn by chance, the share so far
 
-    def decide(self, stacks: Numbers, labels: Labels, by_chance: npt.NDArray[np.bool_]) -> None:
-        """Note decisions: a label's number, NONE, or less for one without a label."""
+    def decide(
+        self,
+        stacks: Numbers,
+        labels: Labels,
+        by_chance: npt.NDArray[np.bool_],
+        excluded: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """Note decisions: a label's number, NONE, or less for one without a label; and the labels
+        that each stack does not have, none by default."""
+        self._excluded.update(zip(stacks.tolist(), excluded or [()] * len(stacks), strict=True))
         self._decisions += _decisions(labels, by_chance)
         self._decisions -= _decisions(self._decided[stacks], self._by_chance[stacks])
         self._decided[stacks] = labels

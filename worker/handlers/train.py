@@ -117,19 +117,21 @@ def _noted(
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_accepting(context, learner))
+    made = corrections.in_version(_accepting(context, learner, corrections))
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
-def _accepting(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:
+def _accepting(
+    context: Context, learner: Learner[Any, Any], corrections: ModelCorrections
+) -> BuiltVersion:
     """The version that is built; one of a labels file accepts what is known of other images."""
     task = learner.task
     if not task.work.labelled_only:
         return _built(context, learner)
     from worker.handlers import unlabelled_acceptance
 
-    others = unlabelled_acceptance.judged(context, task)
+    others = unlabelled_acceptance.judged(context, task, corrections.excluded)
     return unlabelled_acceptance.applied(task, _built(context, learner), others)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +62,9 @@ class Others(NamedTuple):
     chances: npt.NDArray[np.float32]  #: that these are right
 
 
-def judged(context: Context, task: Task) -> Others:
-    """Some images of the folder that have no label, before the training.
+def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]) -> Others:
+    """Some images of the folder that have no label, before the training. `excluded` are the names
+    that an image does not have, by its SHA-256: such a guess has no chance.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the store cannot be written.
@@ -81,12 +82,12 @@ def judged(context: Context, task: Task) -> Others:
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
     labels = labels[first]
     free = np.flatnonzero(labels == NONE)
-    guesses, chances = _chances(photos.fp32[first], labels, len(folders))
-    return Others(
-        [photos.paths[place] for place in first[free]],
-        [folders[guess] for guess in guesses[free]],
-        chances[free],
-    )
+    numbered, chances = _chances(photos.fp32[first], labels, len(folders))
+    guesses = [folders[number] for number in numbered[free]]
+    names = (excluded.get(digests[place], ()) for place in first[free])
+    wrong = [guess in map(folder_of, some) for guess, some in zip(guesses, names, strict=True)]
+    paths = [photos.paths[place] for place in first[free]]
+    return Others(paths, guesses, np.where(wrong, np.float32(0), chances[free]))
 
 
 def _chances(

@@ -77,7 +77,8 @@ def serve(
         answer, data = compute()
         features = decode_features(data)
         images = FolderImages(features, folder)
-        notes = existing_labels.take(images, labels, serving.user(), of_tables, folders)
+        notes = serving.unproven(file, labels.unnumbered)
+        notes += existing_labels.take(images, labels, serving.user(), of_tables, folders)
         decisions = Decisions(images, labels, serving.user())
         with (
             serving.listening(port) as listener,

@@ -9,8 +9,10 @@ import socket
 import threading
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from producer.present.formatting import counted
 from shared import installation
 from shared.errors import SetupError, UsageError
 
@@ -82,6 +84,11 @@ def listening(port: int) -> socket.socket:
 def open_in_browser(link: str) -> None:
     """Open the page. A browser in a terminal ends with it, and it must be served meanwhile."""
     threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+
+def unproven(path: Path, lines: int) -> list[str]:
+    """What to say of lines of decisions that have no checksum."""
+    return [f"{path}: {counted(lines, 'line')} of 0.2.0, unproven"] if lines else []
 
 
 def user() -> str:

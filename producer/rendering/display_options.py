@@ -115,8 +115,7 @@ def table_of(job: JobProperties) -> Table:
 
 def lacks_corrections(job: JobProperties) -> bool:
     """Whether people have decided something since the table was written. Raises as `make_table`."""
-    log = correction_log.log_path(Path(job.options.output))
-    size = log.stat().st_size if log.exists() else 0
+    size = correction_log.complete_size(correction_log.log_path(Path(job.options.output)))
     return size > (stored_display(job).corrections or 0)
 
 

@@ -58,20 +58,21 @@ def name_rows(
     follower, decided = correction_log.Follower(log, problem_beside(labels)), DecidedRows()
     for decision in follower.new():
         decided.add(decision)
+    size = follower.size
     new = {file.sha256: file for file in learned if _is_later(file, decided)}
     wanted = {known.content for known in decided.in_force.values()}
     wanted |= {file.content for file in new.values()}
     if not wanted:
-        return Named(follower.size)
+        return Named(size)
     candidates = _Candidates(decided, _rows(journal, wanted, passed), sha256_of)
     taken = [line for f in new.values() if (line := candidates.learned(f, labels)) is not None]
     others = decided.in_force.keys() - {line.sha256 for line in taken}
     renamed = (candidates.renamed(decided.in_force[sha256]) for sha256 in sorted(others))
     if lines := [*filter(None, renamed), *taken]:
-        correction_log.append(log, lines, follower.size)
+        correction_log.append(log, lines, follower)
     earlier = [decided.in_force[f.sha256] for f in learned if _holds(f, decided)]
     contents = {file.content for file in new.values()}
-    return Named(follower.size, [*earlier, *taken], len(taken), candidates.unread(contents))
+    return Named(size, [*earlier, *taken], len(taken), candidates.unread(contents))
 
 
 def said(named: Named, output: Path, card: Card) -> Iterator[str]:

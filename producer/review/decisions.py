@@ -111,6 +111,11 @@ class Decisions:
         return self._decided.unproven
 
     @property
+    def unnumbered(self) -> int:
+        """The number of lines of 0.2.0, which have no checksum."""
+        return self._log.unnumbered
+
+    @property
     def labels(self) -> list[str]:
         """Those of the model, then those that people have added."""
         with self._up_to_date():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from producer.local_page import serving
 from producer.locations import row_files
 from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
+from producer.present.formatting import counted
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answer_arrays import Answers
@@ -33,12 +34,10 @@ def serve(
     label: str = "",
     folder: str = "",
     open_browser: bool = False,
-    on_ready: Callable[[str, int, int], None],
-    on_notice: Callable[[str], None],
+    on_ready: Callable[[str, int, list[str]], None],
 ) -> None:
     """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
-    page, the number of its rows, and that of earlier decisions whose files cannot be compared;
-    `on_notice` what the figures lack.
+    page, the number of its rows, and what to say of earlier decisions.
 
     Raises:
         UsageError: there is nothing to review, or the port is taken.
@@ -61,10 +60,10 @@ def serve(
     if folder and folder not in folders:
         names = f"it has: {', '.join(folders)}" if folders else "its images are in no class folders"
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
-    learned = _learned(settings, answers.card, on_notice)
+    learned, lack = _learned(settings, answers.card)
     with row_files.of_table(output, answers.options) as files:
         decisions = Decisions(answers, output, serving.user(), files, learned)
-        unproven = _prove(decisions, len(answers))
+        notes = [*lack, *_notes(decisions, len(answers))]
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
             page = page_files.of_page(PACKAGE, "review.html", "review.js")
@@ -72,7 +71,7 @@ def serve(
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}
             rows = urlencode({k: v for k, v in wanted.items() if v})
-            on_ready(f"{guard.link}#{rows}", len(answers), unproven)
+            on_ready(f"{guard.link}#{rows}", len(answers), notes)
             if open_browser:
                 serving.open_in_browser(f"{guard.link_for_one_use()}#{rows}")
             serving.run(guard, listener, connections)
@@ -87,16 +86,23 @@ def _read_answers(output: Path) -> Answers:
         progress.close()
 
 
-def _learned(settings: Settings, card: Card, on_notice: Callable[[str], None]) -> set[str]:
-    """The SHA-256 of the images that people decided about and the version has learned."""
+def _learned(settings: Settings, card: Card) -> tuple[set[str], list[str]]:
+    """The SHA-256 of the images that people decided about and the version has learned, and what to
+    say if they are not known."""
     try:
-        return {file.sha256 for file in learned_labels(settings, card)}
+        return {file.sha256 for file in learned_labels(settings, card)}, []
     except (SetupError, BrokerAway) as error:
-        on_notice(f"decisions that {card.ref} has learned count as others do: {error}")
-        return set()
+        return set(), [f"decisions that {card.ref} has learned count as others do: {error}"]
 
 
-def _prove(decisions: Decisions, rows: int) -> int:
+def _notes(decisions: Decisions, rows: int) -> Iterator[str]:
+    """Compare the files of earlier decisions, and report those that stay unproven."""
     with closing(Stages(make_progress())) as progress:
         progress.stage("comparing corrected files", rows)
-        return decisions.prove(progress.passed)
+        unproven = decisions.prove(progress.passed)
+    if unproven:
+        yield (
+            f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
+            "and CRC-32 only, and files are missing or changed; decide about them again"
+        )
+    yield from serving.unproven(decisions.path, decisions.unnumbered)

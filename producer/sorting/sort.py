@@ -59,6 +59,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     ):
         _check_way(files.sources, out, way)
         plan = Plan(sealed, files.sources, table_of(sealed).rules)
+        outdated = lacks_corrections(sealed)  # before a file moves: the log may be damaged
         survey = _survey(plan, sealed, progress)
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
@@ -75,7 +76,6 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
                 work.place(rows)
             work.finish()
             result = _sorted(out, way, log.counts(sorting), left, work.there)
-            outdated = lacks_corrections(sealed)
             return msgspec.structs.replace(result, unproven=unproven, outdated=outdated)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,27 +51,21 @@ class Follower(LineFollower[Correction]):
         super().__init__(path, decode, check)
 
 
-def append(path: Path, corrections: list[Correction], restated: int | None = None) -> None:
+def append(path: Path, corrections: list[Correction], restated: Follower | None = None) -> None:
     """Write decisions durably: all of them, or after an error none. With `restated` they repeat
-    decisions in a first part of the log, and give way to later ones of the same images.
+    decisions that it has read, and give way to later ones of the same images.
 
     Raises:
-        SetupError: they cannot be written; the log is unchanged.
+        SetupError: they cannot be written, or `restated` cannot read later ones; the log is
+            unchanged.
     """
     with (
         atomic_file.writing(path, "make room or check its permissions, and decide again"),
         line_log.locked(path) as file,
     ):
         if restated is not None:
-            size, end = line_log.ending(file)
-            later = _keys(os.pread(file, max(0, size - restated), restated) + end)
+            later = {correction.sha256 for correction in restated.new()}
             corrections = [
                 correction for correction in corrections if correction.sha256 not in later
             ]
-        line_log.append_to(file, path, b"".join(map(encode, corrections)), decode)
-
-
-def _keys(data: bytes) -> set[str]:
-    *lines, end = data.split(b"\n")
-    whole = [end] if line_log.is_whole(end, decode) else []
-    return {decode(line).sha256 for line in (*lines, *whole) if line}
+        line_log.append_to(file, path, map(encode, corrections), decode)

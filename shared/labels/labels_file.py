@@ -70,6 +70,11 @@ class LabelsFile:
             self.close()
             raise
 
+    @property
+    def unnumbered(self) -> int:
+        """The number of lines of 0.2.0, which have no checksum."""
+        return self._follower.unnumbered
+
     def close(self) -> None:
         """Let another process have it. Without a line it is removed."""
         try:
@@ -93,7 +98,7 @@ class LabelsFile:
         self._read()
         with atomic_file.writing(self.path, _REMEDY):
             self._check_place()
-            line_log.append_to(self._file, self.path, b"".join(map(encode, lines)), decode)
+            line_log.append_to(self._file, self.path, map(encode, lines), decode)
         self._read()
 
     def _read(self) -> None:

@@ -41,23 +41,19 @@ def review(
     Each decision is saved in RESULTS.CSV.corrections.jsonl at once. The page can be opened on this
     machine only, with the link that is printed. Ctrl-C ends it.
     """
-    from producer.present.formatting import counted, show_json
+    from producer.present.formatting import show_json
     from producer.present.summary_parts import next_commands
     from producer.review.next_steps import next_steps
     from producer.review.server import serve
     from producer.review.views import ViewKind
 
-    def ready(link: str, images: int, unproven: int) -> None:
+    def ready(link: str, images: int, notes: list[str]) -> None:
         if as_json:
             show_json({"review": link, "images": images})
         else:
             click.echo(f"review {images:,} images of {table} at:\n  {link}\nCtrl-C ends it")
-        if unproven:
-            click.echo(
-                f"{counted(unproven, 'decision')} of an earlier Hangtag found their rows by size "
-                "and CRC-32 only, and files are missing or changed; decide about them again",
-                err=True,
-            )
+        for line in notes:
+            click.echo(line, err=True)
 
     serve(
         Settings.from_env(),
@@ -68,7 +64,6 @@ def review(
         folder=folder,
         open_browser=open_browser,
         on_ready=ready,
-        on_notice=lambda text: click.echo(text, err=True),
     )
     for line in [] if as_json else ["", *next_commands(next_steps(table))]:
         click.echo(line)

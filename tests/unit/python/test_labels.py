@@ -69,6 +69,7 @@ def test_the_content_has_the_label_copies_too_and_renames_count() -> None:
 def test_an_image_that_chance_drew_stays_one_when_its_label_changes() -> None:
     hangtag.label("photos", {"photos/0001.png": "Coat"})
     line = json.loads(FILE.read_text())
+    del line["line"], line["check"]
     FILE.write_text(json.dumps(line | {"by_chance": True}) + "\n")
     hangtag.label("photos", {"photos/0001.png": "Bag"})
     assert json.loads(FILE.read_text().splitlines()[-1])["by_chance"]

@@ -43,9 +43,8 @@ def at_the_end_of_a_job(folder: Path) -> int:
 def at_the_start_of_a_review(folder: Path) -> int:
     options = planted(folder)
     answers = Answers(Path(options.output), lambda done, total: None)
-    server._prove(
-        Decisions(answers, Path(options.output), "ada", RowFiles(JobSources(options))), FILES
-    )
+    files = RowFiles(JobSources(options))
+    list(server._notes(Decisions(answers, Path(options.output), "ada", files), FILES))
     return FILES
 
 

@@ -303,7 +303,7 @@ def of_older_version(table: Path) -> None:
     log = correction_log.log_path(table)
     lines = [msgspec.json.decode(line) for line in log.read_bytes().splitlines()]
     for line in lines:
-        del line["rows"]
+        del line["rows"], line["line"], line["check"]
     log.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
 

@@ -39,11 +39,11 @@ def table(tmp_path: Path) -> Path:
 def served(
     table: Path, label: str = "", folder: str = "", settings: Settings | None = None
 ) -> None:
-    def ready(link: str, rows: int, unproven: int) -> None:
+    def ready(link: str, rows: int, notes: list[str]) -> None:
         raise Served
 
     settings = settings or Settings()
-    serve(settings, table, label=label, folder=folder, on_ready=ready, on_notice=print)
+    serve(settings, table, label=label, folder=folder, on_ready=ready)
 
 
 def test_labels_and_folders_of_the_table_are_served(table: Path) -> None:

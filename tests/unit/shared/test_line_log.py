@@ -10,27 +10,45 @@ import pytest
 from shared import failpoints
 from shared.errors import BadMessage
 from shared.labels.line_log import LineFollower, extend
+from shared.labels.numbered_line import numbered
 
-BEFORE, LINES = b"before\n", b"one\ntwo\n"
+
+def lines(first: int, *words: str) -> bytes:
+    """These decisions with their numbers."""
+    contents = (b'{"word":"%b"}' % word.encode() for word in words)
+    return b"".join(numbered(content, number) for number, content in enumerate(contents, first))
 
 
-@pytest.mark.parametrize("others", [b"", b"other\n"])
+BEFORE, LINES = lines(1, "before"), lines(2, "one", "two")
+
+
+@pytest.mark.parametrize("others", [(), ("other",)])
 @pytest.mark.parametrize("written", range(len(LINES) + 1))
 def test_lines_are_there_whole_after_every_part_of_them(
-    tmp_path: Path, others: bytes, written: int
+    tmp_path: Path, others: tuple[str, ...], written: int
 ) -> None:
-    log = tmp_path / "log"
-    log.write_bytes(BEFORE + others + LINES[:written])
+    log, first = tmp_path / "log", 2 + len(others)
+    there = lines(first, "one", "two")
+    log.write_bytes(BEFORE + lines(2, *others) + there[:written])
     for _ in range(2):
         extend(log, len(BEFORE), LINES)
-        kept = log.read_bytes().removeprefix(BEFORE + others)
-        again = bool(others) and len(b"one\n") <= written < len(LINES)  # one decision twice
-        assert kept == (b"one\n" if again else b"") + LINES
+        again = others and len(lines(first, "one")) <= written < len(there)  # one decision twice
+        expected = lines(1, "before", *others, *["one"] * bool(again), "one", "two")
+        assert log.read_bytes() == expected
+
+
+def test_lines_without_numbers_get_them_and_are_there_once(tmp_path: Path) -> None:
+    """As an update of 0.2.0 left them, whose log has no end of a line."""
+    log, plain = tmp_path / "log", b'{"word":"one"}\n{"word":"two"}\n'
+    log.write_bytes(b'{"word":"before"}')
+    for _ in range(2):
+        extend(log, len(b'{"word":"before"}'), b"\n" + plain)
+        assert log.read_bytes() == b'{"word":"before"}\n' + LINES
 
 
 def test_a_log_that_was_removed_gets_nothing_but_the_lines(tmp_path: Path) -> None:
     extend(tmp_path / "log", len(BEFORE), LINES)
-    assert (tmp_path / "log").read_bytes() == LINES
+    assert (tmp_path / "log").read_bytes() == lines(1, "one", "two")
 
 
 def test_lines_that_were_extended_are_synced_with_their_folder(

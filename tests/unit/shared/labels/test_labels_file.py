@@ -222,7 +222,7 @@ def test_a_link_or_a_pipe_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"{", "repair or remove"),
+        (b"{", "not a label"),
         (encode(line()).replace(b"0" * 64, b"0" * 63).strip(), "sha256 is not"),
         (encode(line()).replace(b'"shirt"', b'"a\\\\b"').strip(), "has a backslash"),
         (encode(line(label="unknown")).strip(), "reserved"),

@@ -25,7 +25,7 @@ from shared.errors import BadMessage, SetupError
 from shared.failpoints import failpoint
 from shared.labels import numbered_line
 
-log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
 #: Compared at each reading of a log that grows, so that another file in its place is noticed.
@@ -187,7 +187,7 @@ class LineFollower(Generic[Line]):
 @lru_cache
 def _say_skipped(path: Path, number: int, _size: int) -> None:
     """Log once that a last line is partial; on standard error, where nothing is configured."""
-    log.warning(
+    _LOG.warning(
         "%s:%d: the last line is incomplete and was skipped: it was never reported as saved",
         path, number,
     )  # fmt: skip

@@ -268,3 +268,36 @@ def test_with_json_the_link_is_one_object_and_the_end_prints_nothing(
     answer = json.loads(running.process.out)
     assert (answer["images"], answer["labels"]) == (IMAGES + COPIES, running.file.name)
     assert running.token in answer["label"]
+
+
+def test_a_start_states_unproven_lines_and_one_that_is_incomplete(
+    fleet: Fleet, hand: Hand, folder: PlantedFolder, label: Label
+) -> None:
+    for stack in range(2):
+        label.decide({"stack": stack, "kind": "label", "label": "red"})
+    assert label.end() == Exit.OK
+    one, *others = label.file.read_bytes().splitlines(keepends=True)
+    label.file.write_bytes(
+        b"".join([one.partition(b',"line":')[0], b"}\n", *others, others[0][:40]])
+    )
+    again = Label(fleet, hand, folder)
+    again.decide({"stack": 2, "kind": "label", "label": "red"})
+    assert again.end() == Exit.OK
+    said = [line for line in again.process.log.splitlines() if label.file.name in line]
+    assert [f"{label.file.name}:{len(others) + 2}: " in line for line in said] == [True, False]
+    assert "1 line of 0.2.0, unproven" in said[1]
+    numbers = [json.loads(line).get("line") for line in label.file.read_text().splitlines()]
+    assert numbers == [None, *range(2, len(numbers) + 1)]
+
+
+def test_nothing_is_computed_for_a_damaged_file(
+    fleet: Fleet, hand: Hand, folder: PlantedFolder
+) -> None:
+    file = folder.root.parent / "photos.labels.jsonl"
+    file.write_bytes(b'{"rename":"a","label":"b","line":1,"check":"00000000"}\n')
+    before = file.read_bytes()
+    label = fleet.producer("label", "photos", cwd=file.parent)
+    assert label.wait() == Exit.SETUP
+    assert "photos.labels.jsonl:1: " in label.log
+    assert hand.requests.open() == []
+    assert file.read_bytes() == before

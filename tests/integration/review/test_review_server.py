@@ -338,3 +338,22 @@ def resident_mb(pid: int) -> float:
     """The most memory that a process has had."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+
+
+def test_a_start_states_unproven_lines_and_one_that_is_incomplete(table: Path) -> None:
+    log = correction_log.log_path(table)
+    log.unlink(missing_ok=True)
+    review = Review(table)
+    first, second, third = review.rows("kind=all&count=3")["rows"]
+    review.decide((first["position"], "Bag"))
+    review.decide((second["position"], "Coat"))
+    assert review.end() == Exit.OK
+    one, two = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(one.partition(b',"line":')[0] + b"}\n" + two + two[:40])
+    again = Review(table)
+    again.decide((third["position"], "Bag"))
+    assert again.end() == Exit.OK
+    said = [line for line in again.errors.splitlines() if log.name in line]
+    assert [f"{log.name}:3: " in line for line in said] == [True, False]
+    assert "1 line of 0.2.0, unproven" in said[1]
+    assert len(saved(table)) == 3

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -25,10 +26,22 @@ class RefusedImage(msgspec.Struct, frozen=True):
     why: str
 
 
+class _Held(NamedTuple):
+    """What holds for an image."""
+
+    decided: Decided | None
+    excluded: tuple[str, ...]  #: names that it does not have
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that it depends on."""
+        return (*self.excluded, *([self.decided.label] if self.decided is not None else []))
+
+
 class _Step(NamedTuple):
     """What a decision has changed, to take it back."""
 
-    images: dict[int, Decided | None]  #: as they were
+    images: dict[int, _Held]  #: as they were; of a rename those that a later line may be about
     rename: RenamedLabel | None = None
 
 
@@ -52,12 +65,21 @@ class Decisions:
 
     def of(self, stack: int) -> Decided | None:
         """What holds for a stack: for its first image, once all that can be used are decided."""
-        usable = (i for i in self._images.stacks[stack] if i not in self._lost)
-        different = dict.fromkeys(self._images.sha256(image) for image in usable)
+        different = self._different(stack)
         if not different:
             return Decided("cannot-tell")
         decided = [self._file.so_far.of(sha256) for sha256 in different]
         return None if None in decided else decided[0]
+
+    def excluded(self, stack: int) -> tuple[str, ...]:
+        """The names that a stack does not have: that one of its images does not have."""
+        names = map(self._file.so_far.excluded, self._different(stack))
+        return tuple(dict.fromkeys(chain.from_iterable(names)))
+
+    def _different(self, stack: int) -> list[str]:
+        """The SHA-256 of the images of a stack that can be used, each once."""
+        usable = (i for i in self._images.stacks[stack] if i not in self._lost)
+        return list(dict.fromkeys(self._images.sha256(image) for image in usable))
 
     def was_drawn(self, stack: int) -> bool:
         """Whether a stack was shown since chance drew it."""
@@ -68,8 +90,8 @@ class Decisions:
         self._drawn.update(stacks)
 
     def decide(self, given: Mapping[int, Decided | None]) -> list[RefusedImage]:
-        """Save what was decided about stacks; None: nothing is any more. Returns what is refused:
-        files that have changed or are gone.
+        """Save what was decided about stacks; None: nothing is any more, and they may have each
+        name. Returns what is refused: files that have changed or are gone.
 
         Raises:
             UsageError: a label cannot be used.
@@ -78,15 +100,15 @@ class Decisions:
         with self._lock:
             given_labels = {decided.label for decided in given.values() if decided} - {""}
             check_labels(given_labels, self._labels)
-            before: dict[int, Decided | None] = {}
+            before = dict[int, _Held]()
             lines, refused = list[LabelLine](), list[RefusedImage]()
             for stack, decided in given.items():
-                for image, line in self._lines_of(stack, decided):
-                    if isinstance(line, str):
-                        refused.append(RefusedImage(stack, self._images.name(image), line))
+                for image, found in self._lines_of(stack, decided):
+                    if isinstance(found, str):
+                        refused.append(RefusedImage(stack, self._images.name(image), found))
                     else:
-                        before[image] = self._of_image(image)
-                        lines.append(line)
+                        before[image] = self._held(image)
+                        lines += found
             self._save(_Step(before), lines)
             return refused
 
@@ -104,10 +126,13 @@ class Decisions:
         with self._lock:
             check_rename(before, after, self._labels)
             line = RenamedLabel(before, after, self._by, _now())
-            self._save(_Step({}, line), [line])
+            every = ((image, self._held(image)) for image in range(len(self._images)))
+            step = _Step({image: held for image, held in every if before in held.names}, line)
+            self._save(step, [line])
 
-    def undo(self) -> list[int] | None:
-        """Take the last decision since the start back. Returns its stacks; None if there is none.
+    def undo(self) -> dict[int, Decided | None] | None:
+        """Take the last decision since the start back. Returns what it was about each stack, none
+        for a rename; None if there is no decision.
 
         Raises:
             SetupError: nothing can be saved.
@@ -115,24 +140,35 @@ class Decisions:
         with self._lock:
             if not self._steps:
                 return None
-            step = self._steps[-1]
-            lines: list[LabelLine] = []
+            step, taken = self._steps[-1], dict[int, Decided | None]()
             if step.rename is not None:
-                lines.append(msgspec.structs.replace(step.rename, undo=True, at=_now()))
-            lines += self._restored(step.images)
+                self._append([msgspec.structs.replace(step.rename, undo=True, at=_now())])
+            else:
+                for image, before in step.images.items():
+                    taken[self._images.stack_of[image]] = self._since(image, before)
+            lines = [line for held in step.images.items() for line in self._restored(*held)]
             if lines:
                 self._append(lines)
             self._steps.pop()
-            return sorted({self._images.stack_of[image] for image in step.images})
+            return dict(sorted(taken.items()))
 
-    def _restored(self, images: Mapping[int, Decided | None]) -> Iterator[LabelLine]:
-        for image, decided in images.items():
-            line = self._file.so_far.line(self._images.sha256(image))
-            assert line is not None
-            held = decided or line
-            yield msgspec.structs.replace(
-                line, kind=held.kind, label=held.label, by=self._by, at=_now(), undo=decided is None
-            )
+    def _since(self, image: int, before: _Held) -> Decided | None:
+        """What was decided about an image of which this held before."""
+        now = self._held(image)
+        names = [name for name in now.excluded if name not in before.excluded]
+        return Decided("not-this", names[0]) if names else now.decided
+
+    def _restored(self, image: int, before: _Held) -> Iterator[GivenLabel]:
+        """The lines after which this holds for an image again."""
+        now = self._held(image)
+        for name in now.excluded:
+            if name not in before.excluded:
+                yield self._again(image, Decided("not-this", name), undo=True)
+        if now.decided != before.decided and (held := before.decided or now.decided):
+            yield self._again(image, held, undo=before.decided is None)
+        for name in before.excluded:
+            if name not in now.excluded:
+                yield self._again(image, Decided("not-this", name))
 
     def _save(self, step: _Step, lines: Sequence[LabelLine]) -> None:
         if lines:
@@ -145,32 +181,29 @@ class Decisions:
 
     def _lines_of(
         self, stack: int, decided: Decided | None
-    ) -> Iterator[tuple[int, GivenLabel | str]]:
-        """The line about each image of a stack, or why it cannot be used; one line for equal files,
-        of which there may be thousands."""
+    ) -> Iterator[tuple[int, list[GivenLabel] | str]]:
+        """The lines about each image of a stack, or why it cannot be used; those about one of equal
+        files, of which there may be thousands."""
         known = set[str]()
         for image in self._images.stacks[stack]:
             sha256 = self._images.sha256(image)
             if sha256 in known:
                 continue
-            line = self._line(image, stack, decided)
-            if not isinstance(line, str):
+            lines = self._lines(image, stack, decided)
+            if not isinstance(lines, str):
                 known.add(sha256)
-            if line is not None:
-                yield image, line
+            if lines:
+                yield image, lines
 
-    def _line(self, image: int, stack: int, decided: Decided | None) -> GivenLabel | str | None:
-        """The line about an image; why it cannot be used; None if there is nothing to say."""
+    def _lines(self, image: int, stack: int, decided: Decided | None) -> list[GivenLabel] | str:
+        """The lines about an image, none if there is nothing to say; or why it cannot be used."""
         if decided is None:
-            line = self._file.so_far.line(self._images.sha256(image))
-            if line is None or line.undo:
-                return None
-            return msgspec.structs.replace(line, by=self._by, at=_now(), undo=True)
+            return list(self._taken_back(image))
         file = self._images.file(image)
         if isinstance(file, str):
             self._lost.add(image)
             return file
-        return GivenLabel(
+        line = GivenLabel(
             sha256=self._images.sha256(image),
             path=self._images.name(image),
             label=decided.label,
@@ -181,9 +214,28 @@ class Decisions:
             kind=decided.kind,
             by_chance=stack in self._drawn,
         )
+        return [line]
 
-    def _of_image(self, image: int) -> Decided | None:
-        return self._file.so_far.of(self._images.sha256(image))
+    def _taken_back(self, image: int) -> Iterator[GivenLabel]:
+        """The lines after which nothing holds for an image. A name that it did not have is taken
+        back as its label, which that name may have hidden."""
+        held = self._held(image)
+        for name in held.excluded:
+            yield self._again(image, Decided("label", name), undo=True)
+        if held.decided is not None:
+            yield self._again(image, held.decided, undo=True)
+
+    def _again(self, image: int, decided: Decided, *, undo: bool = False) -> GivenLabel:
+        """A line about an image that has one."""
+        line = self._file.so_far.line(self._images.sha256(image))
+        assert line is not None
+        return msgspec.structs.replace(
+            line, kind=decided.kind, label=decided.label, by=self._by, at=_now(), undo=undo
+        )
+
+    def _held(self, image: int) -> _Held:
+        so_far, sha256 = self._file.so_far, self._images.sha256(image)
+        return _Held(so_far.of(sha256), so_far.excluded(sha256))
 
     def _line_by_chance(self, stack: int) -> bool:
         line = self._file.so_far.line(self._images.sha256(self._images.stacks[stack][0]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -35,6 +35,8 @@ class ShownStack(msgspec.Struct, frozen=True):
     guess: str  #: empty as long as there are not two labels
     confidence: float
     decided: Decided | None
+    proposals: list[str] = []  #: of a page of `naming`: the best guesses, at most three
+    taken_back: Decided | None = None  #: what was decided about it until an undo
 
 
 class ShownPage(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class Desk:
         self._decisions, self._learner, self._thumbnails = decisions, learner, thumbnails
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []  #: by number
+        self._proposals: dict[int, Sequence[int]] = {}  #: of stacks that were to be named
         self._learn(range(len(images.stacks)))
 
     def suggest(self, labels: Mapping[int, str]) -> None:
@@ -151,14 +154,18 @@ class Desk:
 
     def undo(self) -> Saved | None:
         """Take the last decision back, and show it again; None if there is none."""
-        stacks = self._decisions.undo()
-        if stacks is None:
+        taken = self._decisions.undo()
+        if taken is None:
             return None
-        self._learn(stacks or range(len(self.images.stacks)))
-        blank = [NO_LABEL] * len(stacks)
-        again = Page("end", NO_LABEL, stacks, blank, [0.0] * len(stacks))
-        shown = msgspec.structs.replace(self._shown(again), why="undone")
-        return self._saved([], shown if stacks else self.next())
+        self._learn(taken or range(len(self.images.stacks)))
+        stacks = [
+            msgspec.structs.replace(
+                self._stack(stack, NO_LABEL, 0.0, proposed=True), taken_back=decided
+            )
+            for stack, decided in taken.items()
+        ]
+        page = ShownPage("undone", "", stacks, len(stacks)) if taken else self.next()
+        return self._saved([], page)
 
     def relabel(self, before: str, after: str) -> Saved:
         """Rename a label, or merge it with another one."""
@@ -183,9 +190,11 @@ class Desk:
 
     def _stack_label(self, stack: int) -> StackLabel:
         decided = self._decisions.of(stack)
-        if decided is None:
+        excluded = [self._number(name) for name in self._decisions.excluded(stack)]
+        if decided is None and not excluded:
             return _UNDECIDED
-        return StackLabel(self._number_of(decided), self._decisions.was_drawn(stack))
+        number = NO_LABEL if decided is None else self._number_of(decided)
+        return StackLabel(number, self._decisions.was_drawn(stack), excluded)
 
     def _number_of(self, decided: Decided) -> int:
         number = _WITHOUT.get(decided.kind)
@@ -201,16 +210,21 @@ class Desk:
         return self._names[number] if number >= 0 else ""
 
     def _shown(self, page: Page, most: int | None = None) -> ShownPage:
+        self._proposals |= zip(page.stacks, page.proposals, strict=False)
         columns = zip(page.stacks, page.guesses, page.confidences, strict=True)
-        stacks = [
-            ShownStack(
-                stack,
-                self.images.name(self.images.stacks[stack][0]),
-                len(self.images.stacks[stack]),
-                self._label(guess),
-                confidence,
-                self._decisions.of(stack),
-            )
-            for stack, guess, confidence in islice(columns, most)
-        ]
+        proposed = page.why == "naming"
+        stacks = [self._stack(*column, proposed=proposed) for column in islice(columns, most)]
         return ShownPage(page.why, self._label(page.label), stacks, len(page.stacks))
+
+    def _stack(
+        self, stack: int, guess: int, confidence: float, *, proposed: bool = False
+    ) -> ShownStack:
+        images, proposals = self.images.stacks[stack], list[str]()
+        if proposed:
+            excluded = self._decisions.excluded(stack)
+            labels = map(self._label, self._proposals.get(stack, ()))
+            proposals = [label for label in labels if label and label not in excluded]
+        return ShownStack(
+            stack, self.images.name(images[0]), len(images), self._label(guess), confidence,
+            self._decisions.of(stack), proposals,
+        )  # fmt: skip

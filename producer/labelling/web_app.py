@@ -20,7 +20,7 @@ from producer.labelling.desk import Desk
 from producer.local_page.application import application, check_start
 from producer.local_page.page_files import PageFiles
 from producer.local_page.replies import body, json, no, number, picture
-from shared.labels.given_label import Kind
+from shared.labels.given_label import OF_A_LABEL, Kind
 from shared.labels.labels_so_far import Decided
 
 COMMAND = "hangtag label"
@@ -28,7 +28,8 @@ MAX_STACKS = 500  #: of one request
 
 
 class GivenDecision(msgspec.Struct, forbid_unknown_fields=True):
-    """A decision about a stack; without a kind nothing is decided any more."""
+    """A decision about a stack; without a kind nothing is decided any more. `label` of the kind
+    `not-this` is the name that it does not have."""
 
     stack: int
     kind: Kind | None = None
@@ -93,7 +94,7 @@ class _Handlers:
         query = request.query_params
         kinds: dict[str | None, Kind] = {kind: kind for kind in get_args(Kind)}
         decided = _decided(kinds.get(query.get("kind")), query.get("label", ""))
-        if decided is None:
+        if decided is None or decided.kind == "not-this":
             no(HTTPStatus.BAD_REQUEST, "there is no such kind of decision")
         return await json(lambda: self._desk.together(decided))
 
@@ -129,6 +130,6 @@ class _Handlers:
 
 def _decided(kind: Kind | None, label: str) -> Decided | None:
     """The decision. Raises HTTPException if label and kind do not agree."""
-    if bool(label) != (kind == "label"):
+    if bool(label) != (kind in OF_A_LABEL):
         no(HTTPStatus.BAD_REQUEST, "not a decision: label and kind do not agree")
     return None if kind is None else Decided(kind, label)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -130,6 +130,13 @@ def given(label: Label) -> dict[str, str]:
     return {line.path.rpartition("/")[2]: line.label for line in lines if line is not None}
 
 
+def excluded(label: Label) -> dict[str, tuple[str, ...]]:
+    """The names that images do not have, by the names of the images."""
+    so_far = labels_file.read(label.file)
+    names = {so_far.line(sha256): so_far.excluded(sha256) for sha256 in so_far.undecided()}
+    return {line.path.rpartition("/")[2]: one for line, one in names.items() if line and one}
+
+
 def test_fifty_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
     browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
 ) -> None:
@@ -219,15 +226,61 @@ def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
     browser: Browser, label: Label
 ) -> None:
     with opened(browser, label) as page:
-        others = names(page)[1:]
+        first, *others = names(page)
         page.locator(".tile").first.click()
         expect(page.locator("#question")).to_contain_text("What are the others")
         give(page, "most")
         expect(page.locator("#question")).to_contain_text("that of the 1 clicked away")
         expect(page.locator("#name")).to_have_attribute("placeholder", "of the 1 clicked away")
+        expect(page.locator(".tile").first).to_contain_text("not most")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text(f"saved {len(others)}")
-    assert given(label) == dict.fromkeys(others, "most")
+        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)}")
+        assert excluded(label) == {first: ("most",)}
+        page.keyboard.press("Backspace")
+        expect(page.locator("#question")).to_contain_text("Taken back")
+        expect(page.locator(".tile", has_text="was not most")).to_have_attribute(
+            "title", f"photos/{first}"
+        )
+        assert (given(label), excluded(label)) == ({}, {})
+
+
+def test_what_is_clicked_away_is_not_what_was_proposed(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        decide(page, folder)
+        decide(page, folder)
+        displayed(page, "chance", "", ["red", "blue"], away=[0, 1])
+        chance = names(page)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 2")
+        assert excluded(label) == {chance[0]: ("red",), chance[1]: ("blue",)}
+        displayed(page, "label", "green", ["green", "green"], away=[0, 1])
+        green = names(page)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 2")
+        assert ["green" in excluded(label)[name] for name in green] == [True, True]
+        displayed(page, "group", "", ["red", "red"], away=[0, 1])
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
+        page.keyboard.press("Escape")
+        page.keyboard.press(">")
+        expect(page.locator(".away")).to_have_count(0)
+
+
+def displayed(
+    page: Page, why: str, label: str, guesses: list[str], *, away: Sequence[int] = ()
+) -> None:
+    """Show undecided pictures of the page as if the server had chosen them for this reason."""
+    page.evaluate(
+        """([why, label, guesses]) => showPage({ why, label,
+            stacks: state.page.stacks.filter(({ decided }) => !decided).slice(0, guesses.length)
+                .map((one, i) => ({ ...one, guess: guesses[i], confidence: 0.9 })) })""",
+        [why, label, guesses],
+    )
+    expect(page.locator(".tile")).to_have_count(len(guesses))
+    for place in away:
+        page.locator(".tile").nth(place).click()
 
 
 def test_a_label_that_is_less_likely_than_the_others_is_not_proposed(
@@ -236,6 +289,67 @@ def test_a_label_that_is_less_likely_than_the_others_is_not_proposed(
     with opened(browser, label) as page:
         shown = "confidence => proposed({why: 'group', label: 'red', stacks: [{confidence}]})"
         assert [page.evaluate(shown, confidence) for confidence in (0.4, 0.6)] == ["", "red"]
+
+
+PROPOSALS = ["hat", "coat", "shoe"]
+
+
+def display_naming(page: Page, number: int) -> list[str]:
+    """Show pictures as those that the server wants named one at a time; returns their names."""
+    page.evaluate(
+        """([number, proposals]) => showPage({ why: "naming", label: "", stacks:
+            state.page.stacks.slice(0, number).map((one) => ({ ...one, proposals })) })""",
+        [number, PROPOSALS],
+    )
+    expect(page.locator(".guesses")).to_have_count(number)
+    return names(page)
+
+
+def test_each_picture_of_a_page_of_namings_is_answered_by_itself(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        one, two, three, four, five = display_naming(page, 5)
+        page.keyboard.press("2")
+        expect(page.locator(".tile").nth(1)).to_be_focused()
+        expect(page.locator(".guesses kbd").locator("visible=true")).to_have_text(["1", "2", "3"])
+        page.keyboard.press("9")  # nothing has this key
+        page.keyboard.type("own")
+        page.keyboard.press("Enter")
+        page.keyboard.press("1")
+        page.keyboard.press("Backspace")  # it is not saved yet
+        expect(page.locator(".tile").nth(2)).to_be_focused()
+        page.keyboard.press("?")
+        page.locator(".tile").nth(4).click()
+        page.keyboard.press("Delete")
+        assert given(label) == {}
+        page.locator(".guesses").nth(3).locator("button").last.click()  # the last: all are saved
+        expect(page.locator("#saved")).to_have_text("saved 5")
+        answers = {one: "coat", two: "own", three: "", four: "shoe", five: ""}
+        assert given(label) == answers
+        kinds = [one.kind for one in labels_file.read(label.file).images().values()]
+        assert (kinds.count("cannot-tell"), kinds.count("left-out")) == (1, 1)
+        page.keyboard.press("Backspace")
+        expect(page.locator("#question")).to_contain_text("Taken back")
+        assert given(label) == {}
+
+
+def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        one, *_ = display_naming(page, 4)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved")
+        assert given(label) == {one: "hat"}
+        expect(page.locator("#labels kbd").locator("visible=true")).to_have_text(["1"])
+        page.keyboard.press("1")  # of an ordinary page again
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved ")
+        assert set(given(label).values()) == {"hat"}
 
 
 def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:
@@ -330,6 +444,7 @@ def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("saved 2")
         expect(page.locator("#question")).to_contain_text(f"red: 25 to {reds} of {reds}")
+        assert excluded(label) == dict.fromkeys(wrong, ("red",))
         assert given(label).items() <= folder.colours.items()
         page.keyboard.press("Backspace")
         expect(page.locator("#question")).to_contain_text("red: 1 to 24")
@@ -390,5 +505,9 @@ def test_the_page_can_be_read_by_everyone(
         page.keyboard.press("Enter")
         expect(page.locator("#question")).to_contain_text(" 1 to ")
         page.locator(".tile").first.click()
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        display_naming(page, 4)
+        page.keyboard.press("1")
         assert serious_findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -4,7 +4,7 @@
 const DIGITS = "123456789";
 const FEW = 8; // pictures that are shown larger
 const LEAST_LIKELY = 0.5; // of a label that is proposed, in the mean of the pictures
-const PASSED = 200; // pictures that come later: the last ones
+const PASSED = 200; // pictures of skipped pages that come later: the last ones
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
 const state = {
   labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
@@ -40,19 +40,27 @@ function question() {
   const { why } = state.page;
   if (why === "end") return "";
   if (why === "together") return togetherQuestion();
-  if (state.away.size && isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
-  if (state.away.size) return `A name that you type now is that of the ${count(state.away.size)} clicked away; Enter confirms the others.`;
+  if (isNaming()) return namingQuestion();
+  if (state.away.size) return awayQuestion();
   if (why === "undone") return "Taken back. What are these?";
   if (why === "similar") return state.name ? `Most like it, which are ${brief(state.name)}?`
     : "Most like the first. Type a name for all, or click some away.";
   if (why === "chance" && !state.name) return state.labels.length > 1
-    ? "Drawn by chance, to measure: Enter confirms the label below each; name the wrong ones."
+    ? "Drawn by chance, to measure: Enter confirms the label below each; click the wrong ones away, or name them."
     : "What are these? Type a name.";
   return stacks().length === 1 ? aboutOne() : aboutSome();
 }
 
+function awayQuestion() {
+  if (isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
+  const away = state.away.size, others = away < stacks().length ? "Enter confirms the others, and " : "after Enter ";
+  return `A name that you type now is that of the ${count(away)} clicked away; ${others}` +
+    `${away === 1 ? "it comes" : "they come"} back to be named.`;
+}
+
 function aboutSome() {
-  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or type another name for all; Enter confirms the rest.`
+  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or type another name for all; ` +
+    "Enter confirms the rest, and those clicked away come back to be named."
     : "These look alike. What are they? Type a name.";
 }
 
@@ -74,6 +82,7 @@ function showPage(page) {
   state.away.clear();
   state.marks.clear();
   $("name").value = ""; // typed for the page before
+  setRoles(isNaming());
   $("grid").replaceChildren(...page.stacks.map(tile));
   $("grid").classList.toggle("few", page.stacks.length <= FEW);
   $("empty").hidden = page.why !== "end";
@@ -82,26 +91,36 @@ function showPage(page) {
   focus(0);
 }
 
+// On a page of namings a picture has buttons, which no option of a list may have.
+function setRoles(naming) {
+  $("grid").setAttribute("role", naming ? "group" : "listbox");
+  $("grid").toggleAttribute("aria-multiselectable", false);
+  if (!naming) $("grid").setAttribute("aria-multiselectable", "true");
+  $("labels").classList.toggle("plain", naming); // its digits are those of the guesses
+}
+
 function tile(stack, index) {
   const more = stack.images > 1 ? `${stack.images} alike` : "";
   stack.tile = tileOf(`/pictures/${stack.stack}?side=192`, stack.path, {},
-    element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })));
-  stack.tile.addEventListener("click", () => { clickAway(index); focus(index); });
+    element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })),
+    ...(isNaming() ? [guesses(stack, index)] : []));
+  if (isNaming()) stack.tile.setAttribute("role", "group");
+  stack.tile.addEventListener("click", () => { if (!isNaming()) clickAway(index); focus(index); });
   return stack.tile;
 }
 
 // What Enter would save about a stack: null is nothing.
 function answer(stack) {
   if (state.marks.has(stack.stack)) return state.marks.get(stack.stack);
-  if (state.page.why === "together") return state.away.has(stack.stack) && stack.decided ? NOTHING : null;
-  if (state.away.has(stack.stack)) return null;
-  if (state.page.why === "similar" && stack.decided) return null;
-  const label = state.name || (state.page.why === "chance" ? stack.guess : "");
-  return label ? { kind: "label", label } : null;
+  const { why } = state.page, away = state.away.has(stack.stack);
+  if (why === "together") return away ? awayTogether(stack) : null;
+  if (isNaming() || (why === "similar" && stack.decided)) return null;
+  const label = state.name || (why === "chance" ? stack.guess : "");
+  return label ? { kind: away ? "not-this" : "label", label } : null;
 }
 
 const WORDS = { "left-out": "left out", "cannot-tell": "cannot tell", null: "sent back" };
-const words = ({ kind, label }) => (kind === "label" ? label : WORDS[kind]);
+const words = ({ kind, label }) => (kind === "not-this" ? `not ${label}` : label || WORDS[kind]);
 
 function show() {
   $("question").textContent = question();
@@ -110,12 +129,12 @@ function show() {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
     text.textContent = given || (away && would) ? "" : would ? words(would) : stack.decided ? words(stack.decided) : "";
-    note.textContent = given ? `→ ${words(given)}` : away ? (would ? "→ sent back" : "not this") : seen(stack, would);
+    note.textContent = given ? `→ ${words(given)}` : away ? (would ? `→ ${words(would)}` : "not this") : seen(stack, would);
     stack.tile.classList.toggle("named", Boolean(given));
     stack.tile.classList.toggle("away", away);
     stack.tile.classList.toggle("current", i === state.focus);
     stack.tile.tabIndex = i === state.focus ? 0 : -1;
-    stack.tile.setAttribute("aria-selected", String(away));
+    if (!isNaming()) stack.tile.setAttribute("aria-selected", String(away));
     const sure = stack.confidence ? `, looks like ${stack.guess} (${percent(stack.confidence)})` : "";
     stack.tile.setAttribute("aria-label", `${stack.path}${sure}, ${note.textContent || text.textContent || "no label"}`);
   });
@@ -127,6 +146,7 @@ function show() {
 
 // What is known of a picture about which nothing is said on this page.
 function seen(stack, would) {
+  if (stack.taken_back && !would) return `was ${words(stack.taken_back)}`;
   if (!stack.decided || would) return "";
   if (!together) return "✓ decided";
   return stack.guess && stack.guess !== stack.decided.label ? `like ${stack.guess} (${percent(stack.confidence)})` : "";
@@ -145,7 +165,7 @@ function clickAway(index) {
   const stack = stacks()[index];
   if (!stack) return;
   if (state.page.why !== "together" && (isUnnamed() || !state.away.size)) takeTyped();
-  if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack)) state.away.add(stack.stack);
+  if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack) && !isNaming()) state.away.add(stack.stack);
   show();
 }
 
@@ -154,13 +174,14 @@ function clickAway(index) {
 // Whether pictures have no name that Enter would confirm, and were not clicked away.
 function isUnnamed() {
   const { why } = state.page;
-  return why !== "together" && stacks().some((stack) =>
+  return why !== "together" && !isNaming() && stacks().some((stack) =>
     !state.away.has(stack.stack) && !answer(stack) && !(why === "similar" && stack.decided));
 }
 
 // A label for the page as long as it has none, then for the pictures that were clicked away; without
-// any, for the whole page. Returns whether some have it.
+// any, for the whole page; one by itself is the focused one. Returns whether some have it.
 function give(label) {
+  if (isNaming()) { answerOne({ kind: "label", label }); return true; }
   const marked = !isUnnamed() && mark({ kind: "label", label });
   const named = !marked && state.page.why !== "together";
   if (named) state.name = label;
@@ -169,6 +190,7 @@ function give(label) {
 }
 
 function mark(decision, all = false) {
+  if (isNaming()) { answerOne(decision); return true; }
   const chosen = stacks().filter((stack) => state.away.has(stack.stack));
   const one = state.page.why === "together"; // a mistake would change the whole page of a label
   const some = chosen.length || !all || one ? chosen : stacks();
@@ -181,7 +203,7 @@ function mark(decision, all = false) {
   return some.length > 0;
 }
 
-// After the last page those come again that were passed over.
+// After the last page those come again that were skipped.
 async function orPassed(page) {
   if (page.why !== "end" || !state.passed.size) return page;
   state.passed.clear();
@@ -218,26 +240,21 @@ function confirm() {
   const given = stacks().map((stack) => [stack.stack, answer(stack)]);
   const decisions = given.filter(([, one]) => one).map(([stack, one]) => ({ stack, ...one }));
   if (together) { confirmTogether(decisions); return; }
-  const open = stacks().filter((stack) => !answer(stack) && !stack.decided);
-  if (!decisions.length && !(state.away.size && state.away.size === open.length)) {
+  if (!decisions.length) {
     report(state.page.why === "similar" ? "nothing is named; > goes back" : "type a name first", true);
     return;
   }
-  pass(open);
   const saved = decisions.length === 1 ? "saved" : `saved ${decisions.length}`;
-  act(decisions.length ? saved : "", () => ask("/decisions", { decisions, without: later() }));
-}
-
-// Pictures that were clicked away and not named come later again, not on the next pages.
-function pass(some) {
-  for (const { stack } of some) { state.passed.delete(stack); state.passed.add(stack); }
+  act(saved, () => ask("/decisions", { decisions, without: later() }));
 }
 
 const later = () => [...state.passed].slice(-PASSED);
 
 function skip() {
   if (together) { backTogether(); return; }
-  if (state.page.why !== "similar") pass(stacks());
+  if (state.page.why !== "similar") {
+    for (const { stack } of stacks()) { state.passed.delete(stack); state.passed.add(stack); } // the last ones
+  }
   act("", () => ask("/decisions", { decisions: [], without: later() }));
 }
 
@@ -252,7 +269,10 @@ async function similar() {
   }
 }
 
-const undo = () => act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
+function undo() {
+  if (isNaming() && state.marks.size) { unanswer(); return; }
+  act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
+}
 
 // The page as it came.
 function restart() {
@@ -281,6 +301,7 @@ const KEYS = {
 };
 
 function giveNumbered(number) {
+  if (isNaming()) { answerNumbered(number); return; }
   if (number < state.labels.length) give(state.labels[number]);
 }
 

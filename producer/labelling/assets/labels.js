@@ -48,7 +48,15 @@ function togetherQuestion() {
   const some = total > all.length ? `, the ${count(all.length)} of ${count(total)} most unlike the others`
     : total > TOGETHER ? ", the most unlike the others first" : "";
   return `${brief(words(decision))}: ${count(first + 1)} to ${count(last)} of ${count(all.length)}${some}. ` +
-    "Click the wrong ones away: Enter sends them back, or name them.";
+    (decision.label ? "Click the wrong ones away: after Enter they come back to be named; or name them."
+      : "Click the wrong ones away: Enter sends them back, or name them.");
+}
+
+// What is said about a picture of this page that was clicked away; null if something else holds by now.
+function awayTogether({ decided }) {
+  const { kind, label } = together.decision;
+  if (!decided || decided.kind !== kind || decided.label !== label) return null;
+  return label ? { kind: "not-this", label } : NOTHING;
 }
 
 // Saves what was said about this page of the label, and shows its next one; or what was said about
@@ -58,7 +66,8 @@ function confirmTogether(decisions) {
   const text = `saved ${decisions.length}`;
   act(text, () => ask("/decisions", { decisions, next_page: false }), ({ refused }) => {
     const lost = new Set(refused.map(({ stack }) => stack));
-    setDecided(decisions.filter(({ stack }) => !lost.has(stack)).map(({ stack, ...one }) => [stack, one.kind ? one : null]));
+    setDecided(decisions.filter(({ stack }) => !lost.has(stack))
+      .map(({ stack, ...one }) => [stack, one.kind && one.kind !== "not-this" ? one : null]));
     return state.page.why === "together" ? nextTogether(text) : showTogether(together.first);
   });
 }

@@ -154,6 +154,28 @@ def test_left_out_not_known_and_taken_back_are_lines_too(undecided: Label) -> No
     assert undecided.json("GET", "/folder")["standing"]["without"] == 2
 
 
+def test_a_picture_that_does_not_have_a_name_comes_again_and_undo_takes_that_back(
+    undecided: Label,
+) -> None:
+    undecided.decide({"stack": 1, "kind": "label", "label": "red"})
+    reply = undecided.decide(
+        {"stack": 1, "kind": "not-this", "label": "red"},
+        {"stack": 2, "kind": "not-this", "label": "red"},
+    )
+    assert (reply["labels"], reply["standing"]["named"]) == ([], 0)
+    rest = ({"stack": stack, "kind": "left-out"} for stack in (0, 3, 4, 5))
+    assert {one["stack"] for one in undecided.decide(*rest)["page"]["stacks"]} == {1, 2}
+    assert undecided.json("POST", undecided.of("/undo"), {})["labels"] == []
+    (line,) = (line for line in saved(undecided).undecided().values() if "0002" in line.path)
+    assert (line.kind, line.label) == ("not-this", "red")
+    page = undecided.json("POST", undecided.of("/undo"), {})["page"]
+    taken = {one["stack"]: (one["taken_back"], one["decided"]) for one in page["stacks"]}
+    no_red = {"kind": "not-this", "label": "red"}
+    assert taken == {1: (no_red, {"kind": "label", "label": "red"}), 2: (no_red, None)}
+    asked = undecided.ask("GET", undecided.of("/together?kind=not-this&label=red"))
+    assert asked[0] == 400
+
+
 def test_undo_takes_back_decisions_and_renames_in_their_order(
     folder: PlantedFolder, label: Label
 ) -> None:

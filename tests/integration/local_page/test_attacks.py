@@ -96,6 +96,7 @@ def _label(folder: Path, server_binary: Path) -> Iterator[Attacked]:
                 b'{"decisions":[{"stack":999,"kind":"left-out"}]}',
                 b'{"decisions":[{"stack":-1,"kind":"left-out"}]}',
                 b'{"decisions":[{"stack":0,"kind":"label"}]}',
+                b'{"decisions":[{"stack":0,"kind":"not-this"}]}',
                 b'{"decisions":[{"stack":0,"label":"a"}]}',
                 b'{"decisions":[{"stack":0,"kind":"other"}]}',
                 b'{"decisions":[' + b",".join([b'{"stack":0,"kind":"left-out"}'] * 501) + b"]}",

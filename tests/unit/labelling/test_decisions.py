@@ -14,12 +14,14 @@ import pytest
 from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
 from shared import regular_file
+from shared.errors import UsageError
 from shared.labels.given_label import LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
 
 COAT, HAT = Decided("label", "coat"), Decided("label", "hat")
+NO_COAT, NO_HAT = Decided("not-this", "coat"), Decided("not-this", "hat")
 #: The images of one stack: two are equal.
 FILES = {"a.jpg": b"one", "b.jpg": b"one", "c.jpg": b"other"}
 
@@ -139,3 +141,57 @@ def test_an_image_that_was_shown_is_not_read_again(
         decisions._images.content(image)
     monkeypatch.setattr(regular_file, "read", lambda *_: pytest.fail("it was read again"))
     assert decisions.decide({0: COAT}) == []
+
+
+def held(decisions: Decisions) -> tuple[Decided | None, tuple[str, ...]]:
+    return decisions.of(0), decisions.excluded(0)
+
+
+def test_a_stack_that_does_not_have_a_name_is_undecided_also_after_a_new_start(
+    folder: Path,
+) -> None:
+    with opened(folder) as decisions:
+        decisions.draw([0])
+        decisions.decide({0: NO_COAT})
+        assert lines(folder) == 2  # equal files have one
+        decisions.decide({0: NO_HAT})
+        assert held(decisions) == (None, ("coat", "hat"))
+    with opened(folder) as decisions:
+        assert held(decisions) == (None, ("coat", "hat"))
+        assert decisions.was_drawn(0)
+        assert decisions.labels == []
+        decisions.decide({0: COAT})
+        assert held(decisions) == (COAT, ("hat",))
+
+
+def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisions) -> None:
+    steps = [NO_COAT, COAT, NO_COAT, HAT, NO_HAT, None, COAT]
+    states = [held(decisions)]
+    for step in steps:
+        decisions.decide({0: step})
+        states.append(held(decisions))
+    assert states[-3:] == [(None, ("coat", "hat")), (None, ()), (COAT, ())]
+    for step, state in zip(reversed(steps), reversed(states[:-1]), strict=True):
+        assert decisions.undo() == {0: step}
+        assert held(decisions) == state
+    assert decisions.undo() is None
+
+
+def test_a_name_that_no_label_can_have_is_not_excluded_either(decisions: Decisions) -> None:
+    decisions.decide({0: COAT})
+    for name in ("a\\b", "COAT"):
+        with pytest.raises(UsageError):
+            decisions.decide({0: Decided("not-this", name)})
+    assert held(decisions) == (COAT, ())
+
+
+def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: Decisions) -> None:
+    decisions.decide({0: COAT})
+    decisions.decide({0: NO_HAT})
+    decisions.relabel("coat", "jacket")
+    decisions.decide({0: Decided("not-this", "jacket")})
+    assert held(decisions) == (None, ("hat", "jacket"))
+    decisions.undo()
+    assert held(decisions) == (Decided("label", "jacket"), ("hat",))
+    decisions.undo()
+    assert held(decisions) == (COAT, ("hat",))

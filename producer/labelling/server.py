@@ -22,7 +22,7 @@ from shared.labels.labels_file import LabelsFile
 from shared.messages.folder_features import decode_features
 
 PACKAGE = "producer.labelling"
-PAGE = ("label.html", "label.js", "labels.js", "naming.js", "label.css")
+SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js")
 
 
 class Ready(NamedTuple):
@@ -90,7 +90,7 @@ def serve(
                 os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
                 images, decisions, learner, thumbnails,
             )  # fmt: skip
-            page = page_files.of_page(PACKAGE, *PAGE)
+            page = page_files.of_page(PACKAGE, "label.html", "label.css", *SCRIPTS)
             for rows in accepted:
                 suggested = rows.of(images)
                 desk.suggest(suggested)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import NamedTuple
 
-_SHARED = ("page.css", "page.js", "icon.svg")
+_SHARED = ("page.css", "page.js", "zoom.js", "icon.svg")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 

@@ -18,8 +18,8 @@ from shared.pipes.thumbnail import Thumbnail
 
 T = TypeVar("T")
 Body = TypeVar("Body")
-#: Sides of pictures in pixels: in the grid, and one at a time.
-SIDES = (192, 768)
+#: Sides of pictures in pixels: in the grid and one at a time, on screens of any kind.
+SIDES = (192, 384, 768, 1536)
 
 
 async def json(work: Callable[[], Any]) -> Response:

@@ -23,7 +23,7 @@ from shared.pipes.thumbnail import Order, Thumbnail, decode_thumbnail, encode
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
-#: The bound on one encoded thumbnail.
+#: The bound on one encoded thumbnail of this side; larger ones have as many bytes for a pixel.
 MAX_BYTES = 6_000
 CRASHED = Thumbnail(why="Decoding the image ended its process.")
 #: A hostile image may take as much memory as a process is allowed (worker/thumbnails/__main__.py).
@@ -61,9 +61,11 @@ class Thumbnails:
             self._idle.get().close()
 
     def make(
-        self, data: bytes, side_pixels: int = SIDE_PIXELS, max_bytes: int = MAX_BYTES
+        self, data: bytes, side_pixels: int = SIDE_PIXELS, max_bytes: int | None = None
     ) -> Thumbnail:
         """A small picture of an image, or a placeholder that says why there is none."""
+        if max_bytes is None:
+            max_bytes = MAX_BYTES * side_pixels**2 // SIDE_PIXELS**2
         process = self._idle.get()
         try:
             return process.make(Order(data, side_pixels, max_bytes))

@@ -66,7 +66,7 @@ def serve(
         notes = [*lack, *_notes(decisions, len(answers))]
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
-            page = page_files.of_page(PACKAGE, "review.html", "review.js")
+            page = page_files.of_page(PACKAGE, "review.html", "review.js", "decisions.js")
             connections = Connections()
             guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
             wanted = {"kind": str(kind), "label": label, "folder": folder}

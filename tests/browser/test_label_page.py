@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from shared.labels import labels_file
 from tests.browser.test_pages import shapes
 from tests.support.pages.planted_folder import PlantedFolder, plant
-from tests.support.pages.visit import WIDE, serious_findings, tab
+from tests.support.pages.visit import NARROW, WIDE, keys_without_name, serious_findings, tab
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
@@ -27,7 +27,7 @@ DECIDED = 50
 #: A name as long as that of a folder may be, written from right to left.
 LONG = "\u0642" * 100
 #: What the heading says as long as nothing can be estimated.
-STANDING = re.compile(r"\d+ of \d+ named by a person, 0 more sure at 95%\.")
+STANDING = re.compile(r"\d+ of \d+ named by a person · ")
 SERVER_ENDED = tuple(
     f"error: Failed to load resource: net::ERR_{how}" for how in ("CONNECTION_", "EMPTY_RESPONSE")
 )
@@ -231,7 +231,7 @@ def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
         expect(page.locator("#question")).to_contain_text("What are the others")
         give(page, "most")
         expect(page.locator("#question")).to_contain_text("that of the 1 clicked away")
-        expect(page.locator("#name")).to_have_attribute("placeholder", "of the 1 clicked away")
+        expect(page.locator("#name")).to_have_attribute("placeholder", "those away")
         expect(page.locator(".tile").first).to_contain_text("not most")
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)}")
@@ -350,6 +350,175 @@ def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_contain_text("saved ")
         assert set(given(label).values()) == {"hat"}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "least"), [(1, 400), (5, 200), (6, 190), (12, 150), (24, 120)]
+)
+def test_pictures_are_as_large_as_the_page_allows_without_scrolling(
+    browser: Browser, label: Label, pictures: int, least: int
+) -> None:
+    with opened(browser, label) as page:
+        page.set_viewport_size({"width": 1280, "height": 850})
+        display_many(page, pictures)
+        assert side(page) >= least
+        assert scrolled_pixels(page) == 0
+        loaded = page.locator(".tile img").first.get_attribute("src") or ""
+        assert side(page) <= int(re.search(r"side=(\d+)", loaded)[1]) * 1.2  # type: ignore[index]
+        page.set_viewport_size({"width": NARROW, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+        assert side(page) >= min(least, 120)
+        if pictures == 24:  # there is no room for all
+            assert scrolled_pixels(page) > 0
+
+
+def display_many(page: Page, number: int) -> None:
+    """Show pictures as if the server had chosen them for a label."""
+    page.evaluate(
+        """number => showPage({ why: "label", label: "red", stacks: Array.from({ length: number },
+            (_, stack) => ({ ...state.page.stacks[0], stack, confidence: 0.9 })) })""",
+        number,
+    )
+    expect(page.locator(".tile")).to_have_count(number)
+
+
+def side(page: Page) -> float:
+    """The smallest side of a picture, in pixels, once the page has its columns."""
+    page.wait_for_timeout(100)
+    sides = page.locator(".frame").evaluate_all("all => all.map(one => one.clientWidth)")
+    return float(min(sides))
+
+
+def scrolled_pixels(page: Page) -> int:
+    return int(
+        page.evaluate(
+            "(main => main.scrollHeight - main.clientHeight)(document.querySelector('main'))"
+        )
+    )
+
+
+def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        zoomed = page.locator("#zoom")
+        second = page.locator(".tile").nth(1)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+Space")
+        expect(zoomed).to_contain_text(second.get_attribute("title") or "")
+        wide = page.locator("#zoomed").bounding_box()
+        assert wide is not None
+        assert wide["height"] > 700
+        page.keyboard.press("Enter")  # for the page below it
+        page.keyboard.press("Shift+Space")
+        expect(zoomed).to_be_hidden()
+        page.keyboard.press("Shift+Space")
+        page.keyboard.press("Escape")
+        expect(zoomed).to_be_hidden()
+        expect(second).to_be_focused()
+        second.click(delay=700)  # a long press
+        expect(zoomed).to_be_visible()
+        zoomed.click()
+        expect(zoomed).to_be_hidden()
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
+        second.click()
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
+    assert given(label) == {}
+
+
+def test_escape_leads_back_to_the_page_before(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    mislabelled(folder, label)
+    with opened(browser, label) as page:
+        give(page, "own")
+        page.locator(".tile").nth(1).click()
+        before = names(page)
+        page.keyboard.press("=")
+        expect(page.locator("#question")).to_contain_text("Most like")
+        page.keyboard.press("Escape")
+        assert names(page) == before
+        page.keyboard.press("+")
+        expect(page.locator("#managing")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#managing")).to_be_hidden()
+        see_together(page, "red")
+        expect(page.locator("#question")).to_contain_text("red: 1 to")
+        page.keyboard.press("=")
+        expect(page.locator("#question")).to_contain_text("Most like")
+        page.keyboard.press("Escape")
+        expect(page.locator("#question")).to_contain_text("red: 1 to")
+        page.keyboard.press("Escape")
+        assert names(page) == before
+        expect(page.locator(".tile").nth(1)).to_contain_text("not own")
+        page.keyboard.press("/")
+        page.keyboard.type("half")
+        page.keyboard.press("Escape")
+        expect(page.locator("#name")).to_have_value("")
+        expect(page.locator(".tile").nth(1)).to_be_focused()
+        page.keyboard.press("Escape")  # an ordinary page starts again
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
+
+
+def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
+    browser: Browser, label: Label
+) -> None:
+    ten = [f"label {number}" for number in range(1, 11)]
+    with opened(browser, label) as page:
+        page.evaluate("showLabels", ten)
+        assert page.locator("#labels kbd").all_inner_texts() == list("1234567890")
+        page.keyboard.press("0")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved")
+    assert set(given(label).values()) == {"label 10"}
+
+
+def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        assert keys_without_name(page) == set()
+
+
+def test_undo_goes_back_to_the_start_and_shows_each_step(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        steps = list[tuple[list[str], dict[str, str], dict[str, tuple[str, ...]]]]()
+        for name in ("red", "green", "blue"):
+            steps.append((names(page), given(label), excluded(label)))
+            give(page, name)
+            page.locator(".tile").first.click()
+            page.keyboard.press("Enter")
+            expect(page.locator("#saved")).to_have_text(f"saved {len(steps[-1][0])}")
+            wait_until_idle(page)
+        page.reload()
+        page.wait_for_selector(".tile")
+        for shown, labels, names_out in reversed(steps):
+            page.keyboard.press("Backspace")
+            expect(page.locator("#question")).to_contain_text("Taken back")
+            wait_until_idle(page)
+            assert sorted(names(page)) == sorted(shown)
+            assert (given(label), excluded(label)) == (labels, names_out)
+
+
+def wait_until_idle(page: Page) -> None:
+    """Until the reply to a decision is displayed."""
+    wait = "const wait = () => (state.busy ? setTimeout(wait, 10) : done());"
+    page.evaluate(f"new Promise(done => {{ {wait} wait(); }})")
+
+
+def test_the_heading_says_what_is_measured_of_the_others(browser: Browser, label: Label) -> None:
+    known = {"images": 688, "named": 211, "without": 0, "sure": 48, "drawn": 28}
+    with opened(browser, label) as page:
+        totals = page.locator("#totals")
+        page.evaluate("showStanding", {**known, "share": 0.66, "low": 0.51, "high": 0.79})
+        expect(totals).to_have_text(
+            "211 of 688 named by a person · of the 477 others 66% would be right (51 to 79, from "
+            "28 drawn by chance) · 48 sure at 95%, 429 would come into unknown/"
+        )
+        page.evaluate(
+            "showStanding", {**known, "drawn": 7, "share": None, "low": None, "high": None}
+        )
+        expect(totals).to_contain_text("not measured yet: 7 of 24 drawn by chance are decided")
 
 
 def test_undo_shows_the_pictures_again(browser: Browser, label: Label) -> None:
@@ -511,3 +680,7 @@ def test_the_page_can_be_read_by_everyone(
         page.keyboard.press("1")
         assert serious_findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for key in ("Shift+Space", "F1"):
+            page.keyboard.press(key)
+            assert serious_findings(page, "dialog[open]") == []
+            page.keyboard.press("Escape")

@@ -29,7 +29,7 @@ from tests.support.jobs import planted_journal
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted import LABELS, plant
-from tests.support.pages.visit import WIDE, serious_findings, tab
+from tests.support.pages.visit import WIDE, keys_without_name, serious_findings, tab
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
@@ -226,13 +226,33 @@ def test_without_second_guesses_in_the_job_their_keys_save_nothing(
         assert correction_log.read(correction_log.log_path(of_one)) == []
 
 
-def test_every_key_of_the_page_is_named_on_it(browser: Browser, review: Review) -> None:
-    shown = {"ArrowLeft": "←", "ArrowRight": "→", "ArrowUp": "↑", "ArrowDown": "↓"}
-    shown |= {"Escape": "Esc", " ": "Space", "u": "U", "g": "G"}
+def test_every_key_of_the_page_is_in_the_panel_of_its_keys(
+    browser: Browser, review: Review
+) -> None:
     with opened(browser, review) as page:
-        keys = page.evaluate("Object.keys(KEYS)")
-        named = page.locator("footer kbd").all_text_contents()
-    assert {shown.get(key, key) for key in keys} <= set(named)
+        assert keys_without_name(page) == set()
+
+
+def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
+    browser: Browser, review: Review, lines: Log
+) -> None:
+    with opened(browser, review) as page:
+        zoomed = page.locator("#zoom")
+        second = page.locator(".tile").nth(1)
+        press(page, ["ArrowRight", "Shift+Space"])
+        expect(zoomed).to_contain_text(second.get_attribute("title") or "")
+        press(page, ["3", "Enter", "Escape"])
+        expect(zoomed).to_be_hidden()
+        second.click(delay=700)  # a long press
+        expect(zoomed).to_be_visible()
+        zoomed.click()
+        expect(zoomed).to_be_hidden()
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
+        press(page, ["g"])
+        expect(page.locator("#single")).to_be_visible()
+        press(page, ["Escape"])
+        expect(page.locator("#grid")).to_be_visible()
+        assert lines() == []
 
 
 def test_a_new_label_is_added_by_a_second_enter_only(
@@ -274,7 +294,7 @@ def test_undo_takes_back_the_last_decisions_in_their_order(
     browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
-        press(page, ["Enter", "2", "u"])
+        press(page, ["Enter", "2", "Backspace"])
         wait_until_saved(page, 1)
         press(page, ["u"])
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
@@ -434,6 +454,10 @@ def test_it_is_accessible_in_every_shape(
         assert serious_findings(page) == []
         page.keyboard.press("g")
         assert serious_findings(page) == []
+        for key in ("Shift+Space", "F1"):
+            page.keyboard.press(key)
+            assert serious_findings(page, "dialog[open]") == []
+            page.keyboard.press("Escape")
 
 
 def test_hostile_names_and_labels_are_text(browser: Browser, review: Review) -> None:

@@ -1,14 +1,13 @@
 "use strict";
 // Stacks are named by their number. A decision counts when the server has replied that it is saved.
 
-const DIGITS = "123456789";
-const FEW = 8; // pictures that are shown larger
 const LEAST_LIKELY = 0.5; // of a label that is proposed, in the mean of the pictures
 const PASSED = 200; // pictures of skipped pages that come later: the last ones
 // `marks`: what the person has said about stacks of this page, by their number. `away`: clicked away.
+// `before`: the page before pictures most like one, or those of a label, as it was.
 const state = {
   labels: [], page: null, name: "", focus: 0, away: new Set(), marks: new Map(), passed: new Set(),
-  busy: false, asked: "",
+  busy: false, asked: "", before: null,
 };
 
 function report(text, wrong = false) {
@@ -19,54 +18,9 @@ function report(text, wrong = false) {
 const percent = (share) => `${Math.round(100 * share)}%`;
 const stacks = () => (state.page ? state.page.stacks : []);
 
-// The heading.
-
-function showStanding(standing) {
-  const { images, named, without, sure, drawn, share, low, high } = standing;
-  const parts = [element("b", { textContent: count(named) }), ` of ${count(images)} named by a person, `,
-    element("b", { textContent: count(sure) }), " more sure at 95%"];
-  if (without) parts.push(`, ${count(without)} left out or not known`);
-  if (share !== null) parts.push("; of the others ", element("b", { textContent: percent(share) }),
-    ` would be right (${percent(low)} to ${percent(high)}, from ${drawn} drawn by chance)`);
-  $("totals").replaceChildren(...parts, ".");
-}
-
 function showLabels(labels) {
   state.labels = labels;
-  showButtons(labels, DIGITS, give);
-}
-
-function question() {
-  const { why } = state.page;
-  if (why === "end") return "";
-  if (why === "together") return togetherQuestion();
-  if (isNaming()) return namingQuestion();
-  if (state.away.size) return awayQuestion();
-  if (why === "undone") return "Taken back. What are these?";
-  if (why === "similar") return state.name ? `Most like it, which are ${brief(state.name)}?`
-    : "Most like the first. Type a name for all, or click some away.";
-  if (why === "chance" && !state.name) return state.labels.length > 1
-    ? "Drawn by chance, to measure: Enter confirms the label below each; click the wrong ones away, or name them."
-    : "What are these? Type a name.";
-  return stacks().length === 1 ? aboutOne() : aboutSome();
-}
-
-function awayQuestion() {
-  if (isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
-  const away = state.away.size, others = away < stacks().length ? "Enter confirms the others, and " : "after Enter ";
-  return `A name that you type now is that of the ${count(away)} clicked away; ${others}` +
-    `${away === 1 ? "it comes" : "they come"} back to be named.`;
-}
-
-function aboutSome() {
-  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away, or type another name for all; ` +
-    "Enter confirms the rest, and those clicked away come back to be named."
-    : "These look alike. What are they? Type a name.";
-}
-
-function aboutOne() {
-  return state.name ? `This looks like ${brief(state.name)}. Enter confirms it, or type another name.`
-    : "What is this? Type a name.";
+  showButtons(labels, give);
 }
 
 // The pictures.
@@ -84,11 +38,29 @@ function showPage(page) {
   $("name").value = ""; // typed for the page before
   setRoles(isNaming());
   $("grid").replaceChildren(...page.stacks.map(tile));
-  $("grid").classList.toggle("few", page.stacks.length <= FEW);
   $("empty").hidden = page.why !== "end";
   $("empty").textContent = "Every image is decided. Ctrl-C at the command shows what comes next.";
   show();
+  layOut();
   focus(0);
+}
+
+function keepPage() {
+  const { page, name, focus: place, away, marks } = state;
+  state.before ??= { page, name, place, away: new Set(away), marks: new Map(marks) };
+}
+
+function showKept() {
+  const { page, place, ...rest } = state.before;
+  showPage(page);
+  Object.assign(state, { ...rest, before: null });
+  focus(place);
+}
+
+function zoomFocused() {
+  const stack = stacks()[state.focus];
+  if (!stack) return;
+  zoom(stack.tile, `/pictures/${stack.stack}`, stack.path);
 }
 
 // On a page of namings a picture has buttons, which no option of a list may have.
@@ -101,11 +73,12 @@ function setRoles(naming) {
 
 function tile(stack, index) {
   const more = stack.images > 1 ? `${stack.images} alike` : "";
-  stack.tile = tileOf(`/pictures/${stack.stack}?side=192`, stack.path, {},
+  stack.tile = tileOf("", stack.path, {},
     element("div", { className: "text" }, element("b", {}), element("span", { className: "stack", textContent: more })),
     ...(isNaming() ? [guesses(stack, index)] : []));
   if (isNaming()) stack.tile.setAttribute("role", "group");
   stack.tile.addEventListener("click", () => { if (!isNaming()) clickAway(index); focus(index); });
+  listenLong(stack.tile, () => { focus(index); zoomFocused(); });
   return stack.tile;
 }
 
@@ -124,7 +97,7 @@ const words = ({ kind, label }) => (kind === "not-this" ? `not ${label}` : label
 
 function show() {
   $("question").textContent = question();
-  $("name").placeholder = !state.away.size ? "type it" : isUnnamed() ? "of the others" : `of the ${count(state.away.size)} clicked away`;
+  $("name").placeholder = !state.away.size ? "type it" : isUnnamed() ? "of the others" : "those away";
   stacks().forEach((stack, i) => {
     const given = state.marks.get(stack.stack), away = state.away.has(stack.stack), would = answer(stack);
     const text = stack.tile.querySelector("b"), note = stack.tile.querySelector(".note:last-child");
@@ -219,6 +192,7 @@ async function act(text, work, then) {
     const reply = await work();
     if (reply === null) report("nothing is saved yet; Esc starts this page again");
     else {
+      state.before = null;
       showLabels(reply.labels);
       showStanding(reply.standing);
       if (then) await then(reply);
@@ -241,7 +215,7 @@ function confirm() {
   const decisions = given.filter(([, one]) => one).map(([stack, one]) => ({ stack, ...one }));
   if (together) { confirmTogether(decisions); return; }
   if (!decisions.length) {
-    report(state.page.why === "similar" ? "nothing is named; > goes back" : "type a name first", true);
+    report(state.page.why === "similar" ? "nothing is named; Esc goes back" : "type a name first", true);
     return;
   }
   const saved = decisions.length === 1 ? "saved" : `saved ${decisions.length}`;
@@ -250,11 +224,18 @@ function confirm() {
 
 const later = () => [...state.passed].slice(-PASSED);
 
+// From pictures most like one of a label to those of the label; from these, and from those most
+// like one, to the page before.
+function back() {
+  if (together && state.page.why !== "together") showTogether(together.first);
+  else leaveTogether("");
+}
+
+const isBeside = () => together || stacks().length > 0 && state.page.why === "similar";
+
 function skip() {
-  if (together) { backTogether(); return; }
-  if (state.page.why !== "similar") {
-    for (const { stack } of stacks()) { state.passed.delete(stack); state.passed.add(stack); } // the last ones
-  }
+  if (isBeside()) { back(); return; }
+  for (const { stack } of stacks()) { state.passed.delete(stack); state.passed.add(stack); } // the last ones
   act("", () => ask("/decisions", { decisions: [], without: later() }));
 }
 
@@ -262,7 +243,9 @@ async function similar() {
   const stack = stacks()[state.focus];
   if (!stack) return;
   try {
-    showPage(await ask(`/similar/${stack.stack}`));
+    const page = await ask(`/similar/${stack.stack}`);
+    if (!together) keepPage();
+    showPage(page);
     report("");
   } catch (error) {
     report(error.message, true);
@@ -274,7 +257,13 @@ function undo() {
   act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
 }
 
-// The page as it came.
+// Back from wherever the page is; an ordinary page as it came.
+function escape() {
+  if (!$("managing").hidden) toggleManaging();
+  else if (isBeside()) back();
+  else restart();
+}
+
 function restart() {
   state.name = proposed(state.page);
   state.away.clear();
@@ -293,7 +282,10 @@ const KEYS = {
   "+": toggleManaging,
   Backspace: undo,
   " ": () => clickAway(state.focus),
-  Escape: restart,
+  "/": () => $("name").focus(),
+  "Shift+Space": zoomFocused,
+  F1: () => showKeys(),
+  Escape: escape,
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
   ArrowDown: () => focus(state.focus + columns(stacks())),
@@ -347,9 +339,11 @@ async function begin() {
   for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
   $("left-out").addEventListener("click", KEYS.Delete);
   $("cannot-tell").addEventListener("click", KEYS["?"]);
+  $("all-keys").addEventListener("click", KEYS.F1);
   $("name").addEventListener("keydown", typed);
   $("managing").addEventListener("keydown", typedManaging);
-  listen(KEYS, DIGITS, giveNumbered, $("name"));
+  listen(KEYS, giveNumbered, $("name"));
+  new ResizeObserver(layOut).observe(document.querySelector("main"));
   renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing); show(); });
   showPage(await ask("/next"));
 }

@@ -31,7 +31,7 @@ async function openTogether(decision) {
     const found = await ask(`/together?${new URLSearchParams(decision)}`);
     together = { decision, stacks: found.stacks, total: found.total, first: 0 };
     report("");
-    if (found.stacks.length) showTogether(0);
+    if (found.stacks.length) { keepPage(); showTogether(0); }
     else leaveTogether(`nothing is ${brief(words(decision))}`);
   } catch (error) {
     report(error.message, true);
@@ -83,14 +83,11 @@ function nextTogether(text) {
   return leaveTogether(`these were all of ${brief(words(together.decision))}`);
 }
 
-// From pictures most like one of a label to the label; from there to the usual pages.
-function backTogether() {
-  if (state.page.why === "together") leaveTogether(""); else showTogether(together.first);
-}
-
+// To the page before these; to the next one if something was decided since, or if there is none.
 function leaveTogether(text) {
   together = null;
   state.busy = false; // what was said about the label is saved
+  if (state.before) { showKept(); report(text); return null; }
   return act(text, () => ask("/decisions", { decisions: [], without: later() }));
 }
 

@@ -3,6 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const MOST_LETTERS = 60;
+const DIGITS = "1234567890"; // the keys of the first ten labels; others are typed
 const count = (number) => number.toLocaleString("en");
 // The id of the server's start. Another start refuses this page: its numbers are those of other images.
 let start = "";
@@ -27,9 +28,10 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// A tile with a picture; few pixels are drawn as squares.
+// A tile with a picture, from an address unless it is set later; few pixels are drawn as squares.
 function tileOf(path, title, properties, ...below) {
-  const image = element("img", { decoding: "async", alt: "", ...properties, src: address(path) });
+  const image = element("img", { decoding: "async", alt: "", draggable: false, ...properties });
+  if (path) image.src = address(path);
   image.addEventListener("load", () => image.classList.toggle("pixels", image.naturalWidth < 64));
   image.addEventListener("error", () => image.replaceWith(element("span", {
     textContent: "no picture", className: "note" })));
@@ -46,10 +48,10 @@ function columns(items) {
 }
 
 // A button for each label; the first ones have a digit as their key.
-function showButtons(labels, digits, give) {
+function showButtons(labels, give) {
   $("labels").replaceChildren(...labels.map((label, i) => {
     const button = element("button", { type: "button", title: label });
-    if (i < digits.length) button.append(element("kbd", { textContent: digits[i] }), " ");
+    if (i < DIGITS.length) button.append(element("kbd", { textContent: DIGITS[i] }), " ");
     button.append(label);
     button.addEventListener("click", () => give(label));
     return button;
@@ -72,16 +74,25 @@ function meant(labels, text) {
   };
 }
 
-// Keys that are not typed into a field: of an action, of a label, or the first letter of a name for `box`.
-function listen(keys, digits, giveLabel, box) {
+// Keys that are not typed into a field: of an action, of a label, or the first letter of a name for
+// `box`. While a dialog is open, its own key closes it, and no other does anything.
+function listen(keys, giveLabel, box) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key === " " && event.shiftKey ? "Shift+Space" : event.key;
+    const dialog = document.querySelector("dialog[open]");
+    if (dialog || key === "F1") {
+      if (!["F1", "Shift+Space"].includes(key)) return;
+      event.preventDefault();
+      if (dialog) dialog.close(); else keys.F1();
+      return;
+    }
     if (event.target.closest("input, select")) return;
-    if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
-    const number = event.key.length === 1 ? digits.indexOf(event.key) : -1;
-    const act = number >= 0 ? () => giveLabel(number) : keys[event.key] || keys[event.key.toLowerCase()];
+    if (event.target.closest("button") && [" ", "Enter"].includes(key)) return;
+    const number = key.length === 1 ? DIGITS.indexOf(key) : -1;
+    const act = number >= 0 ? () => giveLabel(number) : keys[key] || keys[key.toLowerCase()];
     if (act) { event.preventDefault(); act(); return; }
-    if (event.key.length === 1 && /\p{L}/u.test(event.key)) box.focus();
+    if (key.length === 1 && /\p{L}/u.test(key)) box.focus();
   });
 }
 

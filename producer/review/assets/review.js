@@ -2,16 +2,12 @@
 // Rows are named by their position. A decision counts when the server has replied that it is saved.
 
 const PAGE = 100, NEAR_PIXELS = 800, PREFETCHED = 4;
-// The first ten labels have a key; others are typed.
-const DIGITS = "1234567890";
 const SECOND_KEYS = ",."; // the second and third label of a row
-const MOST_AT_ONCE = 100; // rows of several decisions in one request
 const state = {
   table: null, rows: [], total: 0, kind: "doubtful", focus: 0, selected: new Set(), undo: [],
   anchor: 0, single: false, loading: false, view: 0, left: 0, ended: false, waiting: [], unsaved: new Map(),
   asked: "",
 };
-let saving = Promise.resolve();
 
 // Decisions that were not saved stay reported until their rows are decided again.
 function report(text, wrong = false) {
@@ -54,7 +50,7 @@ function showTotals() {
 
 function showLabels(labels) {
   state.table.labels = labels;
-  showButtons(labels, DIGITS, (label) => assign(() => label));
+  showButtons(labels, (label) => assign(() => label));
 }
 
 const KINDS = { doubtful: "doubtful", flagged: "flagged", disagreeing: "unlike their folder", all: "all" };
@@ -131,6 +127,7 @@ function tile(row, index) {
       element("span", {}, element("kbd", { textContent: key }), ` ${label}`),
       element("span", { textContent: percent(p) }))));
   row.tile.addEventListener("click", (event) => choose(index, event));
+  listenLong(row.tile, () => { focus(index); zoomFocused(); });
   row.tile.addEventListener("dblclick", () => { state.focus = index; toggleMode(true); });
   mark(row);
   return row.tile;
@@ -197,6 +194,19 @@ function toggleMode(single) {
   focus(state.focus);
 }
 
+function zoomFocused() {
+  const row = state.rows[state.focus];
+  if (!row) return;
+  zoom(row.tile, `/pictures/${row.position}`, `row ${row.row}: ${row.path}`);
+}
+
+// Back from one picture to many; among these, nothing is selected any more.
+function escape() {
+  if (state.single) { toggleMode(false); return; }
+  state.selected.clear();
+  show();
+}
+
 function choose(index, event) {
   if (event.shiftKey) {
     const [a, b] = [state.anchor, index].sort((x, y) => x - y);
@@ -217,146 +227,20 @@ function focus(index) {
   if (state.rows.length - state.focus < PAGE) more();
 }
 
-// Decisions.
-
-function current() {
-  const chosen = state.selected.size ? [...state.selected].sort((a, b) => a - b) : [state.focus];
-  return chosen.map((i) => state.rows[i]).filter(Boolean);
-}
-
-function set(row, label) {
-  state.left += (row.decided !== null) - (label !== null);
-  row.decided = label;
-  mark(row);
-}
-
-// Decisions that are made while others are being saved follow together, in one request.
-function decide(pairs, remember = true) {
-  if (!pairs.length) return;
-  state.waiting.push({ pairs, remember, before: pairs.map(([row]) => [row, row.decided]) });
-  for (const [row, label] of pairs) set(row, label);
-  show();
-  report("saving …");
-  saving = saving.then(save);
-}
-
-async function save() {
-  const groups = nextGroups();
-  if (!groups.length) return; // saved with earlier ones
-  const pairs = groups.flatMap((group) => group.pairs);
-  try {
-    const reply = await ask("/decisions", { decisions: pairs.map(([row, label]) => [row.position, label]) });
-    const refused = new Map(reply.refused.map(({ row, why }) => [row, why]));
-    for (const [row] of pairs) note(row, refused.get(row.row));
-    takeBack(groups, (row) => refused.has(row.row));
-    for (const { remember, before } of groups) {
-      const saved = before.filter(([row]) => !refused.has(row.row));
-      if (remember && saved.length) state.undo.push(saved);
-    }
-    markCopies(reply.copies);
-    state.table.totals = reply.totals;
-    showTotals();
-    if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
-    const saved = pairs.length - refused.size;
-    if (state.waiting.length) report("saving …");
-    else if (saved) report(`${groups[0].remember ? "saved" : "taken back"}${saved === 1 ? "" : ` ${saved}`}`);
-    else report("");
-  } catch (error) {
-    for (const [row] of pairs) note(row, error.message);
-    takeBack(groups, () => true);
-    report("");
-  }
-  show();
-}
-
-// Equal files share a decision. Rows with a later decision are marked when that is saved.
-function markCopies(copies) {
-  const later = new Set(state.waiting.flatMap(({ pairs }) => pairs.map(([row]) => row)));
-  for (const row of state.rows) {
-    const label = later.has(row) ? undefined : copies[row.position];
-    if (label !== undefined && label !== row.decided) set(row, label);
-  }
-}
-
-// Why a row's last decision was not saved; undefined if it was.
-function note(row, why) {
-  state.unsaved.delete(row.position);
-  if (why !== undefined) state.unsaved.set(row.position, why);
-}
-
-// A new label may be refused, so its decision is sent alone.
-function nextGroups() {
-  const isNew = ({ pairs }) => pairs.some(([, label]) => label !== null && !state.table.labels.includes(label));
-  const found = [];
-  let rows = 0;
-  while (state.waiting.length) {
-    rows += state.waiting[0].pairs.length;
-    if (found.length && (rows > MOST_AT_ONCE || isNew(found[0]) || isNew(state.waiting[0]))) break;
-    found.push(state.waiting.shift());
-  }
-  return found;
-}
-
-function takeBack(groups, isRefused) {
-  for (const { before } of [...groups].reverse()) {
-    for (const [row, label] of before) if (isRefused(row)) set(row, label);
-  }
-}
-
-// The next row without a decision; the last one if there is none.
-function next(from) {
-  const found = state.rows.findIndex((row, i) => i > from && row.decided === null);
-  return found < 0 ? state.rows.length - 1 : found;
-}
-
-// `labelOf` gives the label of a row.
-function assign(labelOf) {
-  // Keys that were pressed too often, or faster than rows arrive, must not change the last row.
-  if (state.ended) {
-    report(state.rows.length < state.total ? "more rows are loading …" : "this was the last row");
-    return;
-  }
-  const rows = current();
-  decide(rows.map((row) => [row, labelOf(row)]));
-  const last = Math.max(state.focus, ...state.selected);
-  state.selected.clear();
-  focus(next(last));
-  const row = state.rows[state.focus];
-  state.ended = Boolean(row) && row.decided !== null;
-}
-
-function confirmGuess() {
-  if (current().every((row) => row.guess)) assign((row) => row.guess);
-  else report("no label is left to confirm: type one");
-}
-
-function assignSecond(rank) {
-  const known = current().every((row) => row.others[rank]);
-  if (known) assign((row) => row.others[rank][0]);
-  else report(`the job has no ${rank ? "third" : "second"} label for each image`);
-}
-
-function undo() {
-  saving = saving.then(() => {
-    const last = state.undo.pop();
-    if (!last) { report("nothing to undo"); return; }
-    decide(last, false);
-    const index = state.rows.indexOf(last[0][0]);
-    if (index >= 0) focus(index);
-  });
-}
-
 // Keys.
 
 const KEYS = {
   Enter: confirmGuess,
   [SECOND_KEYS[0]]: () => assignSecond(0),
   [SECOND_KEYS[1]]: () => assignSecond(1),
+  Backspace: undo,
   u: undo,
   g: () => toggleMode(!state.single),
   "/": () => $("filter").focus(),
   " ": () => { if (!state.single) choose(state.focus, {}); },
-  Escape: () => { state.selected.clear(); show(); },
+  "Shift+Space": zoomFocused,
+  F1: () => showKeys(),
+  Escape: escape,
   ArrowRight: () => focus(state.focus + 1),
   ArrowLeft: () => focus(state.focus - 1),
   ArrowDown: () => focus(state.focus + (state.single ? 1 : columns(state.rows))),
@@ -407,8 +291,9 @@ async function begin() {
   $("second").addEventListener("click", () => assignSecond(0));
   $("third").addEventListener("click", () => assignSecond(1));
   $("undo").addEventListener("click", undo);
+  $("all-keys").addEventListener("click", KEYS.F1);
   $("filter").addEventListener("keydown", typed);
-  listen(KEYS, DIGITS, assignNumbered, $("filter"));
+  listen(KEYS, assignNumbered, $("filter"));
   renew("/table", ({ totals, labels: known }) => { state.table.totals = totals; showTotals(); showLabels(known); });
   document.querySelector("main").addEventListener("scroll", (event) => {
     const { scrollTop, clientHeight, scrollHeight } = event.target;

@@ -74,6 +74,13 @@ def test_a_photo_is_small_upright_and_not_cropped(service: Thumbnails) -> None:
     assert (sideways.width, sideways.height) == (80, 40)
 
 
+def test_a_large_picture_has_the_side_that_was_asked_for(service: Thumbnails) -> None:
+    detailed = photo(1600, 1200).effect_spread(8)
+    made = service.make(save(detailed, "JPEG", quality=90), 768)
+    assert (made.width, made.height) == (768, 576)
+    assert len(made.webp) > MAX_BYTES
+
+
 def test_noise_is_kept_within_the_limit(service: Thumbnails) -> None:
     noise = np.random.default_rng(2).integers(0, 255, (400, 400, 3), np.uint8)
     made = service.make(save(Image.fromarray(noise.astype(np.uint8)), "PNG"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,14 @@ from producer.rows.row import Row
 from shared.errors import Exit
 from tests.support.jobs import planted_journal
 from tests.support.pages import planted_check
+from tests.support.pages.label_tab import IMAGES
 from tests.support.pages.planted import LABELS, plant
+from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.pages.planted_folder import plant as plant_photos
+from tests.support.processes.fleet import Fleet
+from tests.support.processes.label_server import Label
+from tests.support.processes.manual_trainer import Hand
+from tests.support.servers.redis_server import RedisServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: No sandbox: root may not use it, and the pages are our own. No network but this machine.
@@ -40,6 +48,40 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def hand(server_binary: Path) -> Iterator[Hand]:
+    with RedisServer(server_binary) as server:
+        hand = Hand(server)
+        hand.live()
+        yield hand
+
+
+@pytest.fixture(scope="module")
+def fleet(hand: Hand) -> Iterator[Fleet]:
+    with Fleet(hand.server) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> PlantedFolder:
+    return plant_photos(tmp_path_factory.mktemp("label") / "photos", IMAGES, copies=1)
+
+
+@pytest.fixture(scope="module")
+def server(fleet: Fleet, hand: Hand, folder: PlantedFolder) -> Iterator[Label]:
+    """For each test that does not end it."""
+    running = Label(fleet, hand, folder)
+    yield running
+    running.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def label(server: Label) -> Label:
+    """The server, after every decision of an earlier test has been taken back."""
+    server.decide(*({"stack": stack} for stack in range(IMAGES)))
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,135 @@
+"""The page for first labels in a real Chromium: what is clicked away does not have a name, comes
+back to be named by itself, and is taken back with everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playwright.sync_api import Browser, Page, expect
+
+from shared.labels import labels_file
+from tests.support.pages.label_tab import (
+    decide,
+    display_naming,
+    excluded,
+    give,
+    given,
+    names,
+    opened,
+)
+from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.processes.label_server import Label
+
+
+def test_what_is_clicked_away_is_not_what_was_proposed(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        decide(page, folder)
+        decide(page, folder)
+        displayed(page, "chance", "", ["red", "blue"], away=[0, 1])
+        chance = names(page)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 2")
+        assert excluded(label) == {chance[0]: ("red",), chance[1]: ("blue",)}
+        displayed(page, "label", "green", ["green", "green"], away=[0, 1])
+        green = names(page)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 2")
+        assert ["green" in excluded(label)[name] for name in green] == [True, True]
+        displayed(page, "group", "", ["red", "red"], away=[0, 1])
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
+        page.keyboard.press("Escape")
+        page.keyboard.press(">")
+        expect(page.locator(".away")).to_have_count(0)
+
+
+def displayed(
+    page: Page, why: str, label: str, guesses: list[str], *, away: Sequence[int] = ()
+) -> None:
+    """Show undecided pictures of the page as if the server had chosen them for this reason."""
+    page.evaluate(
+        """([why, label, guesses]) => showPage({ why, label,
+            stacks: state.page.stacks.filter(({ decided }) => !decided).slice(0, guesses.length)
+                .map((one, i) => ({ ...one, guess: guesses[i], confidence: 0.9 })) })""",
+        [why, label, guesses],
+    )
+    expect(page.locator(".tile")).to_have_count(len(guesses))
+    for place in away:
+        page.locator(".tile").nth(place).click()
+
+
+def test_each_picture_of_a_page_of_namings_is_answered_by_itself(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        one, two, three, four, five = display_naming(page, 5)
+        page.keyboard.press("2")
+        expect(page.locator(".tile").nth(1)).to_be_focused()
+        expect(page.locator(".guesses kbd").locator("visible=true")).to_have_text(["1", "2", "3"])
+        page.keyboard.press("9")  # nothing has this key
+        page.keyboard.type("own")
+        page.keyboard.press("Enter")
+        page.keyboard.press("1")
+        page.keyboard.press("Backspace")  # it is not saved yet
+        expect(page.locator(".tile").nth(2)).to_be_focused()
+        page.keyboard.press("?")
+        page.locator(".tile").nth(4).click()
+        page.keyboard.press("Delete")
+        assert given(label) == {}
+        page.locator(".guesses").nth(3).locator("button").last.click()  # the last: all are saved
+        expect(page.locator("#saved")).to_have_text("saved 5")
+        answers = {one: "coat", two: "own", three: "", four: "shoe", five: ""}
+        assert given(label) == answers
+        kinds = [one.kind for one in labels_file.read(label.file).images().values()]
+        assert (kinds.count("cannot-tell"), kinds.count("left-out")) == (1, 1)
+        page.keyboard.press("Backspace")
+        expect(page.locator("#question")).to_contain_text("Taken back")
+        assert given(label) == {}
+
+
+def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        one, *_ = display_naming(page, 4)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("type a name first")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved")
+        assert given(label) == {one: "hat"}
+        expect(page.locator("#labels kbd").locator("visible=true")).to_have_text(["1"])
+        page.keyboard.press("1")  # of an ordinary page again
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved ")
+        assert set(given(label).values()) == {"hat"}
+
+
+def test_undo_goes_back_to_the_start_and_shows_each_step(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        steps = list[tuple[list[str], dict[str, str], dict[str, tuple[str, ...]]]]()
+        for name in ("red", "green", "blue"):
+            steps.append((names(page), given(label), excluded(label)))
+            give(page, name)
+            page.locator(".tile").first.click()
+            page.keyboard.press("Enter")
+            expect(page.locator("#saved")).to_have_text(f"saved {len(steps[-1][0])}")
+            wait_until_idle(page)
+        page.reload()
+        page.wait_for_selector(".tile")
+        for shown, labels, names_out in reversed(steps):
+            page.keyboard.press("Backspace")
+            expect(page.locator("#question")).to_contain_text("Taken back")
+            wait_until_idle(page)
+            assert sorted(names(page)) == sorted(shown)
+            assert (given(label), excluded(label)) == (labels, names_out)
+
+
+def wait_until_idle(page: Page) -> None:
+    """Until the reply to a decision is displayed."""
+    wait = "const wait = () => (state.busy ? setTimeout(wait, 10) : done());"
+    page.evaluate(f"new Promise(done => {{ {wait} wait(); }})")

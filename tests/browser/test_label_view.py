@@ -1,0 +1,196 @@
+"""The page for first labels in a real Chromium: room for pictures, keys, ways back, its heading;
+readable by everyone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_pages import shapes
+from tests.support.pages.label_tab import (
+    decide,
+    display_naming,
+    give,
+    given,
+    mislabelled,
+    names,
+    opened,
+    see_together,
+)
+from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.pages.visit import NARROW, keys_without_name, serious_findings
+from tests.support.processes.label_server import Label
+
+#: A name as long as that of a folder may be, written from right to left.
+LONG = "\u0642" * 100
+
+
+@pytest.mark.parametrize(
+    ("pictures", "least"), [(1, 400), (5, 200), (6, 190), (12, 150), (24, 120)]
+)
+def test_pictures_are_as_large_as_the_page_allows_without_scrolling(
+    browser: Browser, label: Label, pictures: int, least: int
+) -> None:
+    with opened(browser, label) as page:
+        page.set_viewport_size({"width": 1280, "height": 850})
+        display_many(page, pictures)
+        assert side(page) >= least
+        assert scrolled_pixels(page) == 0
+        loaded = page.locator(".tile img").first.get_attribute("src") or ""
+        assert side(page) <= int(re.search(r"side=(\d+)", loaded)[1]) * 1.2  # type: ignore[index]
+        page.set_viewport_size({"width": NARROW, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+        assert side(page) >= min(least, 120)
+        if pictures == 24:  # there is no room for all
+            assert scrolled_pixels(page) > 0
+
+
+def display_many(page: Page, number: int) -> None:
+    """Show pictures as if the server had chosen them for a label."""
+    page.evaluate(
+        """number => showPage({ why: "label", label: "red", stacks: Array.from({ length: number },
+            (_, stack) => ({ ...state.page.stacks[0], stack, confidence: 0.9 })) })""",
+        number,
+    )
+    expect(page.locator(".tile")).to_have_count(number)
+
+
+def side(page: Page) -> float:
+    """The smallest side of a picture, in pixels, once the page has its columns."""
+    page.wait_for_timeout(100)
+    sides = page.locator(".frame").evaluate_all("all => all.map(one => one.clientWidth)")
+    return float(min(sides))
+
+
+def scrolled_pixels(page: Page) -> int:
+    return int(
+        page.evaluate(
+            "(main => main.scrollHeight - main.clientHeight)(document.querySelector('main'))"
+        )
+    )
+
+
+def test_a_picture_is_seen_large_and_nothing_is_said_about_it(
+    browser: Browser, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        zoomed = page.locator("#zoom")
+        second = page.locator(".tile").nth(1)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+Space")
+        expect(zoomed).to_contain_text(second.get_attribute("title") or "")
+        wide = page.locator("#zoomed").bounding_box()
+        assert wide is not None
+        assert wide["height"] > 700
+        page.keyboard.press("Enter")  # for the page below it
+        page.keyboard.press("Shift+Space")
+        expect(zoomed).to_be_hidden()
+        page.keyboard.press("Shift+Space")
+        page.keyboard.press("Escape")
+        expect(zoomed).to_be_hidden()
+        expect(second).to_be_focused()
+        second.click(delay=700)  # a long press
+        expect(zoomed).to_be_visible()
+        zoomed.click()
+        expect(zoomed).to_be_hidden()
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
+        second.click()
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(1)
+    assert given(label) == {}
+
+
+def test_escape_leads_back_to_the_page_before(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    mislabelled(folder, label)
+    with opened(browser, label) as page:
+        give(page, "own")
+        page.locator(".tile").nth(1).click()
+        before = names(page)
+        page.keyboard.press("=")
+        expect(page.locator("#question")).to_contain_text("Most like")
+        page.keyboard.press("Escape")
+        assert names(page) == before
+        page.keyboard.press("+")
+        expect(page.locator("#managing")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#managing")).to_be_hidden()
+        see_together(page, "red")
+        expect(page.locator("#question")).to_contain_text("red: 1 to")
+        page.keyboard.press("=")
+        expect(page.locator("#question")).to_contain_text("Most like")
+        page.keyboard.press("Escape")
+        expect(page.locator("#question")).to_contain_text("red: 1 to")
+        page.keyboard.press("Escape")
+        assert names(page) == before
+        expect(page.locator(".tile").nth(1)).to_contain_text("not own")
+        page.keyboard.press("/")
+        page.keyboard.type("half")
+        page.keyboard.press("Escape")
+        expect(page.locator("#name")).to_have_value("")
+        expect(page.locator(".tile").nth(1)).to_be_focused()
+        page.keyboard.press("Escape")  # an ordinary page starts again
+        expect(page.locator(".tile[aria-selected=true]")).to_have_count(0)
+
+
+def test_the_tenth_label_has_the_key_0_as_on_the_review_page(
+    browser: Browser, label: Label
+) -> None:
+    ten = [f"label {number}" for number in range(1, 11)]
+    with opened(browser, label) as page:
+        page.evaluate("showLabels", ten)
+        assert page.locator("#labels kbd").all_inner_texts() == list("1234567890")
+        page.keyboard.press("0")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_contain_text("saved")
+    assert set(given(label).values()) == {"label 10"}
+
+
+def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, label: Label) -> None:
+    with opened(browser, label) as page:
+        assert keys_without_name(page) == set()
+
+
+def test_the_heading_says_what_is_measured_of_the_others(browser: Browser, label: Label) -> None:
+    known = {"images": 688, "named": 211, "without": 0, "sure": 48, "drawn": 28}
+    with opened(browser, label) as page:
+        totals = page.locator("#totals")
+        page.evaluate("showStanding", {**known, "share": 0.66, "low": 0.51, "high": 0.79})
+        expect(totals).to_have_text(
+            "211 of 688 named by a person · of the 477 others 66% would be right (51 to 79, from "
+            "28 drawn by chance) · 48 sure at 95%, 429 would come into unknown/"
+        )
+        page.evaluate(
+            "showStanding", {**known, "drawn": 7, "share": None, "low": None, "high": None}
+        )
+        expect(totals).to_contain_text("not measured yet: 7 of 24 drawn by chance are decided")
+
+
+@pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))
+def test_the_page_can_be_read_by_everyone(
+    browser: Browser, folder: PlantedFolder, label: Label, width: int, dark: bool
+) -> None:
+    with opened(browser, label, width, dark) as page:
+        page.locator(".tile").first.click()
+        page.locator("#name").fill(LONG)
+        page.locator("#name").press("Enter")
+        decide(page, folder)
+        page.locator(".tile").first.click()
+        page.keyboard.press("+")
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.keyboard.press("Enter")
+        expect(page.locator("#question")).to_contain_text(" 1 to ")
+        page.locator(".tile").first.click()
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        display_naming(page, 4)
+        page.keyboard.press("1")
+        assert serious_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for key in ("Shift+Space", "F1"):
+            page.keyboard.press(key)
+            assert serious_findings(page, "dialog[open]") == []
+            page.keyboard.press("Escape")

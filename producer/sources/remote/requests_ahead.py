@@ -66,6 +66,7 @@ class RequestsAhead:
         self._requests: dict[bytes, _Request] = {}
         self._queue: deque[_Request] = deque()
         self._threads: list[threading.Thread] = []
+        self._readers_own: list[threading.Thread] = []  #: for what was not announced
         self._idle = 0
         self._held_bytes = 0
         self._closed = False
@@ -104,7 +105,7 @@ class RequestsAhead:
             self._queued.notify_all()
             self._room.notify_all()
         until = time.monotonic() + JOIN_S
-        for thread in self._threads:
+        for thread in (*self._threads, *self._readers_own):
             thread.join(max(0.0, until - time.monotonic()))
 
     def _awaited(self, name: bytes) -> _Request:
@@ -113,7 +114,8 @@ class RequestsAhead:
         if request is None:
             request = self._requests[name] = _Request(name)
             # Every other thread may wait for room.
-            self._spawn(self._run, request)
+            self._readers_own = [thread for thread in self._readers_own if thread.is_alive()]
+            self._readers_own.append(self._spawn(self._run, request))
         if not request.is_awaited:
             request.is_awaited = True
             self._room.notify_all()

@@ -104,6 +104,28 @@ def test_a_reader_that_is_to_stop_does_not_wait_for_a_silent_server() -> None:
     ahead.close()
 
 
+def test_closing_waits_for_the_request_of_a_name_that_was_not_announced() -> None:
+    begun, ends, ended = (threading.Event() for _ in range(3))
+
+    def fetch(name: bytes, hold: Hold) -> Read:
+        begun.set()
+        ends.wait()
+        time.sleep(0.1)
+        ended.set()
+        return name, (1, 0)
+
+    def check() -> None:
+        if begun.is_set():
+            raise Stopped
+
+    ahead = RequestsAhead(fetch, check)
+    with pytest.raises(Stopped):
+        ahead.read(NAMES[0])
+    ends.set()
+    ahead.close()
+    assert ended.is_set()
+
+
 def test_closing_waits_once_for_all_requests_that_nothing_ends() -> None:
     begun, ends = threading.Semaphore(0), threading.Event()  # as names that are being resolved
 

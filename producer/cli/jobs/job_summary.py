@@ -181,5 +181,6 @@ def _not_listed(summary: Summary) -> str:
     some = first if count == 1 else f"{first} and {count - 1:,} more"
     return (
         f"not complete: {counted(count, 'folder')} could not be listed: {some}; "
-        f"their files have no rows; make them readable and run classify --update"
+        "their files have no rows; make a folder readable, or an archive again, and run classify "
+        "--update; or unpack the archive and classify that folder"
     )

@@ -66,6 +66,10 @@ class Denied(Exception):
     """The server gives this object to no client."""
 
 
+class CutOff(Exception):
+    """The body of an object ended early, or the object changed before the rest of it was sent."""
+
+
 class Opened(NamedTuple):
     """An object whose body has not been read yet."""
 
@@ -162,7 +166,7 @@ class S3Client:
         return self._call(bucket, opened)
 
     def body(self, bucket: str, opened: Opened) -> bytes:
-        """Read the body of an object. Raises as `open`."""
+        """Read the body of an object. Raises CutOff, and as `open`."""
 
         async def body() -> bytes:
             return bytes(await opened.body.bytes_async())
@@ -255,6 +259,8 @@ def object_error(bucket: str, error: Exception) -> Exception:
     status, code = _answer(error)
     if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
         return Missing()
+    if _is_transient(error):
+        return CutOff()
     general = _of_bucket(bucket, status, code, error)
     if general is None:
         return Denied()
@@ -285,7 +291,7 @@ def listing_error(bucket: str, error: Exception) -> SetupError | None:
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether a body ended early; the library has not repeated this request."""
+    """Whether a body ended early, and the library does not go on."""
     return "response body" in str(error) and "status code" not in str(error)
 
 

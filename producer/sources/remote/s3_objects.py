@@ -9,13 +9,15 @@ from typing import Any
 
 from producer.sources.remote.contents import judged
 from producer.sources.remote.requests_ahead import Closed, Hold, Read, RequestsAhead
-from producer.sources.remote.s3_client import Denied, Missing, S3Client
+from producer.sources.remote.s3_client import CutOff, Denied, Missing, S3Client
 from producer.sources.remote.s3_listing import listed
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp
 
 SCHEME = b"s3://"
+#: The library goes on with a body that ends early, but not with that of an object that has changed.
+BODY_ATTEMPTS = 3
 
 
 def split(name: bytes) -> tuple[str, str]:
@@ -89,12 +91,18 @@ class S3Objects:
 
     def _opened(self, name: bytes, hold: Hold) -> Read:
         bucket, key = split(name)
-        opened = self.client.open(bucket, key)
-        stamp = tag_stamp(opened.size, opened.tag)
-        if opened.size > self._max_bytes:
-            return Status.TOO_LARGE, stamp
-        hold(opened.size)
-        return judged(name, self.client.body(bucket, opened)), stamp
+        stamps = set[Stamp]()
+        for _ in range(BODY_ATTEMPTS):
+            opened = self.client.open(bucket, key)
+            stamp = tag_stamp(opened.size, opened.tag)
+            if opened.size > self._max_bytes:
+                return Status.TOO_LARGE, stamp
+            hold(opened.size)
+            try:
+                return judged(name, self.client.body(bucket, opened)), stamp
+            except CutOff:
+                stamps.add(stamp)
+        return Status.CHANGED if len(stamps) > 1 else Status.UNREADABLE, NO_STAMP
 
 
 def _answered(act: Callable[[], Read]) -> Read:

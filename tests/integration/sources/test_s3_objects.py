@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,43 @@ def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
     assert keys(objects, bucket) == list(files)
     assert [content for content, _ in read_all(objects, bucket, list(files))] == [*files.values()]
     assert len(s3_proxy.requests) > len(files) + 10
+
+
+@pytest.mark.parametrize("cuts", [1, 1000])
+def test_an_object_that_changes_while_its_body_is_cut_is_the_new_one_or_a_row(
+    objects: S3Objects, bucket: Bucket, s3_proxy: FaultProxy, cuts: int
+) -> None:
+    bucket.put({"a.jpg": os.urandom(2000), "b.jpg": b"good"})
+
+    asked = count()
+
+    def changing(line: str, _: int) -> Fault:
+        if "b.jpg" in line:
+            return Fault()
+        if number := next(asked):  # the library asks for the rest of the first one
+            bucket.put({"a.jpg": b"%04d" % number * 500})
+        return Fault(keeps_bytes=100) if number < cuts else Fault()
+
+    s3_proxy.faults = changing
+    (first, stamp), (second, _) = read_all(objects, bucket, ["a.jpg", "b.jpg"])
+    s3_proxy.faults = lambda *_: Fault()
+    assert second == b"good"
+    if cuts > 1:
+        assert (first, stamp) == (Status.CHANGED, NO_STAMP)
+    else:
+        assert isinstance(first, bytes)
+        assert first == first[:4] * 500
+        assert stamp == objects.head(f"{bucket.url}/a.jpg".encode())[1]
+
+
+def test_an_object_whose_body_is_cut_each_time_is_a_row(
+    bucket: Bucket, s3_proxy: FaultProxy
+) -> None:
+    bucket.put({"a.jpg": os.urandom(2000), "b.jpg": b"good"})
+    s3_proxy.faults = lambda line, _: Fault(keeps_bytes=0) if "a.jpg" in line else Fault()
+    with closing(S3Objects(retry_config=QUICK)) as objects:
+        read = read_all(objects, bucket, ["a.jpg", "b.jpg"])
+    assert [content for content, _ in read] == [Status.UNREADABLE, b"good"]
 
 
 def test_a_last_page_that_fails_is_listed_again(

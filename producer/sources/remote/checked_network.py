@@ -41,7 +41,7 @@ _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 class Refused(Exception):
-    """A server has an address of the network that may not be reached."""
+    """A server has an address of the network that may not be reached. The text says why."""
 
 
 class NoSuchHost(Exception):
@@ -121,11 +121,14 @@ class CheckedNetwork(httpcore.NetworkBackend):
     def _check(self, address: IPAddress) -> None:
         """Raises Refused."""
         if any(map(is_metadata, forms(address))):
-            raise Refused
+            raise Refused("its host gives away credentials, and is never read")
         if any(map(is_local, forms(address))) and not self._local:
-            raise Refused
+            raise Refused(
+                "its host has a local address, which is read only if HANGTAG_LOCAL_ADDRESSES=1 is "
+                "set"
+            )
         if self._only_here and not any(each.is_loopback for each in forms(address)):
-            raise Refused
+            raise Refused("without encryption only this machine is read, others by https://")
 
     def _connected(
         self, family: socket.AddressFamily, place: Any, timeout: float | None

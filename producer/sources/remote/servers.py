@@ -1,5 +1,5 @@
-"""Which web servers answer: one that does not, while others do, costs rows; if none does, the job
-stops, since the network may be at fault."""
+"""Which web servers answer: an address that fails, while others are answered, costs a row; if none
+is, the job stops, since the network may be at fault."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from producer.sources.remote.address import Address
 
 #: A list may name any number of servers; those that answered last are remembered.
 SERVERS_MAX = 1000
@@ -19,11 +21,12 @@ class Server:
         self._servers, self.host = servers, host
         self.is_silent = False  #: whether its last answer was none
         self.answered_s = float("-inf")  #: monotonic
+        self.answered: Address | None = None  #: the last one
         self.requests = 0  #: that are in progress
 
-    def answers(self) -> None:
+    def answers(self, address: Address) -> None:
         with self._servers.changed:
-            self.is_silent, self.answered_s = False, time.monotonic()
+            self.is_silent, self.answered_s, self.answered = False, time.monotonic(), address
             self._servers.changed.notify_all()
 
     def fails(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from producer.sources.remote.address import Address, parsed
 from producer.sources.remote.contents import judged
 from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from producer.sources.remote.s3_objects import tag_stamp
-from producer.sources.remote.servers import Servers
+from producer.sources.remote.servers import Server, Servers
 from producer.sources.remote.web_client import (
     ATTEMPTS,
     Failed,
@@ -26,11 +29,26 @@ _GONE = {404, 410}
 _FIRST_BYTE = {b"Range": b"bytes=0-0"}
 #: A body of unknown length makes room in pieces.
 _PIECE_BYTES = 1 << 20
+#: Of an address that was answered before, when another one fails: a busy server may refuse one.
+_ANSWERED_ATTEMPTS = 3
+#: Other addresses are asked for this time, each once, where none was answered in this run.
+SEARCH_S = 60.0
+Act = Callable[[Response], Read]
+_RESUME = "fix this, and the same command resumes the job"
+
+
+class NoAnswer(SetupError):
+    """No address of a job is answered. `why` is the text without the remedy."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}; {remedy}")
+        self.why = why
 
 
 class Web:
     """Images by the names of their rows; `address_of` returns the address of a name, with its
-    secrets. `check` may raise what ends a wait."""
+    secrets. `check` may raise what ends a wait. `others` returns the addresses of the job, with
+    their secrets, and `remedy` is what a line advises if none of them is answered."""
 
     def __init__(
         self,
@@ -38,12 +56,18 @@ class Web:
         local: bool = False,
         max_bytes: int = MAX_FILE_BYTES,
         check: Callable[[], None] = lambda: None,
+        others: Callable[[], Iterable[bytes]] = tuple,
+        remedy: str = _RESUME,
     ) -> None:
         self._address_of, self._max_bytes = address_of, max_bytes
+        self._others, self._remedy = others, remedy
         self._client = WebClient(local)
         self._ahead = RequestsAhead(self._fetch, check)
         self._heads = RequestsAhead(self._fetch_stamp, check)
         self._servers = Servers()
+        #: Addresses that are requested now, or that failed in this run.
+        self._unanswered = set[Address]()
+        self._search, self._searched_s = threading.Lock(), float("-inf")
 
     def announce(self, names: Sequence[bytes]) -> None:
         self._ahead.announce(names)
@@ -82,30 +106,86 @@ class Web:
         # A signature is that of GET. A server that sends all in spite of the range is interrupted.
         return self._answer(name, _stamped, _FIRST_BYTE)
 
-    def _answer(
-        self, name: bytes, act: Callable[[Response], Read], headers: dict[bytes, bytes]
-    ) -> Read:
+    def _answer(self, name: bytes, act: Act, headers: dict[bytes, bytes]) -> Read:
         try:
             address = parsed(self._address_of(name))
         except ValueError:
             return Status.UNREADABLE, NO_STAMP
         with self._servers.asked(address.host) as server:
+            attempts = 1 if server.is_silent else ATTEMPTS
             try:
-                read = self._client.get(address, act, headers, 1 if server.is_silent else ATTEMPTS)
-            except Rejected as error:
-                server.answers()
-                if error.is_expired and address.is_signed:
-                    raise _expired(address, error) from None
-                return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
+                return self._asked(server, address, act, headers, attempts)
             except Failed as error:
                 server.fails()
-                if self._servers.others_answer(server):
-                    return Status.UNREADABLE, NO_STAMP
-                raise SetupError(
-                    f"{address.shown:.300}: {error}; fix this, and the same command resumes the job"
-                ) from None
-            server.answers()
-            return read
+                answering = self._answering(server, address)
+                if answering is None:
+                    raise NoAnswer(f"{address.shown:.300}: {error}", self._remedy) from None
+            if answering == address.host:
+                with suppress(Failed):
+                    again = 1 if attempts > 1 else ATTEMPTS
+                    return self._asked(server, address, act, headers, again)
+            return Status.UNREADABLE, NO_STAMP
+
+    def _asked(
+        self,
+        server: Server,
+        address: Address,
+        act: Act,
+        headers: dict[bytes, bytes],
+        attempts: int,
+    ) -> Read:
+        """The answer to a request. Raises Failed; SetupError: a signature has expired."""
+        self._unanswered.add(address)
+        try:
+            read = self._client.get(address, act, headers, attempts)
+        except Rejected as error:
+            self._note_answer(server, address)
+            if error.is_expired and address.is_signed:
+                raise _expired(address, error) from None
+            return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
+        self._note_answer(server, address)
+        return read
+
+    def _note_answer(self, server: Server, address: Address) -> None:
+        self._unanswered.discard(address)
+        server.answers(address)
+
+    def _answering(self, failed: Server, address: Address) -> bytes | None:
+        """The host that answers another address of the job, after this one failed; empty if another
+        host has answered before; None if none answers."""
+        if self._servers.others_answer(failed):
+            return b""
+        since = time.monotonic()
+        with self._search:
+            found = None if self._searched_s > since else self._found(failed, address)
+            if found is None:
+                self._searched_s = time.monotonic()
+            return found
+
+    def _found(self, failed: Server, address: Address) -> bytes | None:
+        """As `_answering`, by requests."""
+        known = failed.answered
+        if known is not None and known != address:
+            return failed.host if self._answers(known, _ANSWERED_ATTEMPTS) else None
+        until = time.monotonic() + SEARCH_S
+        for line in self._others():
+            if time.monotonic() > until:
+                break
+            with suppress(ValueError):
+                other = parsed(line)
+                if other not in self._unanswered and self._answers(other, 1):
+                    return other.host
+        return None
+
+    def _answers(self, address: Address, attempts: int) -> bool:
+        with self._servers.asked(address.host) as server:
+            try:
+                self._asked(server, address, _stamped, _FIRST_BYTE, attempts)
+            except Failed:
+                return False
+            except SetupError:  # it is an answer that a signature has expired
+                pass
+            return True
 
     def _whole(self, name: bytes, response: Response, hold: Hold) -> Read:
         size = response.number(b"content-length")

@@ -44,13 +44,6 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _REASON_BYTES = 1 << 12
 #: A header may claim any number. More digits than these stand for one that no image has.
 _DIGITS, _NUMBER_MAX = 18, 10**18
-#: Why an address of the network is not reached, by the scheme.
-_REFUSED = {
-    HTTPS: "this host is this machine, or on its link, which HANGTAG_LOCAL_ADDRESSES=1 allows, or "
-    "gives away credentials, which nothing allows",
-    HTTP: "without encryption only this machine is reached, if HANGTAG_LOCAL_ADDRESSES=1 allows "
-    "it; use https://",
-}
 _FAILURES = (
     httpcore.NetworkError,
     httpcore.TimeoutException,
@@ -210,8 +203,8 @@ class WebClient:
                     {name.lower(): value for name, value in response.headers},
                     response.iter_stream(),
                 )
-        except Refused:
-            raise Failed(_REFUSED[address.scheme]) from None
+        except Refused as error:
+            raise Failed(str(error)) from None
         except NoSuchHost:
             raise Failed("there is no such host") from None
         except Endless:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from producer.sources.lists.numbered_lines import NumberedLines
-from producer.sources.lists.path_list import list_name, list_path, separator
-from producer.sources.remote.address import check_argument, is_web, line_of, named
-from producer.sources.remote.web import Web
+from producer.present.formatting import typed
+from producer.sources.remote.address import check_argument, is_web, named
+from producer.sources.remote.listed_addresses import ListedAddresses
+from producer.sources.remote.web import NoAnswer, Web
 from producer.sources.source import Source
-from shared import regular_file
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.files import Stamp
@@ -40,7 +39,13 @@ class WebSource(Source):
         self._last: tuple[bytes, bool] = b"", False
 
     def check(self, is_new: bool) -> None:
+        if not is_new:
+            return
         check_argument(self.typed)
+        try:
+            self._web.head(self.typed)
+        except NoAnswer as error:
+            raise SetupError(f"{error.why}; fix this, then run the same command again") from None
 
     def holds(self, name: bytes) -> bool:
         return name == self.typed if self.typed else is_web(name)
@@ -76,44 +81,37 @@ class WebSource(Source):
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-            self._lines.close()
+            self._listed_addresses.close()
 
     @property
     def _web(self) -> Web:
         if self._opened is None:
-            local = Settings.from_env().allows_local_addresses
-            most = self.options.max_file_bytes
-            self._opened = Web(self._address_of, local, most, self.waits.check)
+            options = self.options
+            self._opened = Web(
+                self._listed_addresses.of,
+                Settings.from_env().allows_local_addresses,
+                options.max_file_bytes,
+                self.waits.check,
+                self._addresses,
+                _remedy(options),
+            )
         return self._opened
 
-    def _address_of(self, name: bytes) -> bytes:
-        """The address of a name, with its secrets. Raises SetupError."""
-        number = line_of(name)
-        if number is None:
-            return name
-        if not self.options.list_file:
-            raise SetupError("the list that this address was in is not known here")
-        if self.options.is_piped and self.listed is None:
-            raise SetupError(
-                f"{list_name(self.options)} has addresses with a query or a password, which are "
-                "not stored; give the list again, and the same command resumes the job"
-            )
-        try:
-            line = self._lines.line(number)
-        except OSError as error:
-            raise SetupError(f"{list_name(self.options)}: {error.strerror}") from None
-        if line is None or named(line, number) != name:
-            raise SetupError(
-                f"{list_name(self.options)} was changed: its line {number + 1} is another address; "
-                "restore it, or start over with --restart"
-            )
-        return line
-
     @cached_property
-    def _lines(self) -> NumberedLines:
-        return NumberedLines(self._open_list, separator(self.options))
+    def _listed_addresses(self) -> ListedAddresses:
+        return ListedAddresses(self.options, self.listed)
 
-    def _open_list(self) -> IO[bytes]:
-        if self.listed is not None:
-            return open(os.dup(self.listed.fileno()), "rb")
-        return regular_file.open_file(list_path(self.options))
+    def _addresses(self) -> Iterable[bytes]:
+        """All web addresses of the job."""
+        if self.options.list_file:
+            return self._listed_addresses.web_addresses()
+        return filter(is_web, self.options.roots)
+
+
+def _remedy(options: JobOptions) -> str:
+    if not os.path.isabs(options.output):  # there is no job
+        return "fix this, then run the same command again"
+    return (
+        "fix this, and the same command resumes the job; to end an unfinished job without it: "
+        + typed(["hangtag", "cancel", options.output])
+    )

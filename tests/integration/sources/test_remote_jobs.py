@@ -321,6 +321,7 @@ def test_a_background_job_has_no_secret_in_its_log_or_its_title(
         ("az://container/photos", "is an address"),
         ("s3://", "name a bucket and a prefix"),
         ("s3://no-such-bucket/photos/", "there is no such bucket"),
+        ("https://169.254.169.254/x.zip", "its host gives away credentials.*same command again"),
     ],
 )
 def test_an_address_that_is_not_read_is_refused_in_one_line(

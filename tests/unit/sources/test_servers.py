@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from producer.sources.remote.address import parsed
 from producer.sources.remote.servers import SERVERS_MAX, Servers
+
+ADDRESS = parsed(b"https://host/a.jpg")
 
 
 def test_a_server_fails_alone_if_another_one_has_answered_however_many_are_asked() -> None:
@@ -14,7 +17,7 @@ def test_a_server_fails_alone_if_another_one_has_answered_however_many_are_asked
         assert not servers.others_answer(dead)
         for number in range(3 * SERVERS_MAX):
             with servers.asked(b"%d" % number) as other:
-                other.answers()
+                other.answers(ADDRESS)
         assert servers.others_answer(dead)
     assert len(servers._known) <= SERVERS_MAX
 
@@ -25,7 +28,7 @@ def test_a_server_that_is_asked_meanwhile_decides() -> None:
         dead.fails()
         waiting = threading.Thread(target=lambda: results.append(servers.others_answer(dead)))
         waiting.start()
-        slow.answers()
+        slow.answers(ADDRESS)
         waiting.join()
     assert results == [True]
 

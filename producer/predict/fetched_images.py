@@ -11,7 +11,7 @@ from pathlib import Path
 from producer.inputs.job_options import JobOptions
 from producer.predict.predict import NAME, check_count
 from producer.sources.job_sources import JobSources
-from producer.sources.remote.address import check_argument, is_web
+from producer.sources.remote.address import check_argument
 from producer.sources.source_table import LOCAL, is_address, kind_of
 from shared.errors import UsageError
 from shared.messages.batch import MAX_FILE_BYTES
@@ -54,8 +54,7 @@ def _source_of(image: bytes) -> bytes:
     if os.path.lexists(image):
         return b""
     if is_address(image, image):
-        if is_web(image):
-            check_argument(image)  # before it is printed
+        check_argument(image)  # before it is printed
         return image if kind_of(image, image) != LOCAL else b""
     above = os.path.dirname(image)
     while above and above != os.path.dirname(above) and not os.path.lexists(above):

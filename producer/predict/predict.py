@@ -24,7 +24,7 @@ from producer.present.formatting import near
 from producer.rows.acceptance import doubtless
 from producer.rows.row import Row
 from producer.sources.job_sources import JobSources
-from producer.sources.remote.address import check_argument, is_web
+from producer.sources.remote.address import check_argument
 from producer.stack.stack import BrokerSession
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.messages.files import printable
@@ -152,8 +152,7 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
     count = len(options.roots)
     check_count(count)
     if other := sources.first_without_files:
-        if is_web(other):
-            check_argument(other)  # before it is printed
+        check_argument(other)  # before it is printed
         raise UsageError(f"{printable(other)} is no image; use: hangtag classify")
     sources.check()
     for number in options.pattern_roots:

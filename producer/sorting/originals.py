@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from producer.inputs.job_options import JobOptions
 from producer.sort_log.entry import ClassifiedContent
 from producer.sources.job_sources import JobSources
-from producer.sources.remote.address import is_web, line_of
+from producer.sources.remote.address import line_of
 from producer.sources.source_table import address_of_path
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -29,8 +29,7 @@ class Originals:
     @staticmethod
     def is_in_list(path: bytes) -> bool:
         """Whether a path stands for an address whose secrets are in a list, which is not read."""
-        address = address_of_path(path)
-        return is_web(address) and line_of(address) is not None
+        return line_of(address_of_path(path)) is not None
 
     def content(self, path: bytes) -> ClassifiedContent | None:
         """What an original contains; None if there is none, or if it cannot be read."""

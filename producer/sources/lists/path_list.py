@@ -21,7 +21,7 @@ from shared.messages.files import MAX_PATH_BYTES, printable
 _BLOCK_BYTES = 1 << 20
 _NUL, _LINE_END = b"\0", b"\n"
 _ADDRESS_MARK = b"://"
-_WEB = re.compile(rb"https?://", re.IGNORECASE)
+_READ = re.compile(rb"(https?|s3)://", re.IGNORECASE)
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -179,7 +179,7 @@ def check_line(line: bytes, options: JobOptions) -> None:
                 f"{where} has addresses of {kind}, and had none when the job started; give them a "
                 "list and a table of their own, or start over with --restart"
             )
-    elif _WEB.search(line) and not os.path.lexists(path):
+    elif _READ.search(line) and not os.path.lexists(path):
         raise UsageError(
             f"{where} has an address behind other characters, such as a space or a quotation mark; "
             "give one address a line, without them"

@@ -28,7 +28,7 @@ from producer.sources.lists.path_list import (
     list_path,
     separator,
 )
-from producer.sources.remote.address import has_secret, is_web, recorded
+from producer.sources.remote.address import has_secret, recorded
 from shared import atomic_file, regular_file
 from shared.errors import UsageError
 from shared.failpoints import failpoint
@@ -80,7 +80,7 @@ def _blocks(stream: BinaryIO, waits: Waits) -> Iterator[bytes]:
 def without_secrets(file: BufferedRandom, options: JobOptions) -> Iterator[BufferedRandom]:
     """A list as it is recorded; the same file if it has no secrets. Raises SetupError."""
     file.seek(0)
-    if not any(has_secret(line) for line in lines_of(file, options) if is_web(line)):
+    if not any(map(has_secret, lines_of(file, options))):
         yield file
         return
     file.seek(0)

@@ -1,8 +1,9 @@
-"""Addresses of images on web servers, and the names of their rows, which have no secrets.
+"""Addresses of images on web servers, and the names of the rows of addresses, without secrets.
 
 The query of a signed address, and a user with a password, may be secrets. So the row of such an
 address is named without them, and has the number of its line in the list instead: addresses that
-differ only there are told apart by it.
+differ only there are told apart by it. A password may contain `/`, `?` or `#`, so of an address
+with an `@` behind its host nothing is displayed but the scheme and the number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _FORM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _IS = re.compile(rb"https?://", re.IGNORECASE)
+#: A key has neither user nor query, so what looks like one may be a secret in the wrong place.
+_S3_UNSURE = re.compile(rb"s3://(?:[^/]*:|.*[@?])", re.IGNORECASE | re.DOTALL)
 _LINE = re.compile(rb"#(\d+)\Z")
+_S3_LINE = re.compile(rb"s3://#(\d+)", re.IGNORECASE)
 #: What a request may contain as it is; `%` has been escaped before.
 _UNSAFE = re.compile(rb"[^!$-;=?-Z\[\]_a-z~]")
 
@@ -45,11 +49,6 @@ class Address(NamedTuple):
     def is_signed(self) -> bool:
         """Whether it may have a signature, which can be renewed in its list."""
         return bool(self.user) or b"?" in self.target
-
-    @property
-    def shown(self) -> str:
-        """For a message: without secrets."""
-        return printable(b"%s://%s%s" % (self.scheme, self.netloc, self.target.partition(b"?")[0]))
 
     @property
     def netloc(self) -> bytes:
@@ -87,57 +86,76 @@ def parsed(typed: bytes) -> Address:
 
 
 def has_secret(typed: bytes) -> bool:
-    """Whether an address has a query, or a user."""
+    """Whether an address has a query, or a user, or may have one."""
+    if _is_unsure(typed):
+        return True
     match = _FORM.fullmatch(typed)
-    # What cannot be read as an address is one: its parts are not known.
-    return match is None or match["user"] is not None or match["query"] is not None
+    return match is not None and (match["user"] is not None or match["query"] is not None)
+
+
+def _is_unsure(typed: bytes) -> bool:
+    """Whether any part of an address may belong to a secret."""
+    if not is_web(typed):
+        return _S3_UNSURE.match(typed) is not None
+    match = _FORM.fullmatch(typed)
+    return match is None or b"@" in typed[match.end("host") :]
 
 
 def named(typed: bytes, number: int) -> bytes:
     """The name of the row of an address in a list; `number` counts its line from 0."""
-    if not is_web(typed):
-        return typed
     return _public(typed) + (b"#%d" % (number + 1) if has_secret(typed) else b"")
 
 
 def line_of(name: bytes) -> int | None:
     """The number of the line that a name has, from 0; None if its address has no secrets."""
-    match = _LINE.search(name)
+    match = _LINE.search(name) if is_web(name) else _S3_LINE.fullmatch(name)
     return int(match[1]) - 1 if match else None
 
 
 def without_line(name: bytes) -> bytes:
     """The address in a name."""
-    return _LINE.sub(b"", name) if is_web(name) else name
+    return name if line_of(name) is None else _LINE.sub(b"", name)
 
 
 def recorded(typed: bytes) -> bytes:
     """A line of a list as it is stored: an empty query stands for what is left out."""
-    return _public(typed) + (b"?" if has_secret(typed) else b"") if is_web(typed) else typed
+    return _public(typed) + (b"?" if has_secret(typed) else b"")
 
 
 def check_argument(typed: bytes) -> None:
     """Check an address that was typed as an argument, which each user of this machine may read.
 
     Raises:
-        UsageError: it is none, or has a query or a password.
+        UsageError: it is none, or has a query or a password, or may have one.
     """
-    try:
-        address = parsed(typed)
-    except ValueError as error:
-        raise UsageError(f"{printable(_public(typed)):.300} is no address: {error}") from None
+    shown, has = f"{printable(_public(typed)):.300}", "has"
+    if _is_unsure(typed):
+        shown, has = f"{shown}...", "may have"
+    if is_web(typed):
+        try:
+            parsed(typed)
+        except ValueError as error:
+            raise UsageError(f"{shown} is no address: {error}") from None
     if has_secret(typed):
+        instead = (
+            "put the address into a file and name that with --list"
+            if is_web(typed)
+            else "name a prefix without ? and @, or put addresses of objects into a --list"
+        )
         raise UsageError(
-            f"{address.shown:.300} has a query or a password, and ps displays arguments to all "
-            "users; put the address into a file and name that with --list"
+            f"{shown} {has} a query or a password, and ps displays arguments to all users; "
+            f"{instead}"
         )
 
 
 def _public(typed: bytes) -> bytes:
-    """The address without user, query and fragment; of what is no address less."""
+    """An address without user, query and fragment; the scheme alone if a part of the rest may
+    belong to a secret. What is no address of the web or an object is public."""
+    if _is_unsure(typed):
+        return typed[: typed.index(b"://") + 3]
     match = _FORM.fullmatch(typed)
     if match is None:
-        return re.split(rb"[?#@]", typed, maxsplit=1)[0] if b"@" not in typed else b"https://"
+        return typed
     port = b":" + match["port"] if match["port"] else b""
     return b"%s://%s%s%s" % (match["scheme"], match["host"], port, match["path"] or b"")
 

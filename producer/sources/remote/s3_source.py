@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
 from producer.sources.local.folder_walk import matcher
+from producer.sources.remote.address import check_argument, named
+from producer.sources.remote.listed_addresses import ListedAddresses
 from producer.sources.remote.s3_client import check_credentials
-from producer.sources.remote.s3_objects import SCHEME, S3Objects, split
+from producer.sources.remote.s3_objects import SCHEME, S3Objects, is_bucket, split
 from producer.sources.source import Source
 from shared.errors import UsageError
 from shared.image_status import Status
@@ -34,11 +37,13 @@ class S3Source(Source):
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def check(self, is_new: bool) -> None:
+        if is_new:
+            check_argument(self.typed)
         try:
             bucket = split(self.typed)[0]
         except UnicodeDecodeError:
             bucket = ""
-        if not bucket or "?" in bucket or "#" in bucket or "@" in bucket:
+        if not is_bucket(bucket):
             raise UsageError(
                 f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
             )
@@ -49,7 +54,7 @@ class S3Source(Source):
 
     def holds(self, name: bytes) -> bool:
         if not self.typed:
-            return name.startswith(SCHEME)
+            return name[: len(SCHEME)].lower() == SCHEME
         return name == self.typed or name.startswith(self._folder)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
@@ -70,6 +75,9 @@ class S3Source(Source):
                 yield name, stamp
             else:
                 walk.skip(skipped.ending(name.rpartition(b"/")[2], walk.skipped))
+
+    def row_name(self, line: bytes, number: int) -> bytes:
+        return named(line, number)
 
     def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
         return self._objects.read(name)
@@ -93,6 +101,7 @@ class S3Source(Source):
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+            self._listed_addresses.close()
 
     @property
     def _folder(self) -> bytes:
@@ -109,5 +118,11 @@ class S3Source(Source):
     @property
     def _objects(self) -> S3Objects:
         if self._opened is None:
-            self._opened = S3Objects(self.options.max_file_bytes, self.waits.check)
+            self._opened = S3Objects(
+                self.options.max_file_bytes, self.waits.check, self._listed_addresses.of
+            )
         return self._opened
+
+    @cached_property
+    def _listed_addresses(self) -> ListedAddresses:
+        return ListedAddresses(self.options, self.listed)

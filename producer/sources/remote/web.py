@@ -23,7 +23,7 @@ from producer.sources.remote.web_client import (
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import NO_STAMP, Stamp
+from shared.messages.files import NO_STAMP, Stamp, printable
 
 _GONE = {404, 410}
 _FIRST_BYTE = {b"Range": b"bytes=0-0"}
@@ -111,6 +111,19 @@ class Web:
             address = parsed(self._address_of(name))
         except ValueError:
             return Status.UNREADABLE, NO_STAMP
+        try:
+            return self._answered(name, address, act, headers)
+        except Rejected as error:
+            raise SetupError(
+                f"{printable(name):.300}: its signature has expired (status {error.status}); sign "
+                "the addresses of the list again, in the same lines, and the same command resumes "
+                "the job"
+            ) from None
+
+    def _answered(
+        self, name: bytes, address: Address, act: Act, headers: dict[bytes, bytes]
+    ) -> Read:
+        """Raises NoAnswer; Rejected: its signature has expired."""
         with self._servers.asked(address.host) as server:
             attempts = 1 if server.is_silent else ATTEMPTS
             try:
@@ -119,7 +132,7 @@ class Web:
                 server.fails()
                 answering = self._answering(server, address)
                 if answering is None:
-                    raise NoAnswer(f"{address.shown:.300}: {error}", self._remedy) from None
+                    raise NoAnswer(f"{printable(name):.300}: {error}", self._remedy) from None
             if answering == address.host:
                 with suppress(Failed):
                     again = 1 if attempts > 1 else ATTEMPTS
@@ -134,14 +147,14 @@ class Web:
         headers: dict[bytes, bytes],
         attempts: int,
     ) -> Read:
-        """The answer to a request. Raises Failed; SetupError: a signature has expired."""
+        """The answer to a request. Raises Failed; Rejected: its signature has expired."""
         self._unanswered.add(address)
         try:
             read = self._client.get(address, act, headers, attempts)
         except Rejected as error:
             self._note_answer(server, address)
             if error.is_expired and address.is_signed:
-                raise _expired(address, error) from None
+                raise
             return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
         self._note_answer(server, address)
         return read
@@ -183,7 +196,7 @@ class Web:
                 self._asked(server, address, _stamped, _FIRST_BYTE, attempts)
             except Failed:
                 return False
-            except SetupError:  # it is an answer that a signature has expired
+            except Rejected:  # it is an answer that a signature has expired
                 pass
             return True
 
@@ -223,10 +236,3 @@ def _length(response: Response) -> int:
     """The length of the whole image; 0 if a server does not say it."""
     total = number_in(response.headers.get(b"content-range", b"").rpartition(b"/")[2])
     return (response.number(b"content-length") or 0) if total is None else total
-
-
-def _expired(address: Address, error: Rejected) -> SetupError:
-    return SetupError(
-        f"{address.shown:.300}: its signature has expired (status {error.status}); sign the "
-        "addresses of the list again, in the same lines, and the same command resumes the job"
-    )

@@ -141,7 +141,7 @@ def test_an_archive_is_a_source_too(here: Path, images: Gallery) -> None:
 def test_one_address_is_a_list_so_that_its_query_is_in_no_sentence(here: Path) -> None:
     with pytest.raises(hangtag.SetupError, match="the same call resumes the job") as caught:
         hangtag.classify("http://127.0.0.1:9/a.png?secret=1")
-    assert "http://127.0.0.1:9/a.png: its host has a local address" in str(caught.value)
+    assert "http://127.0.0.1:9/a.png#1: its host has a local address" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -9,6 +9,8 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -40,7 +42,7 @@ class ServerClient:
         self._client = connect(path)
         self._demand = IdleDetector(folder, settings)
         self._published = time.monotonic()
-        self._fault = ""  #: of the store, as it was logged
+        self._fault = ""  #: of the store or of a key, as it was logged
 
     def ready(self, worker: ManagedProcess) -> bool:
         """Whether a worker has a heartbeat."""
@@ -51,32 +53,21 @@ class ServerClient:
             return False
 
     def idle_s(self) -> float:
-        """Seconds since the stack was needed; 0 while the server or the store is unreachable."""
-        try:
+        """Seconds since the stack was needed; 0 while the server or the store cannot be read."""
+        with self._faults_logged():
             return self._demand.idle_s(self._client)
-        except RedisError as error:
-            log.debug("cannot read whether the stack is needed: %s", error)
-        except OSError as error:
-            self._log_fault(error)
         return 0.0
 
     def outstanding(self) -> int | None:
-        """Number of batches without a result; None while the server is unreachable."""
-        try:
+        """Number of batches without a result; None while the server cannot be read."""
+        with self._faults_logged():
             return jobs.outstanding(self._client)
-        except RedisError as error:
-            log.debug("cannot read the backlog: %s", error)
-            return None
+        return None
 
     def training(self) -> bool:
-        """Whether a trainer is needed; as before while the server or the store is unreachable."""
-        try:
+        """Whether a trainer is needed; as before while the server or the store cannot be read."""
+        with self._faults_logged():
             is_needed = self._demand.training(self._client)
-        except RedisError as error:
-            log.debug("cannot read whether a trainer is needed: %s", error)
-        except OSError as error:
-            self._log_fault(error)
-        else:
             self._fault = ""
             return is_needed
         return self._demand.trained
@@ -87,11 +78,19 @@ class ServerClient:
             self._published = time.monotonic()
             publish_copies(self._client, self._settings)
 
-    def _log_fault(self, error: OSError) -> None:
-        """Log a fault of the store once, until the store can be read again."""
-        if str(error) != self._fault:
-            self._fault = str(error)
-            log.warning("requests of %s cannot be read: %s", self._settings.store_path, error)
+    @contextmanager
+    def _faults_logged(self) -> Iterator[None]:
+        """Suppress faults: the next poll reads again. One of the store or of a key in Redis is
+        logged once, until requests can be read again."""
+        try:
+            yield
+        except RedisError as error:
+            log.debug("cannot read the state in Redis: %s", error)
+        except (HangtagError, OSError) as error:
+            if str(error) != self._fault:
+                self._fault = str(error)
+                store = self._settings.store_path
+                log.warning("requests of this stack and of %s cannot be read: %s", store, error)
 
 
 def connect(path: Path) -> redis.Redis:
@@ -126,7 +125,12 @@ class IdleDetector:
         self.trained = False  #: the last result of `training`
 
     def idle_s(self, client: redis.Redis) -> float:
-        """Seconds since the stack was needed, 0 if it is now. Raises RedisError, OSError."""
+        """Seconds since the stack was needed, 0 if it is now.
+
+        Raises:
+            RedisError, OSError: the server or the store cannot be read.
+            BadMessage: another client has overwritten the list of requests.
+        """
         announced = desired_state.announced(self._folder)
         if (
             announced != self._announced
@@ -139,7 +143,7 @@ class IdleDetector:
         return time.monotonic() - self._needed
 
     def training(self, client: redis.Redis) -> bool:
-        """Whether a trainer has work, or had some recently. Raises RedisError, OSError."""
+        """Whether a trainer has work, or had some recently. Raises as `idle_s`."""
         if self._has_requests(client):
             self._open = time.monotonic()
         self.trained = time.monotonic() - self._open < self._settings.trainer_idle_s

@@ -1,4 +1,5 @@
-"""A store that cannot be read, for example in a home whose file server is away."""
+"""A store that cannot be read, for example in a home whose file server is away, and requests in
+Redis that another client has overwritten."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pytest
 from producer.requests.client import make_request
 from producer.stack import stack
 from producer.stack.server_client import ServerClient
+from shared import keys
 from shared.broker.runtime_paths import socket_path, stack_dir, stack_id
 from shared.ledger import request_store
 from shared.messages.requests import Promote
@@ -50,3 +52,19 @@ def test_a_store_that_cannot_be_read_leaves_the_last_answer(
     request_store.keep(store, request, None, stack_id(settings))
     wait_for("the outcome", lambda: request_store.outcome(store, "later"))
     assert place.the("supervisor") == supervisor
+
+
+def test_requests_that_another_client_overwrote_leave_the_stack_running(place: Place) -> None:
+    settings = place.settings
+    stack.up(settings, 1, floor=0)
+    supervisor, server = place.the("supervisor"), place.the("server")
+    log = stack_dir(settings) / "stack.log"
+    with place.client() as client:
+        client.set(keys.REQUESTS, "x")
+        wait_for("the log line", lambda: "'hangtag:requests' is not Hangtag's" in log.read_text())
+        client.delete(keys.REQUESTS)
+    request = make_request(Promote("mine@2"), "later")
+    request_store.keep(settings.store_path, request, None, stack_id(settings))
+    wait_for("the outcome", lambda: request_store.outcome(settings.store_path, "later"))
+    assert (place.the("supervisor"), place.the("server")) == (supervisor, server)
+    assert log.read_text().count("is not Hangtag's") == 1

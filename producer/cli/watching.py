@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from producer.present.formatting import one_line
 from producer.present.progress import make_progress
 from producer.present.style import dim, wrapped
 from shared.errors import BrokerAway
@@ -31,7 +32,7 @@ def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
     if watch:
         _watch(_Watched(lines))
     else:
-        for line in lines(lambda text: click.echo(text, err=True)):
+        for line in lines(lambda text: click.echo(one_line(text), err=True)):
             click.echo(line.encode() if as_json else line)
 
 
@@ -66,12 +67,12 @@ class _Watched:
     def _now(self, room: int | None) -> list[str]:
         notices = list[str]()
         try:
-            lines = list(self._lines(notices.append))
+            lines = list(self._lines(lambda text: notices.append(one_line(text))))
             self._reached = True
         except BrokerAway as error:
             if not self._reached:
                 raise
-            lines, notices = [], [str(error)]
+            lines, notices = [], [one_line(str(error))]
         return [*lines, *(line for text in notices for line in wrapped("", text, room).split("\n"))]
 
 

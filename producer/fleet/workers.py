@@ -36,7 +36,6 @@ _COLUMNS = (
 #: A worker of an older Hangtag than this one; it serves the queue of the jobs that it can do.
 OLDER = "older"
 _NAMED = 3  #: workers in a message
-_LATEST_MS = 1 << 43  #: the year 2248; later times are invalid
 
 
 def live_workers(settings: Settings) -> list[Heartbeat]:
@@ -113,7 +112,7 @@ def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
         one_line(beat.host),
         str(beat.pid),
         _queue(beat),
-        _since(beat.since_ms, now_s),
+        ago(beat.since_ms / 1000, now_s),
         str(len(beat.children)),
         one_line(",".join(beat.versions)) or "-",
         f"{beat.images:,}",
@@ -131,11 +130,6 @@ def _queue(beat: Heartbeat) -> str:
 def is_older(beat: Heartbeat) -> bool:
     """Whether some jobs of this Hangtag are not for this worker."""
     return beat.queue == keys.CLASSIFY_QUEUE and beat.generation < newest()
-
-
-def _since(ms: int, now_s: float) -> str:
-    """How long ago; `-` for an invalid time."""
-    return ago(ms / 1000, now_s) if 0 < ms < _LATEST_MS else "-"
 
 
 def _failed(failures: dict[str, int]) -> str:

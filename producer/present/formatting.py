@@ -13,6 +13,7 @@ import click
 import msgspec
 
 _UNITS = ("B", "kB", "MB", "GB")
+_LATEST_S = 1 << 33  #: the year 2242, in seconds since 1970; later times are invalid
 #: With the spaces around it.
 _LINE_END = re.compile(r"\s*[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]\s*")
 #: Units of ages: seconds, name, and the number from which the next unit is used.
@@ -77,9 +78,9 @@ def duration(seconds: float) -> str:
 
 
 def ago(then_s: float, now_s: float) -> str:
-    """`now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`, and then the local date; `-` for 0.
-    Both are in seconds since 1970."""
-    if not then_s:
+    """`now`, `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`, and then the local date; `-` for 0
+    and invalid times. Both are in seconds since 1970."""
+    if not 0 < then_s < _LATEST_S:
         return "-"
     passed_s = max(0.0, now_s - then_s)
     if passed_s < 1:

@@ -15,7 +15,7 @@ from producer.requests.request_meter import describe, no_news, title
 from producer.stack import other_stacks, store_lock
 from shared.broker.redis_client import connect_briefly
 from shared.broker.runtime_paths import broker_url, socket_path, stack_id
-from shared.errors import BadMessage, BrokerAway
+from shared.errors import BadMessage, BrokerAway, bounded
 from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
@@ -136,6 +136,6 @@ def _row(request: OpenRequest, now_s: float) -> tuple[str, ...]:
         where = f"{title(now)}, {silent}" if silent else title(now)
         left = "-" if now.left_s is None or silent else duration(now.left_s)
     work = f"{request.title} (another installation)" if request.elsewhere else request.title
-    since = ago(request.created, now_s) if request.created else "-"
+    since = ago(request.created, now_s)
     cells = (request.request, request.state, work, where, left, since, request.who)
-    return tuple(map(one_line, cells))
+    return tuple(bounded(one_line(cell)) for cell in cells)

@@ -21,6 +21,7 @@ MAX_BATCHES = 1 << 31
 #: Fields that records did not have at first -> the generation of workers that knows them, from 2.
 #: Each has a default, at which every worker can do the job.
 SINCE: dict[str, int] = {}
+_PATH_CHARS = 4096  #: no system has longer paths
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,6 +58,7 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and _SHA256.fullmatch(self.card_sha256)
             and self.runtime in RUNTIMES
             and 1 <= self.top_k <= 65_535
+            and max(len(self.output), len(self.host)) <= _PATH_CHARS
         )
         if not good:
             raise BadMessage(f"job record {self.id!r:.40} has a field out of range")

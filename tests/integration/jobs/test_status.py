@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,8 +15,11 @@ import pytest
 from producer.jobs import status
 from shared import keys
 from shared.ledger import heartbeats
+from shared.ledger.request_ledger import RequestLedger
 from shared.messages.job_record import JobRecord, encode_job
+from shared.messages.requests import Promote, Request
 from shared.settings import Settings
+from tests.support.processes.in_process import run_with
 from tests.support.servers.redis_server import RedisServer
 
 JOB, OTHER = "abcdefgh", "bcdefghj"
@@ -63,6 +70,54 @@ def test_invalid_figures_hide_no_job(server: RedisServer, fields: dict[str, str]
     one, *others = displayed_jobs(server)
     assert (one["job"], one["images"], one["left_s"]) == (JOB, 9, 4.5)
     assert all(other["left_s"] is None for other in others)
+
+
+@pytest.mark.parametrize("created", [-1e300, -1.0, 1e300])
+def test_an_impossible_time_hides_no_job_and_no_request(
+    server: RedisServer, created: float
+) -> None:
+    run(server, JOB)
+    other = encode_job(msgspec.structs.replace(RECORD, id=OTHER, created=created))
+    run(server, OTHER, record=other)
+    assert {job["job"] for job in displayed_jobs(server)} == {JOB, OTHER}
+    request = Request("later", Promote("mine@2"), "x" * 100_000, created)
+    RequestLedger(server.client, 10).submit(request)
+    lines = status.job_lines("", False, Settings(redis_url=server.url), print)
+    (line,) = (line for line in lines if "later" in line)
+    assert len(line) < 1_000
+
+
+@pytest.mark.parametrize("field", ["output", "host"])
+def test_a_record_with_a_text_that_is_no_path_or_host_hides_no_job(
+    server: RedisServer, field: str
+) -> None:
+    run(server, JOB)
+    changes = {"id": OTHER, field: "x" * 100_000}
+    run(server, OTHER, record=encode_job(msgspec.structs.replace(RECORD, **changes)))
+    assert [job["job"] for job in displayed_jobs(server)] == [JOB]
+
+
+def test_an_error_of_a_server_reaches_the_terminal_without_control_characters(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, args=(listener,), daemon=True).start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        done = run_with(os.environ | {"HANGTAG_REDIS_URL": url}, "status", cwd=tmp_path)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert done.code == 0, done.story
+    (line,) = done.log.splitlines()
+    assert "\\x1b[2J" in line
+    assert line.isprintable()
+
+
+def refuse(listener: socket.socket) -> None:
+    """Reply to each client with an error that would clear a terminal."""
+    with suppress(OSError):
+        while True:
+            with listener.accept()[0] as client:
+                while client.recv(4096):
+                    client.sendall(b"-ERR \x1b[2J\x07 out of order\r\n")
 
 
 def test_a_record_under_another_name_and_an_invalid_key_hide_no_job(server: RedisServer) -> None:

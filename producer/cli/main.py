@@ -14,6 +14,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.groups import GroupedCommands
 from producer.cli.json_errors import print_click_error, print_error, wants_json
+from producer.cli.signals import interruptible
 from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import garbage
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
@@ -60,12 +61,17 @@ class Commands(GroupedCommands):
     def invoke(self, ctx: click.Context) -> Any:
         ctx.color = colour_wanted(os.environ)
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except HangtagError as error:
             self._end(ctx, _code(error), str(error))
         except KeyboardInterrupt as stopped:
             remedy = "".join(stopped.args) if self._as_json else ""  # a text has it in a notice
             self._end(ctx, Exit.INTERRUPTED, f"interrupted; {remedy}" if remedy else "interrupted")
+        except click.Abort as aborted:
+            if isinstance(aborted.__context__, KeyboardInterrupt):  # at a question
+                self._end(ctx, Exit.INTERRUPTED, "interrupted")
+            raise
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader of standard output has ended: click exits
@@ -129,7 +135,7 @@ def _escape_unknown(stream: object) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line of this process."""
     _escape_unknown(sys.stdout)
     garbage.search_seldom()
     garbage.skip_last_search()

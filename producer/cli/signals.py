@@ -6,8 +6,22 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from producer.cli.ctrl_c import end_at_once
 from shared.errors import Stopped
 from shared.stop import Stop
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt within, where otherwise it ends the process at once."""
+    if signal.getsignal(signal.SIGINT) is not end_at_once:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, end_at_once)
 
 
 @contextmanager

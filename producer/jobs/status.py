@@ -55,7 +55,7 @@ def job_lines(
     if job:
         return paragraphs(status_table(views), _answers(views[0]))
     none = ["no jobs; start one with: hangtag classify DIR"]
-    requests = _open_requests(settings)
+    requests = _open_requests(settings, notice)
     return paragraphs(status_table(views) if views else none, table(requests) if requests else [])
 
 
@@ -101,11 +101,14 @@ def _paced(local: list[JobView], remote: list[JobView]) -> list[JobView]:
     ]
 
 
-def _open_requests(settings: Settings) -> list[OpenRequest]:
+def _open_requests(settings: Settings, notice: Callable[[str], object]) -> list[OpenRequest]:
     try:
         return open_requests(settings)
+    except BadMessage as error:
+        notice(f"{error}; showing no requests")
     except BrokerAway:
-        return []
+        pass  # the notice about jobs says so
+    return []
 
 
 def _one(job: str, settings: Settings) -> list[JobView]:

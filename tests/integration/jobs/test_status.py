@@ -87,6 +87,15 @@ def test_an_impossible_time_hides_no_job_and_no_request(
     assert len(line) < 1_000
 
 
+def test_requests_that_another_client_overwrote_hide_no_job(server: RedisServer) -> None:
+    run(server, JOB)
+    server.client.set(keys.REQUESTS, "x")
+    notices = list[str]()
+    lines = status.job_lines("", False, Settings(redis_url=server.url), notices.append)
+    assert [JOB in line for line in lines] == [False, True]
+    assert ["'hangtag:requests'" in text for text in notices] == [True]
+
+
 @pytest.mark.parametrize("field", ["output", "host"])
 def test_a_record_with_a_text_that_is_no_path_or_host_hides_no_job(
     server: RedisServer, field: str

@@ -116,6 +116,7 @@ WITHOUT = {
 ALONE = {
     "worker/lifecycle/liveness_file.py:remove_dead": "files of dead processes",
     "producer/present/live_lines.py:_write": "text on a terminal",
+    "producer/cli/ctrl_c.py:end_at_once": "text on a terminal",
     "producer/journal/job_index.py:make_private": "an empty folder",
     "producer/journal/job_index.py:entries": "removes entries of deleted files",
     "shared/atomic_file.py:place": "its callers have points after it",

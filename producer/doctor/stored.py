@@ -18,7 +18,7 @@ from producer.models.load_catalog import load_catalog
 from producer.output.output_path import nearest
 from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
-from shared.errors import Damaged, HangtagError
+from shared.errors import Damaged, HangtagError, SetupError
 from shared.messages.model_name import parse
 from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
@@ -38,9 +38,15 @@ def models(settings: Settings) -> Iterator[Finding]:
     """
     store = settings.store_path
     faults: list[str] = []
-    stored = of_store(Registry(store), faults.append)
+    registry = Registry(store)
+    stored = of_store(registry, faults.append)
     count = sum(len(model.versions) for model in stored)
     yield Finding("models", Level.OK, f"{counted(count, 'version')} in {store}")
+    for version in (version for model in stored for version in model.versions):
+        try:
+            registry.check(version.card)
+        except SetupError as error:
+            faults.append(str(error))
     for fault in faults:
         text, _, fix = fault.partition("; ")
         yield Finding("models", Level.PROBLEM, text, fix)

@@ -108,10 +108,10 @@ class Connector:
         if not self._job.has_started:
             for old in self._job.replaced:
                 delete_job(client, old)
-            self._job.start(pin(client, self._job.options))
+            self._job.start(pin(client, self._job.options, self._settings))
         else:
             if self._needs_version:
-                check_pinned(client, self._job.record)
+                check_pinned(client, self._job.record, self._settings)
             self._compare_limits(file_limit(client))
         app = make_app(broker, "producer", waits=self._waits)
         queue = JobQueue(client, app, self._job.record, self._settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,18 +17,22 @@ from shared.errors import SetupError
 from shared.messages import model_card
 from shared.messages.batch import new_id
 from shared.messages.job_record import JobRecord
-from shared.messages.model_name import parse
+from shared.messages.model_card import Card
+from shared.messages.model_name import ModelName, parse
 from shared.registry import mirror_reader
+from shared.registry.mirror_writer import Incomplete, publish
+from shared.registry.registry import Registry
+from shared.settings import Settings
 
 
-def pin(client: redis.Redis, options: JobOptions) -> Pinned:
+def pin(client: redis.Redis, options: JobOptions, settings: Settings) -> Pinned:
     """A new job pinned to the current version of its model, with the server's file size limit.
 
     Raises:
-        SetupError: there is no such model.
+        SetupError: there is no such model, or its version is damaged.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    card = mirror_reader.resolve(client, parse(options.model))
+    card = _served(client, parse(options.model), settings)
     record = JobRecord(
         id=new_id(),
         name=card.name,
@@ -42,19 +47,38 @@ def pin(client: redis.Redis, options: JobOptions) -> Pinned:
     return Pinned(record, card, msgspec.structs.replace(options, max_file_bytes=file_limit(client)))
 
 
-def check_pinned(client: redis.Redis, record: JobRecord) -> None:
+def check_pinned(client: redis.Redis, record: JobRecord, settings: Settings) -> None:
     """Check that the version of a job that has started is there, and the one that it was.
 
     Raises:
-        SetupError: it was removed, or another one has its number.
+        SetupError: it was removed or is damaged, or another one has its number.
         redis.exceptions.RedisError: the server is unreachable.
     """
-    card = mirror_reader.load_card(client, record.name, record.version)
+    card = _served(client, ModelName(record.name, record.version, None), settings)
     if model_card.card_sha256(card) != record.card_sha256:
         raise SetupError(
             f"{card.ref} is not the version that the table was classified with; start over with "
             "--restart"
         )
+
+
+def _served(client: redis.Redis, model: ModelName, settings: Settings) -> Card:
+    """The card of a version with copies in Redis. Copies that this machine's stack lacks are made
+    now: a file of the store may have been restored a moment ago."""
+    try:
+        return mirror_reader.resolve(client, model)
+    except SetupError:
+        if settings.redis_url:
+            raise
+    registry = Registry(settings.store_path)
+    card = registry.resolve(model)
+    with suppress(Incomplete):  # maybe for another version
+        publish(client, registry)
+    try:
+        return mirror_reader.resolve(client, model)
+    except SetupError:
+        registry.check(card)
+        raise
 
 
 def kept_labels(options: JobOptions, count: int) -> int:

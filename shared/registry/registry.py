@@ -96,6 +96,12 @@ class Registry:
         """A file of a version that is not packaged, open at its start, verified like `read`."""
         return version_folder.opened(self._version(card.name, card.version), card, filename)
 
+    def check(self, card: Card) -> None:
+        """Verify each file of a version. Raises SetupError, which names a damaged one."""
+        for filename in () if packaged.is_packaged(card.name, card.version) else card.files:
+            with self.opened(card, filename):
+                pass
+
     def sizes(self, card: Card) -> dict[str, int]:
         """Bytes of each existing file of a version, without the card."""
         if packaged.is_packaged(card.name, card.version):

@@ -152,9 +152,9 @@ def read_file(folder: Path, card: Card, filename: str) -> bytes:
     try:
         data = _read(folder / filename)
     except OSError as error:
-        raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
+        raise SetupError(_damaged(folder, card, filename, "is missing")) from error
     if hashlib.sha256(data).hexdigest() != expected:
-        raise SetupError(_mismatch(card, filename))
+        raise SetupError(_damaged(folder, card, filename, "does not match its card"))
     return data
 
 
@@ -168,10 +168,10 @@ def opened(folder: Path, card: Card, filename: str) -> Iterator[BufferedReader]:
     try:
         file = _open(folder / filename)
     except OSError as error:
-        raise SetupError(f"{filename} of {card.ref} is missing; train it again") from error
+        raise SetupError(_damaged(folder, card, filename, "is missing")) from error
     with file:
         if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-            raise SetupError(_mismatch(card, filename))
+            raise SetupError(_damaged(folder, card, filename, "does not match its card"))
         file.seek(0)
         yield file
 
@@ -183,8 +183,9 @@ def _sha256(card: Card, filename: str) -> str:
     return card.files[filename]
 
 
-def _mismatch(card: Card, filename: str) -> str:
-    return f"{filename} of {card.ref} does not match its card; train it again"
+def _damaged(folder: Path, card: Card, filename: str, fault: str) -> str:
+    remedy = f"restore {folder / filename} from a backup, or train it again"
+    return f"{filename} of {card.ref} {fault}; {remedy}"
 
 
 def sizes(folder: Path, card: Card) -> dict[str, int]:

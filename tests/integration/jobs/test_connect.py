@@ -24,7 +24,7 @@ def test_a_job_whose_stack_was_stopped_meanwhile_can_be_resumed(server: RedisSer
     attempt = Attempt(Settings(redis_url=server.url), Events(), unstoppable(), session)
     job: Any = mock.Mock(has_started=False, replaced=["an-earlier-job"])
     with (
-        mock.patch("producer.jobs.connect.pin", side_effect=lambda client, _: client.set("a", "b")),
+        mock.patch("producer.jobs.connect.pin", side_effect=lambda c, *_: c.set("a", "b")),
         pytest.raises(StillOpen, match="stopped with hangtag down; run the same command"),
     ):
         Connector(attempt, job).queue()

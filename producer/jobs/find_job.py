@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from producer.journal.job_index import entries, ids_of, output_of
+from producer.journal.no_table import no_table
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.present.formatting import typed
 from shared.errors import UsageError, no_such
@@ -48,7 +50,7 @@ def known_output(job: str) -> Path:
         whole = whole_id(job, started)
         output = started.get(whole) if whole else None
     if output is None:
-        raise NoSuchJob(unknown(job))
+        raise NoSuchJob(no_table(path) if os.path.exists(path) else unknown(job))
     return output
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
@@ -50,7 +51,7 @@ class Answers:
         self.flags, self.folders = bytearray(), array("I")
         self.folder_names: list[bytes] = []
         if not has_journal(output):
-            raise UsageError(f"there is no job of {output}; make one with: hangtag classify")
+            raise UsageError(no_table(output.absolute()))
         with SealedJournal(output) as sealed:
             if not sealed.finished:
                 raise UsageError(

@@ -14,13 +14,12 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_file import is_foreign
-from producer.journal.job_index import entries, is_reachable
-from producer.journal.journal import journal_path
+from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.locations import row_files, sorted_into
 from producer.output.output_path import located, nearest
-from producer.present.formatting import near, typed
+from producer.present.formatting import typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rendering.display_options import lacks_corrections, table_of
@@ -176,10 +175,7 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
             f"{printable(table)} has bytes that are not UTF-8; rename the table or its folder"
         ) from None
     if not has_journal(table):
-        raise UsageError(
-            f"{table} has no journal ({journal_path(table).name}) beside it; name a table that "
-            f"classify has written{_example(table)}"
-        )
+        raise UsageError(no_table(table))
     with SealedJournal(table) as sealed:
         if not sealed.finished:
             raise UsageError(
@@ -193,13 +189,6 @@ def _opened(table: Path) -> Iterator[SealedJournal]:
                 f"write it again with: {again}"
             )
         yield sealed
-
-
-def _example(table: Path) -> str:
-    """The newest table with a journal, those in the same folder first."""
-    known = [Path(entry.output) for entry in reversed(entries()) if is_reachable(entry)]
-    here = sorted(known, key=lambda path: path.parent != table.parent)
-    return f", for example {near(str(here[0]))}" if here else ""
 
 
 def _check_way(sources: JobSources, out: str, way: Way) -> None:

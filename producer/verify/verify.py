@@ -11,6 +11,7 @@ import msgspec
 
 from producer.formats.table_formats import no_room
 from producer.journal.journal import journal_path
+from producer.journal.no_table import no_table
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal, read_snapshot
 from producer.locations import row_files
@@ -50,10 +51,8 @@ def verify(output: Path, deep: bool = False, progress: Stages | None = None) -> 
         SetupError: the table or its journal cannot be read, or a bucket not be asked.
     """
     output = output.absolute()
-    if not has_journal(output) and not os.path.exists(output):
-        raise UsageError(f"there is no table {output}; name one that classify has written")
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; name the table that classify has written of it")
+    if output.is_dir() or not (has_journal(output) or os.path.exists(output)):
+        raise UsageError(no_table(output))
     try:
         if os.path.exists(output):
             regular_file.check(output)

@@ -392,7 +392,7 @@ def test_the_command_has_an_exit_code_for_each_verdict(table: Path, tmp_path: Pa
     assert "to rewrite it" in run(str(table)).stdout
     absent = run(str(tmp_path / "absent.csv"))
     assert absent.exit_code == Exit.USAGE
-    assert "there is no table" in absent.stderr
+    assert "absent.csv does not exist" in absent.stderr
 
 
 def test_a_table_in_a_folder_whose_name_is_not_utf8_is_proven(table: Path) -> None:

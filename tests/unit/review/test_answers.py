@@ -50,7 +50,7 @@ def test_a_table_without_answers_is_not_reviewed(
 
 
 def test_without_a_job_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"there is no job of .*; make one with: hangtag classify"):
+    with pytest.raises(UsageError, match=r"out\.csv does not exist; .* classify has written"):
         Answers(tmp_path / "out.csv")
 
 

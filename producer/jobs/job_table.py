@@ -20,6 +20,7 @@ from producer.formats.table_file import (
     sha256_of,
 )
 from producer.formats.table_formats import TooManyRows, check_columns, check_rows, loaded
+from producer.journal.following import typed_output
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
 from producer.journal.totals import AnswerCounts
@@ -97,7 +98,7 @@ class JobTable:
                 self.display = msgspec.structs.replace(self.display, corrections=size)
         except SetupError as error:
             return [f"corrections are not compared with the new rows: {error}"]
-        return list(said(named, self._output, self._pinned().card))
+        return list(said(named, typed_output(self._output), self._pinned().card))
 
     def _has_all(self, named: Named) -> bool:
         """Whether the table displays every decision."""

@@ -42,6 +42,11 @@ def next_output(output: Path) -> Path:
     return Path(f"{output}{_NEXT}")
 
 
+def typed_output(output: Path) -> Path:
+    """The table that a user has typed: the one that this is to replace, or this one."""
+    return output.with_name(output.name.removesuffix(_NEXT))
+
+
 def is_next(journal: Path) -> bool:
     """Whether this is the journal of such a table."""
     return journal.with_suffix("").name.endswith(_NEXT)

@@ -290,30 +290,8 @@ def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_
 
 def test_a_version_of_too_few_labels_accepts_no_image_that_no_person_has_named(run: Run) -> None:
     """As many held-out images are right, but kinds without a name may be among the others."""
-    given = run.labels.images()
-    contents = (path.read_bytes() for path in sorted(run.root.rglob("*.*")))
-    labelled = (
-        LabelledFile(
-            key,
-            len(content),
-            given[key].label,
-            b"",
-            f"{zlib.crc32(content):08x}",
-            "ada",
-            AT,
-        )
-        for content in contents
-        if (key := hashlib.sha256(content).hexdigest()) in given
-    )
-    files = list(islice(labelled, FEW))
-    input = encode_files(files)
-    work = Train(
-        "few", "photo-head", str(run.root), precision="fp32",
-        corrections=input_sha256(input), labelled_only=True,
-    )  # fmt: skip
-    context, _ = handler_context.make(run.fleet.server, run.store, work, input, "few")
-    train(context, work)
-    mirror_writer.publish(run.fleet.server.client, Registry(run.store))
+    files = list(islice(submitted(run), FEW))
+    train_on(run, "few", files)
     command = ("classify", "photos", "--model", "few", "-o", "few.csv", "--accept", "95%")
     done = in_process.run(run.fleet, *command, cwd=run.root.parent)
     assert done.code == Exit.OK, done.story
@@ -323,6 +301,47 @@ def test_a_version_of_too_few_labels_accepts_no_image_that_no_person_has_named(r
     unknown = [row for row in rows if row["source"] != "person"]
     assert {row["label"] for row in unknown} == {"unknown"}
     assert len(unknown) == len(rows) - len(files)
+
+
+def test_the_report_on_a_version_finds_its_mistakes_where_the_images_lie(run: Run) -> None:
+    """People have taken some images for the other shape; those lie in the folder, in any place."""
+    other = dict(zip(SHAPES.values(), reversed(SHAPES.values()), strict=True))
+    files = [
+        msgspec.structs.replace(file, label=other[file.label]) if number % 8 == 0 else file
+        for number, file in enumerate(submitted(run))
+    ]
+    train_on(run, "wrong", files)
+    command = ("models", "report", "wrong@1", "-o", "wrong.html", "--json")
+    here = {"HANGTAG_REDIS_URL": "", "HANGTAG_STORE": str(run.store)}
+    done = in_process.run(run.fleet, *command, cwd=run.root.parent, **here)
+    assert done.code == Exit.OK, done.story
+    written = msgspec.json.decode(done.out)
+    assert written["mistakes"] > 0, done.story
+    assert written["notices"] == []
+    page = (run.root.parent / "wrong.html").read_text(encoding="utf-8")
+    assert page.count(f"{run.root}/") >= written["mistakes"]
+
+
+def submitted(run: Run) -> Iterator[LabelledFile]:
+    """The labels as a trainer gets them, in the order of the paths of their files."""
+    given = run.labels.images()
+    for path in sorted(run.root.rglob("*.*")):
+        content = path.read_bytes()
+        key, crc32 = hashlib.sha256(content).hexdigest(), f"{zlib.crc32(content):08x}"
+        if key in given:
+            yield LabelledFile(key, len(content), given[key].label, b"", crc32, "ada", AT)
+
+
+def train_on(run: Run, name: str, files: list[LabelledFile]) -> None:
+    """Train a version of a model on these labels, in this process."""
+    input = encode_files(files)
+    work = Train(
+        name, "photo-head", str(run.root), precision="fp32",
+        corrections=input_sha256(input), labelled_only=True,
+    )  # fmt: skip
+    context, _ = handler_context.make(run.fleet.server, run.store, work, input, name)
+    train(context, work)
+    mirror_writer.publish(run.fleet.server.client, Registry(run.store))
 
 
 def threshold(card: Card, label: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,11 +35,13 @@ class ModelCorrections(NamedTuple):
         files = (decision.file for decision in self.decisions)
         return {file.sha256: file.excluded for file in files if file.excluded}
 
-    def in_version(self, made: BuiltVersion) -> BuiltVersion:
-        """With the record, unless there is nothing to record."""
+    def in_version(self, made: BuiltVersion, places: Mapping[str, bytes]) -> BuiltVersion:
+        """With the record, unless there is nothing to record. `places` has the paths of the files
+        that were found, by SHA-256."""
         if not self.decisions:
             return made
-        record = {learned_corrections.FILE: learned_corrections.encode(self.decisions)}
+        placed = (_placed(decision, places) for decision in self.decisions)
+        record = {learned_corrections.FILE: learned_corrections.encode(placed)}
         return made._replace(files=made.files | record)
 
     def noted(self, report: DataReport) -> DataReport:
@@ -70,6 +72,13 @@ def of(context: Context, work: Train) -> ModelCorrections:
     ]
     learned = [] if work.without_corrections else list(learned_corrections.in_force(known))
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
+
+
+def _placed(decision: LearnedDecision, places: Mapping[str, bytes]) -> LearnedDecision:
+    """The decision with the path at which its file was found, if it was."""
+    file = decision.file
+    path = places.get(file.sha256, file.path)
+    return msgspec.structs.replace(decision, file=msgspec.structs.replace(file, path=path))
 
 
 def to_measure(

@@ -119,7 +119,7 @@ def _noted(work: Train, corrections: ModelCorrections, report: DataReport) -> Da
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_accepting(context, learner, corrections))
+    made = corrections.in_version(_accepting(context, learner, corrections), learner.places())
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 

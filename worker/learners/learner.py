@@ -7,7 +7,7 @@ is NAME. Importing this module imports no TensorFlow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -118,6 +118,10 @@ class Learner(ABC, Generic[Data, Fitted]):
     @abstractmethod
     def heldout(self, spec: Preprocessing) -> Examples | None:
         """The held-out images with the preprocessing of another version; None if there are none."""
+
+    def places(self) -> Mapping[str, bytes]:
+        """The paths of the images to learn from, by the SHA-256 of their files; none by default."""
+        return {}
 
     def chanceless(
         self, answers: HeldoutAnswers, is_beatable: Callable[[HeldoutAnswers], bool]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +27,11 @@ class PhotoLearner(Learner[Data, Fitted]):
     def __init__(self, task: Task, folder: PhotoFolder) -> None:
         super().__init__(task, folder.report, len(folder.learn.labels))
         self.folder = folder
+
+    def places(self) -> Mapping[str, bytes]:
+        photos = self.folder.learn
+        digests = (bytes(digest).hex() for digest in photos.digests)
+        return dict(zip(digests, photos.paths, strict=True))
 
     def heldout(self, spec: Preprocessing) -> Examples | None:
         """validation/, which an older version of this folder may have held out; no fold."""

@@ -47,7 +47,7 @@ class Model:
         files = {name: packaged.read(name) for name in packaged.card().files}
         mark = context.request.mark
         card = msgspec.structs.replace(packaged.card(), name="mine", request=mark)
-        self.registry.publish(*found.in_version(BuiltVersion(card, files)), who="tester")
+        self.registry.publish(*found.in_version(BuiltVersion(card, files), {}), who="tester")
         again = model_corrections.of(context, context.request.work)
         assert again == found, "another attempt learns from others"
         return found

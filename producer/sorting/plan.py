@@ -52,6 +52,7 @@ class PlanCounts(NamedTuple):
     counts: Counter[str]  #: rows by folder
     rule: str  #: a digest of each row's folder
     sources: SourceFolders
+    within: frozenset[bytes]  #: the folders directly in OUT that have images; empty: OUT itself
 
 
 class Plan:
@@ -70,16 +71,19 @@ class Plan:
         self._class_folders = ClassFolders({*labels, *(given.labels if given else ())})
         self._folders = [self._class_folders.folder(label) for label in labels]
 
-    def survey(self) -> PlanCounts:
-        """Reads all rows."""
-        counts: Counter[str] = Counter()
+    def survey(self, out: bytes) -> PlanCounts:
+        """What is to be sorted into `out`; reads all rows."""
+        counts, within = Counter[str](), set[bytes]()
         digest, sources = hashlib.sha256(), Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
             folders = self._folders_of(batch)
             counts.update(folders)
             digest.update("/".join((*folders, "")).encode())
-            sources.add(batch.names)
-        return PlanCounts(counts, digest.hexdigest(), sources.folders)
+            for path in map(sources.path, batch.names):
+                if path.startswith(out + b"/"):
+                    folder, slash, _ = path[len(out) + 1 :].partition(b"/")
+                    within.add(folder if slash else b"")
+        return PlanCounts(counts, digest.hexdigest(), sources.folders, frozenset(within))
 
     def files(self) -> Iterator[PlannedFile]:
         """The file of every row, in order."""

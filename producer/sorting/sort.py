@@ -19,7 +19,7 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.locations import row_files, sorted_into
 from producer.output.output_path import located, nearest
-from producer.present.formatting import typed
+from producer.present.formatting import near, typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rendering.display_options import lacks_corrections, table_of
@@ -59,7 +59,8 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         _check_way(files.sources, out, way)
         plan = Plan(sealed, files.sources, table_of(sealed).rules)
         outdated = lacks_corrections(sealed)  # before a file moves: the log may be damaged
-        survey = _survey(plan, sealed, progress)
+        survey = _survey(plan, out, sealed, progress)
+        _check_apart(table, out, survey)
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
             unproven = _seal(log, reach.with_table(entry, out, table))
@@ -97,7 +98,8 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
     ):
         _check_way(sources, out, way)
         plan = Plan(sealed, sources, table_of(sealed).rules)
-        survey = _survey(plan, sealed, progress)
+        survey = _survey(plan, out, sealed, progress)
+        _check_apart(table, out, survey)
         left_log = out_folder.left_by(out)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG), left_log) as log:
             reach.check(log, out, survey.sources)
@@ -208,17 +210,31 @@ def _check_way(sources: JobSources, out: str, way: Way) -> None:
             raise no_links(printable(argument.typed))
 
 
+def _check_apart(table: Path, out: str, survey: PlanCounts) -> None:
+    """Check that the folder, unless it was sorted into before, does not mix the images of the table
+    with each other."""
+    if not survey.within or os.path.lexists(Path(out, SORT_LOG)):
+        return
+    is_source = survey.sources.has(os.fsencode(out) + b"/")
+    if is_source or survey.within & set(map(os.fsencode, survey.counts)):
+        apart = typed(["--into", f"{near(out)}-sorted"])
+        raise UsageError(
+            f"{near(out)} has images of {table.name}, which would be mixed with the sorted ones; "
+            f"name another folder, for example {apart}"
+        )
+
+
 def _batches(rows: Iterator[PlannedFile]) -> Iterator[list[PlannedFile]]:
     while batch := list(islice(rows, placing.BATCH_FILES)):
         yield batch
 
 
-def _survey(plan: Plan, sealed: SealedJournal, progress: Stages) -> PlanCounts:
+def _survey(plan: Plan, out: str, sealed: SealedJournal, progress: Stages) -> PlanCounts:
     """The survey of a plan, which reads all rows."""
     progress.stage("reading", sealed.count)
     sealed.passed = progress.passed
     try:
-        return plan.survey()
+        return plan.survey(os.fsencode(out))
     finally:
         sealed.passed = lambda rows: None  # they are read again while files are counted
 

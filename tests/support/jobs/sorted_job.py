@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from producer.output.csv_cells import unescape
+from producer.sort_log.entry import Way
+from producer.sorting import sort
 from shared.labels.class_folders import FAILED, FLAGGED, SORT_LOG, folder_of
 from tests.support.jobs.finished_job import ID, ODD, RUBBISH, finish, options_of
 
@@ -33,6 +35,15 @@ def make(
     typed = os.fsencode(pictures) if pictures else FOLDER.encode()
     finish(options_of(folder, typed), job_id=job_id)
     return folder / "out.csv"
+
+
+def sort_before(out: Path) -> None:
+    """Sort another table into a folder, which has a log then; its only image is gone."""
+    other = out.parent / "other"
+    other.mkdir()
+    table = make(other, {"gone.png": b"gone"}, job_id="testjb09")
+    (other / FOLDER / "gone.png").unlink()
+    sort.sort(table, out, Way.COPY)
 
 
 def folders_of(table: Path) -> Counter[tuple[str, bytes]]:

@@ -184,6 +184,7 @@ def test_the_former_place_of_an_image_is_not_where_another_came_from(tmp_path: P
     (pictures / "sub").rename(tmp_path / "away")
     sort.sort(table, tmp_path / "first", Way.MOVE)
     (tmp_path / "away").rename(pictures / "sub")
+    sorted_job.sort_before(pictures)
     sort.sort(table, pictures, Way.MOVE)
     with MovedFiles([table], table) as moved:
         now = moved.current(os.fsencode(pictures / "sub/bad.png"))

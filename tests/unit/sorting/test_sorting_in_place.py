@@ -1,9 +1,11 @@
-"""Images are sorted into the folder that they were classified in, or below it."""
+"""Images are sorted below the folder that they were classified in, or into a folder that has some
+of them, if it was sorted into before."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from producer.locations import row_files
 from producer.sort_log.entry import Way
 from producer.sorting import placing, sort
 from producer.sources.job_sources import JobSources
-from producer.summary.sorted_files import next_lines, result_lines
+from producer.summary.sorted_files import Sorted, next_lines, result_lines
 from producer.verify import align
 from producer.verify.verify import Proof, verify
+from shared.errors import UsageError
+from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
 from tests.support.jobs.finished_job import ODD, RUBBISH, finish, options_of
 from tests.support.jobs.sorted_job import folders_of, sorted_tree, tree
@@ -47,8 +51,52 @@ def check(table: Path) -> Proof:
 @pytest.mark.parametrize("into", ["in", "in/sorted", "in/z", "elsewhere"])
 @pytest.mark.parametrize("way", list(Way))
 def test_a_sorted_table_is_proven(table: Path, into: str, way: Way) -> None:
+    sorted_job.sort_before(table.parent / into)
     sort.sort(table, table.parent / into, way)
     assert check(table).problems == []
+
+
+@pytest.mark.parametrize("place", [sort.sort, sort.rehearse])
+@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("into", ["in", "in/z", "in/sub"])
+def test_images_are_not_mixed_with_sorted_ones(
+    table: Path, into: str, way: Way, place: Callable[[Path, Path, Way], Sorted]
+) -> None:
+    before = tree(table.parent)
+    with pytest.raises(UsageError, match=f"{into} has images of out.csv.* name another folder"):
+        place(table, table.parent / into, way)
+    assert tree(table.parent) == before
+    assert not (table.parent / into / SORT_LOG).exists()
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_folder_above_the_classified_one_is_refused_if_labels_have_its_name(
+    tmp_path: Path, way: Way
+) -> None:
+    """Images of `flagged/` and of `photos/` would both come into `flagged/`."""
+    for name, is_mixed in (("flagged", True), ("photos", False)):
+        folder = tmp_path / name
+        pictures = folder / "all" / name
+        folder.mkdir()
+        table = sorted_job.make(folder, {"a.png": ODD, "sub/b.png": ODD + b"b"}, pictures)
+        before = tree(pictures)
+        if is_mixed:
+            with pytest.raises(UsageError, match=r"all has images of out\.csv"):
+                sort.sort(table, folder / "all", way)
+        else:
+            assert sort.sort(table, folder / "all", way).count == 2
+            assert sort.undo(folder / "all").count == 2
+        assert tree(pictures) == before
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_new_folder_in_the_classified_one_is_sorted_into_again_and_taken_back(
+    table: Path, pictures: Path, way: Way
+) -> None:
+    found = sort.sort(table, pictures / "sorted", way)
+    assert sort.sort(table, pictures / "sorted", way) == found
+    assert sort.undo(pictures / "sorted").stay == {}
+    assert tree(pictures) == FILES
 
 
 def test_what_nobody_has_placed_or_classified_has_no_row(table: Path, pictures: Path) -> None:
@@ -89,6 +137,7 @@ def test_placed_images_are_no_new_files(table: Path, pictures: Path, way: Way) -
 @pytest.mark.parametrize("way", list(Way))
 def test_an_image_in_its_folder_stays_there(table: Path, pictures: Path, way: Way) -> None:
     wanted = folders_of(table)
+    sorted_job.sort_before(pictures)
     would = sort.rehearse(table, pictures, way)
     found = sort.sort(table, pictures, way)
     assert (found.folders, found.there) == (would.folders, would.there)
@@ -110,6 +159,7 @@ def test_an_image_in_its_folder_stays_there(table: Path, pictures: Path, way: Wa
 def test_an_image_in_its_folder_that_was_edited_is_reported(table: Path, pictures: Path) -> None:
     path = pictures / "failed/bad.png"
     path.write_bytes(RUBBISH[::-1])
+    sorted_job.sort_before(pictures)
     found = sort.sort(table, pictures, Way.MOVE)
     assert found.stay == {"changed since it was classified": 1}
     assert found.first == {"changed since it was classified": str(path)}
@@ -142,6 +192,7 @@ def test_no_image_gets_the_former_place_of_another(
     (pictures / "z/odd.png").write_bytes(RUBBISH)
     finish(options_of(table.parent, b"in"))
     before = tree(pictures)
+    sorted_job.sort_before(pictures)
     sort.sort(table, pictures, Way.MOVE)
     assert not (pictures / "failed/odd.png").exists()
     assert (pictures / "failed/odd-2.png").read_bytes() == RUBBISH

@@ -50,7 +50,7 @@ def known_output(job: str) -> Path:
         whole = whole_id(job, started)
         output = started.get(whole) if whole else None
     if output is None:
-        raise NoSuchJob(no_table(path) if os.path.exists(path) else unknown(job))
+        raise NoSuchJob(no_table(path) if job and os.path.exists(path) else unknown(job))
     return output
 
 

@@ -50,7 +50,7 @@ class Withdrawn(msgspec.Struct, frozen=True):
     """Nothing is promised of the rows of a table (producer/summary/promise.py)."""
 
     why: str  #: a clause
-    train: str  #: the command that trains a version on such images
+    train: str  #: the command that trains a version on such images, or uses one
     advice: str = "train your own"  #: what the command is for
 
 

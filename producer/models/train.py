@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from shared.labels import labels_file
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages import training
 from shared.messages.model_card import Card
-from shared.messages.model_name import NAME, parse
+from shared.messages.model_name import NAME, of_folder, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, MAX_TEACHERS, Train
@@ -130,14 +129,10 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
 
 
 def name_of(folder: str) -> str:
-    """The model of a folder without --name: its name, as far as a model can have it.
-
-    Raises:
-        UsageError: nothing of it is left, or the name is that of the model that ships.
-    """
-    last = os.path.basename(os.path.abspath(folder)).lower()
-    name = re.sub(r"[^a-z0-9]+", "-", last).strip("-")
-    if not NAME.fullmatch(name) or name == FASHION_MNIST:
+    """The model of a folder without --name. Raises UsageError if it has no name for one."""
+    name = of_folder(folder)
+    if not name:
+        last = os.path.basename(os.path.abspath(folder)).lower()
         raise UsageError(f"{last!r:.80} cannot be the name of its model; give one with --name")
     return name
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.inputs.job_options import JobOptions
+from producer.inputs.job_options import JobOptions, classify_command, has_relative_paths
 from producer.journal.snapshot import JobView, properties
 from producer.journal.totals import AnswerCounts, Withdrawn
 from producer.present.formatting import near, percent, typed
@@ -30,8 +30,10 @@ from producer.sources.local.reader import FileReader
 from shared.errors import BadMessage
 from shared.image_formats import DECODED_ENDINGS
 from shared.messages.model_card import IMPORTED, Card
-from shared.messages.model_name import DEFAULT_NAME
+from shared.messages.model_name import DEFAULT_NAME, of_folder
 from shared.registry.learned_corrections import is_of_labels
+from shared.registry.registry import Registry
+from shared.settings import Settings
 
 #: Larger odds of a doubtful or flagged row than this many times those of held-out images.
 FACTOR = 2.0
@@ -45,6 +47,7 @@ _FOLDER = "DIR"
 #: What to do with a model that a person has trained, and with one from elsewhere.
 _OWN, _IMPORTED = "add some to its folders", "import it with labelled images"
 _LABELS = "name more of them"
+OWN_MODEL = "a model has the folder's name"
 
 
 class LabelledRows(NamedTuple):
@@ -65,6 +68,8 @@ def withdrawn(
         return None
     if is_of_labels(card):
         return Withdrawn(why, typed(["hangtag", "label", _folder(options)]), _LABELS)
+    if own := own_model_command(options):
+        return Withdrawn(why, own, OWN_MODEL)
     if card.name == DEFAULT_NAME:
         return Withdrawn(why, train_command(options))
     if card.recipe == IMPORTED:
@@ -98,6 +103,21 @@ def promised_view(view: JobView) -> JobView:
     except BadMessage:  # it was started over meanwhile
         return msgspec.structs.replace(view, answers=None)
     return msgspec.structs.replace(view, answers=answers)
+
+
+def own_model_command(options: JobOptions) -> str:
+    """What classifies a folder with this machine's model of the same name, if the job named no
+    model; otherwise empty."""
+    folder = os.fsdecode(folder_of_job(options))
+    name = of_folder(folder) if os.path.isdir(folder) else ""
+    is_here = options.cwd == os.getcwdb() or not has_relative_paths(options)
+    if options.model or not (name and is_here):
+        return ""
+    if name not in Registry(Settings.from_env().store_path).names():
+        return ""
+    again = msgspec.structs.replace(options, model=name)
+    words = classify_command(again, near(options.output))
+    return typed([*words[:2], "--restart", *words[2:]])
 
 
 def train_command(options: JobOptions) -> str:

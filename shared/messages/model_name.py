@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import msgspec
@@ -42,6 +43,14 @@ def parse(text: str) -> ModelName:
     if int(which) > MAX_VERSION:
         raise UsageError(_invalid(text))
     return ModelName(name, int(which), None)
+
+
+def of_folder(folder: str) -> str:
+    """The model that a training of this folder makes: the folder's name, as far as a model can have
+    it; empty if nothing of it is left, or if it is the name of the model that ships."""
+    last = os.path.basename(os.path.abspath(folder)).lower()
+    name = re.sub(r"[^a-z0-9]+", "-", last).strip("-")
+    return name if NAME.fullmatch(name) and name != DEFAULT_NAME else ""
 
 
 def is_number(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from producer.present.style import columns_of, dim, failed, good, has_blocks
 from producer.present.summary_parts import next_commands, paragraphs
 from producer.sources.local.reader import FileReader
 from producer.summary.job_text import answer_lines
+from producer.summary.promise import OWN_MODEL, own_model_command
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
+from shared.messages.model_name import DEFAULT_NAME, parse
 
 #: A file of another format, or one that is too large, fails again.
 _FINAL = {Status.UNSUPPORTED, Status.TOO_LARGE}
@@ -62,12 +64,17 @@ def retrying(summary: Summary) -> str:
     if sys.argv[1:2] == ["classify"]:
         command = _with_retry(["hangtag", *resuming(sys.argv[1:])])
         return f"the same command with {_RETRY}" if _is_long(command) else _line(command)
+    return _stored_command(summary, _with_retry) or f"the command that started it with {_RETRY}"
+
+
+def _stored_command(summary: Summary, changed: Callable[[Sequence[str]], list[str]]) -> str:
+    """The command line that started the job, `changed`, to be typed here; empty if it is long."""
     options = stored_options(Path(summary.output))
     if _is_long(classify_command(options, summary.output)):
-        return f"the command that started it with {_RETRY}"
+        return ""
     if options.cwd == os.getcwdb() or not has_relative_paths(options):
-        return _line(_with_retry(classify_command(options, near(summary.output))))
-    command = _with_retry(classify_command(options, summary.output))
+        return _line(changed(classify_command(options, near(summary.output))))
+    command = changed(classify_command(options, summary.output))
     return f"{typed(['cd', os.fsdecode(options.cwd)])} && {_line(command)}"
 
 
@@ -120,9 +127,12 @@ def _gaps(summary: Summary) -> Iterator[str]:
         yield f"resume it with: {_line(collect if _is_long(resume) else ['hangtag', *resume])}"
     if code is Exit.SETUP:
         yield no_room(stored_options(output).form, summary.done, output)
-    if code is Exit.CANCELLED:
+    if code is Exit.CANCELLED and arguments[:1] == ["classify"]:
         without = "" if resume == arguments else f" without {_RESTART}"
         yield f"cancelled; the same command{without} resumes it"
+    elif code is Exit.CANCELLED:
+        command = _stored_command(summary, list) or "the command that started it"
+        yield f"cancelled{_part(summary)}; resume it with: {command}"
     if code is Exit.BUDGET:
         yield f"more failures than --max-failures allows{_so_far(summary)}"
 
@@ -135,9 +145,19 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed and _may_succeed(summary):
         return [("try failed rows again", retrying(summary)), look]
+    if own := _own_model(summary):
+        return [(OWN_MODEL, own), look]
     if image := _only_image(summary):
         return [look, ("one image, without a table", typed(["hangtag", "predict", image]))]
     return [look, ("check it", typed(["hangtag", "verify", table]))]
+
+
+def _own_model(summary: Summary) -> str:
+    """The command for the model that is named like the folder, unless the answers have it."""
+    said = summary.answers is None or summary.answers.withdrawn is not None
+    if said or parse(summary.model).name != DEFAULT_NAME:
+        return ""
+    return own_model_command(stored_options(Path(summary.output)))
 
 
 def _only_image(summary: Summary) -> str:
@@ -167,11 +187,15 @@ def _pace(summary: Summary) -> str:
     return f", {summary.seconds:.1f} s ({rate:,.0f} images/s)"
 
 
+def _part(summary: Summary) -> str:
+    return f"; the rows so far are in {summary.part}" if summary.part else ""
+
+
 def _so_far(summary: Summary) -> str:
     if not summary.part:
         return ""
     return (
-        f"; the rows so far are in {summary.part}; continue with a higher --max-failures, "
+        f"{_part(summary)}; continue with a higher --max-failures, "
         "or with --retry-failed after repairing the files"
     )
 

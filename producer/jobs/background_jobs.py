@@ -14,9 +14,10 @@ from pathlib import Path
 from producer.dispatch.file_transport import check_below
 from producer.formats.table_file import is_own_part
 from producer.inputs.job_options import JobOptions
-from producer.jobs.classify import Summary, classify
+from producer.jobs.classify import Summary, classify, write_so_far
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.find_job import find_output
+from producer.jobs.job import Job
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import (
     JobState,
@@ -27,6 +28,7 @@ from producer.journal.snapshot import (
     properties,
     read_snapshot,
     stored,
+    stored_options,
     with_known_files,
 )
 from producer.output.output_path import PART_SUFFIX
@@ -47,6 +49,8 @@ FOLLOW_S = 0.5
 SOON_S = 3.0
 #: The exit codes of a job that has nothing left to run.
 _FINISHED = {Exit.OK, Exit.SOME_FAILED, Exit.BUDGET}
+#: Those of a job whose rows so far lie beside its table.
+_SO_FAR = {Exit.BUDGET, Exit.CANCELLED}
 #: The start of the last line of a command that failed.
 _ERROR = "hangtag: "
 
@@ -138,7 +142,8 @@ def _wait_for_start(
 def collect(
     job: str, settings: Settings, events: Events | None = None, stop: Stop | None = None
 ) -> Summary:
-    """Follow a job to its end, or finish it within its stored error budget.
+    """Follow a job to its end, or finish it within its stored error budget. Of one that was
+    cancelled the rows so far are written.
 
     Raises:
         UsageError: there is no such job here.
@@ -154,9 +159,11 @@ def collect(
             raise _not_started(output, earlier, waits)
     if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
-    if view is not None and view.state is JobState.CANCELLED:
-        return _summary(view, Exit.CANCELLED)
     view = view or read_snapshot(output)
+    if view is not None and view.state is JobState.CANCELLED:
+        with closing(Waits(stop)) as waits, closing(Job(stored_options(output))) as opened:
+            write_so_far(opened, events, waits)
+        return _summary(view, Exit.CANCELLED)
     if view is not None and view.over_budget:
         return _summary(view, Exit.BUDGET)
     options, budget = stored(output)
@@ -235,7 +242,7 @@ def _summary(view: JobView, code: Exit) -> Summary:
         seconds=attempt.seconds,
         exit_code=int(code),
         flagged=view.flagged,
-        part=str(part) if code is Exit.BUDGET and is_own_part(job, part) else "",
+        part=str(part) if code in _SO_FAR and is_own_part(job, part) else "",
         unlisted=view.unlisted,
         max_file_bytes=view.max_file_bytes,
         answers=promised_view(view).answers,

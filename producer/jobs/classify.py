@@ -284,8 +284,12 @@ def _stopped(job: Job, code: Exit, queue: JobQueue, events: Events, waits: Waits
     """Remove the job from Redis and write its rows, as the code requires; return their path."""
     if code in (Exit.BUDGET, Exit.CANCELLED):
         queue.finish()
-    if code is not Exit.BUDGET:
-        return ""
+    return write_so_far(job, events, waits) if code is Exit.BUDGET else ""
+
+
+def write_so_far(job: Job, events: Events, waits: Waits) -> str:
+    """Write the rows of an unfinished job beside its table; return their path. Raises SetupError,
+    Stopped."""
     part = Path(f"{job.output}{PART_SUFFIX}")
     return job.table.write_part(part, events.notice, passing(job, WRITING, events, waits))
 

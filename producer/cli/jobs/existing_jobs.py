@@ -50,7 +50,8 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 def collect(job: str, quiet: bool, as_json: bool) -> None:
     """Follow a job to its end, or finish it here.
 
-    It is finished here if its own producer has ended. JOB is an id or the path of a table.
+    It is finished here if its own producer has ended; of a cancelled job the rows so far are
+    written. JOB is an id or the path of a table.
     """
     from producer.cli.jobs.job_display import running_job
     from producer.jobs.background_jobs import collect as collect_job

@@ -1,7 +1,9 @@
-"""`hangtag collect` of a finished job: while its producer ends, and without its folders."""
+"""`hangtag collect` of a finished job, while its producer ends and without its folders, and of a
+cancelled one."""
 
 from __future__ import annotations
 
+import csv
 import errno
 import os
 from contextlib import closing
@@ -78,3 +80,28 @@ def test_a_finished_job_needs_its_folders_for_nothing_but_new_files(
     assert f"{name}: {os.strerror(errno.ENOENT)}" in result.stderr
     assert f"job {ID}: 2 images, 1 failed" in result.stderr
     assert output.read_bytes() == table
+
+
+def test_the_rows_so_far_of_a_cancelled_job_are_written_and_nothing_is_classified(
+    output: Path, tmp_path: Path
+) -> None:
+    cancelled, rows = tmp_path / "more" / "out.csv", 4
+    (cancelled.parent / "photos").mkdir(parents=True)
+    for number in range(9):
+        (cancelled.parent / f"photos/{number}.png").write_bytes(b"image %d" % number)
+    options = options_of(cancelled.parent, b"photos")
+    finish(options, batch_images=rows, stop_after=1, job_id="testjb02")
+    with closing(Journal(journal_path(cancelled))) as journal:
+        journal.put(stopped=b"%d" % Exit.CANCELLED)
+    for _ in range(2):
+        result = CliRunner().invoke(hangtag, ["collect", "more/out.csv"])
+        assert result.exit_code == Exit.CANCELLED, result.output
+        assert f"job testjb02: {rows} of " in result.stderr
+        with Path(f"{cancelled}.part").open() as file:
+            so_far = list(csv.DictReader(file))
+        assert [row["path"] for row in so_far] == [f"photos/{n}.png" for n in range(rows)]
+        assert f"hangtag classify -o {cancelled} photos" in result.stderr
+    assert not cancelled.exists()
+    finish(options, batch_images=rows)
+    assert len(cancelled.read_text().splitlines()) == 1 + 9
+    assert not Path(f"{cancelled}.part").exists()

@@ -14,8 +14,10 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal, journal_path
+from producer.journal.records import FrozenBatch
 from producer.verify.verify import verify
 from shared.errors import Damaged, HangtagError
+from shared.messages.files import NO_STAMP
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
 FILES, BATCH_IMAGES = 60, 8
@@ -134,6 +136,24 @@ def test_a_damaged_result_is_computed_again_until_the_job_is_finished(
     else:
         with pytest.raises(Damaged, match=r"result of batch 1 is damaged.*--restart"):
             stored_job.finish()
+
+
+def test_a_damaged_result_is_refused_once_failed_rows_are_repeated(tmp_path: Path) -> None:
+    """Computed again, it could have failed rows that the repeats have passed."""
+    job = StoredJob(tmp_path, FILES, BATCH_IMAGES, None)
+    with closing(Journal(job.journal)) as journal:
+        assert journal.repeat(1) == FILES // 10
+        (place, name), *_ = journal.failed_rows()
+        n = journal.next_number()
+        journal.commit([FrozenBatch(n, 0, [name], [NO_STAMP], places=[place])])
+    with closing(sqlite3.connect(job.journal)) as database:
+        database.execute("UPDATE batch SET result = zeroblob(length(result)) WHERE n = 1")
+        database.commit()
+    before = job.journal.read_bytes()
+    with pytest.raises(Damaged, match="--restart"):
+        job.finish()
+    assert job.table.read_bytes() == job.truth
+    assert job.journal.read_bytes() == before
 
 
 def test_a_damaged_write_ahead_log_loses_only_its_last_commits(stored_job: StoredJob) -> None:

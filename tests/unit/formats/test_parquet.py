@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from producer.formats import parquet
+from producer.formats.format import Unreadable
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch
 from shared.image_status import Status
@@ -78,6 +79,19 @@ def test_rows_are_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert groups == [2 * ROWS, 2 * ROWS, ROWS]
     path.write_bytes(written_as("parquet", TABLE, []))
     assert pq.read_table(path).num_rows == 0
+
+
+def test_names_with_a_changed_byte_are_refused(tmp_path: Path) -> None:
+    """Without their checksums some of them would be read as other names."""
+    path = tmp_path / "table.parquet"
+    data = written_as("parquet", TABLE, batches(40))
+    path.write_bytes(data)
+    names = pq.read_metadata(path).row_group(0).column(0)
+    end = names.data_page_offset + names.total_compressed_size
+    for at in range(end - 150, end):  # after the header of the page
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(Unreadable):
+            list(parquet.Parquet.read(path))
 
 
 def rendered(path: Path, count: int) -> int:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.formats.csv import Csv
+from producer.formats.format import Unreadable
 from producer.formats.table_draft import TableDraft
 from producer.formats.table_file import render
 from producer.formats.table_formats import FORMATS, loaded
@@ -252,6 +253,20 @@ def test_every_form_has_the_cells_of_csv(
     ]
     assert texts["jsonl"] == "".join(f"{line}\n" for line in objects)
     assert texts["json"] == "[\n" + ",\n".join(objects) + "\n]\n"
+
+
+@pytest.mark.parametrize("members", ['"path":"b","guess":"x"', '"label":"x","path":"b"'])
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_a_row_whose_members_differ_by_name_or_order_is_refused(
+    tmp_path: Path, form: str, members: str
+) -> None:
+    lines = ['{"path":"a","label":"x"}', f"{{{members}}}"]
+    text = "\n".join(lines) if form == "jsonl" else "[\n" + ",\n".join(lines) + "\n]\n"
+    (tmp_path / "table").write_text(text)
+    rows = loaded(form).read(tmp_path / "table")
+    assert [next(rows), next(rows)] == [["path", "label"], ["a", "x"]]
+    with pytest.raises(Unreadable):
+        next(rows)
 
 
 @given(st.lists(paths, min_size=1, max_size=6))

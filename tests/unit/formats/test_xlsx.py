@@ -18,7 +18,7 @@ from producer.journal.job_properties import Pinned
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import Exit, UsageError
+from shared.errors import Exit, SetupError, UsageError
 from shared.image_status import Flag, Status
 from shared.messages.model_card import OperatingPoint
 from shared.registry import packaged
@@ -61,6 +61,15 @@ def test_nothing_that_a_name_spells_is_a_formula_a_link_or_markup(tmp_path: Path
     assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s", "n"}
     assert sheet["B2"].value == "'=d"
     assert [row[0].value for row in sheet.iter_rows(min_row=2)][3] == "<r><t>bold</t></r>"
+
+
+def test_a_text_longer_than_a_cell_is_refused_and_not_cut(tmp_path: Path) -> None:
+    result = packed(1, [Status.OK], [[(0, 0.75)]])
+    longest = b"x" * 32_767  # characters of a cell in Excel
+    rows = written_as("xlsx", table(), [RowBatch(longest, result)])
+    assert sheets(tmp_path / "table.xlsx", rows)["rows"]["A2"].value == longest.decode()
+    with pytest.raises(SetupError, match="row 2 "):
+        written_as("xlsx", table(), [RowBatch(b"a", result), RowBatch(longest + b"x", result)])
 
 
 def test_rows_are_coloured_percentages_and_the_header_stays_and_filters(tmp_path: Path) -> None:

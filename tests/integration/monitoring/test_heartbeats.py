@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 import pytest
@@ -76,6 +77,25 @@ def test_timestamps_from_before_a_clock_reset_block_no_work(
     heartbeats.beat(client, msgspec.structs.replace(one, at_ms=later), 60)
     assert heartbeats.alive(client) == []
     assert ledger.survey([0])[1] == [BatchState.FREED], "a heartbeat of the future"
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "verdict"),
+    [(0, ClaimVerdict.HELD), (5_000, ClaimVerdict.HELD), (5_001, ClaimVerdict.RUN)],
+)
+def test_a_claim_outlives_5_seconds_of_heartbeats_that_list_its_child_as_idle(
+    server: RedisServer, after_ms: int, verdict: ClaimVerdict
+) -> None:
+    """A parent learns later than the server that its child works."""
+    client, ledger = server.client, BatchLedger(server.client, JOB, limit_s=60)
+    client.hset(keys.job(JOB, "record"), mapping={"record": "r", "state": "running"})
+    client.hset(keys.job(JOB, "payload"), "0", "images")
+    one = beat(server, OTHER, ["7:8"])
+    assert ledger.claim(0, f"{OTHER}/7:8").verdict is ClaimVerdict.RUN
+    claimed_ms = int(cast(bytes, client.hget(keys.job(JOB, "owner"), "0")).rpartition(b"|")[2])
+    idle = msgspec.structs.replace(one, at_ms=claimed_ms + after_ms, idle=["7:8"])
+    heartbeats.beat(client, idle, 60)
+    assert ledger.claim(0, "a:1:1/5:6").verdict is verdict
 
 
 def test_a_heartbeat_with_unknown_fields_is_read(server: RedisServer) -> None:

@@ -11,7 +11,6 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from producer.local_page import connections as limits
-from producer.local_page import guard as guards
 from producer.local_page.connections import Connections
 from producer.local_page.guard import HOST, Guard
 
@@ -83,13 +82,15 @@ def test_a_link_for_one_use_opens_the_page_once(guard: Guard) -> None:
     assert Reply(guard, guard.link).status == 303
 
 
-def test_a_link_for_one_use_is_void_after_a_while(
-    guard: Guard, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("after_s", "status"), [(59, 303), (61, 403)])
+def test_a_link_for_one_use_is_void_after_a_minute(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, after_s: int, status: int
 ) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     link = guard.link_for_one_use()
-    later = time.monotonic() + guards.ONE_USE_S + 1
-    monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert Reply(guard, link).status == 403
+    monkeypatch.setattr(time, "monotonic", lambda: now + after_s)
+    assert Reply(guard, link).status == status
     assert Reply(guard, guard.link).status == 303
 
 

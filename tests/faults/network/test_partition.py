@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.broker.redis_client import TIMEOUT_S
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.scenario import Scenario
@@ -57,4 +56,4 @@ def test_a_producer_that_is_cut_off_reports_it_soon_and_continues(
     stage: Scenario, network: Network
 ) -> None:
     noticed = network_partitions.producer_cut_off(stage, network, CUT_S)
-    assert noticed < TIMEOUT_S + 5
+    assert noticed < 20  # seconds: 15 for a reply, and 5 more

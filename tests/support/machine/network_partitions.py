@@ -144,6 +144,8 @@ def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float
     producer = producer_at(there, stage, repeats=False)
     stage.reach_the_middle(producer)
     held = stage.catch(producer, worker)
+    # A cut between the images of a batch and its hint costs a hint that only a repetition replaces.
+    wait_until_nothing_is_offered(stage, held.job)
     there.cut()
     clock.restart()
     stage.let_go(held)
@@ -159,6 +161,24 @@ def producer_cut_off(stage: Scenario, network: Network, seconds: float) -> float
     clock.report("from the mended cable to the table")
     stage.check_nothing_runs(worker)
     return noticed
+
+
+def wait_until_nothing_is_offered(stage: Scenario, job: str) -> None:
+    """Wait until the producer has offered no batch between two of its heartbeats."""
+    client, payload = stage.fleet.client, keys.job(job, "payload")
+    before = client.zscore(keys.JOBS, job)
+    offered: object = None  # not before the first heartbeat from now on
+
+    def has_paused() -> bool:
+        nonlocal before, offered
+        beat, now = client.zscore(keys.JOBS, job), client.hkeys(payload)
+        if beat == before:
+            return False
+        paused = now == offered
+        before, offered = beat, now
+        return paused
+
+    wait_for("a heartbeat without an offer", has_paused)
 
 
 def images_done(producer: Producer) -> int:

@@ -37,6 +37,7 @@ SLOW = (*PRODUCT, *HELPERS, *APPS, "tests/faults/trainer", "tests/slow")
 SOAK = (*PRODUCT, *HELPERS, *APPS, "tests/nemesis")
 GUARDS = (*PRODUCT, *HELPERS, *APPS, "tests/faults/producer", "tests/faults/storage",
           "tests/unit", "tests/integration", "tests/mutants")  # fmt: skip
+PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "tests/packages")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 #: With all files on a disk.
@@ -61,8 +62,8 @@ def ci() -> list[Step]:
 
 
 def compose() -> Step:
-    """CI runs it only if its inputs have changed."""
-    return Step("compose", "test-compose", changed.INPUTS, about_s=300)
+    """CI runs it only if what no other test exercises has changed, the night after each change."""
+    return Step("compose", "test-compose", (*PRODUCT, *changed.INPUTS), about_s=300)
 
 
 def nightly() -> list[Step]:
@@ -84,6 +85,7 @@ def nightly() -> list[Step]:
         python("3.13", "test-python"),
         python("3.12", "test-unit"),
         Step("demo", "demo-clone", PRODUCT, tests=False, about_s=150),
+        Step("packages", "packages", PACKAGES, tests=False, about_s=600),
         Step("bench", "bench-smoke", (*PRODUCT, *HELPERS, "benchmarks"), tests=False),
     ]
 

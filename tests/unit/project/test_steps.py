@@ -58,6 +58,18 @@ def test_every_step_depends_on_existing_files() -> None:
         assert inputs.git("ls-files", "--", pattern).strip(), pattern
 
 
+def test_a_changed_file_of_the_product_makes_its_steps_stale() -> None:
+    """Those of the ledgers have neither a worker nor the module for Python."""
+    product = set(inputs.tracked(("hangtag", "producer", "worker", "shared")))
+    missing = {step.name: product - set(inputs.tracked(step.inputs)) for step in plan.nightly()}
+    assert {name for name, files in missing.items() if files} == {"histories"}
+    assert {name.partition("/")[0] for name in missing["histories"]} == {"hangtag", "worker"}
+
+
+def test_the_night_installs_the_packages_of_a_release() -> None:
+    assert "packages" in {step.target for step in plan.nightly()}
+
+
 def test_the_page_itself_and_the_changelog_are_inputs_of_no_step() -> None:
     tracked = {name for step in plan.nightly() for name in inputs.tracked(step.inputs)}
     assert {"docs/models.md", "README.md", "CITATION.cff"} <= tracked

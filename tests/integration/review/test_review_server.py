@@ -19,7 +19,6 @@ import pytest
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
-from producer.local_page.connections import MAX_ADMITTED
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import in_force
@@ -28,6 +27,8 @@ from tests.support.jobs import finished_job
 from tests.support.processes import flood, in_process
 from tests.support.processes.fleet import wait_for
 from tests.support.processes.review_server import Review
+
+MAX_ADMITTED = 200  # connections
 
 
 @pytest.fixture(scope="module")

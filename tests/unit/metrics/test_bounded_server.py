@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from producer.metrics.bounded_server import CONNECTIONS, BoundedServer
+from producer.metrics.bounded_server import BoundedServer
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+CONNECTIONS = 16
 LIMIT_S = 2.0
 
 

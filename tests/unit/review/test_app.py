@@ -13,18 +13,19 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from producer.local_page.guard import MAX_BODY_BYTES
 from producer.local_page.page_files import Asset, PageFiles
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.desk import Desk
-from producer.review.web_app import MAX_ROWS, make
+from producer.review.web_app import make
 from producer.sources.job_sources import JobSources
 from shared.labels import correction_log
 from tests.support.jobs.finished_job import finish, options_of
 
+MAX_BODY_BYTES = 64 << 10
+MAX_ROWS = 500
 FILES = PageFiles("", {"a.js": Asset("", "text/javascript")})
 
 

@@ -8,13 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from producer.local_page.connections import (
-    EARLIEST_CHECK,
-    LAST_CHECK,
-    MAX_WAITING,
-    Client,
-    Connections,
-)
+from producer.local_page.connections import Client, Connections
+
+EARLIEST_CHECK = 2  # seconds
+LAST_CHECK = 10  # seconds
+MAX_WAITING = 100  # connections
 
 
 class Closable:

@@ -23,7 +23,7 @@ from producer.locations.row_files import RowFiles
 from producer.models.corrected_files import corrected_files
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
-from producer.review.decisions import MAX_LABELS, Decisions
+from producer.review.decisions import Decisions
 from producer.review.desk import Desk
 from producer.review.views import ViewKind
 from producer.sources.job_sources import JobSources
@@ -41,6 +41,7 @@ from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
 from tests.support.pages.planted import plant
 
+MAX_LABELS = 1_000
 ROWS = 12
 LABELS = ("Bag", "Coat", "wool hat", None)
 

@@ -9,8 +9,10 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from producer.local_page.connections import Connections
-from producer.local_page.guard import HOST, MAX_BODY_BYTES, Guard
+from producer.local_page.guard import Guard
 
+HOST = "127.0.0.1"
+MAX_BODY_BYTES = 64 << 10
 PORT = 8765
 OWN = f"{HOST}:{PORT}"
 #: A browser sends them with requests of the page itself.

@@ -29,7 +29,7 @@ from shared.messages.batch import (
     encode_result,
 )
 from shared.messages.files import Reference
-from shared.messages.job_record import JOB_ID, MAX_BATCHES, JobRecord, decode_job, encode_job
+from shared.messages.job_record import JOB_ID, JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card, encode_card
 from shared.messages.requests import Evaluate, Import, Request, decode_request, encode_request
 from shared.messages.training import Train
@@ -39,6 +39,7 @@ from tests.fuzz.bytewise import BYTEWISE
 from tests.support.jobs import hostile_messages
 from tests.support.jobs.image_blobs import decode_images
 
+MAX_BATCHES = 1 << 31
 _JOB = JobRecord("abcdefgh", "m", 1, "0" * 64, "litert", 2, "/out.csv", "here", 1.5)
 _BEAT = Heartbeat("h:1:2", "h", 1, "q", ["3:4"], ["m@1"], 5, 1.5, 6, 7, 8, {"missing": 9})
 _OPTIONS = JobOptions((b"a", b"/b\xff"), b"/", "/out.csv")

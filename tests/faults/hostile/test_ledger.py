@@ -14,7 +14,6 @@ import msgspec
 import pytest
 import redis
 
-from producer.inputs.job_options import KEPT_LABELS
 from shared import keys
 from shared.ledger import heartbeats
 from shared.messages.batch import BatchResult, encode_result
@@ -24,6 +23,7 @@ from tests.support.jobs.claims import Held
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, wait_for
 
+KEPT_LABELS = 3
 IMAGES = 960
 BATCHES = range(IMAGES // BATCH_IMAGES + 1)
 RUBBISH = b"\x80\x04rubbish\xff\n../../etc/passwd"

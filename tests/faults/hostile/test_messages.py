@@ -9,7 +9,6 @@ import pytest
 from shared import keys
 from shared.broker.message_filter import CLASSIFY_TASK, TRAIN_TASK
 from shared.errors import Exit
-from shared.log_limit import LINES
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import hostile_messages
@@ -17,6 +16,7 @@ from tests.support.jobs.claims import claims
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Fleet, Worker, wait_for
 
+LINES = 30  # a minute
 DROPPED = "dropped a message that is not a hint: "
 #: Harmless: the hint is rewritten without these fields.
 HARMLESS = {"header: nesting", "header: result", "tag is a list", "tag is missing"}

@@ -8,11 +8,12 @@ import pytest
 from producer.jobs.classify import Summary
 from producer.journal.snapshot import JobState, JobView
 from shared.errors import Exit
-from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.images.gallery import FOLDER
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Producer, Worker, wait_for
+
+MAX_FILE_BYTES = 64 << 20
 
 
 def test_submit_returns_at_once_and_collect_waits_for_the_table(stage: Scenario) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from producer.dispatch.window import FILE_SHARE_MAX
 from shared.errors import Exit
-from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import PRODUCT_PROGRAM
 
+MAX_FILE_BYTES = 64 << 20
 MIB = 1 << 20
 SERVER_BYTES = 64 * MIB
 SMALL = 60

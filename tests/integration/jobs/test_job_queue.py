@@ -18,13 +18,13 @@ from shared.broker.redis_client import connect
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN
 from shared.messages.job_record import JobRecord
 from shared.settings import Settings
 from tests.support.jobs.newer_record import GENERATION, NewerRecord, newer
 from tests.support.servers.redis_server import RedisServer
 
+MAX_FILE_BYTES = 64 << 20
 MIB = 1 << 20
 PAYLOAD = bytes(32 * MIB)
 RECORD = JobRecord("abcdefgh", "name", 1, "0" * 64, "litert", 1, "out.csv", "host", 0.0)

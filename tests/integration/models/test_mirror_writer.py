@@ -214,9 +214,7 @@ def test_only_small_and_recent_plots_are_mirrored(
     newest = cards[-1]
     assert not server.client.exists(keys.blob(newest.files["large.png"]))
     assert mirror_reader.load_file(server.client, newest, "small.png") == b"\3" * 100
-    assert (
-        0 < server.client.ttl(keys.blob(newest.files["small.png"])) <= mirror_writer.PICTURE_TTL_S
-    )
+    assert 0 < server.client.ttl(keys.blob(newest.files["small.png"])) <= 86_400
 
 
 def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_machine(
@@ -227,7 +225,7 @@ def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_
         ("heldout", "test"), Evaluation(1, 0.5, 0.5, 0.5, ("label",), (row,) * 1_000)
     )
     figures = msgspec.json.format(msgspec.json.encode(both), indent=0)  # as a trainer does
-    large = bytes(mirror_writer.MAX_PICTURE_BYTES + 1)
+    large = bytes((8 << 20) + 1)
     card = publish(registry, more={EVALUATION: figures, "confusion.png": large})
     mirror_writer.publish(server.client, registry)
     assert mirror_reader.load_file(server.client, card, EVALUATION) == figures

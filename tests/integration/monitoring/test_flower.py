@@ -16,7 +16,6 @@ from shared.broker import remote_control
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Exit
-from shared.log_limit import LINES
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs import hostile_messages
@@ -37,6 +36,7 @@ from tests.support.servers.leftover_keys import check_none
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.secured_servers import GuardedServer, Users
 
+LINES = 30  # a minute
 IMAGES = 160
 EVENTS = {"HANGTAG_CELERY_EVENTS": "1"}
 CHANNEL = "hangtag:0.celery.pidbox"

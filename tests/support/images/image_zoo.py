@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.images.encoders import deflated_zeros, png, save, tiff, turned
 from worker.demo.drawings import silhouette
 from worker.demo.images import encoded
+
+MAX_FILE_BYTES = 64 << 20
 
 Bytes = NDArray[np.uint8]
 

@@ -20,7 +20,7 @@ from producer.cli.models.models import models
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
-from producer.models.import_model import MAX_FILE_BYTES, Scale, lines, read_labels
+from producer.models.import_model import Scale, lines, read_labels
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line, size
 from shared.errors import Exit, SetupError, UsageError
@@ -31,6 +31,7 @@ from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
+MAX_FILE_BYTES = 64 << 20
 NAME = "shoes"
 PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
 FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PLOTS}

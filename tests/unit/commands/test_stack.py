@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.cli.params import CHILDREN_MAX, Wanted, WorkersParam
+from producer.cli.params import Wanted, WorkersParam
 from producer.fleet import commands
 from producer.requests.client import make_request
 from producer.stack import desired_state, stack
@@ -21,6 +21,7 @@ from shared.ledger import request_store
 from shared.messages.requests import Promote
 from shared.settings import Settings
 
+CHILDREN_MAX = 1_024
 #: The placeholder in a command for another machine that needs a password.
 FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
 

@@ -25,12 +25,12 @@ from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.sqlite_errors import blob
 from producer.verify.align import align
-from producer.verify.check_files import PROBLEMS_MAX
 from producer.verify.verify import Proof, verdict, verify
 from shared.errors import Exit, SetupError
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.machine.unlistable_folders import too_deep
 
+PROBLEMS_MAX = 100
 NAMES = (
     b"a.png",
     b"b,.png",

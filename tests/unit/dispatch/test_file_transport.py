@@ -11,14 +11,7 @@ import pytest
 from hypothesis import given
 
 from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
-from producer.dispatch.file_transport import (
-    EVERY_SIZE,
-    LARGE_BYTES,
-    REFUSALS_MAX,
-    Transport,
-    check_below,
-    real_root,
-)
+from producer.dispatch.file_transport import EVERY_SIZE, Transport, check_below, real_root
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.journal import Journal
@@ -36,6 +29,8 @@ from tests.support.jobs.image_blobs import decode_images
 from tests.unit.dispatch.test_batcher import bounds, contents, formed, image_files
 from worker.inference.file_access import SharedFiles
 
+LARGE_BYTES = 16 << 10
+REFUSALS_MAX = 3
 ELSEWHERE = "redis://elsewhere"
 
 

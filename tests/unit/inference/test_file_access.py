@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from shared.errors import Unseen
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import UNSEEN, Reference, stamp
 from shared.settings import Settings
 from worker.inference import file_access
 from worker.inference.file_access import SharedFiles
 
+MAX_FILE_BYTES = 64 << 20
 NOBODY = 65_534
 SECRET = b"a secret"
 IMAGE = b"a picture"

@@ -12,10 +12,11 @@ import pytest
 from shared.errors import SetupError
 from shared.registry import packaged
 from tests.support.processes.fleet import wait_for
-from worker.inference.model_cache import MAX_MODELS, Key, LoadedModel, ModelCache
+from worker.inference.model_cache import Key, LoadedModel, ModelCache
 from worker.runtimes.classifier import Classifier
 from worker.runtimes.load_runtime import load
 
+MAX_MODELS = 2
 FOREVER_S = 1000.0
 SOON_S = 0.3
 

@@ -6,15 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.inputs.error_budget import (
-    ROWS_BEFORE_PERCENT,
-    ErrorBudget,
-    decode_budget,
-    encode_budget,
-    parse_budget,
-)
+from producer.inputs.error_budget import ErrorBudget, decode_budget, encode_budget, parse_budget
 from producer.journal.totals import JobCounts
 from shared.errors import BadMessage
+
+ROWS_BEFORE_PERCENT = 1_000
 
 
 @st.composite

@@ -16,7 +16,7 @@ from PIL import Image
 
 from producer.pages import pictures, thumbnails
 from producer.pages.pictures import PageImages
-from producer.pages.thumbnails import CRASHED, MAX_BYTES, SIDE_PIXELS, Thumbnails
+from producer.pages.thumbnails import CRASHED, SIDE_PIXELS, Thumbnails
 from shared import installation
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -24,6 +24,7 @@ from shared.pipes.thumbnail import Thumbnail
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save, turned
 
+MAX_BYTES = 6_000
 SECRET = b"a comment that names its photographer"
 
 

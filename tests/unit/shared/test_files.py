@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from shared.errors import BadMessage
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES, decode_payload, encode_images
-from shared.messages.files import MAX_PATH_BYTES, Reference, fits, unpack
+from shared.messages.batch import decode_payload, encode_images
+from shared.messages.files import Reference, fits, unpack
+
+MAX_FILE_BYTES = 64 << 20
+MAX_PATH_BYTES = 4_095
 
 parts = st.binary(min_size=1, max_size=12).filter(
     lambda part: part not in (b".", b"..") and not set(part) & set(b"/\0")

@@ -16,9 +16,9 @@ from producer.sources.job_sources import JobSources
 from producer.sources.local.reader import FileReader
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 from shared.image_status import Status
-from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP, Stamp
 
+MAX_FILE_BYTES = 64 << 20
 NOBODY = 65_534
 FILES = FileReader(b"/")
 read, read_small, holds_image = FILES.read, FILES.read_small, FILES.holds_image

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 
 from producer.sources.remote.address import parsed
-from producer.sources.remote.servers import SERVERS_MAX, Servers
+from producer.sources.remote.servers import Servers
+
+SERVERS_MAX = 1_000
 
 ADDRESS = parsed(b"https://host/a.jpg")
 

@@ -21,15 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
-from producer.inputs.skipped import (
-    ENDINGS_MAX,
-    HIDDEN,
-    LINK,
-    NO_ENDING,
-    SPECIAL,
-    UNREADABLE,
-    VANISHED,
-)
+from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE, VANISHED
 from producer.journal import journal
 from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
@@ -43,6 +35,7 @@ from shared.image_formats import has_image_ending
 from shared.labels import correction_log
 from tests.support.machine.unlistable_folders import too_deep
 
+ENDINGS_MAX = 20
 #: Names that sort differently beside "/", are hidden, or cannot be decoded.
 STEMS = [
     b"a",

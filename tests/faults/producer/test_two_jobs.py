@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from producer.dispatch.loop import POLL_EVERY_S
-from producer.dispatch.window import BATCHES_PER_CHILD
 from producer.journal.journal import Journal, journal_path
 from shared.errors import Exit
 from tests.support.jobs.long_job import COMPLETE, HINT, Recorder, Step
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Producer
 
+BATCHES_PER_CHILD = 2
 BIG_TIMES = 20
 MANY = 8
 #: Per large job, done before the small one. The window is half a batch, and two full batches for a

@@ -8,7 +8,6 @@ from contextlib import suppress
 import pytest
 import redis
 
-from shared.broker.redis_client import TIMEOUT_S
 from shared.errors import Exit
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -19,6 +18,7 @@ from tests.support.processes.fleet import wait_for
 from tests.support.processes.stopwatch import Stopwatch
 from tests.support.servers.redis_server import RedisServer
 
+TIMEOUT_S = 15
 IMAGES = 800
 #: A data set that loads for minutes, until the test sets the delay to 0: the server sleeps KEY_US
 #: at each key. Between two replies it loads 1,024 bytes: one or two keys.

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.window import FILE_SHARE_MAX
 from shared.errors import Exit
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import PRODUCT_PROGRAM
 
+FILE_SHARE_MAX = 0.25
 MAX_FILE_BYTES = 64 << 20
 MIB = 1 << 20
 SERVER_BYTES = 64 * MIB

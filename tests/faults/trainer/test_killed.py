@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.ledger.request_states import RequestView
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes, parent
 from tests.support.servers.redis_server import RedisServer
 
+MAX_ATTEMPTS = 3
 #: In the order of the stages, two deaths per request.
 DEATHS = (
     ("loading", "epoch-2"),

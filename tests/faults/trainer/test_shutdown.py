@@ -19,8 +19,8 @@ from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers.train import STATE
 from worker.learners.learner import TRAINING
-from worker.requests.lease import GRACE_S
 
+GRACE_S = 3.0
 #: Lasts longer than any test.
 MANY_EPOCHS = 100_000
 #: The time to the next step and for Celery's shutdown, with room for a busy machine.

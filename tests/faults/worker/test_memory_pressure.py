@@ -7,7 +7,6 @@ from pathlib import Path
 
 import redis
 
-from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.journal.snapshot import JobView
 from shared import keys
 from shared.errors import Exit
@@ -16,6 +15,7 @@ from shared.ledger.heartbeats import Heartbeat
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import Producer, wait_for
 
+MEMORY_SHARE_MAX = 0.7
 #: Above the share at which the producer pauses, and below the one at which Redis refuses writes.
 NEARLY = 0.8
 QUIET_S = 3.0

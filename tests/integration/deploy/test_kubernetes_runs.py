@@ -18,7 +18,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from producer.dispatch.window import BATCHES_UNSEEN
 from shared.errors import Exit
 from tests.support.deploy import kustomize
 from tests.support.deploy.kustomize import JOB, Object, Pod, pod
@@ -33,6 +32,7 @@ from tests.support.servers.secured_servers import (
     free_port,
 )
 
+BATCHES_UNSEEN = 4
 IMAGES = 100
 #: Between two requests of a metrics page.
 POLL_S = 0.2

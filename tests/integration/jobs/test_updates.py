@@ -16,7 +16,6 @@ import pytest
 
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, read_snapshot
-from producer.updating.settling import SETTLED_AFTER_S
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.messages.job_record import encode_job
@@ -27,6 +26,7 @@ from tests.support.jobs.finished_job import finish, options_of
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, Producer, wait_for
 from tests.support.servers.redis_server import RedisServer
 
+SETTLED_AFTER_S = 2.0
 IMAGES = 60
 OUTPUT = "out.csv"
 

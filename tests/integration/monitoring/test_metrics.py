@@ -26,7 +26,6 @@ from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
 from shared.ledger.request_ledger import RequestLedger
 from shared.messages.requests import Prune, Request
-from shared.throughput import SPAN_S
 from tests.support.images import gallery
 from tests.support.images.gallery import Gallery
 from tests.support.jobs.broken_files import RUBBISH
@@ -37,6 +36,7 @@ from tests.support.processes.local_stack import Place
 from tests.support.servers.metrics_endpoint import Endpoint, Scrape
 from tests.support.servers.redis_server import TEMP_DIR, RedisServer
 
+SPAN_S = 30.0
 IMAGES = 160
 #: Prometheus' default limit for a scrape.
 SCRAPE_S = 10.0

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from shared import keys
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.milestones import STAGES
-from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestVerdict
 from shared.messages.requests import Import, Outcome, Progress, Request, encode_request
 from shared.messages.training import Train
@@ -25,6 +25,7 @@ from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker import handlers as handlers_package
 
+MAX_ATTEMPTS = 3
 TRAIN = Train("fashion-mnist", "fast")
 GOOD = Outcome(True, answer=msgspec.Raw(b'{"model":"fashion-mnist@1"}'))
 LONG_S = 600.0

@@ -39,9 +39,10 @@ from worker.lifecycle import access_check
 from worker.lifecycle.access_check import RefusalLimit
 from worker.requests import maintenance
 from worker.requests.long_work import LongWork
-from worker.requests.maintenance import RETENTION_S, Maintenance
+from worker.requests.maintenance import Maintenance
 from worker.requests.workspace import Workspace
 
+RETENTION_S = 7 * 86_400.0
 REQUEST = Request("tidy-up", Prune("shoes", keep=3), "tester@here", 1.0)
 OWNER = "here:1:1/2:2"
 

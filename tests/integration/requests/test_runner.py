@@ -13,7 +13,7 @@ import pytest
 from shared import keys
 from shared.broker.address import address_of
 from shared.broker.redis_client import connect
-from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Work
 from shared.registry import packaged
@@ -28,6 +28,7 @@ from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
+MAX_ATTEMPTS = 3
 ID = "one"
 #: Fails at once and needs no TensorFlow.
 NOTHING = Rollback("no-such-model")

@@ -21,7 +21,7 @@ from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
-from shared.ledger.request_ledger import MAX_ATTEMPTS, RequestLedger
+from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote
@@ -34,6 +34,7 @@ from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.local_stack import TRAINER, Place
 from tests.support.servers.redis_server import RedisServer
 
+MAX_ATTEMPTS = 3
 #: Of a training that a test cancels.
 EPOCHS = 20_000
 

@@ -305,7 +305,7 @@ def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
 
     def start_and_kill(*arguments: Any) -> int:
         code = started(*arguments)
-        if len(killed) < launch.STARTS_MAX - 1:
+        if len(killed) < 2:  # 3 starts at most
             wait_for("a signature", lambda: (one := lock.holder(path)) and one.alive)
             holder = lock.holder(path)
             assert holder is not None
@@ -317,7 +317,7 @@ def test_a_supervisor_that_is_killed_during_the_start_is_started_again(
     started = launch._start_supervisor
     monkeypatch.setattr(launch, "_start_supervisor", start_and_kill)
     stack.ensure(workerless.settings)
-    assert len(set(killed)) == launch.STARTS_MAX - 1
+    assert len(set(killed)) == 2
     with workerless.client() as client:
         assert client.ping()
 

@@ -12,13 +12,14 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from shared.ledger import request_ledger
-from shared.ledger.request_ledger import MAX_ATTEMPTS
 from tests.integration.state_machines.requests import guards
 from tests.integration.state_machines.requests.history import History
 from tests.mutants.run import check_noticed, tried
 from tests.mutants.scripts import Mutant, mutants, scripts
 from tests.support.failpoints.hypothesis_profiles import WHOLE
 from tests.support.servers.redis_server import RedisServer, server_binaries
+
+MAX_ATTEMPTS = 3
 
 pytestmark = pytest.mark.histories
 

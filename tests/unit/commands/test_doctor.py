@@ -273,7 +273,7 @@ def test_a_full_disk_and_damaged_files_are_problems(
     table = tmp_path / "out.csv"
     journal_path(table).write_bytes(b"no journal" * 1000)
     remember(IndexedJob("k3fa2b1c", str(table), 1.0))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, stored.DISK_BYTES - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, (1 << 30) - 1))
     found = problems(examined(Exit.SETUP))
     assert "the card of shoes@1 is damaged" in found["models"]
     assert found["jobs"] == f"the journal of {table} cannot be read"
@@ -283,7 +283,7 @@ def test_a_full_disk_and_damaged_files_are_problems(
 def test_little_memory_and_little_disk_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limits there is no problem."""
     monkeypatch.setattr(stored, "DISK_BYTES", 0)
-    for memory, low in ((stored.MEMORY_BYTES, False), (stored.MEMORY_BYTES - 1, True)):
+    for memory, low in ((512 << 20, False), ((512 << 20) - 1, True)):
         monkeypatch.setattr(machine_resources, "memory_bytes", lambda size=memory: size)
         found = {one.topic: one for one in stored.room(Settings.from_env())}["memory"]
         assert (found.level is Level.PROBLEM, "hangtag up --workers 1" in found.fix) == (low, low)

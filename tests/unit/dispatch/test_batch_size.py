@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batch_size import (
-    BATCH_S,
-    FEW_S,
-    FEWEST_IMAGES,
-    FIRST_IMAGES,
-    UNKNOWN_IMAGES_MAX,
-    BatchSize,
-)
+from producer.dispatch.batch_size import BatchSize
 from producer.dispatch.window import Window
 
+BATCH_S = 1.0
+FEW_S = 0.02
+FEWEST_IMAGES = 32
+FIRST_IMAGES = 128
+UNKNOWN_IMAGES_MAX = 512
 RATES = st.floats(1, 50_000)
 
 

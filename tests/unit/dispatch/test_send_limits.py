@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from producer.dispatch.send_limits import SendLimits
-from producer.dispatch.window import BATCHES_UNSEEN
+
+BATCHES_UNSEEN = 4
 
 
 def test_workers_without_a_batch_do_not_wait_for_several() -> None:

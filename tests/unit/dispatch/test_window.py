@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.dispatch.batcher import Batcher, BatchLimits
-from producer.dispatch.window import BATCH_SHARE_MIN, BATCHES_PER_CHILD, BATCHES_UNSEEN, share
+from producer.dispatch.window import share
 from shared.settings import Settings
 from tests.unit.dispatch.test_batcher import image_files
+
+BATCH_SHARE_MIN = 1 / 8
+BATCHES_PER_CHILD = 2
+BATCHES_UNSEEN = 4
 
 
 @given(st.integers(1, 200), st.integers(0, 2_000))

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
-from producer.journal.job_index import MISSING_S, SEEN_S, IndexedJob, entries, index_dir, remember
+from producer.journal.job_index import IndexedJob, entries, index_dir, remember
 from producer.journal.job_properties import Pinned
 from producer.journal.journal import journal_path
 from shared.errors import Exit
@@ -27,6 +27,8 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 
+MISSING_S = 90 * 86_400.0
+SEEN_S = 86_400.0
 NAME = "shoes"
 
 

@@ -17,12 +17,13 @@ from redis.exceptions import RedisError
 
 from shared.broker.celery_app import make_app, send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
-from shared.broker.redis_client import TIMEOUT_S, connect
+from shared.broker.redis_client import connect
 from shared.broker.transport import HintTransport
 from shared.errors import Stopped
 from shared.keys import CLASSIFY_QUEUE
 from shared.stop import Stop, Waits, unstoppable
 
+TIMEOUT_S = 15
 #: A wait that ended sooner was not waited for.
 LONG_S = 60.0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from producer.jobs.status import left_s
-from shared.throughput import SPAN_S, Rate
+from shared.throughput import Rate
+
+SPAN_S = 30.0
 
 
 def test_without_history_there_is_no_rate() -> None:

@@ -36,11 +36,11 @@ from shared.messages.training import Train
 from shared.registry import alias_operations, packaged, pruning, removal
 from shared.registry.alias_log import AliasLog
 from shared.registry.registry import Registry
-from shared.registry.staging import LEFTOVER_S
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import manage_versions
 
+LEFTOVER_S = 86_400.0
 NAME = "shoes"
 VERSIONS = 5
 FILES = {"model.tflite": b"12345", "model.keras": b"1234567890"}

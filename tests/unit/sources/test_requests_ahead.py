@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from producer.sources.remote.requests_ahead import JOIN_S, Hold, Read, RequestsAhead
+from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
 from shared.errors import Stopped
 
+JOIN_S = 1.0
 NAMES = [b"%03d" % n for n in range(60)]
 
 

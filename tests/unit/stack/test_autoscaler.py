@@ -15,17 +15,14 @@ from hypothesis import strategies as st
 
 from producer.fleet import machine_resources
 from producer.stack import autoscaler
-from producer.stack.autoscaler import (
-    BATCHES_PER_CHILD,
-    POLL_EVERY_S,
-    POLLS,
-    QUIET_S,
-    Autoscaler,
-    Bounds,
-    Target,
-)
+from producer.stack.autoscaler import Autoscaler, Bounds, Target
 from producer.stack.desired_state import Desired
 from shared.settings import Settings
+
+BATCHES_PER_CHILD = 2
+POLL_EVERY_S = 0.5
+POLLS = 3
+QUIET_S = 15.0
 
 bounds = st.tuples(st.integers(0, 64), st.integers(1, 64)).map(
     lambda pair: Bounds(min(pair), max(pair))

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from producer.processes.process_handle import load_roster
-from producer.stack.service import BACKOFF_MAX_S, Service
-from producer.stack.service_group import END_S, SERVER_END_S, Services
+from producer.stack.service import Service
+from producer.stack.service_group import Services
 from shared.settings import Settings
 from tests.support.processes import procfs
 from tests.support.processes.fleet import wait_for
+
+BACKOFF_MAX_S = 30.0
+END_S = 6.0
+SERVER_END_S = 2.0
 
 
 def test_a_command_may_fail_any_number_of_times() -> None:

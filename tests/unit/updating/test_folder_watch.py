@@ -12,11 +12,13 @@ import pytest
 from producer.inputs.job_options import JobOptions
 from producer.sources.job_sources import JobSources
 from producer.updating import folder_watch
-from producer.updating.folder_watch import POLL_S, RARELY_S, watched
+from producer.updating.folder_watch import watched
 from shared.errors import SetupError, Stopped
 from shared.stop import Stop
 from tests.support.jobs.finished_job import options_of
 
+POLL_S = 10.0
+RARELY_S = 60.0
 #: Longer than any of these waits takes.
 LONG_S = 60.0
 

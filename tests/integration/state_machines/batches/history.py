@@ -20,7 +20,6 @@ from producer.rows.row_batch import RowBatch
 from shared import keys
 from shared.image_status import Status
 from shared.ledger.batch_ledger import LOADING, ClaimVerdict
-from shared.ledger.heartbeats import FUTURE_MS
 from tests.integration.state_machines.batches.actors import CHILDREN_EACH, PARENTS, Life
 from tests.integration.state_machines.batches.files import POISON, is_poison
 from tests.integration.state_machines.batches.model import IDLE_MS
@@ -36,6 +35,7 @@ from tests.integration.state_machines.batches.world import (
 from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
 
+FUTURE_MS = 10_000
 HEALTHY = "host:9:9"
 #: By this much a heartbeat is newer than a claim whose owner it lists as idle.
 LONG_IDLE_MS = FUTURE_MS - 1_000

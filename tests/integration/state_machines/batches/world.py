@@ -52,6 +52,7 @@ FOREIGN_BEATS = (
     b'{"children":["CHILD"],"at_ms":LATER}',
     b'{"children":["CHILD"],"at_ms":LATER,"idle":5}',
 )
+FUTURE_MS = 10_000
 #: Keys with their remaining time to live in ms (0: no expiry) and dumps, and the oracle's state.
 Moment = tuple[dict[bytes, tuple[int, bytes]], LedgerModel]
 
@@ -209,7 +210,7 @@ class World:
             return  # the last heartbeat stays; it is older than the claim
         self.silence(parent)
         if how < len(FOREIGN_BEATS):
-            at_ms = self.now_ms() + heartbeats.FUTURE_MS // 2
+            at_ms = self.now_ms() + FUTURE_MS // 2
             beat = FOREIGN_BEATS[how].replace(b"LATER", str(at_ms).encode())
             self.client.set(key, beat.replace(b"CHILD", child.encode()), ex=600)
             readable = b"CHILD" in beat
@@ -220,10 +221,10 @@ class World:
             self.client.rpush(key, b"rubbish")
             self.client.expire(key, 600)
         elif how == len(FOREIGN_BEATS) + 1:
-            self.beat(parent, [child], ahead_ms=2 * heartbeats.FUTURE_MS)
+            self.beat(parent, [child], ahead_ms=2 * FUTURE_MS)
             self.model.beats.pop(parent)
         else:
-            self.beat(parent, [child], ahead_ms=heartbeats.FUTURE_MS // 2)
+            self.beat(parent, [child], ahead_ms=FUTURE_MS // 2)
 
     def silence(self, parent: str) -> None:
         """Remove the heartbeat of a parent, as if it had expired."""

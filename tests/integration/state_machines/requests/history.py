@@ -13,7 +13,6 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.messages.requests import Outcome, Progress, Request
 from shared.messages.training import Train
@@ -22,6 +21,7 @@ from tests.integration.state_machines.requests.world import IDS, World
 from tests.mutants.promise import agree, promise
 from tests.support.servers.redis_server import RedisServer
 
+MAX_ATTEMPTS = 3
 OWNERS = ("host:1:1", "host:2:2", "host:3:3")
 #: A person's, and a trial, which comes after all of those.
 WORKS = tuple(Train("fashion-mnist", "fast", trial=trial) for trial in (False, True))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.ledger.request_states import RenewalVerdict, RequestState, RequestVerdict
 from shared.messages.requests import Outcome, Progress, Request
 
+MAX_ATTEMPTS = 3
 #: Of the histories, in order.
 STAGES = ("loading", "training")
 

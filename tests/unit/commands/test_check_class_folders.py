@@ -22,7 +22,7 @@ from producer.pages import worker_process
 from producer.present import meter, progress
 from producer.present.events import Events, Waiting
 from producer.requests import check_class_folders as module
-from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
+from producer.requests.check_class_folders import check_class_folders
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
@@ -37,6 +37,7 @@ from tests.support.processes import procfs
 from worker.check_class_folders import verdict
 from worker.datasets import fashion_mnist
 
+FASHION_IMAGES = 60_000
 #: In which a stopped process is waited for.
 TURNS = 5
 HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")

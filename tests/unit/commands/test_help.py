@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from producer.cli.groups import GROUPS, LINE_CHARS, Listed
+from producer.cli.groups import GROUPS, Listed
 from producer.cli.main import hangtag
 
+LINE_CHARS = 60
 COLUMNS = 80
 #: A command in an example, up to its purpose, a redirection, or the end of a substitution.
 TYPED = re.compile(r"\bhangtag ((?:(?! {3}| > |\)\").)+)")

@@ -88,7 +88,7 @@ def test_caption_and_bars_are_those_of_the_tutorial(
 def test_of_many_labels_the_best_and_the_true_one_are_drawn() -> None:
     figure = figure_of([predicted(labels=MANY, truth=MANY[30])], MANY)
     colours = bar_colours(figure)
-    assert len(colours) == plot.STANDING_LABELS
+    assert len(colours) == 12
     assert set(in_hex(plot.RIGHT, plot.WRONG)) < set(colours)
 
 

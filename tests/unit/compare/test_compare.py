@@ -18,7 +18,6 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
-from producer.pages.matrix import MAX_PAIRS
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from shared.errors import Exit
@@ -31,6 +30,7 @@ from tests.support.jobs.planted_journal import Answer, plant
 from tests.support.pages.parsed import Parsed
 from tests.unit.report.test_report import HOSTILE
 
+MAX_PAIRS = 40
 LABELS = packaged.card().labels
 FOLDERS = [*(folder_of(label) for label in LABELS[:3]), "other"]
 files = [f"in/{folder}/{i}.png".encode() for folder in FOLDERS for i in range(4)]

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages.training import SMALLEST_CLASS
 from worker.datasets.split import (
     HELDOUT,
     TEST,
@@ -17,6 +16,8 @@ from worker.datasets.split import (
     Parts,
     parts,
 )
+
+SMALLEST_CLASS = 4
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.lists(st.integers(1, 60), min_size=1, max_size=5)

@@ -21,9 +21,9 @@ from worker.datasets.split import HELDOUT, TRAINING, UNDECIDED
 from worker.learners import photo_network
 from worker.learners.learner import Observer, Task
 from worker.learners.photo_network import NetworkOfPhotos
-from worker.learners.time_limit import PACE_IMAGES
 from worker.training.photo_folder import PhotoFolder
 
+PACE_IMAGES = 64
 LABELS = ("circle", "square")
 PHOTOS_OF_CLASS = 10
 SCRATCH = RECIPES["photo-scratch"]

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from shared.recipes import RECIPES, Recipe
 from worker.learners.stored_views import VIEWS
-from worker.learners.time_limit import PACE_IMAGES, SHARE, Pace, timed, within
+from worker.learners.time_limit import Pace, timed, within
 from worker.training.schedule import batch_size, plan
 
+PACE_IMAGES = 64
+SHARE = 0.8
 FINE = RECIPES["photo-fine"]
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from producer.journal.totals import AnswerCounts, Failures
 from producer.present.bars import parted_bar
 from producer.present.style import width
-from producer.present.summary_parts import LABELS_SHOWN, LabelBar, label_bars, next_commands
+from producer.present.summary_parts import LabelBar, label_bars, next_commands
 from producer.summary.job_text import answer_lines
 
+LABELS_SHOWN = 12
 ANSWERS = AnswerCounts(
     {"Bag": 60, "T-shirt/top": 3, "Coat": 1},
     {"Bag": 15, "Coat": 1},

@@ -9,23 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.report.displayed_rows import (
-    FAILED_ROWS,
-    FLAG_ROWS,
-    LABEL_ROWS,
-    LEAST_SHARE,
-    MOST_OF_LABEL,
-    MOST_OF_PAIR,
-    PAIR_ROWS,
-    Choice,
-)
-from producer.report.survey import MAX_PAIRED_LABELS, Survey
+from producer.report.displayed_rows import Choice
+from producer.report.survey import Survey
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
 
+FAILED_ROWS = 200
+FLAG_ROWS = 100
+LABEL_ROWS = 800
+LEAST_SHARE = 2 / 3
+MOST_OF_LABEL = 40
+MOST_OF_PAIR = 12
+PAIR_ROWS = 300
+MAX_PAIRED_LABELS = 2_000
 CARD = packaged.card()
 FOLDERS = [folder_of(label) for label in CARD.labels]
 

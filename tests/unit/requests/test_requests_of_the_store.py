@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.requests.check_class_folders import FASHION_IMAGES, check_class_folders
+from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import cancel, find, is_known
 from producer.requests.open_requests import ELSEWHERE, PAUSED, UNREADABLE, open_requests
@@ -22,6 +22,7 @@ from shared.messages.requests import Outcome, Promote, Request
 from shared.messages.training import FASHION_MNIST, Train
 from shared.settings import Settings
 
+FASHION_IMAGES = 60_000
 REQUEST = Request("r1", Promote("shoes@2"), "ann", 1.0)
 AT_A_BROKER = "redis://:secret@host:1"
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, AnswerCounts
-from producer.summary.promise import FLAGGED, LabelledRows, as_promised, train_command, withdrawn
+from producer.summary.promise import LabelledRows, as_promised, train_command, withdrawn
 from shared.messages.model_card import IMPORTED, Card
 from shared.registry import learned_corrections, packaged
 
+FLAGGED = 0.02
 CARD = packaged.card()
 OPTIONS = JobOptions((b"in",), b"/", "/out.csv")
 

@@ -70,4 +70,6 @@ def test_a_stack_of_an_earlier_version_is_accepted(place: Place, other: Settings
     """It did not record its store."""
     stack.up(place.settings, 1, floor=0)
     Path(stack_dir(place.settings) / launch.STORE_FILE).unlink()
+    supervisor = place.the("supervisor")
     stack.ensure(other)
+    assert place.the("supervisor") == supervisor

@@ -111,8 +111,11 @@ def test_a_time_limit_ends_the_waits_of_one_job_and_not_those_of_another(stop: S
 def test_a_limit_beyond_what_the_system_can_count_does_not_end_work(
     waits: Waits, seconds: float
 ) -> None:
+    started = time.monotonic()
     with waits.within(seconds):
         waits.sleep(0.01)
+    assert time.monotonic() - started >= 0.01
+    assert not waits.late
 
 
 def test_closed_waits_are_not_ended_and_what_follows_is_by_a_later_request(stop: Stop) -> None:
@@ -202,4 +205,6 @@ def test_a_job_leaves_the_connections_of_other_applications_as_they_are(
 
 
 def test_waits_that_nobody_can_stop_are_waits() -> None:
-    unstoppable().sleep(0.001)
+    started = time.monotonic()
+    unstoppable().sleep(0.01)
+    assert time.monotonic() - started >= 0.01

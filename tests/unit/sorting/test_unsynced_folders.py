@@ -34,6 +34,7 @@ def test_folders_of_sources_need_no_sync(tmp_path: Path) -> None:
         folders.at(os.fsencode(UNSYNCED))
         folders.at(os.fsencode(tmp_path / "Coat"), make=True)
         folders.sync()
+    assert (tmp_path / "Coat").is_dir()
 
 
 def test_other_errors_of_a_sync_are_raised(tmp_path: Path) -> None:

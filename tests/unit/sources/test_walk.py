@@ -447,10 +447,14 @@ def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
     assert calls(800) < 2.5 * calls(400)
 
 
-def test_arguments_with_similar_names_are_accepted(tmp_path: Path) -> None:
+def test_arguments_with_similar_names_are_walked_once_each(tmp_path: Path) -> None:
     for name in ("a", "ab", "a.png"):
         (tmp_path / name).mkdir()
-    JobSources(options(bytes(tmp_path), b"a", b"ab", b"a.png")).check()
+        (tmp_path / name / "1.png").touch()
+    sources = JobSources(options(bytes(tmp_path), b"a", b"ab", b"a.png"))
+    sources.check()
+    found = [name for _, name, _ in Walk(sources).stamps()]
+    assert sorted(found) == [b"a.png/1.png", b"a/1.png", b"ab/1.png"]
 
 
 @pytest.mark.parametrize("root", [b"absent", b"pipe", b"file/below", b"\xff", b"a\nb", b""])

@@ -342,9 +342,12 @@ def test_any_other_name_is_accepted_as_output(output: str) -> None:
     assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
 
 
-def test_an_output_in_an_absent_folder_names_the_folder() -> None:
+def test_an_output_in_an_absent_folder_names_the_folder_and_makes_nothing(here: Path) -> None:
+    before = sorted(os.listdir(here))
     line = complaint(run("classify", "photos", "-o", "absent/out.csv"), Exit.USAGE)
-    assert "there is no folder" in line
+    assert "absent" in line
+    assert "out.csv" not in line
+    assert sorted(os.listdir(here)) == before
 
 
 def test_an_output_that_is_a_folder_is_refused(here: Path) -> None:

@@ -182,7 +182,9 @@ def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
         rows[2] = rows[2].replace(",ok,", ",crashed,")
 
     line = problem(edited(table, edit))
-    assert line == "row 2 (two/a.png): status is 'crashed', not 'ok'"
+    assert line.startswith("row 2 (two/a.png): status ")
+    assert "'crashed'" in line
+    assert "'ok'" in line
 
 
 def test_a_row_has_the_number_that_it_has_on_a_page_with_and_without_a_journal(

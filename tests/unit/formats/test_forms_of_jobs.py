@@ -238,9 +238,9 @@ def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
     journal.close()
     for command in ("table", "verify"):
         refused = run(command, "out.csv", code=Exit.SETUP)
-        assert refused.stderr.splitlines()[-1:] == [
-            "hangtag: this Hangtag has no form 'holograms' of a table; update it"
-        ]
+        (line,) = refused.stderr.splitlines()
+        assert "'holograms'" in line
+        assert not refused.stdout
 
 
 @of_a_library

@@ -28,7 +28,8 @@ def of_listing(error: Exception) -> str:
 def test_a_wrong_region_is_answered_with_the_right_one() -> None:
     error = answer("400 Bad Request", "AuthorizationHeaderMalformed", REGION)
     for line in (of_listing(error), str(object_error("pics", error))):
-        assert line.startswith("s3://pics is in region eu-central-1; set AWS_REGION=eu-central-1")
+        assert line.startswith("s3://pics ")
+        assert "AWS_REGION=eu-central-1" in line
 
 
 def test_a_malformed_header_without_a_region_is_no_other_region() -> None:

@@ -75,6 +75,11 @@ def test_a_share_is_checked_after_a_thousand_rows_and_at_the_end(
     )
 
 
+@pytest.mark.parametrize(("done", "stops"), [(999, False), (1_000, True)])
+def test_a_share_of_fewer_than_a_thousand_rows_stops_no_job(done: int, stops: bool) -> None:
+    assert ErrorBudget(5, percent=True).exceeded(done // 2, done, finished=False) is stops
+
+
 def test_a_budget_of_all_rows_is_never_exceeded() -> None:
     assert not ErrorBudget(100, percent=True).exceeded(9, 9, finished=True)
     assert ErrorBudget(0, percent=True).exceeded(1, 9, finished=True)

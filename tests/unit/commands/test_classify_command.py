@@ -471,7 +471,7 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
     classify(options, Settings.from_env(), if_finished="used as it is", events=events)
     assert notices == [Notice(f"{here / 'out.csv'} is finished already; used as it is")]
-    assert "was gone" not in run("classify", "photos", "-o", "out.csv").stderr
+    assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
 
 

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly release-check packages fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
-  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
+  bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
 help:  ## this list
@@ -151,6 +151,9 @@ bench-corrections: $(VENV)/dev.stamp  ## what corrections do for a model of phot
 
 bench-label: $(VENV)/dev.stamp  ## what hangtag label saves for unsorted photos: PHOTOS=DIR
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.first_labels $(PHOTOS) $(OPTIONS)
+
+bench-label-versions: $(VENV)/dev.stamp  ## what versions accept that learned from first labels: PHOTOS=DIR
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.first_versions $(PHOTOS) $(OPTIONS)
 
 bench-label-speed: $(VENV)/dev.stamp  ## the page of hangtag label with 50,000 photos: seconds, memory
 	@$(BIN)/python -m benchmarks.label_speed

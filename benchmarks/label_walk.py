@@ -2,13 +2,15 @@
 and the pictures of README.
 
 DIR has folders for each class, which only the simulated person knows. 2,000 photos are copied into
-one folder with names that say nothing; the person names them in a real Chromium by keyboard; then
+one folder with names that say nothing; the person names them in a real Chromium by keyboard, as
+README teaches: the wrong ones are clicked away, and named when they come back. Then
 the printed commands run, and a report on the table and one on the version are drawn.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import signal
@@ -17,26 +19,38 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
+from producer.labelling.folder_request import computed
+from shared.labels import labels_file
+from shared.messages.folder_features import SHA256_BYTES, decode_features
+from shared.settings import Settings
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.screenshots import draw
 from tests.support.processes.label_server import LINK
+from worker.labelling.__main__ import session_of
+from worker.labelling.session import NONE
 
 PHOTOS, DECISIONS = 2_000, 200
 #: Of pages of these kinds the first one after this number of decisions is drawn.
-DRAWN = {"group": 0, "label": 100}
+DRAWN = {"group": 0, "label": 100, "naming": 0}
 #: The person overlooks a wrong picture on every page of this number.
 OVERLOOKED = 8
 #: Prefixes of the question above the pictures.
-KINDS = {"These look alike": "group", "These look like": "label", "Drawn by chance": "chance"}
+KINDS = {
+    "These look alike": "group",
+    "These look like": "label",
+    "Drawn by chance": "chance",
+    "These were clicked away": "naming",
+}
 COMMANDS = (
     ("train", "photos/", "--labels"),
     ("classify", "photos/", "--model", "photos", "-o", "photos.csv", "--accept", "95%"),
@@ -65,9 +79,12 @@ def main() -> int:
     given = parser.parse_args()
     with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
         env = environment(runtime) | {"HANGTAG_STORE": f"{name}/store"}
+        os.environ.update(env)
         truth, started = write(given.photos, Path(name) / "photos"), time.monotonic()
         try:
-            label(Path(name), env, truth, given.to)
+            heading = label(Path(name), env, truth, given.to)
+            with chdir(name):
+                report_others(Path("photos"), truth, heading)
             for command in COMMANDS:
                 run(Path(name), env, command)
             print(f"{time.monotonic() - started:.0f} s in all ({machine.place()})")
@@ -118,8 +135,8 @@ def browser_page() -> Iterator[Page]:
         browser.close()
 
 
-def label(folder: Path, env: Mapping[str, str], truth: Mapping[str, str], pictures: Path) -> None:
-    """Name photos on the page of `hangtag label photos/`."""
+def label(folder: Path, env: Mapping[str, str], truth: Mapping[str, str], pictures: Path) -> str:
+    """Name photos on the page of `hangtag label photos/`; returns the last heading."""
     print("$ hangtag label photos/", flush=True)
     before = time.monotonic()
     command = [sys.executable, "-m", "producer.cli", "label", "photos/"]
@@ -131,30 +148,38 @@ def label(folder: Path, env: Mapping[str, str], truth: Mapping[str, str], pictur
         print(f"(the page is open after {time.monotonic() - before:.0f} s)", flush=True)
         with browser_page() as page:
             page.goto(link[0])
-            Person(page, truth, pictures).work(before)
+            heading = Person(page, truth, pictures).work()
         process.send_signal(signal.SIGINT)
         print(process.communicate()[0].decode(), flush=True)
+    return heading
 
 
 class Person:
-    """Knows the truth, and uses the keyboard."""
+    """Knows the truth, and does by keyboard what README teaches: names what most pictures of a page
+    are, clicks the others away, and names each of these when it comes back."""
 
     def __init__(self, page: Page, truth: Mapping[str, str], pictures: Path) -> None:
         self._page, self._truth, self._pictures = page, truth, pictures
         self._drawn, self._pages = set[str](), 0
         self._overlooked_labels: list[str] = []  #: that overlooked pictures have got
 
-    def work(self, started: float) -> None:
-        """Name photos, then find what was overlooked among the pictures of one label."""
+    def work(self) -> str:
+        """Name photos, then find what was overlooked among the pictures of one label; returns the
+        heading before that."""
         decisions, mark, before = 0, 0, time.monotonic()
         while decisions < DECISIONS:
             self._page.wait_for_selector(".tile")
             decisions += self._decide(decisions)
             if decisions >= mark:
                 mark += 50
-                print(f"{decisions} decisions: {self._page.locator('#totals').inner_text()}")
+                print(f"{decisions} decisions: {self._heading()}")
         print(f"({time.monotonic() - before:.0f} s by a script)", flush=True)
+        heading = self._heading()
         self._check(Counter(self._overlooked_labels).most_common(1)[0][0])
+        return heading
+
+    def _heading(self) -> str:
+        return self._page.locator("#totals").inner_text()
 
     def _check(self, label: str) -> None:
         """Show the pictures of a label together, and send the wrong ones of the first page back."""
@@ -163,8 +188,7 @@ class Person:
         self._page.keyboard.press("Enter")
         expect(self._page.locator("#question")).to_contain_text(f"{label}: 1 to")
         wrong = [i for i, name in enumerate(self._truths()) if name != label]
-        for place in wrong:
-            self._page.locator(".tile").nth(place).click()
+        self._click(wrong)
         print(
             f"{self._page.locator('#question').inner_text()}\n{len(wrong)} of the "
             f"{self._overlooked_labels.count(label)} overlooked ones are on this page"
@@ -175,33 +199,62 @@ class Person:
         expect(self._page.locator("#saved")).to_contain_text("saved" if wrong else "nothing")
 
     def _decide(self, decisions: int) -> int:
-        """Say the truth about a page; returns the number of decisions."""
+        """Answer a page; returns the number of decisions: one for a page, and one for each picture
+        that is named alone."""
         kind, truth = self._kind(), self._truths()
-        most = Counter(truth).most_common(1)[0][0]
-        wrong = [i for i, name in enumerate(truth) if name != most]
         self._pages += 1
-        if self._pages % OVERLOOKED == 0 and wrong:
-            wrong.pop()
-            self._overlooked_labels.append(most)
-        if wrong:
+        if kind == "naming":
+            return self._name_each(truth, decisions)
+        if kind == "chance":
+            self._click(i for i, guess in enumerate(self._guesses()) if guess != truth[i])
+        else:
+            most = Counter(truth).most_common(1)[0][0]
+            wrong = [i for i, name in enumerate(truth) if name != most]
+            if self._pages % OVERLOOKED == 0 and wrong:
+                wrong.pop()
+                self._overlooked_labels.append(most)
             self._give(most)
-        for place in wrong:
-            self._page.locator(".tile").nth(place).click()
-            self._give(truth[place])
-        if decisions >= DRAWN.get(kind, DECISIONS) and kind not in self._drawn:
-            self._drawn.add(kind)
-            self._page.set_viewport_size(SIZE | {"height": ONE_ROW})  # type: ignore[arg-type]
-            self._draw(f"label-{kind}.jpg")
-            self._page.set_viewport_size(SIZE)  # type: ignore[arg-type]
-        self._give(most)
-        before = self._page.locator("#totals").inner_text()
+            self._click(wrong)
+        self._picture_of(kind, decisions)
+        before = self._heading()
         self._page.keyboard.press("Enter")
         expect(self._page.locator("#totals")).not_to_have_text(before)
-        return len(truth) if kind == "chance" else 1 + len(wrong)
+        return 1
+
+    def _name_each(self, truth: list[str], decisions: int) -> int:
+        self._picture_of("naming", decisions)
+        before = self._heading()
+        for place, name in enumerate(truth):
+            tile = self._page.locator(".tile").nth(place)
+            tile.focus()
+            guesses = tile.locator(".guesses button").evaluate_all("all => all.map(b => b.title)")
+            if name in guesses:
+                self._page.keyboard.press(str(guesses.index(name) + 1))
+            else:
+                self._type(name)
+        expect(self._page.locator("#totals")).not_to_have_text(before)
+        return len(truth)
+
+    def _click(self, places: Iterable[int]) -> None:
+        for place in places:
+            self._page.locator(".tile").nth(place).click()
+
+    def _picture_of(self, kind: str, decisions: int) -> None:
+        """Draw the first page of each kind."""
+        if decisions < DRAWN.get(kind, DECISIONS) or kind in self._drawn:
+            return
+        self._drawn.add(kind)
+        self._page.set_viewport_size(SIZE | {"height": ONE_ROW})  # type: ignore[arg-type]
+        self._draw(f"label-{kind}.jpg")
+        self._page.set_viewport_size(SIZE)  # type: ignore[arg-type]
 
     def _truths(self) -> list[str]:
         titles = self._page.locator(".tile").evaluate_all("all => all.map(one => one.title)")
         return [self._truth[Path(title).name] for title in titles]
+
+    def _guesses(self) -> list[str]:
+        texts = self._page.locator(".tile b").all_inner_texts()
+        return [text.strip() for text in texts]
 
     def _kind(self) -> str:
         question = self._page.locator("#question").inner_text()
@@ -213,13 +266,41 @@ class Person:
         if digits:
             self._page.keyboard.press(digits[0])
         else:
-            self._page.locator("#name").focus()
-            self._page.keyboard.type(name)
-            self._page.keyboard.press("Shift+Enter")
+            self._type(name)
+
+    def _type(self, name: str) -> None:
+        self._page.locator("#name").focus()
+        self._page.keyboard.type(name)
+        self._page.keyboard.press("Shift+Enter")
 
     def _draw(self, name: str) -> None:
         self._page.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
         draw(self._page, self._pictures / name)
+
+
+def report_others(folder: Path, truth: Mapping[str, str], heading: str) -> None:
+    """Print what the heading states beside the truth about the pictures without a name."""
+    features = decode_features(computed(Settings.from_env(), str(folder)).features)
+    so_far = labels_file.read(labels_file.default_path(str(folder)))
+    stacks = np.frombuffer(features.stacks, "<u4").astype(np.int64)
+    numbers: dict[str, int] = {}
+    labels, by_chance = np.full(stacks.max() + 1, NONE), np.zeros(stacks.max() + 1, bool)
+    for image, stack in enumerate(stacks):
+        sha256 = features.digests[SHA256_BYTES * image : SHA256_BYTES * (image + 1)].hex()
+        if (decided := so_far.of(sha256)) is not None and decided.label:
+            labels[stack] = numbers.setdefault(decided.label, len(numbers))
+    session = session_of(features, 0)
+    session.decide(np.arange(len(labels)), labels, by_chance)
+    session.learn()
+    _, fitted = session.learned
+    assert fitted is not None
+    names = list(numbers)
+    right = [
+        names[fitted.guesses[stack]] == truth[Path(os.fsdecode(path)).name]
+        for path, stack in zip(features.paths, stacks, strict=True)
+        if labels[stack] == NONE
+    ]
+    print(f"{heading}\nin truth {np.mean(right):.1%} of the {len(right)} others are right")
 
 
 def report_right(into: Path, truth: Mapping[str, str]) -> None:

@@ -202,6 +202,18 @@ class SessionPages:
     def _class(self, number: int) -> int:
         return NONE if number == NO_LABEL else self._classes[number]
 
+    def answers_of(self, stack: int) -> list[Answer]:
+        """What the person has said about a stack so far."""
+        excluded = [
+            Answer(self._class(name), is_not=True) for name in self._excluded.get(stack, ())
+        ]
+        given = [Answer(self._given[stack])] if stack in self._given else []
+        return excluded + given
+
+    def was_drawn(self, stack: int) -> bool:
+        """Whether chance drew a stack that the person has answered."""
+        return stack in self._by_chance
+
     def reached(self) -> Reached:
         """After the pages so far."""
         self.session.judge()

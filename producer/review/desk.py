@@ -18,9 +18,12 @@ from producer.review.views import View, ViewKind, belongs, counts, positions
 from producer.rows import acceptance
 from producer.rows.row import Row
 from producer.summary import promise
+from producer.summary.right_of_others import sentence
 from shared.image_status import Status
 from shared.messages.files import printable
+from shared.messages.model_card import Card
 from shared.pipes.thumbnail import Thumbnail
+from shared.registry.learned_corrections import is_of_labels
 
 #: Views whose order is kept in memory.
 _KEPT_VIEWS = 8
@@ -61,6 +64,7 @@ class TableFacts(msgspec.Struct):
     counts: dict[str, int]  #: rows of each kind
     totals: Totals
     withdrawn: Withdrawn | None  #: why the totals have no estimates
+    others: str  #: what is right of images without a name; empty if no version of labels is used
 
 
 class Desk:
@@ -96,6 +100,7 @@ class Desk:
             counts=self._counts,
             totals=self.totals(),
             withdrawn=self._withdrawn,
+            others=_others(self.answers.card),
         )
 
     def totals(self) -> Totals:
@@ -162,3 +167,12 @@ class Desk:
             folder="" if folder_label == NO_LABEL else labels[folder_label],
             decided=decided,
         )
+
+
+def _others(card: Card) -> str:
+    """The figure of a version that learned from a labels file: the confidences of the other rows
+    are too high where a kind has no name yet."""
+    if not is_of_labels(card):
+        return ""
+    right = card.right_of_others
+    return "too few were drawn by chance to say more" if right is None else sentence(right)

@@ -38,7 +38,7 @@ FIRST_GROUPS = 0.5
 ANY_IMAGE = 0.3
 #: After this number of decisions on other pages there is a page drawn by chance, and after this
 #: number of pages one of images that were clicked away.
-BETWEEN_CHANCE, BETWEEN_NAMING = 19, 3
+BETWEEN_CHANCE, BETWEEN_NAMING = 15, 3
 #: Of how many heads the median is the number of images that are sure: it jumps from head to head.
 SMOOTHED = 5
 

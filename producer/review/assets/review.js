@@ -43,7 +43,8 @@ function showTotals() {
     return;
   }
   // Decided rows are no sample: the doubtful ones come first.
-  $("totals").textContent = left + (decided
+  const { others } = state.table;
+  $("totals").textContent = left + (others ? `${others}.` : decided
     ? `Of the whole table about ${percent(accuracy)}, if the confidence of the other rows holds.`
     : `About ${percent(accuracy)} of the table should be right.`);
 }

@@ -315,7 +315,7 @@ def test_a_table_without_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("path,label\n")
     refused = run(tmp_path / "out.csv")
     assert refused.exit_code == Exit.USAGE
-    assert "hangtag status" in refused.stderr
+    assert "out.csv has no journal" in refused.stderr
 
 
 def test_without_pillow_the_figures_are_written(

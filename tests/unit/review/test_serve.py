@@ -40,6 +40,7 @@ def served(
     table: Path, label: str = "", folder: str = "", settings: Settings | None = None
 ) -> None:
     def ready(link: str, rows: int, notes: list[str]) -> None:
+        print(*notes, sep="\n", end="")
         raise Served
 
     settings = settings or Settings()

@@ -147,12 +147,14 @@ class _Taken:
 
 def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
-    and not from a table if this one is of a folder."""
+    and not from a table if this one is of a folder. A label that differs in case only is the same:
+    it was written as the known one."""
     if last is None or last.taken_from == NO_FOLDERS:
         return True
     is_of_page = last.undo or not last.taken_from
     is_of_table = not _is_folder(last) and _is_folder(label)
-    return last.label != label.label and not is_of_page and not is_of_table
+    differs = folded(folder_of(last.label)) != folded(folder_of(label.label))
+    return differs and not is_of_page and not is_of_table
 
 
 def _is_folder(taken_from: str | ExistingLabel | GivenLabel) -> bool:

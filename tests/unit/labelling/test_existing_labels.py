@@ -210,6 +210,20 @@ def test_a_folder_whose_image_moves_to_another_one_gives_the_new_label(folder: F
     assert folder.labels() == LABELS_OF_FOLDERS | {"one": "Hat"}
 
 
+def test_a_rename_of_the_label_that_a_folder_has_but_for_its_case_stays(folder: Folder) -> None:
+    folder.decide(b"loose", Decided("label", "coat"))
+    folder.take()
+    assert folder.labels() == {"loose": "coat", "one": "coat", "two": "coat", "three": "Hat"}
+    with closing(LabelsFile(folder.file)) as file:
+        Decisions(folder.images, file, "ada").relabel("coat", "jacket")
+    renamed = {"loose": "jacket", "one": "jacket", "two": "jacket", "three": "Hat"}
+    assert folder.labels() == renamed
+    before = folder.file.read_bytes()
+    folder.take()
+    assert folder.labels() == renamed
+    assert folder.file.read_bytes() == before
+
+
 def test_a_line_says_where_a_label_was_taken_from_and_others_are_as_before(folder: Folder) -> None:
     folder.take()
     folder.decide(b"loose", Decided("label", "Hat"))

@@ -4,7 +4,7 @@ as saved. A decision about a stack has a line for each of its images."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ class _Step(NamedTuple):
 
     images: dict[int, Decided | None]  #: as they were
     rename: RenamedLabel | None = None
+    undone: Callable[[], Sequence[LabelLine]] | None = None  #: the lines that take others back
 
 
 class Decisions:
@@ -106,8 +107,29 @@ class Decisions:
             line = RenamedLabel(before, after, self._by, _now())
             self._save(_Step({}, line), [line])
 
+    def append(
+        self, lines: Callable[[], Sequence[LabelLine]], undone: Callable[[], Sequence[LabelLine]]
+    ) -> None:
+        """Save lines that are made elsewhere, with no other decision in between, as one decision.
+        `undone` makes those that take it back. Raises SetupError: nothing can be saved; or as
+        `lines`.
+        """
+        with self._lock:
+            self._save(_Step({}, undone=undone), lines())
+
+    def by_folders(self) -> int:
+        """The number of images of decided stacks that have a label by the name of their folder,
+        which no person has confirmed."""
+        unseen, count = self._file.so_far.by_folders(), 0
+        for stack, images in enumerate(self._images.stacks if unseen else ()):
+            mine = sum(self._images.sha256(image) in unseen for image in images)
+            if mine and self.of(stack) is not None:
+                count += mine
+        return count
+
     def undo(self) -> list[int] | None:
-        """Take the last decision since the start back. Returns its stacks; None if there is none.
+        """Take the last decision since the start back. Returns its stacks, none for a rename or
+        lines that were made elsewhere; None if there is no decision.
 
         Raises:
             SetupError: nothing can be saved.
@@ -116,6 +138,10 @@ class Decisions:
             if not self._steps:
                 return None
             step = self._steps[-1]
+            if step.undone is not None:
+                self._append(step.undone())
+                self._steps.pop()
+                return []
             lines: list[LabelLine] = []
             if step.rename is not None:
                 lines.append(msgspec.structs.replace(step.rename, undo=True, at=_now()))

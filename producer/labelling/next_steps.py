@@ -20,10 +20,14 @@ NAMED = 5
 ACCEPT = "95%"
 
 
-def reached(standing: Standing, labels: int, file: Path) -> str:
-    """One line: what a person has named, and what is probably right."""
-    named = f"{standing.named:,} of {counted(standing.images, 'image')} named by a person"
-    line = f"{named}, {counted(labels, 'label')}, in {file}"
+def reached(standing: Standing, by_folders: int, labels: int, file: Path) -> str:
+    """One line: what a person has named, and what is probably right. `by_folders` of the named
+    images have a label that no person has seen."""
+    named = f"{standing.named - by_folders:,} of {counted(standing.images, 'image')}"
+    line = f"{named} named by a person, "
+    if by_folders:
+        line += f"{by_folders:,} by their folders, "
+    line += f"{counted(labels, 'label')}, in {file}"
     if standing.without:
         line += f"; {standing.without:,} left out or not known"
     if standing.share:

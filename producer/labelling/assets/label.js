@@ -21,9 +21,9 @@ const stacks = () => (state.page ? state.page.stacks : []);
 
 // The heading.
 
-function showStanding(standing) {
+function showStanding(standing, byFolders) {
   const { images, named, without, sure, checked, share } = standing;
-  const parts = [element("b", { textContent: count(named) }), ` of ${count(images)} named by a person, `,
+  const parts = [...namedBy(named, images, byFolders), ", ",
     element("b", { textContent: count(sure) }), " more sure at 95%"];
   if (without) parts.push(`, ${count(without)} left out or not known`);
   if (share) parts.push("; ", element("b", { textContent: share }),
@@ -203,7 +203,7 @@ async function act(text, work, then) {
     if (reply === null) report("nothing is saved yet; Esc starts this page again");
     else {
       showLabels(reply.labels);
-      showStanding(reply.standing);
+      showStanding(reply.standing, reply.by_folders);
       if (then) await then(reply);
       else showPage(await orPassed(reply.page));
       const lost = reply.refused.map(({ path, why }) => `${path} ${why}`);
@@ -257,7 +257,8 @@ async function similar() {
   }
 }
 
-const undo = () => act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
+const undo = () => act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)))
+  .then(askFolders);
 
 // The page as it came.
 function restart() {
@@ -319,14 +320,14 @@ function typed(event) {
 }
 
 async function begin() {
-  const { id, name, images, stacks: number, unreadable, file, labels, standing } = await ask("/folder");
+  const { id, name, images, stacks: number, unreadable, file, labels, standing, by_folders: byFolders } = await ask("/folder");
   start = id;
   const alike = number < images ? ` in ${count(number)} ${number === 1 ? "stack" : "stacks"}` : "";
   const bad = unreadable ? `, ${count(unreadable)} unreadable` : "";
   $("title").textContent = `${name} — ${count(images)} ${images === 1 ? "image" : "images"}${alike}${bad}, labels in ${file}`;
   document.title = `Label ${name}`;
   showLabels(labels);
-  showStanding(standing);
+  showStanding(standing, byFolders);
   const buttons = { confirm, skip, similar, undo, rename, manage: toggleManaging, together: seeChosen };
   for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
   $("left-out").addEventListener("click", KEYS.Delete);
@@ -334,8 +335,9 @@ async function begin() {
   $("name").addEventListener("keydown", typed);
   $("managing").addEventListener("keydown", typedManaging);
   listen(KEYS, DIGITS, giveNumbered, $("name"));
-  renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing); show(); });
+  renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing, found.by_folders); show(); });
   showPage(await ask("/next"));
+  await askFolders();
 }
 
 begin().catch((error) => report(error.message, true));

@@ -133,12 +133,12 @@ def test_a_range_is_said_as_a_person_would(
 ) -> None:
     found = standing(counts(named, 0, 40, share, error))
     assert found.share == words
-    assert f"; {words} of all probably right (40 " in reached(found, 2, Path("f"))
+    assert f"; {words} of all probably right (40 " in reached(found, 0, 2, Path("f"))
 
 
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
-    said = reached(standing(counts(20, 10, 40, 0.75, 0.1)), 3, path)
+    said = reached(standing(counts(20, 10, 40, 0.75, 0.1)), 0, 3, path)
     assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
     assert "10 left out or not known" in said
     commands = [command for _, command in next_steps("photos/", path, 3)]
@@ -152,6 +152,11 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
     unnamed = next_steps("./\N{SNOWMAN}", path, 2)
     assert "--name photos" in unnamed[0][1]
+
+
+def test_labels_that_no_person_has_seen_are_counted_apart() -> None:
+    said = reached(standing(counts(20, 10, 0, 0, 0)), 15, 3, Path("f"))
+    assert said.startswith("5 of 100 images named by a person, 15 by their folders, 3 labels, in f")
 
 
 def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:

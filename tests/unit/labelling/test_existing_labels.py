@@ -54,7 +54,7 @@ class Folder:
         )  # fmt: skip
         return FolderImages(features, "photos")
 
-    def take(self, tables: ExistingLabels | None = None, folders: bool = True) -> list[str]:
+    def take(self, tables: ExistingLabels | None = None, folders: bool | None = True) -> list[str]:
         with closing(LabelsFile(self.file)) as file:
             return existing_labels.take(
                 self.images, file, "ada", tables or ExistingLabels(), folders
@@ -97,13 +97,19 @@ def test_the_names_of_class_folders_beside_loose_images_are_labels(folder: Folde
     said = folder.take()
     assert folder.labels() == LABELS_OF_FOLDERS
     assert "1 image with copies in folders of other names" in said[0]
-    assert "3 images labelled by the names of their folders, Coat/, Hat/;" in said[1]
+    assert "3 images labelled by the names of their folders, Coat/, Hat/, " in said[1]
     assert "names that no label can have: con;" in said[2]
     data = labelled_input(folder.file, "photos")
     assert {file.label for file in decode_files(data, input_sha256(data))} == {"Coat", "Hat"}
     before = folder.file.read_bytes()
     assert not any("by the names" in line for line in folder.take())
     assert folder.file.read_bytes() == before, "once"
+
+
+def test_no_name_of_a_folder_is_a_label_unasked(folder: Folder) -> None:
+    assert folder.take(folders=None) == []
+    assert folder.labels() == {}
+    assert not folder.file.exists()
 
 
 def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
@@ -275,7 +281,7 @@ def test_a_label_gives_way_to_one_that_counts_more(
             "0" * 64, "p", name, "ada", 1, "0" * 8, "now", undo=name == "undone", taken_from=source
         )
     label = ExistingLabel("Coat", "ada", "now", taken_from)
-    assert existing_labels._is_new(label, line) == is_new
+    assert existing_labels.is_new(label, line) == is_new
 
 
 def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> None:

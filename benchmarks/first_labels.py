@@ -1,44 +1,47 @@
-"""`make bench-label PHOTOS=DIR`: what `hangtag label` saves, beside labelling one photo at a time.
+"""`make bench-label PHOTOS=DIR`: what simulated persons reach with `hangtag label`, beside naming
+one photo at a time, and whether what the page states is true.
 
-DIR has a folder for each class, or train/ and test/ with such folders; only the simulated person
-knows them. The photos are linked to one folder with names that say nothing. One draw goes through
-the commands and the page's own requests; the others go through the same functions in this process,
-which show the same pages for that draw.
+DIR has a folder for each class, or train/ and test/ with such folders; only the persons know them.
+The photos are linked to one folder with names that say nothing. One draw goes through the commands
+and the page's own requests; the others go through the same functions in this process, which show
+the same pages for that draw.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.environment import machine
 from benchmarks.environment.paths import environment, runtime_folder
-from benchmarks.measure import foretold, local_stack
-from benchmarks.measure.foretold import AfterPage
+from benchmarks.measure import local_stack
 from benchmarks.measure.simulated_person import (
-    Decided,
-    Order,
+    PERSONS,
+    Answer,
+    Answered,
     Photos,
     Reached,
     SessionPages,
     Shown,
+    answered,
     by_chance,
-    by_doubt,
-    labelled,
     reached,
 )
 from benchmarks.workloads.labelled_photos import linked
@@ -46,100 +49,141 @@ from producer.labelling.folder_request import computed
 from shared.messages.folder_features import decode_features
 from shared.settings import Settings
 from tests.support.processes.label_server import LINK, LabelPage
-from worker.labelling.forecast import AHEAD
+from worker.labelling.session import NONE
 
-MARKS = (30, 60, 120, 200, 300)
-DRAWS, ACCEPTANCE_DRAWS, SERVED_DRAWS = 5, 30, 2
-#: Accepted photos are to be right as often.
-ACCEPTED_RIGHT = 0.95
+MARKS = (120, 200, 300)
+DRAWS = 30
+#: Accepted photos are to be right as often; no draw that accepts this number may be right less
+#: often than the second share.
+ACCEPTED_RIGHT, MANY_ACCEPTED, LEAST_RIGHT = 0.95, 40, 0.90
 SPLITS = ("train", "validation", "val", "test")
-#: Decisions by which the last prediction is judged.
-LAST = max(MARKS[-1], foretold.ASKED[-1] + AHEAD) + 5
 
 
 def main() -> int:
-    """Print a table for each way to label."""
+    """Print a table for each person, and for labelling one photo at a time."""
     given = _parser().parse_args()
     with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
         env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
         os.environ.update(env)
+        folder = Path(name) / "0"
         try:
-            for draw in reversed(range(1 if given.in_process else SERVED_DRAWS)):
-                folder = Path(name) / str(draw)
-                truths = write_unsorted(given.photos, folder / "photos", draw)
-                photos = read(folder / "photos", truths)
-                if not given.in_process:
+            truths = write_unsorted(given.photos, folder / "photos")
+            photos = read(folder / "photos", truths)
+            if not given.in_process:
+                for person in given.person or PERSONS:
                     with running(folder, env) as page:
-                        report_page(page, photos)
+                        report_page(page, photos, person)
         finally:
             local_stack.end(env, str(runtime))
     print(f"{len(photos.truth):,} photos, {len(set(truths.values()))} classes")
-    report(photos, given.draws, given.acceptance_draws)
-    print(f"({machine.place()}; mean, least and most)")
+    draws = range(given.first, given.first + given.draws)
+    for way in [*(given.person or PERSONS), "one at a time"]:
+        rows = list(_runs(photos, way, draws))
+        for mark in MARKS:
+            print(_line(way, mark, [row for row in rows if row.mark == mark]), flush=True)
+        if given.json:
+            with given.json.open("a") as file:
+                file.writelines(json.dumps(row.record()) + "\n" for row in rows)
+    print(f"({machine.place()})")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--draws", type=int, default=DRAWS, help="of each way to label")
-    parser.add_argument(
-        "--acceptance-draws", type=int, default=ACCEPTANCE_DRAWS, help="of pages, at least"
-    )
+    parser.add_argument("--person", choices=PERSONS, action="append", help="default: each")
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--first", type=int, default=1, help="the number of the first draw")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append a line a mark and draw")
     parser.add_argument("--store", type=Path, help="keeps the photos' features")
     parser.add_argument("--in-process", action="store_true", help="no draw through the page")
     return parser
 
 
-def report(photos: Photos, draws: int, acceptance_draws: int) -> None:
-    """Print the shares of each way to label, and of pages what was accepted and foretold."""
-    ways: dict[str, Order] = {"by chance": by_chance, "by doubt": by_doubt}
-    for way, order in ways.items():
-        orders = [list(islice(order(photos, seed), MARKS[-1])) for seed in range(draws)]
-        report_way(way, [reached(photos, one, MARKS) for one in orders], draws)
-    runs = [seen_by(photos, seed) for seed in range(max(draws, acceptance_draws))]
-    report_way("pages", [run.reached for run in runs], draws)
-    print(foretold.sentence([one for run in runs for one in foretold.foretold(run.pages)]))
+class Row(NamedTuple):
+    """A draw at a mark: after the first page that reached this number of decisions, or the end."""
+
+    person: str
+    draw: int
+    mark: int
+    decisions: int
+    then: Reached
+
+    def record(self) -> dict[str, Any]:
+        """As a line of JSON."""
+        then = self.then
+        return {
+            "person": self.person, "draw": self.draw, "decisions": self.decisions,
+            "named": then.named, "drawn_by_chance": then.drawn, "right": then.right,
+            "right_of_others": then.right_of_others, "stated": then.stated,
+            "stated_low": then.low, "stated_high": then.high, "accepted": then.accepted,
+            "right_among_accepted": then.right_among_accepted,
+        }  # fmt: skip
 
 
-def report_way(way: str, runs: Sequence[Sequence[Reached]], draws: int) -> None:
-    """Print what was reached after each mark [draw, mark]."""
-    for mark, after in zip(MARKS, zip(*runs, strict=True), strict=True):
-        good = sum(one.accepted_right >= ACCEPTED_RIGHT for one in after)
-        print(
-            f"{way:9}  {mark:3}  right {_range([one.right for one in after[:draws]])}  "
-            f"accepted {_range([one.accepted for one in after])}, of these right "
-            f"{_range([one.accepted_right for one in after])}, in {good} of {len(after)} at least "
-            f"{ACCEPTED_RIGHT:.0%}",
-            flush=True,
-        )
+def _runs(photos: Photos, way: str, draws: Sequence[int]) -> Iterator[Row]:
+    run = _one_at_a_time if way == "one at a time" else partial(_on_pages, person=way)
+    with ProcessPoolExecutor(
+        os.cpu_count(), initializer=_give, initargs=(pickle.dumps(photos),)
+    ) as pool:
+        for rows in pool.map(run, draws):
+            yield from rows
 
 
-class Run(NamedTuple):
-    """A draw of pages."""
-
-    reached: list[Reached]  #: after each mark
-    pages: list[AfterPage]
+_photos: list[Photos] = []  #: of a process of the pool
 
 
-def seen_by(photos: Photos, seed: int) -> Run:
-    """What a person reaches who sees pages. A mark has what was complete by then."""
-    shown = SessionPages(photos, seed)
-    marks, pages = [Reached(0.0, 0.0, 1.0)] * len(MARKS), []
-    for page in labelled(shown, photos):
-        now = shown.reached()
-        marks = [
-            now if page.decisions <= mark else was for mark, was in zip(MARKS, marks, strict=True)
-        ]
-        pages.append(AfterPage(page.decisions, now.right, shown.session.counts()))
-        if page.decisions >= LAST:
+def _give(photos: bytes) -> None:
+    os.nice(5)
+    _photos.append(pickle.loads(photos))
+
+
+def _one_at_a_time(draw: int) -> list[Row]:
+    photos = _photos[0]
+    order = list(islice(by_chance(photos, draw), MARKS[-1]))
+    after = zip(MARKS, reached(photos, order, MARKS), strict=True)
+    return [Row("one at a time", draw, mark, mark, then) for mark, then in after]
+
+
+def _on_pages(draw: int, person: str) -> list[Row]:
+    pages, left, rows = SessionPages(_photos[0], draw), list(MARKS), list[Row]()
+    decisions = 0
+    for page in answered(pages, _photos[0], person, draw):
+        decisions = page.decisions
+        while left and decisions >= left[0]:
+            rows.append(Row(person, draw, left.pop(0), decisions, pages.reached()))
+        if not left:
             break
-    return Run(marks, pages)
+    return [*rows, *(Row(person, draw, mark, decisions, pages.reached()) for mark in left)]
 
 
-def _range(shares: Sequence[float]) -> str:
-    mean = sum(shares) / len(shares)
-    return f"{100 * mean:.1f} ({100 * min(shares):.1f} to {100 * max(shares):.1f})"
+def _line(way: str, mark: int, rows: Sequence[Row]) -> str:
+    """What the draws reached at a mark, in the mean."""
+    runs = [row.then for row in rows]
+    stated = [one for one in runs if one.stated is not None and one.right_of_others is not None]
+    errors = [(one.stated or 0) - (one.right_of_others or 0) for one in stated]
+    held = sum((one.low or 0) <= (one.right_of_others or 0) <= (one.high or 0) for one in stated)
+    widest = max(((one.high or 0) - (one.low or 0)) / 2 for one in stated) if stated else 0.0
+    accepting = [(one.accepted, one.right_among_accepted or 0) for one in runs if one.accepted]
+    accepted = sum(count for count, _ in accepting)
+    right = sum(count * share for count, share in accepting) / max(1, accepted)
+    good = sum(share >= ACCEPTED_RIGHT for _, share in accepting)
+    bad = sum(count >= MANY_ACCEPTED and share < LEAST_RIGHT for count, share in accepting)
+    others = [one.right_of_others for one in runs if one.right_of_others is not None]
+    return (
+        f"{way:13} {mark:3}  right {_mean([one.right for one in runs])}, "
+        f"of others {_mean(others)}, "
+        f"named {np.mean([one.named for one in runs]):.0f}, "
+        f"drawn {np.mean([one.drawn for one in runs]):.0f} "
+        f"(least {min(one.drawn for one in runs)}); stated {_mean(errors, sign='+')} from the "
+        f"truth, holds {held} of {len(stated)}, at most ±{100 * widest:.1f}; accepted "
+        f"{accepted / len(runs):.0f}, of these right {100 * right:.1f}, {good} of {len(accepting)} "
+        f"draws at least {ACCEPTED_RIGHT:.0%}, {bad} below {LEAST_RIGHT:.0%}"
+    )
+
+
+def _mean(shares: Sequence[float], sign: str = "") -> str:
+    return f"{100 * float(np.mean(shares)):{sign}.1f}" if shares else "-"
 
 
 def write_unsorted(photos: Path, to: Path, draw: int = 0) -> dict[str, str]:
@@ -192,10 +236,12 @@ class ServedPages:
         """As `Pages`."""
         return _shown(self._page.next())
 
-    def decide(self, page: Shown, labels: Sequence[int]) -> Shown:
+    def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
         """As `Pages`."""
-        pairs = zip(page.stacks, labels, strict=True)
-        decisions = [{"stack": s, "kind": "label", "label": f"class {label}"} for s, label in pairs]
+        pairs = zip(page.stacks, answers, strict=True)
+        decisions = [
+            {"stack": stack, "kind": one.kind, "label": _name(one)} for stack, one in pairs
+        ]
         before = time.perf_counter()
         reply = self._page.decide(*decisions)
         self.waits.append(time.perf_counter() - before)
@@ -203,32 +249,45 @@ class ServedPages:
         return _shown(reply["page"])
 
 
+def _name(answer: Answer) -> str:
+    return f"class {answer.label}"
+
+
 def _shown(page: Any) -> Shown:
-    return SimpleNamespace(why=page["why"], stacks=[one["stack"] for one in page["stacks"]])
+    return Shown(
+        page["why"],
+        _class(page["label"]),
+        tuple(one["stack"] for one in page["stacks"]),
+        tuple(_class(one["guess"]) for one in page["stacks"]),
+    )
 
 
-def report_page(page: LabelPage, photos: Photos) -> None:
+def _class(name: str) -> int:
+    return int(name.removeprefix("class ")) if name else NONE
+
+
+def report_page(page: LabelPage, photos: Photos, person: str) -> None:
     """One draw by the page's own requests, and whether this process shows the same."""
     served = ServedPages(page)
-    seen = until(labelled(served, photos), MARKS[-1])
-    here = until(labelled(SessionPages(photos, 0), photos), MARKS[-1])
+    seen = until(answered(served, photos, person, 0), MARKS[-1])
+    here = until(answered(SessionPages(photos, 0), photos, person, 0), MARKS[-1])
     same = "the same pages" if seen == here else f"OTHER PAGES from {_first_other(seen, here)} on"
     waits = sorted(served.waits)
     print(
-        f"through the page: {len(seen)} pages, {same} as in one process; from a decision to a page "
-        f"by the head that knows it {1000 * waits[len(waits) // 2]:.0f} ms, at most "
+        f"{person} through the page: {len(seen)} pages, {same} as in one process; from a decision "
+        f"to a page by the head that knows it {1000 * waits[len(waits) // 2]:.0f} ms, at most "
         f"{1000 * waits[-1]:.0f} (people do not wait for that head: make bench-label-speed)"
     )
 
 
-def _first_other(seen: Sequence[Decided], here: Sequence[Decided]) -> int:
+def _first_other(seen: Sequence[Answered], here: Sequence[Answered]) -> int:
     pairs = zip(seen, here, strict=False)
     return next((number for number, (a, b) in enumerate(pairs, 1) if a != b), len(seen))
 
 
-def until(pages: Iterator[Decided], decisions: int) -> list[Decided]:
+def until(pages: Iterator[Answered], decisions: int) -> list[Answered]:
     """The pages up to this number of decisions."""
-    seen: list[Decided] = []
+    seen: list[Answered] = []
     for page in pages:
         seen.append(page)
         if page.decisions >= decisions:

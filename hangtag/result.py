@@ -111,7 +111,7 @@ class Result:
         with self._opened() as sealed:
             counted = view.answers if sealed.finished else None
             if counted is None:
-                counted = count_rows(sealed, sealed.card, stored_display(sealed))
+                counted = count_rows(sealed, table_of(sealed), stored_display(sealed))
             return as_promised(counted, sum(view.flagged.values()), sealed.card, sealed.options)
 
     def __len__(self) -> int:

@@ -1,28 +1,28 @@
-"""A simulated person who labels unsorted photos: knows the truth of each, and counts decisions.
+"""Simulated persons who label unsorted photos: they know the truth of each, and count decisions.
 
-One decision names the photos of a page that are alike, one more each photo that is another. Photos
-that chance drew count one each.
+A decision is one for a page, and one for each photo that is named alone.
+
+`names` names every photo of a page: what most of them are, then each other one alone. `clicks` does
+what README teaches: it clicks the wrong ones away, and names what comes back. `careless` does the
+same, but overlooks one wrong photo in twenty, and mistypes one name in a hundred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from shared.messages.folder_features import FolderFeatures
-from shared.pipes.labelling import NextPage
+from shared.pipes.labelling import NO_LABEL, NextPage
 from worker.labelling.__main__ import session_of
-from worker.labelling.fitted import Fitted, fit
-from worker.labelling.folder_rows import stack_rows
 from worker.labelling.session import NONE, Session
 
-#: Photos that are labelled by chance before the most doubtful ones are known.
-FIRST = 20
-#: With one image at a time, the number of decisions after which a head is fitted.
-FIT_EVERY = 5
+PERSONS = ("names", "clicks", "careless")
+#: Of `careless`.
+OVERLOOKED, MISTYPED = 1 / 20, 1 / 100
 
 Labels = npt.NDArray[np.int64]
 
@@ -44,22 +44,33 @@ class Photos(NamedTuple):
         return self.truth[np.unique(self.stacks, return_index=True)[1]]
 
 
-class Decided(NamedTuple):
-    """A page after the person has decided."""
+class Shown(NamedTuple):
+    """A page. Labels are classes of the truth, or NONE."""
+
+    why: str
+    label: int  #: that Enter gives to all
+    stacks: tuple[int, ...]
+    guesses: tuple[int, ...]
+
+
+class Answer(NamedTuple):
+    """What a person says about a photo: its label, or with `is_not` one that it does not have."""
+
+    label: int
+    is_not: bool = False
+
+    @property
+    def kind(self) -> str:
+        """As a line of the labels file has it."""
+        return "not-this" if self.is_not else "label"
+
+
+class Answered(NamedTuple):
+    """A page after a person has answered it."""
 
     decisions: int  #: so far
-    why: str
-    stacks: tuple[int, ...]
-
-
-class Shown(Protocol):
-    """A page, of a session or of the server."""
-
-    @property
-    def why(self) -> str: ...
-
-    @property
-    def stacks(self) -> Sequence[int]: ...
+    page: Shown
+    answers: tuple[Answer, ...]
 
 
 class Pages(Protocol):
@@ -68,33 +79,81 @@ class Pages(Protocol):
     def first(self) -> Shown:
         """The first page."""
 
-    def decide(self, page: Shown, labels: Sequence[int]) -> Shown:
-        """Save the labels of a page, and show the next one."""
+    def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
+        """Save the answers to a page, and show the next one."""
 
 
-def labelled(pages: Pages, photos: Photos) -> Iterator[Decided]:
-    """Each page, after the person has decided about it."""
-    page, decisions, truth = pages.first(), 0, photos.of_stack
+class _Hand:
+    """What a person does on pages."""
+
+    def __init__(self, person: str, truth: Labels, seed: int) -> None:
+        self._person, self._truth = person, truth
+        self._chance = np.random.default_rng([seed, 1])
+        self._known: list[int] = []  #: labels that have been typed
+        self.decisions = 0
+
+    def on(self, page: Shown) -> list[Answer]:
+        """The answers to a page, which are counted."""
+        truth = self._truth[list(page.stacks)]
+        if page.why == "naming" or (page.why == "chance" and NONE in page.guesses):
+            return [self._alone(label) for label in truth.tolist()]
+        self.decisions += 1
+        if page.why == "chance":
+            offered = list(page.guesses)
+        else:
+            offered = [self._name_of(page, truth)] * len(truth)
+        return [self._one(*pair) for pair in zip(truth.tolist(), offered, strict=True)]
+
+    def _name_of(self, page: Shown, truth: Labels) -> int:
+        """The label of a page: as it is offered if a photo has it, else what most photos are."""
+        if page.label != NONE and page.label in truth:
+            return page.label
+        return self._typed(int(np.bincount(truth).argmax()))
+
+    def _one(self, label: int, offered: int) -> Answer:
+        if label == offered or (self._is_careless and self._chance.random() < OVERLOOKED):
+            return Answer(offered)
+        return self._alone(label) if self._person == "names" else Answer(offered, is_not=True)
+
+    def _alone(self, label: int) -> Answer:
+        self.decisions += 1
+        return Answer(self._typed(label))
+
+    def _typed(self, label: int) -> int:
+        """The label, or by mistake another one."""
+        if self._is_careless and len(self._known) > 1 and self._chance.random() < MISTYPED:
+            label = int(self._chance.choice([known for known in self._known if known != label]))
+        if label not in self._known:
+            self._known.append(label)
+        return label
+
+    @property
+    def _is_careless(self) -> bool:
+        return self._person == "careless"
+
+
+def answered(pages: Pages, photos: Photos, person: str, seed: int) -> Iterator[Answered]:
+    """Each page, after the person has answered it."""
+    page, hand = pages.first(), _Hand(person, photos.of_stack, seed)
     while page.why != "end":
-        labels = truth[list(page.stacks)]
-        decisions += _cost(page.why, labels)
-        shown = Decided(decisions, page.why, tuple(page.stacks))
-        page = pages.decide(page, labels.tolist())
+        answers = hand.on(page)
+        shown = Answered(hand.decisions, page, tuple(answers))
+        page = pages.answer(page, answers)
         yield shown
 
 
-def _cost(why: str, labels: Labels) -> int:
-    if why == "chance":
-        return len(labels)
-    return 1 + len(labels) - int(np.bincount(labels).max())
-
-
 class Reached(NamedTuple):
-    """What some decisions brought. Shares of all photos, but of `accepted_right`."""
+    """What some decisions brought. Shares of all photos, but those of the others and accepted."""
 
-    right: float
-    accepted: float  #: without a decision, and the head is sure
-    accepted_right: float  #: the share of these that is right; 1 if there are none
+    right: float = 0.0
+    named: int = 0  #: photos
+    drawn: int = 0  #: by chance
+    right_of_others: float | None = None  #: None: there are no others
+    stated: float | None = None  #: of the others, with its range
+    low: float | None = None
+    high: float | None = None
+    accepted: int = 0  #: photos without a decision, and the head is sure
+    right_among_accepted: float | None = None
 
 
 class SessionPages:
@@ -103,27 +162,50 @@ class SessionPages:
     def __init__(self, photos: Photos, seed: int) -> None:
         self._photos = photos
         self.session: Session = session_of(photos.features, seed)
-        self._numbers: dict[int, int] = {}  #: labels in the order of their first use, as the page's
+        self._classes: list[int] = []  #: by the number of the label, in the order of the first use
+        self._given: dict[int, int] = {}  #: classes, by stack
+        self._excluded: dict[int, list[int]] = {}
+        self._by_chance: set[int] = set()
 
     def first(self) -> Shown:
         """As `Pages`."""
-        return self.session.next(NextPage())
+        return self._next()
 
-    def decide(self, page: Shown, labels: Sequence[int]) -> Shown:
+    def answer(self, page: Shown, answers: Sequence[Answer]) -> Shown:
         """As `Pages`."""
-        numbers = [self._numbers.setdefault(label, len(self._numbers)) for label in labels]
-        chance = np.full(len(labels), page.why == "chance")
-        self.session.decide(np.array(page.stacks), np.array(numbers), chance)
+        for stack, (label, is_not) in zip(page.stacks, answers, strict=True):
+            number = self._number(label)
+            if is_not:
+                self._excluded.setdefault(stack, []).append(number)
+            else:
+                self._given[stack] = label
+        labels = [NONE if answer.is_not else self._number(answer.label) for answer in answers]
+        chance = np.array(
+            [page.why == "chance" or stack in self._by_chance for stack in page.stacks]
+        )
+        self._by_chance.update(stack for stack, by in zip(page.stacks, chance, strict=True) if by)
+        excluded = [self._excluded.get(stack, []) for stack in page.stacks]
+        self.session.decide(np.array(page.stacks), np.array(labels), chance, excluded)
         self.session.learn()
-        self.session.judge()
-        self.session.foresee()
-        return self.session.next(NextPage())
+        return self._next()
+
+    def _next(self) -> Shown:
+        page = self.session.next(NextPage())
+        guesses = tuple(map(self._class, page.guesses))
+        return Shown(page.why, self._class(page.label), tuple(page.stacks), guesses)
+
+    def _number(self, label: int) -> int:
+        if label not in self._classes:
+            self._classes.append(label)
+        return self._classes.index(label)
+
+    def _class(self, number: int) -> int:
+        return NONE if number == NO_LABEL else self._classes[number]
 
     def reached(self) -> Reached:
         """After the pages so far."""
-        numbers = [self._numbers.get(label, NONE) for label in self._photos.of_stack.tolist()]
-        decided, fitted = self.session.learned
-        return _reached(self._photos, np.array(numbers), decided, fitted, self.session.surest)
+        self.session.judge()
+        return _reached(self._photos, self._classes, self.session)
 
 
 def reached(photos: Photos, order: Sequence[int], marks: Sequence[int]) -> list[Reached]:
@@ -132,45 +214,36 @@ def reached(photos: Photos, order: Sequence[int], marks: Sequence[int]) -> list[
     seen = []
     for mark in marks:
         stacks = np.array(order[:mark])
-        session.decide(stacks, truth[stacks], np.zeros(len(stacks), bool))
+        session.decide(stacks, truth[stacks], np.ones(len(stacks), bool))
         session.learn()
         session.judge()
-        seen.append(_reached(photos, truth, *session.learned, session.surest))
+        seen.append(_reached(photos, range(int(truth.max()) + 1), session))
     return seen
 
 
-def _reached(
-    photos: Photos, truth: Labels, labels: Labels, fitted: Fitted | None, surest: Labels
-) -> Reached:
-    """What the person has named is right, and of the others what a head takes them for. `truth`
-    and `labels` are those of stacks; `surest` are the stacks that are accepted."""
-    stacks = photos.stacks
-    if fitted is None:
-        return Reached(float((labels >= 0)[stacks].mean()), 0.0, 1.0)
-    right = np.where(labels >= 0, labels, fitted.guesses) == truth
-    accepted = np.isin(stacks, surest)
-    share = float(right[stacks][accepted].mean()) if accepted.any() else 1.0
-    return Reached(float(right[stacks].mean()), float(accepted.mean()), share)
+def _reached(photos: Photos, classes: Sequence[int], session: Session) -> Reached:
+    """What a person has named is right if its name is, and of the others what the head takes them
+    for; a guess that the person has denied is wrong."""
+    decided, fitted = session.learned
+    stacks, truth = photos.stacks, photos.of_stack
+    of_number = np.array([*classes, NONE])
+    guesses = of_number[
+        decided if fitted is None else np.where(decided >= 0, decided, fitted.guesses)
+    ]
+    right = ((guesses == truth) & ~session.denied)[stacks]
+    named, counts = (decided >= 0)[stacks], session.counts()
+    accepted = np.isin(stacks, session.surest)
+    return Reached(
+        float(right.mean()), int(named.sum()), counts.drawn, _mean(right[~named]),
+        counts.share, counts.low, counts.high, int(accepted.sum()),
+        _mean(right[accepted]),
+    )  # fmt: skip
+
+
+def _mean(right: npt.NDArray[np.bool_]) -> float | None:
+    return float(right.mean()) if len(right) else None
 
 
 def by_chance(photos: Photos, seed: int) -> Iterator[int]:
     """Stacks one at a time, drawn by chance."""
     yield from np.random.default_rng(seed).permutation(len(photos.of_stack)).tolist()
-
-
-def by_doubt(photos: Photos, seed: int) -> Iterator[int]:
-    """Stacks one at a time, the one that a head is least confident of first."""
-    truth, (rows, _) = photos.of_stack, stack_rows(photos.features)
-    labels = np.full(len(truth), NONE)
-    order = np.random.default_rng(seed).permutation(len(truth))
-    confidences = np.zeros(len(truth), np.float32)
-    for number in range(len(truth)):
-        if number >= FIRST and number % FIT_EVERY == 0:
-            confidences = fit(rows, labels, int(labels.max()) + 1).confidences
-        free = order[labels[order] == NONE]
-        stack = int(free[0] if number < FIRST else free[confidences[free].argmin()])
-        labels[stack] = truth[stack]
-        yield stack
-
-
-Order = Callable[[Photos, int], Iterator[int]]

@@ -142,7 +142,7 @@ class JobTable:
         try:
             check_rows(self.form, self._journal.totals.done, self._output)
         except TooManyRows:
-            self._answers = count_rows(self._journal, self._pinned().card, self.display)
+            self._answers = self._counted_now()
             raise
 
     def write_part(
@@ -229,5 +229,9 @@ class JobTable:
         """The counts of the results so far: as of the last written table, or else counted now."""
         pinned, flagged = self._pinned(), sum(self._journal.totals.flagged.values())
         counts = self._answers or self._journal.answers
-        counts = counts or count_rows(self._journal, pinned.card, self.display)
+        counts = counts or self._counted_now()
         return as_promised(counts, flagged, pinned.card, pinned.options)
+
+    def _counted_now(self) -> AnswerCounts:
+        table = make_table(self._pinned(), self.display)
+        return count_rows(self._journal, table, self.display)

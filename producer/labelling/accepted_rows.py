@@ -13,6 +13,7 @@ from producer.journal.sealed_journal import SealedJournal
 from producer.labelling.folder_images import FolderImages
 from producer.locations import row_files
 from producer.present.formatting import counted, one_line, percent
+from producer.rendering.person_labels import labels_now
 from producer.rows.acceptance import at_precision
 from producer.rows.decide import marked
 from producer.rows.row_batch import Rules
@@ -58,9 +59,10 @@ def _of_table(table: Path, precision: float) -> AcceptedRows:
     with SealedJournal(table) as sealed, row_files.of_table(table, sealed.options) as files:
         card = sealed.card
         rule = at_precision(card, precision)
+        rules = Rules(rule, labels_now(table, card.labels))
 
         def rows() -> Iterator[tuple[bytes, tuple[Stamp, str]]]:
-            for batch in sealed.row_batches(Rules(rule)):
+            for batch in sealed.row_batches(rules):
                 for i in marked(batch.accepted_by(rule)):
                     name = batch.names[i]  # of an image in an archive: it has no path
                     label = card.labels[batch.labels[i]]

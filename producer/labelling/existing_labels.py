@@ -132,7 +132,7 @@ class Taken:
         by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
         for sha256, image in by_sha256.items():
             label = existing.get(sha256)
-            if label is None or not is_new(label, self._so_far.line(sha256)):
+            if label is None or not self.is_new(sha256, label):
                 continue
             if problem(label.label):
                 self._unusable.add(label.label)
@@ -140,6 +140,15 @@ class Taken:
                 self._counts[label.taken_from] += 1
                 found[image] = line
         return found
+
+    def is_new(self, sha256: str, label: ExistingLabel) -> bool:
+        """Whether the lines about an image give way to a label. That it does not have one name is
+        no decision about another, and none about a table's later one."""
+        last, so_far = self._so_far.line(sha256), self._so_far
+        if last is None or last.kind != "not-this" or so_far.of(sha256) is not None:
+            return _is_new(label, last)
+        is_later = last.at < label.at and not is_of_folder(label.taken_from)
+        return is_later or label.label not in so_far.excluded(sha256)
 
     def _line(self, image: int, label: ExistingLabel) -> GivenLabel | None:
         """None: the file has changed, or is gone. A label that differs in case only is the known
@@ -170,7 +179,7 @@ class Taken:
             yield f"names that no label can have: {listed(self._unusable)}; rename them"
 
 
-def is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
+def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
     and not from a table if this one is of a folder. A label that differs in case only is the same:
     it was written as the known one."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from producer.labelling.class_folders import ClassFolders, class_folders, is_date_or_camera
 from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import Taken, is_new, listed, of_folders
+from producer.labelling.existing_labels import Taken, listed, of_folders
 from producer.labelling.folder_images import FolderImages
 from producer.labelling.label_names import check_labels
 from shared.errors import UsageError
@@ -44,11 +44,12 @@ class FolderNames:
     def proposed(self) -> list[ProposedFolder]:
         """The folders to ask about. None is named like a date, or has labels already."""
         so_far, found = self._file.so_far, list[ProposedFolder]()
+        taken = Taken(self._images, so_far)
         for name, images in self._folders.images.items():
             if f"{name}/" in so_far.folders or is_date_or_camera(name) or problem(name):
                 continue
             shas = ((image, self._images.sha256(image)) for image in images)
-            new = [image for image, sha in shas if is_new(self._labels[sha], so_far.line(sha))]
+            new = [image for image, sha in shas if taken.is_new(sha, self._labels[sha])]
             if new:
                 found.append(ProposedFolder(name, len(new), self._examples(new)))
         return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from producer.labelling.estimate import Standing
 from producer.models.train import name_of
 from producer.present.formatting import counted, typed
+from producer.summary.right_of_others import sentence
 from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.training import SMALLEST_CLASS
@@ -30,11 +31,8 @@ def reached(standing: Standing, by_folders: int, labels: int, file: Path) -> str
     line += f"{counted(labels, 'label')}, in {file}"
     if standing.without:
         line += f"; {standing.without:,} left out or not known"
-    if standing.share:
-        line += f"; {standing.share} of all probably right ({standing.checked} checked by chance)"
-    if standing.gain_low is not None and standing.gain_high is not None:
-        points = f"{100 * standing.gain_low:.1f} to {100 * standing.gain_high:.1f} points"
-        line += f"; 50 more decisions would add {points}"
+    if (right := standing.right_of_others) is not None:
+        line += f"; {sentence(right)}"
     return line
 
 

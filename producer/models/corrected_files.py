@@ -62,7 +62,8 @@ def _decisions(table: Path, labels: Sequence[str], undone: bool) -> DecidedRows:
     log = correction_log.log_path(table)
     for line in correction_log.read(log, problem_beside(labels)):
         decided.add(line)
-    if not decided.in_force and not (undone and decided.taken_back):
+    has_labels = any(line.label for line in decided.in_force.values())
+    if not has_labels and not (undone and decided.taken_back):
         if not has_journal(table) and not log.exists():
             raise UsageError(
                 f"there is no table {table} with corrections; name one that was reviewed"
@@ -78,9 +79,10 @@ def _labelled(
     files = [
         LabelledFile(
             line.sha256, line.size, line.label, paths.get(line.sha256, b""),
-            line.crc32, line.by, line.at,
+            line.crc32, line.by, line.at, excluded=tuple(filter(line.excludes, line.excluded)),
         )
         for line in decisions.in_force.values()
+        if line.label
     ]  # fmt: skip
     if undone:
         files += [LabelledFile(line.sha256, line.size, "", b"") for line in decisions.taken_back]

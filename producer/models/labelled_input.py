@@ -33,8 +33,8 @@ def labelled_input(path: Path, folder: str) -> bytes:
         raise UsageError(f"there are no labels in {path}; give some with: {label}")
     for sha256, line in so_far.undecided().items():
         file = LabelledFile(
-            sha256, line.size, "", b"", line.crc32, line.by, line.at, line.by_chance,
-            so_far.excluded(sha256),
+            sha256, line.size, "", b"", line.crc32, line.by, so_far.since(sha256),
+            line.by_chance, so_far.excluded(sha256),
         )  # fmt: skip
         files.append(file)
     return encode_files(files)

@@ -1,4 +1,4 @@
-"""The labels that people gave and a version has learned, for the tables of that version."""
+"""The labels that people gave or excluded and a version has learned, for its tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from shared.settings import Settings
 
 def learned_labels(settings: Settings, card: Card) -> list[LabelledFile]:
     """The decisions in force of a version, as far as they say by whom: an older Hangtag did not
-    record it. A label has the name that the card has for its folder.
+    record it. A file may have no label, but names that it does not have. A label has the name that
+    the card has for its folder.
 
     Raises:
         SetupError: the version is gone, its record cannot be read, or is only on another machine.
@@ -24,8 +25,15 @@ def learned_labels(settings: Settings, card: Card) -> list[LabelledFile]:
         return []
     data = reader(settings)(card, learned_corrections.FILE)
     names = {folder_of(label): label for label in card.labels}
+
+    def named(label: str) -> str:
+        return names.get(folder_of(label), label)
+
+    files = (decision.file for decision in learned_corrections.decode(data, card))
     return [
-        msgspec.structs.replace(file, label=names.get(folder_of(file.label), file.label))
-        for file in learned_corrections.in_force(learned_corrections.decode(data, card))
-        if file.by and file.crc32
+        msgspec.structs.replace(
+            file, label=named(file.label), excluded=tuple(map(named, file.excluded))
+        )
+        for file in files
+        if (file.label or file.excluded) and file.by and file.crc32
     ]

@@ -13,6 +13,7 @@ from producer.output import image_file
 from producer.present.formatting import counted, moment, one_line, percent, share, size
 from producer.present.style import columns_of, wrapped
 from producer.present.text_table import columns
+from producer.summary.right_of_others import sentence
 from shared.errors import SetupError, UsageError
 from shared.messages.model_card import Card, Metrics
 from shared.messages.model_name import ModelName
@@ -135,6 +136,8 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
         yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included{memory}"
     yield "labels", f"{len(card.labels)}: {', '.join(map(one_line, card.labels))}"
+    if card.right_of_others is not None:
+        yield "others", sentence(card.right_of_others)
     if card.notes:
         yield "notes", one_line(card.notes)
 

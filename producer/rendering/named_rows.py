@@ -31,7 +31,7 @@ class Named(NamedTuple):
     """What was appended to a log."""
 
     size: int  #: of the log that was read
-    learned: Sequence[Correction] = ()  #: labels of the version that hold for rows
+    learned: Sequence[Correction] = ()  #: decisions of the version that hold for rows
     new: int = 0  #: of these, not in the log before
     unread: int = 0  #: rows that may have such a label, and whose file cannot be read again
 
@@ -45,7 +45,7 @@ def name_rows(
     learned: Sequence[LabelledFile] = (),
 ) -> Named:
     """Append a line for each decision that holds for other rows of the journal than its line says,
-    and for each label that was learned and that the log has not, or no later decision instead.
+    and for each decision that was learned and that the log has not, or no later one instead.
     `labels` are those of the job's model. `passed` gets the number of rows that were compared, as
     they are.
 
@@ -75,14 +75,21 @@ def name_rows(
 
 
 def said(named: Named, output: Path, card: Card) -> Iterator[str]:
-    """What to say of the labels that a version has learned, once they are in the log."""
-    if named.new:
-        verb = "is a correction" if len(named.learned) == 1 else "are corrections"
+    """What to say of the decisions that a version has learned, once they are in the log."""
+    labels = [line.label for line in named.learned if line.label]
+    others = len(named.learned) - len(labels)
+    if named.new and labels:
+        verb = "is a correction" if len(labels) == 1 else "are corrections"
         yield (
-            f"{counted(len(named.learned), 'label')} that people gave {verb} of {output.name}; "
+            f"{counted(len(labels), 'label')} that people gave {verb} of {output.name}; "
             "a summary counts the labels of the model"
         )
-    unknown = sorted({line.label for line in named.learned} - set(card.labels))
+    if named.new and others:
+        yield (
+            f"{counted(others, 'image')} with labels that people excluded: unknown where the model "
+            "gives one of these"
+        )
+    unknown = sorted(set(labels) - set(card.labels))
     if named.new and unknown:
         some = ", ".join(one_line(label) for label in unknown[:LABELS_SHOWN])
         more = f" and {len(unknown) - LABELS_SHOWN:,} more" if unknown[LABELS_SHOWN:] else ""
@@ -95,16 +102,16 @@ def said(named: Named, output: Path, card: Card) -> Iterator[str]:
 
 
 def _is_later(file: LabelledFile, decided: DecidedRows) -> bool:
-    """Whether a label was given after the last decision that the log has about the image. Its line
-    has the same time, so it is written once."""
+    """Whether something was learned after the last decision that the log has about the image. Its
+    line has the same time, so it is written once."""
     last = decided.last(file.sha256)
     return last is None or last.at < file.at
 
 
 def _holds(file: LabelledFile, decided: DecidedRows) -> bool:
-    """Whether the log has this label already."""
+    """Whether the log has this decision already."""
     line = decided.in_force.get(file.sha256)
-    return line is not None and (line.at, line.label) == (file.at, file.label)
+    return line is not None and line.at == file.at and file.label in ("", line.label)
 
 
 class _Row(NamedTuple):
@@ -116,9 +123,10 @@ class _Row(NamedTuple):
 
 
 class _Candidates:
-    """The rows with the size and CRC-32 of a decision or a learned label."""
+    """The rows with the size and CRC-32 of a decision, of the log or learned."""
 
     def __init__(self, decided: DecidedRows, rows: Iterable[_Row], sha256_of: Hash) -> None:
+        self._decided = decided
         self._same: dict[str, list[_Row]] = {}  #: by SHA-256
         self._unread: dict[Content, set[int]] = {}
         self._before: dict[str, set[int]] = {}  #: rows that each decision holds for
@@ -141,13 +149,18 @@ class _Candidates:
         is_unproven = decision.rows is None
         if (is_unproven and unread) or (rows == before and not (is_unproven and rows)):
             return None
-        return msgspec.structs.replace(decision, rows=sorted(rows))
+        line = self._decided.last(decision.sha256) or decision  # it may take a label back
+        return msgspec.structs.replace(line, rows=sorted(rows))
 
     def learned(self, file: LabelledFile, labels: Sequence[str]) -> Correction | None:
-        """A line for a learned label; None if no row has the image."""
+        """A line for what was learned of an image; None if no row has it. A label that the log has
+        stays if nothing contradicts it."""
         rows = self._same.get(file.sha256)
         if rows is None:
             return None
+        before = self._decided.in_force.get(file.sha256)
+        if not file.label and before is not None and before.label not in ("", *file.excluded):
+            file = msgspec.structs.replace(file, label=before.label, by=before.by)
         return Correction(
             sha256=file.sha256,
             path=printable(rows[0].name),
@@ -159,6 +172,7 @@ class _Candidates:
             crc32=file.crc32,
             at=file.at,
             rows=self._rows(file.sha256),
+            excluded=file.excluded,
         )
 
     def unread(self, contents: Collection[Content]) -> int:

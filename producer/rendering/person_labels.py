@@ -1,4 +1,4 @@
-"""The labels that people gave to the rows of a job."""
+"""The labels that people gave to the rows of a job, and those that they excluded."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ class PersonLabels:
     """
 
     def __init__(self, output: Path, size: int, labels: Sequence[str]) -> None:
-        path = correction_log.log_path(output)
+        path, self._model_labels = correction_log.log_path(output), labels
         if size and (not path.exists() or path.stat().st_size < size):
             raise too_few(output)
         self._output, self._rows = output, DecidedRows()
         for line in correction_log.read(path, problem_beside(labels), size) if size else ():
             self._rows.add(line)
-        self._contents = {decision.content for decision in self._rows.in_force.values()}
+        decisions = self._rows.in_force.values()
+        self._contents = {decision.content for decision in decisions}
+        self._excluding = {decision.content for decision in decisions if decision.excluded}
 
     @property
     def labels(self) -> set[str]:
         """Every label that a person gave."""
-        return {decision.label for decision in self._rows.in_force.values()}
+        return {line.label for line in self._rows.in_force.values() if line.label}
 
     @property
     def unproven(self) -> str:
@@ -74,4 +76,17 @@ class PersonLabels:
     def label(self, row: int, content: Content) -> str | None:
         """The label of a row, counted from 1, whose file has this content."""
         decision = self._rows.of(content, row) if content in self._contents else None
-        return None if decision is None else decision.label
+        return (decision.label or None) if decision else None
+
+    def excluded(self, batch: RowBatch) -> bytes:
+        """1 for each row that does not have the model's label, as a person has said, else 0; empty
+        if there is none."""
+        if not self._excluding or self._excluding.isdisjoint(batch.contents):
+            return b""
+        mask = bytearray(len(batch))
+        for i, content in enumerate(batch.contents):
+            if content in self._excluding and not batch.statuses[i]:
+                decision = self._rows.of(content, batch.first + i)
+                guess = self._model_labels[batch.labels[i]]
+                mask[i] = decision is not None and decision.excludes(guess)
+        return bytes(mask)

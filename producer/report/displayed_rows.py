@@ -12,6 +12,7 @@ import math
 import zlib
 
 from producer.report.survey import Survey
+from producer.rows.decide import marked
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
 from producer.rows.row_batch import RowBatch
@@ -64,10 +65,13 @@ class Choice:
         flags = max(1, sum(1 for count in survey.flags if count))
         self.flagged = [Smallest(FLAG_ROWS // flags) for _ in FLAGS]
         self.failed: list[list[Row]] = [[] for _ in BY_CODE]
+        #: The numbers of rows that do not have the model's label, as a person has said.
+        self.excluded = set[int]()
         self._folders = FolderLabels(survey.labels)
 
     def add(self, batch: RowBatch) -> None:
         """Consider the rows of one batch."""
+        self.excluded.update(batch.first + i for i in marked(batch.excluded))
         rows = zip(batch.statuses, batch.flags, batch.labels, batch.confidences, strict=True)
         for i, (status, flag, label, value) in enumerate(rows):
             if status:

@@ -50,6 +50,8 @@ def values(details: VersionDetails, drawn: dict[str, Plot]) -> dict[str, Any]:
         "aliases": ", ".join(details.aliases),
         "facts": [(name, text.bounded(value, text.PATH_CHARS)) for name, value in facts(card)],
         "figures": figures(card.metrics),
+        "right_of_others": card.right_of_others,
+        "measured": "named images" if is_of_labels(card) else "images",
         "points_of": "images without a label" if is_of_labels(card) else "its held-out images",
         "points": [
             (point, sum(limit is None for limit in point.thresholds))

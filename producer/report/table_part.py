@@ -76,7 +76,10 @@ def values(
     names = [text.label(label) for label in survey.labels]
     folders = FolderLabels(survey.labels)
     shots = {
-        row.number: _shot(row, folders.of(row.name), names, not _accepted(rule, row), picture)
+        row.number: shot_of(row, names, folders.of(row.name), picture)._replace(
+            doubtful=row.number in choice.excluded or not _accepted(rule, row),
+            person=_person(row, names, row.number in choice.excluded),
+        )
         for row, picture in pictures.items()
     }
     of_labels = galleries(list(shots.values()), names, survey.counts, _note)
@@ -150,11 +153,6 @@ def _accepted(rule: Acceptance, row: Row) -> bool:
     return rule.accepts(row.label, row.confidence, bool(row.flag))
 
 
-def _shot(row: Row, truth: int | None, names: list[str], doubtful: bool, picture: Picture) -> Shot:
-    image = shot_of(row, names, truth, picture)
-    return image._replace(doubtful=doubtful, person=_person(row, names))
-
-
 def _confused(survey: Survey) -> list[int]:
     """Labels, those that are confused most often first."""
     wrong = [
@@ -166,10 +164,10 @@ def _confused(survey: Survey) -> list[int]:
     return sorted(range(len(wrong)), key=lambda i: (-wrong[i], i))
 
 
-def _person(row: Row, names: list[str]) -> str:
+def _person(row: Row, names: list[str], excluded: bool) -> str:
     """What a person said of a row, in words; empty: nothing."""
     if not row.person:
-        return ""
+        return f"not {names[row.label]}" if excluded else ""
     given = text.label(row.person)
     return "confirmed" if given == names[row.labels[0]] else f"corrected: {given}"
 

@@ -1,4 +1,4 @@
-"""The answers of a finished job, compact in memory: about 24 bytes for each row.
+"""The answers of a finished job, compact in memory: about 25 bytes for each row.
 
 Names and alternatives stay in the journal. It is read again, a batch at a time, for the rows that a
 page shows, and is locked only while it is read.
@@ -17,9 +17,10 @@ from pathlib import Path
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import has_journal
 from producer.present.formatting import typed
+from producer.rendering.person_labels import labels_now
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
-from producer.rows.row_batch import RowBatch
+from producer.rows.row_batch import RowBatch, Rules
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels.correction import Content
@@ -35,7 +36,7 @@ class Answers:
 
     Raises:
         UsageError: there is no finished job of this table, or no row has a label.
-        SetupError: the journal cannot be read.
+        SetupError: the journal or the log of corrections cannot be read.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Answers:
     ) -> None:
         self._output = output
         self.rows, self.sizes, self.crcs = array("I"), array("Q"), array("I")
+        #: The model's. The confidence is 0 where a person has excluded the label.
         self.labels, self.confidences = array("H"), array("f")
+        self.excluded = bytearray()  #: 1 in these rows
         self.flags, self.folders = bytearray(), array("I")
         self.folder_names: list[bytes] = []
         if not has_journal(output):
@@ -71,13 +74,15 @@ class Answers:
     def _read(self, sealed: SealedJournal, on_progress: Callable[[int, int], None]) -> None:
         known: dict[bytes, int] = {}
         total = sealed.count
+        rules = Rules(given_labels=labels_now(self._output, self.card.labels))
         self._batches.extend(sealed.finished_numbers())
-        for batch in sealed.row_batches():
+        for batch in sealed.row_batches(rules):
             self._starts.append(batch.first)
             self._add(batch, known)
             on_progress(batch.first + len(batch) - 1, total)
 
     def _add(self, batch: RowBatch, known: dict[bytes, int]) -> None:
+        excluded = batch.excluded or bytes(len(batch))
         for i, status in enumerate(batch.statuses):
             if status != Status.OK.code:
                 continue
@@ -90,8 +95,9 @@ class Answers:
             self.sizes.append(max(0, size))
             self.crcs.append(int.from_bytes(digest, "little"))
             self.labels.append(batch.labels[i])
-            self.confidences.append(batch.confidences[i])
+            self.confidences.append(0 if excluded[i] else batch.confidences[i])
             self.flags.append(batch.flags[i])
+            self.excluded.append(excluded[i])
             self.folders.append(known[folder])
 
     def content(self, position: int) -> Content:

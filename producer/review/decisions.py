@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import filterfalse, islice
@@ -45,8 +45,9 @@ class Totals(msgspec.Struct, frozen=True):
     """What the decisions say so far."""
 
     decided: int  #: rows, copies included
-    right: int  #: of those, rows whose label was confirmed
-    #: The number of those that should be right, by the confidence of each; None: nothing is
+    learned: int  #: of those, rows whose image the version has learned from: no evidence about it
+    right: int  #: of the other decided rows, those whose label was confirmed
+    #: The number of the others that should be right, by the confidence of each; None: nothing is
     #: promised of these rows (producer/summary/promise.py).
     expected: float | None
     #: An estimate for the whole table: decisions, and the confidence of all other rows. The share
@@ -55,21 +56,43 @@ class Totals(msgspec.Struct, frozen=True):
     accuracy: float | None
 
 
-class Decisions:
-    """Decisions on the rows of `answers`; safe for several threads."""
+class _Sums:
+    """Sums over decided rows."""
 
-    def __init__(self, answers: Answers, output: Path, by: str, files: RowFiles) -> None:
+    def __init__(self) -> None:
+        self.rows, self.right, self.confidence = 0, 0, 0.0
+
+    def add(self, sign: int, is_right: bool, confidence: float) -> None:
+        """Add a row, or with a `sign` of -1 take it out."""
+        self.rows += sign
+        self.right += sign * is_right
+        self.confidence += sign * confidence
+
+
+class Decisions:
+    """Decisions on the rows of `answers`; safe for several threads. `learned` are the SHA-256 of
+    the images that the version has learned from."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        output: Path,
+        by: str,
+        files: RowFiles,
+        learned: Collection[str] = (),
+    ) -> None:
         self._answers, self._output, self._by, self._files = answers, output, by, files
+        self._learned = learned
         self.path = correction_log.log_path(output)
         self._deciding = threading.Lock()  #: held while files are read
         self._lock = threading.Lock()  #: of the fields below
         rule = problem_beside(answers.card.labels)
         self._log = correction_log.Follower(self.path, rule)
         self._decided = DecidedRows()
-        self._rows: dict[int, str] = {}  #: position -> label
+        self._rows: dict[int, Correction] = {}  #: position -> decision with a label
         self._labels = list(answers.card.labels)
         self._confidence = math.fsum(answers.confidences)
-        self._right, self._expected = 0, 0.0  #: of the decided rows
+        self._of_all, self._of_learned = _Sums(), _Sums()
 
     def prove(self, passed: Callable[[int], None] = lambda rows: None) -> int:
         """Compare the files of rows that older versions matched by size and CRC-32; `passed` gets
@@ -96,7 +119,13 @@ class Decisions:
     def of(self, positions: Sequence[int]) -> list[str | None]:
         """The label that was decided for each of these rows; None if there is no decision."""
         with self._up_to_date():
-            return [self._rows.get(position) for position in positions]
+            return [self._label(position) for position in positions]
+
+    def excluded(self, positions: Sequence[int]) -> list[Sequence[str]]:
+        """The labels that each of these rows does not have, as a person has said."""
+        with self._up_to_date():
+            decisions = map(self._decision, positions)
+            return [tuple(filter(d.excludes, d.excluded)) if d else () for d in decisions]
 
     def count(self, chosen: Callable[[int], bool]) -> int:
         """The number of chosen rows with a decision."""
@@ -111,9 +140,15 @@ class Decisions:
     def totals(self) -> Totals:
         """What is decided in the whole table."""
         with self._up_to_date():
-            right, expected = self._right, self._expected
-            others = self._confidence - expected
-            return Totals(len(self._rows), right, expected, (right + others) / len(self._answers))
+            every, learned = self._of_all, self._of_learned
+            others = self._confidence - every.confidence
+            return Totals(
+                every.rows,
+                learned.rows,
+                every.right - learned.right,
+                every.confidence - learned.confidence,
+                (every.right + others) / len(self._answers),
+            )
 
     def decide(
         self, labels: Mapping[int, str | None]
@@ -133,8 +168,9 @@ class Decisions:
                 for label in set(labels.values()):
                     self._check(label)
                 made = self._taken_back(at for at, label in labels.items() if label is None)
+                before = {at: self._decision(at) for at in labels}
             given = {at: label for at, label in labels.items() if label is not None}
-            refused, others = self._made(given)
+            refused, others = self._made(given, before)
             made |= others
             lines = {made[at].sha256: made[at] for at in labels if at in made}
             if lines:
@@ -142,19 +178,21 @@ class Decisions:
             with self._up_to_date():
                 contents = {line.content for line in lines.values()}
                 changed = {at for content in contents for at in self._answers.same_content(content)}
-                return refused, {at: self._rows.get(at) for at in sorted(changed)}
+                return refused, {at: self._label(at) for at in sorted(changed)}
 
     def _taken_back(self, positions: Iterable[int]) -> dict[int, Correction]:
-        """A line for each of these rows that has a decision."""
+        """A line for each of these rows that has a label of a person."""
         return {
-            at: msgspec.structs.replace(decision, by=self._by, at=_now(), undo=True)
+            at: msgspec.structs.replace(self._rows[at], by=self._by, at=_now(), undo=True)
             for at in positions
-            if (decision := self._decision(at)) is not None
+            if at in self._rows
         }
 
-    def _made(self, labels: Mapping[int, str]) -> tuple[list[Refused], dict[int, Correction]]:
+    def _made(
+        self, labels: Mapping[int, str], before: Mapping[int, Correction | None]
+    ) -> tuple[list[Refused], dict[int, Correction]]:
         """The rows whose files cannot be used; for each of the others a line, which names all rows
-        with the same bytes."""
+        with the same bytes, and keeps the labels that are excluded."""
         hashes = self._hashes(self._possible_copies(labels))
         rows = self._rows_by_sha256(hashes)
         refused: list[Refused] = []
@@ -165,7 +203,9 @@ class Decisions:
             if isinstance(sha256, Refused):
                 refused.append(sha256)
             else:
-                lines[at] = self._line(row, at, labels[at], sha256, rows[sha256])
+                line = self._line(row, at, labels[at], sha256, rows[sha256])
+                known = before[at]
+                lines[at] = msgspec.structs.replace(line, excluded=known.excluded if known else ())
         return refused, lines
 
     def _possible_copies(self, positions: Iterable[int]) -> set[int]:
@@ -241,29 +281,35 @@ class Decisions:
 
     def _refresh(self) -> None:
         for line in self._log.new():
-            if line.label not in self._labels and not line.undo:
+            if line.label and line.label not in self._labels and not line.undo:
                 self._labels.append(line.label)
             for content in self._decided.add(line):
                 for position in self._answers.same_content(content):
-                    decision = self._decision(position)
-                    self._set(position, None if decision is None else decision.label)
+                    self._set(position, self._decision(position))
 
     def _decision(self, position: int) -> Correction | None:
         """The decision that holds for a row."""
         content = self._answers.content(position)
         return self._decided.of(content, self._answers.rows[position])
 
-    def _set(self, position: int, label: str | None) -> None:
+    def _label(self, position: int) -> str | None:
+        decision = self._rows.get(position)
+        return None if decision is None else decision.label
+
+    def _set(self, position: int, decision: Correction | None) -> None:
         """Note the decision about one row, and keep the sums."""
-        guess = self._answers.card.labels[self._answers.labels[position]]
-        confidence = self._answers.confidences[position]
         if position in self._rows:
-            self._right -= self._rows.pop(position) == guess
-            self._expected -= confidence
-        if label is not None:
-            self._rows[position] = label
-            self._right += label == guess
-            self._expected += confidence
+            self._count(-1, position, self._rows.pop(position))
+        if decision is not None and decision.label:
+            self._rows[position] = decision
+            self._count(1, position, decision)
+
+    def _count(self, sign: int, position: int, decision: Correction) -> None:
+        guess = self._answers.card.labels[self._answers.labels[position]]
+        row = sign, decision.label == guess, self._answers.confidences[position]
+        self._of_all.add(*row)
+        if decision.sha256 in self._learned:
+            self._of_learned.add(*row)
 
 
 def _now() -> str:

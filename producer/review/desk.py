@@ -32,9 +32,10 @@ class ShownRow(msgspec.Struct):
     position: int  #: among rows with a label, from 0
     row: int  #: in the table
     path: str
-    guess: str
+    guess: str  #: the most probable label that no person has excluded; empty: none
     confidence: float
-    others: list[tuple[str, float]]  #: less probable labels
+    others: list[tuple[str, float]]  #: less probable ones
+    excluded: list[str]
     flag: str
     folder: str  #: the label that its folder is named after, or empty
     decided: str | None
@@ -121,8 +122,8 @@ class Desk:
         some: Sequence[int] = order[start : start + count]
         if open_:
             some = decisions.open_rows(order, start, count)
-        read, decided = self.answers.read(some), decisions.of(some)
-        rows = [self._shown(p, r, label) for p, r, label in zip(some, read, decided, strict=True)]
+        read, excluded = self.answers.read(some), decisions.excluded(some)
+        rows = list(map(self._shown, some, read, decisions.of(some), excluded))
         return Rows(left if open_ else len(order), left, rows)
 
     def picture(self, position: int, side: int) -> Thumbnail:
@@ -142,16 +143,21 @@ class Desk:
             self._orders[view] = order
         return order
 
-    def _shown(self, position: int, row: Row, decided: str | None) -> ShownRow:
+    def _shown(
+        self, position: int, row: Row, decided: str | None, excluded: Sequence[str]
+    ) -> ShownRow:
         labels = self.answers.card.labels
         folder_label = self.answers.folder_label(position)
+        named = [(label, p) for label, p in row.named(labels) if label not in excluded]
+        guess, confidence = named[0] if named else ("", 0.0)
         return ShownRow(
             position=position,
             row=row.number,
             path=printable(row.name),
-            guess=labels[row.label],
-            confidence=row.confidence,
-            others=row.named(labels)[1:],
+            guess=guess,
+            confidence=confidence,
+            others=named[1:],
+            excluded=list(excluded),
             flag=row.flag,
             folder="" if folder_label == NO_LABEL else labels[folder_label],
             decided=decided,

@@ -27,7 +27,8 @@ def next_steps(table: Path) -> list[tuple[str, str]]:
         with SealedJournal(table, check=False) as sealed:
             card, options = sealed.card, sealed.options
         rule = problem_beside(card.labels)
-        if not in_force(correction_log.read(correction_log.log_path(table), rule)):
+        decisions = in_force(correction_log.read(correction_log.log_path(table), rule)).values()
+        if not any(decision.label for decision in decisions):
             return []
     except HangtagError:  # the log or the job was removed beside the page, which has said so
         return []

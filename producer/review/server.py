@@ -9,19 +9,23 @@ from urllib.parse import urlencode
 
 from producer.local_page import serving
 from producer.locations import row_files
+from producer.models.learned_labels import learned_labels
 from producer.pages.thumbnails import Thumbnails
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import ViewKind
-from shared.errors import UsageError
+from shared.errors import BrokerAway, SetupError, UsageError
 from shared.messages.files import printable
+from shared.messages.model_card import Card
+from shared.settings import Settings
 
 PACKAGE = "producer.review"
 
 
 def serve(
+    settings: Settings,
     output: Path,
     *,
     port: int = 0,
@@ -30,9 +34,11 @@ def serve(
     folder: str = "",
     open_browser: bool = False,
     on_ready: Callable[[str, int, int], None],
+    on_notice: Callable[[str], None],
 ) -> None:
     """Serve the review of a table. `port` 0: a free one. `on_ready` gets the link of the
-    page, the number of its rows, and that of earlier decisions whose files cannot be compared.
+    page, the number of its rows, and that of earlier decisions whose files cannot be compared;
+    `on_notice` what the figures lack.
 
     Raises:
         UsageError: there is nothing to review, or the port is taken.
@@ -55,8 +61,9 @@ def serve(
     if folder and folder not in folders:
         names = f"it has: {', '.join(folders)}" if folders else "its images are in no class folders"
         raise UsageError(f"{output.name} has no folder {folder!r:.80}; {names}")
+    learned = _learned(settings, answers.card, on_notice)
     with row_files.of_table(output, answers.options) as files:
-        decisions = Decisions(answers, output, serving.user(), files)
+        decisions = Decisions(answers, output, serving.user(), files, learned)
         unproven = _prove(decisions, len(answers))
         with serving.listening(port) as listener, Thumbnails() as thumbnails:
             desk = Desk(output, answers, decisions, thumbnails)
@@ -78,6 +85,15 @@ def _read_answers(output: Path) -> Answers:
         return Answers(output, progress.reached)
     finally:
         progress.close()
+
+
+def _learned(settings: Settings, card: Card, on_notice: Callable[[str], None]) -> set[str]:
+    """The SHA-256 of the images that people decided about and the version has learned."""
+    try:
+        return {file.sha256 for file in learned_labels(settings, card)}
+    except (SetupError, BrokerAway) as error:
+        on_notice(f"decisions that {card.ref} has learned count as others do: {error}")
+        return set()
 
 
 def _prove(decisions: Decisions, rows: int) -> int:

@@ -28,7 +28,7 @@ class View(NamedTuple):
     """A choice of rows."""
 
     kind: ViewKind = ViewKind.DOUBTFUL
-    label: int | None = None  #: the model's
+    label: int | None = None  #: the model's, where no person has excluded it
     folder: bytes | None = None  #: the name of the folder that the file is in
 
 
@@ -62,6 +62,8 @@ def _all(answers: Answers) -> Iterator[int]:
 
 def _matches(answers: Answers, view: View, position: int) -> bool:
     folder = answers.folder_names[answers.folders[position]]
+    if view.label is not None and answers.excluded[position]:
+        return False
     return view.label in (None, answers.labels[position]) and view.folder in (None, folder)
 
 

@@ -1,7 +1,8 @@
 """Which of several statements about a row counts: failed, person, flagged, accepted.
 
 A row that failed has no label, also none of a person. A person's label replaces the model's. A flag
-withdraws the model's label, however confident it is. Else the threshold decides.
+withdraws the model's label, however confident it is. A model's label that a person has excluded is
+unknown. Else the threshold decides.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _NOT_ZERO = re.compile(rb"[^\0]")
 class Decision(enum.IntEnum):
     """What a row is displayed as."""
 
-    UNKNOWN = 0  #: the confidence is below the threshold
+    UNKNOWN = 0  #: the confidence is below the threshold, or a person has excluded the label
     ACCEPTED = 1
     FLAGGED = 2
     PERSON = 3

@@ -40,6 +40,10 @@ class GivenLabels(Protocol):
     def of(self, batch: RowBatch) -> Mapping[int, str]:
         """The labels of a batch's rows, by index."""
 
+    def excluded(self, batch: RowBatch) -> bytes:
+        """1 for each row that does not have the model's label, as a person has said, else 0; empty
+        if there is none."""
+
 
 class Rules(NamedTuple):
     """What decides about rows, beside the answers of the model."""
@@ -188,16 +192,24 @@ class RowBatch:
         return {i: label for i, label in self._all_given.items() if decisions[i] == Decision.PERSON}
 
     @cached_property
+    def excluded(self) -> bytes:
+        """As `GivenLabels.excluded`."""
+        given = self.rules.given_labels
+        return b"" if given is None else given.excluded(self)
+
+    @cached_property
     def decisions(self) -> bytes:
         """The `Decision` of each row."""
-        rule = self.rules.acceptance
+        rule, excluded = self.rules.acceptance, self.excluded
         every = bytes([Decision.ACCEPTED]) * len(self)
         confident = every if rule is None else self.confident(rule)
-        return decide(confident, self.flags, self._all_given, self.statuses)
+        confident, flags = without(confident, excluded), without(self.flags, excluded)
+        return decide(confident, flags, self._all_given, self.statuses)
 
     def accepted_by(self, rule: Acceptance) -> bytes:
-        """1 for each row whose model's label a rule accepts, else 0. No person's label counts."""
-        return without(self.confident(rule), self.flags, self.statuses)
+        """1 for each row whose model's label a rule accepts, and no person excludes, else 0. No
+        person's label counts."""
+        return without(self.confident(rule), self.flags, self.statuses, self.excluded)
 
     def confident(self, rule: Acceptance) -> bytes:
         """1 for each row whose confidence reaches the threshold of a rule, else 0."""

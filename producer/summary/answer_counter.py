@@ -12,6 +12,7 @@ from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
 from producer.output.csv_cells import escape
 from producer.rendering.display_options import DisplayOptions, Threshold, acceptance
 from producer.rows.acceptance import doubtless, doubtless_point
+from producer.rows.columns import Table
 from producer.rows.folder_labels import FolderLabels
 from producer.rows.row_batch import RowBatch
 from shared.image_status import BY_CODE, Status
@@ -91,10 +92,10 @@ class AnswerCounter:
 
 
 def count_rows(
-    journal: BatchReader, card: Card, display: DisplayOptions | None = None
+    journal: BatchReader, table: Table, display: DisplayOptions | None = None
 ) -> AnswerCounts:
-    """The counts of a journal's rows, one batch in memory at a time."""
-    counter = AnswerCounter(card, display)
-    for batch in journal.row_batches():
+    """The counts of the rows of a table, one batch in memory at a time."""
+    counter = AnswerCounter(table.card, display)
+    for batch in journal.row_batches(table.rules):
         counter.add(batch)
     return counter.counted()

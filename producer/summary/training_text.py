@@ -13,6 +13,7 @@ from producer.summary.class_figures import (
     few_images_line,
     weakest_lines,
 )
+from producer.summary.right_of_others import OF_OTHERS, range_of
 from shared.messages.model_card import Metrics
 from shared.messages.replies import Evaluation, Trained
 
@@ -36,13 +37,24 @@ def training_lines(
     hints = [] if measured is None else [chance_line(measured), few_images_line(measured)]
     lines = paragraphs(
         [f"{trained.model} is published, after {duration(trained.seconds)}"],
-        figures(metric_figures(trained.metrics, trained.heldout_error), room),
+        figures([*_of_others(trained), *_measured(trained)], room),
         [*weakest, *filter(None, hints)],
         notes,
         list(_verdict(trained)),
         list(_trials(trained)),
     )
     return paragraphs(fitted_lines(lines, room), next_commands(list(_next(trained))))
+
+
+def _measured(trained: Trained) -> list[Figure]:
+    return metric_figures(trained.metrics, trained.heldout_error)
+
+
+def _of_others(trained: Trained) -> Iterator[Figure]:
+    """What is right of the images that no person has named."""
+    right = trained.right_of_others
+    if right is not None:
+        yield Figure(percent(right.share), OF_OTHERS, range_of(right))
 
 
 def metric_figures(metrics: Metrics, heldout_error: float = 0.0) -> list[Figure]:

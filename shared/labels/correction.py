@@ -38,10 +38,17 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: Annotated[int, msgspec.Meta(ge=0)]  #: of the file, in bytes
     crc32: str  #: of the file, in hexadecimal
     at: str  #: ISO 8601, UTC
-    undo: bool = False  #: takes the last decision with this key back
+    undo: bool = False  #: takes the label of the last decision with this key back
     #: The rows, counted from 1. Each counts only while the job has this size and CRC-32 of its
     #: file. None, of lines of older versions: every row with this size and CRC-32.
     rows: list[Annotated[int, msgspec.Meta(ge=1)]] | None = None
+    #: Labels that the picture does not have, unless `label` is one of them. With an empty `label`
+    #: nothing else is decided.
+    excluded: tuple[str, ...] = ()
+
+    def excludes(self, label: str) -> bool:
+        """Whether the picture does not have a label, as a person has said."""
+        return label in self.excluded and label != self.label
 
     @property
     def content(self) -> Content:
@@ -50,7 +57,10 @@ class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def encode(correction: Correction) -> bytes:
     """One line, with its end."""
-    return msgspec.json.encode(correction) + b"\n"
+    fields = msgspec.to_builtins(correction)
+    if not correction.excluded:
+        del fields["excluded"]  # older readers refuse it
+    return msgspec.json.encode(fields) + b"\n"
 
 
 def decode(line: bytes) -> Correction:
@@ -68,7 +78,7 @@ def decode(line: bytes) -> Correction:
         raise BadMessage(f"not a correction: {error}") from error
     if why := wrong_identity(correction.sha256, correction.crc32):
         raise BadMessage(f"not a correction: {why}")
-    if not correction.label and not correction.undo:
+    if not (correction.label or correction.undo or correction.excluded):
         raise BadMessage("not a correction: label is empty")
     return correction
 

@@ -41,11 +41,11 @@ def complete_size(path: Path) -> int:
 
 
 class Follower(LineFollower[Correction]):
-    """Reads a log that grows. A label that `rule` refuses is an error."""
+    """Reads a log that grows. A label that `rule` refuses is an error, unless it is excluded."""
 
     def __init__(self, path: Path, rule: Rule = problem) -> None:
         def check(correction: Correction) -> None:
-            why = "" if correction.undo else rule(correction.label)
+            why = rule(correction.label) if correction.label and not correction.undo else ""
             if why:
                 raise BadMessage(f"the label {correction.label!r:.80} {why}")
 

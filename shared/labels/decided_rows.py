@@ -8,6 +8,8 @@ of its size and CRC-32, which older versions wrote.
 
 from __future__ import annotations
 
+import msgspec
+
 from shared.labels.correction import Content, Correction
 
 
@@ -15,7 +17,8 @@ class DecidedRows:
     """The decisions of a log."""
 
     def __init__(self) -> None:
-        self.in_force: dict[str, Correction] = {}  #: by SHA-256
+        #: By SHA-256: a label, or with an empty one labels that the picture does not have.
+        self.in_force: dict[str, Correction] = {}
         self._last: dict[str, Correction] = {}  #: line, by SHA-256
         self._named: dict[Content, dict[int, str]] = {}  #: row -> SHA-256
         self._unnamed: dict[Content, str] = {}  #: SHA-256 of the last line without rows
@@ -27,8 +30,8 @@ class DecidedRows:
 
     @property
     def taken_back(self) -> list[Correction]:
-        """The last line of each picture without a decision in force."""
-        return [decision for sha256, decision in self._last.items() if sha256 not in self.in_force]
+        """The last line of each picture whose label was taken back."""
+        return [line for line in self._last.values() if line.undo]
 
     def last(self, sha256: str) -> Correction | None:
         """The last line about a picture, which may take a decision back."""
@@ -43,6 +46,8 @@ class DecidedRows:
         self.in_force.pop(line.sha256, None)
         if not line.undo:
             self.in_force[line.sha256] = line
+        elif line.excluded:
+            self.in_force[line.sha256] = msgspec.structs.replace(line, label="", undo=False)
         if line.rows is None:
             self._unnamed[line.content] = line.sha256
         else:

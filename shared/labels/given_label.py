@@ -22,10 +22,6 @@ Kind = Literal["label", "left-out", "cannot-tell", "not-this"]
 #: The kinds whose lines name a label.
 OF_A_LABEL = ("label", "not-this")
 
-#: With fewer images drawn by chance no share is measured: with so few labels, heads that have not
-#: learned from a tenth of them know much less than the one that is used.
-LEAST_DRAWN = 24
-
 #: `taken_from` of a line that takes the label of a class folder back since folders are left out. A
 #: line of the page that does so has the folder.
 NO_FOLDERS = "/"

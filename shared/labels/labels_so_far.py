@@ -68,7 +68,9 @@ class LabelsSoFar:
                 self._last[line.sha256] = self._count, line
                 if is_of_folder(line.taken_from):
                     self._of_folders.add(line.sha256)
-            elif not line.undo:
+            elif line.undo:  # a version may have learned it
+                self._last.setdefault(line.sha256, (self._count, line))
+            else:
                 self._excluded.setdefault(line.sha256, {})[line.label] = self._count, line
             self._labels[before] -= 1
             self._labels[self._label(line.sha256)] += 1
@@ -128,15 +130,19 @@ class LabelsSoFar:
 
     def since(self, sha256: str) -> str:
         """When what holds for an image was decided: by the last line about it, or by a rename."""
-        number, line = self._last[sha256]
-        return max([line.at, *(rename.line.at for rename in self._renamings(line.label, number))])
+        lines = self._lines(sha256) if self.of(sha256) is None else [self._last[sha256]]
+        renames = chain.from_iterable(self._renamings(line.label, number) for number, line in lines)
+        return max([*(line.at for _, line in lines), *(rename.line.at for rename in renames)])
 
     def line(self, sha256: str) -> GivenLabel | None:
         """The last line about an image, of any kind."""
-        lines = [*self._excluded.get(sha256, {}).values()]
-        if sha256 in self._last:
-            lines.append(self._last[sha256])
+        lines = self._lines(sha256)
         return max(lines, key=lambda line: line[0])[1] if lines else None
+
+    def _lines(self, sha256: str) -> list[tuple[int, GivenLabel]]:
+        """The lines about an image that may hold."""
+        last = [self._last[sha256]] if sha256 in self._last else []
+        return [*self._excluded.get(sha256, {}).values(), *last]
 
     def images(self) -> dict[str, Decided]:
         """What holds, by SHA-256, in the order of the first line about each image."""

@@ -110,6 +110,15 @@ class Network(msgspec.Struct, frozen=True):
 IMPORTED = "imported"
 
 
+class RightOfOthers(msgspec.Struct, frozen=True):
+    """What is right of the images of a folder that have no label, from some that chance drew."""
+
+    drawn: int
+    share: float
+    low: float  #: of its 90 % range
+    high: float
+
+
 class Card(msgspec.Struct, frozen=True):
     """`card.json`. It is written last and makes a version exist."""
 
@@ -158,6 +167,8 @@ class Card(msgspec.Struct, frozen=True):
     #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
     images_per_s: float = 0.0
     memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
+    #: Of a version that learned from a labels file; None: too few were drawn by chance.
+    right_of_others: RightOfOthers | None = None
 
     @property
     def ref(self) -> str:
@@ -170,6 +181,7 @@ _LATER = {
     "output", "precision", "precision_why", "precision_trial", "call_images",
     "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
     "features", "folds", "heldout_error", "networks", "images_per_s", "memory_bytes",
+    "right_of_others",
 }  # fmt: skip
 
 

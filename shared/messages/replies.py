@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.messages.model_card import Metrics
+from shared.messages.model_card import Metrics, RightOfOthers
 from shared.messages.training import Rule
 
 
@@ -61,6 +61,7 @@ class Trained(msgspec.Struct, frozen=True):
     corrections: int = 0  #: labels that people gave and that it learned from
     earlier_corrections: int = 0  #: of these, or left out: of earlier versions of the model
     chanceless: dict[str, str] = {}  #: recipes that might follow and do not, with the reasons
+    right_of_others: RightOfOthers | None = None  #: as on its card
 
 
 class Evaluated(msgspec.Struct, frozen=True):

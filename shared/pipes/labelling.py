@@ -108,14 +108,13 @@ class Counts(msgspec.Struct, frozen=True, tag=True):
     images: int
     named: int  #: with a label by a person
     without: int  #: decided without a label
-    sure: int = 0  #: without a decision, and the head is sure
-    checked: int = 0  #: stacks that were drawn by chance, and that a person has named
-    right: int = 0  #: of those, guessed by a head that had not learned from them
-    share: float = 0.0  #: of the images without a decision, that is guessed right
-    error: float = 0.0  #: its standard error
-    #: The share of all images right that 50 more decisions would add, as a range; None: not known.
-    gain_low: float | None = None
-    gain_high: float | None = None
+    sure: int = 0  #: without a decision, and the head is sure; a median of some heads
+    drawn: int = 0  #: stacks that were drawn by chance, and decided
+    #: The share that is right of the images without a decision, with its 90 % range; None: too few
+    #: were drawn.
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Groups(msgspec.Struct, frozen=True, tag=True):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.errors import MISFITS, SetupError
+from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card
 from shared.registry.registry import Registry
@@ -22,7 +23,7 @@ FORM = 1
 
 
 class LearnedDecision(msgspec.Struct, frozen=True):
-    """One decision. Without a label it was taken back."""
+    """One decision. Without a label and names that it excludes it was taken back."""
 
     file: LabelledFile
     submitted: float  #: when its training was requested, seconds since 1970
@@ -91,15 +92,26 @@ def of_model(registry: Registry, name: str, but: str = "", until: float = math.i
 def latest(decisions: Iterable[LearnedDecision]) -> list[LearnedDecision]:
     """The last decision on each file, ordered by its SHA-256; of equal times the last one given.
 
-    A file that was not found for it keeps the path of an earlier decision.
+    A file that was not found for it keeps the path of an earlier decision, and one whose decision
+    excludes no name those that were excluded before.
     """
     by_file: dict[str, LearnedDecision] = {}
     for decision in sorted(decisions, key=lambda decision: decision.submitted):
         before = by_file.get(decision.file.sha256)
         path = decision.file.path or (before.file.path if before else b"")
-        file = msgspec.structs.replace(decision.file, path=path)
+        excluded = _excluded(decision.file, before.file if before else None)
+        file = msgspec.structs.replace(decision.file, path=path, excluded=excluded)
         by_file[decision.file.sha256] = msgspec.structs.replace(decision, file=file)
     return [by_file[sha256] for sha256 in sorted(by_file)]
+
+
+def _excluded(file: LabelledFile, before: LabelledFile | None) -> tuple[str, ...]:
+    """The names that a file does not have, after a decision."""
+    # A labels file that takes everything back has a CRC-32; a table that does so has none, and may
+    # not know these names.
+    if before is None or file.excluded or (file.crc32 and not file.label):
+        return file.excluded
+    return tuple(name for name in before.excluded if folder_of(name) != folder_of(file.label))
 
 
 def in_force(decisions: Iterable[LearnedDecision]) -> Iterator[LabelledFile]:

@@ -10,6 +10,7 @@ import re
 import shlex
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,12 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from shared import recipes
 from shared.errors import Exit, SetupError
 from shared.labels import labels_file
+from shared.labels.given_label import GivenLabel
 from shared.labels.labelled_files import LabelledFile, encode_files, input_sha256
+from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 from shared.messages import folder_features
 from shared.messages.folder_features import decode_features
@@ -27,7 +31,7 @@ from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
 from shared.messages.training import Train
-from shared.registry import mirror_writer
+from shared.registry import learned_corrections, mirror_writer
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
@@ -37,11 +41,13 @@ from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet, wait_for
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
+from tests.support.processes.review_server import Review
 from tests.support.servers.redis_server import RedisServer
 from worker.handlers import folder_features as handler
 from worker.handlers import unlabelled_acceptance
 from worker.handlers.evaluate import evaluate
 from worker.handlers.train import train
+from worker.learners.learner import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 #: Folders of the images, which say nothing of what they show.
@@ -87,6 +93,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterat
         name_some(label)
         assert label.end() == Exit.OK, label.process.story
         commands = list(map(shlex.split, re.findall(r"hangtag .*", label.process.out)))
+        exclude_some(label.file, root)
         (root / MOVED).rename(root / "moved.png")  # is found by its content
         labels = labels_file.read(label.file)
         trained = learned(fleet, hand, store, root, commands[0])
@@ -109,6 +116,28 @@ def name_some(label: Label) -> None:
     while named < NAMED:
         reply = label.decide(*map(named_stack, page["stacks"]))
         page, named = reply["page"], reply["standing"]["named"]
+
+
+def exclude_some(file: Path, root: Path) -> None:
+    """Say of some images without a label that they are not of their shape: right guesses are wrong
+    then, so that none is right by chance."""
+    with closing(LabelsFile(file)) as open_file:
+        for shape, name in SHAPES.items():
+            free = (
+                path
+                for path in sorted((root / FOLDERS[1] / shape).iterdir())
+                if open_file.so_far.of(sha256_of(path)) is None
+            )
+            content = next(free).read_bytes()
+            crc32 = f"{zlib.crc32(content):08x}"
+            sha256 = hashlib.sha256(content).hexdigest()
+            open_file.append(
+                [GivenLabel(sha256, "x", name, "ada", len(content), crc32, AT, kind="not-this")]
+            )
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def named_stack(shown: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +204,8 @@ def test_the_printed_commands_sort_all_images_by_people_and_by_what_is_accepted(
         if decided is not None:
             assert (row["label"], row["source"]) == (decided.label, "person")
             expected.append((decided.label, content))
+        elif row["guess"] in run.labels.excluded(hashlib.sha256(content).hexdigest()):
+            expected.append(("unknown", content))
         elif row["flag"]:
             expected.append(("flagged", content))
         else:
@@ -186,6 +217,54 @@ def test_the_printed_commands_sort_all_images_by_people_and_by_what_is_accepted(
         (path.parent.name, path.read_bytes())
         for path in (run.root.parent / "photos-sorted").glob("*/*")
     )
+
+
+def test_a_name_that_a_person_excluded_is_never_accepted_and_not_proposed_in_a_review(
+    run: Run,
+) -> None:
+    """Not even where every guess is accepted; and what the version has learned is no evidence."""
+    run.fleet.worker(1)
+    where, table = run.root.parent, run.root.parent / "all.csv"
+    command = ("classify", "photos", "--model", "photos", "-o", table.name)
+    done = in_process.run(run.fleet, *command, cwd=where)
+    assert done.code == Exit.OK, done.story
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    contents = [(where / row["path"]).read_bytes() for row in rows]
+    excluded = [run.labels.excluded(hashlib.sha256(content).hexdigest()) for content in contents]
+    wrong = [n for n, (row, names) in enumerate(zip(rows, excluded, strict=True))
+             if row["guess"] in names]  # fmt: skip
+    assert len(wrong) == sum(map(bool, excluded)) == len(SHAPES)
+    unknown = [n for n, row in enumerate(rows) if row["label"] == "unknown"]
+    assert unknown == wrong
+    review = Review(table, **run.fleet.environment({}))
+    try:
+        shown = review.rows("kind=all&count=500")["rows"]
+        totals = review.json("GET", "/table")["totals"]
+    finally:
+        review.end()
+    assert {row["row"] - 1: row["guess"] for row in shown if row["row"] - 1 in wrong} == {
+        n: next(name for name in run.card.labels if name not in excluded[n]) for n in wrong
+    }
+    named = sum(row["source"] == "person" for row in rows)
+    assert (totals["decided"], totals["learned"], totals["right"]) == (named, named, 0)
+
+
+def test_a_guess_that_is_excluded_has_no_chance_where_thresholds_are_chosen(run: Run) -> None:
+    labelled = learned_corrections.in_force(learned_corrections.read(Registry(run.store), run.card))
+    work = Train("photos", "photo-head", str(run.root), labelled_only=True)
+    task = Task(work, recipes.find("photo-head"), corrections=list(labelled))
+    context, _ = handler_context.make(run.fleet.server, run.store, work, request_id="judged")
+    before = unlabelled_acceptance.judged(context, task, {})
+    likely = max(range(len(before.paths)), key=before.chances.__getitem__)
+    assert before.chances[likely] > 0.5
+    sha256 = sha256_of(Path(os.fsdecode(before.paths[likely])))
+    for name in SHAPES.values():
+        after = unlabelled_acceptance.judged(context, task, {sha256: (name,)})
+        assert after.paths == before.paths
+        expected = before.chances.copy()
+        expected[likely] *= name != before.guesses[likely]
+        assert after.chances.tolist() == expected.tolist()
 
 
 def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_are_right(

@@ -29,6 +29,12 @@ class ModelCorrections(NamedTuple):
     earlier: int  #: of those with a label, known from earlier versions only
     unreadable: list[str]
 
+    @property
+    def excluded(self) -> dict[str, tuple[str, ...]]:
+        """The names that images do not have, by SHA-256."""
+        files = (decision.file for decision in self.decisions)
+        return {file.sha256: file.excluded for file in files if file.excluded}
+
     def in_version(self, made: BuiltVersion) -> BuiltVersion:
         """With the record, unless there is nothing to record."""
         if not self.decisions:

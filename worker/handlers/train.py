@@ -15,7 +15,7 @@ from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
-from worker.evaluation import chosen_images, heldout_answers
+from worker.evaluation import heldout_answers
 from worker.handlers import model_corrections, promotion, quality_gate, teacher_versions, trials
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
+CHOSEN = (
+    "most of these images were labelled since they look alike or are in doubt: the held-out "
+    "figures are about these, not about all images"
+)
 
 
 def train(context: Context, work: Train) -> Reply:
@@ -68,13 +72,14 @@ def train(context: Context, work: Train) -> Reply:
             metrics=card.metrics,
             decision=decided,
             seconds=seconds,
-            data=_noted(context, work, card, corrections, learner.report),
+            data=_noted(work, corrections, learner.report),
             heldout_error=card.heldout_error,
             trials=trials.submit_trials(context, work, learner.images, chanceless),
             trials_promote=trials.trials_promote(work),
             chanceless=chanceless,
             corrections=len(task.data.learned),
             earlier_corrections=corrections.earlier,
+            right_of_others=card.right_of_others,
         )
     )
 
@@ -105,31 +110,30 @@ def _chanceless(context: Context, learner: Learner[Any, Any], card: Card) -> dic
     return {recipe: reasons[recipe] for recipe in wanted if recipe in reasons}
 
 
-def _noted(
-    context: Context, work: Train, card: Card, corrections: ModelCorrections, report: DataReport
-) -> DataReport:
+def _noted(work: Train, corrections: ModelCorrections, report: DataReport) -> DataReport:
     """With what is to be said of the labels: of figures that are not those of all images, too."""
     noted = corrections.noted(report)
     if not work.labelled_only:
         return noted
-    note = chosen_images.note(heldout_answers.read(context.registry, card), corrections.files)
-    return msgspec.structs.replace(noted, notes=(*noted.notes, note))
+    return msgspec.structs.replace(noted, notes=(*noted.notes, CHOSEN))
 
 
 def _published(context: Context, learner: Learner[Any, Any], corrections: ModelCorrections) -> Card:
-    made = corrections.in_version(_accepting(context, learner))
+    made = corrections.in_version(_accepting(context, learner, corrections))
     learner.task.observer.stage(PUBLISHING)
     return context.registry.publish(*made, who=context.who, confirm=context.confirm)
 
 
-def _accepting(context: Context, learner: Learner[Any, Any]) -> BuiltVersion:
+def _accepting(
+    context: Context, learner: Learner[Any, Any], corrections: ModelCorrections
+) -> BuiltVersion:
     """The version that is built; one of a labels file accepts what is known of other images."""
     task = learner.task
     if not task.work.labelled_only:
         return _built(context, learner)
     from worker.handlers import unlabelled_acceptance
 
-    others = unlabelled_acceptance.judged(context, task)
+    others = unlabelled_acceptance.judged(context, task, corrections.excluded)
     return unlabelled_acceptance.applied(task, _built(context, learner), others)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from msgspec import structs
 from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
-from shared.messages.model_card import Card
+from shared.messages.model_card import Card, RightOfOthers
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
@@ -31,7 +31,7 @@ from worker.datasets.folder_layout import Item
 from worker.datasets.loose_images import NO_LABEL, LooseWalk
 from worker.datasets.split import UNDECIDED
 from worker.decoding.decode import decode
-from worker.evaluation import heldout_answers
+from worker.evaluation import chance_sample, heldout_answers
 from worker.evaluation.operating_points import Predicted, points_by_chance
 from worker.evaluation.reliability import Probabilities
 from worker.handlers import folder_features
@@ -55,52 +55,69 @@ JUDGING = "images without a label"
 
 
 class Others(NamedTuple):
-    """Images of the folder without a label [n]."""
+    """Images of the folder without a label [n], drawn by their paths."""
 
     paths: list[bytes]
     guesses: list[str]  #: class folders, by a head like that of the page
     chances: npt.NDArray[np.float32]  #: that these are right
+    excluded: list[set[str]]  #: class folders that an image does not belong in
 
 
-def judged(context: Context, task: Task) -> Others:
-    """Some images of the folder that have no label, before the training.
+class _Stacks(NamedTuple):
+    """Photos with their near-duplicates [m]."""
+
+    features: Features
+    labels: Labels  #: NONE: without a label
+    excluded: list[set[int]]  #: labels that each does not have
+
+    def guessed(self, classes: int) -> tuple[Labels, npt.NDArray[np.float32]]:
+        """A guess for each, and how likely it is right; none is while there are too few labels."""
+        named = self.labels != NONE
+        if len(np.unique(self.labels[named])) < 2:
+            return np.zeros(len(named), np.int64), np.zeros(len(named), np.float32)
+        rows = embedding.embedded(self.features).astype(np.float32)
+        fitted = fit(rows, self.labels, classes)
+        groups = kmeans.kmeans(rows, kmeans.count(len(rows), GROUPS), 0).of
+        pairs = zip(fitted.guesses.tolist(), self.excluded, strict=True)
+        denied = np.array([guess in labels for guess, labels in pairs]) & ~named
+        chances = acceptance.chances(rows, self.labels, named, groups, fitted, denied)
+        return fitted.guesses, chances
+
+
+def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]) -> Others:
+    """Some images of the folder that have no label, before the training. `excluded` are the names
+    that an image does not have, by its SHA-256: such a guess has no chance.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the store cannot be written.
         RequestStopped: the request was cancelled or taken over.
     """
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
-    photos = _photos(context, _items(Path(task.work.data), task.corrections))
+    known, others = _items(Path(task.work.data), task.corrections, excluded)
+    photos = _photos(context, [*known, *others])
     folders = sorted(set(given.values()))
     numbers = {folder: number for number, folder in enumerate(folders)}
     digests = [digest.tobytes().hex() for digest in photos.digests]
     labels = np.array([numbers[given[key]] if key in given else NONE for key in digests])
     if not len(labels) or labels.min() != NONE:
-        return Others([], [], np.zeros(0, np.float32))
+        return Others([], [], np.zeros(0, np.float32), [])
+    names = [set(map(folder_of, excluded.get(key, ()))) for key in digests]
     stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
-    labels = labels[first]
-    free = np.flatnonzero(labels == NONE)
-    guesses, chances = _chances(photos.fp32[first], labels, len(folders))
+    of_stacks = [{numbers[name] for name in names[place] & numbers.keys()} for place in first]
+    guesses, chances = _Stacks(photos.fp32[first], labels[first], of_stacks).guessed(len(folders))
+    drawn = {item.path for item in others}
+    free = [
+        stack
+        for stack, place in enumerate(first.tolist())
+        if labels[place] == NONE and photos.paths[place] in drawn
+    ]
     return Others(
-        [photos.paths[place] for place in first[free]],
-        [folders[guess] for guess in guesses[free]],
+        [photos.paths[first[stack]] for stack in free],
+        [folders[guesses[stack]] for stack in free],
         chances[free],
+        [names[first[stack]] for stack in free],
     )
-
-
-def _chances(
-    features: Features, labels: Labels, classes: int
-) -> tuple[Labels, npt.NDArray[np.float32]]:
-    """A guess for each image [n], and how likely it is right; none is while there are too few
-    labels."""
-    if len(np.unique(labels[labels != NONE])) < 2:
-        return np.zeros(len(labels), np.int64), np.zeros(len(labels), np.float32)
-    rows = embedding.embedded(features).astype(np.float32)
-    fitted = fit(rows, labels, classes)
-    groups = kmeans.kmeans(rows, kmeans.count(len(rows), GROUPS), 0).of
-    chances = acceptance.chances(rows, labels, labels != NONE, groups, fitted)
-    return fitted.guesses, chances
 
 
 def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
@@ -115,25 +132,30 @@ def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
     return folder_features.computed(context, items, part, done, lambda bad: None)[0]
 
 
-def _items(root: Path, files: Sequence[LabelledFile]) -> list[Item]:
-    """The labelled images, found by content, then some of the others, which their paths draw."""
+def _items(
+    root: Path, files: Sequence[LabelledFile], excluded: Collection[str]
+) -> tuple[list[Item], list[Item]]:
+    """Images with a label or an excluded name, found by content; and some of those without a label,
+    which their paths draw."""
     given = {file.sha256: file for file in files if file.label}
-    sizes = {file.size for file in given.values()}
-    labelled: dict[str, Item] = {}
+    sizes = {file.size for file in files}
+    known: dict[str, Item] = {}
 
     def others() -> Iterator[Item]:
         for item in LooseWalk(root).items():
             sha256 = sha256_of(item.path, sizes)
-            if sha256 in given:
-                labelled[sha256] = item
-            else:
+            if sha256 in given or sha256 in excluded:
+                known[sha256] = item
+            if sha256 not in given:
                 yield item
 
     drawn = _drawn(others(), root, MOST_JUDGED)
     for sha256, file in given.items():
-        if sha256 not in labelled and file.path:  # elsewhere
-            labelled[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
-    return [*_drawn(labelled.values(), root, MOST_LEARNED), *drawn]
+        if sha256 not in known and file.path:  # elsewhere
+            known[sha256] = Item(file.path, NO_LABEL, UNDECIDED)
+    twice = {item.path for item in drawn}
+    learned = (item for item in known.values() if item.path not in twice)
+    return _drawn(learned, root, MOST_LEARNED), drawn
 
 
 def _drawn(items: Iterable[Item], root: Path, most: int) -> list[Item]:
@@ -147,7 +169,8 @@ def _drawn(items: Iterable[Item], root: Path, most: int) -> list[Item]:
 
 
 def applied(task: Task, made: BuiltVersion, others: Others) -> BuiltVersion:
-    """The version with the operating points of these images; as it is if there are none.
+    """The version with the operating points of these images, and what is right of them; as it is if
+    there are none.
 
     Raises:
         RequestStopped: the request was cancelled or taken over.
@@ -156,20 +179,31 @@ def applied(task: Task, made: BuiltVersion, others: Others) -> BuiltVersion:
         return made
     answers = heldout_answers.decode(made.files[heldout_answers.FILE], made.card)
     held = probabilities(answers.logits, made.card.temperature)
-    points = points_by_chance(_predicted(task, made, others), len(made.card.labels))
+    predicted, denied = _predicted(task, made, others)
+    points = points_by_chance(predicted, len(made.card.labels))
     plot = {POINTS: accepted_accuracy(held, answers.labels, ())}  # of held-out images
-    return BuiltVersion(structs.replace(made.card, operating_points=points), made.files | plot)
+    sample = chance_sample.drawn(answers, made.card.temperature, task.corrections)
+    right = chance_sample.share_right(sample, np.where(denied, 0, predicted.confidence))
+    stated = None if right is None else RightOfOthers(*right)
+    card = structs.replace(made.card, operating_points=points, right_of_others=stated)
+    return BuiltVersion(card, made.files | plot)
 
 
-def _predicted(task: Task, made: BuiltVersion, others: Others) -> Predicted:
-    """What the version takes the images for. A guess other than that of the head like the page's
-    has no chance."""
+def _predicted(
+    task: Task, made: BuiltVersion, others: Others
+) -> tuple[Predicted, npt.NDArray[np.bool_]]:
+    """What the version takes the images for, and whether a person has denied that. A guess other
+    than that of the head like the page's has no chance."""
     answers, read = _answers(task, made.card, made.files, others.paths)
     labels = answers.argmax(1).astype(np.int64)
-    folders = [folder_of(label) for label in made.card.labels]
-    same = [folders[label] == others.guesses[n] for label, n in zip(labels, read, strict=True)]
-    chances = np.where(same, others.chances[read], 0)
-    return Predicted(answers.max(1).astype(np.float64), labels, chances.astype(np.float64))
+    guesses = [folder_of(made.card.labels[label]) for label in labels]
+    same = [guess == others.guesses[n] for guess, n in zip(guesses, read, strict=True)]
+    denied = np.array(
+        [guess in others.excluded[n] for guess, n in zip(guesses, read, strict=True)], bool
+    )
+    chances = np.where(np.array(same, bool) & ~denied, others.chances[read], 0)
+    confidences = answers.max(1, initial=0).astype(np.float64)
+    return Predicted(confidences, labels, chances.astype(np.float64)), denied
 
 
 def _answers(

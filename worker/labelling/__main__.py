@@ -50,8 +50,8 @@ class Learner:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        #: Changes of labels so far; of those, the learned ones, and those the forecast knows.
-        self._decided = self._learned = self._foreseen = 0
+        #: Changes of labels so far; of those, the learned ones, and those that were judged.
+        self._decided = self._learned = self._judged = 0
         self._changes = threading.Condition()
         threading.Thread(target=self._learn, daemon=True).start()
 
@@ -92,10 +92,10 @@ class Learner:
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for the head that knows every decision, for this long at most; without a limit also
-        for what it is sure of, and what the next decisions would bring."""
+        for what it is sure of."""
         with self._changes:
             if seconds is None:
-                self._changes.wait_for(lambda: self._foreseen == self._decided)
+                self._changes.wait_for(lambda: self._judged == self._decided)
             else:
                 self._changes.wait_for(lambda: self._learned == self._decided, seconds)
 
@@ -109,9 +109,8 @@ class Learner:
                 self._learned = decided
                 self._changes.notify_all()
             self._session.judge()
-            self._session.foresee()
             with self._changes:
-                self._foreseen = decided
+                self._judged = decided
                 self._changes.notify_all()
 
 

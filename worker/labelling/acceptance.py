@@ -51,10 +51,16 @@ def surest(chances: Shares, sizes: Numbers) -> Numbers:
 
 
 def chances(
-    rows: Features, labels: Labels, named: npt.NDArray[np.bool_], groups: Numbers, fitted: Fitted
+    rows: Features,
+    labels: Labels,
+    named: npt.NDArray[np.bool_],
+    groups: Numbers,
+    fitted: Fitted,
+    denied: npt.NDArray[np.bool_],
 ) -> Shares:
     """How likely each guess [n] is right; 0 where nothing shows it. The head has learned from the
-    rows with a label of 0 or more, of which a person has `named` some."""
+    rows with a label of 0 or more, of which a person has `named` some. A person has `denied` some
+    of the guesses about the others."""
     shares = np.zeros(len(rows), np.float32)
     if named.sum() < LEAST_LABELLED or _new_labels(labels[named], groups[named]) > MOST_NEW:
         return shares
@@ -65,13 +71,18 @@ def chances(
         for of in (np.arange(len(known)), groups[known])
     )
     judged = [(guessed, named[known] & (guessed.guesses >= 0)) for guessed in (by_image, by_group)]
+    evidence = _evidence(learned, given, rows, fitted.guesses, fitted.confidences)
+    wrong = np.repeat(evidence[denied], len(judged), 0)
     right = np.concatenate([(guessed.guesses == given)[some] for guessed, some in judged])
-    trust = _Trust(np.concatenate([guessed.evidence[some] for guessed, some in judged]), right)
-    shares[:] = trust(_evidence(learned, given, rows, fitted.guesses, fitted.confidences))
+    trust = _Trust(
+        np.concatenate([*(guessed.evidence[some] for guessed, some in judged), wrong]),
+        np.append(right, np.zeros(len(wrong), bool)),
+    )
+    shares[:] = trust(evidence)
     same = by_image.guesses == fitted.guesses[known]
     shares[known] = np.where(same, trust(by_image.evidence), 0)
     counts = np.bincount(given, minlength=len(fitted.head.bias))
-    shares[counts[fitted.guesses] < LEAST_OF_LABEL] = 0
+    shares[denied | (counts[fitted.guesses] < LEAST_OF_LABEL)] = 0
     return shares
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,32 @@ class Fitted(NamedTuple):
         known = labels < of_each.shape[1]
         chances = of_each[np.arange(len(rows)), np.where(known, labels, 0)]
         return np.where(known, chances, 0).astype(np.float32)
+
+    def without(self, rows: Features, excluded: Mapping[int, Sequence[int]]) -> Fitted:
+        """With the best guess for each of these rows that is none of the labels beside it."""
+        guesses, confidences = self.guesses.copy(), self.confidences.copy()
+        stacks = list(excluded)
+        shares = self._shares(rows[stacks], list(excluded.values()))
+        if len(stacks):
+            guesses[stacks], confidences[stacks] = shares.argmax(1), shares.max(1)
+        return self._replace(guesses=guesses, confidences=confidences)
+
+    def best(self, rows: Features, excluded: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+        """The most likely labels of each row, none of those that it does not have."""
+        shares = self._shares(rows, excluded)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :most]
+        return [
+            [label for label in labels if share[label] > 0]
+            for labels, share in zip(order.tolist(), shares, strict=True)
+        ]
+
+    def _shares(self, rows: Features, excluded: Sequence[Sequence[int]]) -> Shares:
+        """How likely each row has each label, 0 of those that it does not have; of classes without
+        an image, too."""
+        logits = self.head.logits(rows)
+        for row, labels in zip(logits, excluded, strict=True):
+            row[[label for label in labels if label < logits.shape[1]]] = -np.inf
+        return probabilities(logits, self.temperature).astype(np.float32)
 
     def blind(self, images: npt.NDArray[np.bool_]) -> Fitted:
         """With the guesses out of fold of these labelled images [n], as if the head that is used

@@ -8,6 +8,7 @@ import click
 
 from producer.cli.command_examples import examples
 from producer.cli.options import json_option
+from shared.settings import Settings
 
 KINDS = ("doubtful", "flagged", "disagreeing", "all")
 
@@ -59,6 +60,7 @@ def review(
             )
 
     serve(
+        Settings.from_env(),
         table,
         port=port,
         kind=ViewKind(rows),
@@ -66,6 +68,7 @@ def review(
         folder=folder,
         open_browser=open_browser,
         on_ready=ready,
+        on_notice=lambda text: click.echo(text, err=True),
     )
     for line in [] if as_json else ["", *next_commands(next_steps(table))]:
         click.echo(line)

@@ -22,18 +22,13 @@ const stacks = () => (state.page ? state.page.stacks : []);
 // The heading.
 
 function showStanding(standing, byFolders) {
-  const { images, named, without, sure, checked, share } = standing;
+  const { images, named, without, sure, drawn, share, low, high } = standing;
   const parts = [...namedBy(named, images, byFolders), ", ",
     element("b", { textContent: count(sure) }), " more sure at 95%"];
   if (without) parts.push(`, ${count(without)} left out or not known`);
-  if (share) parts.push("; ", element("b", { textContent: share }),
-    ` of all probably right (${checked} checked that were drawn by chance)`);
-  if (named && standing.gain_low !== null) parts.push("; ", foretold(standing));
+  if (share !== null) parts.push("; of the others ", element("b", { textContent: percent(share) }),
+    ` would be right (${percent(low)} to ${percent(high)}, from ${drawn} drawn by chance)`);
   $("totals").replaceChildren(...parts, ".");
-}
-
-function foretold({ gain_low: low, gain_high: high }) {
-  return `the next 50 decisions would bring ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} points`;
 }
 
 function showLabels(labels) {

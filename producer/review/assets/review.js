@@ -22,27 +22,34 @@ function report(text, wrong = false) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
+const guessOf = (row) => row.guess || "no label left"; // people have excluded every one
 const picture = (row, side) => `/pictures/${row.position}?side=${side}`;
 
 // The heading.
 
+// What the version has learned says nothing about how often it is right.
+function decidedSoFar({ decided, learned, right, expected }) {
+  const judged = decided - learned;
+  const without = learned ? `, ${count(learned)} learned by the version, not counted` : "";
+  if (!judged) return decided ? `${count(decided)} decided${without}.` : "Nothing decided yet.";
+  const asExpected = expected === null ? "" : `, ${percent(expected / judged)} expected`;
+  const these = learned ? "the others" : "these";
+  return `${count(decided)} decided${without}: ${percent(right / judged)} of ${these} were right${asExpected}.`;
+}
+
 function showTotals() {
-  const { decided, right, expected, accuracy } = state.table.totals;
-  const left = `${count(state.left)} ${KINDS[state.kind]} left. `;
+  const { decided, accuracy } = state.table.totals;
+  const left = `${count(state.left)} ${KINDS[state.kind]} left. ${decidedSoFar(state.table.totals)} `;
   const { withdrawn } = state.table;
   if (withdrawn) {
-    const soFar = decided ? `${count(decided)} decided: ${percent(right / decided)} of these were right. `
-      : "Nothing decided yet. ";
-    $("totals").textContent = `${left}${soFar}No precision is promised: ${withdrawn.why}. ` +
+    $("totals").textContent = `${left}No precision is promised: ${withdrawn.why}. ` +
       `The model may not know such images; ${withdrawn.advice}: ${withdrawn.train}`;
     return;
   }
   // Decided rows are no sample: the doubtful ones come first.
   $("totals").textContent = left + (decided
-    ? `${count(decided)} decided: ${percent(right / decided)} of these were right, ` +
-      `${percent(expected / decided)} expected. Of the whole table about ${percent(accuracy)}, ` +
-      "if the confidence of the other rows holds."
-    : `Nothing decided yet. About ${percent(accuracy)} of the table should be right.`);
+    ? `Of the whole table about ${percent(accuracy)}, if the confidence of the other rows holds.`
+    : `About ${percent(accuracy)} of the table should be right.`);
 }
 
 function showLabels(labels) {
@@ -117,7 +124,7 @@ function tile(row, index) {
   bar.style.width = percent(row.confidence);
   // Lazy: pictures far below must not delay decisions and rows, which share their connections.
   row.tile = tileOf(picture(row, 192), row.path, { loading: "lazy" },
-    element("div", { className: "text" }, element("b", { textContent: row.guess }),
+    element("div", { className: "text" }, element("b", { textContent: guessOf(row) }),
       element("span", { textContent: percent(row.confidence) })),
     element("div", { className: "bar" }, bar),
     ...secondGuesses(row).map(([key, label, p]) => element("div", { className: "text second" },
@@ -139,10 +146,11 @@ function mark(row) {
   row.tile.classList.toggle("confirmed", row.decided !== null && row.decided === row.guess);
   row.tile.classList.toggle("corrected", row.decided !== null && row.decided !== row.guess);
   const folder = row.folder && row.folder !== row.guess ? `folder: ${row.folder}` : "";
-  note.textContent = row.decided === null ? folder || row.flag.replaceAll("_", " ")
+  const known = [folder, ...row.excluded.map((label) => `not ${label}`)].filter(Boolean).join(", ");
+  note.textContent = row.decided === null ? known || row.flag.replaceAll("_", " ")
     : row.decided === row.guess ? "✓ confirmed" : `→ ${row.decided}`;
   const others = secondGuesses(row).map(([, label, p]) => `or ${label} ${percent(p)}, `).join("");
-  row.tile.setAttribute("aria-label", `row ${row.row}, ${row.guess}, ${percent(row.confidence)}, ${others}` +
+  row.tile.setAttribute("aria-label", `row ${row.row}, ${guessOf(row)}, ${percent(row.confidence)}, ${others}` +
     `${note.textContent || "no decision"}`);
 }
 
@@ -175,7 +183,7 @@ function showLarge() {
     ", ", ...(SECOND_KEYS[i] ? [element("kbd", { textContent: SECOND_KEYS[i] }), " "] : []), `${label} ${percent(p)}`]);
   const decided = row.decided === null ? "no decision yet" : `decided: ${row.decided}`;
   $("caption").replaceChildren(
-    element("b", { textContent: `${row.guess} ${percent(row.confidence)}` }),
+    element("b", { textContent: `${guessOf(row)} ${percent(row.confidence)}` }),
     ...others, ` — ${decided}`, element("br"),
     element("span", { className: "keys", textContent: `row ${row.row}: ${row.path}` }));
 }
@@ -317,7 +325,10 @@ function assign(labelOf) {
   state.ended = Boolean(row) && row.decided !== null;
 }
 
-const confirmGuess = () => assign((row) => row.guess);
+function confirmGuess() {
+  if (current().every((row) => row.guess)) assign((row) => row.guess);
+  else report("no label is left to confirm: type one");
+}
 
 function assignSecond(rank) {
   const known = current().every((row) => row.others[rank]);

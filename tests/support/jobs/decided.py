@@ -11,7 +11,13 @@ from shared.labels.correction import Correction
 
 
 def correct(
-    table: Path, content: bytes, label: str, *rows: int, undo: bool = False, at: str = "now"
+    table: Path,
+    content: bytes,
+    label: str,
+    *rows: int,
+    undo: bool = False,
+    at: str = "now",
+    excluded: tuple[str, ...] = (),
 ) -> None:
     """Decide about a picture; without `rows` as older versions of Hangtag did."""
     correction = Correction(
@@ -26,5 +32,6 @@ def correct(
         at,
         undo,
         list(rows) or None,
+        excluded,
     )
     correction_log.append(correction_log.log_path(table), [correction])

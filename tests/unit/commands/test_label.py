@@ -8,8 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
 from producer.cli.models.label import _show_notes
@@ -18,7 +16,7 @@ from producer.labelling.next_steps import next_steps, reached, small_classes, un
 from producer.labelling.server import Ready
 from producer.models.labelled_input import labelled_input
 from shared.errors import Exit, UsageError
-from shared.labels.given_label import LEAST_DRAWN, GivenLabel, LabelLine, RenamedLabel
+from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.labels.labels_file import LabelsFile
 from shared.pipes.labelling import Counts
@@ -95,50 +93,19 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert len(result.output.strip().splitlines()) == 1
 
 
-def counts(named: int, without: int, checked: int, share: float, error: float) -> Counts:
-    return Counts(100, named, without, 0, checked, 0, share, error)
-
-
-def test_how_many_are_right_is_said_once_enough_were_drawn_by_chance() -> None:
-    assert standing(counts(20, 0, LEAST_DRAWN - 1, 0.7, 0.1)).low is None
-    some = standing(counts(20, 10, 40, 0.75, 0.1))
-    assert some.low == pytest.approx((20 + 70 * (0.75 - 0.1645)) / 90)
-    assert some.high == pytest.approx((20 + 70 * (0.75 + 0.1645)) / 90)
-    assert standing(counts(0, 100, 40, 0.75, 0.1)).low is None  # all were left out
-
-
-@given(st.integers(0, 100), st.floats(0, 1), st.floats(0, 1))
-def test_a_range_lies_between_what_a_person_has_named_and_all(
-    named: int, share: float, error: float
-) -> None:
-    found = standing(counts(named, 0, 40, share, error))
-    assert found.low is not None
-    assert found.high is not None
-    assert named / 100 <= found.low <= found.high <= 1 + 1e-12
-
-
-@pytest.mark.parametrize(
-    ("named", "share", "error", "words"),
-    [
-        (99, 0.9, 0.05, "at least 99%"),
-        (90, 0.99, 0.002, "at least 99%"),
-        (20, 0.9, 0.2, "at least 65%"),
-        (0, 0.9, 0.02, "87% to 93%"),
-        (90, 0.7, 0.01, "about 97%"),
-        (100, 0.9, 0.1, "100%"),
-    ],
-)
-def test_a_range_is_said_as_a_person_would(
-    named: int, share: float, error: float, words: str
-) -> None:
-    found = standing(counts(named, 0, 40, share, error))
-    assert found.share == words
-    assert f"; {words} of all probably right (40 " in reached(found, 0, 2, Path("f"))
+def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_chance() -> None:
+    path = Path("f")
+    assert "drawn by chance" not in reached(standing(Counts(100, 20, 0, 0, 23)), 0, 2, path)
+    some = standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91))
+    assert (some.others, some.named, some.without) == (70, 20, 10)
+    said = reached(some, 0, 2, path)
+    assert "75%" in said
+    assert "59 to 91%, from 40 drawn by chance" in said
 
 
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
-    said = reached(standing(counts(20, 10, 40, 0.75, 0.1)), 0, 3, path)
+    said = reached(standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)), 0, 3, path)
     assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
     assert "10 left out or not known" in said
     commands = [command for _, command in next_steps("photos/", path, 3)]
@@ -155,7 +122,7 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
 
 
 def test_labels_that_no_person_has_seen_are_counted_apart() -> None:
-    said = reached(standing(counts(20, 10, 0, 0, 0)), 15, 3, Path("f"))
+    said = reached(standing(Counts(100, 20, 0)), 15, 3, Path("f"))
     assert said.startswith("5 of 100 images named by a person, 15 by their folders, 3 labels, in f")
 
 
@@ -172,7 +139,9 @@ def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
     ("sure", "named", "warned"), [(0, 20, True), (1, 20, False), (0, 90, False)]
 )
 def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warned: bool) -> None:
-    now = msgspec.structs.replace(standing(counts(named, 10, 40, 0.75, 0.1)), sure=sure)
+    now = msgspec.structs.replace(
+        standing(Counts(100, named, 10, 0, 40, 0.75, 0.59, 0.91)), sure=sure
+    )
     assert ("name more before they are sorted" in unsure(now)) == warned
 
 

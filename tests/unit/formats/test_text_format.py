@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +100,7 @@ def naive(
     rule: Acceptance | None = None,
     chosen: tuple[str, ...] = (),
     persons: Mapping[int, str] | None = None,
+    excluded: Collection[int] = (),
 ) -> str:
     """The oracle: a dictionary for each row, a line of the standard library for each."""
     columns = ["path", *chosen]
@@ -123,7 +124,9 @@ def naive(
             best, confidence = prediction[0]
             if persons is not None and i in persons:
                 row["label"], row["source"] = escape(persons[i].encode()), "person"
-            elif rule is not None and not rule.accepts(best, confidence, flag.code > 0):
+            elif i in excluded or (
+                rule is not None and not rule.accepts(best, confidence, flag.code > 0)
+            ):
                 row["label"] = "unknown"
             if every:
                 row |= {f"p_{card.labels[label]}": f"{p:.4f}" for label, p in prediction}
@@ -161,9 +164,11 @@ def written(cells: list[str]) -> str:
 
 
 class Given(NamedTuple):
-    """Labels that people gave to the rows of one batch, by index."""
+    """Labels that people gave to the rows of one batch, by index, and rows whose guess they
+    excluded."""
 
     by_index: Mapping[int, str]
+    without: frozenset[int] = frozenset()
     unproven: str = ""
 
     @property
@@ -173,6 +178,9 @@ class Given(NamedTuple):
     def of(self, batch: RowBatch) -> Mapping[int, str]:
         return {i: label for i, label in self.by_index.items() if i < len(batch)}
 
+    def excluded(self, batch: RowBatch) -> bytes:
+        return bytes(i in self.without for i in range(len(batch))) if self.without else b""
+
 
 @st.composite
 def displays(draw: st.DrawFn) -> tuple[Rules, tuple[str, ...]]:
@@ -180,7 +188,8 @@ def displays(draw: st.DrawFn) -> tuple[Rules, tuple[str, ...]]:
     default."""
     limits = st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5).map(tuple)
     chosen = st.lists(st.sampled_from([*COLUMNS[1:], "guess", "source"]), unique=True).map(tuple)
-    persons = st.dictionaries(st.integers(0, 4), texts).map(Given)
+    rows = st.integers(0, 4)
+    persons = st.builds(Given, st.dictionaries(rows, texts), st.frozensets(rows))
     rules = Rules(draw(st.none() | limits.map(Acceptance)), draw(st.none() | persons))
     return rules, draw(st.just(()) | chosen)
 
@@ -215,7 +224,8 @@ def test_the_table_equals_that_of_a_plain_writer(
     batch = RowBatch(b"\0".join(names), result, rules=rules)
     text = table.first_line + table.lines(batch)
     persons = rules.given_labels.of(batch) if rules.given_labels else None
-    assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons)
+    excluded = rules.given_labels.without if isinstance(rules.given_labels, Given) else frozenset()
+    assert text == naive(card, top_k, every, rows, rules.acceptance, chosen, persons, excluded)
 
 
 @given(tables(), displays())

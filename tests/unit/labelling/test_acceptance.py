@@ -52,7 +52,8 @@ def folder() -> Folder:
 
 def judged(folder: Folder, labels: Labels, named: npt.NDArray[np.bool_]) -> tuple[Shares, Fitted]:
     fitted = fit(folder.rows, labels, KINDS).blind(~named)
-    return chances(folder.rows, labels, named, folder.groups.of, fitted), fitted
+    denied = np.zeros(len(labels), bool)
+    return chances(folder.rows, labels, named, folder.groups.of, fitted, denied), fitted
 
 
 def accepted(folder: Folder, labels: Labels) -> tuple[Labels, Fitted]:
@@ -109,7 +110,9 @@ def test_nothing_is_accepted_while_many_groups_have_a_label_of_their_own(folder:
         share = acceptance._new_labels(folder.truth[labels >= 0], some[labels >= 0])
         assert (share <= acceptance.MOST_NEW) == accepts
         fitted = fit(folder.rows, labels, KINDS)
-        assert (chances(folder.rows, labels, labels >= 0, some, fitted).max() > 0) == accepts
+        none = np.zeros(len(labels), bool)
+        found = chances(folder.rows, labels, labels >= 0, some, fitted, none)
+        assert (found.max() > 0) == accepts
     assert acceptance._new_labels(np.array([0, 0, 1, 2]), np.array([5, 5, 6, 6])) == 1.5
 
 
@@ -148,7 +151,27 @@ def test_images_that_are_all_of_one_fold_are_judged_by_those_of_the_others(folde
     labels = folder.named(GROUPS)
     groups = acceptance.FOLDS * folder.groups.of
     fitted = fit(folder.rows, labels, KINDS)
-    assert chances(folder.rows, labels, labels >= 0, groups, fitted).max() > 0.5
+    none = np.zeros(len(labels), bool)
+    assert chances(folder.rows, labels, labels >= 0, groups, fitted, none).max() > 0.5
+
+
+def test_denied_guesses_are_not_accepted_and_others_like_them_are_less_likely_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acceptance, "MOST_NEW", 1.0)  # what is left to the evidence
+    before, after = list[float](), list[float]()
+    for seed in range(4):
+        folder = drawn(seed)
+        labels = folder.named(GROUPS // 2)
+        fitted = fit(folder.rows, labels, KINDS)
+        wrong = (labels == NONE) & (fitted.guesses != folder.truth)
+        seen = np.random.default_rng(seed).random(len(labels)) < 0.5
+        none = np.zeros(len(labels), bool)
+        for denied, chance_of_others in ((none, before), (wrong & seen, after)):
+            shares = chances(folder.rows, labels, labels >= 0, folder.groups.of, fitted, denied)
+            assert not shares[denied].any()
+            chance_of_others.append(float(shares[wrong & ~seen].mean()))
+    assert np.mean(after) < 0.8 * np.mean(before)
 
 
 def test_evidence_that_is_the_same_for_all_says_nothing() -> None:

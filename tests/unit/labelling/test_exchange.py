@@ -69,7 +69,7 @@ def test_each_order_has_one_reply() -> None:
     assert first.why == "group"
     assert isinstance(counts, Counts)
     assert counts.named == len(some) + 1
-    assert counts.checked == 10
+    assert counts.drawn == 10
     assert isinstance(page, Page)
     assert page.stacks
     assert min(page.stacks) >= 20
@@ -137,17 +137,17 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
     assert page.label >= 0
 
 
-def test_a_page_does_not_wait_for_what_the_next_decisions_would_bring(
+def test_a_page_does_not_wait_for_what_the_head_is_sure_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     finish = threading.Event()
-    foresee = Session.foresee
+    judge = Session.judge
 
     def slow(session: Session) -> None:
         finish.wait()
-        foresee(session)
+        judge(session)
 
-    monkeypatch.setattr(Session, "foresee", slow)
+    monkeypatch.setattr(Session, "judge", slow)
     monkeypatch.setattr(process, "PATIENCE_S", 600.0)  # until the head is ready
     learner = process.Learner(process.session_of(features(), 0))
     learner.reply(Decide([0, 1], [0, 1], [False, False]))

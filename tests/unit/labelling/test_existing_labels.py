@@ -65,6 +65,13 @@ class Folder:
         found = read(self.file).images()
         return {self.contents[sha256].decode(): decided.label for sha256, decided in found.items()}
 
+    def exclude(self, content: bytes, name: str) -> None:
+        """That the image does not have a label."""
+        (sha256,) = (sha256 for sha256, other in self.contents.items() if other == content)
+        line = GivenLabel(sha256, "x", name, "ada", 1, "0" * 8, "2026", kind="not-this")
+        with closing(LabelsFile(self.file)) as file:
+            file.append([line])
+
     def decide(self, content: bytes, decided: Decided | None) -> None:
         """As on the page."""
         images = self.images
@@ -180,6 +187,20 @@ def test_a_decision_of_the_page_counts_more_than_any_other(folder: Folder, tmp_p
         assert folder.labels() == before == {"one": "Coat", "two": "Coat", "three": ""}
 
 
+@pytest.mark.parametrize(("at", "later"), [("2025", {}), ("2027", {"other": "Coat"})])
+def test_a_name_that_is_excluded_leaves_others_to_tables_and_gives_way_to_a_later_decision(
+    folder: Folder, tmp_path: Path, at: str, later: dict[str, str]
+) -> None:
+    """Not to a folder's name, which comes again with each start."""
+    folder.exclude(b"loose", "Coat")
+    folder.exclude(b"other", "Coat")
+    folder.exclude(b"three", "Hat")
+    tables = of_tables([table(tmp_path, "old", loose=f"Scarf@{at}", other=f"Coat@{at}")])
+    for _ in range(2):
+        folder.take(tables)
+        assert folder.labels() == {"one": "Coat", "two": "Coat", "loose": "Scarf", **later}
+
+
 def test_a_table_counts_more_than_a_folder_and_of_two_tables_the_later_decision(
     folder: Folder, tmp_path: Path
 ) -> None:
@@ -281,7 +302,7 @@ def test_a_label_gives_way_to_one_that_counts_more(
             "0" * 64, "p", name, "ada", 1, "0" * 8, "now", undo=name == "undone", taken_from=source
         )
     label = ExistingLabel("Coat", "ada", "now", taken_from)
-    assert existing_labels.is_new(label, line) == is_new
+    assert existing_labels._is_new(label, line) == is_new
 
 
 def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from producer.rows.acceptance import at_precision
 from shared.errors import Exit, UsageError
 from shared.image_status import Status
 from shared.pipes.labelling import NextPage, Suggest, decode_order, encode
+from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
 from tests.unit.labelling.test_existing_labels import Folder
 from tests.unit.labelling.test_session import drawn, started
@@ -85,6 +86,16 @@ def test_they_are_the_accepted_rows_of_files_that_are_as_they_were(table: Path) 
     os.utime(path, ns=(1, 1))
     assert rows.of(folder.images) == {n: x for n, x in expected.items() if n != changed}
     assert "accepted at 95%:" in accepted_rows.said(3, rows)
+
+
+def test_a_guess_that_a_person_excluded_in_the_table_is_none(table: Path) -> None:
+    folder = Folder(table.parent, {})
+    (before,) = accepted_rows.read([table], 0.95)
+    guesses = before.of(folder.images)
+    image = min(guesses)
+    correct(table, b"%d" % image, "", image + 1, excluded=(guesses.pop(image),))
+    (rows,) = accepted_rows.read([table], 0.95)
+    assert rows.of(folder.images) == guesses
 
 
 def test_a_table_without_corrections_needs_a_precision(table: Path) -> None:

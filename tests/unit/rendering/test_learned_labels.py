@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -15,17 +16,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producer.cli.main import hangtag
 from producer.jobs.classify import learned_of
 from producer.jobs.job import Job
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
+from producer.models.corrected_files import corrected_files
 from producer.models.labelled_input import labelled_input
 from producer.models.learned_labels import learned_labels
 from producer.present.events import Event, Events, Notice
 from producer.rendering.named_rows import name_rows, said
+from producer.verify.verify import verify
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.labels import correction_log
@@ -237,3 +242,96 @@ def test_labels_that_the_version_does_not_give_are_named(tmp_path: Path) -> None
         "a summary counts the labels of the model",
         "fashion-mnist@0 does not give all of these labels: not Hat",
     ]
+
+
+def excluding(image: int, *names: str, label: str = "", at: str = "2026") -> LabelledFile:
+    """What a version has learned of an image, beside or without its label."""
+    content = CONTENTS[image]
+    crc32 = f"{zlib.crc32(content):08x}"
+    return LabelledFile(
+        SHA256[image], len(content), label, b"", crc32, "ada", at, excluded=names
+    )  # fmt: skip
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> list[dict[str, str]]:
+    """The rows of a table of the images, and of a copy of the first one."""
+    (tmp_path / "in").mkdir()
+    for number, content in enumerate([*CONTENTS, CONTENTS[0]]):
+        (tmp_path / f"in/{number}.png").write_bytes(content)
+    finish(options_of(tmp_path, b"in"))
+    return rows_of(tmp_path)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "out.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_guess_that_people_excluded_is_unknown_however_confident(
+    tmp_path: Path, answers: list[dict[str, str]]
+) -> None:
+    """In all copies of the image; a file of the same size and CRC-32 is another one."""
+    guesses = [row["label"] for row in answers]
+    other = next(name for name in packaged.card().labels if name != guesses[2])
+    learned = [excluding(0, other, guesses[0]), excluding(2, other), excluding(3, label="Hat")]
+    finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
+    rows = rows_of(tmp_path)
+    unknown, failed = "unknown", ""
+    expected = [unknown, guesses[1], guesses[2], "Hat", failed, unknown]
+    assert [row["label"] for row in rows] == expected
+    assert [row["source"] for row in rows] == ["model"] * 3 + ["person", "", "model"]
+    assert [row["guess"] for row in rows] == guesses
+    log = correction_log.log_path(tmp_path / "out.csv")
+    before = log.read_bytes()
+    finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
+    assert (log.read_bytes(), rows_of(tmp_path)) == (before, rows)
+    main("table", "out.csv", "--min-confidence", "0.2", cwd=tmp_path)
+    assert [row["label"] == unknown for row in rows_of(tmp_path)][:1] == [True]
+    main("sort", "out.csv", "--into", "sorted", "--copy", cwd=tmp_path)
+    sorted_ = {path.name: path.parent.name for path in (tmp_path / "sorted").glob("*/*")}
+    assert (sorted_["0.png"], sorted_["5.png"]) == (unknown, unknown)
+    assert verify(tmp_path / "out.csv").proven
+
+
+def main(*arguments: str, cwd: Path) -> None:
+    with contextlib.chdir(cwd):
+        result = CliRunner().invoke(hangtag, arguments)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_label_of_a_person_holds_beside_names_that_are_excluded_later(
+    tmp_path: Path, answers: list[dict[str, str]]
+) -> None:
+    """Unless it is one of them; taken back, the excluded names stay."""
+    guess, table = answers[0]["label"], tmp_path / "out.csv"
+    correct(table, CONTENTS[0], "Hat", 1, 6, at="2025")
+    correct(table, CONTENTS[2], "Hat", 3, at="2025")
+    learned = [excluding(0, guess), excluding(2, "Hat", answers[2]["label"])]
+    finish(options_of(tmp_path, b"in"), learned=learned, restart=True)
+    assert [rows_of(tmp_path)[row]["label"] for row in (0, 2, 5)] == ["Hat", "unknown", "Hat"]
+    line = correction_log.read(correction_log.log_path(table))[-2]
+    assert (line.label, line.by) == ("Hat", "ada")
+    undone = msgspec.structs.replace(line, undo=True, at="2027")
+    correction_log.append(correction_log.log_path(table), [undone])
+    main("table", "out.csv", cwd=tmp_path)
+    assert [rows_of(tmp_path)[row]["label"] for row in (0, 5)] == ["unknown", "unknown"]
+    assert [file.label for file in corrected_files([table], undone=True)] == [""]
+    said_again = msgspec.structs.replace(line, label=guess, at="2028")
+    correction_log.append(correction_log.log_path(table), [said_again])
+    main("table", "out.csv", cwd=tmp_path)
+    assert rows_of(tmp_path)[0]["label"] == guess
+    assert [(file.label, file.excluded) for file in corrected_files([table])] == [(guess, ())]
+
+
+def test_a_version_has_the_names_that_are_excluded(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    known = [excluding(0, "T-shirt_top", "Hat"), msgspec.structs.replace(excluding(1), by="eve")]
+    record = learned_corrections.encode(LearnedDecision(file, 1.0) for file in known)
+    files = {name: packaged.read(name) for name in packaged.card().files}
+    files[learned_corrections.FILE] = record
+    card = registry.publish(
+        msgspec.structs.replace(packaged.card(), name="mine", version=0), files, who="tester"
+    )
+    (file,) = learned_labels(Settings(store=str(tmp_path)), card)
+    assert (file.label, file.excluded) == ("", ("T-shirt/top", "Hat"))

@@ -19,8 +19,11 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
+from producer.journal.sealed_journal import SealedJournal
 from producer.pages import pictures
+from producer.rendering.display_options import stored_display, table_of
 from producer.report import report
+from producer.summary.answer_counter import count_rows
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import Correction
@@ -147,6 +150,34 @@ def test_the_threshold_of_the_table_is_shown(tmp_path: Path) -> None:
     assert 0 < accepted < 20
     text = " ".join("".join(written(table)[1].text).split())
     assert f"accepted {accepted} by the table's threshold" in text
+
+
+def test_a_guess_that_a_person_excluded_is_counted_as_accepted_nowhere(tmp_path: Path) -> None:
+    """Not in the report, and not in the counts of the job, of the table or counted again."""
+    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(20)))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    sure = [n for n, row in enumerate(rows, 1) if float(row["confidence"] or 0) >= 0.5]
+    row = rows[sure[0] - 1]
+    content = (tmp_path / row["path"]).read_bytes()
+    decided.correct(table, content, "", sure[0], excluded=(row["label"],))
+    command = ["table", str(table), "--min-confidence", "0.5"]
+    assert CliRunner().invoke(hangtag, command).exit_code == Exit.OK
+    assert labels_of(table)[row["path"]] == "unknown"
+    _, page = written(table)
+    assert f"accepted {len(sure) - 1} by the table's threshold" in " ".join(
+        "".join(page.text).split()
+    )
+    (tile,) = (one for one in page.all("figure") if "by-person" in one.get("class", ""))
+    assert "doubtful" in tile["class"].split()
+    assert f"not {row['label']}" in "".join(page.text)
+    with SealedJournal(table) as sealed:
+        for counted in (
+            sealed.answers,
+            count_rows(sealed, table_of(sealed), stored_display(sealed)),
+        ):
+            assert counted is not None
+            assert counted.accepted is not None
+            assert counted.accepted.images == len(sure) - 1
 
 
 def test_rows_with_a_persons_label_are_not_called_unknown(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from producer.journal.journal import Journal, journal_path
 from producer.local_page.serving import listening
 from producer.locations.row_files import RowFiles
 from producer.review import next_steps
@@ -16,7 +18,9 @@ from producer.review.server import serve
 from producer.sources.job_sources import JobSources
 from shared import installation
 from shared.errors import HangtagError, UsageError
+from shared.messages.model_card import encode_card
 from shared.registry import learned_corrections, packaged
+from shared.settings import Settings
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -32,11 +36,14 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "out.csv"
 
 
-def served(table: Path, label: str = "", folder: str = "") -> None:
+def served(
+    table: Path, label: str = "", folder: str = "", settings: Settings | None = None
+) -> None:
     def ready(link: str, rows: int, unproven: int) -> None:
         raise Served
 
-    serve(table, label=label, folder=folder, on_ready=ready)
+    settings = settings or Settings()
+    serve(settings, table, label=label, folder=folder, on_ready=ready, on_notice=print)
 
 
 def test_labels_and_folders_of_the_table_are_served(table: Path) -> None:
@@ -56,6 +63,20 @@ def test_an_unknown_label_or_folder_is_named_with_the_known_ones(table: Path) ->
 def test_the_page_has_one_address_of_this_machine_only() -> None:
     with listening(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_version_that_is_gone_is_named_once_and_its_decisions_count(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = msgspec.structs.replace(
+        packaged.card(), name="gone", version=3, files={learned_corrections.FILE: "0" * 64}
+    )
+    with closing(Journal(journal_path(table))) as journal:
+        journal.put(card=encode_card(gone))
+    with pytest.raises(Served):
+        served(table, settings=Settings(store=str(tmp_path / "store")))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "gone@3 has learned count as others do" in line
 
 
 def test_missing_packages_are_named(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,11 @@ class Case(NamedTuple):
     probabilities: bool
     columns: tuple[str, ...]
 
+    def excluded(self) -> frozenset[int]:
+        """Rows whose guess people excluded."""
+        given_labels = self.rules.given_labels
+        return given_labels.without if isinstance(given_labels, Given) else frozenset()
+
     def rows(self) -> RowBatch:
         """As a journal has them."""
         names, result = b"\0".join(self.names), encode_result(self.result)
@@ -69,7 +74,8 @@ def cases(draw: st.DrawFn) -> Case:
     limits = st.lists(limit, min_size=len(labels), max_size=len(labels))
     rule = draw(st.none() | limits.map(lambda some: Acceptance(tuple(some))))
     given_ = st.dictionaries(st.integers(0, count - 1), text | st.sampled_from(labels))
-    persons = draw(st.none() | given_.map(Given))
+    excluded = st.frozensets(st.integers(0, count - 1))
+    persons = draw(st.none() | st.builds(Given, given_, excluded))
     known = [*COLUMNS[1:], GUESS, SOURCE]
     columns = st.lists(st.sampled_from(known), unique=True)
     return Case(
@@ -79,18 +85,23 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_what_a_rule_accepts_does_not_depend_on_people(case: Case) -> None:
+def test_what_a_rule_accepts_depends_on_labels_that_people_excluded_and_on_none_that_they_gave(
+    case: Case,
+) -> None:
     rule = case.rules.acceptance or Acceptance((0.5,) * len(case.card.labels))
     batch = case.rows()
+    excluded = case.excluded()
     answers = zip(batch.statuses, batch.flags, batch.labels, batch.confidences, strict=True)
     assert list(batch.accepted_by(rule)) == [
-        not status and rule.accepts(label, confidence, flag > 0)
-        for status, flag, label, confidence in answers
+        not status and i not in excluded and rule.accepts(label, confidence, flag > 0)
+        for i, (status, flag, label, confidence) in enumerate(answers)
     ]
 
 
 @given(cases())
-def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -> None:
+def test_failed_comes_before_person_before_excluded_before_flagged_before_accepted(
+    case: Case,
+) -> None:
     batch = case.rows()
     given_ = case.rules.given_labels.of(batch) if case.rules.given_labels else {}
     for i, decision in enumerate(batch.decisions):
@@ -99,6 +110,8 @@ def test_failed_comes_before_person_before_flagged_before_accepted(case: Case) -
             assert decision == Decision.FAILED
         elif i in given_:
             assert decision == Decision.PERSON
+        elif i in case.excluded():
+            assert decision == Decision.UNKNOWN
         elif case.result.flags and case.result.flags[i]:
             assert decision == Decision.FLAGGED
         else:

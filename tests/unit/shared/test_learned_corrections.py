@@ -107,3 +107,37 @@ def test_a_version_without_class_folders_that_has_learned_labels_is_one_of_label
     assert learned_corrections.is_of_labels(without)
     assert not learned_corrections.is_of_labels(msgspec.structs.replace(card, source="photos"))
     assert not learned_corrections.is_of_labels(msgspec.structs.replace(without, files={}))
+
+
+def of_labels_file(label: str, *excluded: str, submitted: float) -> LearnedDecision:
+    """A decision of a labels file, which has a CRC-32."""
+    file = decision("a", label, submitted).file
+    file = msgspec.structs.replace(file, crc32="0" * 8, by="ann", excluded=excluded)
+    return LearnedDecision(file, submitted)
+
+
+def test_a_name_stays_excluded_until_the_image_gets_it() -> None:
+    """Decisions of tables, and labels of a labels file, say nothing of the names before."""
+    excluded = of_labels_file("", "x", submitted=1)
+
+    def after(*later: LearnedDecision) -> tuple[str, ...]:
+        [found] = learned_corrections.latest([excluded, *later])
+        return found.file.excluded
+
+    assert after() == ("x",)
+    assert after(decision("a", "y", 2)) == ("x",)
+    assert after(decision("a", "y", 2), decision("a", "", 3)) == ("x",)
+    assert after(of_labels_file("y", submitted=2)) == ("x",)
+    assert after(decision("a", "x", 2)) == ()
+    assert after(decision("a", "x", 2), decision("a", "y", 3)) == ()
+    assert after(of_labels_file("", "y", submitted=2)) == ("y",)
+    assert after(of_labels_file("", submitted=2)) == ()
+
+
+def test_a_version_keeps_files_that_have_excluded_names_alone(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    publish(registry, of_labels_file("", "x", submitted=1))
+    publish(registry, decision("b", "y", 2), request="r~2")
+    found = learned_corrections.of_model(registry, "mine").decisions
+    assert {one.file.excluded for one in found if not one.file.label} == {("x",)}
+    assert [file.label for file in learned_corrections.in_force(found)] == ["y"]

@@ -41,6 +41,7 @@ def decisions(draw: st.DrawFn) -> Correction:
         at="2026-01-01T00:00:00+00:00",
         undo=draw(st.booleans()),
         rows=draw(st.none() | st.lists(st.integers(1, 10**6), max_size=3)),
+        excluded=tuple(draw(st.lists(LABELS, max_size=2))),
     )
 
 
@@ -52,6 +53,19 @@ def test_a_line_is_one_decision(decision: Correction) -> None:
     line = encode(decision)
     assert line.count(b"\n") == 1
     assert decode(line) == decision
+
+
+def test_a_line_may_exclude_names_alone_and_otherwise_is_as_older_versions_read_it(
+    tmp_path: Path,
+) -> None:
+    """A name that is excluded need not be one that a label can have."""
+    assert b"excluded" not in encode(CORRECTION)
+    path = tmp_path / "t.csv.corrections.jsonl"
+    excluding = msgspec.structs.replace(CORRECTION, label="", excluded=("etc.", "Coat"))
+    correction_log.append(path, [excluding])
+    assert correction_log.read(path) == [excluding]
+    assert excluding.excludes("Coat")
+    assert not msgspec.structs.replace(excluding, label="Coat").excludes("Coat")
 
 
 @given(st.lists(st.lists(decisions(), min_size=1, max_size=3), max_size=4), st.data())

@@ -111,6 +111,20 @@ def test_only_rows_of_the_contents_that_are_returned_have_changed(
             assert decided.of(content, row) == decision
 
 
+def test_a_label_that_is_taken_back_leaves_the_names_that_are_excluded() -> None:
+    """Also after the person had given one of them."""
+    excluding = msgspec.structs.replace(line(1, "", [1, 2]), excluded=("Coat",))
+    given_ = msgspec.structs.replace(excluding, label="Coat")
+    back = msgspec.structs.replace(given_, undo=True)
+    decided = DecidedRows()
+    for one, excludes in ((excluding, True), (given_, False), (back, True)):
+        decided.add(one)
+        found = decided.of(SAME, 2)
+        assert found is not None
+        assert (found.label, found.excludes("Coat")) == ("" if excludes else "Coat", excludes)
+    assert decided.taken_back == [back]
+
+
 def test_what_was_taken_back_and_not_decided_since_is_known() -> None:
     decided = DecidedRows()
     back = line(2, "Coat", [2], undo=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from shared.errors import BadMessage
@@ -67,6 +68,27 @@ def test_undo_takes_it_back() -> None:
         line("not-this", COAT), line("not-this", DRESS), line("not-this", COAT, undo=True)
     )
     assert so_far.excluded(SHA256) == (DRESS,)
+
+
+def test_that_it_was_taken_back_is_known() -> None:
+    """A version may have learned it."""
+    so_far = after(line("not-this", COAT), line("not-this", COAT, undo=True))
+    assert list(so_far.undecided()) == [SHA256]
+    assert so_far.of(SHA256) is None
+    labelled = after(
+        line("label", DRESS), line("not-this", COAT), line("not-this", COAT, undo=True)
+    )
+    assert labelled.of(SHA256) == Decided("label", DRESS)
+
+
+def test_it_holds_since_it_was_said_or_renamed() -> None:
+    def at(year: str, one: LabelLine) -> LabelLine:
+        return msgspec.structs.replace(one, at=year)
+
+    excluded = at("2027", line("not-this", COAT))
+    assert after(line("left-out", undo=True), excluded).since(SHA256) == "2027"
+    assert after(excluded, at("2028", renamed(COAT, "jacket"))).since(SHA256) == "2028"
+    assert after(line("label", DRESS), excluded).since(SHA256) == "2026"
 
 
 def test_it_follows_a_rename_and_its_undo() -> None:

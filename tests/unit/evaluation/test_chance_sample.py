@@ -1,0 +1,76 @@
+"""What is right of images without a name, from some that chance drew: unbiased, its range holds in
+nine of ten draws, and each file counts once."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from shared.labels.labelled_files import LabelledFile
+from worker.evaluation import chance_sample
+from worker.evaluation.chance_sample import Sample, share_right
+from worker.evaluation.heldout_answers import HeldoutAnswers
+
+
+def test_of_fewer_than_24_nothing_is_stated() -> None:
+    for drawn, is_stated in ((23, False), (24, True)):
+        sample = Sample(np.ones(drawn, bool), np.full(drawn, 0.9))
+        assert (share_right(sample, np.full(9, 0.9)) is not None) == is_stated
+    assert share_right(Sample(np.ones(40, bool), np.full(40, 0.9)), np.zeros(0)) is None
+
+
+@pytest.mark.parametrize(("drawn", "half"), [(28, 0.15), (60, 0.11), (90, 0.09)])
+def test_its_range_holds_in_nine_of_ten_draws_though_confidences_are_too_high(
+    drawn: int, half: float
+) -> None:
+    chance = np.random.default_rng(drawn)
+    held, errors, halves = 0, [], []
+    for _ in range(400):
+        true = chance.beta(2, 1, 3000)  # how likely each answer is right
+        right, confidences = chance.random(3000) < true, np.sqrt(true)  # too confident
+        some = np.arange(3000) < drawn
+        share = share_right(Sample(right[some], confidences[some]), confidences[~some])
+        assert share is not None
+        assert share.drawn == drawn
+        held += share.low <= right[~some].mean() <= share.high
+        errors.append(share.share - right[~some].mean())
+        halves.append((share.high - share.low) / 2)
+    assert 0.85 <= held / 400 <= 0.97
+    assert abs(np.mean(errors)) < 0.01
+    assert np.mean(halves) < half
+
+
+def test_a_few_right_answers_prove_no_certainty() -> None:
+    share = share_right(Sample(np.ones(24, bool), np.full(24, 0.99)), np.full(100, 0.99))
+    assert share is not None
+    assert share.low < 0.97
+    assert share.high == 1
+
+
+def test_others_count_by_their_weights() -> None:
+    sample = Sample(np.arange(40) % 2 == 0, np.full(40, 0.5))
+    share = share_right(sample, np.array([1.0, 0.0]), np.array([3, 1]))
+    assert share is not None
+    assert share.share == pytest.approx(0.75)
+
+
+def test_of_a_version_drawn_files_with_a_label_count_once() -> None:
+    names = [bytes([n]) for n in (*range(40), *range(5))]  # five copies
+    digests = np.frombuffer(b"".join(hashlib.sha256(n).digest() for n in names), np.uint8)
+    logits = np.tile(np.array([2, 0], np.float32), (45, 1))
+    labels = (np.arange(45) % 40 < 10).astype(np.int64)  # ten wrong ones
+    answers = HeldoutAnswers(
+        np.arange(45, dtype=np.uint64), labels, logits, digests.reshape(-1, 32)
+    )
+    files = [
+        LabelledFile(hashlib.sha256(bytes([n])).hexdigest(), 1, "a" if n < 32 else "", b"",
+                     by_chance=n < 35)
+        for n in range(40)
+    ]  # fmt: skip
+    sample = chance_sample.drawn(answers, 1.0, files)
+    assert (len(sample.right), int(sample.right.sum())) == (32, 22)
+    assert sample.confidences == pytest.approx(np.full(32, 1 / (1 + np.exp(-2))))
+    without = HeldoutAnswers(answers.images, labels, logits)
+    assert len(chance_sample.drawn(without, 1.0, files).right) == 0

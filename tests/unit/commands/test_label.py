@@ -103,6 +103,29 @@ def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_
     assert "59 to 91%, from 40 drawn by chance" in said
 
 
+@pytest.mark.parametrize(
+    ("counts", "labels", "ends_with"),
+    [
+        (
+            Counts(688, 211, 0, 48, 28, 0.66, 0.51, 0.79), 10,
+            "10 labels, in f; of the 477 others 66% would be right (51 to 79%, from 28 drawn by "
+            "chance); at 95% 48 of them are accepted and 429 come into unknown/",
+        ),
+        (Counts(688, 211, 0, 48, 9), 10, "at 95% 48 of the 477 others are accepted and 429 come "
+            "into unknown/"),
+        (Counts(100, 20, 70, 1, 9), 2, "at 95% 1 of the 10 others is accepted and 9 come into "
+            "unknown/"),
+        (Counts(100, 20, 70, 9, 9), 2, "9 of the 10 others are accepted and 1 comes into unknown/"),
+        (Counts(100, 20, 0, 0, 9), 1, "1 label, in f"),  # no version learns from it
+        (Counts(100, 90, 10, 0, 40), 2, "2 labels, in f; 10 left out or not known"),
+    ],
+)  # fmt: skip
+def test_the_end_says_how_many_others_would_be_accepted_and_how_many_unknown(
+    counts: Counts, labels: int, ends_with: str
+) -> None:
+    assert reached(standing(counts), 0, labels, Path("f")).endswith(ends_with)
+
+
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
     said = reached(standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)), 0, 3, path)

@@ -70,8 +70,9 @@ def _compare(a: SealedJournal, b: SealedJournal, output: Path | None, progress: 
     ):
         reads = {pair: partial(_content, files_a, files_b, pair.a, pair.b) for pair in chosen}
         pictures = images.thumbnails(reads, progress)
-        page.write(output, compare_page(comparison, tally, pictures, images.missing))
-        return Compared(comparison, str(output), images.missing)
+        missing = images.missing or files_b.out_of_reach  # they are read where those of a are not
+        page.write(output, compare_page(comparison, tally, pictures, missing))
+        return Compared(comparison, str(output), missing)
 
 
 def _content(files_a: RowFiles, files_b: RowFiles, a: Row, b: Row) -> bytes | Status:

@@ -4,7 +4,7 @@ as saved. A decision about a stack has a line for each of its images."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import NamedTuple
@@ -43,6 +43,7 @@ class _Step(NamedTuple):
 
     images: dict[int, _Held]  #: as they were; of a rename those that a later line may be about
     rename: RenamedLabel | None = None
+    undone: Callable[[], Sequence[LabelLine]] | None = None  #: the lines that take others back
 
 
 class Decisions:
@@ -130,9 +131,29 @@ class Decisions:
             step = _Step({image: held for image, held in every if before in held.names}, line)
             self._save(step, [line])
 
+    def append(
+        self, lines: Callable[[], Sequence[LabelLine]], undone: Callable[[], Sequence[LabelLine]]
+    ) -> None:
+        """Save lines that are made elsewhere, with no other decision in between, as one decision.
+        `undone` makes those that take it back. Raises SetupError: nothing can be saved; or as
+        `lines`.
+        """
+        with self._lock:
+            self._save(_Step({}, undone=undone), lines())
+
+    def by_folders(self) -> int:
+        """The number of images of decided stacks that have a label by the name of their folder,
+        which no person has confirmed."""
+        unseen, count = self._file.so_far.by_folders(), 0
+        for stack, images in enumerate(self._images.stacks if unseen else ()):
+            mine = sum(self._images.sha256(image) in unseen for image in images)
+            if mine and self.of(stack) is not None:
+                count += mine
+        return count
+
     def undo(self) -> dict[int, Decided | None] | None:
         """Take the last decision since the start back. Returns what it was about each stack, none
-        for a rename; None if there is no decision.
+        for a rename or lines that were made elsewhere; None if there is no decision.
 
         Raises:
             SetupError: nothing can be saved.
@@ -141,6 +162,10 @@ class Decisions:
             if not self._steps:
                 return None
             step, taken = self._steps[-1], dict[int, Decided | None]()
+            if step.undone is not None:
+                self._append(step.undone())
+                self._steps.pop()
+                return {}
             if step.rename is not None:
                 self._append([msgspec.structs.replace(step.rename, undo=True, at=_now())])
             else:

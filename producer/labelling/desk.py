@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -59,6 +60,7 @@ class FolderFacts(msgspec.Struct, frozen=True):
     unreadable: int
     labels: list[str]
     standing: Standing
+    by_folders: int  #: of the named images, those whose label no person has seen
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -67,6 +69,7 @@ class Saved(msgspec.Struct, frozen=True):
     refused: list[RefusedImage]
     labels: list[str]
     standing: Standing
+    by_folders: int
     page: ShownPage | None  #: None if none was asked for
 
 
@@ -101,6 +104,7 @@ class Desk:
         return FolderFacts(
             self.id, self._name, self._file, len(self.images), len(self.images.stacks),
             self._unreadable, self._decisions.labels, self.standing(),
+            self._decisions.by_folders(),
         )  # fmt: skip
 
     def standing(self, *, settled: bool = False) -> Standing:
@@ -169,7 +173,11 @@ class Desk:
 
     def relabel(self, before: str, after: str) -> Saved:
         """Rename a label, or merge it with another one."""
-        self._decisions.relabel(before, after)
+        return self.change(partial(self._decisions.relabel, before, after))
+
+    def change(self, act: Callable[[], None]) -> Saved:
+        """Have decisions about any of the stacks changed, and show the next page."""
+        act()
         self._learn(range(len(self.images.stacks)))
         return self._saved([], self.next())
 
@@ -181,7 +189,8 @@ class Desk:
         return self._thumbnails.make(content, side)
 
     def _saved(self, refused: list[RefusedImage], page: ShownPage | None) -> Saved:
-        return Saved(refused, self._decisions.labels, self.standing(), page)
+        labels, by_folders = self._decisions.labels, self._decisions.by_folders()
+        return Saved(refused, labels, self.standing(), by_folders, page)
 
     def _learn(self, stacks: Collection[int]) -> None:
         """Let the process know what holds for these stacks."""

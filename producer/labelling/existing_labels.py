@@ -1,11 +1,11 @@
-"""Labels that images have before the page is opened: of class folders beside loose images, and the
-corrections of tables. They become lines of the labels file, so what holds for a label there holds
-for them. A decision of the page counts more, whenever it was taken.
+"""Labels that images have before the page is opened: of class folders beside loose images, as far
+as they are asked for or a person has confirmed them, and the corrections of tables. They become
+lines of the labels file, so what holds for a label there holds for them. A decision of the page
+counts more, whenever it was taken.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,18 +14,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from producer.labelling.class_folders import ClassFolders, class_folders
 from producer.labelling.folder_images import FolderImages
 from producer.labelling.label_names import check_labels
 from producer.models.corrected_files import corrected_files
 from producer.present.formatting import counted, one_line
 from shared.labels import correction_log
-from shared.labels.class_folders import SORT_LOG, folded, folder_of, is_reserved, problem
-from shared.labels.given_label import NO_FOLDERS, GivenLabel
+from shared.labels.class_folders import folded, folder_of, problem
+from shared.labels.given_label import NO_FOLDERS, GivenLabel, is_of_folder
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import LabelsSoFar
 
 #: Names that are listed in a line.
 NAMES_SHOWN = 5
+OF_A_SORT = "its folders are those of hangtag sort; for labels of their table give --from TABLE"
 
 
 class ExistingLabel(NamedTuple):
@@ -67,25 +69,44 @@ def of_tables(tables: Sequence[Path], *, some: bool = True) -> ExistingLabels:
 
 
 def take(
-    images: FolderImages, file: LabelsFile, by: str, tables: ExistingLabels, folders: bool
+    images: FolderImages, file: LabelsFile, by: str, tables: ExistingLabels, folders: bool | None
 ) -> list[str]:
-    """Write the labels that exist into the file; without `folders` take those back that class
-    folders gave. Returns what to say.
+    """Write the labels that exist into the file: of all class folders; None: of those whose names a
+    person has confirmed; False: of none, and take those back that they gave. Returns what to say.
 
     Raises:
         UsageError: there are too many labels.
         SetupError: the file cannot be written.
     """
     notes = list(_of_another_folder(images, file))
-    if not folders and (undone := _taken_back(file.so_far)):
+    if folders is False and (undone := _taken_back(file.so_far)):
         file.append(undone)  # first: a table may have labels of the same images
-    of_folders = _of_folders(images, by) if folders else ExistingLabels()
-    taken = _Taken(images, file.so_far)
-    lines = [*taken.lines({**of_folders.labels, **tables.labels})]
+    found = ClassFolders() if folders is False else class_folders(images)
+    names = [name for name in found.images if folders or file.so_far.folders.get(f"{name}/")]
+    taken = Taken(images, file.so_far)
+    existing = {**of_folders(images, found, names, by), **tables.labels}
+    lines = list(taken.lines(existing).values())
     check_labels({line.label for line in lines}, list(file.so_far.labels()))
     if lines:
         file.append(lines)
-    return [*notes, *of_folders.notes, *tables.notes, *taken.notes()]
+    if folders and found.copies:
+        which = f"{counted(found.copies, 'image')} with copies in folders of other names"
+        notes.append(f"{which}: not labelled by them")
+    if found.is_sorted:
+        notes.append(OF_A_SORT)
+    return [*notes, *tables.notes, *taken.notes()]
+
+
+def of_folders(
+    images: FolderImages, found: ClassFolders, names: Collection[str], by: str
+) -> dict[str, ExistingLabel]:
+    """The names of these folders as labels of the images in them."""
+    at = _now()
+    return {
+        images.sha256(image): ExistingLabel(name, by, at, f"{name}/")
+        for name in names
+        for image in found.images[name]
+    }
 
 
 def _of_another_folder(images: FolderImages, file: LabelsFile) -> Iterator[str]:
@@ -96,7 +117,7 @@ def _of_another_folder(images: FolderImages, file: LabelsFile) -> Iterator[str]:
         yield f"{file.path} seems to be of another folder: {of_them}; for another file: -o FILE"
 
 
-class _Taken:
+class Taken:
     """The labels that the file does not have yet."""
 
     def __init__(self, images: FolderImages, so_far: LabelsSoFar) -> None:
@@ -105,26 +126,28 @@ class _Taken:
         self._unusable = set[str]()
         self._counts = Counter[str]()  #: by what they were taken from
 
-    def lines(self, existing: Mapping[str, ExistingLabel]) -> Iterator[GivenLabel]:
-        """A line for each image of the folder with such a label."""
+    def lines(self, existing: Mapping[str, ExistingLabel]) -> dict[int, GivenLabel]:
+        """A line for each image of the folder with such a label, by one of its equal files."""
+        found: dict[int, GivenLabel] = {}
         by_sha256 = {self._images.sha256(image): image for image in range(len(self._images))}
         for sha256, image in by_sha256.items():
             label = existing.get(sha256)
-            if label is None or not self._is_new(sha256, label):
+            if label is None or not self.is_new(sha256, label):
                 continue
             if problem(label.label):
                 self._unusable.add(label.label)
             elif (line := self._line(image, label)) is not None:
                 self._counts[label.taken_from] += 1
-                yield line
+                found[image] = line
+        return found
 
-    def _is_new(self, sha256: str, label: ExistingLabel) -> bool:
+    def is_new(self, sha256: str, label: ExistingLabel) -> bool:
         """Whether the lines about an image give way to a label. That it does not have one name is
         no decision about another, and none about a table's later one."""
         last, so_far = self._so_far.line(sha256), self._so_far
         if last is None or last.kind != "not-this" or so_far.of(sha256) is not None:
             return _is_new(label, last)
-        is_later = last.at < label.at and not _is_folder(label)
+        is_later = last.at < label.at and not is_of_folder(label.taken_from)
         return is_later or label.label not in so_far.excluded(sha256)
 
     def _line(self, image: int, label: ExistingLabel) -> GivenLabel | None:
@@ -141,32 +164,31 @@ class _Taken:
 
     def notes(self) -> Iterator[str]:
         """What was taken, once all lines are made."""
-        folders = {name: count for name, count in self._counts.items() if _is_folder(name)}
+        folders = {name: count for name, count in self._counts.items() if is_of_folder(name)}
         if folders:
+            are_seen = all(map(self._so_far.folders.get, folders))
             yield (
                 f"{counted(sum(folders.values()), 'image')} labelled by the names of their "
-                f"folders, {_listed(folders)}; to take these labels back: --no-folders"
+                f"folders, {listed(folders)}{'' if are_seen else ', which no person has confirmed'}"
+                "; to take these labels back: --no-folders"
             )
         for table, count in self._counts.items():
             if table not in folders:
                 yield f"{counted(count, 'label')} taken from the corrections of {one_line(table)}"
         if self._unusable:
-            yield f"names that no label can have: {_listed(self._unusable)}; rename them"
+            yield f"names that no label can have: {listed(self._unusable)}; rename them"
 
 
 def _is_new(label: ExistingLabel, last: GivenLabel | None) -> bool:
     """Whether the last line about an image gives way to a label: it was taken from elsewhere, too,
-    and not from a table if this one is of a folder."""
+    and not from a table if this one is of a folder. A label that differs in case only is the same:
+    it was written as the known one."""
     if last is None or last.taken_from == NO_FOLDERS:
         return True
     is_of_page = last.undo or not last.taken_from
-    is_of_table = not _is_folder(last) and _is_folder(label)
-    return last.label != label.label and not is_of_page and not is_of_table
-
-
-def _is_folder(taken_from: str | ExistingLabel | GivenLabel) -> bool:
-    name = taken_from if isinstance(taken_from, str) else taken_from.taken_from
-    return name.endswith("/")
+    is_of_table = not is_of_folder(last.taken_from) and is_of_folder(label.taken_from)
+    differs = folded(folder_of(last.label)) != folded(folder_of(label.label))
+    return differs and not is_of_page and not is_of_table
 
 
 def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
@@ -175,33 +197,12 @@ def _taken_back(so_far: LabelsSoFar) -> list[GivenLabel]:
     return [
         msgspec.structs.replace(line, undo=True, at=_now(), taken_from=NO_FOLDERS)
         for line in lines
-        if _is_folder(line)
+        if is_of_folder(line.taken_from)
     ]
 
 
-def _of_folders(images: FolderImages, by: str) -> ExistingLabels:
-    """The names of the folders directly in the folder, if images lie loose beside them."""
-    top = [images.below(image).partition(b"/") for image in range(len(images))]
-    are_below = {bool(below) for _, below, _ in top}
-    if len(are_below) < 2:
-        return ExistingLabels()
-    if os.path.lexists(os.path.join(images.root, os.fsencode(SORT_LOG))):
-        why = "its folders are those of hangtag sort; for labels of their table give --from TABLE"
-        return ExistingLabels(notes=[why])
-    labels: dict[str, ExistingLabel] = {}
-    differ, at = set[str](), _now()
-    for image, (folder, below, _) in enumerate(top):
-        if below and not is_reserved(os.fsdecode(folder)):
-            name = os.fsdecode(folder)
-            label = ExistingLabel(name, by, at, f"{name}/")
-            if labels.setdefault(images.sha256(image), label).label != name:
-                differ.add(images.sha256(image))
-    labels = {sha256: label for sha256, label in labels.items() if sha256 not in differ}
-    which = f"{counted(len(differ), 'image')} with copies in folders of other names"
-    return ExistingLabels(labels, [f"{which}: not labelled by them"] if differ else [])
-
-
-def _listed(names: Collection[str]) -> str:
+def listed(names: Collection[str]) -> str:
+    """Some of them, in a line."""
     some = sorted(map(one_line, names))
     more = f" and {len(some) - NAMES_SHOWN:,} more" if some[NAMES_SHOWN:] else ""
     return f"{', '.join(some[:NAMES_SHOWN])}{more}"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from producer.labelling.estimate import Standing
 from producer.models.train import name_of
-from producer.present.formatting import counted, typed
-from producer.summary.right_of_others import sentence
+from producer.present.formatting import counted, percent, typed
+from producer.summary.right_of_others import range_of
 from shared.errors import UsageError
 from shared.labels import labels_file
+from shared.labels.class_folders import UNKNOWN
 from shared.messages.training import SMALLEST_CLASS
 
 #: Labels that are named of those with too few images.
@@ -21,20 +22,38 @@ NAMED = 5
 ACCEPT = "95%"
 
 
-def reached(standing: Standing, labels: int, file: Path) -> str:
-    """One line: what a person has named, and what is probably right."""
-    named = f"{standing.named:,} of {counted(standing.images, 'image')} named by a person"
-    line = f"{named}, {counted(labels, 'label')}, in {file}"
+def reached(standing: Standing, by_folders: int, labels: int, file: Path) -> str:
+    """One line: what a person has named, and what becomes of the others. `by_folders` of the named
+    images have a label that no person has seen."""
+    named = f"{standing.named - by_folders:,} of {counted(standing.images, 'image')}"
+    line = f"{named} named by a person, "
+    if by_folders:
+        line += f"{by_folders:,} by their folders, "
+    line += f"{counted(labels, 'label')}, in {file}"
     if standing.without:
         line += f"; {standing.without:,} left out or not known"
-    if (right := standing.right_of_others) is not None:
-        line += f"; {sentence(right)}"
-    return line
+    return f"{line}{_of_the_others(standing, labels)}"
+
+
+def _of_the_others(standing: Standing, labels: int) -> str:
+    """What would be right of them, and where a sort would put them: with fewer than two labels no
+    version can."""
+    others, right, sure = standing.others, standing.right_of_others, standing.sure
+    if not others or labels < 2:
+        return ""
+    line, which = "", f"{sure:,} of the {others:,} others"
+    if right is not None:
+        share = percent(right.share, 0)
+        line = f"; of the {others:,} others {share} would be right ({range_of(right)})"
+        which = f"{sure:,} of them"
+    are, come = "is" if sure == 1 else "are", "comes" if others - sure == 1 else "come"
+    unknown = f"{others - sure:,} {come} into {UNKNOWN}/"
+    return f"{line}; at {ACCEPT} {which} {are} accepted and {unknown}"
 
 
 def unsure(standing: Standing) -> str:
     """A warning if no other image is sure: a version may accept some of kinds without a name."""
-    if standing.sure or standing.images == standing.named + standing.without:
+    if standing.sure or not standing.others:
         return ""
     return (
         f"none of the others is sure at {ACCEPT} yet; some may be of a kind that has no name: "

@@ -14,6 +14,7 @@ from producer.labelling.decisions import Decisions
 from producer.labelling.desk import Desk
 from producer.labelling.estimate import Standing
 from producer.labelling.folder_images import FolderImages
+from producer.labelling.folder_names import FolderNames
 from producer.labelling.folder_request import Computed
 from producer.labelling.learner import Learner
 from producer.local_page import serving
@@ -22,7 +23,8 @@ from shared.labels.labels_file import LabelsFile
 from shared.messages.folder_features import decode_features
 
 PACKAGE = "producer.labelling"
-SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js")
+SCRIPTS = ("label.js", "heading.js", "labels.js", "naming.js", "tiles.js", "folders.js")
+STYLES = ("label.css", "folders.css")
 
 
 class Ready(NamedTuple):
@@ -41,6 +43,7 @@ class Ended(NamedTuple):
     """What was reached."""
 
     standing: Standing
+    by_folders: int  #: of the named images, those whose label no person has seen
     labels: Counter[str]  #: with the number of different images of each
 
 
@@ -51,15 +54,15 @@ def serve(
     *,
     tables: Sequence[Path] = (),
     accept: float | None = None,
-    folders: bool = True,
+    folders: bool | None = None,
     port: int = 0,
     open_browser: bool = False,
     on_ready: Callable[[Ready], None],
 ) -> Ended:
     """Have the features of a folder computed, then serve its page. `port` 0: a free one.
     Nothing is computed while another process has the labels file. The corrections of `tables` are
-    labels, and with `folders` the names of class folders beside loose images. The head begins with
-    the rows of the tables that are accepted at the precision `accept`.
+    labels, and with `folders` the names of class folders beside loose images; None: the page asks.
+    The head begins with the rows of the tables that are accepted at the precision `accept`.
 
     Raises:
         UsageError: another process has the labels file, the port is taken, a table has no
@@ -67,6 +70,7 @@ def serve(
         SetupError: a package is missing, or the labels file is damaged; or as `compute`.
     """
     serving.check_installed("the page for labels")
+    from producer.labelling.folders_app import routes
     from producer.labelling.web_app import COMMAND, make
     from producer.local_page import page_files
     from producer.local_page.connections import Connections
@@ -90,13 +94,16 @@ def serve(
                 os.path.basename(os.path.abspath(folder)), str(file), answer.unreadable,
                 images, decisions, learner, thumbnails,
             )  # fmt: skip
-            page = page_files.of_page(PACKAGE, "label.html", "label.css", *SCRIPTS)
+            names = FolderNames(images, labels, decisions, serving.user(), folders is None)
+            notes += names.notes()
+            page = page_files.of_page(PACKAGE, "label.html", *STYLES, *SCRIPTS)
             for rows in accepted:
                 suggested = rows.of(images)
                 desk.suggest(suggested)
                 notes.append(accepted_rows.said(len(suggested), rows))
             connections = Connections()
-            guard = Guard(make(desk, page), listener.getsockname()[1], connections, COMMAND)
+            app = make(desk, page, routes(desk, names))
+            guard = Guard(app, listener.getsockname()[1], connections, COMMAND)
             unreadable = [os.fsdecode(path) for path in features.unreadable]
             stacks = len(images.stacks)
             ready = Ready(
@@ -107,4 +114,5 @@ def serve(
             if open_browser:
                 serving.open_in_browser(guard.link_for_one_use())
             serving.run(guard, listener, connections)
-            return Ended(desk.standing(settled=True), labels.so_far.labels())
+            standing = desk.standing(settled=True)
+            return Ended(standing, decisions.by_folders(), labels.so_far.labels())

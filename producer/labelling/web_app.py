@@ -6,6 +6,7 @@ page of an earlier one, at the same port, is refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import get_args
@@ -55,8 +56,8 @@ class Rename(msgspec.Struct, forbid_unknown_fields=True):
     after: str
 
 
-def make(desk: Desk, files: PageFiles) -> Starlette:
-    """The application for one folder."""
+def make(desk: Desk, files: PageFiles, more: Sequence[Route] = ()) -> Starlette:
+    """The application for one folder, with more routes."""
     handlers = _Handlers(desk)
     routes = [
         Route("/folder", handlers.folder),
@@ -68,7 +69,7 @@ def make(desk: Desk, files: PageFiles) -> Starlette:
         Route("/undo", handlers.undo, methods=["POST"]),
         Route("/rename", handlers.rename, methods=["POST"]),
     ]
-    return application(files, routes)
+    return application(files, [*routes, *more])
 
 
 class _Handlers:

@@ -28,6 +28,7 @@ class RowFiles:
     def __init__(self, sources: JobSources, moved: MovedFiles | None = None) -> None:
         self.sources, self._moved = sources, moved or MovedFiles(())
         self._max_bytes = sources.options.max_file_bytes
+        self.out_of_reach = ""  #: why the first image in an archive or on a server was not read
         self._lock = threading.Lock()  #: sources are used by one thread at a time
 
     def path(self, name: bytes) -> bytes | None:
@@ -76,13 +77,14 @@ class RowFiles:
 
         `stamp` and `known` are the size and time, and the CRC-32, that the journal has of the file.
         A file that was copied back may have another time; its size and checksum decide. It is
-        `unreadable`, too, if its archive or server cannot be read.
+        `unreadable`, too, if its archive or server cannot be read; `out_of_reach` says why.
         """
         try:
             data, stamp_now = self.read(name)
-        except SetupError:
+        except SetupError as error:
             if self.sources.of(name).local_path(name) is not None:
                 raise  # where the file is now is not known
+            self.out_of_reach = self.out_of_reach or str(error)
             return Status.UNREADABLE
         if isinstance(data, Status):
             return data

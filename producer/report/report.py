@@ -98,16 +98,17 @@ def _write(
     reads = {row: partial(files.classified, row.name, row.stamp, row.digest) for row in rows}
     pictures = images.thumbnails(reads, progress)
     details, plots = _model(settings, sealed, images)
+    missing = images.missing or files.out_of_reach
     made = page.render(
         "report.html",
         title=f"Report on {text.path(os.fsencode(table.name))}",
-        missing=images.missing,
+        missing=missing,
         **table_part.values(sealed, survey, choice, pictures, table),
         **model_part.values(details, plots),
     )
     page.write(output, made)
     return Written(
-        str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), images.missing
+        str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), missing
     )
 
 

@@ -1,7 +1,8 @@
 """The lines of a labels file: what a person decided about unsorted images.
 
 A line about an image has the form of a correction, without a row and a guess. A rename is a line,
-too; where the new name is that of another label, both become one.
+too; where the new name is that of another label, both become one. So is what a person says of the
+name of a class folder.
 """
 
 from __future__ import annotations
@@ -56,7 +57,29 @@ class RenamedLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     undo: bool = False  #: takes the last rename of these two names back
 
 
-LabelLine: TypeAlias = GivenLabel | RenamedLabel
+class FolderName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the name of a class folder is a label, as a person says who has seen images of it."""
+
+    folder: str  #: with a slash at its end, as in `taken_from`
+    is_label: bool
+    by: str
+    at: str
+    undo: bool = False  #: nothing is said of the folder any more
+
+
+LabelLine: TypeAlias = GivenLabel | RenamedLabel | FolderName
+
+
+def is_of_folder(taken_from: str) -> bool:
+    """Whether a label was taken from the name of a class folder; also one that was taken back."""
+    return taken_from.endswith("/")
+
+
+#: The forms of lines that are about no image, by a key that no other line has.
+_OTHER_FORMS: dict[bytes, type[RenamedLabel | FolderName]] = {
+    b'"rename":': RenamedLabel,
+    b'"folder":': FolderName,
+}
 
 
 def encode(line: LabelLine) -> bytes:
@@ -74,14 +97,15 @@ def decode(line: bytes) -> LabelLine:
         NewerLine: it has fields or a kind that this version does not know.
         BadMessage: it is no line of a labels file.
     """
-    form: type[LabelLine] = RenamedLabel if b'"rename":' in line else GivenLabel
+    others = (form for key, form in _OTHER_FORMS.items() if key in line)
+    form: type[LabelLine] = next(others, GivenLabel)
     try:
         decision = msgspec.json.decode(line, type=form)
     except MISFITS as error:
-        if more := unknown_fields(line, GivenLabel, RenamedLabel):
+        if more := unknown_fields(line, GivenLabel, *_OTHER_FORMS.values()):
             raise NewerLine(f"{more[0]!r:.40} is unknown to this version of Hangtag") from error
         raise BadMessage(f"not a label: {error}") from error
-    if isinstance(decision, RenamedLabel):
+    if not isinstance(decision, GivenLabel):
         return decision
     if why := wrong_identity(decision.sha256, decision.crc32):
         raise BadMessage(f"not a label: {why}")
@@ -92,5 +116,7 @@ def decode(line: bytes) -> LabelLine:
 
 def check(line: LabelLine) -> None:
     """Raises BadMessage if the label cannot name a class folder."""
+    if isinstance(line, FolderName):
+        return
     if line.label and not line.undo and (why := problem(line.label)):
         raise BadMessage(f"the label {line.label!r:.80} {why}")

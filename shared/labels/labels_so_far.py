@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.labels.given_label import OF_A_LABEL, GivenLabel, Kind, LabelLine, RenamedLabel
+from shared.labels.given_label import (
+    OF_A_LABEL,
+    FolderName,
+    GivenLabel,
+    Kind,
+    LabelLine,
+    RenamedLabel,
+    is_of_folder,
+)
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -38,6 +46,9 @@ class LabelsSoFar:
         #: The line of `not-this` in force, by SHA-256 and by the name that it excludes.
         self._excluded: dict[str, dict[str, tuple[int, GivenLabel]]] = {}
         self._renames: list[_Rename] = []  #: that were not taken back
+        #: What a person said of the names of folders: whether each is a label.
+        self.folders: dict[str, bool] = {}
+        self._of_folders = set[str]()  #: images that have, or had, a label by their folder
         #: The images of each label, counted with each line: there may be 50,000. One that no image
         #: has any more keeps its place.
         self._labels: Counter[str] = Counter()
@@ -45,12 +56,18 @@ class LabelsSoFar:
     def add(self, line: LabelLine) -> None:
         """Add the next line."""
         self._count += 1
-        if isinstance(line, GivenLabel):
+        if isinstance(line, FolderName):
+            self.folders.pop(line.folder, None)
+            if not line.undo:
+                self.folders[line.folder] = line.is_label
+        elif isinstance(line, GivenLabel):
             before = self._label(line.sha256)
             if line.kind in OF_A_LABEL:
                 self._include(line.sha256, line.label)
             if line.kind != "not-this":
                 self._last[line.sha256] = self._count, line
+                if is_of_folder(line.taken_from):
+                    self._of_folders.add(line.sha256)
             elif line.undo:  # a version may have learned it
                 self._last.setdefault(line.sha256, (self._count, line))
             else:
@@ -143,6 +160,15 @@ class LabelsSoFar:
         return Counter(
             {label: images for label, images in self._labels.items() if label and images}
         )
+
+    def by_folders(self) -> set[str]:
+        """The images whose label is the name of their folder, which no person has confirmed."""
+        return {sha256 for sha256 in self._of_folders if self._is_by_folder(sha256)}
+
+    def _is_by_folder(self, sha256: str) -> bool:
+        taken_from = self._last[sha256][1].taken_from
+        is_seen = self.folders.get(taken_from, False)
+        return is_of_folder(taken_from) and not is_seen and self.of(sha256) is not None
 
     def _renamed(self, label: str, number: int) -> str:
         *_, last = [label, *(rename.line.label for rename in self._renamings(label, number))]

@@ -43,8 +43,9 @@ NAMED = 5
     help="With --from: the accepted rows of the tables are guesses to begin with, for example 95%.",
 )  # fmt: skip
 @click.option(
-    "--folders/--no-folders", default=True, show_default=True,
-    help="Take the names of class folders beside loose images as labels.",
+    "--folders/--no-folders", default=None,
+    help="Take the names of all folders beside loose images as labels, or of none. Default: the "
+    "page asks about each, but not about dates such as 2023-05.",
 )  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
@@ -54,7 +55,7 @@ def label(
     file: Path | None,
     tables: tuple[Path, ...],
     accept: float | str | None,
-    folders: bool,
+    folders: bool | None,
     port: int,
     open_browser: bool,
     as_json: bool,
@@ -98,8 +99,8 @@ def label(
     )  # fmt: skip
     if as_json:
         return
-    for line in ("", reached(ended.standing, len(ended.labels), path)):
-        click.echo(line)
+    click.echo()
+    click.echo(reached(ended.standing, ended.by_folders, len(ended.labels), path))
     for line in filter(None, (small_classes(ended.labels), unsure(ended.standing))):
         click.echo(line)
     for line in next_commands(next_steps(folder, path, len(ended.labels))):

@@ -3,9 +3,9 @@
 
 const LEAST_DRAWN = 24; // images by which the share that is right is measured
 
-function showStanding({ images, named, without, sure, drawn, share, low, high }) {
+function showStanding({ images, named, without, sure, drawn, share, low, high }, byFolders) {
   const others = images - named - without, strong = (text) => element("b", { textContent: text });
-  const parts = [[strong(count(named)), ` of ${count(images)} named by a person`]];
+  const parts = [namedBy(named, images, byFolders)];
   if (without) parts.push([`${count(without)} left out or not known`]);
   if (share === null) parts.push([`not measured yet: ${drawn} of ${LEAST_DRAWN} drawn by chance are decided`]);
   else parts.push([`of the ${count(others)} others `, strong(percent(share)), " would be right " +

@@ -194,7 +194,7 @@ async function act(text, work, then) {
     else {
       state.before = null;
       showLabels(reply.labels);
-      showStanding(reply.standing);
+      showStanding(reply.standing, reply.by_folders);
       if (then) await then(reply);
       else showPage(await orPassed(reply.page));
       const lost = reply.refused.map(({ path, why }) => `${path} ${why}`);
@@ -254,7 +254,7 @@ async function similar() {
 
 function undo() {
   if (isNaming() && state.marks.size) { unanswer(); return; }
-  act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page)));
+  act("taken back", () => ask("/undo", {}), together && (({ page }) => againTogether(page))).then(askFolders);
 }
 
 // Back from wherever the page is; an ordinary page as it came.
@@ -327,14 +327,14 @@ function typed(event) {
 }
 
 async function begin() {
-  const { id, name, images, stacks: number, unreadable, file, labels, standing } = await ask("/folder");
+  const { id, name, images, stacks: number, unreadable, file, labels, standing, by_folders: byFolders } = await ask("/folder");
   start = id;
   const alike = number < images ? ` in ${count(number)} ${number === 1 ? "stack" : "stacks"}` : "";
   const bad = unreadable ? `, ${count(unreadable)} unreadable` : "";
   $("title").textContent = `${name} — ${count(images)} ${images === 1 ? "image" : "images"}${alike}${bad}, labels in ${file}`;
   document.title = `Label ${name}`;
   showLabels(labels);
-  showStanding(standing);
+  showStanding(standing, byFolders);
   const buttons = { confirm, skip, similar, undo, rename, manage: toggleManaging, together: seeChosen };
   for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
   $("left-out").addEventListener("click", KEYS.Delete);
@@ -344,8 +344,9 @@ async function begin() {
   $("managing").addEventListener("keydown", typedManaging);
   listen(KEYS, giveNumbered, $("name"));
   new ResizeObserver(layOut).observe(document.querySelector("main"));
-  renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing); show(); });
+  renew("/folder", (found) => { showLabels(found.labels); showStanding(found.standing, found.by_folders); show(); });
   showPage(await ask("/next"));
+  await askFolders();
 }
 
 begin().catch((error) => report(error.message, true));

@@ -85,10 +85,11 @@ def _label(folder: Path, server_binary: Path) -> Iterator[Attacked]:
         given = {"stack": 0, "kind": "label", "label": "Bag"}
         yield Attacked(
             label, folder / "photos", label.file, "/folder",
-            ("/next", "/similar/0", "/together?kind=left-out", "/pictures/0"),
+            ("/next", "/similar/0", "/together?kind=left-out", "/pictures/0", "/folders"),
             {
                 "/decisions": {"decisions": [given]}, "/undo": {},
                 "/rename": {"before": "Bag", "after": "Coat"},
+                "/name-folders": {"folders": ["Bag"], "is_label": True},
             },
             (
                 b'{"decisions":[{}]}', b'{"decisions":[{"stack":"0","kind":"left-out"}]}',

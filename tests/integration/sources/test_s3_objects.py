@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import threading
 import time
@@ -12,12 +13,14 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from producer.inputs.job_options import JobOptions
 from producer.jobs.background_jobs import collect
 from producer.jobs.empty_job import check_not_empty
 from producer.jobs.watch import watch
 from producer.present.events import Events
+from producer.report.report import write_report
 from producer.sources.job_sources import JobSources, as_started
 from producer.sources.remote.requests_ahead import Read
 from producer.sources.remote.s3_objects import S3Objects
@@ -27,6 +30,7 @@ from shared.image_status import Status
 from shared.messages.files import NO_STAMP
 from shared.settings import Settings
 from shared.stop import Stop
+from tests.support.images.encoders import save
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.servers.fault_proxy import Fault, FaultProxy, some_fail
 from tests.support.servers.image_site import ImageSite, authority_file, image_site
@@ -321,6 +325,23 @@ def test_a_proof_without_credentials_is_a_fault_of_the_set_up(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(NoCredentials, match="run the same command again"):
         verify(tmp_path / "out.csv")
+
+
+def test_a_report_without_credentials_says_why_it_has_no_pictures(
+    bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = save(Image.new("L", (28, 28), 99), "PNG")
+    bucket.put({f"{i}.png": image for i in range(3)})
+    finish(options_of(tmp_path, f"{bucket.url}/".encode()))
+    shown, stated = tmp_path / "shown.html", tmp_path / "stated.html"
+    table = str(tmp_path / "out.csv")
+    assert write_report(Settings(), table, shown, quiet=True).notice == ""
+    assert shown.read_text().count("<img") >= 3
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    notice = write_report(Settings(), table, stated, quiet=True).notice
+    assert "AWS_SECRET_ACCESS_KEY" in notice
+    assert "\n" not in notice
+    assert notice in html.unescape(stated.read_text())
 
 
 def stopped_once_silent(proxy: FaultProxy, work: Callable[[Stop], object]) -> float:

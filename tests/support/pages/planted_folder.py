@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ class PlantedFolder(NamedTuple):
     """The folder, and the truth about each file."""
 
     root: Path
-    colours: dict[str, str]  #: by the name of a file
+    colours: dict[str, str]  #: by the name of a file, or its path below the folder
     features: FolderFeatures
 
     @property
@@ -34,15 +35,19 @@ class PlantedFolder(NamedTuple):
         return DescribedFolder(len(self.colours), 0, (), len(set(stacks.tolist())))
 
 
-def plant(root: Path, images: int, copies: int = 0, seed: int = 0) -> PlantedFolder:
-    """Write images, and copies of the first one, which are one stack with it."""
+def plant(
+    root: Path, images: int, copies: int = 0, seed: int = 0, folders: Mapping[int, str] = {}
+) -> PlantedFolder:
+    """Write images, and copies of the first one, which are one stack with it. `folders` has the
+    folder of some, by their number; the others lie loose."""
     chance = np.random.default_rng(seed)
     centres = chance.standard_normal((len(COLOURS), WIDTH)) * 2
     root.mkdir(parents=True)
     colours, rows = dict[str, str](), []
     for number in range(images):
         kind = int(chance.integers(len(COLOURS)))
-        name = f"{number:04}.png"
+        name = f"{folders[number]}/{number:04}.png" if number in folders else f"{number:04}.png"
+        (root / name).parent.mkdir(exist_ok=True)
         colours[name] = list(COLOURS)[kind]
         (root / name).write_bytes(_drawn(colours[name], number))
         rows.append(centres[kind] + chance.standard_normal(WIDTH) * SPREAD)
@@ -52,7 +57,8 @@ def plant(root: Path, images: int, copies: int = 0, seed: int = 0) -> PlantedFol
         (root / name).write_bytes(_drawn(colours[name], number))
         rows.append(rows[0])
     stacks = [*range(images), *[0] * copies]
-    return PlantedFolder(root, colours, _features(root, sorted(colours), rows, stacks))
+    in_order = sorted(zip(colours, rows, stacks, strict=True), key=lambda image: image[0])
+    return PlantedFolder(root, colours, _features(root, *map(list, zip(*in_order, strict=True))))
 
 
 def _drawn(colour: str, number: int) -> bytes:

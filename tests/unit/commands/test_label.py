@@ -95,17 +95,40 @@ def test_what_cannot_be_is_refused_in_one_line(
 
 def test_of_the_others_a_share_is_said_with_its_range_once_enough_were_drawn_by_chance() -> None:
     path = Path("f")
-    assert "drawn by chance" not in reached(standing(Counts(100, 20, 0, 0, 23)), 2, path)
+    assert "drawn by chance" not in reached(standing(Counts(100, 20, 0, 0, 23)), 0, 2, path)
     some = standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91))
     assert (some.others, some.named, some.without) == (70, 20, 10)
-    said = reached(some, 2, path)
+    said = reached(some, 0, 2, path)
     assert "75%" in said
     assert "59 to 91%, from 40 drawn by chance" in said
 
 
+@pytest.mark.parametrize(
+    ("counts", "labels", "ends_with"),
+    [
+        (
+            Counts(688, 211, 0, 48, 28, 0.66, 0.51, 0.79), 10,
+            "10 labels, in f; of the 477 others 66% would be right (51 to 79%, from 28 drawn by "
+            "chance); at 95% 48 of them are accepted and 429 come into unknown/",
+        ),
+        (Counts(688, 211, 0, 48, 9), 10, "at 95% 48 of the 477 others are accepted and 429 come "
+            "into unknown/"),
+        (Counts(100, 20, 70, 1, 9), 2, "at 95% 1 of the 10 others is accepted and 9 come into "
+            "unknown/"),
+        (Counts(100, 20, 70, 9, 9), 2, "9 of the 10 others are accepted and 1 comes into unknown/"),
+        (Counts(100, 20, 0, 0, 9), 1, "1 label, in f"),  # no version learns from it
+        (Counts(100, 90, 10, 0, 40), 2, "2 labels, in f; 10 left out or not known"),
+    ],
+)  # fmt: skip
+def test_the_end_says_how_many_others_would_be_accepted_and_how_many_unknown(
+    counts: Counts, labels: int, ends_with: str
+) -> None:
+    assert reached(standing(counts), 0, labels, Path("f")).endswith(ends_with)
+
+
 def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     path = Path("photos.labels.jsonl")
-    said = reached(standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)), 3, path)
+    said = reached(standing(Counts(100, 20, 10, 0, 40, 0.75, 0.59, 0.91)), 0, 3, path)
     assert said.startswith("20 of 100 images named by a person, 3 labels, in photos.labels.jsonl")
     assert "10 left out or not known" in said
     commands = [command for _, command in next_steps("photos/", path, 3)]
@@ -119,6 +142,11 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert other[0][1] == "hangtag train photos '--labels=a b.jsonl'"
     unnamed = next_steps("./\N{SNOWMAN}", path, 2)
     assert "--name photos" in unnamed[0][1]
+
+
+def test_labels_that_no_person_has_seen_are_counted_apart() -> None:
+    said = reached(standing(Counts(100, 20, 0)), 15, 3, Path("f"))
+    assert said.startswith("5 of 100 images named by a person, 15 by their folders, 3 labels, in f")
 
 
 def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:

@@ -40,7 +40,7 @@ def test_a_page_waits_for_a_head_since_the_decision_came_not_since_it_was_saved(
     made = Desk(
         "photos", "f", 0, cast(Any, SimpleNamespace(stacks=[[0]])),
         cast(Any, SimpleNamespace(
-            decide=decide, labels=[], of=lambda _: None, excluded=lambda _: ()
+            decide=decide, labels=[], of=lambda _: None, excluded=lambda _: (), by_folders=int
         )),
         cast(Any, SimpleNamespace(
             decide=lambda _: None, next=next_page, counts=lambda _: Counts(1, 0, 0)

@@ -54,7 +54,7 @@ class Folder:
         )  # fmt: skip
         return FolderImages(features, "photos")
 
-    def take(self, tables: ExistingLabels | None = None, folders: bool = True) -> list[str]:
+    def take(self, tables: ExistingLabels | None = None, folders: bool | None = True) -> list[str]:
         with closing(LabelsFile(self.file)) as file:
             return existing_labels.take(
                 self.images, file, "ada", tables or ExistingLabels(), folders
@@ -104,13 +104,19 @@ def test_the_names_of_class_folders_beside_loose_images_are_labels(folder: Folde
     said = folder.take()
     assert folder.labels() == LABELS_OF_FOLDERS
     assert "1 image with copies in folders of other names" in said[0]
-    assert "3 images labelled by the names of their folders, Coat/, Hat/;" in said[1]
+    assert "3 images labelled by the names of their folders, Coat/, Hat/, " in said[1]
     assert "names that no label can have: con;" in said[2]
     data = labelled_input(folder.file, "photos")
     assert {file.label for file in decode_files(data, input_sha256(data))} == {"Coat", "Hat"}
     before = folder.file.read_bytes()
     assert not any("by the names" in line for line in folder.take())
     assert folder.file.read_bytes() == before, "once"
+
+
+def test_no_name_of_a_folder_is_a_label_unasked(folder: Folder) -> None:
+    assert folder.take(folders=None) == []
+    assert folder.labels() == {}
+    assert not folder.file.exists()
 
 
 def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
@@ -229,6 +235,20 @@ def test_a_folder_whose_image_moves_to_another_one_gives_the_new_label(folder: F
     (folder.root / "Coat/1.jpg").rename(folder.root / "Hat/1.jpg")
     folder.take()
     assert folder.labels() == LABELS_OF_FOLDERS | {"one": "Hat"}
+
+
+def test_a_rename_of_the_label_that_a_folder_has_but_for_its_case_stays(folder: Folder) -> None:
+    folder.decide(b"loose", Decided("label", "coat"))
+    folder.take()
+    assert folder.labels() == {"loose": "coat", "one": "coat", "two": "coat", "three": "Hat"}
+    with closing(LabelsFile(folder.file)) as file:
+        Decisions(folder.images, file, "ada").relabel("coat", "jacket")
+    renamed = {"loose": "jacket", "one": "jacket", "two": "jacket", "three": "Hat"}
+    assert folder.labels() == renamed
+    before = folder.file.read_bytes()
+    folder.take()
+    assert folder.labels() == renamed
+    assert folder.file.read_bytes() == before
 
 
 def test_a_line_says_where_a_label_was_taken_from_and_others_are_as_before(folder: Folder) -> None:

@@ -28,9 +28,9 @@ OF_TERMINALS = {"--help", "--json", "--list", "--list0", "--quiet", "--detach", 
 OF_TERMINALS |= {"--cancel", "--wait", "--no-wait-for-trainer", "--plot", "--top", "--truth"}
 #: Options in sentences of commands that have no function here.
 OF_OTHER_COMMANDS = {
-    *("--alias", "--back-to", "--concurrency", "--count", "--events", "--from", "--host"),
-    *("--index", "--no-corrections", "--no-folders", "--open", "--pictures", "--port", "--queue"),
-    *("--recursive", "--root", "--rows", "--scale", "--undo", "--workers"),
+    *("--alias", "--back-to", "--concurrency", "--count", "--events", "--folders", "--from"),
+    *("--host", "--index", "--no-corrections", "--no-folders", "--open", "--pictures", "--port"),
+    *("--queue", "--recursive", "--root", "--rows", "--scale", "--undo", "--workers"),
 }
 
 

@@ -17,7 +17,6 @@ from shared.errors import BadMessage, SetupError, UsageError
 from shared.labels import labels_file
 from shared.labels.given_label import (
     GivenLabel,
-    LabelLine,
     RenamedLabel,
     check,
     decode,
@@ -40,7 +39,7 @@ def rename(before: str, after: str, undo: bool = False) -> RenamedLabel:
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> LabelLine:
+def lines(draw: st.DrawFn) -> GivenLabel | RenamedLabel:
     if draw(st.integers(0, 4)) == 0:
         before, after, *_ = draw(st.permutations(NAMES))
         return rename(before, after, undo=draw(st.booleans()))
@@ -49,7 +48,7 @@ def lines(draw: st.DrawFn) -> LabelLine:
     return line(draw(st.integers(0, 3)), label, kind=kind, undo=draw(st.integers(0, 5)) == 0)
 
 
-def expected(given: Sequence[LabelLine]) -> dict[str, Decided]:
+def expected(given: Sequence[GivenLabel | RenamedLabel]) -> dict[str, Decided]:
     """The same in other words: each step on all images, from the start."""
     taken = set[int]()
     for number, one in enumerate(given):
@@ -72,14 +71,14 @@ def expected(given: Sequence[LabelLine]) -> dict[str, Decided]:
 
 
 @given(lines())
-def test_a_line_is_one_decision(decision: LabelLine) -> None:
+def test_a_line_is_one_decision(decision: GivenLabel | RenamedLabel) -> None:
     assert encode(decision).count(b"\n") == 1
     assert decode(encode(decision)) == decision
 
 
 @given(st.lists(lines(), max_size=12))
 def test_the_last_line_holds_and_renames_count_for_what_was_there(
-    given_lines: list[LabelLine],
+    given_lines: list[GivenLabel | RenamedLabel],
 ) -> None:
     so_far = LabelsSoFar()
     for one in given_lines:
@@ -94,12 +93,12 @@ def test_the_last_line_holds_and_renames_count_for_what_was_there(
 @given(st.lists(st.lists(lines(), min_size=1, max_size=3), max_size=3), lines(), st.data())
 def test_saved_lines_survive_a_torn_one(
     tmp_path_factory: pytest.TempPathFactory,
-    groups: list[list[LabelLine]],
-    torn: LabelLine,
+    groups: list[list[GivenLabel | RenamedLabel]],
+    torn: GivenLabel | RenamedLabel,
     data: st.DataObject,
 ) -> None:
     path = tmp_path_factory.mktemp("labels") / "p.labels.jsonl"
-    saved: list[LabelLine] = []
+    saved: list[GivenLabel | RenamedLabel] = []
     for group in groups:
         file = LabelsFile(path)
         assert file.so_far.images() == expected(saved)

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from shared.errors import SetupError
 from shared.labels import correction_log, given_label
 from shared.labels.correction import Correction
-from shared.labels.given_label import GivenLabel, RenamedLabel
+from shared.labels.given_label import GivenLabel, LabelLine, RenamedLabel
 from shared.labels.labels_file import LabelsFile
 from shared.labels.line_log import LineFollower
 
-Decision: TypeAlias = Correction | GivenLabel | RenamedLabel
+Decision: TypeAlias = Correction | LabelLine
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
     [',"line":1', '"}', "\n"]
 )

@@ -1,0 +1,76 @@
+"use strict";
+// Names of folders that may be labels: a person sees some pictures of each folder, and confirms or
+// declines its name, before the first page of stacks.
+
+const putOff = new Set(); // names that this page asks about no more
+const isAsking = () => !$("folders").hidden;
+
+document.querySelector("main").prepend(element("section", { id: "folders", hidden: true }));
+$("folders").setAttribute("aria-labelledby", "folders-question");
+
+// Displays the folders about which nothing is said yet in place of the page; without any, the page.
+async function askFolders() {
+  const found = (await ask("/folders")).filter(({ name }) => !putOff.has(name));
+  setAsking(found.length > 0);
+  if (!found.length) return;
+  const names = found.map(({ name }) => name), all = found.length > 1;
+  const question = element("h2", { id: "folders-question", tabIndex: -1,
+    textContent: all ? "Are the names of these folders labels of all their pictures?" : "Is the name of this folder the label of all its pictures?" });
+  $("folders").replaceChildren(question,
+    element("p", { className: "note", textContent: "A name that is confirmed labels its pictures, as if you had named each; Backspace takes a reply back. No file is moved or changed." }),
+    element("ul", {}, ...found.map(folderRow)),
+    element("p", { className: "line" },
+      ...(all ? [replyButton("all are labels", () => sayOf(names, true)), replyButton("none is a label", () => sayOf(names, false))] : []),
+      replyButton("ask later", askLater, "Esc")));
+  question.focus();
+}
+
+function folderRow({ name, images, stacks: some }) {
+  const number = `${count(images)} ${images === 1 ? "picture" : "pictures"}`;
+  const pictures = some.map((stack) => element("img", {
+    alt: `a picture in ${name}`, loading: "lazy", decoding: "async", src: address(`/pictures/${stack}?side=192`) }));
+  return element("li", {}, element("span", { className: "pictures" }, ...pictures),
+    element("b", { textContent: name, title: name }), element("span", { className: "stack", textContent: number }),
+    replyButton("a label", () => sayOf([name], true), "", `${name} is a label`),
+    replyButton("no label", () => sayOf([name], false), "", `${name} is no label`));
+}
+
+function replyButton(text, act, key = "", label = "") {
+  const made = element("button", { type: "button" }, ...(key ? [element("kbd", { textContent: key }), " "] : []), text);
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+function setAsking(asks) {
+  if (!asks && !isAsking()) return;
+  $("folders").hidden = !asks;
+  document.body.classList.toggle("asking", asks);
+  if (!asks) focus(state.focus);
+}
+
+function sayOf(folders, isLabel) {
+  const text = isLabel ? `saved ${count(folders.length)}` : "saved";
+  return act(text, () => ask("/name-folders", { folders, is_label: isLabel }), async ({ page }) => {
+    showPage(page);
+    await askFolders();
+  });
+}
+
+function askLater() {
+  for (const { title } of $("folders").querySelectorAll("li b")) putOff.add(title);
+  setAsking(false);
+}
+
+// The page that is not displayed gets no key but the one that takes a reply back.
+window.addEventListener("keydown", (event) => {
+  if (!isAsking() || event.key === "Backspace") return;
+  event.stopPropagation();
+  if (event.key === "Escape") askLater();
+}, true);
+
+// Those whose label no person has seen are no images that a person has named.
+function namedBy(named, images, byFolders) {
+  const others = byFolders ? [", ", element("b", { textContent: count(byFolders) }), " by their folders"] : [];
+  return [element("b", { textContent: count(named - byFolders) }), ` of ${count(images)} named by a person`, ...others];
+}

@@ -44,6 +44,7 @@ from shared.settings import Settings
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
+from tests.support.jobs.updated_job import update
 
 ONE = bytes(range(40))
 #: Two of them have one size and CRC-32; the last one is no image.
@@ -335,3 +336,24 @@ def test_a_version_has_the_names_that_are_excluded(tmp_path: Path) -> None:
     )
     (file,) = learned_labels(Settings(store=str(tmp_path)), card)
     assert (file.label, file.excluded) == ("", ("T-shirt/top", "Hat"))
+
+
+def test_an_excluded_guess_follows_its_image_when_the_table_is_brought_up_to_date(
+    tmp_path: Path, answers: list[dict[str, str]]
+) -> None:
+    """Its rows have other numbers, and a copy was added."""
+    guess, table = answers[2]["label"], tmp_path / "out.csv"
+    finish(options_of(tmp_path, b"in"), learned=[excluding(2, guess)], restart=True)
+    assert rows_of(tmp_path)[2]["label"] == "unknown"
+    (tmp_path / "in/0.png").unlink()
+    (tmp_path / "in/6.png").write_bytes(CONTENTS[2])
+    update(options_of(tmp_path, b"in"))
+    rows = rows_of(tmp_path)
+    names = [row["path"] for row in rows if row["label"] == "unknown"]
+    assert names == ["in/2.png", "in/6.png"]
+    line = correction_log.read(correction_log.log_path(table))[-1]
+    assert (line.label, line.excluded, line.rows) == ("", (guess,), [2, 6])
+    before = correction_log.log_path(table).read_bytes()
+    update(options_of(tmp_path, b"in"))
+    assert correction_log.log_path(table).read_bytes() == before
+    assert verify(table).proven

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +18,6 @@ from hypothesis import strategies as st
 
 from producer.journal.journal import Journal, journal_path
 from producer.locations.row_files import RowFiles
-from producer.models.corrected_files import corrected_files
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
@@ -28,15 +25,12 @@ from producer.review.desk import Desk
 from producer.review.views import ViewKind
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
-from shared.image_status import Status
 from shared.labels import correction_log
 from shared.labels.correction import Correction
-from shared.messages.batch import BatchResult
 from shared.messages.model_card import encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
-from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
 from tests.support.pages.planted import plant
@@ -394,84 +388,3 @@ def test_labels_that_differ_in_case_are_refused_also_when_they_are_given_at_once
                 pool.submit(desk.decisions.decide, {0: label})
         assert entered.most == 1
         assert sum(label.lower() == "hat" for label in desk.decisions.labels) == 1
-
-
-def three_labels(images: list[bytes | Status]) -> BatchResult:
-    """The same three labels for each image, the first one without a doubt."""
-    chances = struct.pack("<3f", 0.99, 0.006, 0.004)
-    return BatchResult(
-        3, bytes(len(images)), struct.pack("<3H", *GUESSES) * len(images), chances * len(images)
-    )
-
-
-GUESSES = (8, 5, 6)
-BAG, SANDAL, SHIRT = (packaged.card().labels[guess] for guess in GUESSES)
-
-
-@pytest.fixture
-def excluding(tmp_path: Path) -> Path:
-    """A table of four images and a copy of the first one. A person has said that the first one is
-    no bag, the second one nothing that the table has, and the third one no sandal."""
-    (tmp_path / "photos").mkdir()
-    contents = [b"one", b"two", b"three", b"four", b"one"]
-    for n, content in enumerate(contents):
-        (tmp_path / f"photos/{n}.png").write_bytes(content)
-    finish(options_of(tmp_path, b"photos"), kept=3, answer=three_labels)
-    table = tmp_path / "out.csv"
-    correct(table, b"one", "", 1, 5, excluded=(BAG,))
-    correct(table, b"two", "", 2, excluded=(SANDAL, SHIRT, BAG))
-    correct(table, b"three", "", 3, excluded=(SANDAL,))
-    return table
-
-
-def test_a_label_that_a_person_excluded_is_not_proposed(excluding: Path) -> None:
-    with opened(excluding) as desk:
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
-        assert [row.guess for row in rows] == [SANDAL, "", BAG, BAG, SANDAL]
-        assert [[label for label, _ in row.others] for row in rows] == [
-            [SHIRT], [], [SHIRT], [SANDAL, SHIRT], [SHIRT],
-        ]  # fmt: skip
-        assert [row.decided for row in rows] == [None] * 5
-        assert rows[0].excluded == [BAG]
-        of_bag = desk.rows(ViewKind.ALL, GUESSES[0], None, False, 0, 9).rows
-        assert [row.row for row in of_bag] == [3, 4]
-        doubtful = desk.rows(ViewKind.DOUBTFUL, None, None, False, 0, 9).rows
-        assert sorted(row.row for row in doubtful) == [1, 2, 5]
-        assert desk.table().counts["doubtful"] == 3
-        assert desk.decisions.totals().accuracy == pytest.approx(2 * 0.99 / 5)
-
-
-def test_a_label_that_was_excluded_may_be_given_all_the_same(excluding: Path) -> None:
-    """Taken back, it is excluded as before."""
-    with opened(excluding) as desk:
-        desk.decisions.decide({0: BAG, 2: SHIRT})
-        assert desk.decisions.of(range(5)) == [BAG, None, SHIRT, None, BAG]
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
-        assert [row.guess for row in rows] == [BAG, "", BAG, BAG, BAG]
-    given_ = {file.label: file.excluded for file in corrected_files([excluding])}
-    assert given_ == {BAG: (), SHIRT: (SANDAL,)}
-    with opened(excluding) as desk:
-        desk.decisions.decide({4: None, 1: None})
-        assert desk.decisions.of(range(5)) == [None, None, SHIRT, None, None]
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
-        assert [row.guess for row in rows] == [SANDAL, "", BAG, BAG, SANDAL]
-
-
-def test_decisions_that_the_version_has_learned_are_no_evidence(twins: Twins) -> None:
-    """Whatever a person says of these images afterwards."""
-    learned = {hashlib.sha256(twins.two).hexdigest()}
-    answers = Answers(twins.table)
-    files = RowFiles(JobSources(answers.options))
-    decisions = Decisions(answers, twins.table, "ada", files, learned)
-    labels = [answers.card.labels[label] for label in answers.labels]
-    decisions.decide({3: labels[3]})
-    totals = decisions.totals()
-    assert (totals.decided, totals.learned, totals.right) == (2, 2, 0)
-    assert totals.expected == pytest.approx(0)
-    assert totals.accuracy == pytest.approx(
-        (2 + sum(answers.confidences[at] for at in (0, 1, 2, 5))) / 6
-    )
-    decisions.decide({5: labels[5], 3: "Coat"})
-    totals = decisions.totals()
-    assert (totals.decided, totals.learned, totals.right) == (3, 2, 1)
-    assert totals.expected == pytest.approx(answers.confidences[5])

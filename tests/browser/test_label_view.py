@@ -162,10 +162,13 @@ def test_the_heading_says_what_is_measured_of_the_others(browser: Browser, label
             "211 of 688 named by a person · of the 477 others 66% would be right (51 to 79, from "
             "28 drawn by chance) · 48 sure at 95%, 429 would come into unknown/"
         )
-        page.evaluate(
-            "showStanding", {**known, "drawn": 7, "share": None, "low": None, "high": None}
-        )
+        unmeasured = {**known, "drawn": 7, "share": None, "low": None, "high": None}
+        page.evaluate("showStanding", unmeasured)
         expect(totals).to_contain_text("not measured yet: 7 of 24 drawn by chance are decided")
+        page.evaluate("showStanding", {**unmeasured, "named": 680})  # counted since
+        expect(totals).to_contain_text("8 sure at 95%, 0 would come into unknown/")
+        page.evaluate("showStanding", {**unmeasured, "named": 688})
+        expect(totals).to_have_text("688 of 688 named by a person")
 
 
 @pytest.mark.parametrize(("width", "dark"), shapes(in_ci="narrow-dark"))

@@ -3,14 +3,16 @@
 
 const LEAST_DRAWN = 24; // images by which the share that is right is measured
 
+// `sure` may be of a head that does not know the last decisions.
 function showStanding({ images, named, without, sure, drawn, share, low, high }, byFolders) {
-  const others = images - named - without, strong = (text) => element("b", { textContent: text });
+  const others = images - named - without, accepted = Math.min(sure, others);
+  const strong = (text) => element("b", { textContent: text });
   const parts = [namedBy(named, images, byFolders)];
   if (without) parts.push([`${count(without)} left out or not known`]);
-  if (share === null) parts.push([`not measured yet: ${drawn} of ${LEAST_DRAWN} drawn by chance are decided`]);
-  else parts.push([`of the ${count(others)} others `, strong(percent(share)), " would be right " +
+  if (others && share === null) parts.push([`not measured yet: ${drawn} of ${LEAST_DRAWN} drawn by chance are decided`]);
+  else if (others) parts.push([`of the ${count(others)} others `, strong(percent(share)), " would be right " +
     `(${Math.round(100 * low)} to ${Math.round(100 * high)}, from ${drawn} drawn by chance)`]);
-  parts.push([strong(count(sure)), ` sure at 95%, ${count(others - sure)} would come into unknown/`]);
+  if (others) parts.push([strong(count(accepted)), ` sure at 95%, ${count(others - accepted)} would come into unknown/`]);
   $("totals").replaceChildren(...parts.flatMap((part, i) => [i ? " · " : "", ...part]));
 }
 

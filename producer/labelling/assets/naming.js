@@ -11,8 +11,11 @@ function isNaming() {
 }
 
 function namingQuestion() {
-  const what = state.page.why === "undone" ? "Taken back." : "These were clicked away.";
-  return `${what} Name each by itself: 1 to ${BEST.length} are the guesses below it, or type its name.`;
+  const before = state.page.why === "undone" ? "Taken back." : "Clicked away before.";
+  const what = stacks().length > 1 ? "What is each?" : "What is it?";
+  const most = Math.max(...stacks().map(({ proposals }) => proposals.length));
+  const keys = most > 1 ? `1 to ${most} give the guesses below it; or type` : most ? "1 gives the guess below it; or type" : "Type";
+  return `${before} ${what} ${keys} its name.`;
 }
 
 function guesses({ proposals }, index) {

@@ -15,9 +15,9 @@ from tests.support.pages.label_tab import (
     give,
     given,
     names,
-    opened,
 )
 from tests.support.pages.planted_folder import PlantedFolder
+from tests.support.pages.visit import opened
 from tests.support.processes.label_server import Label
 
 

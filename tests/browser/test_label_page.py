@@ -21,10 +21,10 @@ from tests.support.pages.label_tab import (
     given,
     mislabelled,
     names,
-    opened,
     see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder, plant
+from tests.support.pages.visit import opened
 from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand

@@ -16,11 +16,10 @@ from tests.support.pages.label_tab import (
     given,
     mislabelled,
     names,
-    opened,
     see_together,
 )
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import NARROW, keys_without_name, serious_findings
+from tests.support.pages.visit import NARROW, keys_without_name, opened, serious_findings
 from tests.support.processes.label_server import Label
 
 #: A name as long as that of a folder may be, written from right to left.
@@ -113,10 +112,12 @@ def test_escape_leads_back_to_the_page_before(
         expect(page.locator("#question")).to_contain_text("Most like")
         page.keyboard.press("Escape")
         assert names(page) == before
-        page.keyboard.press("+")
-        expect(page.locator("#managing")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.locator("#managing")).to_be_hidden()
+        for field in ("#of", "#rename"):
+            page.keyboard.press("+")
+            page.locator(field).focus()
+            page.keyboard.press("Escape")
+            expect(page.locator("#managing")).to_be_hidden()
+            expect(page.locator(".tile").nth(1)).to_contain_text("not own")
         see_together(page, "red")
         expect(page.locator("#question")).to_contain_text("red: 1 to")
         page.keyboard.press("=")

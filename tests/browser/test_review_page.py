@@ -16,7 +16,7 @@ from shared.labels.correction import Correction, in_force
 from tests.browser.test_pages import shapes
 from tests.support.jobs import planted_journal
 from tests.support.pages.planted import LABELS, plant
-from tests.support.pages.visit import WIDE, keys_without_name, serious_findings, tab
+from tests.support.pages.visit import keys_without_name, opened, serious_findings
 from tests.support.processes.review_server import Review
 
 DECIDED = 50
@@ -66,26 +66,6 @@ def lines(table: Path, review: Review) -> Log:
     log = correction_log.log_path(table)
     before = len(correction_log.read(log))
     return lambda: correction_log.read(log)[before:]
-
-
-@contextmanager
-def opened(
-    browser: Browser,
-    review: Review,
-    width: int = WIDE,
-    dark: bool = False,
-    errors: tuple[str, ...] = (),
-) -> Iterator[Page]:
-    """The page; at the end its console has only errors that start with one of `errors`, and nothing
-    was fetched from elsewhere."""
-    origin = f"http://{review.host}:{review.port}/"
-    with tab(browser, width, dark) as (page, seen):
-        page.goto(f"{origin}?token={review.token}")
-        page.wait_for_selector(".tile")
-        yield page
-        assert page.evaluate("typeof hacked") == "undefined"
-        expected = (f"request: {origin}", *errors)
-        assert [one for one in seen if not one.startswith(expected)] == []
 
 
 def press(page: Page, keys: list[str]) -> None:
@@ -281,9 +261,19 @@ def test_undo_takes_back_the_last_decisions_in_their_order(
     browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:
-        press(page, ["Enter", "2", "Backspace"])
-        wait_until_saved(page, 1)
-        press(page, ["u"])
+        press(page, ["Enter", "2", "ArrowLeft", "ArrowLeft", "3"])
+        wait_until_saved(page, 2)
+        first, second = [line.row for line in lines()][:2]
+        guess = lines()[0].label
+        page.locator("#kinds button").last.click()  # other rows are displayed
+        for key, text in (
+            ("Backspace", f"taken back: row {first} is {guess} again"),
+            ("Backspace", f"taken back: row {second} has no decision"),
+            ("u", f"taken back: row {first} has no decision"),
+            ("u", "nothing to undo"),
+        ):
+            press(page, [key])
+            expect(page.locator("#saved")).to_have_text(text)
         expect(page.locator("#totals")).to_contain_text("Nothing decided yet")
         assert in_force(lines()) == {}
 

@@ -121,7 +121,7 @@ function rename() {
 
 // Keys in the fields for one label.
 function typedManaging(event) {
-  if (event.key === "Escape") toggleManaging();
+  if (event.key === "Escape") { event.stopPropagation(); toggleManaging(); }
   if (event.key !== "Enter" || event.target.closest("button")) return;
   event.preventDefault();
   if (event.target === $("after")) rename(); else seeChosen();

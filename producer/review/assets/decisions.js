@@ -44,7 +44,7 @@ async function save() {
     if (reply.labels.length !== state.table.labels.length) showLabels(reply.labels);
     const saved = pairs.length - refused.size;
     if (state.waiting.length) report("saving …");
-    else if (saved) report(`${groups[0].remember ? "saved" : "taken back"}${saved === 1 ? "" : ` ${saved}`}`);
+    else if (saved) report(groups[0].remember ? `saved${saved === 1 ? "" : ` ${saved}`}` : afterUndo(pairs));
     else report("");
   } catch (error) {
     for (const [row] of pairs) note(row, error.message);
@@ -52,6 +52,13 @@ async function save() {
     report("");
   }
   show();
+}
+
+// Its row may be in none of the rows on display.
+function afterUndo(pairs) {
+  const [[row, label]] = pairs;
+  if (pairs.length > 1) return `taken back ${pairs.length}`;
+  return `taken back: row ${row.row} ${label === null ? "has no decision" : `is ${label} again`}`;
 }
 
 // Equal files share a decision. Rows with a later decision are marked when that is saved.

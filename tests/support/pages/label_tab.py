@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from shared.labels import labels_file
 from tests.support.pages.planted_folder import PlantedFolder
-from tests.support.pages.visit import WIDE, tab
 from tests.support.processes.label_server import Label
 
 #: Of the folder that most tests label.
 IMAGES = 120
 PROPOSALS = ["hat", "coat", "shoe"]
-
-
-@contextmanager
-def opened(
-    browser: Browser,
-    label: Label,
-    width: int = WIDE,
-    dark: bool = False,
-    errors: tuple[str, ...] = (),
-) -> Iterator[Page]:
-    """The page; at the end its console has only errors that start with one of `errors`, and nothing
-    was fetched from elsewhere."""
-    origin = f"http://{label.host}:{label.port}/"
-    with tab(browser, width, dark) as (page, seen):
-        page.goto(f"{origin}?token={label.token}")
-        page.wait_for_selector(".tile")
-        yield page
-        expected = (f"request: {origin}", *errors)
-        assert [one for one in seen if not one.startswith(expected)] == []
 
 
 def colours(page: Page, folder: PlantedFolder) -> list[str]:

@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 
 from playwright.sync_api import Browser, Page
 
+from tests.support.processes.page_client import PageClient
+
 WIDE, NARROW = 1280, 390
 #: Tabs that no test uses.
 _idle: WeakKeyDictionary[Browser, list[Page]] = WeakKeyDictionary()
@@ -117,3 +119,23 @@ def keys_without_name(page: Page) -> set[str]:
     named = page.locator("#keys kbd").locator("visible=true").all_text_contents()
     page.keyboard.press("F1")
     return {names.get(key, key).upper() for key in keys} - {name.upper() for name in named}
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    local: PageClient,
+    width: int = WIDE,
+    dark: bool = False,
+    errors: tuple[str, ...] = (),
+) -> Iterator[Page]:
+    """A local page; at the end its console has only errors that start with one of `errors`, and
+    nothing was fetched from elsewhere."""
+    origin = f"http://{local.host}:{local.port}/"
+    with tab(browser, width, dark) as (page, seen):
+        page.goto(f"{origin}?token={local.token}")
+        page.wait_for_selector(".tile")
+        yield page
+        assert page.evaluate("typeof hacked") == "undefined"
+        expected = (f"request: {origin}", *errors)
+        assert [one for one in seen if not one.startswith(expected)] == []

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 
+from producer.sources.remote.address import without_secrets
 from producer.sources.source_table import is_address
 from shared.errors import UsageError
 from shared.messages.files import printable
@@ -46,6 +47,7 @@ def check_local(typed: bytes, path: bytes) -> None:
 
 def shown_address(typed: bytes) -> str:
     """An address without user, password and query, which may be secrets."""
+    typed = without_secrets(typed)
     scheme, _, rest = typed.partition(b"://")
     host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
     path = re.split(rb"[?#]", rest[len(host) :], maxsplit=1)[0]

@@ -103,7 +103,7 @@ def _is_unsure(typed: bytes) -> bool:
 
 def named(typed: bytes, number: int) -> bytes:
     """The name of the row of an address in a list; `number` counts its line from 0."""
-    return _public(typed) + (b"#%d" % (number + 1) if has_secret(typed) else b"")
+    return without_secrets(typed) + (b"#%d" % (number + 1) if has_secret(typed) else b"")
 
 
 def line_of(name: bytes) -> int | None:
@@ -119,7 +119,7 @@ def without_line(name: bytes) -> bytes:
 
 def recorded(typed: bytes) -> bytes:
     """A line of a list as it is stored: an empty query stands for what is left out."""
-    return _public(typed) + (b"?" if has_secret(typed) else b"")
+    return without_secrets(typed) + (b"?" if has_secret(typed) else b"")
 
 
 def check_argument(typed: bytes) -> None:
@@ -128,7 +128,7 @@ def check_argument(typed: bytes) -> None:
     Raises:
         UsageError: it is none, or has a query or a password, or may have one.
     """
-    shown, has = f"{printable(_public(typed)):.300}", "has"
+    shown, has = f"{printable(without_secrets(typed)):.300}", "has"
     if _is_unsure(typed):
         shown, has = f"{shown}...", "may have"
     if is_web(typed):
@@ -148,7 +148,7 @@ def check_argument(typed: bytes) -> None:
         )
 
 
-def _public(typed: bytes) -> bytes:
+def without_secrets(typed: bytes) -> bytes:
     """An address without user, query and fragment; the scheme alone if a part of the rest may
     belong to a secret. What is no address of the web or an object is public."""
     if _is_unsure(typed):

@@ -42,6 +42,8 @@ class WebSource(Source):
         if not is_new:
             return
         check_argument(self.typed)
+        if not _is_job(self.options):
+            return
         try:
             self._web.head(self.typed)
         except NoAnswer as error:
@@ -108,8 +110,13 @@ class WebSource(Source):
         return filter(is_web, self.options.roots)
 
 
+def _is_job(options: JobOptions) -> bool:
+    """Whether they are those of a job, and not of images that are read at once."""
+    return os.path.isabs(options.output)
+
+
 def _remedy(options: JobOptions) -> str:
-    if not os.path.isabs(options.output):  # there is no job
+    if not _is_job(options):
         return "fix this, then run the same command again"
     return (
         "fix this, and the same command resumes the job; to end an unfinished job without it: "

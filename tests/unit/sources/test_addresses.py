@@ -144,5 +144,6 @@ def test_a_plain_path_stands_for_an_address(address: bytes) -> None:
 
 @pytest.mark.parametrize("secret", [b"u:p@", b"u:p/w@", b"u:p?w@", b"u:p#w@"])
 def test_an_address_that_is_refused_is_named_without_its_password(secret: bytes) -> None:
+    assert shown_address(b"s3://u:p/w") == "s3://"
     shown = shown_address(b"ftp://" + secret + b"host/a.jpg?sig=s")
     assert not any(part in shown for part in ("u:", "p@", "w@", "sig"))

@@ -62,6 +62,10 @@ class Missing(Exception):
     """There is no such object."""
 
 
+class NoBucket(SetupError):
+    """There is no such bucket."""
+
+
 class Denied(Exception):
     """The server gives this object to no client."""
 
@@ -301,7 +305,7 @@ def _of_bucket(bucket: str, status: int, code: str, error: Exception) -> SetupEr
     if _METADATA_HOST in str(error):
         return no_credentials(bucket)
     if code == "NoSuchBucket":
-        return SetupError(f"{where}: there is no such bucket; check its name")
+        return NoBucket(f"{where}: there is no such bucket; check its name")
     if code in _REFUSED_CODES or status == 401:
         why = "have expired" if "Expired" in code else f"are refused ({code or status})"
         return SetupError(

@@ -11,7 +11,7 @@ from typing import Any
 from producer.sources.remote.address import line_of
 from producer.sources.remote.contents import judged
 from producer.sources.remote.requests_ahead import Closed, Hold, Read, RequestsAhead
-from producer.sources.remote.s3_client import CutOff, Denied, Missing, S3Client
+from producer.sources.remote.s3_client import CutOff, Denied, Missing, NoBucket, S3Client
 from producer.sources.remote.s3_listing import listed
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -140,4 +140,6 @@ class S3Objects:
             if line_of(name) is None:
                 raise
             # What looks like a bucket may be a part of a secret.
+            if isinstance(error, NoBucket):
+                return Status.MISSING, NO_STAMP
             raise type(error)(str(error).replace(f"s3://{bucket}", printable(name))) from None

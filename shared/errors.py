@@ -152,7 +152,7 @@ class Exit(enum.IntEnum):
     SOME_FAILED = 3
     BUDGET = 4  #: more failures than --max-failures allows
     CANCELLED = 5  #: the job was cancelled
-    NOT_PROVEN = 6  #: verify: the table is not proven to be complete and as it was written
+    NOT_PROVEN = 6  #: verify, report: the table is not proven to be complete, as it was written
     INTERRUPTED = 130  #: stopped by Ctrl-C, a signal or --timeout; jobs can be resumed
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from producer.formats.table_file import is_foreign
 from producer.jobs.find_job import find_output
 from producer.journal.sealed_journal import SealedJournal
 from producer.locations import row_files
@@ -17,6 +18,7 @@ from producer.models.load_catalog import load_catalog
 from producer.models.show import VersionDetails, find
 from producer.pages import page, text
 from producer.pages.pictures import PageImages
+from producer.present.formatting import typed
 from producer.present.meter import Stages
 from producer.present.progress import make_progress
 from producer.rendering.display_options import acceptance, stored_display
@@ -38,7 +40,8 @@ class Written(msgspec.Struct, frozen=True):
     rows: int
     pictures: int  #: images that are displayed
     bytes: int
-    notice: str = ""  #: what is missing, and how to get it
+    notice: str = ""  #: what is missing or changed, and what to do
+    is_foreign: bool = False  #: the table is not what its job wrote; the page is of the journal
 
 
 def report_path(table: Path) -> Path:
@@ -107,8 +110,19 @@ def _write(
         **model_part.values(details, plots),
     )
     page.write(output, made)
+    foreign = sealed.finished and is_foreign(sealed, table)
+    notices = [missing, _foreign(table) if foreign else ""]
+    size = len(made.html.encode(errors="replace"))
     return Written(
-        str(output), survey.rows, len(rows), len(made.html.encode(errors="replace")), missing
+        str(output), survey.rows, len(rows), size, "\n".join(filter(None, notices)), foreign
+    )
+
+
+def _foreign(table: Path) -> str:
+    verify = typed(["hangtag", "verify", str(table)])
+    return (
+        f"{table} is not what its job wrote, so the page is of the journal beside it; see the "
+        f"differences with: {verify}"
     )
 
 

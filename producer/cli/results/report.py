@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.names import JOB
 from producer.cli.options import json_option, quiet_option
+from shared.errors import Exit
 from shared.settings import Settings
 
 
@@ -37,19 +39,20 @@ def report(job: str, output: Path | None, force: bool, quiet: bool, as_json: boo
     every label with the doubtful ones first, flagged and failed rows, the model, and where folders
     are named like labels what was confused with what.
     """
-    from producer.present.formatting import counted, near, show_json, size
+    from producer.present.formatting import counted, near, one_line, show_json, size
     from producer.report.report import write_report
 
     settings = Settings.from_env()
     written = write_report(settings, job, output, force=force, quiet=quiet or as_json)
     if as_json:
         show_json(written)
-        return
-    if not quiet:
+    elif not quiet:
         figures = f"{counted(written.rows, 'row')}, {counted(written.pictures, 'picture')}"
         click.echo(f"{near(written.report)}: {figures}, {size(written.bytes)}", err=True)
-    if written.notice:
-        click.echo(written.notice, err=True)
+    if written.notice and not as_json:
+        click.echo(one_line(written.notice), err=True)
+    if written.is_foreign:
+        sys.exit(Exit.NOT_PROVEN)
 
 
 COMMANDS = (report,)

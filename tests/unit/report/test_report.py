@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from producer.cli.main import hangtag
+from producer.formats.table_formats import format_of
 from producer.jobs.job import Job
 from producer.journal.sealed_journal import SealedJournal
 from producer.pages import pictures
@@ -289,6 +290,24 @@ def test_the_report_of_an_unfinished_job_says_so(tmp_path: Path) -> None:
     found, page = written(without_pictures(tmp_path / "out.csv"))
     assert found.rows == 6
     assert "The job is not finished" in "".join(page.text)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.json", "out.parquet", "out.xlsx"])
+def test_a_table_with_a_flipped_bit_is_named_by_text_and_code(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "rubbish.png").write_bytes(RUBBISH)
+    table = tmp_path / name
+    options = options_of(tmp_path, b"in", form=format_of(name))
+    finish(msgspec.structs.replace(options, output=str(table)))
+    assert run(table).exit_code == Exit.OK
+    whole = table.read_bytes()
+    middle = len(whole) // 2
+    table.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    result = run(table)
+    assert result.exit_code == 6, result.output
+    made = msgspec.json.decode(result.stdout, type=report.Written)
+    assert str(table) in made.notice
+    assert Path(made.report).exists()
 
 
 def test_another_file_is_not_replaced(tmp_path: Path) -> None:

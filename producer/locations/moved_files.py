@@ -24,11 +24,15 @@ from shared.labels.class_folders import SORT_LOG
 class MovedFiles:
     """Finds files through the logs of sorted folders, also for several threads."""
 
-    def __init__(self, tables: Iterable[Path], table: Path | None = None) -> None:
-        """Opens the logs that these tables name; with `table` for the files of its job only."""
+    def __init__(
+        self, tables: Iterable[Path], table: Path | None = None, outs: Iterable[str] = ()
+    ) -> None:
+        """Opens the logs that these tables name, and those in `outs`; with `table` for the files of
+        its job only."""
         self._skip_unreadable = table is None  #: logs, which may be of other tables
-        outs = dict.fromkeys(out for other in tables for out in self._out_folders(other))
-        self._logs = [log for out in outs if (log := self._opened(out)) is not None]
+        named = (out for other in tables for out in self._out_folders(other))
+        known = dict.fromkeys((*named, *outs))
+        self._logs = [log for out in known if (log := self._opened(out)) is not None]
         view = read_snapshot(table) if table and self._logs else None
         self._job = view.job if view else ""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
@@ -117,8 +117,9 @@ def of_table(
 
 
 @contextmanager
-def of_all_tables() -> Iterator[Callable[[bytes], bytes]]:
+def of_all_tables(outs: Iterable[str] = ()) -> Iterator[Callable[[bytes], bytes]]:
     """From a path to where its file is now, through every table that was made here, the newest
-    first, as far as their logs can be read."""
-    with MovedFiles(Path(entry.output) for entry in reversed(entries())) as moved:
+    first, and the sorted folders `outs`, as far as their logs can be read."""
+    tables = (Path(entry.output) for entry in reversed(entries()))
+    with MovedFiles(tables, outs=outs) as moved:
         yield moved.current

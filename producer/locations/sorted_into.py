@@ -16,14 +16,19 @@ SUFFIX = ".sorted"
 _REMEDY = "fix this, or copy the table and its journal to a folder that can be written"
 
 
+def record_of(table: Path) -> Path:
+    """The file with that record; none of a table that was never sorted."""
+    return table.with_name(table.name + SUFFIX)
+
+
 def sorted_into(table: Path) -> list[str]:
     """The folders that files of a table were sorted into, the newest first. Raises SetupError."""
     try:
-        with regular_file.open_file(_pointer(table)) as file:
+        with regular_file.open_file(record_of(table)) as file:
             text = file.read().decode(errors="surrogateescape")
     except OSError as error:
         if error.errno == errno.EINVAL:
-            raise SetupError(f"{_pointer(table)}: {error.strerror}; move it away") from None
+            raise SetupError(f"{record_of(table)}: {error.strerror}; move it away") from None
         return []
     return list(reversed(text.splitlines()))
 
@@ -46,7 +51,7 @@ def forget(table: Path, out: str) -> None:
 def _changing(table: Path) -> Iterator[None]:
     """Exclude sorts of the table into other folders, and their `--undo`, by a lock of its folder:
     the record itself is replaced and removed. Raises SetupError."""
-    with atomic_file.writing(_pointer(table), _REMEDY):
+    with atomic_file.writing(record_of(table), _REMEDY):
         folder = os.open(table.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with suppress(OSError):  # some network disks lock no folder
@@ -57,7 +62,7 @@ def _changing(table: Path) -> Iterator[None]:
 
 
 def _write(table: Path, outs: list[str]) -> None:
-    pointer = _pointer(table)
+    pointer = record_of(table)
     with atomic_file.writing(pointer, _REMEDY):
         if not outs:
             pointer.unlink(missing_ok=True)
@@ -67,7 +72,3 @@ def _write(table: Path, outs: list[str]) -> None:
                 file.write("".join(f"{out}\n" for out in outs).encode())
             atomic_file.place(part, pointer)
         failpoint("sort.folder-noted")
-
-
-def _pointer(table: Path) -> Path:
-    return table.with_name(table.name + SUFFIX)

@@ -7,6 +7,7 @@ folder may have been written by any user of that folder, an entry only by this u
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -43,13 +44,13 @@ def of_log(token: str) -> IndexedFolder | None:
 def pending(out: bytes) -> IndexedFolder | None:
     """What a sort into this folder has recorded that ended before it wrote its log, or after it
     removed it."""
-    try:
-        names = sorted(os.listdir(_folder()))
-    except OSError:
-        return None
-    entries = (of_log(name.removesuffix(".json")) for name in names)
-    of_out = (entry for entry in entries if entry and entry.out == out)
+    of_out = (entry for entry in _entries() if entry.out == out)
     return next((entry for entry in of_out if entry.is_pending), None)
+
+
+def folders() -> list[str]:
+    """The folders that this user has sorted into, also those of tables that have moved."""
+    return [os.fsdecode(entry.out) for entry in _entries()]
 
 
 def remember(entry: IndexedFolder) -> None:
@@ -73,6 +74,16 @@ def forget(token: str) -> None:
         path.unlink(missing_ok=True)
         _draft(token).unlink(missing_ok=True)  # of a killed process
     failpoint("sort.index-forgotten")
+
+
+def _entries() -> Iterator[IndexedFolder]:
+    try:
+        names = sorted(os.listdir(_folder()))
+    except OSError:
+        return
+    for name in names:
+        if entry := of_log(name.removesuffix(".json")):
+            yield entry
 
 
 def _folder() -> Path:

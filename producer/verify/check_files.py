@@ -27,6 +27,7 @@ class _ClassifiedFile(msgspec.Struct, frozen=True):
     status: Status
 
 
+GONE = "was removed or moved"
 _UPDATE = "classify it again with --update"
 _UPDATE_OR_RESTORE = f"restore it, or {_UPDATE}"
 
@@ -64,7 +65,7 @@ def file_problems(
         elif image is None and closed.holds(row.name):
             continue  # unknown: its folder cannot be listed
         elif image is None:
-            yield f"{printable(row.name)}: was removed or moved"
+            yield f"{printable(row.name)}: {GONE}"
         elif problem := _problem(row, image.stamp, files, deep):
             yield f"{printable(row.name)}: {problem}"
     yield from closed.take_problems()

@@ -244,6 +244,39 @@ def test_predict_finds_moved_images(
     ]
 
 
+def test_predict_finds_moved_images_after_their_table_was_moved(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    remember(IndexedJob("testjb01", str(table), 0.0))
+    moved(table, tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    found = list(predict._current([b"job/in/a/odd.png"], Events()))
+    assert found == [b"sorted/flagged/odd.png"]
+
+
+def test_verify_says_where_it_has_looked_for_images_of_a_table_that_was_moved(
+    table: Path, tmp_path: Path
+) -> None:
+    sort.sort(table, tmp_path / "sorted", Way.MOVE)
+    elsewhere = moved(table, tmp_path / "elsewhere")
+    proof = verify(elsewhere)
+    assert not proof.proven
+    (line,) = (gap for gap in proof.unproven if "hangtag sort" in gap)
+    assert str(table.parent) in line
+    assert f"{elsewhere}.sorted" in line
+    Path(f"{table}.sorted").rename(f"{elsewhere}.sorted")
+    assert verify(elsewhere).proven
+
+
+def moved(table: Path, folder: Path) -> Path:
+    """A table that was moved with its journal, and without its record of sorts."""
+    folder.mkdir()
+    for file in (table, journal_path(table)):
+        file.rename(folder / file.name)
+    return folder / table.name
+
+
 def test_a_table_that_was_never_sorted_has_no_record(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

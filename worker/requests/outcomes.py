@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from pathlib import Path
 
 import msgspec
 
@@ -23,7 +24,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 SUMMARY_CHARS = 200
 #: A failure is final, so the same command with the same id would only report it again.
 NEW_REQUEST = "run the command again, with another --request-id if it has one"
-STORING = "waiting for the store"  #: a stage
+#: Stages.
+STORING, ROOM = "waiting for the store", "waiting for room on a disk"
 
 
 def succeeded(reply: Reply) -> Outcome:
@@ -42,6 +44,22 @@ def unwritten(error: OSError) -> Progress:
     """The progress of work that waits until the store can be written."""
     line = f"the store cannot be written ({error}); free disk space, or set HANGTAG_STORE"
     return Progress(STORING, fault=line)
+
+
+def full_disk(error: BaseException | None) -> OSError | None:
+    """The error of a full disk behind this one, if there is one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error
+        error = error.__cause__
+    return None
+
+
+def without_room(error: OSError, store: Path) -> Progress:
+    """The progress of work that waits until a full disk has room."""
+    disk = f"the disk of {store} or of temporary files is full"
+    line = f"{disk} ({error}); free disk space, and the work continues"
+    return Progress(ROOM, fault=line)
 
 
 def failed(error: Exception, log_file: str = "") -> Outcome:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,7 +38,14 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
 from worker.requests.lease import FIRST_STAGE, RETRY_S, WAY, Lease
-from worker.requests.outcomes import exhausted, failed, succeeded, unwritten
+from worker.requests.outcomes import (
+    exhausted,
+    failed,
+    full_disk,
+    succeeded,
+    unwritten,
+    without_room,
+)
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -55,7 +63,8 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Prune: ("worker.handlers.manage_versions", "prune"),
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
-#: Work whose handler imports TensorFlow: 3 seconds of a processor.
+#: Work whose handler imports TensorFlow: 3 seconds of a processor. Much of it would be lost by a
+#: failure, so it waits while a disk is full.
 LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
 #: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
@@ -63,6 +72,8 @@ TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRef
 #: A second refusal, although the lease was renewed in between, is not due to a password that was
 #: just changed.
 MAX_REFUSALS = 1
+#: Between two attempts of work that found a disk full.
+ROOM_S = 5.0
 LEFT, MADE_WAY, ANSWERED = "left", "made way", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
 
@@ -151,6 +162,9 @@ class RequestRunner:
             except RequestStopped:
                 raise
             except Exception as error:
+                if isinstance(self._request.work, LEARNING) and (full := full_disk(error)):
+                    self._wait_for_room(full)
+                    continue
                 refusals += isinstance(error, BrokerRefuses)
                 if refusals > MAX_REFUSALS or not _is_transient(error):
                     # An attempt that lost its request, and so its files, must not report an error.
@@ -159,6 +173,15 @@ class RequestRunner:
                 log.warning("request %s waits: %s", self._id, error)
                 self._common.shutdown.wait(RETRY_S)
                 self._lease.confirm()  # waits until Redis is reachable and accepts writes
+
+    def _wait_for_room(self, error: OSError) -> None:
+        """Wait before work starts again from its checkpoint. Raises RequestStopped."""
+        progress, end = without_room(error, self._common.registry.root), time.monotonic() + ROOM_S
+        log.warning("request %s waits: %s", self._id, progress.fault)
+        while time.monotonic() < end:
+            self._lease.report(progress)
+            self._common.shutdown.wait(RETRY_S)
+        self._lease.confirm()
 
     def _handle(self, work: Work) -> Reply:
         common, folder = self._common, self._folder

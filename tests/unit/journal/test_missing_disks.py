@@ -27,8 +27,7 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 
-MISSING_S = 90 * 86_400.0
-SEEN_S = 86_400.0
+DAY_S = 86_400
 NAME = "shoes"
 
 
@@ -138,14 +137,25 @@ def test_a_job_whose_journal_was_deleted_is_forgotten_at_once(disk: Path) -> Non
     assert list(index_dir().iterdir()) == []
 
 
-def test_jobs_of_deleted_folders_are_forgotten_when_they_are_missing_for_long(disk: Path) -> None:
-    age(MISSING_S + SEEN_S)
+def test_jobs_of_deleted_folders_are_forgotten_when_they_are_missing_for_90_days(
+    disk: Path,
+) -> None:
+    age(91 * DAY_S)
     assert len(entries()) == 1, "its journal is there"
     shutil.rmtree(disk)
     assert len(entries()) == 1, "it was there a moment ago"
-    age(MISSING_S + SEEN_S)
+    age(89 * DAY_S)
+    assert len(entries()) == 1
+    age(91 * DAY_S)
     assert entries() == []
     assert list(index_dir().iterdir()) == []
+
+
+def test_a_day_after_a_journal_was_seen_last_it_is_noted_as_seen_again(disk: Path) -> None:
+    age(DAY_S + 60)
+    entries()
+    (file,) = index_dir().glob("*.json")
+    assert time.time() - file.stat().st_mtime < DAY_S
 
 
 def test_an_entry_of_an_older_version_names_no_model(tmp_path: Path) -> None:

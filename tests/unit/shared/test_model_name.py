@@ -24,6 +24,7 @@ aliases = names.filter(lambda name: not name.isdigit())
         ("shoes", ModelName("shoes", None, "production")),
         ("shoes@3", ModelName("shoes", 3, None)),
         ("fashion-mnist@0", ModelName("fashion-mnist", 0, None)),
+        ("shoes@2147483647", ModelName("shoes", 2_147_483_647, None)),
         ("shoes@canary", ModelName("shoes", None, "canary")),
     ],
 )

@@ -19,10 +19,11 @@ from shared.messages.model_card import encode_card
 from shared.registry import learned_corrections, packaged
 from shared.registry.learned_corrections import LearnedDecision
 from shared.registry.registry import Registry
-from tests.browser.test_review_page import opened, press
+from tests.browser.test_review_page import press
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
+from tests.support.pages.visit import opened
 from tests.support.processes.review_server import Review
 
 

@@ -84,8 +84,9 @@ Drawn: TypeAlias = tuple[Kind, list[Decision], list[Decision]]
 def old(line: Decision) -> bytes:
     """As 0.2.0 wrote it."""
     fields = {name: getattr(line, name) for name in line.__struct_fields__}
-    if not fields.get("taken_from"):
-        fields.pop("taken_from", None)
+    for later in ("taken_from", "excluded"):
+        if not fields.get(later):
+            fields.pop(later, None)
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 

@@ -69,6 +69,7 @@ class _Stacks(NamedTuple):
     features: Features
     labels: Labels  #: NONE: without a label
     excluded: list[set[int]]  #: labels that each does not have
+    by_chance: npt.NDArray[np.bool_]  #: which chance drew for the person
 
     def guessed(self, classes: int) -> tuple[Labels, npt.NDArray[np.float32]]:
         """A guess for each, and how likely it is right; none is while there are too few labels."""
@@ -78,10 +79,9 @@ class _Stacks(NamedTuple):
         rows = embedding.embedded(self.features).astype(np.float32)
         fitted = fit(rows, self.labels, classes)
         groups = kmeans.kmeans(rows, kmeans.count(len(rows), GROUPS), 0).of
-        pairs = zip(fitted.guesses.tolist(), self.excluded, strict=True)
-        denied = np.array([guess in labels for guess, labels in pairs]) & ~named
-        chances = acceptance.chances(rows, self.labels, named, groups, fitted, denied)
-        return fitted.guesses, chances
+        excluded = {stack: labels for stack, labels in enumerate(self.excluded) if labels}
+        judged = acceptance.judged(self.labels, excluded, self.by_chance, fitted)
+        return fitted.guesses, acceptance.chances(rows, self.labels, judged, groups, fitted)
 
 
 def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]) -> Others:
@@ -93,6 +93,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
         RequestStopped: the request was cancelled or taken over.
     """
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
+    drawn_for_person = {file.sha256 for file in task.corrections if file.by_chance}
     known, others = _items(Path(task.work.data), task.corrections, excluded)
     photos = _photos(context, [*known, *others])
     folders = sorted(set(given.values()))
@@ -105,7 +106,9 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
     of_stacks = [{numbers[name] for name in names[place] & numbers.keys()} for place in first]
-    guesses, chances = _Stacks(photos.fp32[first], labels[first], of_stacks).guessed(len(folders))
+    by_chance = np.array([digests[place] in drawn_for_person for place in first])
+    known_stacks = _Stacks(photos.fp32[first], labels[first], of_stacks, by_chance)
+    guesses, chances = known_stacks.guessed(len(folders))
     drawn = {item.path for item in others}
     free = [
         stack

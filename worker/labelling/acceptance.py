@@ -7,6 +7,7 @@ that no person has named. A confidence is high there, too: it compares the kinds
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,9 @@ SMALLEST = 1e-6
 BLOCK_IMAGES = 4096
 
 Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+#: The labels that rows do not have, by the number of the row.
+Excluded = Mapping[int, Collection[int]]
 Columns = npt.NDArray[np.float64]
 
 
@@ -50,17 +54,48 @@ def surest(chances: Shares, sizes: Numbers) -> Numbers:
     return order[: int(np.searchsorted(-means, -RIGHT, side="right"))]
 
 
+class Judged(NamedTuple):
+    """What a person has said of rows [n]."""
+
+    named: Flags  #: which labels are theirs
+    times: Numbers  #: how many rows each one counts for
+    denied: Flags  #: which guesses about the others are wrong
+
+
+def denied(decided: Labels, excluded: Excluded, fitted: Fitted) -> Flags:
+    """Of rows [n], which are not decided and do not have the label that the head guesses."""
+    return _excludes(excluded, fitted.guesses) & (decided < 0)
+
+
+def judged(decided: Labels, excluded: Excluded, by_chance: Flags, fitted: Fitted) -> Judged:
+    """What was said of rows [n] about which the head has these guesses. Of those that were clicked
+    away some came back, drawn by chance: each counts for as many as did not, of those about whose
+    guess nothing is known."""
+    away = np.zeros(len(decided), bool)
+    away[list(excluded)] = True
+    back = away & (decided >= 0) & ~by_chance & ~_excludes(excluded, fitted.out_of_fold)
+    wrong = denied(decided, excluded, fitted)
+    times = np.ones(len(decided), np.int64)
+    if back.any():
+        waiting = away & (decided < 0) & ~wrong
+        times[back] = round((back.sum() + waiting.sum()) / back.sum())
+    return Judged(decided >= 0, times, wrong)
+
+
+def _excludes(excluded: Excluded, guesses: Labels) -> Flags:
+    """Of rows [n], which do not have the label beside them."""
+    found = np.zeros(len(guesses), bool)
+    for row, labels in excluded.items():
+        found[row] = guesses[row] in labels
+    return found
+
+
 def chances(
-    rows: Features,
-    labels: Labels,
-    named: npt.NDArray[np.bool_],
-    groups: Numbers,
-    fitted: Fitted,
-    denied: npt.NDArray[np.bool_],
+    rows: Features, labels: Labels, judged: Judged, groups: Numbers, fitted: Fitted
 ) -> Shares:
     """How likely each guess [n] is right; 0 where nothing shows it. The head has learned from the
-    rows with a label of 0 or more, of which a person has `named` some. A person has `denied` some
-    of the guesses about the others."""
+    rows with a label of 0 or more."""
+    named = judged.named
     shares = np.zeros(len(rows), np.float32)
     if named.sum() < LEAST_LABELLED or _new_labels(labels[named], groups[named]) > MOST_NEW:
         return shares
@@ -70,19 +105,20 @@ def chances(
         _out_of_fold(learned, given, of % FOLDS, fitted)
         for of in (np.arange(len(known)), groups[known])
     )
-    judged = [(guessed, named[known] & (guessed.guesses >= 0)) for guessed in (by_image, by_group)]
     evidence = _evidence(learned, given, rows, fitted.guesses, fitted.confidences)
-    wrong = np.repeat(evidence[denied], len(judged), 0)
-    right = np.concatenate([(guessed.guesses == given)[some] for guessed, some in judged])
-    trust = _Trust(
-        np.concatenate([*(guessed.evidence[some] for guessed, some in judged), wrong]),
-        np.append(right, np.zeros(len(wrong), bool)),
-    )
+    wrong = evidence[judged.denied]
+    seen, right = [wrong] * 2, [np.zeros(len(wrong), bool)] * 2
+    for guessed in (by_image, by_group):
+        some = np.flatnonzero(named[known] & (guessed.guesses >= 0))
+        some = np.repeat(some, judged.times[known][some])
+        seen.append(guessed.evidence[some])
+        right.append((guessed.guesses == given)[some])
+    trust = _Trust(np.concatenate(seen), np.concatenate(right))
     shares[:] = trust(evidence)
     same = by_image.guesses == fitted.guesses[known]
     shares[known] = np.where(same, trust(by_image.evidence), 0)
     counts = np.bincount(given, minlength=len(fitted.head.bias))
-    shares[denied | (counts[fitted.guesses] < LEAST_OF_LABEL)] = 0
+    shares[judged.denied | (counts[fitted.guesses] < LEAST_OF_LABEL)] = 0
     return shares
 
 

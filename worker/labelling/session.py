@@ -55,11 +55,13 @@ def _decisions(labels: Labels) -> int:
 
 
 class _Learned(NamedTuple):
-    """What the head knows."""
+    """What the head knows; in one piece, since a thread fits it behind the pages."""
 
     decided: Labels  #: by a person
     labels: Labels  #: that it has learned
     excluded: Mapping[int, Sequence[int]]  #: labels that a stack does not have
+    fitted: Fitted | None = None  #: None without two labels
+    shown: Fitted | None = None  #: with guesses that are not excluded
 
 
 class Session:
@@ -71,8 +73,6 @@ class Session:
         self._by_chance = np.zeros(len(rows), bool)
         self._suggested = np.full(len(rows), NONE, np.int64)
         self._excluded: dict[int, Sequence[int]] = {}  #: labels, by stack
-        self._fitted: Fitted | None = None
-        self._shown: Fitted | None = None  #: with guesses that are not excluded
         self._learned = _Learned(self._decided, self._suggested, {})
         self._chances: Shares = np.zeros(len(rows), np.float32)  #: that the guesses are right
         self._sure: list[int] = []  #: images, by the last heads
@@ -109,38 +109,36 @@ class Session:
         labels = np.where(is_open, self._suggested, decided)
         known = labels[labels >= 0]
         several = len(np.unique(known)) > 1
-        fitted = fit(self._rows, labels, int(known.max()) + 1) if several else None
-        self._fitted = self._shown = None
-        if fitted is not None:
-            self._fitted = fitted.blind(is_open)
+        fitted = shown = None
+        if several:
+            fitted = fit(self._rows, labels, int(known.max()) + 1).blind(is_open)
             away = {stack: names for stack, names in excluded.items() if is_open[stack]}
-            self._shown = self._fitted.without(self._rows, away)
-        self._learned = _Learned(decided, labels, excluded)
+            shown = fitted.without(self._rows, away)
+        self._learned = _Learned(decided, labels, excluded, fitted, shown)
 
     @property
     def learned(self) -> tuple[Labels, Fitted | None]:
         """The decisions that the head knows, and the head, if there is one."""
-        return self._learned.decided, self._fitted
+        return self._learned.decided, self._learned.fitted
 
     @property
     def denied(self) -> Flags:
         """Of stacks, which do not have the label that the head takes them for."""
-        denied = np.zeros(len(self._rows), bool)
-        if self._fitted is not None:
-            for stack, names in self._learned.excluded.items():
-                denied[stack] = self._fitted.guesses[stack] in names
-        denied &= self._learned.decided == NONE
-        return denied
+        learned = self._learned
+        if learned.fitted is None:
+            return np.zeros(len(self._rows), bool)
+        return acceptance.denied(learned.decided, learned.excluded, learned.fitted)
 
     def judge(self) -> None:
         """Compute what the head is sure of, after what `learn` knows."""
-        fitted, learned = self._fitted, self._learned
-        self._chances = np.zeros(len(self._rows), np.float32)
+        learned = self._learned
+        fitted, chances = learned.fitted, np.zeros(len(self._rows), np.float32)
         if fitted is not None:
-            named = learned.decided >= 0
-            self._chances = acceptance.chances(
-                self._rows, learned.labels, named, self._groups.of, fitted, self.denied
-            )
+            said = learned.decided, learned.excluded, self._by_chance
+            judged = acceptance.judged(*said, fitted)
+            groups = self._groups.of
+            chances = acceptance.chances(self._rows, learned.labels, judged, groups, fitted)
+        self._chances = chances
         self._sure = [*self._sure, int(self._sizes[self.surest].sum())][-SMOOTHED:]
 
     def next(self, wanted: NextPage) -> Page:
@@ -163,7 +161,7 @@ class Session:
 
     def _of_others(self, free: Flags, unseen: Flags) -> Page:
         """A page of stacks that were not clicked away, or one drawn by chance of all."""
-        fitted = self._shown
+        fitted = self._learned.shown
         if fitted is None:
             return self._group(unseen) or self._chance(free, OF_LABEL)
         if self._since_chance > 0.99:
@@ -182,7 +180,7 @@ class Session:
         """The stacks of a label, the most unlike the others first: those that heads which did not
         learn from them take for another label, the most confident first."""
         mine = np.flatnonzero(self._decided == label)
-        rows, fitted = self._rows[mine], self._fitted
+        rows, fitted = self._rows[mine], self._learned.fitted
         if not len(mine):
             return Page("together", label)
         apart = np.square(rows - rows.mean(0)).sum(1)
@@ -213,13 +211,15 @@ class Session:
     @property
     def right_of_others(self) -> chance_sample.Share | None:
         """What is right of the stacks without a decision."""
-        decided, fitted = self.learned
+        learned = self._learned
+        decided, fitted = learned.decided, learned.fitted
         if fitted is None:
             return None
         drawn = self._by_chance & (decided >= 0) & (fitted.out_of_fold >= 0)
         right = (fitted.out_of_fold == decided)[drawn]
         sample = chance_sample.Sample(right, fitted.expected[drawn].astype(np.float64))
-        confidences = np.where(self.denied, 0, fitted.confidences)
+        denied = acceptance.denied(decided, learned.excluded, fitted)
+        confidences = np.where(denied, 0, fitted.confidences)
         free = decided == NONE
         return chance_sample.share_right(sample, confidences[free], self._sizes[free])
 
@@ -236,7 +236,7 @@ class Session:
     def _group(self, free: Flags) -> Page | None:
         """The next group that no decision is about; None if there is none. Of its stacks those that
         seem to have the same label: one that seems to have another costs a decision of its own."""
-        of, fitted = self._groups.of, self._shown
+        of, fitted = self._groups.of, self._learned.shown
         worth = np.full(len(of), ANY_IMAGE)
         if fitted is not None:
             worth += 1 - fitted.confidences
@@ -255,7 +255,7 @@ class Session:
         """Stacks that were clicked away, each as likely as another, with their best guesses."""
         places = np.flatnonzero(away)
         stacks = self._drawn(places, np.ones(len(places)), TO_NAME)
-        page, fitted = self._page("naming", stacks), self._shown
+        page, fitted = self._page("naming", stacks), self._learned.shown
         if fitted is None:
             return page
         excluded = [self._excluded[stack] for stack in page.stacks]
@@ -282,7 +282,7 @@ class Session:
         return places[np.argsort(waits, kind="stable")[:most]]
 
     def _page(self, kind: str, stacks: Numbers, label: int = NONE) -> Page:
-        fitted = self._shown
+        fitted = self._learned.shown
         blank = [NONE] * len(stacks)
         guesses = blank if fitted is None else fitted.guesses[stacks].tolist()
         shares = [0.0] * len(stacks) if fitted is None else fitted.confidences[stacks].tolist()

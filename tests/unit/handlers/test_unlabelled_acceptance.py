@@ -76,5 +76,5 @@ def test_a_labelled_image_is_found_after_it_was_moved_and_where_it_was_outside(
 def test_no_guess_has_a_chance_while_one_label_is_known(labels: list[int]) -> None:
     features = np.random.default_rng(1).normal(size=(9, 5)).astype(np.float32)
     every = np.array([*labels, *[NONE] * (9 - len(labels))])
-    stacks = _Stacks(features, every, [set()] * 9)
+    stacks = _Stacks(features, every, [set()] * 9, np.zeros(9, bool))
     assert stacks.guessed(1)[1].tolist() == [0.0] * 9

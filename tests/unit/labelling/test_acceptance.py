@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from worker.labelling import acceptance, kmeans
-from worker.labelling.acceptance import LEAST_LABELLED, LEAST_OF_LABEL, chances, surest
+from worker.labelling.acceptance import LEAST_LABELLED, LEAST_OF_LABEL, Judged, chances, surest
 from worker.labelling.fitted import Fitted, Shares, fit
 from worker.labelling.session import NONE
 from worker.photo_head.linear_head import Features, Labels
@@ -50,10 +50,14 @@ def folder() -> Folder:
     return drawn(0)
 
 
+def said(named: npt.NDArray[np.bool_]) -> Judged:
+    """Nothing but labels."""
+    return Judged(named, np.ones(len(named), np.int64), np.zeros(len(named), bool))
+
+
 def judged(folder: Folder, labels: Labels, named: npt.NDArray[np.bool_]) -> tuple[Shares, Fitted]:
     fitted = fit(folder.rows, labels, KINDS).blind(~named)
-    denied = np.zeros(len(labels), bool)
-    return chances(folder.rows, labels, named, folder.groups.of, fitted, denied), fitted
+    return chances(folder.rows, labels, said(named), folder.groups.of, fitted), fitted
 
 
 def accepted(folder: Folder, labels: Labels) -> tuple[Labels, Fitted]:
@@ -110,8 +114,7 @@ def test_nothing_is_accepted_while_many_groups_have_a_label_of_their_own(folder:
         share = acceptance._new_labels(folder.truth[labels >= 0], some[labels >= 0])
         assert (share <= acceptance.MOST_NEW) == accepts
         fitted = fit(folder.rows, labels, KINDS)
-        none = np.zeros(len(labels), bool)
-        found = chances(folder.rows, labels, labels >= 0, some, fitted, none)
+        found = chances(folder.rows, labels, said(labels >= 0), some, fitted)
         assert (found.max() > 0) == accepts
     assert acceptance._new_labels(np.array([0, 0, 1, 2]), np.array([5, 5, 6, 6])) == 1.5
 
@@ -151,8 +154,7 @@ def test_images_that_are_all_of_one_fold_are_judged_by_those_of_the_others(folde
     labels = folder.named(GROUPS)
     groups = acceptance.FOLDS * folder.groups.of
     fitted = fit(folder.rows, labels, KINDS)
-    none = np.zeros(len(labels), bool)
-    assert chances(folder.rows, labels, labels >= 0, groups, fitted, none).max() > 0.5
+    assert chances(folder.rows, labels, said(labels >= 0), groups, fitted).max() > 0.5
 
 
 def test_denied_guesses_are_not_accepted_and_others_like_them_are_less_likely_right(
@@ -168,10 +170,29 @@ def test_denied_guesses_are_not_accepted_and_others_like_them_are_less_likely_ri
         seen = np.random.default_rng(seed).random(len(labels)) < 0.5
         none = np.zeros(len(labels), bool)
         for denied, chance_of_others in ((none, before), (wrong & seen, after)):
-            shares = chances(folder.rows, labels, labels >= 0, folder.groups.of, fitted, denied)
+            some = said(labels >= 0)._replace(denied=denied)
+            shares = chances(folder.rows, labels, some, folder.groups.of, fitted)
             assert not shares[denied].any()
             chance_of_others.append(float(shares[wrong & ~seen].mean()))
     assert np.mean(after) < 0.8 * np.mean(before)
+
+
+def test_those_that_came_back_count_for_those_that_did_not(folder: Folder) -> None:
+    """Of 40 images that were clicked away, 10 came back and were named, two of these by chance. Of
+    the 30 others, 5 still have the guess that was excluded."""
+    labels = folder.named(GROUPS)
+    fitted = fit(folder.rows, labels, KINDS)
+    named, free = np.flatnonzero(labels >= 0)[:10], np.flatnonzero(labels == NONE)[:30]
+    other = (fitted.out_of_fold + 1) % KINDS
+    excluded = {int(row): [int(other[row])] for row in named}
+    excluded |= {int(row): [int(fitted.guesses[row])] for row in free[:5]}
+    excluded |= {int(row): [int(fitted.guesses[row] + 1) % KINDS] for row in free[5:]}
+    by_chance = np.zeros(len(labels), bool)
+    by_chance[named[:2]] = True
+    found = acceptance.judged(labels, excluded, by_chance, fitted)
+    assert np.flatnonzero(found.denied).tolist() == free[:5].tolist()
+    assert found.times[named].tolist() == [1, 1, *[round((8 + 25) / 8)] * 8]
+    assert set(np.delete(found.times, named)) == {1}
 
 
 def test_evidence_that_is_the_same_for_all_says_nothing() -> None:

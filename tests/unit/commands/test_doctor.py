@@ -282,14 +282,15 @@ def test_a_full_disk_and_damaged_files_are_problems(
 
 def test_little_memory_and_little_disk_are_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the limits there is no problem."""
-    monkeypatch.setattr(stored, "DISK_BYTES", 0)
     for memory, low in ((512 << 20, False), ((512 << 20) - 1, True)):
         monkeypatch.setattr(machine_resources, "memory_bytes", lambda size=memory: size)
         found = {one.topic: one for one in stored.room(Settings.from_env())}["memory"]
         assert (found.level is Level.PROBLEM, "hangtag up --workers 1" in found.fix) == (low, low)
-    monkeypatch.setattr(stored, "DISK_BYTES", 1 << 62)
-    disks = [one for one in stored.room(Settings.from_env()) if one.topic == "disk"]
-    assert {(disk.level, disk.fix) for disk in disks} == {(Level.PROBLEM, "make room")}
+    for free, low in ((1 << 30, False), ((1 << 30) - 1, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, size=free: Usage(10, 10, size))
+        disks = [one for one in stored.room(Settings.from_env()) if one.topic == "disk"]
+        assert {one.level is Level.PROBLEM for one in disks} == {low}
+        assert all((one.fix == "make room") == low for one in disks)
 
 
 def test_the_stack_of_another_installation_is_named_with_its_environment() -> None:

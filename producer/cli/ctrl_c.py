@@ -6,8 +6,8 @@ handler.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the core of `signal`, which imports more
 import os
-import signal
 import sys
 
 _INTERRUPTED = 130  #: Exit.INTERRUPTED, whose module takes long to import
@@ -25,8 +25,8 @@ def end_at_once(*_: object) -> None:
 def handle() -> None:
     """Let Ctrl-C end the process at once, and also a KeyboardInterrupt that Python would print and
     lose, in a callback. A shell has it ignored in the background; then it stays so."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, end_at_once)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, end_at_once)
         sys.unraisablehook = _end_if_interrupted
 
 

@@ -43,10 +43,12 @@ def store(
     on_progress: Progress,
     *,
     to_learn: bool,
+    unlearned: bool = False,
 ) -> tuple[DatasetCache, DataReport]:
     """The data set of class folders, as corrected, cached in `scratch`.
 
-    `to_learn`: it must suffice for training; otherwise one readable image is enough.
+    `to_learn`: it must suffice for training; otherwise one readable image is enough. `unlearned`:
+    without splits of its own no part is to learn from, and all but the test is held out.
 
     Raises:
         SetupError: there is no such data set, or too many of its files are not images.
@@ -54,7 +56,10 @@ def store(
     shape = (spec.height, spec.width, spec.channels)
     root = os.fsencode(Path(data.where))
     key = (
-        root + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT]) + b"only" * data.only
+        root
+        + msgspec.json.encode([spec, to_learn, data.corrections, FORMAT])
+        + b"only" * data.only
+        + b"unlearned" * unlearned
     )
     stored = DatasetCache(scratch / f"decoded-{hashlib.sha256(key).hexdigest()[:16]}")
     cached = stored.report()
@@ -66,7 +71,9 @@ def store(
     _check_room(scratch, sum(counts.values()) * int(np.prod(shape)))
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
     with stored.attempt() as attempt:
-        return stored, stored.take(attempt, _decode(walk, spec, attempt, refused, to_learn))
+        return stored, stored.take(
+            attempt, _decode(walk, spec, attempt, refused, to_learn, unlearned)
+        )
 
 
 def count_files(walk: ClassFolderWalk, on_progress: Progress) -> Counts:
@@ -96,6 +103,7 @@ def _decode(
     attempt: CacheBuild,
     refused: UnreadableFiles,
     to_learn: bool,
+    unlearned: bool,
 ) -> DataReport:
     shape = (spec.height, spec.width, spec.channels)
     with open(attempt.decoded, "wb") as out:
@@ -104,6 +112,8 @@ def _decode(
     parts = split.parts(rows.given, rows.labels, rows.files, rows.contents)
     if to_learn:
         _check_parts(walk, rows, parts)
+    if unlearned and (rows.given == UNDECIDED).all():
+        parts[parts == TRAINING] = HELDOUT
     attempt.split(shape, rows, parts)
     return _report(walk, shape, rows, parts, refused, to_learn)
 

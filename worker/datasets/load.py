@@ -47,13 +47,16 @@ def load(
     scratch: Path,
     *,
     max_unreadable: float = 0.05,
+    unlearned: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """The images of these data, with their labels.
 
     For training, pass the recipe's image `size` (height, width, channels); for evaluation, the
-    `spec` of a version's card. Folders are decoded into files in `scratch`; a second call with
-    the same arguments reuses them. `on_progress(done, total)`, in files, may raise to stop.
+    `spec` of a version's card, and `unlearned` if it has learned from none of a folder's images, so
+    that all are held out or for the test. Folders are decoded into files in `scratch`; a second
+    call with the same arguments reuses them. `on_progress(done, total)`, in files, may raise to
+    stop.
 
     Raises:
         SetupError: the data are missing or insufficient; the message names the fix.
@@ -75,6 +78,7 @@ def load(
         max_unreadable,
         on_progress,
         to_learn=size is not None,
+        unlearned=unlearned,
     )
     dataset = DataSet(
         name=report.name,

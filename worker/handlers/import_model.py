@@ -59,7 +59,7 @@ def import_model(context: Context, work: Import) -> Reply:
         made = _make(context, work)
         context.stage(PUBLISHING)
         card = context.registry.publish(*made, who=context.who, confirm=context.confirm)
-    labelled = _labelled(context, work, card.preprocessing)
+    labelled = _labelled(context, work, card.preprocessing, unlearned=True)
     decided = promotion.settle(context, card, work.promote, _heldout(context, work))
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
@@ -73,7 +73,7 @@ def _make(context: Context, work: Import) -> BuiltVersion:
     network = keras_import.network(context.input, work.sha256, len(work.labels), work.scale)
     shape: tuple[int, int, int] = network.input_shape[1:]
     spec = preprocessing(work.data, shape)
-    labelled = _labelled(context, work, spec)
+    labelled = _labelled(context, work, spec, unlearned=True)
     card = _card(context, work, network, spec, labelled)
     context.stage(EXPORTING)
     if labelled is None:
@@ -153,8 +153,11 @@ def _exported(act: Callable[[], Served]) -> Served:
         ) from error
 
 
-def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled | None:
-    """The images of `--data`, preprocessed for this network; None without the option.
+def _labelled(
+    context: Context, work: Import, spec: Preprocessing, *, unlearned: bool = False
+) -> Labelled | None:
+    """The images of `--data`, preprocessed for this network; None without the option. `unlearned`:
+    with those that a training of Hangtag, as of another version, would learn from.
 
     Raises:
         SetupError: they are not available, or none of them is held out.
@@ -166,7 +169,9 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
         context.report(Progress(LOADING, step=done, steps=total))
 
     labelled = LabelledData(work.data)
-    data, report = load.load(labelled, None, spec, context.folder, on_progress=report_progress)
+    data, report = load.load(
+        labelled, None, spec, context.folder, unlearned=unlearned, on_progress=report_progress
+    )
     if data.heldout is None or not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")
 
@@ -178,7 +183,7 @@ def _labelled(context: Context, work: Import, spec: Preprocessing) -> Labelled |
         named(data.heldout),
         data.heldout_files,
         None if test is None else named(test),
-        data.examples.images,
+        data.examples.images if len(data.examples.labels) else data.heldout.images,
         report,
         data.pixel_bounds,
     )

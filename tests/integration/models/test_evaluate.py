@@ -164,7 +164,8 @@ def test_an_import_with_data_is_calibrated_and_evaluated_on_images_set_apart(
     assert isinstance(trained, Trained)
     card = context.registry.card("drawn", 1)
     metrics = card.metrics
-    assert metrics.heldout_count > 0
+    assert metrics.heldout_count + (metrics.test_count or 0) == len(DRAWN) * 30  # it learned none
+    assert 0 < (metrics.test_count or 0) < metrics.heldout_count
     assert card.temperature != 1.0
     assert {"confusion.png", "samples.png", "evaluation.json"} <= set(card.files)
     result, _ = evaluated(server, tmp_path, data, "drawn@1")

@@ -12,6 +12,7 @@ import pytest
 
 from shared.ledger.request_states import RequestState
 from shared.messages.training import Train
+from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
 from tests.support.servers.redis_server import RedisServer
@@ -58,6 +59,23 @@ def test_a_trial_makes_way_in_the_middle_of_an_epoch_and_repeats_no_step(school:
     assert found[: len(paused)] == paused
     images = [step for _, step in found]
     assert len(images) == len(set(images)), "a step was repeated"
+
+
+def test_a_trial_of_which_no_thread_runs_is_ended_for_a_person_and_continued(
+    school: School,
+) -> None:
+    """As if it held the interpreter's lock."""
+    school.trainers(1, APP)
+    request = trial(school)
+    wait_for("the middle of an epoch", lambda: len(steps(school)) > 1)
+    pid = int(steps(school)[-1][0])
+    procfs.stop(pid)
+    person = school.ask("me", Train("me", "no-such-recipe", str(school.data)))
+    assert "no-such-recipe" in school.outcome(person).error
+    procfs.wait_for_end([pid])
+    (school.store.parent / "moments" / "fast").touch()
+    school.check_one_version(request, school.trained(request).model)
+    assert school.look(request).attempts == 1  # that it was ended does not count
 
 
 def test_a_trial_does_not_start_while_a_person_waits(school: School) -> None:

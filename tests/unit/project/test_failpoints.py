@@ -207,6 +207,7 @@ ALONE = {
     "producer/report/report.py:_write": "a page for a user: written again by the same command",
     "worker/decoding/tiff.py:read": "an image in memory",
     "worker/backbones/feature_key.py:_decoder_sample": "an image in memory",
+    "worker/requests/maintenance.py:_end_trial": "a kill; the release after it has a point",
     "worker/training/fit.py:store": "calls `save`, which has two",
 }
 

@@ -252,3 +252,21 @@ def test_lines_of_an_earlier_version_are_counted(tmp_path: Path) -> None:
     append_corrections(path, lines)
     follower.new()
     assert follower.unnumbered == 2
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_line_that_a_program_wrote_in_another_form_is_none_of_a_newer_version(
+    tmp_path: Path, name: str
+) -> None:
+    (line,) = whole([], fixed(name)[:1])
+    why = refused(tmp_path / "p", KINDS[name], json.dumps(json.loads(line)).encode() + b"\n")
+    assert "checksum" in why
+
+
+@pytest.mark.parametrize("number", [b"", b"x", b"-1", b"9" * 5000])
+def test_a_checksum_that_is_right_does_not_excuse_a_number_that_is_none(
+    tmp_path: Path, number: bytes
+) -> None:
+    start = old(fixed("corrections")[0])[:-2] + b',"line":' + number
+    forged = start + b',"check":"' + f"{zlib.crc32(start):08x}".encode() + b'"}\n'
+    assert ":1: " in refused(tmp_path / "p", KINDS["corrections"], forged)

@@ -3,6 +3,7 @@ back to be named by itself, and is taken back with everything else."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from playwright.sync_api import Browser, Page, expect
@@ -38,6 +39,7 @@ def test_what_is_clicked_away_is_not_what_was_proposed(
         expect(page.locator("#saved")).to_have_text("saved 2")
         assert ["green" in excluded(label)[name] for name in green] == [True, True]
         displayed(page, "group", "", ["red", "red"], away=[0, 1])
+        expect(page.locator("#question")).to_have_text(re.compile("that of the 2 clicked away.$"))
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("type a name first")
         page.keyboard.press("Escape")

@@ -33,9 +33,10 @@ function question() {
 
 function awayQuestion() {
   if (isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
-  const away = state.away.size, others = away < stacks().length ? "Enter confirms the others, and " : "after Enter ";
-  return `A name that you type now is that of the ${count(away)} clicked away; ${others}` +
-    `${away === 1 ? "it comes" : "they come"} back to be named.`;
+  const away = stacks().filter(({ stack }) => state.away.has(stack)), are = away.length === 1 ? "it comes" : "they come";
+  const named = `A name that you type now is that of the ${count(away.length)} clicked away`;
+  if (!away.some(answer)) return `${named}.`;
+  return `${named}; ${away.length < stacks().length ? "Enter confirms the others, and" : "after Enter"} ${are} back to be named.`;
 }
 
 function aboutSome() {

@@ -130,19 +130,21 @@ class LabelsSoFar:
 
     def since(self, sha256: str) -> str:
         """When what holds for an image was decided: by the last line about it, or by a rename."""
-        lines = self._lines(sha256) if self.of(sha256) is None else [self._last[sha256]]
+        lines = self._lines(sha256)
         renames = chain.from_iterable(self._renamings(line.label, number) for number, line in lines)
         return max([*(line.at for _, line in lines), *(rename.line.at for rename in renames)])
 
     def line(self, sha256: str) -> GivenLabel | None:
-        """The last line about an image, of any kind."""
+        """The line of what holds for an image; if nothing does, the last one about it."""
         lines = self._lines(sha256)
         return max(lines, key=lambda line: line[0])[1] if lines else None
 
     def _lines(self, sha256: str) -> list[tuple[int, GivenLabel]]:
-        """The lines about an image that may hold."""
+        """The line of what holds for an image; if nothing does, those of names that it does not
+        have, and the one that takes a decision back."""
         last = [self._last[sha256]] if sha256 in self._last else []
-        return [*self._excluded.get(sha256, {}).values(), *last]
+        excluded = self._excluded.get(sha256, {}).values()
+        return last if self.of(sha256) is not None else [*excluded, *last]
 
     def images(self) -> dict[str, Decided]:
         """What holds, by SHA-256, in the order of the first line about each image."""

@@ -91,6 +91,12 @@ def test_it_holds_since_it_was_said_or_renamed() -> None:
     assert after(line("label", DRESS), excluded).since(SHA256) == "2026"
 
 
+def test_who_gave_a_label_is_known_beside_names_that_others_excluded() -> None:
+    """And whether the image was drawn by chance."""
+    label = msgspec.structs.replace(line("label", DRESS), by="bob", by_chance=True)
+    assert after(label, line("not-this", COAT)).line(SHA256) == label
+
+
 def test_it_follows_a_rename_and_its_undo() -> None:
     excluded = line("not-this", COAT)
     assert after(excluded, renamed(COAT, "jacket")).excluded(SHA256) == ("jacket",)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 
 from shared.errors import UsageError
 
@@ -62,6 +63,7 @@ def is_reserved(folder: str) -> bool:
     return folded(folder) in RESERVED
 
 
+@lru_cache  # a file of decisions may have 100,000 lines of a few labels
 def problem(label: str) -> str:
     """Why no folder can be named after a label, as the end of a sentence; empty if one can."""
     name = folder_of(label)

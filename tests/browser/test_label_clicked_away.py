@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from shared.labels import labels_file
 from tests.support.pages.label_tab import (
+    colours,
     decide,
     display_naming,
     excluded,
@@ -91,6 +92,34 @@ def test_each_picture_of_a_page_of_namings_is_answered_by_itself(
         assert given(label) == {}
 
 
+def test_what_was_clicked_away_comes_back_with_its_best_guesses(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        for _ in range(4):
+            decide(page, folder)
+            wait_until_idle(page)
+        away = page.locator(".tile").first.get_attribute("title") or ""
+        name = colours(page, folder)[0]
+        give(page, name)
+        page.locator(".tile").first.click()
+        page.keyboard.press("Enter")
+        wait_until_idle(page)
+        for _ in range(10):
+            if page.locator(".guesses").count():
+                break
+            decide(page, folder)
+            wait_until_idle(page)
+        tile = page.locator(f'.tile[title="{away}"]')
+        guesses = tile.locator(".guesses button").all_inner_texts()
+        assert len(guesses) == 2  # of three labels
+        assert not [one for one in guesses if name in one]
+        tile.click()
+        page.keyboard.press("1")
+        expect(page.locator("#saved")).to_have_text("saved")
+        assert given(label)[away.rpartition("/")[2]] == guesses[0].split()[-1]
+
+
 def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
     browser: Browser, label: Label
 ) -> None:
@@ -116,10 +145,12 @@ def test_undo_goes_back_to_the_start_and_shows_each_step(
         steps = list[tuple[list[str], dict[str, str], dict[str, tuple[str, ...]]]]()
         for name in ("red", "green", "blue"):
             steps.append((names(page), given(label), excluded(label)))
+            is_naming = page.locator(".guesses").count() > 0  # of the one before, and saved at once
             give(page, name)
-            page.locator(".tile").first.click()
-            page.keyboard.press("Enter")
-            expect(page.locator("#saved")).to_have_text(f"saved {len(steps[-1][0])}")
+            if not is_naming:
+                page.locator(".tile").first.click()
+                page.keyboard.press("Enter")
+            expect(page.locator("#saved")).to_have_text(re.compile("^saved"))
             wait_until_idle(page)
         page.reload()
         page.wait_for_selector(".tile")

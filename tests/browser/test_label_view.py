@@ -154,21 +154,25 @@ def test_every_key_of_the_page_is_in_the_panel_of_its_keys(browser: Browser, lab
         assert keys_without_name(page) == set()
 
 
+#: The heading, with no image labelled by its folder.
+SHOW = "standing => showStanding(standing, 0)"
+
+
 def test_the_heading_says_what_is_measured_of_the_others(browser: Browser, label: Label) -> None:
     known = {"images": 688, "named": 211, "without": 0, "sure": 48, "drawn": 28}
     with opened(browser, label) as page:
         totals = page.locator("#totals")
-        page.evaluate("showStanding", {**known, "share": 0.66, "low": 0.51, "high": 0.79})
+        page.evaluate(SHOW, {**known, "share": 0.66, "low": 0.51, "high": 0.79})
         expect(totals).to_have_text(
             "211 of 688 named by a person · of the 477 others 66% would be right (51 to 79, from "
             "28 drawn by chance) · 48 sure at 95%, 429 would come into unknown/"
         )
         unmeasured = {**known, "drawn": 7, "share": None, "low": None, "high": None}
-        page.evaluate("showStanding", unmeasured)
+        page.evaluate(SHOW, unmeasured)
         expect(totals).to_contain_text("not measured yet: 7 of 24 drawn by chance are decided")
-        page.evaluate("showStanding", {**unmeasured, "named": 680})  # counted since
+        page.evaluate(SHOW, {**unmeasured, "named": 680})  # counted since
         expect(totals).to_contain_text("8 sure at 95%, 0 would come into unknown/")
-        page.evaluate("showStanding", {**unmeasured, "named": 688})
+        page.evaluate(SHOW, {**unmeasured, "named": 688})
         expect(totals).to_have_text("688 of 688 named by a person")
 
 

@@ -37,11 +37,11 @@ class S3Source(Source):
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
 
     def check(self, is_new: bool) -> None:
+        if is_new:
+            check_argument(self.typed)
         if not self.typed.startswith(SCHEME):
             small = printable(SCHEME + self.typed[len(SCHEME) :])
             raise UsageError(f"{printable(self.typed)}: write it as {small}")
-        if is_new:
-            check_argument(self.typed)
         try:
             bucket = split(self.typed)[0]
         except UnicodeDecodeError:

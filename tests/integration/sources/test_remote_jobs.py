@@ -320,6 +320,7 @@ def test_a_background_job_has_no_secret_in_its_log_or_its_title(
         ("gs://bucket/photos", "is an address.*gcloud storage cp"),
         ("az://container/photos", "is an address"),
         ("s3://", "name a bucket and a prefix"),
+        ("S3://key:SECRETxyz@bucket/photos/", "a query or a password"),
         ("S3://bucket/photos/", "S3://bucket/photos/: .* s3://bucket/photos/$"),
         ("s3://no-such-bucket/photos/", "there is no such bucket"),
         ("https://169.254.169.254/x.zip", "its host gives away credentials.*same command again"),

@@ -73,7 +73,12 @@ def test_each_folder_is_displayed_with_pictures_before_any_page(
             expect(page.locator(hidden)).to_be_hidden()
         for key in ("1", "x", "Delete", "Space", "Enter", ">"):
             page.keyboard.press(key)
+        page.keyboard.press("F1")
+        expect(page.locator("dialog[open]")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
         assert asked(page) == ["Coat", "Hat", LONG]
+        expect(page.locator("#folders")).to_be_visible()
     assert not label.file.exists() or labels_file.read(label.file).images() == {}
 
 

@@ -62,9 +62,9 @@ function askLater() {
   setAsking(false);
 }
 
-// The page that is not displayed gets no key but the one that takes a reply back.
+// The page that is not displayed gets no key but those that take a reply back and list the keys.
 window.addEventListener("keydown", (event) => {
-  if (!isAsking() || event.key === "Backspace") return;
+  if (!isAsking() || document.querySelector("dialog[open]") || ["Backspace", "F1"].includes(event.key)) return;
   event.stopPropagation();
   if (event.key === "Escape") askLater();
 }, true);

@@ -29,6 +29,13 @@ FIRST_SHRINKAGE, FIRST_TEMPERATURE = 0.5, 60.0
 Shares = npt.NDArray[np.float32]
 
 
+class Unlearned(NamedTuple):
+    """Of labelled images, guesses of heads that did not learn from them [n]; -1: of none."""
+
+    guesses: Labels
+    confidences: npt.NDArray[np.float64]
+
+
 class Fitted(NamedTuple):
     """The guess for each image [n], and its confidence."""
 
@@ -75,6 +82,22 @@ class Fitted(NamedTuple):
         for row, labels in zip(logits, excluded, strict=True):
             row[[label for label in labels if label < logits.shape[1]]] = -np.inf
         return probabilities(logits, self.temperature).astype(np.float32)
+
+    def unlearned(self, rows: Features, labels: Labels, some: Labels) -> Unlearned:
+        """What heads take some of the rows [n, k] for that have learned from all other labels but a
+        tenth of these. The answers out of fold are of heads that lack a tenth of all labels."""
+        unlearned = Unlearned(np.full(len(some), -1), np.zeros(len(some)))
+        for fold in range(FOLDS):
+            out = np.arange(fold, len(some), FOLDS)
+            known = np.flatnonzero(labels >= 0)
+            known = known[~np.isin(known, some[out])]
+            if not len(out) or len(np.unique(labels[known])) < 2:
+                continue
+            classes = len(self.head.bias)
+            (head,) = heads(rows[known], labels[known], classes, [self.shrinkage])
+            answers = probabilities(head.logits(rows[some[out]]), self.temperature)
+            unlearned.guesses[out], unlearned.confidences[out] = answers.argmax(1), answers.max(1)
+        return unlearned
 
     def blind(self, images: npt.NDArray[np.bool_]) -> Fitted:
         """With the guesses out of fold of these labelled images [n], as if the head that is used

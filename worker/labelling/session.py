@@ -38,7 +38,7 @@ FIRST_GROUPS = 0.5
 ANY_IMAGE = 0.3
 #: After this number of decisions on other pages there is a page drawn by chance, and after this
 #: number of pages one of images that were clicked away.
-BETWEEN_CHANCE, BETWEEN_NAMING = 15, 3
+BETWEEN_CHANCE, BETWEEN_NAMING = 13, 3
 #: Of how many heads the median is the number of images that are sure: it jumps from head to head.
 SMOOTHED = 5
 
@@ -76,6 +76,7 @@ class Session:
         self._learned = _Learned(self._decided, self._suggested, {})
         self._chances: Shares = np.zeros(len(rows), np.float32)  #: that the guesses are right
         self._sure: list[int] = []  #: images, by the last heads
+        self._right: chance_sample.Share | None = None  #: of stacks without a decision
         #: Of the decisions before the next page by chance, and of the pages before the next one of
         #: images that were clicked away, the share so far.
         self._since_chance = self._since_naming = 0.0
@@ -130,7 +131,8 @@ class Session:
         return acceptance.denied(learned.decided, learned.excluded, learned.fitted)
 
     def judge(self) -> None:
-        """Compute what the head is sure of, after what `learn` knows."""
+        """Compute what the head is sure of, and what is right of the stacks without a decision,
+        after what `learn` knows."""
         learned = self._learned
         fitted, chances = learned.fitted, np.zeros(len(self._rows), np.float32)
         if fitted is not None:
@@ -139,6 +141,7 @@ class Session:
             groups = self._groups.of
             chances = acceptance.chances(self._rows, learned.labels, judged, groups, fitted)
         self._chances = chances
+        self._right = None if fitted is None else self._right_of_others(learned, fitted)
         self._sure = [*self._sure, int(self._sizes[self.surest].sum())][-SMOOTHED:]
 
     def next(self, wanted: NextPage) -> Page:
@@ -196,7 +199,7 @@ class Session:
         named = int(self._sizes[self._decided >= 0].sum())
         without = int(self._sizes[self._decided < NONE].sum())
         drawn = int((self._by_chance & (self._decided != NONE)).sum())
-        images, right = int(self._sizes.sum()), self.right_of_others
+        images, right = int(self._sizes.sum()), self._right
         sure = median_low(self._sure or [0])
         if right is None:
             return Counts(images, named, without, sure, drawn)
@@ -208,19 +211,13 @@ class Session:
         free = np.flatnonzero(self._decided == NONE)
         return free[acceptance.surest(self._chances[free], self._sizes[free])]
 
-    @property
-    def right_of_others(self) -> chance_sample.Share | None:
-        """What is right of the stacks without a decision."""
-        learned = self._learned
-        decided, fitted = learned.decided, learned.fitted
-        if fitted is None:
-            return None
-        drawn = self._by_chance & (decided >= 0) & (fitted.out_of_fold >= 0)
-        right = (fitted.out_of_fold == decided)[drawn]
-        sample = chance_sample.Sample(right, fitted.expected[drawn].astype(np.float64))
-        denied = acceptance.denied(decided, learned.excluded, fitted)
+    def _right_of_others(self, learned: _Learned, fitted: Fitted) -> chance_sample.Share | None:
+        drawn = np.flatnonzero(self._by_chance & (learned.decided >= 0))
+        blind = fitted.unlearned(self._rows, learned.labels, drawn)
+        sample = chance_sample.Sample(blind.guesses == learned.decided[drawn], blind.confidences)
+        denied = acceptance.denied(learned.decided, learned.excluded, fitted)
         confidences = np.where(denied, 0, fitted.confidences)
-        free = decided == NONE
+        free = learned.decided == NONE
         return chance_sample.share_right(sample, confidences[free], self._sizes[free])
 
     @cached_property

@@ -164,7 +164,9 @@ def test_a_picture_that_does_not_have_a_name_comes_again_and_undo_takes_that_bac
     )
     assert (reply["labels"], reply["standing"]["named"]) == ([], 0)
     rest = ({"stack": stack, "kind": "left-out"} for stack in (0, 3, 4, 5))
-    assert {one["stack"] for one in undecided.decide(*rest)["page"]["stacks"]} == {1, 2}
+    page = undecided.decide(*rest)["page"]  # of those that chance drew, if it drew one
+    assert page["why"] == "naming"
+    assert {one["stack"] for one in page["stacks"]} <= {1, 2}
     assert undecided.json("POST", undecided.of("/undo"), {})["labels"] == []
     (line,) = (line for line in saved(undecided).undecided().values() if "0002" in line.path)
     assert (line.kind, line.label) == ("not-this", "red")

@@ -282,7 +282,7 @@ def test_every_stage_that_a_handler_reports_has_its_place() -> None:
         for path in worker.rglob("*.py")
         for match in called.finditer(path.read_text())
     }
-    assert found - {"pruning", "removing", "first_stage", "storing"} == set(STAGES)
+    assert found - {"pruning", "removing", "first_stage", "storing", "room"} == set(STAGES)
 
 
 def test_a_request_that_an_older_trainer_has_given_up_stays_so(requests: Expiring) -> None:

@@ -79,6 +79,7 @@ def test_of_120_decisions_at_least_26_are_about_images_that_chance_drew() -> Non
         given = page.guesses if page.why == "chance" else [np.bincount(labels).argmax()]
         decisions += 1 + int((labels != given).sum())
         decide(run, page, labels.tolist())
+    run.judge()
     assert run.counts().drawn >= 26
     assert run.counts().share is not None
 
@@ -239,12 +240,14 @@ def test_what_is_right_of_the_others_is_judged_by_heads_that_did_not_learn_from_
     rows, truth = drawn(2000)
     run = started(rows)
     pages = labelled(run, truth, PAGES)
+    run.judge()
     counts = run.counts()
     assert counts.drawn == sum(len(page.stacks) for page in pages if page.why == "chance")
     # Labels without meaning cannot be guessed, though a head has learned them.
     chance = np.random.default_rng(3).integers(0, KINDS, 2000)
     other = started(rows)
     labelled(other, chance, 60)
+    other.judge()
     assert other.counts().share < 0.6 < counts.share  # type: ignore[operator]
     assert 0 <= counts.low < counts.high <= 1  # type: ignore[operator]
 

@@ -49,7 +49,6 @@ KINDS = {
     "These look alike": "group",
     "These look like": "label",
     "Drawn by chance": "chance",
-    "These were clicked away": "naming",
 }
 COMMANDS = (
     ("train", "photos/", "--labels"),
@@ -257,6 +256,8 @@ class Person:
         return [text.strip() for text in texts]
 
     def _kind(self) -> str:
+        if self._page.locator(".guesses").count():
+            return "naming"
         question = self._page.locator("#question").inner_text()
         return next((kind for start, kind in KINDS.items() if question.startswith(start)), "")
 

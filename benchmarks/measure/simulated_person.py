@@ -105,10 +105,9 @@ class _Hand:
         return [self._one(*pair) for pair in zip(truth.tolist(), offered, strict=True)]
 
     def _name_of(self, page: Shown, truth: Labels) -> int:
-        """The label of a page: as it is offered if a photo has it, else what most photos are."""
-        if page.label != NONE and page.label in truth:
-            return page.label
-        return self._typed(int(np.bincount(truth).argmax()))
+        """What most photos of a page are; it is typed if it is not what the page offers."""
+        label = int(np.bincount(truth).argmax())
+        return label if label == page.label else self._typed(label)
 
     def _one(self, label: int, offered: int) -> Answer:
         if label == offered or (self._is_careless and self._chance.random() < OVERLOOKED):

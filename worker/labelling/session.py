@@ -61,7 +61,7 @@ class _Learned(NamedTuple):
     labels: Labels  #: that it has learned
     excluded: Mapping[int, Sequence[int]]  #: labels that a stack does not have
     fitted: Fitted | None = None  #: None without two labels
-    shown: Fitted | None = None  #: with guesses that are not excluded
+    shown: Fitted | None = None  #: the best guesses that are not excluded, as sure as without these
 
 
 class Session:
@@ -216,7 +216,8 @@ class Session:
         blind = fitted.unlearned(self._rows, learned.labels, drawn)
         sample = chance_sample.Sample(blind.guesses == learned.decided[drawn], blind.confidences)
         denied = acceptance.denied(learned.decided, learned.excluded, fitted)
-        confidences = np.where(denied, 0, fitted.confidences)
+        assert learned.shown is not None
+        confidences = np.where(denied, 0, learned.shown.confidences)
         free = learned.decided == NONE
         return chance_sample.share_right(sample, confidences[free], self._sizes[free])
 

@@ -4,7 +4,7 @@
 const LEAST_DRAWN = 24; // images by which the share that is right is measured
 
 // `sure` may be of a head that does not know the last decisions.
-function showStanding({ images, named, without, sure, drawn, share, low, high }, byFolders) {
+function showStanding({ images, named, without, sure, drawn, share, low, high }, byFolders = 0) {
   const others = images - named - without, accepted = Math.min(sure, others);
   const strong = (text) => element("b", { textContent: text });
   const parts = [namedBy(named, images, byFolders)];

@@ -31,6 +31,7 @@ class _Held(NamedTuple):
 
     decided: Decided | None
     excluded: tuple[str, ...]  #: names that it does not have
+    line: GivenLabel | None  #: that of the decision, which says where it was taken from
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -189,8 +190,12 @@ class Decisions:
         for name in now.excluded:
             if name not in before.excluded:
                 yield self._again(image, Decided("not-this", name), undo=True)
-        if now.decided != before.decided and (held := before.decided or now.decided):
-            yield self._again(image, held, undo=before.decided is None)
+        if now.decided != before.decided:
+            if before.decided is None and now.decided is not None:
+                yield self._again(image, now.decided, undo=True)
+            elif before.decided is not None and before.line is not None:
+                kind, label = before.decided.kind, before.decided.label
+                yield msgspec.structs.replace(before.line, kind=kind, label=label, at=_now())
         for name in before.excluded:
             if name not in now.excluded:
                 yield self._again(image, Decided("not-this", name))
@@ -260,7 +265,7 @@ class Decisions:
 
     def _held(self, image: int) -> _Held:
         so_far, sha256 = self._file.so_far, self._images.sha256(image)
-        return _Held(so_far.of(sha256), so_far.excluded(sha256))
+        return _Held(so_far.of(sha256), so_far.excluded(sha256), so_far.line(sha256))
 
     def _line_by_chance(self, stack: int) -> bool:
         line = self._file.so_far.line(self._images.sha256(self._images.stacks[stack][0]))

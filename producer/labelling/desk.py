@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -90,6 +91,7 @@ class Desk:
         self.id = secrets.token_hex(8)
         self._name, self._file, self._unreadable = name, file, unreadable
         self._decisions, self._learner, self._thumbnails = decisions, learner, thumbnails
+        self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []  #: by number
         self._proposals: dict[int, Sequence[int]] = {}  #: of stacks that were to be named
@@ -168,7 +170,7 @@ class Desk:
             )
             for stack, decided in taken.items()
         ]
-        page = ShownPage("undone", "", stacks, len(stacks)) if taken else self.next()
+        page = ShownPage("undone", "", stacks, len(stacks)) if taken else self.next(settled=True)
         return self._saved([], page)
 
     def relabel(self, before: str, after: str) -> Saved:
@@ -176,10 +178,11 @@ class Desk:
         return self.change(partial(self._decisions.relabel, before, after))
 
     def change(self, act: Callable[[], None]) -> Saved:
-        """Have decisions about any of the stacks changed, and show the next page."""
+        """Have decisions about any of the stacks changed, and show the next page: by a head that
+        knows them, since another one may guess a label that is gone."""
         act()
         self._learn(range(len(self.images.stacks)))
-        return self._saved([], self.next())
+        return self._saved([], self.next(settled=True))
 
     def picture(self, stack: int, side: int) -> Thumbnail:
         """The first image of a stack, decoded and encoded again."""
@@ -210,10 +213,11 @@ class Desk:
         return self._number(decided.label) if number is None else number
 
     def _number(self, label: str) -> int:
-        if label not in self._numbers:
-            self._numbers[label] = len(self._names)
-            self._names.append(label)
-        return self._numbers[label]
+        with self._lock:  # for pages in several tabs
+            if label not in self._numbers:
+                self._numbers[label] = len(self._names)
+                self._names.append(label)
+            return self._numbers[label]
 
     def _label(self, number: int) -> str:
         return self._names[number] if number >= 0 else ""
@@ -229,11 +233,13 @@ class Desk:
         self, stack: int, guess: int, confidence: float, *, proposed: bool = False
     ) -> ShownStack:
         images, proposals = self.images.stacks[stack], list[str]()
+        excluded, label = self._decisions.excluded(stack), self._label(guess)
+        if label in excluded:  # of every label, or of one that the head does not know of yet
+            label, confidence = "", 0.0
         if proposed:
-            excluded = self._decisions.excluded(stack)
             labels = map(self._label, self._proposals.get(stack, ()))
             proposals = [label for label in labels if label and label not in excluded]
         return ShownStack(
-            stack, self.images.name(images[0]), len(images), self._label(guess), confidence,
+            stack, self.images.name(images[0]), len(images), label, confidence,
             self._decisions.of(stack), proposals,
         )  # fmt: skip

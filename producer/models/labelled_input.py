@@ -25,7 +25,7 @@ def labelled_input(path: Path, folder: str) -> bytes:
         assert line is not None
         file = LabelledFile(
             sha256, line.size, decided.label, b"", line.crc32, line.by, so_far.since(sha256),
-            line.by_chance, so_far.excluded(sha256),
+            line.by_chance, so_far.excluded(sha256), decided.kind == "left-out",
         )  # fmt: skip
         files.append(file)
     if not any(file.label for file in files):

@@ -30,6 +30,7 @@ class LabelledFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     at: str = ""
     by_chance: bool = False  #: chance drew the image for the person; see given_label.py
     excluded: tuple[str, ...] = ()  #: labels that it does not have, as a person has said
+    left_out: bool = False  #: no label is right of it, as a person has said
 
     @property
     def content(self) -> Content:

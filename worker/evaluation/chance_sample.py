@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
+from shared.messages.model_card import Card
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.runtimes.classifier import probabilities
 
@@ -43,14 +45,24 @@ class Share(NamedTuple):
     high: float
 
 
-def drawn(answers: HeldoutAnswers, temperature: float, labels: Iterable[LabelledFile]) -> Sample:
-    """The held-out answers of a version about the images that chance drew, each file once."""
-    by_chance = {file.sha256 for file in labels if file.by_chance and file.label}
+def drawn(answers: HeldoutAnswers, card: Card, labels: Iterable[LabelledFile]) -> Sample:
+    """The held-out answers of a version about the images that chance drew, each file once. Those
+    that a person has left out, or whose label the version has not learned, are wrong; their
+    confidence is that of the others."""
+    names = {folder_of(label) for label in card.labels}
+    by_chance = [file for file in labels if file.by_chance and (file.label or file.left_out)]
+    named = [file.sha256 for file in by_chance if folder_of(file.label) in names]
+    wrong = len(by_chance) - len(named)
     digests = answers.files if answers.files is not None else ()
     places = {bytes(digest).hex(): place for place, digest in enumerate(digests)}
-    some = [place for sha256, place in places.items() if sha256 in by_chance]
-    shares = probabilities(answers.logits[some], temperature).astype(np.float64)
-    return Sample(shares.argmax(1) == answers.labels[some], shares.max(1, initial=0))
+    some = [places[sha256] for sha256 in named if sha256 in places]
+    shares = probabilities(answers.logits[some], card.temperature).astype(np.float64)
+    confidences = shares.max(1, initial=0)
+    mean = confidences.mean() if len(some) else 0.0
+    return Sample(
+        np.append(shares.argmax(1) == answers.labels[some], np.zeros(wrong, bool)),
+        np.append(confidences, np.full(wrong, mean)),
+    )
 
 
 def share_right(sample: Sample, others: Floats, weights: npt.ArrayLike = 1.0) -> Share | None:

@@ -185,7 +185,7 @@ def applied(task: Task, made: BuiltVersion, others: Others) -> BuiltVersion:
     predicted, denied = _predicted(task, made, others)
     points = points_by_chance(predicted, len(made.card.labels))
     plot = {POINTS: accepted_accuracy(held, answers.labels, ())}  # of held-out images
-    sample = chance_sample.drawn(answers, made.card.temperature, task.corrections)
+    sample = chance_sample.drawn(answers, made.card, task.corrections)
     right = chance_sample.share_right(sample, np.where(denied, 0, predicted.confidence))
     stated = None if right is None else RightOfOthers(*right)
     card = structs.replace(made.card, operating_points=points, right_of_others=stated)

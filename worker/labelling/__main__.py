@@ -8,6 +8,7 @@ page never waits long for it: a page may know all decisions but the last.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -53,7 +54,7 @@ class Learner:
         #: Changes of labels so far; of those, the learned ones, and those that were judged.
         self._decided = self._learned = self._judged = 0
         self._changes = threading.Condition()
-        threading.Thread(target=self._learn, daemon=True).start()
+        threading.Thread(target=self._learn_or_end, daemon=True).start()
 
     def reply(self, order: Order) -> Reply:
         """What the session answers."""
@@ -98,6 +99,13 @@ class Learner:
                 self._changes.wait_for(lambda: self._judged == self._decided)
             else:
                 self._changes.wait_for(lambda: self._learned == self._decided, seconds)
+
+    def _learn_or_end(self) -> None:
+        """End the process with the thread: otherwise its client would wait without end."""
+        try:
+            self._learn()
+        finally:
+            os._exit(1)
 
     def _learn(self) -> None:
         while True:

@@ -81,7 +81,10 @@ class Fitted(NamedTuple):
         logits = self.head.logits(rows)
         for row, labels in zip(logits, excluded, strict=True):
             row[[label for label in labels if label < logits.shape[1]]] = -np.inf
-        return probabilities(logits, self.temperature).astype(np.float32)
+        shares = np.zeros(logits.shape, np.float32)
+        some = np.isfinite(logits).any(1)  # the others have none of the labels
+        shares[some] = probabilities(logits[some], self.temperature)
+        return shares
 
     def unlearned(self, rows: Features, labels: Labels, some: Labels) -> Unlearned:
         """What heads take some of the rows [n, k] for that have learned from all other labels but a

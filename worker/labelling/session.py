@@ -22,8 +22,10 @@ from worker.labelling import acceptance, kmeans
 from worker.labelling.fitted import Fitted, Shares, fit
 from worker.photo_head.linear_head import Features, Labels
 
-#: No decision; anything below it is one without a label.
+#: No decision; anything below it is one without a label: the image is left out, or a person cannot
+#: tell.
 NONE = -1
+LEFT_OUT = -2
 #: More than the kinds of images of most folders: each kind has several looks.
 GROUPS = 160
 #: Images of a page: of a group, the nearest to its centre; of a label; drawn by chance; alike; to
@@ -198,9 +200,9 @@ class Session:
         """What is decided, what is right of the others, and what the head is sure of."""
         named = int(self._sizes[self._decided >= 0].sum())
         without = int(self._sizes[self._decided < NONE].sum())
-        drawn = int((self._by_chance & (self._decided != NONE)).sum())
+        drawn = int(self._judged_by_chance(self._decided).sum())
         images, right = int(self._sizes.sum()), self._right
-        sure = median_low(self._sure or [0])
+        sure = min(median_low(self._sure or [0]), images - named - without)
         if right is None:
             return Counts(images, named, without, sure, drawn)
         return Counts(images, named, without, sure, drawn, right.share, right.low, right.high)
@@ -211,8 +213,14 @@ class Session:
         free = np.flatnonzero(self._decided == NONE)
         return free[acceptance.surest(self._chances[free], self._sizes[free])]
 
+    def _judged_by_chance(self, decided: Labels) -> Flags:
+        """The stacks by which the others are judged: no guess is right of one that is left out, and
+        there are more like it; nothing is known where a person cannot tell."""
+        judged: Flags = self._by_chance & ((decided >= 0) | (decided == LEFT_OUT))
+        return judged
+
     def _right_of_others(self, learned: _Learned, fitted: Fitted) -> chance_sample.Share | None:
-        drawn = np.flatnonzero(self._by_chance & (learned.decided >= 0))
+        drawn = np.flatnonzero(self._judged_by_chance(learned.decided))
         blind = fitted.unlearned(self._rows, learned.labels, drawn)
         sample = chance_sample.Sample(blind.guesses == learned.decided[drawn], blind.confidences)
         denied = acceptance.denied(learned.decided, learned.excluded, fitted)

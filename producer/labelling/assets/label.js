@@ -137,8 +137,9 @@ function focus(index) {
 function clickAway(index) {
   const stack = stacks()[index];
   if (!stack) return;
+  if (isNaming()) { state.marks.delete(stack.stack); show(); return; }
   if (state.page.why !== "together" && (isUnnamed() || !state.away.size)) takeTyped();
-  if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack) && !isNaming()) state.away.add(stack.stack);
+  if (!state.marks.delete(stack.stack) && !state.away.delete(stack.stack)) state.away.add(stack.stack);
   show();
 }
 

@@ -38,6 +38,7 @@ async function save() {
       const saved = before.filter(([row]) => !refused.has(row.row));
       if (remember && saved.length) state.undo.push(saved);
     }
+    keepUndo(groups, (row) => refused.has(row.row));
     markCopies(reply.copies);
     state.table.totals = reply.totals;
     showTotals();
@@ -48,10 +49,19 @@ async function save() {
     else report("");
   } catch (error) {
     for (const [row] of pairs) note(row, error.message);
+    keepUndo(groups, () => true);
     takeBack(groups, () => true);
     report("");
   }
   show();
+}
+
+// What could not be taken back is what the next undo takes back.
+function keepUndo(groups, isRefused) {
+  for (const { pairs, remember } of groups) {
+    const kept = pairs.filter(([row]) => isRefused(row));
+    if (!remember && kept.length) state.undo.push(kept);
+  }
 }
 
 // Its row may be in none of the rows on display.

@@ -7,8 +7,10 @@ import hashlib
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from shared.labels.labelled_files import LabelledFile
+from shared.registry import packaged
 from worker.evaluation import chance_sample
 from worker.evaluation.chance_sample import Sample, share_right
 from worker.evaluation.heldout_answers import HeldoutAnswers
@@ -56,21 +58,25 @@ def test_others_count_by_their_weights() -> None:
     assert share.share == pytest.approx(0.75)
 
 
-def test_of_a_version_drawn_files_with_a_label_count_once() -> None:
-    names = [bytes([n]) for n in (*range(40), *range(5))]  # five copies
+def test_of_a_version_drawn_files_count_once_and_those_that_it_cannot_name_are_wrong() -> None:
+    """Of 40 files with copies of five, 32 are labelled, and 35 were drawn, two of which are left
+    out. One more has a label that the version has not learned."""
+    names = [bytes([n]) for n in (*range(40), *range(5))]
     digests = np.frombuffer(b"".join(hashlib.sha256(n).digest() for n in names), np.uint8)
     logits = np.tile(np.array([2, 0], np.float32), (45, 1))
     labels = (np.arange(45) % 40 < 10).astype(np.int64)  # ten wrong ones
     answers = HeldoutAnswers(
         np.arange(45, dtype=np.uint64), labels, logits, digests.reshape(-1, 32)
     )
+    card = replace(packaged.card(), labels=("a/b", "c"), temperature=1.0)
     files = [
-        LabelledFile(hashlib.sha256(bytes([n])).hexdigest(), 1, "a" if n < 32 else "", b"",
-                     by_chance=n < 35)
+        LabelledFile(hashlib.sha256(bytes([n])).hexdigest(), 1, "a_b" if n < 32 else "", b"",
+                     by_chance=n < 35, left_out=n in (32, 33))
         for n in range(40)
     ]  # fmt: skip
-    sample = chance_sample.drawn(answers, 1.0, files)
-    assert (len(sample.right), int(sample.right.sum())) == (32, 22)
-    assert sample.confidences == pytest.approx(np.full(32, 1 / (1 + np.exp(-2))))
+    files.append(LabelledFile("f" * 64, 1, "rare", b"", by_chance=True))
+    sample = chance_sample.drawn(answers, card, files)
+    assert (len(sample.right), int(sample.right.sum())) == (35, 22)
+    assert sample.confidences == pytest.approx(np.full(35, 1 / (1 + np.exp(-2))))
     without = HeldoutAnswers(answers.images, labels, logits)
-    assert len(chance_sample.drawn(without, 1.0, files).right) == 0
+    assert not chance_sample.drawn(without, card, files).right.any()

@@ -186,3 +186,24 @@ def test_a_person_sees_three_pictures_from_different_stacks(tmp_path: Path) -> N
     with started(Folder(tmp_path, {"loose.jpg": b"loose"} | files)) as page:
         (found,) = page.names.proposed()
     assert found == ProposedFolder("Coat", 9, [0, 4, 8])
+
+
+@pytest.mark.parametrize("decided", [Decided("label", "Shoe"), Decided("not-this", "Coat")])
+def test_undo_gives_a_label_back_to_the_folder_that_it_is_from(
+    folder: Folder, decided: Decided
+) -> None:
+    with started(folder, folders=True) as page:
+        before, labels = page.decisions.by_folders(), folder.labels()
+        named = next(
+            stack
+            for stack in range(len(FILES))
+            if page.decisions.of(stack) == Decided("label", "Coat")
+        )
+        page.decisions.decide({named: decided})
+        assert page.decisions.by_folders() == before - 1
+        page.decisions.undo()
+        assert page.decisions.by_folders() == before
+    assert folder.labels() == labels
+    with started(folder, folders=False):
+        pass
+    assert folder.labels() == {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
+import numpy as np
 import pytest
 
 from producer.labelling import group_process
-from producer.labelling.learner import Learner
+from producer.labelling.learner import Learner, StackLabel
 from shared import installation
 from shared.errors import SetupError
+from shared.messages.folder_features import FolderFeatures, encode_features
 from shared.pipes.labelling import FindGroups, Groups
 
 
@@ -34,6 +37,19 @@ def test_the_process_gets_one_order_at_a_time(
     use(learner)
     assert locked == [True]
     assert not learner._lock.locked()
+
+
+def test_a_process_whose_head_cannot_be_fitted_ends_and_is_reported() -> None:
+    """In 3 GiB there is no head of a hundred million labels: its client must not wait for one."""
+    rows = np.random.default_rng(0).standard_normal((9, 3)).astype("<f2")
+    features = FolderFeatures(
+        b"/p", [b"/p/%d" % i for i in range(9)], bytes(9 * 32), 3, rows.tobytes(),
+        np.arange(9, dtype="<u4").tobytes(), [], b"",
+    )  # fmt: skip
+    with closing(Learner(encode_features(features))) as learner:
+        learner.decide({0: StackLabel(0, False), 1: StackLabel(10**8, False)})
+        with pytest.raises(SetupError, match=r"this shows why: .* -m worker.labelling"):
+            learner.counts(settled=True)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ class Taken:
         """Whether the lines about an image give way to a label. That it does not have one name is
         no decision about another, and none about a table's later one."""
         last, so_far = self._so_far.line(sha256), self._so_far
-        if last is None or last.kind != "not-this" or so_far.of(sha256) is not None:
+        if last is None or last.kind != "not-this":
             return _is_new(label, last)
         is_later = last.at < label.at and not is_of_folder(label.taken_from)
         return is_later or label.label not in so_far.excluded(sha256)

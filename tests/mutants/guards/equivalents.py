@@ -40,6 +40,21 @@ EQUIVALENT = {
     "shared/labels/line_log.py: LineFollower._check_same: info.st_ino == self._inode -> False": (
         "all that was read is compared instead of its end, which only takes longer"
     ),
+    "shared/labels/line_log.py: _next_number: number is not None -> False": (
+        "the lines of a log are as many as the last number says; to count them only takes longer"
+    ),
+    "shared/labels/numbered_line.py: opened: place < 0 -> True": (
+        "a line in which a number was found has one of the names, which only takes longer to find"
+    ),
+    "producer/labelling/estimate.py: Standing.right_of_others: self.share is None -> False": (
+        "the share and both ends of its range are measured together, so another one is None, too"
+    ),
+    "producer/labelling/estimate.py: Standing.right_of_others: self.low is None -> False": (
+        "as for the share"
+    ),
+    "producer/labelling/estimate.py: Standing.right_of_others: self.high is None -> False": (
+        "as for the share"
+    ),
     "worker/labelling/kmeans.py: kmeans: (of == before).all() -> False": (
         "centres that do not move stay where they are, only for more steps"
     ),

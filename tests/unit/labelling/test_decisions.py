@@ -15,7 +15,7 @@ from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
 from shared import regular_file
 from shared.errors import UsageError
-from shared.labels.given_label import LabelLine
+from shared.labels.given_label import FolderName, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from shared.messages.folder_features import FolderFeatures
@@ -115,8 +115,9 @@ def test_what_chance_drew_is_known_after_a_new_start(folder: Path, drawn: bool) 
         lambda one: one.decide({0: HAT}),
         lambda one: one.relabel("coat", "hat"),
         lambda one: one.undo(),
+        lambda one: one.append(lambda: [FolderName("hat/", False, "ada", "2026")], list),
     ],
-    ids=["decide", "relabel", "undo"],
+    ids=["decide", "relabel", "undo", "append"],
 )
 def test_decisions_are_saved_one_at_a_time(
     decisions: Decisions, monkeypatch: pytest.MonkeyPatch, use: Callable[[Decisions], object]
@@ -175,6 +176,17 @@ def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisi
         assert decisions.undo() == {0: step}
         assert held(decisions) == state
     assert decisions.undo() is None
+
+
+def test_an_undo_writes_nothing_about_names_that_stay_excluded(
+    folder: Path, decisions: Decisions
+) -> None:
+    decisions.decide({0: NO_COAT})
+    decisions.decide({0: NO_HAT})
+    before = lines(folder)
+    decisions.undo()
+    assert lines(folder) == before + 2  # one for each different image
+    assert held(decisions) == (None, ("coat",))
 
 
 def test_a_name_that_no_label_can_have_is_not_excluded_either(decisions: Decisions) -> None:

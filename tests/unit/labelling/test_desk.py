@@ -143,3 +143,14 @@ def test_an_excluded_name_is_never_proposed_also_not_after_an_undo(
     (shown,) = undone.page.stacks
     assert (undone.page.why, shown.proposals) == ("undone", ["coat"])
     assert shown.taken_back == Decided("label", "coat")
+
+
+def test_without_a_decision_there_is_nothing_to_undo(desk: Desk) -> None:
+    assert desk.undo() is None
+
+
+def test_the_picture_of_a_file_that_has_changed_says_so(tmp_path: Path, desk: Desk) -> None:
+    (tmp_path / "a.png").write_bytes(b"another")
+    picture = desk.picture(0, 256)
+    assert not picture.webp
+    assert "changed" in picture.why

@@ -91,6 +91,16 @@ def test_a_confirmed_name_labels_its_images_as_a_person_does(folder: Folder) -> 
     assert folder.labels() == OF_COAT | {"new": "Coat"}
 
 
+def test_a_start_names_the_folders_that_the_page_asks_about_and_says_nothing_without_any(
+    folder: Folder,
+) -> None:
+    with started(folder) as page:
+        (note,) = page.names.notes()
+        assert "Coat/, Hat/" in note
+        page.names.answer(["Coat", "Hat"], False)
+        assert page.names.notes() == []
+
+
 def test_a_declined_name_is_not_asked_about_again(folder: Folder) -> None:
     with started(folder) as page:
         page.names.answer(["Coat", "Hat"], False)

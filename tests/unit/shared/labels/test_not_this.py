@@ -119,3 +119,10 @@ def test_other_kinds_leave_it(kind: str) -> None:
 def test_a_line_without_the_name_is_refused() -> None:
     with pytest.raises(BadMessage):
         decode(encode(line("not-this")))
+
+
+@pytest.mark.parametrize("kind", ["left-out", "cannot-tell"])
+def test_what_has_no_label_gets_none_by_a_rename(kind: str) -> None:
+    so_far = after(line(kind), renamed("", COAT))
+    assert so_far.images() == {SHA256: Decided(kind)}  # type: ignore[arg-type]
+    assert so_far.labels() == {}

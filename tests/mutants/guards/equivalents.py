@@ -55,6 +55,9 @@ EQUIVALENT = {
     "producer/labelling/estimate.py: Standing.right_of_others: self.high is None -> False": (
         "as for the share"
     ),
+    "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
+        "a head that is asked about no image changes no guess; to fit it only takes longer"
+    ),
     "worker/labelling/kmeans.py: kmeans: (of == before).all() -> False": (
         "centres that do not move stay where they are, only for more steps"
     ),

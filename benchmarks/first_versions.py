@@ -85,7 +85,7 @@ def _draw(
     prompt.run("train", "photos", f"--labels={name}.jsonl", "--name", name, "--minutes", "0")
     table = f"{name}.csv"
     prompt.run("classify", "photos", "--model", name, "-o", table, "--accept", ACCEPT)
-    card = prompt.json("models", "show", name)
+    card = prompt.json("models", "show", name)["card"]
     found = _found(prompt.folder / table, truths, card.get("right_of_others"))
     print(f"{name}: {found}", flush=True)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -15,12 +17,23 @@ from shared.broker.address import address_of
 from shared.broker.redis_client import connect
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import Outcome, Promote, Prune, Request, Rollback, Work
+from shared.messages.requests import (
+    Outcome,
+    Progress,
+    Promote,
+    Prune,
+    Request,
+    Rollback,
+    Work,
+)
+from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
+from worker.handlers.context import Reply
+from worker.requests import runner
 from worker.requests.lease import Lease
 from worker.requests.maintenance import Maintenance
 from worker.requests.request_consumer import RequestConsumer
@@ -220,6 +233,54 @@ def test_an_outcome_waits_until_it_can_be_stored_and_says_why(trainer: Trainer) 
     files.unlink()
     attempt.join()
     assert (taken, trainer.view().outcome) == ([ANSWERED], trainer.folder.outcome())
+
+
+#: What `attempt` raises, in turn.
+ERRORS: list[Exception] = []
+
+
+def attempt(*_: object) -> Reply:
+    """In place of a handler."""
+    if ERRORS:
+        raise ERRORS.pop(0)
+    return Reply(Progress("done"))
+
+
+def no_file(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_learning_that_finds_a_disk_full_is_tried_again(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Also where another error hides that."""
+    hidden = RuntimeError("the checkpoint is not saved")
+    hidden.__cause__ = no_file(number)
+    ERRORS[:] = [no_file(number), hidden]
+    monkeypatch.setattr(runner, "ROOM_S", 0.0)
+    monkeypatch.setitem(runner.HANDLERS, Train, (__name__, "attempt"))
+    assert trainer.take(Train("shoes", "photo", "/photos")) == ANSWERED
+    assert (trainer.error(), ERRORS) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "line"),
+    [
+        (Train("shoes", "photo", "/photos"), no_file(errno.EIO), "the work failed"),
+        (Train("shoes", "photo", "/photos"), ValueError("no number"), "the work failed"),
+        (NOTHING, no_file(errno.ENOSPC), "a disk is full"),
+    ],
+    ids=["another error of a file", "another error", "other work"],
+)
+def test_work_is_tried_again_for_no_other_error_and_short_work_for_none(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, error: Exception, line: str
+) -> None:
+    ERRORS[:] = [error]
+    monkeypatch.setattr(runner, "ROOM_S", 0.0)
+    monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
+    assert trainer.take(work) == ANSWERED
+    assert trainer.error().startswith(line)
 
 
 def test_a_request_waits_while_the_store_is_unusable_and_says_why(

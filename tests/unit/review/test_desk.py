@@ -27,7 +27,7 @@ from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
-from shared.messages.model_card import encode_card
+from shared.messages.model_card import RightOfOthers, encode_card
 from shared.registry import packaged
 from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
@@ -149,6 +149,38 @@ def test_labels_that_cannot_name_folders_are_reviewed_like_others(
     assert decisions.of([2, 3]) == ["etc.", "unknown"]
     with pytest.raises(UsageError, match="ends with a dot"):
         decisions.decide({2: "and so on."})
+
+
+RIGHT = RightOfOthers(40, 0.75, 0.59, 0.91)
+
+
+@pytest.mark.parametrize(
+    ("files", "source", "right", "said"),
+    [
+        (("corrections.json",), "", RIGHT, "75%"),
+        (("corrections.json",), "", None, "too few were drawn by chance"),
+        (("corrections.json",), "class-folders", None, None),
+        ((), "", None, None),
+    ],
+    ids=["measured", "not measured", "of class folders, too", "of no labels"],
+)
+def test_only_of_a_version_of_labels_the_page_says_what_is_right_of_images_without_a_name(
+    tmp_path: Path,
+    files: tuple[str, ...],
+    source: str,
+    right: RightOfOthers | None,
+    said: str | None,
+) -> None:
+    draw(tmp_path / "shapes", (5, 8), 2)
+    finish(options_of(tmp_path, b"shapes"))
+    card = msgspec.structs.replace(
+        packaged.card(), files=dict.fromkeys(files, ""), source=source, right_of_others=right
+    )
+    with closing(Journal(journal_path(tmp_path / "out.csv"))) as journal:
+        journal.put(card=encode_card(card))
+    with opened(tmp_path / "out.csv") as desk:
+        others = desk.table().others
+    assert said in others if said else not others
 
 
 def test_rows_of_a_job_that_was_replaced_beside_the_page_are_not_shown(

@@ -131,6 +131,7 @@ def test_a_name_stays_excluded_until_the_image_gets_it() -> None:
     assert after(decision("a", "x", 2)) == ()
     assert after(decision("a", "x", 2), decision("a", "y", 3)) == ()
     assert after(of_labels_file("", "y", submitted=2)) == ("y",)
+    assert after(of_labels_file("y", "z", submitted=2)) == ("z",)
     assert after(of_labels_file("", submitted=2)) == ()
 
 

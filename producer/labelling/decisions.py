@@ -191,14 +191,19 @@ class Decisions:
             if name not in before.excluded:
                 yield self._again(image, Decided("not-this", name), undo=True)
         if now.decided != before.decided:
-            if before.decided is None and now.decided is not None:
-                yield self._again(image, now.decided, undo=True)
-            elif before.decided is not None and before.line is not None:
-                kind, label = before.decided.kind, before.decided.label
-                yield msgspec.structs.replace(before.line, kind=kind, label=label, at=_now())
+            yield self._back(image, now, before)
         for name in before.excluded:
             if name not in now.excluded:
                 yield self._again(image, Decided("not-this", name))
+
+    def _back(self, image: int, now: _Held, before: _Held) -> GivenLabel:
+        """The line after which an image has the decision before: from where that was taken."""
+        if before.decided is None:
+            assert now.decided is not None
+            return self._again(image, now.decided, undo=True)
+        assert before.line is not None
+        kind, label = before.decided.kind, before.decided.label
+        return msgspec.structs.replace(before.line, kind=kind, label=label, at=_now())
 
     def _save(self, step: _Step, lines: Sequence[LabelLine]) -> None:
         if lines:

@@ -93,7 +93,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
         RequestStopped: the request was cancelled or taken over.
     """
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
-    drawn_for_person = {file.sha256 for file in task.corrections if file.by_chance}
+    by_chance_files = {file.sha256 for file in task.corrections if file.by_chance}
     known, others = _items(Path(task.work.data), task.corrections, excluded)
     photos = _photos(context, [*known, *others])
     folders = sorted(set(given.values()))
@@ -106,7 +106,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
     of_stacks = [{numbers[name] for name in names[place] & numbers.keys()} for place in first]
-    by_chance = np.array([digests[place] in drawn_for_person for place in first])
+    by_chance = np.array([digests[place] in by_chance_files for place in first])
     known_stacks = _Stacks(photos.fp32[first], labels[first], of_stacks, by_chance)
     guesses, chances = known_stacks.guessed(len(folders))
     drawn = {item.path for item in others}

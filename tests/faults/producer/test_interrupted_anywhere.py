@@ -20,7 +20,7 @@ from tests.support.terminal import pty_run
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.faults.apps.interrupted_command"
-#: Every so many imports; the night has all of them.
+#: The number of imports from one SIGINT to the next; the night has each import.
 STEP = 25
 #: Before a person types.
 PAUSE_S = 0.3

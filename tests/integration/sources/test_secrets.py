@@ -1,4 +1,4 @@
-"""Whatever an address looks like, no secret of it is in a table, a journal, Redis or a message."""
+"""No secret of an address is in a table, a journal, Redis or a message."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_label_that_was_excluded_may_be_given_all_the_same(excluding: Path) ->
 
 
 def test_decisions_that_the_version_has_learned_are_no_evidence(tmp_path: Path) -> None:
-    """Whatever a person says of these images afterwards."""
+    """Also after a person has decided about these images."""
     twins = Twins(tmp_path)
     learned = {hashlib.sha256(twins.two).hexdigest()}
     answers = Answers(twins.table)

@@ -1,4 +1,4 @@
-"""What a job classifies, from what Python gives: folders, patterns and addresses, or a list."""
+"""What a job classifies, from what Python gives: folders, archives and addresses, or a list."""
 
 from __future__ import annotations
 

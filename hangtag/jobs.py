@@ -60,11 +60,10 @@ def classify(
     machine's workers are started if none are configured. It may be called in any thread.
 
     Args:
-        images: A folder, of which all images are classified; a pattern (`"photos/*.jpg"`), an
-            archive or an address, as the command takes it; or an iterable of folders and archives,
-            or of any number of images, as str, bytes or os.PathLike. Relative paths begin in the
-            current folder. The rows of a folder are in byte order of their names, those of a list
-            in its order.
+        images: A folder, of which all images are classified; an archive or an address, as the
+            command takes it; or an iterable of folders and archives, or of any number of images, as
+            str, bytes or os.PathLike. Relative paths begin in the current folder. The rows of a
+            folder are in byte order of their names, those of a list in its order.
         output: The table, in the form that its name ends in (docs/table.md). None: a temporary
             folder has it, which goes with the result.
         model: `NAME`, `NAME@VERSION` or `NAME@ALIAS`; empty: the one that `hangtag models use` has

@@ -50,7 +50,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: The numbers of the roots that were files when the job started; None before. Such a file may
     #: be removed or sorted later. A folder may not.
     file_roots: tuple[int, ...] | None = None
-    #: The numbers of the roots that are patterns: no file had this name when the job started.
+    #: Of a job of 0.2.0: the numbers of the roots that were patterns, which nothing walks any more.
     pattern_roots: tuple[int, ...] = ()
     #: The kind of source of each root, or all kinds of the list, when the job started
     #: (producer/sources/source_table.py). Empty: all roots are files, or the list was not searched

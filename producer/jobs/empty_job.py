@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from producer.inputs.job_options import JobOptions
 from producer.inputs.skipped import listed
 from producer.sources.job_sources import JobSources
@@ -26,27 +24,11 @@ def check_not_empty(sources: JobSources, check: Callable[[], None] = lambda: Non
         UsageError: there is no file.
         SetupError: a folder that was typed cannot be listed.
     """
-    _check_patterns(sources.options, check)
     closed: list[bytes] = []
     walk = Walk(sources, lambda folder, why: closed.append(folder), check=check)
     # A folder that cannot be listed may have files; the job reports it.
     if next(walk.paths(), None) is None and not closed:
         raise UsageError(_nothing(sources.options, listed(walk.skipped)))
-
-
-def _check_patterns(options: JobOptions, check: Callable[[], None]) -> None:
-    """Check that each pattern among the arguments matches a file, as a shell would."""
-    for number in options.pattern_roots:
-        alone = JobSources(
-            msgspec.structs.replace(
-                options, roots=(options.roots[number],), pattern_roots=(0,), file_roots=(), kinds=()
-            )
-        )
-        if next(Walk(alone, check=check).paths(), None) is None:
-            raise UsageError(
-                f"{printable(options.roots[number])}: no file matches; check the pattern, or leave "
-                "it out"
-            )
 
 
 def _nothing(options: JobOptions, skipped: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from producer.inputs.job_options import STDIN
-from producer.sources.local.root_pattern import folder_of, has_magic
 from shared.errors import UsageError
 from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
 
@@ -36,8 +35,6 @@ def default_output(roots: Sequence[bytes], list_file: bytes) -> str:
     if len(roots) > 1:
         raise UsageError("several folders have no common name; name the table with -o")
     root = roots[0] if roots else b""
-    if has_magic(root) and not os.path.lexists(root):
-        root = folder_of(root) or b"."
     path = os.path.abspath(list_file or root)
     name = os.path.basename(path if roots else os.path.splitext(path)[0])
     if not name:

@@ -156,9 +156,6 @@ def _check(sources: JobSources, truth: Sequence[str]) -> None:
         check_argument(other)  # before it is printed
         raise UsageError(f"{printable(other)} is no image; use: hangtag classify")
     sources.check()
-    for number in options.pattern_roots:
-        name = printable(options.roots[number])
-        raise UsageError(f"{name}: No such file; check the path, or leave the pattern to the shell")
     folders = [root for root in options.roots if os.path.isdir(root)]
     if folders:
         raise UsageError(f"{printable(folders[0])} is a folder; use: hangtag classify")

@@ -12,11 +12,8 @@ import msgspec
 
 from producer.inputs.job_options import JobOptions
 from producer.sources.lists.path_list import check_line, check_list, kinds_in_list
-from producer.sources.local.apart import check_apart
 from producer.sources.local.local_source import LocalSource
 from producer.sources.local.reader import FileReader
-from producer.sources.local.root_pattern import has_magic
-from producer.sources.local.typed_patterns import TypedPatterns
 from producer.sources.source import Source
 from producer.sources.source_table import ARCHIVES_FOLDER, LOCAL, kind_of, loaded
 from shared.errors import UsageError
@@ -27,8 +24,8 @@ from shared.stop import Waits, unstoppable
 class JobSources:
     """Where the images of a job are: found by the number of an argument, or by the name of one.
 
-    Which arguments are files, patterns, archives and addresses is known before any is read: a
-    folder that vanishes, like that of an unplugged disk, is an error, and no missing file."""
+    Which arguments are files, archives and addresses is known before any is read: a folder that
+    vanishes, like that of an unplugged disk, is an error, and no missing file."""
 
     def __init__(
         self,
@@ -64,9 +61,8 @@ class JobSources:
             argument.check(self._is_new)
         if self.options.list_file and not (self.options.is_piped and not self.options.list_suffix):
             check_list(self.options, self._is_new)
-        if len(arguments) > 1:
-            check_apart(list(self.local_arguments()))
-        _check_others_apart([each for each in arguments if not isinstance(each, LocalSource)])
+        _check_apart(self.local_arguments())  # an archive may lie beside its folder's other files
+        _check_apart(each for each in arguments if not isinstance(each, LocalSource))
 
     @cached_property
     def one_pass(self) -> frozenset[int]:
@@ -97,11 +93,11 @@ class JobSources:
         return self._local
 
     def local_arguments(self) -> Iterator[LocalSource]:
-        """Folders, patterns and files, also folders that hold archives."""
+        """Folders and files, also folders that hold archives."""
         for number in range(len(self.options.roots)):
             kind = self.options.kinds[number] if self.options.kinds else LOCAL
             if kind in (LOCAL, ARCHIVES_FOLDER):
-                yield self._of_files(number)
+                yield LocalSource(self.options, self._waits, number)
 
     def arguments(self) -> Iterator[Source]:
         """The source of each argument. Raises as `argument`."""
@@ -112,12 +108,7 @@ class JobSources:
         kinds = self.options.kinds
         if kinds and kinds[number] != LOCAL:
             return self._other(number, self.options.roots[number])
-        return self._of_files(number)
-
-    def _of_files(self, number: int) -> LocalSource:
-        is_pattern = number in self.options.pattern_roots
-        part_of = self._patterns.part_of(number) if is_pattern else None
-        return LocalSource(self.options, self._waits, number, part_of)
+        return LocalSource(self.options, self._waits, number)
 
     def of(self, name: bytes) -> Source:
         """The source of an image. Raises as `argument`."""
@@ -128,14 +119,11 @@ class JobSources:
         return self._last
 
     def number_of(self, name: bytes) -> int:
-        """The number of the argument that an image belongs to: of the first pattern that matches
-        it, or else of the longest argument that is its name or a folder above it.
+        """The number of the argument that an image belongs to: of the longest one that is its name
+        or a folder above it.
 
         A walk follows neither ".." nor links, so a shorter argument does not lead to it.
         """
-        covering = self._patterns.covering(name) if self.options.pattern_roots else None
-        if covering is not None:
-            return covering
         above = name
         while above and above not in self._typed:
             above = above.rpartition(b"/")[0]
@@ -172,14 +160,8 @@ class JobSources:
         self._last = self._local
 
     @cached_property
-    def _patterns(self) -> TypedPatterns:
-        return TypedPatterns(self.options)
-
-    @cached_property
     def _typed(self) -> Mapping[bytes, int]:
-        roots = enumerate(self.options.roots)
-        patterns = self.options.pattern_roots
-        return {root.rstrip(b"/"): number for number, root in roots if number not in patterns}
+        return {root.rstrip(b"/"): number for number, root in enumerate(self.options.roots)}
 
     def _all_others(self) -> Iterator[Source]:
         for number, kind in enumerate(self.options.kinds):
@@ -195,12 +177,16 @@ class JobSources:
         return self._others[number]
 
 
-def _check_others_apart(sources: Iterable[Source]) -> None:
-    """Raise UsageError if two of them have the same images."""
-    for first, second in pairwise(sorted(sources, key=lambda source: source.identity)):
-        if second.identity.startswith(first.identity) or first.holds(second.typed):
-            inner, outer = printable(second.typed), printable(first.typed)
-            raise UsageError(f"{inner} lies within {outer}; name each image once")
+def _check_apart(sources: Iterable[Source]) -> None:
+    """Check neighbours in the order of places: all within one follow it. Raises UsageError if two
+    have the same images."""
+    placed = sorted(((each.identity, each) for each in sources), key=lambda pair: pair[0])
+    for (outer, first), (inner, second) in pairwise(placed):
+        if inner.startswith(outer):
+            how = "is the same as" if inner == outer else "lies within"
+            raise UsageError(
+                f"{printable(second.typed)} {how} {printable(first.typed)}; name each image once"
+            )
 
 
 def as_started(options: JobOptions) -> JobOptions:
@@ -208,7 +194,7 @@ def as_started(options: JobOptions) -> JobOptions:
     it has started."""
     if options.file_roots is not None:
         return options
-    files, patterns, kinds = list[int](), list[int](), list[str]()
+    files, kinds = list[int](), list[str]()
     reader = FileReader(options.cwd)
     for number, root in enumerate(options.roots):
         path = reader.local_path(root)
@@ -218,11 +204,8 @@ def as_started(options: JobOptions) -> JobOptions:
         kinds.append(kind := kind_of(root, path))
         if kind == LOCAL and os.path.isfile(path):
             files.append(number)
-        elif kind == LOCAL and has_magic(root) and not os.path.lexists(path):
-            patterns.append(number)
     return msgspec.structs.replace(
         options,
         file_roots=tuple(files),
-        pattern_roots=tuple(patterns),
         kinds=kinds_in_list(options) if options.list_file else tuple(kinds) if any(kinds) else (),
     )

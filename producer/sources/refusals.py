@@ -1,5 +1,5 @@
-"""Arguments that name images where no source reads them: other addresses, other archives. Each is
-refused before any work, with what can be done instead."""
+"""Arguments that name images where no source reads them: other addresses, other archives, patterns.
+Each is refused before any work, with what can be done instead."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import re
 import shlex
 
+from producer.present.formatting import typed as command_line
 from producer.sources.remote.address import without_secrets
 from producer.sources.source_table import is_address
 from shared.errors import UsageError
 from shared.messages.files import printable
 
 _HERE = "{}"
+_PATTERN = re.compile(r"[*?[]")
+_ANY_FOLDERS = "**/"  #: a pattern without a slash matches in any folder
 #: What copies the files of an address into a folder.
 _COPIES = {
     "gs": ("gcloud", "storage", "cp", "--recursive", _HERE, "photos"),
@@ -29,11 +32,13 @@ def check_local(typed: bytes, path: bytes) -> None:
     """Check an argument of no other kind of source, whose path would be `path`.
 
     Raises:
-        UsageError: it is an address or an archive.
+        UsageError: it is an address, an archive or a pattern.
     """
     if is_address(typed, path):
         raise UsageError(address_line(typed))
     name = os.fsdecode(typed)
+    if _PATTERN.search(name) and not os.path.lexists(path):
+        raise UsageError(_pattern_line(name))
     for endings, command in _UNPACKS.items():
         ending = next((each for each in endings if name.lower().endswith(each)), "")
         if ending and os.path.isfile(path):
@@ -43,6 +48,18 @@ def check_local(typed: bytes, path: bytes) -> None:
                 f"{printable(typed)} is an archive of a kind that is not read; unpack it and "
                 f"classify the folder: {unpack}"
             )
+
+
+def _pattern_line(name: str) -> str:
+    """The line on a pattern that no shell has expanded."""
+    folder, _, _ = _PATTERN.split(name, maxsplit=1)[0].rpartition("/")
+    below = name[len(folder) :].lstrip("/").removeprefix(_ANY_FOLDERS)
+    glob = f"{below}*" if below.endswith("/") else below
+    command = ["hangtag", "classify", folder or ("/" if name.startswith("/") else "."), "--glob"]
+    return (
+        f"{printable(os.fsencode(name))}: no such file or folder; leave a pattern to the shell, "
+        f"without quotation marks, or use --glob: {command_line([*command, glob])}"
+    )
 
 
 def shown_address(typed: bytes) -> str:

@@ -97,7 +97,7 @@ def _moved_away(sources: JobSources) -> str:
     since a parent may have been renamed."""
     for argument in sources.local_arguments():
         path = argument.place
-        if argument.is_file or not argument.is_missing(path):
+        if argument.is_file or argument.was_pattern or not argument.is_missing(path):
             continue
         while argument.is_missing(os.path.dirname(path)):
             path = os.path.dirname(path)

@@ -12,8 +12,7 @@ from producer.sources.archives.open_archive import OpenArchive
 from producer.sources.archives.selection import why_skipped
 from producer.sources.local.directory_listing import FILE
 from producer.sources.local.folder_walk import REMEDY, matcher
-from producer.sources.local.reader import FileReader
-from producer.sources.local.typed_patterns import resolved
+from producer.sources.local.reader import FileReader, resolved
 from producer.sources.source import Source
 from shared.errors import SetupError, UsageError
 from shared.image_formats import HEAD_BYTES, is_misnamed, is_other_kind

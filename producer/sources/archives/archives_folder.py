@@ -13,7 +13,6 @@ from producer.sources.archives.archive_kinds import is_archive
 from producer.sources.archives.archive_source import ArchiveSource
 from producer.sources.local.folder_walk import FolderWalk
 from producer.sources.local.local_source import LocalSource
-from producer.sources.local.typed_patterns import resolved
 from producer.sources.source import Source
 from shared.errors import SetupError
 from shared.image_status import Status
@@ -44,14 +43,13 @@ class ArchivesFolder(Source):
 
     @property
     def identity(self) -> bytes:
-        return resolved(self._files.local_path(self.typed))
+        return self._files.identity
 
     def check(self, is_new: bool) -> None:
         self._files.check(is_new)
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
-        in_folder = FolderWalk(self._files, self.options, walk, None, self)
-        return in_folder.names(self.typed, self._prefix, after)
+        return FolderWalk(self._files, self.options, walk, self).names(self.typed, after)
 
     def is_archive(self, name: bytes) -> bool:
         """Whether a file of this name is walked like a folder."""

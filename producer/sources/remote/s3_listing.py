@@ -1,27 +1,23 @@
-"""The keys of a bucket, in byte order, page by page. The next page is requested ahead."""
+"""The keys of a bucket, in byte order, page by page. A page has a bound."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
 
-from producer.sources.remote.s3_client import (
-    PAGE_ATTEMPTS,
-    PAGE_PAUSE_S,
-    S3Client,
-    listing_error,
-)
-from shared.errors import SetupError
+from producer.sources.remote.web_client import Response
 
-if TYPE_CHECKING:
-    from obstore import ObjectMeta
+_KEY_BYTES = 1024
+#: More than a page of S3 has: 1,000 of the longest keys, escaped, and what else it says of each.
+PAGE_MAX_BYTES = 4 << 20
+#: Pages in a row that have no key, of which an endless listing may consist.
+_EMPTY_MAX = 1000
 
-T = TypeVar("T")
-_CHECK_S = 0.02
+
+class NotListed(Exception):
+    """A listing cannot be read. The text says why, after the name of the bucket."""
 
 
 class Listed(NamedTuple):
@@ -32,90 +28,72 @@ class Listed(NamedTuple):
     tag: str  #: its ETag
 
 
-def listed(
-    client: S3Client,
-    bucket: str,
-    prefix: str,
-    after: str = "",
-    check: Callable[[], None] = lambda: None,
-) -> Iterator[Listed]:
-    """Every object below a prefix with a key after `after`. `check` may raise what ends a wait.
+class Page(NamedTuple):
+    """Some objects of a listing."""
 
-    Raises:
-        SetupError: it cannot be listed, or its keys do not come in byte order.
-    """
-    failures = 0
-    while True:
-        try:
-            for page in _pages(client, bucket, prefix, after, check):
-                for each in page:
-                    entry = Listed(each["path"], each["size"], each["e_tag"] or "")
-                    if _is_folder(entry) or entry.key == after:
-                        continue
-                    if entry.key.encode() < after.encode():
-                        raise SetupError(_unordered(bucket, entry.key))
-                    after, failures = entry.key, 0
-                    yield entry
-            return
-        except _PageError as error:
-            failures += 1
-            if failures == PAGE_ATTEMPTS:
-                raise error.line from None
-            _pause(PAGE_PAUSE_S * 2**failures, check)
+    objects: list[Listed]
+    next: str  #: the token of the page that follows; empty: there is none
 
 
-class _PageError(Exception):
-    """A page came in part; it may be requested again."""
+def query(prefix: str, after: str, token: str) -> Mapping[str, str]:
+    """What requests a page of keys below a prefix and after a key, or the one with a token."""
+    asked = {"list-type": "2", "encoding-type": "url"}
+    asked |= {"prefix": prefix} if prefix else {}
+    if token:
+        return asked | {"continuation-token": token}
+    return asked | ({"start-after": after} if after else {})
 
-    def __init__(self, line: SetupError) -> None:
-        super().__init__(str(line))
-        self.line = line
+
+def whole(response: Response) -> bytes:
+    """The text of a page. Raises NotListed."""
+    text = bytearray()
+    for piece in response.body:
+        text += piece
+        if len(text) > PAGE_MAX_BYTES:
+            raise NotListed(f"a page of its listing has more than {PAGE_MAX_BYTES:,} bytes")
+    return bytes(text)
 
 
-def _pages(
-    client: S3Client, bucket: str, prefix: str, after: str, check: Callable[[], None]
-) -> Iterator[Sequence[ObjectMeta]]:
-    stream = client.listing(bucket, prefix, after)
-    coming = client.page(stream)
+def page_in(text: bytes) -> Page:
+    """The page. Raises NotListed."""
     try:
-        while (page := _waited(bucket, coming, check)) is not None:
-            coming = client.page(stream)
-            yield page
-    finally:
-        coming.cancel()
+        if b"<!" in text:  # entities are no part of it
+            raise ValueError
+        root = ElementTree.fromstring(text)
+        is_encoded = _text(root, "EncodingType") == "url"
+        objects = [_listed(each, is_encoded) for each in root.iterfind("{*}Contents")]
+    except (ElementTree.ParseError, ValueError):
+        raise NotListed("its server answers with another text than a listing") from None
+    is_last = _text(root, "IsTruncated") != "true"
+    return Page(objects, "" if is_last else _text(root, "NextContinuationToken"))
 
 
-def _waited(bucket: str, coming: Future[T], check: Callable[[], None]) -> T:
-    while True:
-        check()
-        with suppress(NotYet):
-            try:
-                return coming.result(_CHECK_S)
-            except NotYet:
-                raise
-            except Exception as error:
-                if (line := listing_error(bucket, error)) is not None:
-                    raise line from None
-                why = f"s3://{bucket}: a page of its keys ends early, after several attempts"
-                raise _PageError(SetupError(f"{why}; the same command resumes the job")) from None
+def in_order(pages: Iterator[Page], after: str) -> Iterator[Listed]:
+    """The objects after a key, except marks of folders. Raises NotListed."""
+    last, empty = after.encode(), 0
+    for page in pages:
+        empty = 0 if page.objects else empty + 1
+        if empty > _EMPTY_MAX or (page.next and page.objects and page.objects[-1].key == after):
+            raise NotListed("its listing does not end")
+        for each in page.objects:
+            key = each.key.encode()
+            if b"\0" in key or len(key) > _KEY_BYTES:
+                raise NotListed(f"it has the key {each.key[:200]!r}, which no server of S3 has")
+            if key < last:
+                raise NotListed(
+                    f"it does not list its keys in byte order (at {each.key[:200]!r}), by which a "
+                    "job resumes, as in a directory bucket; copy the pictures into a folder"
+                )
+            if key > last and not key.endswith(b"/"):
+                yield each
+            last, after = key, each.key
 
 
-def _is_folder(entry: Listed) -> bool:
-    """Whether this is the mark of a folder, whose key has a slash at its end, which the library
-    removes: such a mark is empty."""
-    return not entry.size and "." not in entry.key.rpartition("/")[2]
+def _listed(element: ElementTree.Element, is_encoded: bool) -> Listed:
+    key = _text(element, "Key")
+    key = unquote_plus(key, errors="strict") if is_encoded else key
+    return Listed(key, int(_text(element, "Size")), _text(element, "ETag"))
 
 
-def _unordered(bucket: str, key: str) -> str:
-    return (
-        f"s3://{bucket} does not list its keys in byte order (at {key[:200]!r}), by which a job "
-        "resumes, as in a directory bucket, or where a key starts with a slash; name a prefix "
-        "without it, or copy the pictures into a folder"
-    )
-
-
-def _pause(seconds: float, check: Callable[[], None]) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        check()
-        time.sleep(_CHECK_S)
+def _text(element: ElementTree.Element, name: str) -> str:
+    return element.findtext(f"{{*}}{name}") or ""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
 from producer.sources.local.folder_walk import matcher
-from producer.sources.remote.address import check_argument, named
-from producer.sources.remote.listed_addresses import ListedAddresses
-from producer.sources.remote.s3_client import check_credentials
+from producer.sources.remote.address import check_argument
+from producer.sources.remote.remote_source import RemoteSource
 from producer.sources.remote.s3_objects import SCHEME, S3Objects, is_bucket, split
-from producer.sources.source import Source
 from shared.errors import UsageError
-from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp, printable
 
 if TYPE_CHECKING:
@@ -22,19 +18,16 @@ if TYPE_CHECKING:
     from producer.sources.walk import Walk
     from shared.stop import Waits
 
-#: Names that are requested ahead, within a bound of bytes.
-AHEAD_NAMES = 128
 
-
-class S3Source(Source):
+class S3Source(RemoteSource[S3Objects]):
     """Objects of S3 servers."""
-
-    ahead = AHEAD_NAMES
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)
-        self._opened: S3Objects | None = None
         self._stamp_of_one: Stamp | None = None  #: of a single object; NO_STAMP: it is none
+
+    def _open(self) -> S3Objects:
+        return S3Objects(self.options.max_file_bytes, self.waits.check, self._listed_addresses.of)
 
     def check(self, is_new: bool) -> None:
         if is_new:
@@ -50,10 +43,9 @@ class S3Source(Source):
             raise UsageError(
                 f"{printable(self.typed)}: name a bucket and a prefix, like s3://bucket/photos/"
             )
-        check_credentials(bucket)
         # Whatever is wrong with the bucket or the credentials is reported before work starts.
         if self._one() == NO_STAMP:
-            next(self._objects.entries(self._folder), None)
+            next(self._images.entries(self._folder), None)
 
     def holds(self, name: bytes) -> bool:
         if not self.typed:
@@ -70,7 +62,7 @@ class S3Source(Source):
                 yield self.typed, stamp
             return
         folder, wanted = self._folder, matcher(self.options.globs)
-        for name, stamp in self._objects.entries(folder, after):
+        for name, stamp in self._images.entries(folder, after):
             below = name[len(folder) :]
             if below.startswith(b".") or b"/." in below:
                 walk.skip(skipped.HIDDEN)
@@ -78,33 +70,6 @@ class S3Source(Source):
                 yield name, stamp
             else:
                 walk.skip(skipped.ending(name.rpartition(b"/")[2], walk.skipped))
-
-    def row_name(self, line: bytes, number: int) -> bytes:
-        return named(line, number)
-
-    def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
-        return self._objects.read(name)
-
-    def stamp(self, name: bytes) -> Stamp:
-        return self._objects.head(name)[1]
-
-    def is_missing(self, name: bytes) -> bool:
-        return self._objects.head(name)[0] is Status.MISSING
-
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._objects.announce(names)
-
-    def is_ready(self, name: bytes, seconds: float) -> bool:
-        return self._objects.is_ready(name, seconds)
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:
-        self._objects.announce_stamps(names)
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-            self._listed_addresses.close()
 
     @property
     def _folder(self) -> bytes:
@@ -115,17 +80,5 @@ class S3Source(Source):
         """The stamp of a single object that was typed; NO_STAMP if it is a prefix."""
         if self._stamp_of_one is None:
             is_prefix = self.typed.endswith(b"/") or not split(self.typed)[1]
-            self._stamp_of_one = NO_STAMP if is_prefix else self._objects.head(self.typed)[1]
+            self._stamp_of_one = NO_STAMP if is_prefix else self._images.head(self.typed)[1]
         return self._stamp_of_one
-
-    @property
-    def _objects(self) -> S3Objects:
-        if self._opened is None:
-            self._opened = S3Objects(
-                self.options.max_file_bytes, self.waits.check, self._listed_addresses.of
-            )
-        return self._opened
-
-    @cached_property
-    def _listed_addresses(self) -> ListedAddresses:
-        return ListedAddresses(self.options, self.listed)

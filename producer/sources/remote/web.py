@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from producer.sources.remote.address import Address, parsed
-from producer.sources.remote.contents import judged
-from producer.sources.remote.requests_ahead import Hold, Read, RequestsAhead
-from producer.sources.remote.s3_objects import tag_stamp
+from producer.sources.remote.remote_images import RemoteImages, stamp_in
+from producer.sources.remote.requests_ahead import Hold, Read
 from producer.sources.remote.servers import Server, Servers
 from producer.sources.remote.web_client import (
     ATTEMPTS,
@@ -18,17 +17,14 @@ from producer.sources.remote.web_client import (
     Rejected,
     Response,
     WebClient,
-    number_in,
 )
 from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
-from shared.messages.files import NO_STAMP, Stamp, printable
+from shared.messages.files import NO_STAMP, printable
 
 _GONE = {404, 410}
 _FIRST_BYTE = {b"Range": b"bytes=0-0"}
-#: A body of unknown length makes room in pieces.
-_PIECE_BYTES = 1 << 20
 #: Of an address that was answered before, when another one fails: a busy server may refuse one.
 _ANSWERED_ATTEMPTS = 3
 #: Other addresses are asked for this time, each once, where none was answered in this run.
@@ -45,7 +41,7 @@ class NoAnswer(SetupError):
         self.why = why
 
 
-class Web:
+class Web(RemoteImages):
     """Images by the names of their rows; `address_of` returns the address of a name, with its
     secrets. `check` may raise what ends a wait. `others` returns the addresses of the job, with
     their secrets, and `remedy` is what a line advises if none of them is answered."""
@@ -59,46 +55,23 @@ class Web:
         others: Callable[[], Iterable[bytes]] = tuple,
         remedy: str = _RESUME,
     ) -> None:
-        self._address_of, self._max_bytes = address_of, max_bytes
+        super().__init__(max_bytes, check)
+        self._address_of = address_of
         self._others, self._remedy = others, remedy
         self._client = WebClient(local)
-        self._ahead = RequestsAhead(self._fetch, check)
-        self._heads = RequestsAhead(self._fetch_stamp, check)
         self._servers = Servers()
         #: Addresses that are requested now, or that failed in this run.
         self._unanswered = set[Address]()
         self._search, self._searched_s = threading.Lock(), float("-inf")
 
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._ahead.announce(names)
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:
-        self._heads.announce(names)
-
-    def is_ready(self, name: bytes, seconds: float) -> bool:
-        return self._ahead.is_ready(name, seconds)
-
-    def read(self, name: bytes) -> Read:
-        """The bytes of an image, or why there are none, and its stamp.
-
-        Raises:
-            SetupError: no server answers, or the signature of an address has expired.
-        """
-        return self._ahead.read(name)
-
-    def head(self, name: bytes) -> Read:
-        """As `read`, without the bytes."""
-        return self._heads.read(name)
-
     def close(self) -> None:
         self._client.close()
         self._servers.close()
-        self._ahead.close()
-        self._heads.close()
+        super().close()
 
     def _fetch(self, name: bytes, hold: Hold) -> Read:
         def whole(response: Response) -> Read:
-            return self._whole(name, response, hold)
+            return self._image_in(name, response, hold)
 
         return self._answer(name, whole, {})
 
@@ -200,39 +173,10 @@ class Web:
                 pass
             return True
 
-    def _whole(self, name: bytes, response: Response, hold: Hold) -> Read:
-        size = response.number(b"content-length")
-        if size is not None and size > self._max_bytes:
-            return Status.TOO_LARGE, _stamp(response)
-        hold(size or 0)
-        content = bytearray()
-        for piece in response.body:
-            content += piece
-            if size is None:
-                hold(-(-len(content) // _PIECE_BYTES) * _PIECE_BYTES)
-                if len(content) > self._max_bytes:
-                    return Status.TOO_LARGE, _stamp(response)
-        return judged(name, bytes(content)), _stamp(response, len(content))
-
 
 def _stamped(response: Response) -> Read:
-    stamp = _stamp(response)
+    stamp = stamp_in(response)
     if response.status == 206:
         for _ in response.body:  # one byte, after which the connection can be used again
             pass
     return b"", stamp
-
-
-def _stamp(response: Response, length: int | None = None) -> Stamp:
-    """The size, and the ETag or what else shows that an image has changed."""
-    if length is None:
-        length = _length(response)
-    headers = response.headers
-    tag = headers.get(b"etag") or headers.get(b"last-modified") or b"%d bytes" % length
-    return tag_stamp(length, tag.decode("latin-1"))
-
-
-def _length(response: Response) -> int:
-    """The length of the whole image; 0 if a server does not say it."""
-    total = number_in(response.headers.get(b"content-range", b"").rpartition(b"/")[2])
-    return (response.number(b"content-length") or 0) if total is None else total

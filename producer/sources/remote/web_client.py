@@ -32,7 +32,7 @@ T = TypeVar("T")
 REDIRECTS_MAX = 5
 #: Of one request: connecting, sending, and between two pieces of a response.
 TIMEOUT_S = 30.0
-#: As obstore's (docs/remote-images.md).
+#: docs/remote-images.md
 ATTEMPTS, ATTEMPTS_S = 10, 180.0
 PAUSE_S, PAUSE_MAX_S = 0.1, 15.0
 #: A server may ask for a longer pause than this; then its answer is final.
@@ -58,17 +58,27 @@ _requesting = threading.local()
 logging.getLogger("httpcore.http11").addFilter(lambda _: not getattr(_requesting, "now", False))
 
 
-class Failed(Exception):
-    """A server does not answer as it should. The text says how."""
-
-
 class Rejected(Exception):
     """A server refuses an address for good."""
 
-    def __init__(self, status: int, is_expired: bool = False) -> None:
+    def __init__(self, status: int, reason: bytes = b"") -> None:
+        """`reason` is the start of its answer."""
         super().__init__(f"status {status}")
-        self.status = status
-        self.is_expired = is_expired  #: whether the server says that a signature has expired
+        self.status, self.reason = status, reason
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the server says that a signature has expired: S3, its likes, and others do."""
+        return self.status in (400, 401, 403) and b"expired" in self.reason.lower()
+
+
+class Failed(Exception):
+    """A server does not answer as it should. The text says how."""
+
+    def __init__(self, why: str, busy: Rejected | None = None) -> None:
+        """`busy` is its last answer, if it asks for one more attempt each time."""
+        super().__init__(why)
+        self.busy = busy
 
 
 class Response(NamedTuple):
@@ -90,22 +100,26 @@ def number_in(value: bytes) -> int | None:
     return int(value) if len(value) <= _DIGITS else _NUMBER_MAX
 
 
-class _Busy(Exception):
+class _Busy(Rejected):
     """A server asks for another attempt, after a pause that it may name."""
 
-    def __init__(self, status: int, pause_s: float | None) -> None:
-        super().__init__(f"answers {status}")
+    def __init__(self, status: int, reason: bytes, pause_s: float | None) -> None:
+        super().__init__(status, reason)
         self.pause_s = pause_s
 
 
 class WebClient:
-    """For several threads. With `local` also of servers of this machine and its link."""
+    """For several threads. With `local` also of servers of this machine and its link, with `plain`
+    also of other machines without encryption, by which an address and its picture are visible to
+    the network."""
 
-    def __init__(self, local: bool = False) -> None:
+    def __init__(
+        self, local: bool = False, plain: bool = False, redirects: int = REDIRECTS_MAX
+    ) -> None:
+        self._redirects = redirects
         self._networks = {
             HTTPS: CheckedNetwork(local),
-            # Without encryption an address and its picture are visible to the network.
-            HTTP: CheckedNetwork(local, only_here=True),
+            HTTP: CheckedNetwork(local, only_here=not plain),
         }
         self._closed = threading.Event()
         context = ssl.create_default_context()
@@ -125,6 +139,7 @@ class WebClient:
         act: Callable[[Response], T],
         headers: dict[bytes, bytes],
         attempts: int = ATTEMPTS,
+        method: bytes = b"GET",
     ) -> T:
         """What `act` makes of the answer to a request; it is called again if the body ends early.
 
@@ -136,7 +151,7 @@ class WebClient:
         until, pause_s = time.monotonic() + ATTEMPTS_S, PAUSE_S
         for attempt in range(1, attempts + 1):
             try:
-                with self._followed(address, headers) as response:
+                with self._followed(address, headers, method) as response:
                     return act(response)
             except (*_FAILURES, _Busy) as error:
                 if self._closed.is_set():
@@ -145,7 +160,7 @@ class WebClient:
                 wait_s = pause_s * random.uniform(0.5, 1.5) if wait_s is None else wait_s
                 is_last = attempt == attempts or time.monotonic() + wait_s > until
                 if is_last or wait_s > RETRY_AFTER_MAX_S:
-                    raise Failed(_why(error)) from None
+                    raise Failed(_why(error), error if isinstance(error, _Busy) else None) from None
             if self._closed.wait(wait_s):
                 raise Closed
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
@@ -160,15 +175,17 @@ class WebClient:
             pool.close()
 
     @contextmanager
-    def _followed(self, address: Address, headers: dict[bytes, bytes]) -> Iterator[Response]:
+    def _followed(
+        self, address: Address, headers: dict[bytes, bytes], method: bytes
+    ) -> Iterator[Response]:
         """The answer at the end of all redirects."""
         first = address
-        for _ in range(REDIRECTS_MAX + 1):
+        for left in range(self._redirects, -1, -1):
             own = {b"Authorization": first.authorization} if first.authorization else {}
             also = own if address.origin == first.origin else {}
             try:
-                with self._requested(address, {**headers, **also}) as response:
-                    if response.status not in _REDIRECTS:
+                with self._requested(address, {**headers, **also}, method) as response:
+                    if response.status not in _REDIRECTS or not left:
                         _check(response)
                         yield response
                         return
@@ -178,10 +195,11 @@ class WebClient:
                     raise
                 raise Rejected(0) from None  # the server that leads there answers
             address = leads
-        raise Rejected(0)
 
     @contextmanager
-    def _requested(self, address: Address, headers: dict[bytes, bytes]) -> Iterator[Response]:
+    def _requested(
+        self, address: Address, headers: dict[bytes, bytes], method: bytes
+    ) -> Iterator[Response]:
         url = httpcore.URL(
             scheme=address.scheme, host=address.host, port=address.port, target=address.target
         )
@@ -195,7 +213,7 @@ class WebClient:
         _requesting.now = True
         try:
             with self._pools[address.scheme].stream(
-                b"GET", url, headers=list(sent.items()), extensions={"timeout": limits}
+                method, url, headers=list(sent.items()), extensions={"timeout": limits}
             ) as response:
                 assert not isinstance(response.stream, httpcore.AsyncConnectionInterface)
                 yield Response(
@@ -218,21 +236,20 @@ class WebClient:
 def _check(response: Response) -> None:
     """Raises _Busy, Rejected for an answer without an image."""
     if response.status in _AGAIN:
-        raise _Busy(response.status, _pause_of(response))
+        raise _Busy(response.status, _reason_in(response), _pause_of(response))
     has_nothing = response.status == 416 and b"content-range" in response.headers
     if response.status not in (200, 206) and not has_nothing:
-        raise Rejected(response.status, _is_expired(response))
+        raise Rejected(response.status, _reason_in(response))
 
 
-def _is_expired(response: Response) -> bool:
-    """Whether the server says that a signature has expired: S3, its likes, and others do."""
+def _reason_in(response: Response) -> bytes:
+    """The start of an answer that refuses."""
     text = b""
-    if response.status in (400, 401, 403):
-        for piece in response.body:
-            text += piece
-            if len(text) >= _REASON_BYTES:
-                break
-    return b"expired" in text[:_REASON_BYTES].lower()
+    for piece in response.body:
+        text += piece
+        if len(text) >= _REASON_BYTES:
+            break
+    return text[:_REASON_BYTES]
 
 
 def _redirected(address: Address, response: Response) -> Address:
@@ -261,6 +278,8 @@ def _pause_of(response: Response) -> float | None:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, _Busy):
+        return f"answers {error.status}"
     if isinstance(error, httpcore.TimeoutException):
         return f"it is silent, or too slow, for {TIMEOUT_S:.0f} s"
     if isinstance(error, httpcore.ProtocolError):

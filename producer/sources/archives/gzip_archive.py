@@ -20,7 +20,11 @@ from producer.sources.archives.members import (
 )
 from producer.sources.archives.place_table import PlaceTable
 from producer.sources.archives.tape import GzipTape, States, Tape
-from producer.sources.archives.tar_headers import TarMember, TarReader, read_member
+from producer.sources.archives.tar_headers import (
+    TarMember,
+    TarReader,
+    read_member,
+)
 from producer.sources.local.directory_listing import FOLDER
 from shared.image_status import Status
 
@@ -36,7 +40,7 @@ class GzipArchive(Archive):
         self._known = 0  #: the number of members whose places are known
         self._passes = dict[int, _Pass]()
         self._search = self._pass(0, 0)
-        self._second = TarReader(self._new_tape())
+        self._second = TarReader(self._new_tape(), self._place_of)
         next(self._search, None)  # raises of a file that is no such archive
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, Member]]:
@@ -60,7 +64,8 @@ class GzipArchive(Archive):
             return None
         number, place = packed & (1 << _NUMBER_BITS) - 1, packed >> _NUMBER_BITS + 1
         is_repeat = bool(packed >> _NUMBER_BITS & 1)
-        return self._second.member_at(place)._replace(number=number, is_repeat=is_repeat)
+        member = self._second.at(place).member
+        return member._replace(number=number, is_repeat=is_repeat)
 
     def content(self, row: bytes, member: Member) -> bytes | Status:
         try:
@@ -85,9 +90,13 @@ class GzipArchive(Archive):
     def _reader(self, row: bytes, member: Member) -> tuple[Tape, TarMember]:
         """A tape that is at a member, or comes to it."""
         for one in self._passes.values():
-            if one.row == row and one.there is not None:
+            if one.row == row and one.there is not None and one.there.data > member.place:
                 return one.tape, one.there
         return self._second.tape, self._second.at(member.place)
+
+    def _place_of(self, row: bytes) -> int | None:
+        packed = self._places.get(row)
+        return packed >> _NUMBER_BITS + 1 if packed else None
 
     def _new_tape(self) -> GzipTape:
         return GzipTape(self.file, self._states, self.check)
@@ -102,6 +111,7 @@ class GzipArchive(Archive):
                 if there.member.kind is FOLDER:
                     self._count(there.member, number)
                     continue
+                there = self._second.resolved(there)
                 member = self._numbered(there.member, number)
                 mine.row, mine.there = row_name(member), there._replace(member=member)
                 yield mine.row, mine.there

@@ -9,7 +9,7 @@ from producer.sources.archives.archive_file import ArchiveFile
 from producer.sources.archives.member_index import MemberIndex
 from producer.sources.archives.members import ArchiveDamaged, Member
 from producer.sources.archives.tape import PlainTape
-from producer.sources.archives.tar_headers import TarReader, members
+from producer.sources.archives.tar_headers import HARD_LINK, TarReader, members
 from shared.image_status import Status
 
 
@@ -18,14 +18,15 @@ class TarArchive(Archive):
 
     def __init__(self, file: ArchiveFile, check: Callable[[], None]) -> None:
         super().__init__(file, check)
-        self._headers = TarReader(PlainTape(file))
-        self._index = MemberIndex(self._members(), self._headers.member_at, check)
+        self._headers = TarReader(PlainTape(file), self._place_of)
+        self._index = MemberIndex(self._members(), self._headers.header_at, check)
 
     def members(self, after: bytes) -> Iterator[tuple[bytes, Member]]:
-        return self._index.after(after)
+        return ((row, self._resolved(member)) for row, member in self._index.after(after))
 
     def find(self, row: bytes) -> Member | None:
-        return self._index.find(row)
+        member = self._index.find(row)
+        return None if member is None else self._resolved(member)
 
     def content(self, row: bytes, member: Member) -> bytes | Status:
         there = self._headers.at(member.place)
@@ -34,6 +35,16 @@ class TarArchive(Archive):
 
     def head(self, row: bytes, member: Member, count: int) -> bytes:
         return self.file.read(min(count, member.size), self._headers.at(member.place).data)
+
+    def _resolved(self, member: Member) -> Member:
+        if member.kind is not HARD_LINK:
+            return member
+        file = self._headers.at(member.place).member
+        return file._replace(number=member.number, is_repeat=member.is_repeat)
+
+    def _place_of(self, row: bytes) -> int | None:
+        member = self._index.find(row)
+        return None if member is None else member.place
 
     def _members(self) -> Iterator[Member]:
         there = None

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 BLOCK = tarfile.BLOCKSIZE
 _END = bytes(BLOCK)
-#: Name, size, time, checksum, kind, whether maps of an old sparse file follow, prefix of the name.
-_FIELDS = struct.Struct("100s24x12s12s8sc188x155s12x")
+#: Name, size, time, checksum, kind, name of the linked file, prefix of the name.
+_FIELDS = struct.Struct("100s24x12s12s8sc100s88x155s12x")
 _CHECKSUM = slice(148, 156)
 _OF_BLANKS = 8 * ord(" ")
 _MORE_MAPS = 482
@@ -32,6 +32,7 @@ class Block(NamedTuple):
     size: int
     time_s: int
     kind: bytes
+    linked: bytes  #: the name of the file that a link leads to
     has_maps: bool  #: whether maps follow, if it is that of an old sparse file
 
 
@@ -41,7 +42,7 @@ def parsed(block: bytes) -> Block | None:
         return None
     if len(block) < BLOCK:
         raise BadBlock
-    name, size, time, checksum, kind, prefix = _FIELDS.unpack(block)
+    name, size, time, checksum, kind, linked, prefix = _FIELDS.unpack(block)
     if _integer(checksum) not in _checksums(block):
         raise BadBlock
     name = name.partition(b"\0")[0]
@@ -51,7 +52,8 @@ def parsed(block: bytes) -> Block | None:
     size_bytes = _integer(size)
     if size_bytes < 0:
         raise BadBlock
-    return Block(name, size_bytes, _integer(time), kind, bool(block[_MORE_MAPS]))
+    linked = linked.partition(b"\0")[0]
+    return Block(name, size_bytes, _integer(time), kind, linked, bool(block[_MORE_MAPS]))
 
 
 def _checksums(block: bytes) -> tuple[int, ...]:

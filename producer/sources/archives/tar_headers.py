@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from producer.sources.archives.members import ArchiveDamaged, Member
+from producer.sources.archives.members import ArchiveDamaged, Member, cleaned
 from producer.sources.archives.tape import Tape
 from producer.sources.archives.tar_block import BLOCK, BadBlock, Block, parsed
 from producer.sources.local.directory_listing import FILE, FOLDER, LINK, SPECIAL
@@ -23,8 +23,10 @@ _PAX, _PAX_GLOBAL = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE), tarfile.XGLTYPE
 _LABEL, _DUMP = b"V", b"D"
 #: An old sparse file, and the rest of a file from another volume.
 _PARTIAL = (tarfile.GNUTYPE_SPARSE, b"M")
+#: The kind of a hard link, until it has that of the member that it leads to.
+HARD_LINK = b"h"
 _KINDS = {
-    tarfile.LNKTYPE: LINK,
+    tarfile.LNKTYPE: HARD_LINK,
     tarfile.SYMTYPE: LINK,
     tarfile.CHRTYPE: SPECIAL,
     tarfile.BLKTYPE: SPECIAL,
@@ -45,12 +47,9 @@ class TarMember(NamedTuple):
 
     member: Member
     data: int
+    next: int  #: the position of the next header
     is_sparse: bool  #: its data are not all of its bytes
-
-    @property
-    def next(self) -> int:
-        """The position of the next header."""
-        return self.data + _padded(self.member.size)
+    linked: bytes  #: the name of the member that a hard link leads to
 
 
 def members(tape: Tape) -> Iterator[TarMember]:
@@ -72,9 +71,11 @@ def read_member(tape: Tape, start: int) -> TarMember | None:
             return None
         if header.kind == _LONG_NAME:
             records[b"path"] = _extension(tape, header.size).partition(b"\0")[0]
+        elif header.kind == _LONG_LINK:
+            records[b"linkpath"] = _extension(tape, header.size).partition(b"\0")[0]
         elif header.kind in _PAX:
             records |= _pax(_extension(tape, header.size))
-        elif header.kind in (_PAX_GLOBAL, _LONG_LINK):
+        elif header.kind == _PAX_GLOBAL:
             _extension(tape, header.size)
         else:
             if header.kind == tarfile.GNUTYPE_SPARSE and header.has_maps:
@@ -84,22 +85,40 @@ def read_member(tape: Tape, start: int) -> TarMember | None:
 
 
 class TarReader:
-    """Reads members at known places."""
+    """Reads members at known places. A hard link is the file that it leads to, if that is before
+    it, and otherwise an unreadable one."""
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
+    def __init__(self, tape: Tape, place_of: Callable[[bytes], int | None]) -> None:
+        """`place_of` returns the place of the member with this name; None if there is none."""
+        self.tape, self._place_of = tape, place_of
         self._last: TarMember | None = None
 
     def at(self, place: int) -> TarMember:
         """The member whose first header is there. Raises as `members`."""
+        return self.resolved(self._at(place))
+
+    def header_at(self, place: int) -> Member:
+        """As `at`, but hard links stay what they are."""
+        return self._at(place).member
+
+    def resolved(self, there: TarMember) -> TarMember:
+        """A member as `at` returns it."""
+        if there.member.kind is not HARD_LINK:
+            return there
+        place = self._place_of(cleaned(there.linked))
+        target = self._at(place) if place is not None and place < there.member.place else None
+        if target is None or target.member.kind is HARD_LINK:
+            return there._replace(member=there.member._replace(kind=FILE), is_sparse=True)
+        linked = target.member
+        member = there.member._replace(kind=linked.kind, size=linked.size, mark=linked.mark)
+        return there._replace(member=member, data=target.data, is_sparse=target.is_sparse)
+
+    def _at(self, place: int) -> TarMember:
         if self._last is None or self._last.member.place != place:
             self._last = read_member(self.tape, place)
         if self._last is None:
             raise ArchiveDamaged("it was changed while it was read")
         return self._last
-
-    def member_at(self, place: int) -> Member:
-        return self.at(place).member
 
 
 def _header(tape: Tape, start: int) -> Block | None:
@@ -152,7 +171,9 @@ def _member(header: Block, records: dict[bytes, bytes], start: int, data: int) -
     if kind is FILE and name.endswith(b"/"):
         kind = FOLDER
     size = 0 if header.kind in _WITHOUT_DATA else _number(records.get(b"size"), header.size)
-    return TarMember(Member(name, kind, start, size, _time(header, records)), data, is_sparse)
+    member = Member(name, kind, start, size, _time(header, records))
+    linked = records.get(b"linkpath") or header.linked
+    return TarMember(member, data, data + _padded(size), is_sparse, linked)
 
 
 def _number(text: bytes | None, otherwise: int) -> int:

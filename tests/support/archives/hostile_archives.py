@@ -219,6 +219,17 @@ def _links(image: bytes) -> bytes:
     return link + tarred(("a.png", image))
 
 
+def _linked(image: bytes) -> bytes:
+    """An image, and hard links to what is outside, missing, a folder, a link, itself, or later."""
+    targets = ("../../etc/passwd", "/etc/passwd", "none.png", "folder", "0.png", "5.png", "z.png")
+    links = [
+        tarred((f"{number}.png", b""), type=tarfile.LNKTYPE, linkname=target)[:512]
+        for number, target in enumerate(targets)
+    ]
+    folder = tarred(("folder", b""), type=tarfile.DIRTYPE)[:512]
+    return folder + b"".join(links) + tarred(("z.png", image))
+
+
 ODD = ("/etc/a.png", "../a.png", "a/../../b.png", "..")
 HOSTILE: dict[str, Hostile] = {
     # Not what its name says
@@ -337,6 +348,10 @@ HOSTILE: dict[str, Hostile] = {
     "an old sparse file": Hostile(".tar", _sparse, 1, 1),
     "a sparse file of PAX": Hostile(".tar", _pax_sparse, 1, 1),
     "links and devices": Hostile(".tar", _links, 1, skipped=1),
+    "a tar of hard links without a file": Hostile(".tar", _linked, 1, 7),
+    "a tar.gz of hard links without a file": Hostile(
+        ".tar.gz", lambda image: gzip.compress(_linked(image)), 1, 7
+    ),
     "archives in archives": Hostile(".zip", _nested, 1, skipped=2),
     # Bombs, and headers that lie
     "a zip with a member of 4 GiB": Hostile(

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,36 @@ def test_an_archive_has_the_rows_and_the_skipped_files_of_its_folder(
         assert found.names == expected.names
     else:
         assert found.names == [name for name in FILES if name in expected.contents]
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
+def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
+    ending: str, form: int, tmp_path: Path
+) -> None:
+    folder, deep = tmp_path / "photos", "deep/" * 60
+    for number in range(3):
+        place = folder / deep / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(IMAGE + bytes(number))
+        (folder / f"link-{number}.png").hardlink_to(place)
+        (folder / f"text-{number}.txt").hardlink_to(place)
+    archive, made = tmp_path / f"photos{ending}", io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=form) as tar:
+        tar.add(folder, ".")
+    archive.write_bytes(gzip.compress(made.getvalue()) if ending == ".tar.gz" else made.getvalue())
+    found, expected = rows_of(archive), rows_of(folder)
+    assert len(expected.contents) == 6
+    assert (found.contents, found.skipped) == (expected.contents, expected.skipped)
+    assert [found.stamps[name][0] for name in expected.names] == [
+        expected.stamps[name][0] for name in expected.names
+    ]
+    for name in [*reversed(found.names), *found.names]:
+        path = f"{archive}/{name}".encode()
+        read = sources_of(archive).of(path).read(path, 1 << 20)
+        assert read == (found.contents[name], found.stamps[name])
+    for after, name in pairwise(found.names):
+        assert rows_of(archive, after=after).names[0] == name
 
 
 def test_every_row_is_found_again_in_any_order(ending: str, tmp_path: Path) -> None:

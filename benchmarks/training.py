@@ -17,10 +17,10 @@ from benchmarks.environment.paths import DATA, ROOT
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import PACKAGES, Trained, train
 from benchmarks.report.training_table import PROMISED, goals, replaced, section
+from benchmarks.shipped_model import OF_FASHION
 from shared import recipes
 from shared.errors import Exit
 from shared.recipes import Recipe
-from worker.pretrain import OF_FASHION
 
 #: Not deleted between runs.
 FOLDER = DATA / "train"

@@ -125,8 +125,6 @@ def train(
     weighted: bool = False,
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
-    teach_by: int | None = None,
-    teachers: Sequence[str] = (),
     minutes: float | None = None,
     serve: Serve | None = None,
     corrections: Sequence[_PathLike] = (),
@@ -150,8 +148,6 @@ def train(
         weighted: Weight classes equally, regardless of their size.
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
         precision: What workers load; None: int8 unless it is measurably worse.
-        teach_by: Train this number of networks first, and teach the version with their mean.
-        teachers: Versions that teach the new one.
         minutes: A limit of time, in minutes.
         serve: What may become `NAME@production`: the mean of several networks if it is fast
             (`"auto"`, None), one network (`"fast"`), or what is most accurate (`"accurate"`).
@@ -181,8 +177,6 @@ def train(
         "weighted": weighted or None,
         "max_unreadable": max_unreadable,
         "precision": precision,
-        "teach_by": teach_by,
-        "teachers": tuple(teachers) or None,
         "minutes": minutes,
         "serve": serve,
         "without_corrections": without_corrections or None,

@@ -88,8 +88,8 @@ def recall(place: Path) -> Trained | None:
 def _measure(recipe: Recipe, seed: int, place: Path, load: float) -> Trained:
     peak = place / "peak-bytes"
     command = peak_memory.command(
-        peak, "worker.pretrain", "--recipe", recipe.name, "--seed", str(seed),
-        "--epochs", str(recipe.epochs), "--out", str(place),
+        peak, "benchmarks.shipped_model", "--recipe", recipe.name, "--seed", str(seed),
+        "--epochs", str(recipe.epochs), "--teachers", "0", "--out", str(place),
     )  # fmt: skip
     started = time.monotonic()
     process = subprocess.Popen(

@@ -8,24 +8,18 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.environment.paths import STORE
+from benchmarks.shipped_model import Printed, fashion_data
 from shared import recipes
 from shared.messages.training import Train
 from shared.registry.registry import Registry
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.learners.learner import Observer, Task
+from worker.learners.learner import Task
 from worker.learners.network import Network
-from worker.pretrain import fashion_data
-from worker.training.epoch import Epoch
 
 #: The speed of a network does not depend on its accuracy, except for the share of images that it
 #: classifies a second time: the recipes that do so need a few epochs.
 EPOCHS = {"tutorial": 1, "fast": 3}
-
-
-class Printed(Observer):
-    def epoch(self, epoch: Epoch) -> None:
-        print(epoch)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from producer.models.corrected_files import corrections_input
-from producer.models.load_catalog import check_versions
+from producer.models.load_catalog import check_version
 from producer.models.show import check_folder, put
 from producer.models.train import troubles
 from producer.present.events import Events
@@ -73,7 +73,7 @@ def evaluate(
         check_class_folders(
             place, "evaluate", settings, corrections=input, events=events, stop=stop
         )
-    check_versions(settings, [model])
+    check_version(settings, model)
     work = Evaluate(
         str(parse(model)), place, max_unreadable, plots is not None, input_sha256(input)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from producer.requests.client import ROLE, broker_errors, has_trainer
@@ -85,24 +85,20 @@ def reader(settings: Settings) -> Callable[[Card, str], bytes]:
     return read
 
 
-def check_versions(settings: Settings, models: Iterable[str]) -> None:
-    """Check that these versions exist. At a broker without a trainer some may have no copies yet.
+def check_version(settings: Settings, model: str) -> None:
+    """Check that this version exists. At a broker without a trainer it may have no copy yet.
 
     Raises:
-        UsageError: a name is invalid.
+        UsageError: the name is invalid.
         SetupError: there is no such model, version or alias.
         BrokerAway: the configured broker is unreachable.
     """
-    wanted = [parse(model) for model in models]
-    if not wanted:
-        return
+    wanted = parse(model)
     if settings.redis_url:
         with broker_errors(settings):
             if not has_trainer(connect(broker_url(settings), ROLE)):
                 return
-    catalog = load_catalog(settings)
-    for model in wanted:
-        catalog.version(model)
+    load_catalog(settings).version(wanted)
 
 
 def _report(fault: str) -> None:

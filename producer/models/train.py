@@ -12,7 +12,7 @@ import msgspec
 
 from producer.models.corrected_files import corrections_input
 from producer.models.labelled_input import labelled_input
-from producer.models.load_catalog import check_versions, load_catalog
+from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
 from producer.present.formatting import counted, one_line
 from producer.requests.check_class_folders import check_class_folders
@@ -29,7 +29,7 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, of_folder, parse
 from shared.messages.replies import DataReport, Evaluation, Trained
 from shared.messages.requests import Request
-from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, MAX_TEACHERS, Train
+from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE, Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -65,7 +65,7 @@ def make_training(
     Raises:
         UsageError: as `make_work`, a table has no corrections, a file no labels, or the id is
             invalid.
-        SetupError: the data cannot be learned from, or there is no such teacher.
+        SetupError: the data cannot be learned from.
         Stopped: the caller has stopped it.
     """
     for name, given in (("--corrections", corrections), ("--labels", labels)):
@@ -102,7 +102,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
 
     Raises:
         UsageError: a folder's name cannot be a model's, the folder is missing, a name is invalid,
-            there is no such recipe, an option does not apply to it, or there are too many teachers.
+            there is no such recipe, or an option does not apply to it.
     """
     data = typed.get("data", FASHION_MNIST)
     built_in = data == FASHION_MNIST
@@ -119,7 +119,6 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
         "name": name,
         "recipe": recipe,
         "data": data_place(data, settings, check=check),
-        "teachers": _teachers(typed.get("teachers", ())),
         "minutes": _minutes(typed.get("minutes", recipes.find(recipe).minutes)),
     }
     try:
@@ -149,7 +148,7 @@ def check_work(
     `corrections` is the input of its request.
 
     Raises:
-        SetupError: the data cannot be learned from, or there is no such teacher.
+        SetupError: the data cannot be learned from.
         Stopped: the caller has stopped it.
     """
     learned = _with_earlier(work, settings, corrections)
@@ -157,7 +156,6 @@ def check_work(
         work.data, "train", settings, corrections=learned, labelled_only=work.labelled_only,
         events=events, stop=stop,
     )  # fmt: skip
-    check_versions(settings, work.teachers)
 
 
 def _with_earlier(work: Train, settings: Settings, given: bytes | None) -> bytes | None:
@@ -174,7 +172,7 @@ def _is_typed(field: str, value: object) -> bool:
     """Whether a command passes this value only for an option that was given."""
     if isinstance(value, str) and value == training.DEFAULTS.get(field):
         return False
-    return value is not False and value not in ("", ())
+    return value is not False and value != ""
 
 
 def _minutes(minutes: float | None) -> float:
@@ -183,16 +181,6 @@ def _minutes(minutes: float | None) -> float:
             f"--minutes {minutes} is not a number of minutes; give one, or leave it out"
         )
     return minutes or 0.0
-
-
-def _teachers(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(names) > MAX_TEACHERS:
-        raise UsageError(
-            f"{len(names)} versions cannot teach; give --teacher {MAX_TEACHERS} times at most"
-        )
-    if not all(names):  # probably an unset variable of a script, not the default model
-        raise UsageError("--teacher is empty; name a version, or leave it out")
-    return tuple(str(parse(name)) for name in names)
 
 
 def summary(

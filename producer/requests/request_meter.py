@@ -114,7 +114,7 @@ class Changes:
         self._stage, self._owner = "", ""
         self._claimed = self._returned = False  #: by a trainer; to those that wait, after that
         self._epoch: Progress | None = None  #: the last progress of the current epoch
-        self._told: set[tuple[int, int]] = set()  #: ended epochs, with their network
+        self._told = set[int]()  #: ended epochs
 
     def of(self, view: RequestView) -> Iterator[str]:
         """The lines for the changes since the previous view."""
@@ -146,9 +146,8 @@ class Changes:
     def _ended(self, now: Progress) -> Iterator[str]:
         """A line for each epoch that has ended since the previous view."""
         for epoch in now.ended:
-            place = (epoch.teacher, epoch.epoch)
-            if place not in self._told:
-                self._told.add(place)
+            if epoch.epoch not in self._told:
+                self._told.add(epoch.epoch)
                 is_last = epoch is now.ended[-1]  # the pace is that of now
                 figures = msgspec.structs.replace(
                     now,
@@ -156,7 +155,6 @@ class Changes:
                     left_s=now.left_s if is_last else None,
                     epoch=epoch.epoch,
                     epochs=now.epochs or (self._epoch.epochs if self._epoch else epoch.epoch),
-                    teacher=epoch.teacher,
                     loss=epoch.loss,
                     accuracy=epoch.accuracy,
                 )
@@ -170,25 +168,16 @@ class Changes:
 
 def _ended(epoch: Progress, now: Progress) -> bool:
     """Whether an epoch has ended; false if its trainer crashed and the work started over."""
-    if now.stage == epoch.stage and _place(now) == _place(epoch):
+    if now.stage == epoch.stage and now.epoch == epoch.epoch:
         return False
     trained = not now.epoch and now.heldout_accuracy is not None
-    return _place(now) > _place(epoch) or trained or epoch.step >= epoch.steps
+    return now.epoch > epoch.epoch or trained or epoch.step >= epoch.steps
 
 
 def _heldout_of(epoch: Progress, now: Progress) -> float | None:
     """The held-out accuracy of that epoch, if `now` has it: it has that of the last ended one."""
-    network, number = _place(now)
-    if not number:
-        last = (epoch.teachers + 1, epoch.epochs)
-    else:
-        last = (network, number - 1) if number > 1 else (network - 1, epoch.epochs)
-    return now.heldout_accuracy if _place(epoch) == last else None
-
-
-def _place(progress: Progress) -> tuple[int, int]:
-    """The network in training, counted from 1, the version's last; and its epoch."""
-    return progress.teacher or progress.teachers + 1, progress.epoch
+    last = now.epoch - 1 if now.epoch else epoch.epochs
+    return now.heldout_accuracy if epoch.epoch == last else None
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
@@ -208,11 +197,10 @@ def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:
 
 
 def title(now: Progress) -> str:
-    """The current stage or epoch; of a stage the part as well, of a teacher its number."""
+    """The current stage or epoch; of a stage the part as well."""
     if not now.epoch:
         return one_line(f"{now.stage}: {now.part}" if now.part else now.stage)
-    epoch = f"epoch {now.epoch} of {now.epochs}"
-    return f"teacher {now.teacher} of {now.teachers}, {epoch}" if now.teacher else epoch
+    return f"epoch {now.epoch} of {now.epochs}"
 
 
 def _pace(now: Progress) -> list[str]:

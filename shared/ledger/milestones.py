@@ -21,7 +21,7 @@ STAGES = (
     "promoting",
 )
 #: More than the steps of a stage, and the epochs of a network.
-_STEPS, _EPOCHS = 10**12, 10**9
+_STEPS = 10**12
 
 
 def milestone(progress: Progress) -> int:
@@ -29,9 +29,5 @@ def milestone(progress: Progress) -> int:
     its steps are not, nor are those of a part of a stage. The folds of a head are stored nowhere,
     but there are few of them, and each takes seconds."""
     rank = 1 + STAGES.index(progress.stage) if progress.stage in STAGES else 0
-    if progress.epoch:
-        network = progress.teacher or progress.teachers + 1  # teachers are trained first
-        within = network * _EPOCHS + min(progress.epoch, _EPOCHS - 1)
-    else:
-        within = 0 if progress.part else progress.step
+    within = progress.epoch or (0 if progress.part else progress.step)
     return rank * _STEPS + max(0, min(within, _STEPS - 1))

@@ -31,8 +31,6 @@ INPUT_FILE = "input"
 HERE_FILE = "here"
 OUTCOME_FILE = "outcome.json"
 WORK_FOLDER = "work"
-#: In WORK_FOLDER: the teachers of a training, a JSON list of `NAME@VERSION`.
-TEACHERS_FILE = "teachers.json"
 #: Renaming a file takes far less: a process that holds the lock for longer is suspended.
 LOCK_WAIT_S = 5.0
 _OTHER_ID = "choose another --request-id"
@@ -136,15 +134,6 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
 def _unreadable(request_id: str) -> Outcome:
     line = f"the outcome of request {request_id} is stored and cannot be read: another version of "
     return Outcome(ok=False, error=f"{line}Hangtag wrote it, or it is damaged; {_OTHER_ID}")
-
-
-def teachers(store: Path, request_id: str) -> tuple[str, ...]:
-    """`NAME@VERSION` of what the teachers of a training stood for in its first attempt; empty
-    before it."""
-    with suppress(OSError, *MISFITS):
-        path = folder(store, request_id) / WORK_FOLDER / TEACHERS_FILE
-        return msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
-    return ()
 
 
 def is_here(store: Path, request_id: str) -> bool:

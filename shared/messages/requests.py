@@ -168,7 +168,6 @@ class EndedEpoch(msgspec.Struct, frozen=True):
     """The figures of an epoch that has ended."""
 
     epoch: int  #: counted from 1
-    teacher: int  #: as in Progress
     loss: float
     accuracy: float
     heldout_accuracy: float
@@ -186,9 +185,7 @@ class Progress(msgspec.Struct, frozen=True):
     loss: float | None = None
     accuracy: float | None = None
     heldout_accuracy: float | None = None  #: after the last full epoch
-    left_s: float | None = None  #: of the training, its teachers included
-    teacher: int = 0  #: in training, counted from 1; 0: the version itself
-    teachers: int = 0  #: that are trained before the version
+    left_s: float | None = None  #: of the training
     #: The last epochs that this trainer has finished: more than one may end between two polls.
     ended: tuple[EndedEpoch, ...] = ()
     fault: str = ""  #: what the work waits for, in one line that names the fix

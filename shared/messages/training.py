@@ -15,7 +15,6 @@ import msgspec
 
 from shared import recipes
 from shared.errors import UsageError, no_such
-from shared.messages.model_name import parse
 from shared.recipes import RECIPES, Recipe
 
 FASHION_MNIST = "fashion-mnist"  #: as `data`; anything else is a folder on the trainer's machine
@@ -30,18 +29,15 @@ PROMOTE: tuple[Rule, ...] = get_args(Rule)
 #: enough, one network, or what is most accurate.
 Serve = Literal["auto", "fast", "accurate"]
 SERVE: tuple[Serve, ...] = get_args(Serve)
-#: Teachers of each kind. A step of a student costs a third more with each of them.
-MAX_TEACHERS = 16
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
     """How a field of Train is typed, and the recipes that it applies to."""
 
     help: str
-    name: str = ""  #: as typed; empty: --FIELD
     metavar: str = ""  #: of its value, in the help
     #: For text, what a shell completes; a number that is a `share` may be typed as a percentage.
-    kind: Literal["", "model", "version", "recipe", "share"] = ""
+    kind: Literal["", "model", "recipe", "share"] = ""
     least: float = float("-inf")  #: of a number that differs from the default
     most: float = float("inf")
     applies: Callable[[Recipe], bool] = lambda recipe: True
@@ -49,10 +45,6 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
 def _has_epochs(recipe: Recipe) -> bool:
     return recipe.epochs > 0
-
-
-def _has_teachers(recipe: Recipe) -> bool:
-    return not recipe.backbone
 
 
 def _has_minutes(recipe: Recipe) -> bool:
@@ -122,29 +114,6 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="What workers load. auto: int8, which is faster, unless it is measurably worse."
         ),
     ] = "auto"
-    teach_by: Annotated[
-        int,
-        Option(
-            help="Train N networks of the recipe first, from other seeds, and teach the new "
-            "version with their mean prediction: often better at the same size, for N + 1 times "
-            "the time or more.",
-            metavar="N",
-            least=1,
-            most=MAX_TEACHERS,
-            applies=_has_teachers,
-        ),
-    ] = 0
-    teachers: Annotated[
-        tuple[str, ...],
-        Option(
-            help="Teach the new version with an existing one of the same labels and image size. "
-            "Repeatable.",
-            name="--teacher",
-            kind="version",
-            most=MAX_TEACHERS,
-            applies=_has_teachers,
-        ),
-    ] = ()
     #: The limit of a network's training; 0: none. For a head, that of all trials that follow; 0:
     #: there are none.
     minutes: Annotated[
@@ -213,7 +182,7 @@ def options() -> dict[str, Option]:
 
 def flag(field: str) -> str:
     """How the option of a field is typed."""
-    return options()[field].name or f"--{field.replace('_', '-')}"
+    return f"--{field.replace('_', '-')}"
 
 
 def is_default(work: Train, field: str) -> bool:
@@ -252,13 +221,9 @@ def command(work: Train, but: Collection[str] = ()) -> str:
     words = ["hangtag", "train", work.data]
     for field in options():
         if field != "data" and field not in but and not is_default(work, field):
-            words += _words(flag(field), getattr(work, field))
+            value = getattr(work, field)
+            words += [flag(field)] if value is True else [flag(field), str(value)]
     return shlex.join(words)
-
-
-def _words(flag: str, value: Any) -> Iterator[str]:
-    for word in value if isinstance(value, tuple) else [value]:
-        yield from [flag] if word is True else [flag, str(word)]
 
 
 def _others(field: str, recipe: Recipe) -> str:
@@ -270,14 +235,4 @@ def _others(field: str, recipe: Recipe) -> str:
 
 
 def _is_in_range(option: Option, value: Any) -> bool:
-    if isinstance(value, tuple):
-        return len(value) <= option.most and all(map(_is_model, value))
     return isinstance(value, str) or (option.least <= value <= option.most and value < float("inf"))
-
-
-def _is_model(name: str) -> bool:
-    try:
-        parse(name)
-    except UsageError:
-        return False
-    return True

@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from shared import atomic_file
 from shared.errors import SetupError
-from shared.ledger import request_store
 from shared.messages.model_name import ModelName, parse
 from shared.messages.replies import Pruned
 from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback
@@ -114,10 +113,8 @@ def used_by(registry: Registry, name: str, request: Request) -> Iterator[int | N
     work = request.work
     if isinstance(work, Train | Import | Rollback) and work.name == name:
         yield None
-    named = [work.model] if isinstance(work, Evaluate | Promote) else []
-    if isinstance(work, Train):
-        named += request_store.teachers(registry.root, request.id) or work.teachers
-    for wanted in map(parse, named):
+    if isinstance(work, Evaluate | Promote):
+        wanted = parse(work.model)
         if wanted.name == name:
             with suppress(SetupError):  # it fails with its own reason
                 yield registry.resolve(wanted).version

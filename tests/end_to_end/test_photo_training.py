@@ -230,7 +230,6 @@ def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
     [
         (Train("x", "photo"), "is for photos; name a folder"),
         (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
-        (Train("x", "photo", "/photos", teach_by=1), "--teach-by does not apply"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(

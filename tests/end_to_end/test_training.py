@@ -25,7 +25,7 @@ from shared.ledger.request_states import RequestState
 from shared.messages.replies import DataReport, Trained
 from shared.registry import packaged
 from shared.registry.registry import Registry
-from tests.support.jobs import accuracy, old_version
+from tests.support.jobs import accuracy
 from tests.support.processes import in_process, local_stack, trainers
 from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer, wait_for
 from tests.support.processes.in_process import Done
@@ -129,7 +129,7 @@ class Resumed(NamedTuple):
     survivors: list[int]  #: trainers after that
     paused: list[OpenRequest]  #: what is listed without a stack
     follower: Producer  #: the command that follows it now
-    waiting: Producer  #: a training from a folder, by a published version and a network of its own
+    waiting: Producer  #: a training from a folder
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +147,9 @@ def resumed(commands: Commands) -> Resumed:
     paused = msgspec.json.decode(listed, type=list[OpenRequest])
     follower = commands.hangtag("train", "--follow", LONG)
     wait_for("its turn", lambda: commands.state(LONG) is RequestState.RUNNING)
-    teacher = old_version.publish(commands.registry, "garments", trainers.LABELS)
     waiting = commands.hangtag(
         "train", "--data", "photos", "--name", "shapes", "--recipe", "tutorial", "--epochs", "1",
-        "--seed", "4", "--teacher", teacher.ref, "--teach-by", "1", "--json", "--request-id", NEXT,
+        "--seed", "4", "--json", "--request-id", NEXT,
     )  # fmt: skip
     wait_for("the next", lambda: commands.state(NEXT) is RequestState.WAITING)
     follower.wait_for_log(f"of {EPOCHS}, loss")
@@ -276,13 +275,6 @@ def test_a_folder_of_classes_becomes_a_model_and_broken_files_are_named(
     rows = table.read_text().splitlines()[1:]
     assert len(rows) == trainers.IMAGES_PER_CLASS
     assert all(",shapes@1" in row for row in rows)
-
-
-def test_a_version_and_a_trained_network_teach_the_next_version(
-    commands: Commands, ended: Ended
-) -> None:
-    shown = commands.done("models", "show", ended.trained.model).out
-    assert re.search(r"^ *teachers +garments@1, seed 5$", shown, re.MULTILINE)
 
 
 def _epochs(command: Producer) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,16 +16,13 @@ from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
 from worker.evaluation import heldout_answers
-from worker.handlers import model_corrections, promotion, quality_gate, teacher_versions, trials
+from worker.handlers import model_corrections, promotion, quality_gate, trials
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
 from worker.learners import learner as learners
 from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.training.checkpoint import OtherTraining
-
-if TYPE_CHECKING:
-    from worker.training.teachers import Teachers
 
 log = logging.getLogger(__name__)
 STATE = "state.npz"
@@ -40,12 +37,11 @@ def train(context: Context, work: Train) -> Reply:
 
     Raises:
         UsageError: there is no such recipe, or an option does not apply to it.
-        SetupError: the data are not available or not usable, a teacher does not exist or does not
-            fit them, the backbone is not installed, or the runtimes disagree.
+        SetupError: the data are not available or not usable, the backbone is not installed, or
+            the runtimes disagree.
         RequestStopped: the request was cancelled or taken over.
     """
     recipe = _recipe(work)
-    teachers = teacher_versions.pinned(context, work.teachers)
     context.stage(LOADING)
     corrections = model_corrections.of(context, work)
     task = Task(
@@ -55,7 +51,6 @@ def train(context: Context, work: Train) -> Reply:
         store=context.registry.root,
         request=context.request.mark,
         corrections=corrections.files,
-        teachers=lambda: _teachers(context, work, teachers),
         observer=ProgressReporter(context.report),
     )
     learner = learners.load(task)
@@ -88,12 +83,6 @@ def _recipe(work: Train) -> Recipe:
     check_work(work)
     recipe = recipes.find(work.recipe)
     return recipe.lasting(work.epochs) if work.epochs else recipe
-
-
-def _teachers(context: Context, work: Train, versions: tuple[str, ...]) -> Teachers:
-    from worker.training.teachers import Teachers
-
-    return Teachers(work.teach_by, teacher_versions.read(context, versions))
 
 
 def _chanceless(context: Context, learner: Learner[Any, Any], card: Card) -> dict[str, str]:

@@ -10,9 +10,6 @@ from worker.handlers.context import LOADING
 from worker.learners.learner import TRAINING, Observer
 from worker.training.epoch import Epoch, Step
 
-#: Cost of a teacher's predictions in a step of its student: a step without teachers is a forward
-#: pass, and a backward pass of twice its cost.
-PREDICTION_SHARE = 1 / 3
 #: A producer polls several times a second; the epochs of a small data set take a hundredth of one.
 ENDED_REPORTED = 50
 
@@ -22,8 +19,7 @@ class ProgressReporter(Observer):
 
     def __init__(self, report: Callable[[Progress], None]) -> None:
         self._report, self._stage = report, LOADING
-        self._images = self._epochs = self._teach_by = self._versions = 0
-        self._teacher = 0  #: in training, 0 for the version itself
+        self._images = self._epochs = 0
         self._heldout_accuracy: float | None = None
         self._steps = 0
         self._ended: tuple[EndedEpoch, ...] = ()
@@ -44,12 +40,8 @@ class ProgressReporter(Observer):
             )
         )
 
-    def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
+    def planned(self, images: int, epochs: int) -> None:
         self._images, self._epochs = images, epochs
-        self._teach_by, self._versions = teach_by, versions
-
-    def teacher(self, number: int) -> None:
-        self._teacher = number
 
     def stage(self, name: str) -> None:
         """Report the start of a stage; the accuracy of the last epoch stays visible."""
@@ -63,7 +55,6 @@ class ProgressReporter(Observer):
     def step(self, step: Step) -> None:
         self._steps = step.steps
         epochs_left = step.epochs - step.epoch + 1 - step.step / step.steps
-        epochs_left += step.epochs * self._trainings_after()
         self._report(
             Progress(
                 TRAINING,
@@ -76,17 +67,13 @@ class ProgressReporter(Observer):
                 accuracy=step.accuracy,
                 heldout_accuracy=self._heldout_accuracy,
                 left_s=epochs_left * self._images / step.rate if step.rate else None,
-                teacher=self._teacher,
-                teachers=self._teach_by,
                 ended=self._ended,
             )
         )
 
     def epoch(self, epoch: Epoch) -> None:
         self._heldout_accuracy = epoch.heldout_accuracy
-        ended = EndedEpoch(
-            epoch.number, self._teacher, epoch.loss, epoch.accuracy, epoch.heldout_accuracy
-        )
+        ended = EndedEpoch(epoch.number, epoch.loss, epoch.accuracy, epoch.heldout_accuracy)
         self._ended = (*self._ended, ended)[-ENDED_REPORTED:]
         self._report(
             Progress(
@@ -98,18 +85,9 @@ class ProgressReporter(Observer):
                 loss=epoch.loss,
                 accuracy=epoch.accuracy,
                 heldout_accuracy=epoch.heldout_accuracy,
-                teacher=self._teacher,
-                teachers=self._teach_by,
                 ended=self._ended,
             )
         )
-
-    def _trainings_after(self) -> float:
-        """The cost of what follows the current network, in trainings of a teacher."""
-        if not self._teacher:
-            return 0.0
-        student = 1 + PREDICTION_SHARE * (self._teach_by + self._versions)
-        return self._teach_by - self._teacher + student
 
 
 class FoldReporter:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # they import TensorFlow
     from worker.evaluation.heldout_answers import HeldoutAnswers
     from worker.export.export import Served
     from worker.training.epoch import Epoch, Step
-    from worker.training.teachers import Teachers
 
 TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"
 Data = TypeVar("Data")
@@ -45,11 +44,8 @@ class Observer:
     def stage(self, name: str) -> None:
         """The start of a stage."""
 
-    def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
-        """The images and epochs of each network, the teachers that are trained and the others."""
-
-    def teacher(self, number: int) -> None:
-        """A teacher, counted from 1, or 0 for the version itself, is trained next."""
+    def planned(self, images: int, epochs: int) -> None:
+        """The images that the network learns from, and its epochs."""
 
     def step(self, step: Step) -> None:
         """A step within an epoch."""
@@ -70,7 +66,6 @@ class Task(NamedTuple):
     store: Path = Path()  #: features of photos are stored there
     request: str = ""  #: for the card
     corrections: Sequence[LabelledFile] = ()
-    teachers: Callable[[], Teachers] | None = None  #: read before the training; None: no teachers
     observer: Observer = Observer()
 
     @property

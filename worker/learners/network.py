@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -25,10 +24,8 @@ from worker.learners.stored_views import stored_view
 from worker.training.assessment import assess
 from worker.training.augmentation import augmented
 from worker.training.blank_card import blank_card
-from worker.training.distillation import Ensemble
-from worker.training.fit import Build, TrainedNetwork, train
+from worker.training.fit import Build, Loss, TrainedNetwork, on_labels, train
 from worker.training.schedule import plan
-from worker.training.teachers import Teachers
 
 HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
@@ -61,10 +58,9 @@ class Parts(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """The trained network, the names of its teachers, and what is published of it."""
+    """The trained network, and what is published of it."""
 
     trained: TrainedNetwork
-    teachers: tuple[str, ...]
     finished: Finished
 
 
@@ -75,7 +71,7 @@ def load(task: Task) -> Network:
 
 
 class Network(Learner[Parts, Fitted]):
-    """Trains the network of a recipe, or another `builder`, after its teachers."""
+    """Trains the network of a recipe, or another `builder`."""
 
     def __init__(
         self,
@@ -84,10 +80,12 @@ class Network(Learner[Parts, Fitted]):
         report: DataReport = NO_REPORT,
         builder: NetworkBuilder = PLAIN,
         stored: Parts | None = None,
+        loss: Loss = on_labels,
     ) -> None:
-        """`stored`: what the network reads in place of the data's images, in views."""
+        """`stored`: what the network reads in place of the data's images, in views. `loss`: as in
+        `train`."""
         super().__init__(task, report, len(data.examples.labels))
-        self._data, self._builder, self._stored = data, builder, stored
+        self._data, self._builder, self._stored, self._loss = data, builder, stored, loss
 
     def data(self) -> Parts:
         if self._data.heldout is not None:
@@ -101,38 +99,22 @@ class Network(Learner[Parts, Fitted]):
         return Parts(learn, held)
 
     def fit(self, data: Parts) -> Fitted:
-        task, recipe, seed = self.task, self.task.recipe, self.task.work.seed
-        teachers = task.teachers() if task.teachers else Teachers()
-        epochs = plan(recipe, self.images).epochs
-        task.observer.planned(self.images, epochs, teachers.by, len(teachers.versions))
-        ensemble = teachers.ensemble(
+        task, recipe = self.task, self.task.recipe
+        task.observer.planned(self.images, plan(recipe, self.images).epochs)
+        trained = train(
             recipe,
-            self._data,
-            seed,
-            lambda seed, state: self._trained(data, seed, state).network,
-            task.state,
-            task.observer.teacher,
-        )
-        trained = self._trained(data, seed, task.state, ensemble)
-        finished = self._builder.finished(trained.network, (self._stored or data).held)
-        return Fitted(trained, teachers.names(seed), finished)
-
-    def _trained(
-        self, data: Parts, seed: int, state: Path | None, teachers: Ensemble | None = None
-    ) -> TrainedNetwork:
-        return train(
-            self.task.recipe,
             *(self._stored or data),
             len(self._data.labels),
-            seed,
-            state=state,
-            options=self.task.work,
-            teachers=teachers,
+            task.work.seed,
+            state=task.state,
+            options=task.work,
             build=self._builder.build,
             view=stored_view if self._stored else augmented,
-            on_epoch=self.task.observer.epoch,
-            on_step=self.task.observer.step,
+            loss=self._loss,
+            on_epoch=task.observer.epoch,
+            on_step=task.observer.step,
         )
+        return Fitted(trained, self._builder.finished(trained.network, (self._stored or data).held))
 
     def export(self, data: Parts, fitted: Fitted) -> Served:
         work, recipe, network = self.task.work, self.task.recipe, fitted.finished.graph
@@ -141,7 +123,6 @@ class Network(Learner[Parts, Fitted]):
             parameters=network.count_params(),
             pixel_bounds=self._data.pixel_bounds,
             features=self._builder.features,
-            teachers=fitted.teachers,
         )
         return export(
             network,

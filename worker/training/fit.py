@@ -19,10 +19,9 @@ from shared.recipes import Recipe
 from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
 from worker.runtimes.classifier import softmax
-from worker.training import checkpoint, distillation, networks
+from worker.training import checkpoint, networks
 from worker.training.augmentation import augmented
 from worker.training.checkpoint import START, Stored, Within
-from worker.training.distillation import Ensemble
 from worker.training.epoch import Epoch, Step, StepFunction, View, train_epoch
 from worker.training.schedule import Schedule, plan
 
@@ -35,6 +34,9 @@ PLAIN = Train("", "")  #: a request without options
 FORMAT = 2
 #: A network by the name of a Keras dtype policy: uint8 images in, logits out.
 Build = Callable[[str], keras.Model]
+#: What each image adds to the loss, from the images, their cross-entropies on the labels, and the
+#: logits.
+Loss = Callable[[Any, Any, Any], Any]
 
 
 class TrainedNetwork(NamedTuple):
@@ -42,6 +44,11 @@ class TrainedNetwork(NamedTuple):
 
     network: keras.Model
     history: list[Epoch]
+
+
+def on_labels(images: Any, losses: Any, logits: Any) -> Any:
+    """The loss on the labels alone."""
+    return losses
 
 
 def train(
@@ -53,9 +60,9 @@ def train(
     *,
     state: Path | None = None,
     options: Train = PLAIN,
-    teachers: Ensemble | None = None,
     build: Build | None = None,
     view: View = augmented,
+    loss: Loss = on_labels,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> TrainedNetwork:
@@ -63,9 +70,9 @@ def train(
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. Of the request's `options` only
-    the weights of classes are used. `teachers`: half of the loss is that on
-    their predictions. `build`: the untrained network in place of the recipe's; `view`: how
-    each epoch sees its images. `on_step` is called
+    the weights of classes are used. `build`: the untrained network in place of the recipe's;
+    `view`: how each epoch sees its images; `loss`: in place of that on the labels, which the
+    history has all the same. A checkpoint belongs to any `view` and `loss`. `on_step` is called
     a few times a second at most; it and `on_epoch` may raise to stop. If `on_step` raises
     TrainingPaused, the checkpoint has this step.
 
@@ -80,10 +87,10 @@ def train(
     make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
-    key = _key(recipe, seed, examples, options, teachers)
+    key = _key(recipe, seed, examples, options)
     saved = _Checkpoint(state, key, [*network.variables, *optimizer.variables])
     weights = _weights(examples.labels, classes, options)
-    step = _step(network, optimizer, weights, teachers)
+    step = _step(network, optimizer, weights, loss)
     for epoch in range(len(saved.history), schedule.epochs):
         start = time.perf_counter() - saved.within.seconds
         learned = train_epoch(
@@ -130,15 +137,12 @@ class _Checkpoint:
             checkpoint.save(self._file, self._key, self._variables, self.history, within)
 
 
-def _key(
-    recipe: Recipe, seed: int, examples: Examples, options: Train, teachers: Ensemble | None
-) -> str:
+def _key(recipe: Recipe, seed: int, examples: Examples, options: Train) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
     text = (
         f"{FORMAT} {msgspec.json.encode(recipe.training).decode()} {seed} {examples.fingerprint()}"
     )
-    text = f"{text} weighted" if options.weighted else text
-    return f"{text} {teachers.identity}" if teachers else text
+    return f"{text} weighted" if options.weighted else text
 
 
 def _weights(labels: Labels, classes: int, options: Train) -> npt.NDArray[np.float32]:
@@ -163,23 +167,19 @@ def _optimizer(recipe: Recipe, schedule: Schedule, network: keras.Model) -> Any:
 
 
 def _step(
-    network: keras.Model,
-    optimizer: Any,
-    weights: npt.NDArray[np.float32],
-    teachers: Ensemble | None,
+    network: keras.Model, optimizer: Any, weights: npt.NDArray[np.float32], loss: Loss
 ) -> StepFunction:
     """One step on a batch of any size, traced once."""
     of_class = tf.constant(weights)
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         optimizer.learning_rate.assign(rate)
-        targets = teachers.targets(images) if teachers else None  # outside the tape: no gradient
         with tf.GradientTape() as tape:
             output = network(images, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, output)
-            learned = losses if targets is None else distillation.mixed(losses, targets, output)
-            loss = tf.reduce_mean(learned * tf.gather(of_class, labels))
-        optimizer.apply(tape.gradient(loss, network.trainable_variables))
+            learned = loss(images, losses, output) * tf.gather(of_class, labels)
+            mean = tf.reduce_mean(learned)
+        optimizer.apply(tape.gradient(mean, network.trainable_variables))
         right = tf.reduce_sum(tf.cast(tf.argmax(output, 1) == labels, tf.float32))
         return tf.cast(tf.stack([tf.reduce_sum(losses), right]), tf.float64)
 

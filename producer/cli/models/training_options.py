@@ -7,14 +7,13 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME, RECIPE
+from producer.cli.names import MODEL_NAME, RECIPE
 from producer.cli.params import ShareParam
 from shared.messages.training import DEFAULTS, Option, Train, flag, options
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 KINDS: Mapping[str, click.ParamType[Any]] = {
     "model": MODEL_NAME,
-    "version": MODEL,
     "recipe": RECIPE,
     "share": ShareParam(),
 }
@@ -45,8 +44,7 @@ def _made(field: str, kind: Any, option: Option) -> Callable[[Function], Functio
         type=_type(kind, option),
         default=_shown(default, option) if default or isinstance(default, str) else None,
         show_default=bool(default),
-        multiple=isinstance(default, tuple),
-        metavar=option.metavar or (MODEL_FORM if option.kind == "version" else None),
+        metavar=option.metavar or None,
         help=option.help,
     )
 

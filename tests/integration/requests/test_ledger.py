@@ -242,10 +242,6 @@ def test_after_three_deaths_a_trainer_only_reports_the_failure(requests: Expirin
 #: What a second attempt does further than the first.
 FURTHER = {
     "an epoch": [Progress("training", n, 40, 5, 9) for n in (3, 4)],
-    "the version after its teacher": [
-        Progress("training", 40, 40, teacher=1, teachers=1),
-        Progress("training", 1, 40, teachers=1),
-    ],
     "a fold": [Progress("training", step=n, steps=5) for n in (3, 4)],
     "a file": [Progress("loading", step=n, steps=900) for n in (300, 301)],
     "images of an evaluation": [Progress("evaluating", step=n, steps=5000) for n in (1024, 2048)],

@@ -141,14 +141,6 @@ def test_an_id_that_failed_or_was_cancelled_is_reported_with_the_fix(scene: Scen
     assert "--request-id" in line
 
 
-def test_a_known_id_is_followed_although_its_teacher_was_removed(scene: Scene) -> None:
-    work = Train("fashion-mnist", "fast", teachers=("shoes@9",))
-    scene.hand.requests.submit(make_request(work, "r1"))
-    same = ("train", "--teacher", "shoes@9", "--detach", "--request-id")
-    assert scene.done(*same, "r1").stdout == "r1\n"
-    assert "shoes" in scene.done(*same, "r2", code=Exit.SETUP).stderr
-
-
 def test_a_detached_request_can_be_followed_later(scene: Scene) -> None:
     left = scene.done("train", *FASHION, "--detach")
     request_id = left.stdout.strip()

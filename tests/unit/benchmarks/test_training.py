@@ -46,7 +46,7 @@ def trained(
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A replacement for Python that writes the packaged card, as `worker.pretrain` does."""
+    """A replacement for Python that writes the packaged card, as the module does."""
     metrics = Metrics(0.9, 5000, 0.3, 0.02, test_accuracy=0.875, test_ece=0.0125)
     made = tmp_path / "card.json"
     made.write_bytes(encode_card(msgspec.structs.replace(card(), metrics=metrics)))
@@ -66,7 +66,7 @@ def calls(folder: Path) -> list[str]:
 def test_a_training_runs_in_a_process_and_its_card_is_read(program: Path, tmp_path: Path) -> None:
     found = train(FAST, 7, tmp_path / "stored")
     (call,) = calls(tmp_path)
-    assert "peak-bytes worker.pretrain --recipe fast --seed 7 --epochs" in call
+    assert "peak-bytes benchmarks.shipped_model --recipe fast --seed 7 --epochs" in call
     assert (found.recipe, found.seed, found.epochs) == ("fast", 7, FAST.epochs)
     assert (found.heldout_accuracy, found.test_accuracy, found.test_ece) == (0.9, 0.875, 0.0125)
     assert 0 < found.wall_s < 60

@@ -161,7 +161,6 @@ def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:
     ("arguments", "code", "fix"),
     [
         (["train", "--recipe", "phto"], Exit.USAGE, "did you mean photo?"),
-        (["train", "--teacher", "fashion-mnst"], Exit.SETUP, "did you mean fashion-mnist?"),
         (["train", "--data", "photos", "--name", "x"], Exit.SETUP, "there are no images"),
         (["models", "evaluate", "garment"], Exit.SETUP, "there is no model garment"),
         (["models", "evaluate", "fashion-mnist@9"], Exit.SETUP, "there is no version"),

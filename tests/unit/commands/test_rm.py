@@ -95,12 +95,8 @@ def test_what_an_alias_stands_for_stays(registry: Registry) -> None:
 @pytest.mark.parametrize("target", [NAME, f"{NAME}@2"])
 @pytest.mark.parametrize(
     "work",
-    [
-        Train("boots", "fast", teachers=(f"{NAME}@2",)),
-        Train("boots", "fast", teachers=(f"{NAME}@best",)),
-        Evaluate(f"{NAME}@2"),
-    ],
-    ids=["a teacher", "a teacher by its alias", "an evaluation"],
+    [Evaluate(f"{NAME}@2"), Evaluate(f"{NAME}@best")],
+    ids=["by its number", "by its alias"],
 )
 def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target: str) -> None:
     registry.promote(NAME, 2, alias="best")
@@ -114,11 +110,8 @@ def test_what_an_open_request_uses_stays(registry: Registry, work: Work, target:
     assert registry.aliases(NAME) == {"production": 1, "best": 2}
 
 
-@pytest.mark.parametrize(
-    "work", [Train("boots", "fast", teachers=(f"{NAME}@2",)), Evaluate(f"{NAME}@2")]
-)
-def test_pruning_keeps_what_an_open_request_uses(registry: Registry, work: Work) -> None:
-    request = opened(work)
+def test_pruning_keeps_what_an_open_request_uses(registry: Registry) -> None:
+    request = opened(Evaluate(f"{NAME}@2"))
     opened(Train(NAME, "fast"))  # needs no version of its model
     arguments = ["models", "prune", NAME, "--keep", "0", "--json", "--yes"]
     pruned = msgspec.json.decode(CliRunner().invoke(hangtag, arguments).stdout, type=Pruned)

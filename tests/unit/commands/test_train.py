@@ -88,18 +88,10 @@ def complaint(result: Result, code: Exit) -> str:
         (["photos", "--data", "photos"], "leave out one of them"),
         (["--follow", "r1", "photos"], "leave out DIR"),
         (["--name", "No/Name"], "small letters"),
-        (["--teacher", "No/Name"], "small letters"),
-        (["--teacher", ""], "--teacher is empty"),
-        (["--teacher", "shoes"] * 17, "16 times at most"),
         (["--request-id", "../x"], "cannot be the id"),
         (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
         (["photos", "--minutes", "inf"], "--minutes inf is not a number of minutes"),
         (["photos", "--minutes", "nan"], "--minutes nan is not a number of minutes"),
-        (["photos", "--teach-by", "2"], "--teach-by does not apply to the recipe photo; leave"),
-        (
-            ["photos", "--teacher", "fashion-mnist"],
-            "--teacher does not apply to the recipe photo",
-        ),
         (["photos", "--epochs", "3"], "out, or use --recipe photo-fine or photo-scratch"),
         (["--recipe", "photo-fine"], "photo-fine is for photos; name a folder"),
         (["--recipe", "phto", "--minutes", "5"], "did you mean photo"),
@@ -122,7 +114,6 @@ def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], f
         ["--epochs", "0"],
         ["--seed", "-1"],
         ["--promote", "perhaps"],
-        ["--teach-by", "0"],
         ["--teach-by", "17"],
         ["--max-unreadable", "101%"],
         ["--max-unreadable", "nan"],
@@ -270,13 +261,6 @@ def test_the_summary_of_a_head_says_in_a_line_why_a_training_does_not_follow(
 ) -> None:
     lines = summary(msgspec.structs.replace(ANSWER, chanceless=chanceless), {})
     assert [line.strip() for line in lines if "follow" in line] == expected
-
-
-def test_the_request_names_the_teachers_as_typed() -> None:
-    options = {"teach_by": 3, "teachers": ("garments@2", "garments@best", "garments")}
-    work = make_work(options, Settings())
-    assert work.teach_by == 3
-    assert work.teachers == ("garments@2", "garments@best", "garments@production")
 
 
 def test_the_default_recipe_suits_the_data(here: Path) -> None:
@@ -477,7 +461,7 @@ def test_a_finished_epoch_is_reported_once_however_often_the_status_is_polled(
 
 def test_every_epoch_has_a_line_with_its_held_out_accuracy_however_fast_they_end() -> None:
     """Three epochs end between two polls, and the last one before the version is exported."""
-    ended = [EndedEpoch(n, 0, 1 / n, n / 10, n / 20) for n in range(1, 6)]
+    ended = [EndedEpoch(n, 1 / n, n / 10, n / 20) for n in range(1, 6)]
     steps = [
         Progress("training", 1, 5, 1, 9),
         Progress("training", 4, 5, 1, 9, ended=tuple(ended[:3])),
@@ -506,47 +490,6 @@ def test_an_epoch_in_which_the_trainer_died_is_not_reported_as_finished() -> Non
     lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
     assert [line for line in lines if line.startswith("epoch")] == [
         "epoch 2 of 20, held-out accuracy 60.00%"
-    ]
-
-
-def test_the_epochs_of_each_teacher_are_reported_with_its_number() -> None:
-    def epoch(teacher: int, number: int, heldout: float | None) -> Progress:
-        return Progress(
-            "training", number, 2, heldout_accuracy=heldout, teacher=teacher, teachers=2
-        )
-
-    steps = [
-        epoch(1, 1, None),
-        epoch(1, 2, 0.11),
-        epoch(2, 1, 0.12),
-        epoch(2, 2, 0.21),
-        epoch(0, 1, 0.22),
-        epoch(0, 2, 0.31),
-        Progress("calibrating", heldout_accuracy=0.32),
-    ]
-    changes = Changes()
-    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
-    assert [line for line in lines if "epoch" in line] == [
-        "teacher 1 of 2, epoch 1 of 2, held-out accuracy 11.00%",
-        "teacher 1 of 2, epoch 2 of 2, held-out accuracy 12.00%",
-        "teacher 2 of 2, epoch 1 of 2, held-out accuracy 21.00%",
-        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 22.00%",
-        "epoch 1 of 2, held-out accuracy 31.00%",
-        "epoch 2 of 2, held-out accuracy 32.00%",
-    ]
-
-
-def test_a_teacher_in_which_the_trainer_died_is_not_reported_as_finished() -> None:
-    changes = Changes()
-    steps = [
-        Progress("training", 2, 2, 5, 9, heldout_accuracy=0.5, teacher=2, teachers=2),
-        Progress("starting"),
-        Progress("training", 2, 2, 1, 9, teacher=2, teachers=2),
-        Progress("training", 1, 2, 1, 9, heldout_accuracy=0.6, teachers=2),
-    ]
-    lines = [line for step in steps for line in changes.of(view(RequestState.RUNNING, step))]
-    assert [line for line in lines if "epoch" in line] == [
-        "teacher 2 of 2, epoch 2 of 2, held-out accuracy 60.00%"
     ]
 
 
@@ -602,11 +545,8 @@ def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
     assert "waiting" not in shown(RequestState.RUNNING, Progress("loading"))
 
 
-@pytest.mark.parametrize("teacher", [0, 16])
-def test_the_live_view_fits_a_terminal_of_80_columns(teacher: int) -> None:
-    busy = Progress(
-        "training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0, teacher, 16
-    )
+def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
+    busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
     lines = [click.unstyle(line) for line in request_meter.figures(busy, 1.0).live(80, True)]
     assert len(lines) == 2
     assert max(map(len, lines)) < 80

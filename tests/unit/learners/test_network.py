@@ -21,7 +21,6 @@ from worker.evaluation.metrics import evaluate
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.network import Network
 from worker.runtimes import load_runtime
-from worker.training.teachers import Teachers
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -43,7 +42,7 @@ def _data(count: int) -> DataSet:
 
 @pytest.fixture(scope="module")
 def made() -> BuiltVersion:
-    return Network(Task(WORK, RECIPE, teachers=lambda: Teachers(1)), _data(300)).build()
+    return Network(Task(WORK, RECIPE), _data(300)).build()
 
 
 @pytest.fixture
@@ -93,7 +92,6 @@ def test_the_registry_accepts_the_files(published: tuple[Registry, Card]) -> Non
 def test_the_card_records_how_it_was_made(made: BuiltVersion) -> None:
     card = made.card
     assert (card.recipe, card.seed, card.epochs, card.dataset) == ("fast", 1, 2, "noise")
-    assert card.teachers == ("seed 2",)
     assert card.metrics.heldout_count == 25
     assert card.temperature > 0
     assert len(card.dataset_fingerprint) == 64

@@ -63,7 +63,7 @@ def learned_from(folder: PhotoFolder, scratch: Path) -> int:
     counts: list[int] = []
 
     class Counts(Observer):
-        def planned(self, images: int, epochs: int, teach_by: int, versions: int) -> None:
+        def planned(self, images: int, epochs: int) -> None:
             counts.append(images)
             raise Stop
 

@@ -98,7 +98,6 @@ WITHOUT = {
         "producer/compare/paired_rows.py",
         "producer/updating/listed_rows.py",
     },
-    "tools of the developers: nothing reads their files later": {"worker/pretrain.py"},
     "temporary files that no other process uses, and what dead processes left of theirs": {
         "producer/predict/fetched_images.py",
         "worker/lifecycle/scratch_folder.py",

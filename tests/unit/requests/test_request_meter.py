@@ -23,7 +23,7 @@ def test_a_log_and_a_terminal_have_what_a_request_waits_for_instead_of_its_stage
 
 
 def test_epochs_that_ended_earlier_have_no_pace_of_now() -> None:
-    ended = tuple(EndedEpoch(n, 0, 0.5, 0.8, 0.8) for n in (1, 2, 3))
+    ended = tuple(EndedEpoch(n, 0.5, 0.8, 0.8) for n in (1, 2, 3))
     now = Progress("training", epoch=4, epochs=9, rate=21_856.0, left_s=42.0, ended=ended)
     meter = RequestMeter()
     view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)

@@ -28,10 +28,6 @@ IMPORT = Import("shoes", ("a", "b"), "0" * 64)
         (Train("shoes", "fast", epochs=-1), "epochs"),
         (Train("shoes", "fast", "photos"), "data"),
         (Train("shoes", "fast", ""), "data"),
-        (Train("shoes", "fast", teach_by=-1), "teach_by"),
-        (Train("shoes", "fast", teach_by=17), "teach_by"),
-        (Train("shoes", "fast", teachers=("../shoes",)), "teachers"),
-        (Train("shoes", "fast", teachers=("shoes",) * 17), "teachers"),
         (Train("shoes", "photo-fine", minutes=-1), "minutes"),
         (Evaluate("shoes", "../photos"), "data"),
         (ShowData(""), "data"),
@@ -51,7 +47,6 @@ def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
     [
         Train("shoes", "fast"),
         Train("shoes", "fast", "/photos", epochs=3),
-        Train("shoes", "fast", teach_by=16, teachers=("shoes@2", "shoes@production")),
         IMPORT,
         Prune("shoes", 0),
     ],
@@ -83,7 +78,7 @@ def test_a_request_that_no_trainer_could_read_is_not_made(work: Work, field: str
         make_request(work)
 
 
-def test_a_training_without_teachers_is_encoded_as_before_they_existed() -> None:
+def test_a_training_is_encoded_without_the_options_that_were_not_given() -> None:
     request = Request("r1", Train("shoes", "fast", "/photos", seed=7), "me@here", 1.5)
     assert encode_request(request) == (
         b'{"id":"r1","work":{"type":"train","name":"shoes","recipe":"fast","data":"/photos",'

@@ -48,7 +48,7 @@ def test_a_field_that_an_older_trainer_does_not_know_is_sent_only_if_it_is_used(
 
 
 def test_the_command_of_a_training_names_only_what_was_typed() -> None:
-    work = Train("shoes", "fast", "/photos", seed=2, weighted=True, teachers=("a@1", "b@2"))
+    work = Train("shoes", "fast", "/photos", seed=2, weighted=True)
     assert command(work, but=["seed"]) == (
-        "hangtag train /photos --name shoes --recipe fast --weighted --teacher a@1 --teacher b@2"
+        "hangtag train /photos --name shoes --recipe fast --weighted"
     )

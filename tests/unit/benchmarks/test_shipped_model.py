@@ -1,0 +1,90 @@
+"""`python -m benchmarks.shipped_model`: teachers, their student, and an interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from benchmarks import shipped_model
+from shared.messages.model_card import Preprocessing, decode_card
+from shared.recipes import RECIPES
+from worker.datasets.examples import Examples
+from worker.datasets.load import DataSet
+from worker.training import fit
+from worker.training.epoch import Epoch
+
+#: Keras 3.15 saves with calls that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+SHAPE = (6, 8, 1)
+EPOCHS = 2
+RECIPE = msgspec.structs.replace(
+    RECIPES["fast"].lasting(EPOCHS), network="dense", widths=(8,), batch=25, average=0.5
+)
+
+
+class Killed(Exception):
+    """Represents the end of the process between two epochs."""
+
+
+def examples() -> Examples:
+    """Dark and bright noise, which is easy to distinguish."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 200)
+    pixels = rng.integers(0, 100, (200, *SHAPE)) + 155 * labels[:, None, None, None]
+    return Examples.of(pixels.astype(np.uint8), labels)
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
+    """The epochs of all networks; the one after five raises Killed."""
+    seen: list[Epoch] = []
+
+    def epoch(self: shipped_model.Printed, epoch: Epoch) -> None:
+        seen.append(epoch)
+        if len(seen) == 5:
+            raise Killed
+
+    monkeypatch.setattr(shipped_model.Printed, "epoch", epoch)
+    return seen
+
+
+def test_a_small_run_makes_a_version_that_names_its_teachers_and_resumes(
+    tmp_path: Path, printed: list[Epoch]
+) -> None:
+    data = DataSet("noise", ("dark", "bright"), examples(), examples(), Preprocessing(*SHAPE))
+    with pytest.raises(Killed):  # in the version, after two teachers
+        shipped_model.build(data, RECIPE, 5, 2, tmp_path)
+    built = shipped_model.build(data, RECIPE, 5, 2, tmp_path)
+    assert len(printed) == 3 * EPOCHS
+    shipped_model.write(built, tmp_path)
+    card = decode_card((tmp_path / "card.json").read_bytes())
+    assert (card.seed, card.teachers) == (5, ("seed 6", "seed 7"))
+    assert card.metrics.test_count == 200
+    assert all((tmp_path / name).is_file() for name in card.files)
+
+
+def test_a_student_learns_its_teachers_function_from_labels_that_say_nothing() -> None:
+    right, long = examples(), RECIPE.lasting(10)
+    random = Examples(right.images, np.random.default_rng(2).integers(0, 2, len(right.labels)))
+    teacher = fit.train(long, right, right, 2, 1).network
+    alone = fit.train(long, random, right, 2, 2).history[-1]
+    loss = shipped_model.taught_by([teacher])
+    taught = fit.train(long, random, right, 2, 2, loss=loss).history[-1]
+    assert alone.heldout_accuracy < 0.9
+    assert taught.heldout_accuracy > 0.98
+
+
+@pytest.mark.parametrize("option", ["--out", "--state"])
+def test_what_cannot_be_written_is_one_line_before_anything_is_trained(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    paths = {"--out": tmp_path / "out", "--state": tmp_path / "state"}
+    paths[option] = tmp_path / "file" / "in a file"
+    arguments = [text for name, path in paths.items() for text in (name, str(path))]
+    assert shipped_model.main(["--recipe", "tutorial", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "file") in line

@@ -114,7 +114,6 @@ def test_contradictory_options_are_one_line_with_the_fix(arguments: list[str], f
         ["--epochs", "0"],
         ["--seed", "-1"],
         ["--promote", "perhaps"],
-        ["--teach-by", "17"],
         ["--max-unreadable", "101%"],
         ["--max-unreadable", "nan"],
         ["--max-unreadable", "few"],

@@ -1,4 +1,4 @@
-"""Diagrams with axes, drawn with Matplotlib: each is placed in inches, drawn once, and cut out.
+"""Plots, drawn with Matplotlib: each axes is placed in inches, drawn once, and cut out.
 
 Matplotlib's layouts and bbox_inches="tight" compute all texts several times for the same frame.
 Plots are drawn without pyplot, which has process-wide state. The user's matplotlibrc does not
@@ -7,30 +7,33 @@ change them: the same figures give the same bytes.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from PIL import Image
 
-from worker.plots import png_file
-from worker.plots.plot_style import DOTS_PER_INCH, MARGIN_INCHES
+from worker.plots.plot_style import DOTS_PER_INCH, MARGIN_INCHES, shortened
 
 #: Around the axes, for their names and titles. What is left of it is cut off.
 ROOM_INCHES = 4.0
 WHITE = 0xFFFFFFFF
 
+FONT = "DejaVu Sans"  #: comes with Matplotlib
+
 P = ParamSpec("P")
 
 _STYLE = {
     "figure.dpi": DOTS_PER_INCH,
-    "font.family": ["DejaVu Sans"],  # comes with Matplotlib
+    "font.family": [FONT],
     "text.parse_math": False,  # a label may hold a dollar sign
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,7 +48,7 @@ def png_chart(draw: Callable[P, Figure]) -> Callable[P, bytes]:
     def encoded(*args: P.args, **kwargs: P.kwargs) -> bytes:
         with matplotlib.rc_context(changed_settings()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn instead
-            return png_file.encode(_drawn(draw(*args, **kwargs)))
+            return _png(draw(*args, **kwargs))
 
     return encoded
 
@@ -64,6 +67,29 @@ def add_axes(
     return figure.add_axes(place, **kwargs)
 
 
+def fitting(label: str, limit: int, inches: float, points: float) -> str:
+    """A label as one line of at most `limit` characters that is not wider than this.
+
+    A few letters are wider than high.
+    """
+    line = shortened(label, limit)
+    while _width(line, points) > inches:
+        line = shortened(line, len(line) - 2)
+    return line
+
+
+def _width(line: str, points: float) -> float:
+    """In inches."""
+    font = FontProperties(family=FONT, size=points)
+    dots = _renderer().get_text_width_height_descent(line, font, False)[0]
+    return float(dots) / DOTS_PER_INCH
+
+
+@cache
+def _renderer() -> RendererAgg:
+    return RendererAgg(1, 1, DOTS_PER_INCH)
+
+
 def changed_settings() -> dict[str, Any]:
     """The settings that are not those of the style: Matplotlib takes its time to check each."""
     wanted = matplotlib.rcParamsDefault | _STYLE
@@ -71,14 +97,16 @@ def changed_settings() -> dict[str, Any]:
     return {k: v for k, v in wanted.items() if k != "backend" and current[k] != v}
 
 
-def _drawn(figure: Figure) -> Image.Image:
-    """What is not white, in RGB, with a margin."""
+def _png(figure: Figure) -> bytes:
+    """What is not white, with a margin."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())
     ink = pixels.view(np.uint32)[..., 0] != WHITE
     rows, columns = (_part(ink.any(axis)) for axis in (1, 0))
-    return Image.fromarray(np.ascontiguousarray(pixels[rows, columns, :3]))
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels[rows, columns, :3])).save(file, "PNG")
+    return file.getvalue()
 
 
 def _part(ink: np.ndarray) -> slice:

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from worker.evaluation.metrics import Counts
-from worker.plots.canvas import fitting
-from worker.plots.chart import add_axes, empty, png_chart
+from worker.plots.chart import add_axes, empty, fitting, png_chart
 
 NAME_LENGTH, NAME_INCHES = 28, 3.5
 #: With more classes the numbers would not be legible.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.canvas import Canvas, Text, png_canvas
-from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.chart import png_chart
+from worker.plots.pictures import in_rows, put_image, write_below
 from worker.plots.plot_style import RIGHT, WRONG, shortened
 
 ROWS, COLUMNS = 3, 5
@@ -20,24 +21,24 @@ TITLE_INCHES, TITLE_SIZE = 0.3, 12
 NAME_LENGTH = 17
 
 
-@png_canvas
+@png_chart
 def mistakes(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Canvas:
+) -> Figure:
     """Each image with its predicted label in red and its true label in blue."""
     wrong = most_confident(probabilities, truth)
     total = int((probabilities.argmax(1) != truth).sum())
-    places = in_rows(min(COLUMNS, max(1, len(wrong))), len(wrong), PANEL_INCHES, GAPS_INCHES)
-    canvas, title = Canvas(), _title(total, len(truth), len(wrong))
-    middle = max((place.x(1) for place in places), default=0.0) / 2
-    canvas.texts.append(Text(middle, -TITLE_INCHES, title, TITLE_SIZE, "black", "middle"))
+    columns = min(COLUMNS, max(1, len(wrong)))
+    figure, axes, places = in_rows(columns, len(wrong), PANEL_INCHES, GAPS_INCHES)
+    title, middle = _title(total, len(truth), len(wrong)), sum(axes.get_xlim()) / 2
+    axes.text(middle, -TITLE_INCHES, title, size=TITLE_SIZE, ha="center", va="center")
     for i, place in zip(wrong, places, strict=True):
-        panel = put_image(canvas, place, images[i])
+        panel = put_image(axes, place, images[i])
         predicted = int(probabilities[i].argmax())
         caption = f"{shortened(labels[predicted], NAME_LENGTH)} {probabilities[i, predicted]:.0%}"
-        write_below(canvas, panel, caption, WRONG)
-        write_below(canvas, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
-    return canvas
+        write_below(axes, panel, caption, WRONG)
+        write_below(axes, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
+    return figure
 
 
 def most_confident(

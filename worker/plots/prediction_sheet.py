@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
-from worker.plots.canvas import Canvas, png_canvas
-from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.chart import png_chart
+from worker.plots.pictures import in_rows, put_image, write_below
 from worker.plots.plot_style import RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import bars
 
@@ -23,23 +24,22 @@ LINE_LENGTH = 20
 NEW_LINE = "\n"
 
 
-@png_canvas
+@png_chart
 def sheet(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
-) -> Canvas:
+) -> Figure:
     """Some of the images uint8 [n, height, width, channels] with their probabilities [n, classes].
 
     The caption is blue if the prediction is right and red if it is wrong.
     """
     chosen = some(truth, ROWS * COLUMNS)
-    places = in_rows(2 * COLUMNS, 2 * len(chosen), PANEL_INCHES, GAPS_INCHES)
-    canvas = Canvas()
+    figure, axes, places = in_rows(2 * COLUMNS, 2 * len(chosen), PANEL_INCHES, GAPS_INCHES)
     for i, left, right in zip(chosen, places[::2], places[1::2], strict=True):
         row, true = probabilities[i], int(truth[i])
         colour = RIGHT if row.argmax() == true else WRONG
-        write_below(canvas, put_image(canvas, left, images[i]), caption(labels, row, true), colour)
-        bars(canvas, right, labels, row, true)
-    return canvas
+        write_below(axes, put_image(axes, left, images[i]), caption(labels, row, true), colour)
+        bars(axes, right, labels, row, true)
+    return figure
 
 
 def caption(labels: Sequence[str], row: npt.NDArray[np.floating], truth: int) -> str:

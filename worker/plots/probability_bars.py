@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 
-from worker.plots.canvas import Canvas, Panel, Text
+from worker.plots.pictures import Panel, put_bar, put_frame
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened
 
 #: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
@@ -31,31 +32,31 @@ def colours(row: Row, truth: int) -> list[str]:
     return colours
 
 
-def bars(canvas: Canvas, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Draw the probabilities of one image."""
     fit = len(labels) <= VERTICAL_BARS and max(map(len, labels)) <= VERTICAL_LENGTH
     if fit:
-        _vertical(canvas, panel, labels, row, truth)
+        _vertical(axes, panel, labels, row, truth)
     else:
-        _horizontal(canvas, panel, labels, row, truth)
-    canvas.frames.append(panel)
+        _horizontal(axes, panel, labels, row, truth)
+    put_frame(axes, panel)
 
 
-def _vertical(canvas: Canvas, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """Each name stands on its bar, or in a tall one."""
     outer = BESIDE * (len(row) - 0.2)
     first, last = -0.4 - outer, len(row) - 0.6 + outer
     palette = colours(row, truth)
     for i, label in enumerate(labels):
         left, right = ((i + edge - first) / (last - first) for edge in (-0.4, 0.4))
-        canvas.bars.append((panel.part((left, right), (0, float(row[i]))), palette[i]))
+        put_bar(axes, panel, (left, right), (0, float(row[i])), palette[i])
         inside = row[i] > TALL
         x, y = panel.x((left + right) / 2), panel.y(0.03 if inside else float(row[i]) + 0.03)
         name, colour = shortened(label, VERTICAL_LENGTH), "white" if inside else "black"
-        canvas.texts.append(Text(x, y, name, 7, colour, "middle", "bottom", upright=True))
+        axes.text(x, y, name, size=7, color=colour, ha="center", va="bottom", rotation=90)
 
 
-def _horizontal(canvas: Canvas, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _horizontal(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
     """From the top down, each name above its bar."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
     if truth not in best:
@@ -65,6 +66,6 @@ def _horizontal(canvas: Canvas, panel: Panel, labels: Sequence[str], row: Row, t
     for number, i in enumerate(best):
         middle = 1 - (number + 0.4) * step
         up = middle - 0.45 * step, middle - 0.15 * step
-        canvas.bars.append((panel.part((0, float(row[i])), up), palette[i]))
+        put_bar(axes, panel, (0, float(row[i])), up, palette[i])
         name = shortened(labels[i], NAME_LENGTH)
-        canvas.texts.append(Text(panel.x(0.02), panel.y(middle), name, 8, "black"))
+        axes.text(panel.x(0.02), panel.y(middle), name, size=8, va="center")

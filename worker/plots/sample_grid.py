@@ -9,9 +9,8 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import Images, Labels
-from worker.plots.canvas import Canvas, fitting, png_canvas
-from worker.plots.chart import ROOM_INCHES, add_axes, empty, png_chart
-from worker.plots.panels import in_rows, put_image, write_below
+from worker.plots.chart import ROOM_INCHES, add_axes, empty, fitting, png_chart
+from worker.plots.pictures import in_rows, put_image, write_below
 from worker.plots.plot_style import shortened, some
 
 #: The longer side of an image, between two, and of the bar beside them.
@@ -48,13 +47,12 @@ def single(image: npt.NDArray[np.uint8], title: str) -> Figure:
     return figure
 
 
-@png_canvas
-def grid(labels: Sequence[str], images: Images, truth: Labels) -> Canvas:
+@png_chart
+def grid(labels: Sequence[str], images: Images, truth: Labels) -> Figure:
     """Some of the images uint8 [n, height, width, channels], each above its label."""
     chosen = some(truth, ROWS * COLUMNS)
-    places = in_rows(COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
-    canvas = Canvas()
+    figure, axes, places = in_rows(COLUMNS, len(chosen), GRID_PANEL_INCHES, GRID_GAPS_INCHES)
     for i, place in zip(chosen, places, strict=True):
-        panel = put_image(canvas, place, images[i])
-        write_below(canvas, panel, shortened(labels[truth[i]], NAME_LENGTH))
-    return canvas
+        panel = put_image(axes, place, images[i])
+        write_below(axes, panel, shortened(labels[truth[i]], NAME_LENGTH))
+    return figure

@@ -196,7 +196,7 @@ ALONE = {
     "worker/inference/serving_cost.py:measured": "a process that changes nothing",
     "worker/check_class_folders.py:main": "a verdict on a pipe",
     "worker/export/convert.py:keras_file": "a temporary file that no other process uses",
-    "worker/plots/png_file.py:encode": "a plot in memory",
+    "worker/plots/chart.py:_png": "a plot in memory",
     "worker/thumbnails/small_picture.py:_encoded": "a picture in memory",
     "worker/thumbnails/small_picture.py:warm_up": "pictures in memory",
     "worker/datasets/find_images.py:_png": "a picture in memory",

@@ -15,10 +15,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text as FigureText
-from PIL import Image, ImageFont
+from matplotlib.transforms import Bbox
+from PIL import Image
 
 from shared.messages.model_card import OperatingPoint
 from worker.datasets.examples import Images, Labels
@@ -31,11 +34,11 @@ from worker.plots import (
     reliability_diagram,
     sample_grid,
 )
-from worker.plots.canvas import Canvas, Panel, Text
 from worker.plots.confusion import confusion_matrix
 from worker.plots.curves import curves
 from worker.plots.mistakes import most_confident
 from worker.plots.operating_points_plot import accepted_accuracy
+from worker.plots.pictures import Panel, in_rows, put_image
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
 from worker.plots.probability_bars import VERTICAL_BARS, bars, colours
 from worker.runtimes.classifier import softmax
@@ -86,7 +89,6 @@ def make(
 
 GREY = (28, 28, 1)
 PHOTOS = "colour, not square"
-PANEL = Panel(0.0, 0.0, 1.7, 1.7)
 CASES = {
     "two long names, one epoch": make((LONG.format(1), LONG.format(2)), 1, GREY),
     "ten": make(tuple(f"class {i}" for i in range(10)), 24, GREY),
@@ -111,7 +113,7 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
     for name, data in drawn(case).items():
         image = Image.open(io.BytesIO(data))
         assert image.format == "PNG"
-        assert len(data) < (MAX_PHOTO_BYTES if image.mode == "RGB" else MAX_BYTES), name
+        assert len(data) < (MAX_PHOTO_BYTES if case == PHOTOS else MAX_BYTES), name
         assert is_white(border(image)), f"{name} is cut off"
         assert not is_white(np.asarray(image.convert("L"))), name
 
@@ -125,12 +127,13 @@ def test_every_plot_is_complete_and_small(case: str) -> None:
 )
 def test_no_caption_overlaps_another_panel(case: Case) -> None:
     labels, _, images, truth, probabilities = case
-    for canvas in (
-        canvas_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
-        canvas_of(mistakes.mistakes)(labels, images, truth, probabilities),
-        canvas_of(sample_grid.grid)(labels, images, truth),
-    ):
-        assert_no_text_crosses_panels(canvas)
+    with matplotlib.rc_context(chart.changed_settings()):
+        for figure in (
+            figure_of(prediction_sheet.sheet)(labels, images, truth, probabilities),
+            figure_of(mistakes.mistakes)(labels, images, truth, probabilities),
+            figure_of(sample_grid.grid)(labels, images, truth),
+        ):
+            assert_no_text_crosses_panels(figure)
 
 
 def test_the_same_figures_give_the_same_bytes_with_any_matplotlib_settings() -> None:
@@ -238,48 +241,29 @@ def test_bars_have_the_colours_of_the_tutorial(truth: int, expected: list[str]) 
 def test_the_bars_of_an_image_always_contain_predicted_and_true(classes: int) -> None:
     case = make(tuple(f"class {i}" for i in range(classes)), 0, (1, 1, 1), 0.0)
     for i in some(case.truth, 15):
-        canvas, row, true = Canvas(), case.probabilities[i], int(case.truth[i])
-        bars(canvas, PANEL, case.labels, row, true)
-        drawn = {colour for _, colour in canvas.bars}
-        assert RIGHT in drawn
-        assert (WRONG in drawn) == (row.argmax() != true)
+        row, true = case.probabilities[i], int(case.truth[i])
+        drawn = {matplotlib.colors.to_hex(bar.get_facecolor()) for bar in bars_of(row, true)[1]}
+        assert matplotlib.colors.to_hex(RIGHT) in drawn
+        assert (matplotlib.colors.to_hex(WRONG) in drawn) == (row.argmax() != true)
 
 
 @pytest.mark.parametrize("classes", [2, VERTICAL_BARS, VERTICAL_BARS + 1])
 def test_bars_are_as_long_as_their_probabilities_and_stay_in_their_panel(classes: int) -> None:
     row = np.random.default_rng(classes).dirichlet(np.ones(classes))
-    canvas = Canvas()
-    bars(canvas, PANEL, [f"class {i}" for i in range(classes)], row, int(row.argmax()))
-    [frame], boxes = canvas.frames, [panel for panel, _ in canvas.bars]
-    assert frame == PANEL
-    assert all(frame.x(0) <= box.x(0) <= box.x(1) <= frame.x(1) for box in boxes)
-    assert all(frame.y(1) <= box.y(1) <= box.y(0) <= frame.y(0) + 1e-6 for box in boxes)
+    panel, drawn = bars_of(row, int(row.argmax()))
+    boxes = [bar.get_bbox() for bar in drawn]
+    assert all(panel.x(0) <= box.x0 <= box.x1 <= panel.x(1) for box in boxes)
+    assert all(panel.y(1) <= box.y0 <= box.y1 <= panel.y(0) + 1e-6 for box in boxes)
     upright = classes <= VERTICAL_BARS
-    shares = [box.height / frame.height if upright else box.width / frame.width for box in boxes]
+    shares = [box.height / panel.height if upright else box.width / panel.width for box in boxes]
     assert shares == pytest.approx(row if upright else sorted(row, reverse=True)[: len(shares)])
 
 
 def test_a_bar_is_drawn_to_the_pixel() -> None:
-    canvas = Canvas()
-    bars(canvas, PANEL, ("a", "b"), np.array([0.25, 0.75]), 1)
-    pixels = np.asarray(canvas.drawn().convert("RGB"))
-    columns = (pixels == (0, 0, 255)).all(-1).sum(0)
+    figure, axes, [panel] = in_rows(1, 1, 1.7, (0.0, 0.0))
+    bars(axes, panel, ("a", "b"), np.array([0.25, 0.75]), 1)
+    columns = (pixels_of(figure) == (0, 0, 255)).all(-1).sum(0)
     assert abs(columns.max() - 0.75 * 170) <= 1
-
-
-@pytest.mark.parametrize("upright", [False, True])
-def test_no_part_of_a_letter_is_cut_off(upright: bool) -> None:
-    """The ink of two accents over each other, of descenders and of letters that lean out."""
-    canvas, empty = Canvas(), Canvas()
-    for one, line in ((canvas, "ẤjÅy@fŴ"), (empty, "       ")):
-        one.frames.append(Panel(-2.0, -2.0, 4.0, 4.0))
-        one.texts.append(Text(0.0, 0.0, line, 9, "black", "middle", upright=upright))
-    ink = np.asarray(canvas.drawn().convert("L")) != np.asarray(empty.drawn().convert("L"))
-    file = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
-    font = ImageFont.truetype(file, 12.5, layout_engine=ImageFont.Layout.BASIC)
-    box = font.getbbox("ẤjÅy@fŴ")
-    whole = sorted((box[2] - box[0], box[3] - box[1]))
-    assert sorted((ink.any(0).sum(), ink.any(1).sum())) == pytest.approx(whole, abs=1)
 
 
 def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> None:
@@ -291,12 +275,13 @@ def test_images_are_chosen_from_the_front_unless_they_are_sorted_by_label() -> N
 
 def test_the_first_image_of_a_sheet_is_the_first_image() -> None:
     case = CASES["ten"]
-    canvas = canvas_of(prediction_sheet.sheet)(
+    figure = figure_of(prediction_sheet.sheet)(
         case.labels, case.images, case.truth, case.probabilities
     )
-    panel, image = canvas.images[0]
-    assert np.array_equal(image, case.images[0])
-    assert panel == canvas.frames[0]
+    [axes] = figure.axes
+    assert np.array_equal(np.asarray(axes.images[0].get_array()), case.images[0, ..., 0])
+    left, right, bottom, top = axes.images[0].get_extent()
+    assert (left, top, right, bottom) == pytest.approx(frames_of(axes)[0].get_bbox().extents)
 
 
 @pytest.mark.parametrize("shape", [(1, 1000, 1), (1000, 1, 1)])
@@ -310,12 +295,12 @@ def test_an_image_of_one_row_or_column_is_drawn(shape: tuple[int, int, int]) -> 
 
 
 def test_grey_values_are_ink_and_colours_are_colours() -> None:
-    canvas = Canvas()
+    figure, axes, places = in_rows(2, 2, 1.0, (0.0, 0.0))
     ramp = np.array([[0, 100], [200, 255]], np.uint8)
-    canvas.images.append((Panel(0, 0, 1, 1), ramp[..., None]))
     photo = np.array([[[10, 20, 30], [250, 0, 0]], [[0, 250, 0], [0, 0, 250]]], np.uint8)
-    canvas.images.append((Panel(1, 0, 1, 1), photo))
-    pixels = np.asarray(canvas.drawn())
+    for place, image in zip(places, (ramp[..., None], photo), strict=True):
+        put_image(axes, place, image)
+    pixels = pixels_of(figure)
     quarters = pixels[12 + 25 : 12 + 100 : 50, 12 + 25 : 12 + 200 : 50]
     assert quarters[:, :2].tolist() == [[[255 - v] * 3 for v in row] for row in ramp.tolist()]
     assert quarters[:, 2:].tolist() == photo.tolist()
@@ -326,23 +311,44 @@ def figure_of(draw: Callable[..., bytes]) -> Callable[..., Figure]:
     return cast(Callable[..., Figure], draw.__wrapped__)  # type: ignore[attr-defined]
 
 
-def canvas_of(draw: Callable[..., bytes]) -> Callable[..., Canvas]:
-    """The function that fills a canvas, without the one that encodes the file."""
-    return cast(Callable[..., Canvas], draw.__wrapped__)  # type: ignore[attr-defined]
+def pixels_of(figure: Figure) -> npt.NDArray[np.uint8]:
+    """uint8 [height, width, 3] of the file of a figure."""
+    file = chart.png_chart(lambda: figure)()
+    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
-def assert_no_text_crosses_panels(canvas: Canvas) -> None:
+def bars_of(row: npt.NDArray[np.floating], truth: int) -> tuple[Panel, list[Rectangle]]:
+    """The bars of an image, and the panel that they are drawn in."""
+    _, axes, [panel] = in_rows(1, 1, 1.7, (0.0, 0.0))
+    bars(axes, panel, [f"class {i}" for i in range(len(row))], row, truth)
+    assert len(frames_of(axes)) == 1
+    return panel, [one for one in rectangles(axes) if one.get_fill()]
+
+
+def rectangles(axes: Axes) -> list[Rectangle]:
+    return [one for one in axes.get_children() if isinstance(one, Rectangle) and one != axes.patch]
+
+
+def frames_of(axes: Axes) -> list[Rectangle]:
+    return [one for one in rectangles(axes) if not one.get_fill()]
+
+
+def assert_no_text_crosses_panels(figure: Figure) -> None:
     """A caption, which hangs below its image, is in no panel; the name of a bar is in one."""
-    assert len(canvas.frames) >= len(canvas.images)
-    for text in canvas.texts:
-        place = text.panel()
-        crossed = sum(overlap(place, frame) for frame in canvas.frames)
-        assert crossed <= (text.up != "top"), text.line
+    [axes], renderer = figure.axes, FigureCanvasAgg(figure).get_renderer()
+    frames = [frame.get_window_extent(renderer) for frame in frames_of(axes)]
+    assert len(frames) >= len(axes.images)
+    for text in axes.texts:
+        place = text.get_window_extent(renderer)
+        crossed = sum(overlap(place, frame) for frame in frames)
+        is_caption = text.get_horizontalalignment() == "center" and not text.get_rotation()
+        assert crossed <= (not is_caption), text.get_text()
 
 
-def overlap(one: Panel, other: Panel) -> bool:
-    across = max(one.x(0), other.x(0)) < min(one.x(1), other.x(1))
-    return across and max(one.y(1), other.y(1)) < min(one.y(0), other.y(0))
+def overlap(one: Bbox, other: Bbox) -> bool:
+    """By at least a pixel: a box is around whole pixels."""
+    across = min(one.x1, other.x1) - max(one.x0, other.x0)
+    return bool(min(across, min(one.y1, other.y1) - max(one.y0, other.y0)) >= 1)
 
 
 def border(image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -363,14 +369,6 @@ def test_the_histogram_of_few_images_has_no_raw_tex() -> None:
     figure.draw(FigureCanvasAgg(figure).get_renderer())
     texts = [text.get_text() for axes in figure.axes for text in axes.findobj(FigureText)]
     assert [text for text in texts if "$" in text or "mathdefault" in text] == []
-
-
-def test_photos_keep_their_colours() -> None:
-    """A grid of photos is not reduced to a palette."""
-    rng = np.random.default_rng(0)
-    photos = rng.integers(0, 256, (25, 48, 48, 3)).astype(np.uint8)
-    image = Image.open(io.BytesIO(sample_grid.grid(("a", "b"), photos, np.arange(25) % 2)))
-    assert image.mode == "RGB"
 
 
 def test_operating_points_that_all_reach_everything_share_a_text_below_100_percent() -> None:

@@ -12,10 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import redis
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_wsgi_server
 from redis.exceptions import RedisError
 
-from producer.metrics.bounded_server import BoundedServer
 from producer.metrics.metric_families import Families
 from producer.metrics.redis_snapshot import Snapshot, take_snapshot
 from producer.present.formatting import one_line
@@ -26,6 +25,7 @@ from shared.errors import BrokerRefuses, Exit, SetupError, bounded
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 ROLE = "metrics"
 #: For a connection or a reply. A scrape takes three replies, and Prometheus waits for 10 s.
 ANSWER_S = 2.0
+#: For what a client sends or takes next: an idle one occupies a thread no longer.
+CLIENT_S = 5.0
 _PAGES = ("/metrics", "/")
 _HEALTH = "/healthz"
 
@@ -100,9 +102,9 @@ class Exporter:
             log.log(logging.WARNING if trouble else logging.INFO, trouble or "Redis is back")
 
 
-def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServer:
+def _listening(registry: CollectorRegistry, host: str, port: int) -> WSGIServer:
     try:
-        server = BoundedServer(host, port, _routes(make_wsgi_app(registry)))
+        server, _ = start_wsgi_server(port, host, registry)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SetupError(f"port {port} of {host} is in use; choose another --port") from error
@@ -112,7 +114,9 @@ def _listening(registry: CollectorRegistry, host: str, port: int) -> BoundedServ
         ) from error
     except UnicodeError as error:
         raise SetupError(f"{host:.80} is not a valid host name; choose another --host") from error
-    threading.Thread(target=server.serve_forever, name="hangtag-metrics", daemon=True).start()
+    server.set_app(_routes(make_wsgi_app(registry)))
+    server.RequestHandlerClass.timeout = CLIENT_S  # type: ignore[attr-defined]
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that leaves
     return server
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
 import re
 import signal
 import socket
+import struct
 import time
 import urllib.error
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -286,16 +289,30 @@ def test_a_server_that_refuses_is_not_up_and_the_reason_is_logged(fleet: Fleet) 
     endpoint.wait_for("Redis", redis_up=1)
 
 
-def test_a_connection_with_no_or_invalid_data_blocks_no_scrape(
+def test_bad_clients_block_no_scrape_leave_no_trace_and_occupy_no_thread_for_long(
     idle: tuple[Fleet, Endpoint],
 ) -> None:
+    """A hundred that send nothing, one that sends rubbish, and one that resets its connection."""
     _, endpoint = idle
-    port = int(endpoint.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port)), socket.socket() as rubbish:
-        rubbish.connect(("127.0.0.1", port))
+    address = "127.0.0.1", int(endpoint.url.rpartition(":")[2])
+    endpoint.scrape()
+    log, before = endpoint.process.log, _threads(endpoint)
+    with ExitStack() as clients:
+        silent = [clients.enter_context(socket.create_connection(address)) for _ in range(100)]
+        rubbish, leaving = silent[:2]
         rubbish.sendall(b"\x16\x03\x01\0\0 \xff\r\n\r\n")
+        leaving.sendall(b"GET /metrics HTTP/1.1\r\n")
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaving.close()
         assert endpoint.scrape()["hangtag_redis_up"] == 1
-    assert endpoint.process.running
+        assert _threads(endpoint) > before + 50
+        wait_for("the end of the connections", lambda: _threads(endpoint) <= before)
+    assert endpoint.scrape()["hangtag_redis_up"] == 1
+    assert endpoint.process.log == log
+
+
+def _threads(endpoint: Endpoint) -> int:
+    return len(os.listdir(f"/proc/{endpoint.process.pid}/task"))
 
 
 def test_foreign_keys_hide_no_other_figure(fleet: Fleet) -> None:

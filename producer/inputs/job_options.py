@@ -30,7 +30,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roots: tuple[bytes, ...]  #: as typed
     cwd: bytes  #: base of relative roots
     output: str  #: absolute; identifies the job
-    #: The patterns that choose files; a str in journals of earlier versions, and in those of one.
+    #: The patterns that choose files; a str of one in journals of 0.2.0.
     glob: str | tuple[str, ...] = ""
     list_file: bytes = b""
     model: str = ""  #: as typed; resolved once, when the job starts
@@ -53,8 +53,7 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Of a job of 0.2.0: the numbers of the roots that were patterns, which nothing walks any more.
     pattern_roots: tuple[int, ...] = ()
     #: The kind of source of each root, or all kinds of the list, when the job started
-    #: (producer/sources/source_table.py). Empty: all roots are files, or the list was not searched
-    #: for addresses, as by earlier versions.
+    #: (producer/sources/source_table.py). Empty: all roots are files.
     kinds: tuple[str, ...] = ()
     #: Whether archives in folders are opened.
     archives: bool = False
@@ -67,24 +66,14 @@ class JobOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def globs(self) -> tuple[str, ...]:
         """The patterns that choose files; none: by the endings of images."""
-        return all_of(self.glob)
+        if isinstance(self.glob, str):
+            return (self.glob,) if self.glob else ()
+        return self.glob
 
     @property
     def is_piped(self) -> bool:
         """Whether the list comes from standard input."""
         return self.list_file == STDIN
-
-
-def all_of(glob: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The patterns of an option of a job, which has one as text."""
-    if isinstance(glob, str):
-        return (glob,) if glob else ()
-    return glob
-
-
-def one_or_all(patterns: tuple[str, ...]) -> str | tuple[str, ...]:
-    """The patterns as an option of a job. One is text, which earlier versions read, too."""
-    return "".join(patterns) if len(patterns) < 2 else patterns
 
 
 def encode_options(options: JobOptions) -> bytes:

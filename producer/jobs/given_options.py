@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from producer.formats.table_formats import BY_SUFFIX, format_of
-from producer.inputs.job_options import JobOptions, one_or_all
+from producer.inputs.job_options import JobOptions
 from producer.journal.journal import journal_path
 from producer.journal.snapshot import stored_options
 from producer.models.default_model import default_model
@@ -66,7 +66,7 @@ def make_options(given: GivenOptions, settings: Settings) -> JobOptions:
         roots=given.roots,
         cwd=os.getcwdb(),
         output=output,
-        glob=one_or_all(given.globs),
+        glob=given.globs,
         list_file=given.list_file,
         list0=given.list0,
         model=model,

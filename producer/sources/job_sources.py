@@ -70,7 +70,7 @@ class JobSources:
         if self.options.list_file or not self.has_others:
             return frozenset()
         numbers = range(len(self.options.roots))
-        return frozenset(number for number in numbers if self.argument(number).in_one_pass)
+        return frozenset(number for number in numbers if not self.argument(number).is_sorted)
 
     def own_order(self, name: bytes) -> bytes:
         """The start of all names that have an order of their own among each other, as this one has;
@@ -143,8 +143,7 @@ class JobSources:
     def row_name(self, line: bytes, number: int) -> bytes:
         """The name of the image that a line of a list names. Raises UsageError for an address that
         was added to the list of a job that reads none."""
-        if self.options.kinds:  # earlier versions recorded none
-            check_line(line, self.options)
+        check_line(line, self.options)
         return self.of(line).row_name(line, number) if self.has_others else line
 
     def wait_as(self, waits: Waits) -> None:

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 class Source(ABC):
     """One source. It is used by one thread at a time."""
 
-    #: Whether its names are in byte order.
+    #: Whether its names are in byte order. Otherwise the next one is found behind the bytes of the
+    #: last one, which are lost if they were not read before.
     is_sorted = True
-    #: Whether the next name is found behind the bytes of the last one, which are lost if they were
-    #: not read before.
-    in_one_pass = False
     #: The number of names that it is to have before they are read; 0: it does not read ahead.
     ahead = 0
     #: The job's list, if its record lacks the secrets of addresses.

@@ -35,9 +35,6 @@ class SourceRow(NamedTuple):
     #: The schemes of its addresses, and the endings of its files, in lower case.
     schemes: Sequence[str] = ()
     endings: tuple[bytes, ...] = ()
-    #: Where its addresses may stand.
-    as_argument: bool = True
-    in_lists: bool = False
     #: Import names and pip's names of what it needs, which an extra of Hangtag installs.
     packages: Mapping[str, str] = {}
     extra: str = ""
@@ -72,7 +69,6 @@ _ROWS: tuple[SourceRow, ...] = (
         "s3",
         _s3,
         schemes=("s3",),
-        in_lists=True,
         packages=installation.OBJECT_STORE_PACKAGES,
         extra="remote",
     ),
@@ -80,7 +76,6 @@ _ROWS: tuple[SourceRow, ...] = (
         "https",
         _web,
         schemes=("https", "http"),
-        in_lists=True,
         packages=installation.WEB_PACKAGES,
         extra="remote",
     ),
@@ -108,7 +103,7 @@ def loaded(kind: str) -> type[Source]:
 def kind_of(typed: bytes, path: bytes) -> str:
     """The kind of an argument, whose path would be `path`."""
     if is_address(typed, path):
-        return _of_scheme(typed, lambda row: row.as_argument)
+        return _of_scheme(typed)
     for row in SOURCES.values():
         if typed.lower().endswith(row.endings) and os.path.isfile(path):
             return row.name
@@ -117,7 +112,7 @@ def kind_of(typed: bytes, path: bytes) -> str:
 
 def kind_of_line(line: bytes, path: bytes) -> str:
     """The kind of a line of a list."""
-    return _of_scheme(line, lambda row: row.in_lists) if is_address(line, path) else LOCAL
+    return _of_scheme(line) if is_address(line, path) else LOCAL
 
 
 def is_address(typed: bytes, path: bytes) -> bool:
@@ -141,7 +136,7 @@ def address_of_path(path: bytes) -> bytes:
     return b"%s://%s" % (scheme, b"/".join(parts))
 
 
-def _of_scheme(address: bytes, allowed: Callable[[SourceRow], bool]) -> str:
+def _of_scheme(address: bytes) -> str:
     scheme = address.partition(b":")[0].decode().lower()
-    rows = (row.name for row in SOURCES.values() if scheme in row.schemes and allowed(row))
+    rows = (row.name for row in SOURCES.values() if scheme in row.schemes)
     return next(rows, LOCAL)

@@ -34,7 +34,6 @@ class ArchiveSource(Source):
         """`below` is its path in a typed folder, with a slash, which globs are compared with."""
         super().__init__(typed, options, waits)
         self.is_sorted = not archive_kind(typed).in_own_order
-        self.in_one_pass = not self.is_sorted
         self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)
         self._file = OpenArchive(self._path, waits.check)

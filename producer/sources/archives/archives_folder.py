@@ -31,7 +31,6 @@ class ArchivesFolder(Source):
     """The files of a folder, and the members of the archives in it."""
 
     is_sorted = False  # a compressed tar has an order of its own
-    in_one_pass = True
 
     def __init__(self, typed: bytes, options: JobOptions, waits: Waits) -> None:
         super().__init__(typed, options, waits)

@@ -13,7 +13,7 @@ from typing import IO
 from producer.inputs.job_options import STDIN, JobOptions
 from producer.sources.local.reader import FileReader
 from producer.sources.refusals import address_line, shown_address
-from producer.sources.source_table import LOCAL, SOURCES, is_address, kind_of_line
+from producer.sources.source_table import LOCAL, is_address, kind_of_line
 from shared import regular_file
 from shared.errors import UsageError
 from shared.messages.files import MAX_PATH_BYTES, printable
@@ -45,8 +45,6 @@ def kinds_in_list(options: JobOptions) -> tuple[str, ...]:
     cannot be read, which is reported by `check_list`."""
     kinds = {LOCAL}
     files = FileReader(options.cwd)
-    if not options.list_file or not any(row.in_lists for row in SOURCES.values()):
-        return (LOCAL,)
     with suppress(OSError):
         for _, line in numbered_paths(options):
             if _ADDRESS_MARK in line:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from producer.inputs import skipped
-from producer.inputs.job_options import JobOptions, all_of
+from producer.inputs.job_options import JobOptions
 from producer.sources.local.directory_listing import (
     ARCHIVE,
     FILE,
@@ -57,8 +57,8 @@ class FolderWalk:
         """Without `archives` one is a file."""
         self._files, self._walk, self._archives = files, walk, archives
         self._is_archive = archives.is_archive if archives else None
-        self._wanted, self._own = matcher(all_of(options.glob)), OwnFiles(options.output)
-        self._has_globs = bool(options.glob)
+        self._wanted, self._own = matcher(options.globs), OwnFiles(options.output)
+        self._has_globs = bool(options.globs)
         self._below = 0  # length of the folder in a path
 
     def names(self, typed: bytes, after: bytes) -> Iterator[bytes]:

@@ -38,14 +38,6 @@ def test_an_archive_stays_one_when_a_folder_has_its_name(archive: Path) -> None:
         next(Walk(resumed).paths())
 
 
-def test_an_archive_in_an_earlier_journal_is_the_file_that_it_was(archive: Path) -> None:
-    earlier = msgspec.structs.replace(options(archive.parent, b"x.zip"), file_roots=(0,))
-    sources = JobSources(earlier)
-    sources.check()
-    assert list(Walk(sources).paths()) == [(0, b"x.zip")]
-    assert sources.of(b"x.zip").local_path(b"x.zip") == bytes(archive)
-
-
 def test_a_kind_that_only_a_newer_version_has_is_refused_in_one_line(tmp_path: Path) -> None:
     newer = msgspec.structs.replace(options(tmp_path, b"a"), file_roots=(), kinds=("tape",))
     with pytest.raises(SetupError, match=r"reads no images from 'tape'; update it"):

@@ -25,7 +25,7 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.find_images import FoundImage, find, find_files, find_labelled
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
-from worker.evaluation.metrics import confusion
+from worker.evaluation.metrics import confusion, most_confident_mistakes
 from worker.handlers.evaluate import source
 from worker.inference.resource_limits import memory_limit
 from worker.runtimes.classifier import probabilities
@@ -77,11 +77,9 @@ def _chosen(
 ) -> Iterator[int]:
     """The mistakes with the highest confidence, some of each pair of labels."""
     labels = predicted.argmax(1)
-    wrong = np.flatnonzero(labels != answers.labels)
-    order = wrong[np.argsort(-predicted[wrong].max(1), kind="stable")]
     of_pair: Counter[tuple[int, int]] = Counter()
     total = 0
-    for i in order.tolist():
+    for i in most_confident_mistakes(predicted, answers.labels).tolist():
         pair = int(answers.labels[i]), int(labels[i])
         if total < question.most and of_pair[pair] < question.most_of_pair:
             of_pair[pair] += 1

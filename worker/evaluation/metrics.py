@@ -43,6 +43,12 @@ def score(probabilities: Probabilities, labels: Labels, names: Sequence[str] = (
     )
 
 
+def most_confident_mistakes(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.intp]:
+    """The indices of the wrong predictions by falling confidence; ties in their own order."""
+    wrong = np.flatnonzero(probabilities.argmax(1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")]
+
+
 def confusion(probabilities: Probabilities, labels: Labels, classes: int) -> Counts:
     """How often each label (row) was predicted as each label (column): int64."""
     pairs = labels * classes + probabilities.argmax(1)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from worker.datasets.examples import ImageRows, Labels
+from worker.evaluation.metrics import most_confident_mistakes
 from worker.plots.chart import png_chart
 from worker.plots.pictures import in_rows, put_image, write_below
 from worker.plots.plot_style import RIGHT, WRONG, shortened
@@ -26,8 +27,8 @@ def mistakes(
     labels: Sequence[str], images: ImageRows, truth: Labels, probabilities: npt.NDArray[np.floating]
 ) -> Figure:
     """Each image with its predicted label in red and its true label in blue."""
-    wrong = most_confident(probabilities, truth)
-    total = int((probabilities.argmax(1) != truth).sum())
+    every = most_confident_mistakes(probabilities, truth)
+    total, wrong = len(every), every[: ROWS * COLUMNS]
     columns = min(COLUMNS, max(1, len(wrong)))
     figure, axes, places = in_rows(columns, len(wrong), PANEL_INCHES, GAPS_INCHES)
     title, middle = _title(total, len(truth), len(wrong)), sum(axes.get_xlim()) / 2
@@ -39,14 +40,6 @@ def mistakes(
         write_below(axes, panel, caption, WRONG)
         write_below(axes, panel, f"is {shortened(labels[truth[i]], NAME_LENGTH)}", RIGHT, line=1)
     return figure
-
-
-def most_confident(
-    probabilities: npt.NDArray[np.floating], truth: Labels, count: int = ROWS * COLUMNS
-) -> npt.NDArray[np.intp]:
-    """The wrong predictions by falling confidence; ties in the order of the images."""
-    wrong = np.flatnonzero(probabilities.argmax(1) != truth)
-    return wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:count]
 
 
 def _title(wrong: int, total: int, drawn: int) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from producer.summary.class_figures import per_class
 from worker.datasets.examples import Labels
-from worker.evaluation.metrics import confusion, score
+from worker.evaluation.metrics import confusion, most_confident_mistakes, score
 from worker.evaluation.reliability import Probabilities, reliability
 
 evaluations = st.tuples(st.integers(0, 2**32 - 1), st.integers(2, 7), st.integers(0, 60))
@@ -73,3 +73,12 @@ def test_the_bins_contain_every_prediction_with_its_confidence(drawn: tuple[int,
 def test_without_names_there_is_no_confusion() -> None:
     result = score(np.eye(3), np.arange(3))
     assert (result.accuracy, result.labels, result.confusion) == (1.0, (), ())
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_mistakes_equal_those_of_a_loop_with_the_most_confident_first(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, predictions = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
+    wrong = [i for i in range(30) if predictions[i].argmax() != truth[i]]
+    wrong.sort(key=lambda i: -predictions[i].max())
+    assert most_confident_mistakes(predictions, truth).tolist() == wrong

@@ -36,7 +36,6 @@ from worker.plots import (
 )
 from worker.plots.confusion import confusion_matrix
 from worker.plots.curves import curves
-from worker.plots.mistakes import most_confident
 from worker.plots.operating_points_plot import accepted_accuracy
 from worker.plots.pictures import Panel, in_rows, put_image
 from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened, some
@@ -218,17 +217,6 @@ def test_a_shortened_label_is_one_line_that_fits(label: str, limit: int) -> None
 
 def test_a_label_that_fits_is_unchanged() -> None:
     assert shortened("T-shirt/top", 11) == "T-shirt/top"
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 20))
-def test_mistakes_equal_those_of_a_loop_with_the_most_confident_first(
-    seed: int, count: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    truth, predictions = rng.integers(0, 3, 30), rng.dirichlet([1, 1, 1], 30).round(1)
-    wrong = [i for i in range(30) if predictions[i].argmax() != truth[i]]
-    wrong.sort(key=lambda i: -predictions[i].max())
-    assert most_confident(predictions, truth, count).tolist() == wrong[:count]
 
 
 @pytest.mark.parametrize(("truth", "expected"), [(0, [RIGHT, OTHER]), (1, [WRONG, RIGHT])])

@@ -45,7 +45,6 @@ POINTS = {
     "sort.index-forgotten",
 }  # fmt: skip
 POINTS_OF_PLAIN = {"sort.second-name", "sort.first-name-removed"}
-POINT_OF_SETTLING = "sort.put-back"
 ONE, TWO = "one disk", "two disks"
 CASES = [
     (way, disks, rename)
@@ -54,8 +53,6 @@ CASES = [
     for rename in ("atomic", "plain")
     if (way, disks) != (Way.LINK, TWO) and (way is Way.MOVE or rename == "atomic")
 ]
-#: For the check that each tested point exists.
-NAMED = [Shot(name) for name in sorted(POINTS | POINTS_OF_PLAIN | {POINT_OF_SETTLING})]
 
 
 class Stage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.failpoints.armed import Points, Shot
+from tests.support.failpoints.armed import Points
 from tests.support.jobs.updating_process import passages
 from tests.unit.updating.killed import Stage
 
@@ -19,7 +19,6 @@ POINTS = {
     "update.formed", "update.decisions-copied", "update.committed", "update.table-placed",
     "update.file-removed", "update.settled", "corrections.extended",
 }  # fmt: skip
-NAMED = [Shot(name) for name in sorted(POINTS)]
 
 
 def test_an_update_is_killed_at_every_step(tmp_path: Path) -> None:

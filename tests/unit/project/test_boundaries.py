@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from producer.formats.table_formats import FORMATS
-
 ROOT = Path(__file__).parents[3]
 #: Besides itself, the standard library, and the packages that all use.
 ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
@@ -28,8 +26,6 @@ MAY_IMPORT = {
     | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
     | {"botocore", "httpcore", "watchfiles"},
 }
-#: Packages that only one module of the producer may need.
-DRAWING = {"PIL", "matplotlib"}
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
@@ -127,17 +123,6 @@ def test_the_engine_installs_no_handler_writes_to_no_terminal_and_leaves_the_pro
     assert calls == set()
 
 
-def test_results_are_checked_where_they_arrive_and_read_in_one_file() -> None:
-    readers: dict[str, set[str]] = {"decode_result": set(), "numbers": set()}
-    for path in modules("producer"):
-        for node in statements(path):
-            if isinstance(node, ast.ImportFrom) and node.module == "shared.messages.batch":
-                for alias in node.names:
-                    readers.get(alias.name, set()).add(str(path.relative_to(ROOT)))
-    intake, rows = "producer/dispatch/loop.py", "producer/rows/row_batch.py"
-    assert readers == {"decode_result": {intake, rows}, "numbers": {rows}}
-
-
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_a_package_has_only_allowed_imports(package: str) -> None:
     assert modules(package)
@@ -149,25 +134,6 @@ def test_a_package_has_only_allowed_imports(package: str) -> None:
         if name not in allowed
     }
     assert wrong == set()
-
-
-def test_what_a_form_of_a_table_needs_is_imported_by_its_module_alone() -> None:
-    libraries = {name for form in FORMATS.values() for name in form.packages}
-    users = {path.stem for path in modules("producer") if imported(path) & libraries}
-    # Python gets rows as Arrow has them, without a file.
-    assert users == {form.name for form in FORMATS.values() if form.packages} | {"arrow_rows"}
-
-
-def test_one_module_of_the_producer_draws_at_most() -> None:
-    drawing = {path.name for path in modules("producer") if DRAWING & imported(path)}
-    assert len(drawing) <= 1
-
-
-def test_only_the_endpoint_needs_the_package_for_metrics() -> None:
-    """Without it only one command is missing."""
-    need = {path.name for path in modules("producer") if "prometheus_client" in imported(path)}
-    assert need == {"http_endpoint.py", "metric_families.py"}
-    assert "prometheus_client" not in loaded_by_parts("producer")["metrics"]
 
 
 def test_a_command_that_only_reads_loads_no_celery() -> None:
@@ -275,20 +241,6 @@ serve.main(["{app}", "--concurrency", "1"])
     return loaded_and_printed(program)
 
 
-@pytest.mark.parametrize("module", ["worker.health", "worker.thumbnails"])
-def test_a_short_process_ends_without_a_search_for_garbage(module: str) -> None:
-    """It is a fifth of its time."""
-    program = f"""
-import atexit, gc, runpy
-atexit.register(lambda: print(gc.get_freeze_count() > 0))
-runpy.run_module("{module}", run_name="__main__")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, cwd=ROOT
-    )
-    assert done.stdout.endswith(b"True\n"), done
-
-
 PARENTS = pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
 
 
@@ -298,13 +250,6 @@ def test_a_parent_loads_no_runtime_before_it_forks_and_no_command_line_of_celery
     never = {"producer", "click_repl", "prompt_toolkit", "flower"} | runtimes
     loaded, _ = started(app)
     assert loaded & never == set()
-
-
-@PARENTS
-def test_a_parent_starts_without_searches_for_garbage_and_searches_from_then_on(app: str) -> None:
-    """A fifth of the time of a start; and children would copy the pages that a search writes to."""
-    _, printed = started(app)
-    assert printed == "0 True True"
 
 
 def test_a_promotion_loads_no_runtime() -> None:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-import yaml
 
-from benchmarks import memory
 from producer.cli.main import hangtag
 from producer.rows.columns import COLUMNS
-from shared.broker.address import address
 from shared.errors import Exit
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
@@ -87,30 +84,6 @@ def test_the_limit_of_a_file_is_the_documented_one() -> None:
     assert "64 MiB" in TABLE
 
 
-def test_the_changelog_contains_this_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f"## [{project['version']}]" in changelog
-
-
-def test_the_citation_names_this_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == project["version"]
-
-
-def test_the_workflow_and_the_hooks_run_what_the_checks_run() -> None:
-    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8"))
-    steps = workflow["jobs"]["checks"]["steps"]
-    assert [step["run"] for step in steps if "git config" not in step.get("run", "git config")] == [
-        ".ci/run", "make nightly",
-    ]  # fmt: skip
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(BIN)", ".venv/bin")
-    for hook in hooks["repos"][0]["hooks"]:
-        assert hook["entry"].removeprefix("env ") in makefile
-
-
 def test_every_dependency_is_pinned_by_the_constraints() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = dict(
@@ -120,51 +93,3 @@ def test_every_dependency_is_pinned_by_the_constraints() -> None:
     for requirement in [*project["dependencies"], *extras]:
         name = re.split(r"[\[<>=;]", requirement)[0].strip().lower().replace("_", "-")
         assert name == "hangtag" or name in pinned
-
-
-def test_every_module_in_the_makefile_has_a_main() -> None:
-    """`python -m` of a module without one does nothing and succeeds."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    modules = set(re.findall(r"python -m ([a-z_.]+)", makefile)) - {"pytest", "pip", "venv"}
-    assert len(modules) > 5
-    for module in modules:
-        place = ROOT / module.replace(".", "/")
-        source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
-        assert '__name__ == "__main__"' in source.read_text(encoding="utf-8"), module
-
-
-def test_every_target_is_listed_by_make_help() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
-    (targets,) = re.findall(r"^\.PHONY: (.*)", makefile, re.M)
-    listed = re.findall(r"^([a-z-]+):.*## ", makefile, re.M)
-    assert sorted(listed) == sorted(targets.split())
-
-
-def test_the_command_for_one_test_selects_a_test() -> None:
-    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    commands = re.findall(r"python -m pytest (\S+) -k (\w+)", contributing)
-    assert commands
-    for module, word in commands:
-        source = (ROOT / module).read_text(encoding="utf-8")
-        assert re.search(rf"^def test_\w*{word}", source, re.M), word
-
-
-def test_the_number_of_messages_in_the_memory_figures_matches_the_command() -> None:
-    text = (ROOT / "benchmarks/RESULTS.md").read_text(encoding="utf-8")
-    match = re.search(
-        r"python -m benchmarks\.memory(?: --batch-images (\d+))?\b.*?in ([\d,]+)\s+messages",
-        text,
-        re.DOTALL,
-    )
-    assert match is not None
-    images, messages = int(match[1] or memory.BATCH_IMAGES), int(match[2].replace(",", ""))
-    assert messages == -(-memory.IMAGES // images)
-
-
-def test_only_encrypted_connections_are_called_encrypted() -> None:
-    """A password is accepted for an unencrypted remote address, as the pages state."""
-    plain = address(Settings(redis_url="redis://:x@broker"))
-    assert plain.tls() == {}
-    page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
-    assert "`rediss://broker:6379` (TLS)" in page
-    assert "nothing of it is encrypted" in page

@@ -127,31 +127,6 @@ def test_guards_without_a_test_are_reported_and_tested_ones_are_killed(tmp_path:
     assert done.returncode == 1
 
 
-def test_a_test_that_fails_without_a_mutant_also_alone_leaves_its_mutant_undecided(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "planted.py").write_text("def f(size):\n    if size > 3:\n        raise OSError\n")
-    (tmp_path / "test_planted.py").write_text(
-        "import planted\ndef test_size():\n    planted.f(1)\n    raise TimeoutError\n"
-    )
-    command = ["--root", str(tmp_path), "--sources", "planted.py", "--tests", str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.mutants.guards", *command],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert "undecided, 0 tests reach it: planted.py: f: size > 3 -> False" in done.stdout
-    assert "test_planted.py::test_size" in done.stdout
-    assert done.returncode == 1
-
-
-def test_a_pattern_that_is_no_regular_expression_is_refused_in_one_line() -> None:
-    command = [sys.executable, "-m", "tests.mutants.guards", "doctor", "--only", "a(b"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "a(b" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("text", "mutants"),
     [

@@ -37,28 +37,6 @@ def test_ratios_are_medians_within_a_repeat() -> None:
     assert ratios == {BARE: 1, INLINE: pytest.approx(10 / 10.5), PATH: 1.25, KERAS: 0.25}
 
 
-@pytest.mark.parametrize(
-    ("changed", "reached"),
-    [
-        (turn(INLINE, 0, 10), [True, True, True]),
-        (turn(INLINE, 0, 10, 161), [True, True, False]),
-        (turn(PATH, 0, 12), [True, False, True]),
-    ],
-)
-def test_a_goal_that_is_missed_is_reported(changed: Turn, reached: list[bool]) -> None:
-    found = [turn(BARE, 0, 10), turn(INLINE, 0, 10), turn(PATH, 0, 10), changed]
-    found = [one for one in found if one.way != changed.way or one == changed]
-    assert [goal.reached for goal in photo_speed.goals(found)] == reached
-
-
-def test_the_section_has_a_line_for_each_way() -> None:
-    text = photo_speed.section(FOUND, "the machine", "photos", "busy")
-    assert text.startswith(f"{photo_speed.HEADING}\n")
-    for way in photo_speed.WAYS:
-        assert text.count(f"| {way} ") == 1
-    assert text.endswith("busy\n")
-
-
 @given(st.lists(st.binary(max_size=12), max_size=12), st.integers(1, 5), st.integers(1, 20))
 def test_the_bare_loop_reads_as_many_files_at_once_as_a_message_has(
     contents: list[bytes], images: int, size: int

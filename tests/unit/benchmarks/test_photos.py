@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks.photos import COUNT, SEED, Way, sample, ways
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.errors import SetupError
 from tests.support.images.image_zoo import Bytes, garment
 from tests.support.jobs import accuracy
-from worker.preprocessing.orientation import UPRIGHT, orientation_of
 
 #: The first images of the benchmark's own sample. Each photograph takes 20 ms to make.
 FEW = 75
@@ -50,11 +46,3 @@ def test_photographs_depend_only_on_the_seed(
 ) -> None:
     assert make(garment(), 1) == make(garment(), 1)
     assert make(garment(), 1) != make(garment(), 2)
-
-
-def test_photographs_have_many_sizes_and_some_are_rotated() -> None:
-    opened = [Image.open(io.BytesIO(photograph(garment(), seed))) for seed in range(40)]
-    assert all(photo.format == "JPEG" and photo.mode == "RGB" for photo in opened)
-    assert len({photo.size for photo in opened}) > 30
-    turned = np.mean([orientation_of(photo) != UPRIGHT for photo in opened])
-    assert 0.2 < turned < 0.6

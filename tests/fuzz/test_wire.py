@@ -116,18 +116,14 @@ def test_damaged_bytes_are_read_or_refused(name: str, random: Random) -> None:
 
 
 @pytest.mark.parametrize("name", [*EVERY])
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_invalid_data_is_refused(name: str) -> None:
+    reader, _ = EVERY[name]
+    for data in (
         b"", b"null", b"[", b"{" * _DEEP, b"[" * _DEEP, b'{"a":' * _DEEP, b"\x91" * _DEEP,
         b"\xff" * 64, b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"9" * _DEEP,
         b'"' + b"a" * (8 << 20) + b'"', b"\x80\x04\x95.", b"!!python/object/apply:os.system",
-    ],
-    ids=lambda data: f"{data[:6]!r}x{len(data)}",
-)  # fmt: skip
-def test_invalid_data_is_refused(name: str, data: bytes) -> None:
-    reader, _ = EVERY[name]
-    assert read(reader, data) in (None, [])
+    ):  # fmt: skip
+        assert read(reader, data) in (None, []), data[:6]
 
 
 @given(random=randoms)

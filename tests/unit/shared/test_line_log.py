@@ -23,18 +23,18 @@ BEFORE, LINES = lines(1, "before"), lines(2, "one", "two")
 
 
 @pytest.mark.parametrize("others", [(), ("other",)])
-@pytest.mark.parametrize("written", range(len(LINES) + 1))
 def test_lines_are_there_whole_after_every_part_of_them(
-    tmp_path: Path, others: tuple[str, ...], written: int
+    tmp_path: Path, others: tuple[str, ...]
 ) -> None:
     log, first = tmp_path / "log", 2 + len(others)
     there = lines(first, "one", "two")
-    log.write_bytes(BEFORE + lines(2, *others) + there[:written])
-    for _ in range(2):
-        extend(log, len(BEFORE), LINES)
-        again = others and len(lines(first, "one")) <= written < len(there)  # one decision twice
-        expected = lines(1, "before", *others, *["one"] * bool(again), "one", "two")
-        assert log.read_bytes() == expected
+    for written in range(len(LINES) + 1):
+        log.write_bytes(BEFORE + lines(2, *others) + there[:written])
+        twice = others and len(lines(first, "one")) <= written < len(there)  # one decision
+        expected = lines(1, "before", *others, *["one"] * bool(twice), "one", "two")
+        for _ in range(2):
+            extend(log, len(BEFORE), LINES)
+            assert log.read_bytes() == expected, written
 
 
 def test_lines_without_numbers_get_them_and_are_there_once(tmp_path: Path) -> None:

@@ -88,10 +88,6 @@ def test_four_commands_are_named_and_each_of_them_works(
     assert "garments@1" in done.out
 
 
-def test_again_it_does_the_same(shown: list[str], place: Place, here: Path) -> None:
-    assert proposed(run(place, here)) == proposed(shown)
-
-
 def test_without_training_packages_other_commands_are_named_and_work(
     shown: list[str], place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,6 +274,7 @@ def test_a_guess_that_is_excluded_has_no_chance_where_thresholds_are_chosen(run:
             assert after.chances.sum() < before.chances.sum() - before.chances[likely]
 
 
+@pytest.mark.nightly
 def test_images_without_a_label_are_accepted_where_labelled_ones_show_that_they_are_right(
     run: Run,
 ) -> None:
@@ -310,6 +311,7 @@ def test_a_version_of_too_few_labels_accepts_no_image_that_no_person_has_named(r
     assert len(unknown) == len(rows) - len(files)
 
 
+@pytest.mark.nightly
 def test_the_report_on_a_version_finds_its_mistakes_where_the_images_lie(run: Run) -> None:
     """People have taken some images for the other shape; those lie in the folder, in any place."""
     other = dict(zip(SHAPES.values(), reversed(SHAPES.values()), strict=True))

@@ -70,6 +70,7 @@ def test_a_running_job_keeps_its_version_and_the_next_has_the_new_one(
     assert worker.children == children
 
 
+@pytest.mark.nightly
 def test_after_ten_swaps_a_child_is_as_large_as_after_one(
     workers: Fleet, images: Gallery, registry: Registry
 ) -> None:

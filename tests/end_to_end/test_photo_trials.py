@@ -37,7 +37,10 @@ from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Outputs, image_shape
 
 #: Keras 3.15 saves models with a function that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.nightly,
+]
 IMAGES_OF_CLASS = 14
 #: Of the short backbone.
 STAGES = 2

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import signal
 import subprocess
 import zlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.cli.models import request_display
-from producer.cli.models.request_display import running_request
 from producer.inputs.job_options import JobOptions
 from producer.pages import worker_process
-from producer.present import meter, progress
 from producer.present.events import Events, Waiting
 from producer.requests import check_class_folders as module
 from producer.requests.check_class_folders import check_class_folders
 from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.labels import correction_log
 from shared.labels.correction import Correction
-from shared.labels.labelled_files import LabelledFile, encode_files
 from shared.ledger import request_store
 from shared.messages.training import FASHION_MNIST
-from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Purpose
+from shared.pipes.class_folders_check import Purpose
 from shared.settings import Settings
-from shared.stop import Stop, unstoppable
+from shared.stop import Stop
 from tests.support.jobs import finished_job
 from tests.support.processes import procfs
 from worker.check_class_folders import verdict
 from worker.datasets import fashion_mnist
 
 FASHION_IMAGES = 60_000
-#: In which a stopped process is waited for.
-TURNS = 5
 HERE, ELSEWHERE = Settings(), Settings(redis_url="redis://:secret@host:1")
 
 
@@ -84,39 +76,6 @@ def test_a_folder_is_judged_as_a_trainer_does(
     check_class_folders(place, purpose, ELSEWHERE)  # that folder is on another machine
 
 
-@pytest.mark.parametrize("quiet", [False, True])
-def test_a_check_that_takes_long_is_displayed_unless_quiet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool
-) -> None:
-    """Its process is stopped meanwhile."""
-    place, shown, turns = folder(tmp_path, a=9), list[str](), itertools.count()
-    start, communicate = worker_process.start, subprocess.Popen.communicate
-
-    def stopped(name: str) -> subprocess.Popen[bytes]:
-        process = start(name)
-        procfs.stop(process.pid)
-        return process
-
-    def show(display: progress.Log, text: str) -> None:
-        shown.append(text)
-
-    def wait(process: subprocess.Popen[bytes], *arguments: Any, **options: Any) -> Any:
-        if shown or next(turns) == TURNS:
-            procfs.go_on(process.pid)
-        return communicate(process, *arguments, **options)
-
-    monkeypatch.setattr(worker_process, "start", stopped)
-    monkeypatch.setattr(subprocess.Popen, "communicate", wait)
-    monkeypatch.setattr(request_display, "DISPLAY_AFTER_S", 0.0)
-    monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0.0)
-    monkeypatch.setattr(progress.Log, "event", show)
-    with running_request(quiet) as (events, _), pytest.raises(SetupError, match="has one class"):
-        check_class_folders(place, "train", HERE, events=events)
-    assert {text.partition(",")[0] for text in shown} == (
-        set() if quiet else {"checking the folder"}
-    )
-
-
 def test_a_check_that_takes_long_ends_at_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,14 +93,6 @@ def test_a_check_that_takes_long_ends_at_a_stop(
     with pytest.raises(Stopped):
         check_class_folders(folder(tmp_path, a=9), "train", HERE, events=events, stop=stop)
     assert started[0].returncode == -signal.SIGKILL
-
-
-def test_a_process_of_its_own_has_the_same_verdict(tmp_path: Path) -> None:
-    place = folder(tmp_path, a=9)
-    rest = Events(), unstoppable()
-    assert module._verdict(FoldersQuestion(place, "show"), *rest) == FoldersVerdict()
-    question = FoldersQuestion(place, "train")
-    assert module._verdict(question, *rest) == verdict(question) != FoldersVerdict()
 
 
 def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:
@@ -221,16 +172,3 @@ def corrections(tmp_path: Path) -> str:
     ]
     correction_log.append(correction_log.log_path(table), log)
     return str(table)
-
-
-def test_labels_of_many_images_reach_a_process_that_takes_its_time_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More than a pipe holds, and the wait for an answer ends before anything is read."""
-    files = [LabelledFile(f"{n:064x}", n, "coat", b"") for n in range(2_000)]
-    data = encode_files(files)
-    assert len(data) > 1 << 17
-    monkeypatch.setattr(module, "_REPORT_EVERY_S", 0.001)
-    place = folder(tmp_path, coat=1)
-    with pytest.raises(SetupError):  # of the folder, so it was read
-        check_class_folders(place, "train", HERE, corrections=data, labelled_only=True)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
-import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -18,7 +15,7 @@ from producer.cli.jobs.job_summary import resuming, show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
-from producer.jobs.classify import Summary, appeared, classify
+from producer.jobs.classify import Summary, classify
 from producer.jobs.job import Job
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.totals import AnswerCounts, Failures
@@ -139,18 +136,6 @@ def started_job(here: Path, **properties: bytes) -> Path:
             **properties,
         )
     return path
-
-
-@pytest.mark.parametrize("name", sorted(hangtag.commands))
-def test_each_command_has_help(name: str) -> None:
-    command = hangtag.commands[name]
-    assert command.help
-    for parameter in command.params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help or parameter.name in ("as_json", "runtime", "output")
-    result = run(name, "--help")
-    assert result.exit_code == 0
-    assert result.stdout.startswith("Usage:")
 
 
 def test_version_is_the_distributions() -> None:
@@ -365,18 +350,6 @@ def test_any_other_name_is_accepted_as_output(output: str) -> None:
     assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
 
 
-def test_an_output_in_an_absent_folder_names_the_folder_and_makes_nothing(here: Path) -> None:
-    before = sorted(os.listdir(here))
-    line = complaint(run("classify", "photos", "-o", "absent/out.csv"), Exit.USAGE)
-    assert "absent" in line
-    assert "out.csv" not in line
-    assert sorted(os.listdir(here)) == before
-
-
-def test_an_output_that_is_a_folder_is_refused(here: Path) -> None:
-    assert "-o" in complaint(run("classify", "photos", "-o", "photos"), Exit.USAGE)
-
-
 @pytest.mark.parametrize("model", ["../etc/passwd", "Model", "m@", "m@@1", "m@-1", "m@99999999999"])
 def test_an_invalid_model_name_is_a_usage_error_before_anything_starts(
     here: Path, model: str
@@ -408,12 +381,6 @@ def test_a_broker_of_another_kind_is_a_setup_error(monkeypatch: pytest.MonkeyPat
     line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
     assert "redis://" in line
     assert "secret" not in line
-
-
-def test_a_setting_that_is_not_a_number_is_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANGTAG_BATCH_IMAGES", "many")
-    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
-    assert "HANGTAG_BATCH_IMAGES" in line
 
 
 @pytest.mark.parametrize(
@@ -695,19 +662,6 @@ def test_restart_and_retry_failed_exclude_each_other(command: str) -> None:
     assert "give one" in line
 
 
-def test_a_running_job_is_refused_and_collect_is_named(here: Path) -> None:
-    with closing(Journal(started_job(here))):
-        line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
-    assert "already running" in line
-    assert "hangtag collect" in line
-
-
-def test_a_damaged_journal_is_a_setup_error_with_the_fix(here: Path) -> None:
-    started_job(here).write_bytes(b"no database" * 1000)
-    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.SETUP)
-    assert "--restart" in line
-
-
 @pytest.mark.parametrize("command", ["status", "collect", "cancel"])
 @pytest.mark.parametrize("job", ["abcdefgh", "absent.csv", "../x", ""])
 def test_an_unknown_job_is_a_usage_error(command: str, job: str) -> None:
@@ -747,19 +701,6 @@ def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
     assert "cancelled" in run("status", "out.csv").stdout
 
 
-def test_submit_reports_why_its_producer_exited(here: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "producer.cli", "submit", "photos", "-o", "absent/out.csv"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )
-    assert done.returncode in (Exit.USAGE, Exit.SETUP)
-    (line,) = done.stderr.splitlines()
-    assert "absent" in line
-
-
 @pytest.mark.parametrize(
     ("folders", "list_file", "table"),
     [
@@ -791,14 +732,6 @@ def test_a_model_that_does_not_exist_is_reported_as_such_where_a_table_is(
     path.rename(journal_path(here / "photos.csv"))
     line = complaint(run("classify", "photos", "--model", "shoes"), Exit.SETUP)
     assert "there is no model shoes" in line
-
-
-def test_another_model_than_the_job_has_is_named_beside_it(here: Path) -> None:
-    path = started_job(here, exit=b"0")
-    path.rename(journal_path(here / "photos.csv"))
-    line = complaint(run("classify", "photos", "--model", "fashion-mnist@0"), Exit.USAGE)
-    expected = f"{here}/photos.csv was started with other options (--model fashion-mnist@production"
-    assert expected in line
 
 
 def globs(*patterns: str) -> list[str]:
@@ -843,10 +776,3 @@ def test_a_retry_is_proposed_only_where_it_may_change_the_answer(
         patch.setattr("sys.argv", ["hangtag", "classify", "photos"])
         show_job_summary(Summary("j", output, "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
     assert ("--retry-failed" in capsys.readouterr().err) is retried
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"), [(1, "1 file has appeared"), (1200, "1,200 files have appeared")]
-)
-def test_new_files_are_counted_in_the_singular_too(count: int, expected: str) -> None:
-    assert appeared(count).startswith(expected)

@@ -13,10 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.journal import journal_lock
 from producer.journal.journal import Journal, journal_path
-from producer.journal.snapshot import JobState, read_snapshot, stored_options
-from producer.sources.job_sources import as_started
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, RUBBISH, finish, options_of
 
@@ -38,27 +35,6 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def collect(output: Path) -> Result:
     return CliRunner().invoke(hangtag, ["collect", output.name])
-
-
-def test_a_job_whose_producer_has_not_ended_yet_is_followed(
-    output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock = journal_lock.take(journal_path(output))
-    view = read_snapshot(output)
-    assert view is not None
-    assert (view.state, view.exit_code) == (JobState.RUNNING, Exit.SOME_FAILED)
-    with monkeypatch.context() as patch:  # the producer ends between two looks
-        patch.setattr(
-            "producer.jobs.background_jobs.Waits.sleep", lambda self, seconds: os.close(lock)
-        )
-        result = collect(output)
-    assert result.exit_code == Exit.SOME_FAILED, result.output
-    assert f"job {ID}: 2 images, 1 failed" in result.stderr
-
-
-def test_the_options_of_a_job_are_read_while_it_runs(output: Path) -> None:
-    with closing(Journal(journal_path(output))):
-        assert stored_options(output) == as_started(options_of(output.parent, b"photos"))
 
 
 @pytest.mark.parametrize("is_listed", [False, True])

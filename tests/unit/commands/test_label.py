@@ -168,13 +168,6 @@ def test_the_end_warns_while_no_other_image_is_sure(sure: int, named: int, warne
     assert ("name more before they are sorted" in unsure(now)) == warned
 
 
-def test_images_of_other_kinds_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    _show_notes(Ready("link", 1, 1, [], (), 20, []))
-    assert capsys.readouterr().err.startswith("skipped: 20 images of other kinds, such as HEIC")
-    _show_notes(Ready("link", 1, 1, [], (), 0, []))
-    assert capsys.readouterr().err == ""
-
-
 def test_no_name_of_a_file_or_folder_controls_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -9,14 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.cli.models import versions
-from producer.cli.models.models import models
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
@@ -35,7 +33,6 @@ MAX_FILE_BYTES = 64 << 20
 NAME = "shoes"
 PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
 FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PLOTS}
-PAGE = (Path(__file__).parents[3] / "docs/models.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -385,16 +382,6 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 )
 def test_sizes_are_short_text(count: int | None, text: str) -> None:
     assert size(count) == text
-
-
-@pytest.mark.parametrize("name", sorted(models.commands))
-def test_every_command_has_help_and_is_in_the_page(name: str) -> None:
-    command = models.commands[name]
-    assert command.help
-    assert f"hangtag models {name}" in PAGE
-    for option in command.params:
-        if isinstance(option, click.Option):
-            assert option.help, option.opts[0]
 
 
 @pytest.mark.parametrize(("scale", "asks"), [("0-255", True), ("0-1", False)])

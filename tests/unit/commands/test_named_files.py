@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -14,18 +13,12 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions, decode_options, encode_options
-from producer.jobs.job import Job
-from producer.journal.job_properties import Pinned
-from producer.journal.snapshot import stored_options
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
 from shared.errors import Exit
 from shared.image_status import Status
-from shared.messages.job_record import JobRecord
-from shared.messages.model_card import card_sha256
-from shared.registry import packaged
-from tests.support.jobs.finished_job import ID, finish, options_of
+from tests.support.jobs.finished_job import finish, options_of
 
 NAMES = (b"in/1.png", b"in/2.png", b"in/3.png")
 CLASSIFY = ("classify", *map(os.fsdecode, NAMES), "-o", "out.csv")
@@ -52,23 +45,6 @@ def run(*arguments: str) -> Result:
 def statuses(here: Path) -> list[str]:
     with (here / "out.csv").open(newline="", encoding="utf-8") as file:
         return [row["status"] for row in csv.DictReader(file)]
-
-
-def test_a_job_stores_at_its_start_which_arguments_are_files(here: Path) -> None:
-    (here / "photos").mkdir()
-    card = packaged.card()
-    record = JobRecord(
-        ID, card.name, card.version, card_sha256(card), "litert", 1, "out.csv", "host", 0.0
-    )
-    options = options_of(here, b"in/3.png", b"photos", b"in/1.png")
-    with closing(Job(options)) as job:
-        job.start(Pinned(record, card, options))
-        assert job.options.file_roots == (0, 2)
-        assert job.pinned.options == job.options
-    (here / "in/1.png").unlink()
-    assert stored_options(here / "out.csv").file_roots == (0, 2)
-    with closing(Job(options)) as resumed:
-        assert resumed.options.file_roots == (0, 2)
 
 
 def test_sorted_files_are_verified_and_retried_where_they_are(here: Path) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import closing
 from pathlib import Path
 from threading import Timer
 
-import msgspec
 import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.journal import journal_lock
-from producer.journal.job_properties import ANSWERS
-from producer.journal.journal import Journal, journal_path
+from producer.journal.journal import journal_path
 from producer.locations.row_files import RowFiles
 from producer.pages.thumbnails import Thumbnails
 from producer.review.answer_arrays import Answers
@@ -105,14 +102,6 @@ def test_the_json_of_an_acceptance_has_no_expected_share(strange: Path, tmp_path
     )["answers"]
     assert answers["accepted"]["images"] == ROWS // SURE_ONE_IN
     assert answers["accepted"]["expected"] is None
-
-
-def test_a_journal_stores_the_counts_and_not_the_promise(strange: Path) -> None:
-    """So that journals of before, and cards of before, are judged as later ones."""
-    with closing(Journal(journal_path(strange))) as journal:
-        stored = msgspec.json.decode(journal.get(ANSWERS) or b"")
-    assert stored["precision"] == 0.98
-    assert not stored["withdrawn"]
 
 
 def test_a_report_promises_nothing_of_strange_images(

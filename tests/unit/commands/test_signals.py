@@ -35,11 +35,3 @@ def test_the_first_signal_requests_a_stop_and_the_second_interrupts_at_once(
 def test_work_that_was_stopped_is_an_interrupted_command() -> None:
     with pytest.raises(KeyboardInterrupt), stopped_by_signals():
         raise Stopped
-
-
-def test_without_a_signal_the_handlers_are_as_before() -> None:
-    before = [signal.getsignal(number) for number in NUMBERS]
-    with stopped_by_signals() as stop:
-        pass
-    assert not stop.requested
-    assert [signal.getsignal(number) for number in NUMBERS] == before

@@ -16,7 +16,6 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag as commands
 from producer.inputs.job_options import JobOptions
-from producer.jobs import background_jobs
 from producer.jobs.background_jobs import POLL_S, start
 from producer.jobs.job import Job
 from producer.journal.snapshot import JobState, is_running, read_snapshot
@@ -99,25 +98,6 @@ def test_an_interrupt_names_the_command_that_follows_the_start(
     assert "Redis at redis://127.0.0.1" in collect.log
 
 
-def test_collect_of_a_start_that_failed_elsewhere(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A producer in another terminal has no log; an earlier one has left its own."""
-    (here / "out.csv.hangtag.log").write_text("hangtag: an earlier error\n")
-    job = Job(options_of(here, b"photos"))
-    monkeypatch.setattr(background_jobs, "SOON_S", 0.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "producer.jobs.background_jobs.Waits.sleep", lambda self, seconds: job.close()
-        )
-        result = CliRunner().invoke(commands, ["collect", "out.csv"])
-    assert result.exit_code == Exit.SETUP
-    last = result.stderr.splitlines()[-1]
-    assert last == (
-        f"hangtag: the job of {here}/out.csv did not start; start it with: hangtag classify"
-    )
-
-
 @pytest.mark.parametrize("name", ["status", "cancel"])
 def test_a_job_that_is_starting_is_not_unknown(here: Path, name: str) -> None:
     with closing(Job(options_of(here, b"photos"))):
@@ -174,14 +154,6 @@ def test_a_refused_start_leaves_no_log(here: Path, earlier: bool) -> None:
     assert refused.code == Exit.USAGE, refused.story
     assert "out.csv exists" in refused.log
     assert log.exists() == earlier
-
-
-def test_the_log_has_no_colours(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise its errors would not be recognized as such."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    with pytest.raises(SetupError, match=r"^Redis at unix://[^\x1b]*$"):
-        begin(options_of(here, b"photos"), "photos")
-    assert (here / "out.csv.hangtag.log").read_text().startswith("hangtag: Redis")
 
 
 def test_the_error_of_an_earlier_run_explains_nothing(

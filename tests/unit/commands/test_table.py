@@ -15,25 +15,19 @@ from hypothesis import strategies as st
 
 from producer.cli.jobs.job_display import JobDisplay
 from producer.cli.main import hangtag
-from producer.dispatch.job_queue import JobQueue
-from producer.jobs import classify as command
 from producer.jobs.background_jobs import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
-from producer.present import meter
-from producer.present.events import Events, Started
+from producer.present.events import Started
 from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
 from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
 from shared import atomic_file
-from shared.broker.celery_app import make_app
-from shared.broker.redis_client import connect
 from shared.errors import Exit
 from shared.registry import packaged
 from shared.settings import Settings
-from shared.stop import unstoppable
 from tests.support.jobs import planted_journal
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -310,29 +304,6 @@ def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
     finish(options)
     assert verify(output).proven
     assert part.exists() == changed
-
-
-def test_the_rows_so_far_are_counted_while_they_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
-        monkeypatch.setattr(meter, wait, 0)
-    plant(tmp_path)
-    options = options_of(tmp_path, b"photos")
-    finish(options, stop_after=2)
-    nowhere = "redis://127.0.0.1:1"
-    with (
-        closing(Job(options)) as job,
-        closing(connect(nowhere, "test")) as client,
-        closing(make_app(nowhere, "test")) as app,
-    ):
-        queue = JobQueue(client, app, job.record, Settings())
-        events, display = Events(), JobDisplay(Log())
-        events.subscribe(display.show)
-        part = command._stopped(job, Exit.BUDGET, queue, events, unstoppable())
-        done = job.journal.totals.done
-    assert len(rows(Path(part))) == done
-    assert f"{done} of {done}" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_resumed_job_is_named_with_the_results_that_it_has(

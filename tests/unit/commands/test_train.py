@@ -25,31 +25,26 @@ from producer.fleet import commands
 from producer.models import dataset
 from producer.models.train import cost_of_int8, make_work, summary, troubles
 from producer.present.formatting import duration
-from producer.present.progress import Live
 from producer.requests import request_meter
 from producer.requests.client import make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
-from producer.requests.request_meter import Changes, RequestMeter, describe
+from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
 from producer.requests.wait import continues, how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.batch import new_id
 from shared.messages.model_card import PrecisionTrial
 from shared.messages.replies import DataReport, Decided
 from shared.messages.requests import (
-    REQUEST_ID,
     ComputeFeatures,
     EndedEpoch,
-    Evaluate,
     Outcome,
     Progress,
     Promote,
     Request,
-    Work,
 )
 from shared.messages.training import Train
 from shared.registry import packaged
@@ -280,12 +275,6 @@ def test_an_undecodable_path_is_a_usage_error() -> None:
         make_work({"data": os.fsdecode(b"\xff"), "name": "garments"}, ELSEWHERE)
 
 
-def test_generated_ids_are_valid_and_unique() -> None:
-    ids = {new_id() for _ in range(1000)}
-    assert len(ids) == 1000
-    assert all(REQUEST_ID.fullmatch(one) for one in ids)
-
-
 @pytest.mark.usefixtures("bare")
 def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
     here: Path, monkeypatch: pytest.MonkeyPatch
@@ -399,17 +388,6 @@ def test_an_invalid_request_id_reaches_no_file(here: Path) -> None:
     assert request_store.outcome(here, "/etc") is None
 
 
-@pytest.mark.parametrize(
-    ("work", "words"),
-    [
-        (Train("garments", "photo"), "train garments (photo)"),
-        (Evaluate("garments@2"), "evaluate garments@2"),
-    ],
-)
-def test_a_request_is_described_in_a_few_words(work: Work, words: str) -> None:
-    assert describe(work) == words
-
-
 @given(st.floats(0, 1e6))
 def test_a_formatted_duration_can_be_parsed(seconds: float) -> None:
     number, unit = duration(seconds).split()
@@ -507,41 +485,6 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     exporting, waited_s = clock.timed(Progress("exporting"), 27.0)
     assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
     assert request_meter.figures(exporting, 7.0).plain() == "exporting, 7 s"
-
-
-def test_a_stage_names_the_part_that_takes_its_time_and_how_much_of_it_is_done() -> None:
-    clock = request_meter.StageClock()
-    now, waited_s = clock.timed(Progress("starting", part="importing TensorFlow"), 10.0)
-    assert request_meter.figures(now, 9.0).plain() == "starting: importing TensorFlow, 9 s"
-    assert request_meter.figures(now, 9.0).live(80, True) == ["starting: importing TensorFlow, 9 s"]
-    converting = Progress("loading", part="converting the backbone", step=1, steps=2)
-    now, waited_s = clock.timed(converting, 30.0)
-    assert waited_s == 0.0  # each part has its own time
-    (line,) = map(click.unstyle, request_meter.figures(now, 4.0).live(80, True))
-    assert line.startswith("loading: converting the backbone  ")
-    assert line.endswith("1 of 2")
-    assert "\u2501" in line
-
-
-def test_a_terminal_displays_what_a_request_waits_for_in_the_words_of_now(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("producer.present.progress.columns_of", lambda stream: 40)
-    monkeypatch.setattr("producer.present.live_lines.DRAW_EVERY_S", 0)
-    display, meter, drawn = Live(), RequestMeter(), list[list[str]]()
-    monkeypatch.setattr(display._live, "draw", drawn.append)
-
-    def shown(state: RequestState, progress: Progress | None = None) -> str:
-        list(meter.note(view(state, progress)))
-        display.show(meter)
-        return " ".join(drawn[-1])
-
-    for left in ("2:54 min", "1:33 min"):
-        meter.ahead = f"waiting: train garments (photo) is running, {left} left (request r1)"
-        assert left in shown(RequestState.WAITING)
-        assert max(map(len, drawn[-1])) <= 40
-    meter.ahead = ""
-    assert "waiting" not in shown(RequestState.RUNNING, Progress("loading"))
 
 
 def test_the_live_view_fits_a_terminal_of_80_columns() -> None:

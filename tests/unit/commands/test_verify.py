@@ -87,14 +87,6 @@ def problem(proof: Proof) -> str:
     return line
 
 
-def test_a_correct_table_is_proven(table: Path) -> None:
-    for deep in (False, True):
-        proof = verify(table, deep)
-        assert (proof.problems, proof.proven) == ([], True)
-        assert (proof.rows, proof.failed) == (2 * len(NAMES), 2)
-        assert len(proof.unproven) == (0 if deep else 1)
-
-
 @pytest.mark.parametrize("typed", [b"", b"/"], ids=["relative", "absolute"])
 def test_a_renamed_parent_folder_is_named_as_it_was(tmp_path: Path, typed: bytes) -> None:
     """Not as a folder that the same command would find again."""
@@ -170,13 +162,6 @@ def test_each_problem_names_its_row(table: Path) -> None:
     assert problem(edited(table, drop)).startswith("two/a.png: its row is missing")
 
 
-def test_a_doubled_row_is_named_by_its_number(table: Path) -> None:
-    def double(rows: list[str]) -> None:
-        rows.insert(4, rows[3])
-
-    assert problem(edited(table, double)).startswith("row 4 (two/b,.png): does not belong")
-
-
 def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
     def edit(rows: list[str]) -> None:
         rows[2] = rows[2].replace(",ok,", ",crashed,")
@@ -200,11 +185,6 @@ def test_a_row_has_the_number_that_it_has_on_a_page_with_and_without_a_journal(
     assert problem(edited(table, edit)).startswith(f"row {number} (two/a.png): ")
     journal_path(table).unlink()
     assert problem(verify(table)).startswith(f"row {number} (two/a.png): ")
-
-
-def test_right_rows_with_other_line_ends_are_refused(table: Path) -> None:
-    table.write_bytes(table.read_bytes().replace(b"fashion-mnist@0\n", b"fashion-mnist@0\r\n"))
-    assert "its bytes differ" in problem(verify(table))
 
 
 def test_an_edited_journal_is_reported(table: Path) -> None:
@@ -369,16 +349,6 @@ def test_a_text_of_a_journal_that_is_none_ends_no_command(table: Path, key: str)
         assert isinstance(result.exception, SystemExit | None), result.exception
 
 
-def test_a_refused_journal_is_closed(table: Path) -> None:
-    with closing(sqlite3.connect(journal_path(table))) as database:
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"another",))
-        database.commit()
-    with pytest.raises(SetupError) as error:
-        SealedJournal(table)
-    opened = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
-    assert str(journal_path(table)) not in opened, error  # its traceback keeps the object
-
-
 def test_a_table_and_its_journal_may_be_on_a_read_only_disk(table: Path) -> None:
     before = sorted(os.listdir(table.parent))
     assert verify(table).proven
@@ -456,18 +426,3 @@ def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:
     job = Job(options_of(tmp_path, b"in"))  # the same result for each server
     with closing(job):
         assert job.options.max_file_bytes == 4
-
-
-def test_a_long_check_reports_its_progress(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S", "ESTIMATE_AFTER_S", "SAMPLE_EVERY_S"):
-        monkeypatch.setattr(f"producer.present.meter.{wait}", 0)
-    monkeypatch.setattr("shared.throughput.LEAST_S", 1e-6)
-    rows = 2 * len(NAMES)
-    result = CliRunner().invoke(hangtag, ["verify", str(table)])
-    reported = [int(line.split()[0]) for line in result.stderr.splitlines() if " done, " in line]
-    assert f"{rows} of {rows} done" in result.stderr
-    assert reported == sorted(reported)
-    assert len(reported) > 2
-    assert " left" in result.stderr
-    quiet = CliRunner().invoke(hangtag, ["verify", str(table), "--json"])
-    assert " done, " not in quiet.stderr

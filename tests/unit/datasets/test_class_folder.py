@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -508,14 +507,6 @@ def test_an_empty_folder_beside_the_splits_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "root" / "notes").mkdir()
     (tmp_path / "root" / "notes" / "about.txt").write_text("nothing")
     assert _load(tmp_path / "root").report.labels == ("a", "b")
-
-
-def test_progress_ends_with_all_files(root: Path) -> None:
-    reported: list[tuple[int, int]] = []
-    load.load(LabelledData(str(root)), PHOTO.size, None, root.parent / "scratch",
-              on_progress=lambda done, total: reported.append((done, total)))  # fmt: skip
-    assert reported[-1] == (80, 80)
-    assert all(one[0] < two[0] for one, two in pairwise(reported))
 
 
 def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:

@@ -55,10 +55,6 @@ def test_the_hot_path_and_the_general_path_agree(image: Bytes) -> None:
     assert np.array_equal(hot, general)
 
 
-def test_the_hot_path_is_used_for_the_demo_images() -> None:
-    assert fast_png.read(encoded(garment()), np.empty((28, 28, 1), np.uint8))
-
-
 def test_a_truncated_stream_contains_nothing_of_the_previous_image() -> None:
     decode(encoded(np.full((28, 28), 255, np.uint8)), GREY)
     half = png((28, 28, 8, 0, 0), zlib.compress(bytes(14 * 29)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
-from tests.support.images.image_zoo import SAME, SKIPPED, garment, write_zoo
+from tests.support.images.image_zoo import SAME, SKIPPED, write_zoo
 from worker.decoding.decode import decode
 
 
@@ -25,16 +25,6 @@ def test_every_file_decodes_as_the_zoo_expects(tmp_path: Path) -> None:
             assert wanted is Status.UNREADABLE
         else:
             assert (name, _outcome(path)) == (name, Status.OK if wanted == SAME else wanted)
-
-
-def test_the_zoo_has_names_that_are_hard_to_format(tmp_path: Path) -> None:
-    names = "".join(write_zoo(tmp_path))
-    assert all(character in names for character in ("\n", ",", '"', "=", "\udce9"))
-
-
-def test_garments_differ_by_seed_and_never_by_run() -> None:
-    assert (garment(1) != garment(2)).any()
-    assert (garment(1) == garment(1)).all()
 
 
 def _outcome(path: Path) -> Status:

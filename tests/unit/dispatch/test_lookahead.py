@@ -7,10 +7,8 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from producer.dispatch import batcher, lookahead
+from producer.dispatch import batcher
 from producer.dispatch.batcher import Batcher, BatchLimits
 from producer.dispatch.lookahead import Lookahead
 from producer.dispatch.window import share
@@ -56,22 +54,6 @@ def test_all_processes_are_busy_to_the_end(count: int, slots: int) -> None:
     assert min(found[:-1]) >= smallest
     even = -(-count // slots)
     assert busy_share(found, slots) >= min(0.95, even / (even + smallest))
-
-
-@given(st.integers(0, 40), st.integers(1, 50), st.integers(1, 60))
-def test_the_items_are_those_of_the_iterator_and_the_end_is_known_in_time(
-    count: int, ahead: int, limit: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lookahead, "AHEAD_MAX", limit)
-        items = Lookahead(iter(range(count)))
-        items.ahead = ahead
-        for i in range(count):
-            left = count - i
-            assert items.left == (left if left < min(ahead, limit) else None)
-            assert next(items) == i
-        assert items.left == 0
-        assert list(items) == []
 
 
 def test_an_error_is_raised_after_the_items_before_it() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import tempfile
-import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,14 +26,11 @@ from worker.export.export import (
     CONVERTING,
     CONVERTING_INT8,
     Served,
-    _passes,
     check_agreement,
     export,
     export_unlabelled,
 )
 from worker.runtimes import load_runtime
-from worker.runtimes.litert_runtime import LiteRT
-from worker.runtimes.runtime import Outputs
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -174,45 +170,6 @@ def test_a_network_that_int8_cannot_represent_is_served_in_fp32(card: Card, held
     served = export(network(), card, held, images)
     assert served.card.precision == "fp32"
     assert "unknown operation" in served.card.precision_why
-
-
-def test_an_export_bounds_the_memory_of_each_call(
-    card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    side, filters = 128, 256
-    card = msgspec.structs.replace(card, preprocessing=Preprocessing(side, side, 1), call_images=64)
-    images = keras.Input((side, side, 1), dtype="uint8")
-    wide = keras.layers.Conv2D(filters, 1)(keras.layers.Rescaling(1 / 255)(images))
-    model = keras.Model(images, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(wide)))
-    made, load = [], LiteRT.__init__
-
-    def counted(self: LiteRT, card: Card, *args: Any) -> None:
-        made.append(card.call_images)
-        load(self, card, *args)
-
-    monkeypatch.setattr(LiteRT, "__init__", counted)
-    export_unlabelled(model, card, np.zeros((3, side, side, 1), np.uint8))
-    activation_bytes = side * side * filters * 4
-    assert max(made) * activation_bytes <= 256 << 20
-    assert max(made) > 1
-
-
-class Ordered:
-    """A graph whose logits are the corners of each image."""
-
-    def run(self, images: Images) -> Outputs:
-        return Outputs(images[:, 0, [0, -1], 0].astype(np.float32), None)
-
-
-def test_mirror_images_are_made_in_parts() -> None:
-    images = np.random.default_rng(2).integers(0, 256, (2_500, 32, 32, 1), np.uint8)
-    tracemalloc.start()
-    passes = _passes(Ordered(), images, mirror=True)
-    peak_bytes = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert passes.mirrored is not None
-    np.testing.assert_array_equal(passes.mirrored, passes.first[:, ::-1])
-    assert peak_bytes < images.nbytes / 2
 
 
 counts = st.integers(1, 2000)

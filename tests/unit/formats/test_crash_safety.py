@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 from producer.cli.main import hangtag
 from producer.formats.table_file import is_foreign
 from producer.journal.sealed_journal import SealedJournal
-from producer.verify.verify import verify
 from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
@@ -103,24 +102,3 @@ def test_two_renderings_that_are_killed_leave_a_table_of_its_job(table: Path) ->
         tables.add(table.read_bytes())
         run("table", str(table), "--accept", "all")
     assert len(tables) == 3
-
-
-def test_a_job_that_is_killed_at_its_end_finishes_with_other_display_options(
-    tmp_path: Path,
-) -> None:
-    def ended(folder: Path) -> Path:
-        folder.mkdir()
-        return plant(folder)
-
-    def end(table: Path) -> None:
-        finish(options_of(table.parent, b"photos"))
-
-    first = ended(tmp_path / "first")
-    for nth in range(len(passages(lambda: end(first)))):
-        table = ended(tmp_path / str(nth))
-        assert killed_at(lambda table=table: end(table), nth)  # type: ignore[misc]
-        assert not table.exists() or table.read_bytes() == first.read_bytes()
-        end(table)
-        assert table.read_bytes() == first.read_bytes()
-        run("table", str(table), "--min-confidence", "0.5")
-        assert verify(table).proven

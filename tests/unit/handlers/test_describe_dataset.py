@@ -72,14 +72,6 @@ def test_a_file_that_is_no_image_is_named_and_not_displayed(folder: Path) -> Non
     assert [bad.path for bad in found.bad] == [bytes(folder / BROKEN)]
 
 
-@pytest.mark.parametrize(("total", "count"), [(0, 5), (3, 5), (5, 5), (1000, 25)])
-def test_places_are_spread_over_all_and_each_is_used_once(total: int, count: int) -> None:
-    places = sample.spread(total, count).tolist()
-    assert len(places) == len(set(places)) == min(total, count)
-    assert all(0 <= place < total for place in places)
-    assert not places or max(places) >= total - total / len(places)
-
-
 def test_a_folder_is_reported_with_its_unreadable_files(folder: Path, tmp_path: Path) -> None:
     report, files = describe_dataset.folder(folder, 0, tmp_path, ignore_progress)
     assert report.labels == tuple(COLOURS)

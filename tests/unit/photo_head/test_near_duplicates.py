@@ -66,14 +66,6 @@ def test_groups_do_not_depend_on_the_order_of_the_images(seed: int) -> None:
     np.testing.assert_array_equal(again, groups(features, digests)[order])
 
 
-def test_groups_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(1)
-    features, digests = _scenes(rng, 40, 3), _digests(rng, 120)
-    whole = groups(features, digests)
-    monkeypatch.setattr(near_duplicates, "BLOCK_IMAGES", 7)
-    np.testing.assert_array_equal(groups(features, digests), whole)
-
-
 def test_equal_contents_are_one_group_whatever_their_features() -> None:
     rng = np.random.default_rng(2)
     digests = np.array([7, 8, 7, 9, 9], np.uint64)
@@ -131,11 +123,3 @@ def _pair_by_pair(features: np.ndarray, digests: np.ndarray, mirrored: np.ndarra
         pair = labels[first[[one, other]]]
         labels[np.isin(labels, pair)] = pair.min()
     return near_duplicates._numbered(labels, digests)
-
-
-def test_one_scene_is_joined_in_as_many_steps_as_it_has_images() -> None:
-    """Its pairs are many more: 4.5 million of 3,000 photos."""
-    features = np.random.default_rng(4).normal(size=(300, 64)).astype(np.float32)
-    steps = list(near_duplicates._alike(features, None, similar=-1.1))
-    assert len(steps) < 300
-    assert sum(len(step) - 1 for step in steps) == 300 * 299 // 2

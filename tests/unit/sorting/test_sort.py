@@ -6,18 +6,14 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from producer.locations import sorted_into
 from producer.present import meter
-from producer.present.meter import Stages
-from producer.present.progress import make_progress
 from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.plan import Remaining
 from producer.summary.sorted_files import Sorted
 from shared.errors import Exit, SetupError, UsageError
 from shared.labels.class_folders import folded
@@ -178,25 +174,6 @@ def test_a_moved_table_behind_a_link_is_the_same(table: Path, out: Path) -> None
     job.symlink_to("moved")
     sort.sort(table.parent / "moved/out.csv", out, Way.COPY)
     assert tree(out) == before
-
-
-@pytest.mark.parametrize(
-    ("quiet", "after_s", "lines"), [(False, 0, 3), (True, 0, 0), (False, 9, 0)]
-)
-def test_progress_is_displayed_after_a_while_unless_quiet(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    quiet: bool,
-    after_s: float,
-    lines: int,
-) -> None:
-    monkeypatch.setattr(meter, "DISPLAY_AFTER_S", after_s)
-    monkeypatch.setattr(meter, "PLAIN_EVERY_S", 0)
-    with closing(Stages(make_progress(quiet))) as progress:
-        progress.stage("", 3)
-        for _ in range(3):
-            sort._count(progress, Remaining())
-    assert len(capsys.readouterr().err.splitlines()) == lines
 
 
 @pytest.mark.parametrize("work", [sort.rehearse, sort.sort])

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.compare.paired_rows import KeyedRow, is_same_content, paired
+from producer.compare.paired_rows import KeyedRow, paired
 from producer.rows.row import Row
 from shared.image_status import Flag, Status
 
@@ -41,13 +41,3 @@ def test_tables_in_any_order_are_paired_completely(order: list[int], reverse: bo
         one is not None and other is not None and one.name == other.name
         for one, other in paired(iter(a), iter(b))
     )
-
-
-def test_content_is_the_same_by_its_checksum_or_else_by_its_stamp() -> None:
-    one = rows([b"/a"])[0][1]
-    assert is_same_content(one, one)
-    assert not is_same_content(one, one._replace(stamp=(1, 2)))
-    known = one._replace(digest=b"1234")
-    assert is_same_content(known, known._replace(stamp=(1, 2)))
-    assert not is_same_content(known, known._replace(digest=b"4321"))
-    assert not is_same_content(known, known._replace(stamp=(2, 1)))

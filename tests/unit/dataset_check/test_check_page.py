@@ -10,7 +10,6 @@ import pytest
 
 from producer.dataset_check import check_page
 from producer.dataset_check.findings import Findings
-from producer.pages import page as pages
 from producer.present.meter import Stages
 from producer.present.progress import Quiet
 from tests.support.pages.parsed import Parsed
@@ -88,16 +87,6 @@ def test_every_class_has_its_numbers(check: Check) -> None:
 
 def test_nothing_foreign_runs(check: Check) -> None:
     Parsed(check.page.read_text()).check_harmless()
-
-
-def test_a_page_leaves_other_files_beside_it(tmp_path: Path) -> None:
-    page, other = tmp_path / "check.html", tmp_path / "check.html.part"
-    other.write_text("a download in progress")
-    pages.write(page, pages.Page("<p>", ""))
-    pages.write(page, pages.Page("<p>again", ""))
-    assert page.read_text() == "<p>again"
-    assert other.read_text() == "a download in progress"
-    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_folder_without_faults_has_no_such_sections(tmp_path: Path, check: Check) -> None:

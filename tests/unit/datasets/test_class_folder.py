@@ -22,7 +22,7 @@ from shared.labels.class_folders import RESERVED, SORT_LOG
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.recipes import RECIPES, Recipe
-from tests.support.images.class_folders import SUFFIXES, fill, noise, write
+from tests.support.images.class_folders import fill, noise, write
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
@@ -77,16 +77,6 @@ def test_every_image_is_in_one_part_with_its_folder_as_label(root: Path) -> None
     assert not seen["training"] & (seen["heldout"] | seen["test"])
     assert not seen["heldout"] & seen["test"]
     assert all(map(min, (loaded.report.training, loaded.report.heldout, loaded.report.test)))
-
-
-def test_sizes_formats_and_depth_do_not_matter(root: Path) -> None:
-    for number, (kind, suffix) in enumerate(SUFFIXES.items()):
-        pixels = noise(5000 + number, 5 + 40 * number, channels=1 if kind == "GIF" else 3)
-        write(root / "cat" / "a" / "b" / f"{number}{suffix.upper()}", pixels, kind)
-    loaded = _load(root)
-    assert _total(loaded) == 84
-    assert not loaded.report.unreadable_count
-    assert loaded.data.examples.images.shape[1:] == PHOTO.size
 
 
 def test_a_recipe_determines_size_and_mode_of_the_images(root: Path) -> None:

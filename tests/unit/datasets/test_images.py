@@ -86,14 +86,6 @@ def test_without_the_data_set_garments_are_drawn(
     assert len(list(tmp_path.glob("Bag/drawn-*.png"))) == 100
 
 
-def test_the_command_reports_the_written_images(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for state in ("wrote 5 of 5", "already there: all of 5"):
-        assert samples.main([str(tmp_path), "--count", "5"]) == 0
-        assert capsys.readouterr().out == f"{state} images in {tmp_path}/\n"
-
-
 def test_a_folder_that_cannot_be_written_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

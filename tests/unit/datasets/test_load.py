@@ -11,14 +11,9 @@ from shared.errors import SetupError
 from shared.messages.model_card import Preprocessing
 from shared.messages.training import FASHION_MNIST
 from shared.recipes import RECIPES
-from tests.support.images.class_folders import write
 from worker.datasets import fashion_mnist, load
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Examples
 from worker.datasets.load import Loaded
-
-#: Of each class, for a class folder.
-IMAGES_OF_CLASS = 8
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +53,3 @@ def test_a_version_with_inversion_gets_fashion_mnist_inverted(
 def test_a_version_of_another_size_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="--data"):
         _fashion(tmp_path, Preprocessing(96, 96, 3))
-
-
-def test_a_class_folder_of_fashion_mnist_has_the_same_pixels(
-    fashion: Loaded, tmp_path: Path
-) -> None:
-    test = fashion.data.test
-    assert test is not None
-    chosen = np.concatenate(
-        [np.flatnonzero(test.labels == label)[:IMAGES_OF_CLASS] for label in range(10)]
-    )
-    written = Examples(test.images[chosen], test.labels[chosen])
-    for number in chosen:
-        write(tmp_path / "root" / f"{test.labels[number]}/{number}.png", test.images[number])
-    loaded = load.load(
-        LabelledData(str(tmp_path / "root")), RECIPES["fast"].size, None, tmp_path / "scratch"
-    ).data
-    parts = [loaded.examples, loaded.heldout, loaded.test]
-    assert _pairs(written) == sorted(pair for part in parts if part for pair in _pairs(part))
-
-
-def _pairs(examples: Examples) -> list[tuple[bytes, int]]:
-    return sorted((image.tobytes(), int(label)) for image, label in zip(*examples, strict=True))

@@ -37,7 +37,3 @@ def test_each_test_photo_of_a_burst_in_training_is_counted() -> None:
 def test_each_photo_of_a_burst_in_two_classes_is_counted() -> None:
     notes = _notes([0, 0, 0, 1, 2, 2], [0, 0, 1, 1, 0, 0], [TRAINING] * 6)
     assert notes == ("3 images have near-duplicates in another class",)
-
-
-def test_photos_of_different_scenes_have_no_note() -> None:
-    assert _notes([0, 1, 2, 3], [0, 0, 1, 1], [TRAINING, TEST] * 2) == ()

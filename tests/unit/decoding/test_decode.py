@@ -21,7 +21,7 @@ from tests.support.images.encoders import png, save, tiff
 from tests.support.images.image_zoo import Bytes, garment, variants
 from worker.decoding import decode as decoding
 from worker.decoding import fast_png
-from worker.decoding.decode import decode, decode_into
+from worker.decoding.decode import decode
 from worker.demo.images import encoded
 
 Wide = NDArray[np.int64]
@@ -66,13 +66,6 @@ def test_a_garment_is_the_same_in_every_format(name: str) -> None:
     tolerance = 8 if name.endswith("jpg") else 0
     result = decode(variants()[name], GREY)[:, :, 0]
     assert np.abs(result.astype(int) - garment()).max() <= tolerance
-
-
-def test_only_the_given_row_of_a_batch_is_written() -> None:
-    batch = np.full((3, 28, 28, 1), 77, np.uint8)
-    decode_into(encoded(garment()), GREY, batch[1])
-    assert np.array_equal(batch[1, :, :, 0], garment())
-    assert (batch[[0, 2]] == 77).all()
 
 
 def test_inversion_comes_last_and_includes_the_ground() -> None:

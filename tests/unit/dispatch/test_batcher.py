@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,13 +137,3 @@ def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:
     assert first.frozen.names == [b"./a/1.png"]
     (tmp_path / "c/2.png").touch()  # not listed yet, so it is included
     assert len(list(iter(batches.next, None))) == 3
-
-
-@pytest.mark.parametrize("size", [1, 7])
-def test_the_argument_of_the_last_file_is_stored(tmp_path: Path, size: int) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "1.png").write_bytes(b"")
-    options = JobOptions((b"b", b"a"), bytes(tmp_path), "/out.csv")
-    batches = formed(options, Settings(batch_images=size))
-    assert [batch.frozen.argument for batch in batches] == ([0, 1] if size == 1 else [1])

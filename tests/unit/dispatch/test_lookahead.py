@@ -74,10 +74,3 @@ def test_small_images_are_not_divided_into_tiny_messages() -> None:
         batches = Batcher(options, Settings())
         found = iter(lambda: batches.next(BatchLimits(pieces=32)), None)
         assert [len(batch.frozen.names) for batch in found] == [64, 64, 64, 8]
-
-
-def test_for_fast_processes_the_last_messages_are_larger() -> None:
-    with image_files([b"x"] * 500) as options:
-        batches = Batcher(options, Settings())
-        found = iter(lambda: batches.next(BatchLimits(pieces=32, few=200)), None)
-        assert [len(batch.frozen.names) for batch in found] == [200, 200, 100]

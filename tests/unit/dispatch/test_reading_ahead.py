@@ -44,20 +44,3 @@ def test_each_image_is_there_when_it_is_read_and_the_batcher_returns_meanwhile(
     assert reads == [(name, True) for name in walked if name != b"a.png"]
     # and once more at the end
     assert len(every) - len(batches) == seeded_source.TURNS * len(reads) + 1
-
-
-def test_names_are_announced_as_many_ahead_as_the_source_takes(
-    sources: JobSources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ahead: list[int] = []
-    read = SeededSource.read
-
-    def counted(source: SeededSource, name: bytes, max_bytes: int) -> object:
-        ahead.append(len(source._announced))
-        return read(source, name, max_bytes)
-
-    monkeypatch.setattr(SeededSource, "read", counted)
-    for _ in turns(sources):
-        pass
-    assert max(ahead) == SeededSource.ahead + 1  # and the one that is read
-    assert ahead[0] == max(ahead)

@@ -10,8 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.formats.table_file import is_foreign
-from producer.journal.sealed_journal import SealedJournal
 from shared import failpoints
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
@@ -79,26 +77,3 @@ def test_of_two_copies_at_once_to_the_same_file_the_second_is_refused(
     assert result.exit_code == Exit.USAGE, result.output
     assert f"another command is writing {copy}" in result.stderr
     assert not Path(f"{copy}{DRAFT_SUFFIX}").exists()
-
-
-def test_two_renderings_that_are_killed_leave_a_table_of_its_job(table: Path) -> None:
-    """The second one replaces the note of the first one's table, which may be in place."""
-    finish(options_of(table.parent, b"photos"))
-
-    def first() -> None:
-        run("table", str(table), "--min-confidence", "0.5")
-
-    def second() -> None:
-        run("table", str(table), "--min-confidence", "0.75")
-
-    placed = passages(first).index("table.placed")
-    tables = {table.read_bytes()}
-    for nth in range(len(passages(second))):
-        tables.add(table.read_bytes())
-        assert killed_at(first, placed)
-        assert killed_at(second, nth)
-        with SealedJournal(table) as sealed:
-            assert not is_foreign(sealed, table), nth
-        tables.add(table.read_bytes())
-        run("table", str(table), "--accept", "all")
-    assert len(tables) == 3

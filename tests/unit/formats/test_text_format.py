@@ -286,13 +286,6 @@ def test_names_of_a_batch_are_those_of_single_rows(names: list[bytes]) -> None:
     )
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.OK])
-def test_a_failed_row_has_only_model_and_error(status: Status) -> None:
-    batch = RowBatch(b"x.png", packed(3, [status], [[]]))
-    (row,) = csv.reader([csv_rows(card(), 2, True).lines(batch)])
-    assert row == ["x.png", "", "", status, status.sentence, "", "model@3", "", "", "", "", ""]
-
-
 @given(st.lists(st.integers(0, len(BY_CODE) - 1)))
 def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
     result = BatchResult(1, bytes(codes), b"", b"")
@@ -311,16 +304,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.commit(results=[StoredResult(2, encoded, 0), StoredResult(0, encoded, 0)])
     yield journal
     journal.close()
-
-
-def test_a_table_has_the_finished_batches_in_order(journal: Journal, tmp_path: Path) -> None:
-    write_table(journal, TABLE, tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_bytes() == (
-        b"path,label,confidence,status,error,flag,model\n"
-        b"a,a,0.5000,ok,,,model@3\n"
-        b"c,a,0.5000,ok,,,model@3\n"
-    )
-    assert not (tmp_path / f"out.csv{DRAFT_SUFFIX}").exists()
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_one_line(
@@ -348,10 +331,3 @@ def test_a_table_is_never_written_through_a_symbolic_link(
     assert (other.read_text() if other.exists() else None) == target
     assert not (tmp_path / "out.csv").is_symlink()
     assert not draft.is_symlink()
-
-
-def test_a_row_names_the_version(journal: Journal) -> None:
-    version = msgspec.structs.replace(card(), version=12)
-    table = TABLE._replace(columns=table_columns(version, Rules()))
-    lines = csv_of(journal, table).splitlines()
-    assert all(line.endswith(b"model@12") for line in lines[1:])

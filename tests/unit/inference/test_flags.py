@@ -109,10 +109,6 @@ def test_an_empty_image_is_flagged_and_one_without_a_label_is_not() -> None:
     ]  # fmt: skip
 
 
-def test_without_a_flag_no_flags_are_sent() -> None:
-    assert decode_batch(CARD, [encoded(garment()), b"no picture"]).flags == b""
-
-
 def test_a_card_without_gates_flags_no_image_as_unlike() -> None:
     card = msgspec.structs.replace(CARD, pixel_bounds=None)
     assert decode_batch(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""

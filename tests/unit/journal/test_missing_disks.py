@@ -21,7 +21,6 @@ from producer.journal.journal import journal_path
 from shared.errors import Exit
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import card_sha256
-from shared.process import machine_id
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -125,10 +124,6 @@ def test_a_job_of_another_machine_is_forgotten_on_request(tmp_path: Path) -> Non
     remember(IndexedJob("testjb03", str(tmp_path / "missing/out.csv"), 1.0, machine="another"))
     assert run("forget", "testjb03", "--yes").stdout.startswith("job testjb03 is forgotten;")
     assert list(index_dir().iterdir()) == []
-
-
-def test_a_started_job_is_one_of_this_machine(disk: Path) -> None:
-    assert [entry.machine for entry in entries()] == [machine_id()]
 
 
 def test_a_job_whose_journal_was_deleted_is_forgotten_at_once(disk: Path) -> None:

@@ -130,23 +130,3 @@ def test_concurrent_writes_of_a_producer_are_read(
         view = read_snapshot(output)
     assert view is not None
     assert view.exit_code == Exit.OK
-
-
-def test_computed_sums_have_their_flags_in_the_order_of_the_column(
-    tmp_path: Path,
-) -> None:
-    output = tmp_path / "out.csv"
-    kinds = [str(flag) for flag in FLAGS[1:]]
-    with closing(Journal(journal_path(output))) as journal:
-        journal.put(record=encode_job(RECORD))
-        for n, kind in enumerate(reversed(kinds)):
-            journal.commit(
-                [FrozenBatch(n, 0, [b"x"], [(0, 0)])], [StoredResult(n, b"r", 0, {kind: 1})]
-            )
-        assert list(journal.totals.flagged) == kinds
-    with closing(Journal(journal_path(output))) as journal:
-        journal.repeat(1)
-        assert list(journal.totals.flagged) == kinds
-    view = read_snapshot(output)
-    assert view is not None
-    assert list(view.flagged) == kinds

@@ -157,60 +157,6 @@ def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
     assert one_line("two\nlines \x1b[31m") == r"two lines \x1b[31m"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "fix"),
-    [
-        (["list", "../shoes"], Exit.USAGE, "cannot be a model"),
-        (["list", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
-        (["list", "shoe"], Exit.SETUP, "did you mean shoes? see: hangtag models list"),
-        (["show", "shoes@prodction"], Exit.SETUP, "did you mean shoes@production? see:"),
-        (["show", "../shoes@1"], Exit.USAGE, "does not name a model"),
-        (["show", "shoes@../1"], Exit.USAGE, "does not name a model"),
-        (["show", "shoes@9"], Exit.SETUP, "no version shoes@9; there is: shoes@1, shoes@2, shoes"),
-        (["show", "shoes@canary"], Exit.SETUP, "no alias shoes@canary; there is: shoes@production"),
-        (["promote", "shoes"], Exit.USAGE, "name the version"),
-        (["promote", "shoes@9"], Exit.SETUP, "shoes@3; see: hangtag models list shoes"),
-        (["promote", "shoes@2", "--alias", "../x"], Exit.USAGE, "cannot be an alias"),
-        (["promote", "shoes@2", "--alias", "7"], Exit.USAGE, "cannot be an alias"),
-        (["rollback", "shoes"], Exit.SETUP, "no promotion to take back"),
-        (["rollback", "shoes", "--alias", "canary"], Exit.SETUP, "there is no alias shoes@canary"),
-        (["rollback", "/etc"], Exit.USAGE, "cannot be a model"),
-        (["prune", "../shoes"], Exit.USAGE, "cannot be a model"),
-        (["prune", "boots"], Exit.SETUP, "there is no model boots"),
-        (["prune", "shoes@1"], Exit.USAGE, "the name alone: shoes"),
-        (["rollback", "shoes@1"], Exit.USAGE, "the name alone: shoes"),
-        (["rollback", "boots"], Exit.SETUP, "there is: fashion-mnist, shoes"),
-        (["evaluate", "shoes", "--data", ""], Exit.USAGE, "--data is empty"),
-        (["evaluate", "../shoes"], Exit.USAGE, "does not name a model"),
-        (["evaluate", "shoes", "--data", "absent"], Exit.USAGE, "is not a folder"),
-        (["import", "absent.keras", "--labels", "l", "--name", "x"], Exit.USAGE, "No such file"),
-        (["import", "/dev/null", "--labels", "l", "--name", "x"], Exit.USAGE, "not a regular file"),
-        (["import", "x.keras", "--labels", "l", "--name", "../x"], Exit.USAGE, "cannot be a model"),
-        (
-            ["import", "x.keras", "--labels", "l", "--name", "x", "--precision", "int8"],
-            Exit.USAGE,
-            "--data DIR",
-        ),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_a_wrong_command_line_is_one_line_with_its_fix(
-    registry: Registry, arguments: list[str], code: Exit, fix: str
-) -> None:
-    assert fix in complaint(run(*arguments), code)
-    assert registry.versions(NAME) == [1, 2, 3]
-    assert registry.aliases(NAME) == {"production": 1}
-
-
-def test_a_reason_that_is_not_utf_8_is_refused(registry: Registry) -> None:
-    registry.promote(NAME, 3)
-    for command in (["promote", f"{NAME}@2"], ["rollback", NAME]):
-        result = run(*command, "--why", os.fsdecode(b"bett\xe9r"))
-        assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
-        assert "'--why': 'bett\\udce9r' is not UTF-8" in result.stderr.splitlines()[-1]
-    assert registry.aliases(NAME) == {"production": 3}
-
-
 def test_a_damaged_version_is_reported_and_hides_no_other(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

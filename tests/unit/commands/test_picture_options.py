@@ -38,54 +38,6 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(hangtag, list(arguments))
 
 
-def complaint(result: Result, code: Exit) -> str:
-    """The one line of a command that must fail."""
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.isprintable()
-    return line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "fix"),
-    [
-        (["predict", "folder"], "hangtag classify"),
-        (["predict", "photos.zip"], "hangtag classify"),
-        (["predict", "absent.png"], "check the path"),
-        (["predict", "1.png", "1.png"], "once"),
-        (["predict", "1.png", "2.png", "--truth", "a", "--truth", "b", "--truth", "c"], "--truth"),
-        (["predict", "1.png", "--model", "../x"], "model"),
-        (["predict", "1.png", "--plot", "out.jpg"], ".png"),
-        (["predict", "1.png", "--plot", "there.png"], "--force"),
-        (["predict", "1.png", "--plot", "folder.png/x.png"], "create it"),
-        (["predict", *[f"{i}.png" for i in range(61)], "--plot", "out.png"], "at most 60"),
-        (["dataset", "show"], "--force"),
-        (["predict", "there.png", "--plot", "there.png", "--force"], "another name"),
-        (["predict", "1.png", "folder/../1.png", "--plot", "folder/../1.png", "--force"], "would"),
-        (["dataset", "show", "-o", "there.png"], "is not a folder"),
-        (["dataset", "show", "-o", "new", "--data", ""], "--data is empty"),
-    ],
-)
-def test_a_wrong_command_line_names_the_fix(arguments: list[str], fix: str) -> None:
-    assert fix in complaint(run(*arguments), Exit.USAGE)
-
-
-@pytest.mark.parametrize(
-    "arguments", [["predict", "1.png"], ["dataset", "show", "-o", "folder/new"]]
-)
-def test_an_unreachable_redis_names_the_setting(arguments: list[str], here: Path) -> None:
-    assert "HANGTAG_REDIS_URL" in complaint(run(*arguments), Exit.SETUP)
-    assert not [path for path in (here / "folder").rglob("*") if path.is_file()]
-
-
-def test_too_many_images_name_the_command_for_jobs(here: Path) -> None:
-    for i in range(1001):
-        (here / f"folder/{i}.png").touch()
-    names = [f"folder/{i}.png" for i in range(1001)]
-    assert "hangtag classify" in complaint(run("predict", *names), Exit.USAGE)
-
-
 @pytest.mark.parametrize("module", ["matplotlib", "PIL"])
 def test_missing_drawing_packages_are_named_before_anything_is_requested(
     here: Path, module: str

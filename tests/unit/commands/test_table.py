@@ -206,31 +206,6 @@ def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table
     assert verify(table).proven
 
 
-@pytest.mark.parametrize(
-    ("given_", "says"),
-    [
-        (("--accept", "95", "--min-confidence", "0.5"), "give one"),
-        (("--accept", "much"), "neither a percentage"),
-        (("--accept", "0.95"), "0.95 is less than 1%; for example write 95%"),
-        (("--accept", "0.995%"), "0.995% is less than 1%; for example write 95%"),
-        (("--accept", "00"), "neither a percentage"),
-        (("--min-confidence", "1.5"), "neither a share"),
-        (("--columns", "label,colour"), "there is no column 'colour'"),
-        (("--columns", "label,label"), "given twice"),
-        (("--columns", "label,path"), "always the first"),
-        (("--columns", "path"), "name a column after path, or all"),
-        (("--form", "tsv"), "--form is for -o"),
-        (("-o", "table.ods"), "no table is written as .ods, but as .csv .tsv .jsonl"),
-        (("-o", "nowhere/table.csv"), "there is no folder"),
-        (("-o", "out.csv"), "is the table of a job"),
-        (("-o", "out.csv.hangtag", "--force"), "named like a file of a job"),
-        (("-o", "out.csv.corrections.jsonl"), "named like a file of a job"),
-    ],
-)
-def test_wrong_options_are_usage_errors(table: Path, given_: tuple[str, ...], says: str) -> None:
-    assert says in run("table", "out.csv", *given_, code=Exit.USAGE).stderr
-
-
 @pytest.mark.parametrize("form", ["tsv", "jsonl"])
 def test_other_forms_have_the_same_cells(table: Path, form: str) -> None:
     run("table", "out.csv", "-o", f"copy.{form}", "--min-confidence", "0.5")

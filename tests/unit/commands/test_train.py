@@ -308,11 +308,6 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", find)
 
 
-def test_a_trainer_takes_no_concurrency() -> None:
-    line = complaint(run("worker", "--queue", "train", "--concurrency", "2"), Exit.USAGE)
-    assert "leave out --concurrency" in line
-
-
 def test_a_trainer_in_the_foreground_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)

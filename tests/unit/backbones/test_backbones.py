@@ -30,8 +30,11 @@ def tensors() -> Tensors:
     return weights.load(LITE0)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)
-def test_its_features_are_those_of_an_independent_pass(backbone: Backbone) -> None:
+@pytest.mark.parametrize(
+    "name", [LITE0.name, pytest.param("efficientnet-lite2", marks=pytest.mark.nightly)]
+)
+def test_its_features_are_those_of_an_independent_pass(name: str) -> None:
+    backbone = BACKBONES[name]
     tensors, side = weights.load(backbone), backbone.size_pixels
     network = efficientnet_lite.build(backbone, tensors)
     noise = np.random.default_rng(2).integers(0, 256, (side, side, 3), np.uint8)

@@ -103,10 +103,3 @@ def test_the_folder_of_another_installation_or_host_stays(base: Path) -> None:
     (base / f"{prefix}99999999-1-x").mkdir()
     scratch_folder.remove_dead(base)
     assert len(os.listdir(base)) == 3
-
-
-def test_the_variable_is_restored(base: Path) -> None:
-    with scratch_folder.own():
-        assert Path(tempfile.gettempdir()).parent == base
-        assert os.environ["TMPDIR"] == tempfile.gettempdir()
-    assert os.environ["TMPDIR"] == tempfile.gettempdir() == str(base)

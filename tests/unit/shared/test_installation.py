@@ -80,17 +80,5 @@ def test_the_command_suits_the_source_of_the_installation(
     assert words == [str(environment.python), "-m", "pip", "install", *expected]
 
 
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (["keras"], "keras is missing; add it with: "),
-        (["keras", "numpy"], "keras and numpy are missing; add them with: "),
-        (["a", "b", "c"], "a, b and c are missing; add them with: "),
-    ],
-)
-def test_missing_packages_are_listed_as_in_a_sentence(names: list[str], words: str) -> None:
-    assert installation.lacks(names, "all").startswith(words)
-
-
 def test_without_missing_packages_nothing_is_reported() -> None:
     assert installation.missing({"shared": "hangtag"}, "all") == ""

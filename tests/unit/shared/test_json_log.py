@@ -62,11 +62,6 @@ def test_a_traceback_and_text_that_is_not_utf_8_are_in_one_line() -> None:
     assert "two\nlines" in line["exception"]
 
 
-@pytest.mark.parametrize(("value", "wanted"), [("", False), ("0", False), ("1", True)])
-def test_the_setting_is_1_or_0(value: str, wanted: bool) -> None:
-    assert Settings(log_json=value).has_json_logs is wanted
-
-
 def test_another_value_of_the_setting_is_refused() -> None:
     with pytest.raises(SetupError, match="HANGTAG_LOG_JSON is 1 or 0"):
         _ = Settings(log_json="yes").has_json_logs

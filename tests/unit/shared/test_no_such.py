@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared import recipes, runtimes
-from shared.errors import SetupError, first_names, no_model, no_such, no_version
+from shared.errors import SetupError, first_names, no_model, no_such
 from worker.backbones import backbone_table
 
 
@@ -23,16 +23,6 @@ def test_a_similar_name_is_proposed_and_otherwise_the_known_ones_are_listed() ->
     none = no_such("job", "x", (), "hangtag status")
     assert none.startswith("there is no job x;")
     assert none.endswith("see: hangtag status")
-
-
-def test_only_what_follows_the_model_is_compared() -> None:
-    aliases = ("production", "canary")
-    assert "did you mean shoes@canary? " in no_version("shoes", "canry", (), aliases)
-    assert "there is: shoes@canary, shoes@production; " in no_version("shoes", "x", (), aliases)
-
-
-def test_another_number_is_not_a_misspelled_version() -> None:
-    assert "did you mean" not in no_version("shoes", 12, (1, 2), ())
 
 
 def test_the_sentence_is_one_bounded_line_of_printable_characters() -> None:

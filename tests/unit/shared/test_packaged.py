@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from shared import runtimes
@@ -153,13 +151,6 @@ def test_a_card_out_of_range_is_refused(change: dict[str, object]) -> None:
         model_card.decode_card(json.dumps(fields).encode())
 
 
-def test_producer_and_worker_compute_the_same_hash() -> None:
-    folder = Path(packaged.__file__).with_name("packaged_model")
-    data = (folder / "card.json").read_bytes()
-    assert packaged.card_sha256() == hashlib.sha256(data).hexdigest()
-    assert packaged.card_sha256() == model_card.card_sha256(packaged.card())
-
-
 @pytest.mark.parametrize("damage", ["changed", "gone"])
 def test_a_damaged_installation_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
@@ -176,10 +167,3 @@ def test_a_damaged_installation_is_reported(
 def test_only_files_of_the_card_are_read(name: str) -> None:
     with pytest.raises(SetupError, match="has no file"):
         packaged.read(name)
-
-
-def test_predictions_do_not_depend_on_the_other_images_of_a_batch() -> None:
-    loaded = load_runtime.load("litert", packaged.card(), packaged.read("model.tflite"))
-    images = np.random.default_rng(1).integers(0, 256, (70, 28, 28, 1)).astype(np.uint8)
-    apart = np.concatenate([loaded.predict(image[None]) for image in images])
-    assert apart.tobytes() == loaded.predict(images).tobytes()

@@ -24,10 +24,3 @@ SNAPSHOT = "MISCONF Redis is configured to save RDB snapshots, but is unable to"
 )
 def test_the_reason_of_a_refusal_names_the_full_resource(error: RedisError, why: str) -> None:
     assert why in write_refusal(error)
-
-
-def test_an_unreachable_server_is_not_full() -> None:
-    assert write_refusal(ConnectionError("Connection refused")) == ""
-    assert (
-        write_refusal(ResponseError("READONLY You can't write against a read only replica.")) == ""
-    )

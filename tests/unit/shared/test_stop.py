@@ -21,7 +21,7 @@ from shared.broker.redis_client import connect
 from shared.broker.transport import HintTransport
 from shared.errors import Stopped
 from shared.keys import CLASSIFY_QUEUE
-from shared.stop import Stop, Waits, unstoppable
+from shared.stop import Stop, Waits
 
 TIMEOUT_S = 15
 #: A wait that ended sooner was not waited for.
@@ -50,13 +50,6 @@ def waits(stop: Stop) -> Iterator[Waits]:
         yield open_waits
 
 
-def test_work_is_not_interrupted_between_waits(stop: Stop, waits: Waits) -> None:
-    waits.sleep(0.001)
-    stop.request()
-    with pytest.raises(Stopped):
-        waits.check()
-
-
 def test_the_current_wait_ends_at_once(stop: Stop, waits: Waits) -> None:
     started = time.monotonic()
     with requested(stop), pytest.raises(Stopped):
@@ -80,23 +73,6 @@ def test_after_a_request_no_wait_starts(stop: Stop, waits: Waits) -> None:
     stop.request()
     with pytest.raises(Stopped):
         waits.sleep(LONG_S)
-
-
-def test_one_stop_ends_the_waits_of_several_jobs(stop: Stop) -> None:
-    ended = list[bool]()
-
-    def work() -> None:
-        with closing(Waits(stop)) as waits, pytest.raises(Stopped):
-            waits.sleep(LONG_S)
-        ended.append(True)
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    stop.request()
-    for thread in threads:
-        thread.join()
-    assert len(ended) == 3
 
 
 def test_a_time_limit_ends_the_waits_of_one_job_and_not_those_of_another(stop: Stop) -> None:
@@ -202,9 +178,3 @@ def test_a_job_leaves_the_connections_of_other_applications_as_they_are(
     app = make_app("unix:///run/redis.sock", "test", waits=waits)
     assert isinstance(app.connection_for_write().transport, HintTransport)
     assert kombu_redis.Transport.Channel is kombu_redis.Channel
-
-
-def test_waits_that_nobody_can_stop_are_waits() -> None:
-    started = time.monotonic()
-    unstoppable().sleep(0.05)
-    assert time.monotonic() - started >= 0.05

@@ -10,12 +10,6 @@ from shared.throughput import Rate
 SPAN_S = 30.0
 
 
-def test_without_history_there_is_no_rate() -> None:
-    rate = Rate()
-    assert rate.mark(100.0, 5_000) == 0
-    assert rate.mark(100.1, 5_100) == 0
-
-
 def test_only_the_last_seconds_count() -> None:
     rate = Rate()
     for second in range(200):
@@ -43,14 +37,6 @@ def test_batches_that_take_longer_than_many_marks_have_a_steady_rate() -> None:
     assert seen[:4] == [0, 0, 0, 0]
     assert all(2_048 / 35 <= one <= 2 * 2_048 / 30 for one in seen[4:])
     assert sum(seen[6:]) / len(seen[6:]) == pytest.approx(2_048 / 20, rel=0.05)
-
-
-def test_reading_the_rate_changes_nothing() -> None:
-    rate = Rate()
-    assert rate.seen(5.0, 100) == 0
-    rate.mark(0.0, 0)
-    assert rate.seen(10.0, 1_000) == rate.seen(10.0, 1_000) == 100
-    assert rate.seen(20.0, 1_000) == 50
 
 
 def test_the_remaining_time_is_given_only_if_it_can_be_known() -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from shared.recipes import RECIPES, Recipe
 from worker.datasets.examples import Images
 from worker.training.augmentation import ERASED_AREA, augmented
-from worker.training.counter_rng import CounterRng
 
 seeds = st.integers(0, 2**32 - 1)
 epochs = st.integers(0, 1000)
@@ -94,21 +93,3 @@ def test_a_tint_keeps_black_and_stays_within_its_bounds() -> None:
     assert not tinted[:, 0].any()
     assert 69 <= tinted[:, 1].min() < 80
     assert 120 < tinted[:, 1].max() <= 131
-
-
-def test_random_draws_are_uniform_and_independent() -> None:
-    numbers = np.arange(100_000)
-    columns = [
-        CounterRng(numbers, seed, epoch).uniform(key)
-        for seed in (0, 1)
-        for epoch in (0, 1)
-        for key in (1, 2)
-    ]
-    for column in columns:
-        counts = np.histogram(column, 100, (0, 1))[0]
-        # Chi-squared with 99 degrees of freedom: above 160 once in 10,000.
-        assert ((counts - 1000) ** 2 / 1000).sum() < 160
-        assert abs(np.corrcoef(column[:-1], column[1:])[0, 1]) < 0.02
-    assert np.abs(np.corrcoef(columns) - np.eye(len(columns))).max() < 0.02
-    noise = CounterRng(numbers[:5000], 1).bytes(20)
-    assert ((np.bincount(noise.ravel(), minlength=256) - 390.6) ** 2 / 390.6).sum() < 360

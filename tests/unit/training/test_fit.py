@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,17 +176,6 @@ def test_no_images_are_one_line(examples: Examples) -> None:
         train(DENSE, examples, examples.where(np.zeros(300, bool)), 2, 1)
 
 
-class Clock:
-    """Advances by a twentieth of a second when it is read."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        self.now += 0.05
-        return self.now
-
-
 def _epoch_of(examples: Examples, on_step: Callable[[Step], None]) -> None:
     """An epoch of 30 steps that learn nothing."""
     played = plan(DENSE.lasting(EPOCHS), len(examples.labels))
@@ -213,16 +201,6 @@ def test_steps_are_reported_and_may_stop_a_training(
     assert all((step.loss, step.accuracy) == pytest.approx((0.7, 0.5)) for step in reported)
     # The first one compiles: days were left, by its pace.
     assert all((step.rate > 0) == (step.step > 1) for step in reported)
-
-
-def test_steps_are_reported_a_few_times_a_second_at_most(
-    examples: Examples, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock, reported = Clock(), list[float]()
-    monkeypatch.setattr(epoch, "time", clock)
-    _epoch_of(examples, lambda step: reported.append(clock.now))
-    assert len(reported) > 3
-    assert all(0.2 < after - before < 0.35 for before, after in pairwise(reported))
 
 
 def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples) -> None:

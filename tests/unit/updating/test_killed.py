@@ -21,16 +21,6 @@ from tests.support.jobs.updated_job import update
 from tests.support.jobs.updating_process import killed_at
 from tests.unit.updating.killed import Stage
 
-#: The steps around the moment from which the table is the new one.
-SHOTS = [
-    Shot("update.formed"),
-    Shot("table.placed"),
-    Shot("journal.log-removed", 4),
-    Shot("update.committed"),
-    Shot("corrections.extended"),
-    Shot("update.table-placed"),
-]
-
 
 @pytest.fixture
 def interrupted(tmp_path: Path) -> Stage:
@@ -81,10 +71,3 @@ def test_an_update_starts_over_if_the_table_was_rendered_otherwise_since(
     assert summary.classified == 2
     assert interrupted.table.read_bytes().startswith(b"path,label")
     assert sorted(os.listdir(interrupted.folder)) == interrupted.files
-
-
-def test_a_killed_update_leaves_the_old_table_or_the_new_one(tmp_path: Path) -> None:
-    stage, points = Stage(tmp_path), Points(tmp_path / "points")
-    for shot in SHOTS:
-        stage.check_killed(shot, points)
-        stage.reset()

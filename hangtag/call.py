@@ -30,8 +30,8 @@ _NAMELESS = "images.csv"
 _OF_TABLES = ("restart", "retry_failed", "update")
 _RESUMES = "the job was stopped before its end; the same call resumes it"
 _WHY = {
-    Exit.BUDGET: "more images failed than --max-failures allows; the same call with a higher "
-    "--max-failures, or with --retry-failed after repairing the files, continues",
+    Exit.BUDGET: "more images failed than max_failures allows; the same call with a higher "
+    "max_failures, or with retry_failed=True after repairing the files, continues",
     Exit.CANCELLED: "the job was cancelled; the same call resumes it",
     Exit.INTERRUPTED: _RESUMES,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hangtag.arguments import with_python_errors
 from producer.models.default_model import choice
 from producer.models.list_versions import VersionRow, rows
 from producer.models.load_catalog import load_catalog
@@ -11,7 +10,6 @@ from shared.messages.model_name import parse
 from shared.settings import Settings
 
 
-@with_python_errors
 def models(name: str = "") -> list[VersionRow]:
     """Every version of a model, or of all models, with its aliases and figures.
 
@@ -23,7 +21,6 @@ def models(name: str = "") -> list[VersionRow]:
     return rows(load_catalog(Settings.from_env()), name)
 
 
-@with_python_errors
 def model(name: str = "") -> VersionDetails:
     """One version, with its card (labels, input, figures, thresholds), files, aliases and history.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from hangtag.arguments import with_python_errors
 from producer.fleet.workers import live_workers
 from shared.ledger.heartbeats import Heartbeat
 from shared.settings import Settings
 
 
-@with_python_errors
 def workers() -> list[Heartbeat]:
     """The live workers, as each has reported itself last; none while this machine's stack is down.
 

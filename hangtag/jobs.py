@@ -8,7 +8,6 @@ from contextlib import closing
 from functools import partial
 
 from hangtag import images as image_lists
-from hangtag.arguments import with_python_errors
 from hangtag.call import Call
 from hangtag.display import display_of
 from hangtag.images import Images
@@ -30,7 +29,6 @@ from shared.settings import Settings
 from shared.stop import Stop
 
 
-@with_python_errors
 def classify(
     images: Images,
     *,
@@ -103,8 +101,8 @@ def classify(
         KeyboardInterrupt: Ctrl-C; the job has stopped, and can be resumed.
     """
     settings = Settings.from_env()
-    _check_choice("--runtime", runtime, RUNTIMES)
-    _check_choice("--transport", transport, TRANSPORTS)
+    _check_choice("runtime", runtime, RUNTIMES)
+    _check_choice("transport", transport, TRANSPORTS)
     if watch and output is None:
         raise UsageError("watch=True is for a table that stays; give output=")
     limit_s = _seconds(timeout_s)
@@ -138,7 +136,6 @@ def classify(
         return call.temporary(options, given) if output is None else call.at_output(options)
 
 
-@with_python_errors
 def open_table(table: str | os.PathLike[str]) -> Result:
     """The rows of a job that this machine has, by the path of its table or its id. Those of a job
     that is running are those so far.
@@ -166,15 +163,15 @@ def _budget(failures: int | str | None) -> ErrorBudget | None:
     try:
         return parse_budget(str(failures))
     except ValueError as error:
-        raise UsageError(f"--max-failures: {error}") from None
+        raise UsageError(f"max_failures: {error}") from None
 
 
-def _check_choice(option: str, value: str, choices: Collection[str]) -> None:
+def _check_choice(argument: str, value: str, choices: Collection[str]) -> None:
     if value not in choices:
-        raise UsageError(f"{option} {value!r:.80} is none of {', '.join(choices)}")
+        raise UsageError(f"{argument}={value!r:.80} is none of {', '.join(choices)}")
 
 
 def _seconds(limit_s: float | None) -> float | None:
     if limit_s is None or limit_s > 0:
         return limit_s
-    raise UsageError(f"--timeout {limit_s!r} is no number of seconds above 0")
+    raise UsageError(f"timeout_s={limit_s!r} is no number of seconds above 0")

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from hangtag.arguments import with_python_errors
 from hangtag.reporter import RequestProgress, RequestReporter
 from hangtag.running import run
 from producer.labelling import alike, given_labels
@@ -27,7 +26,6 @@ _PathLike: TypeAlias = "str | os.PathLike[str]"
 MAX_GROUPS = 1_000
 
 
-@with_python_errors
 def groups(
     folder: _PathLike,
     count: int | None = None,
@@ -66,7 +64,6 @@ def groups(
     return run(work, RequestReporter(progress), stop or Stop(), "hangtag groups")
 
 
-@with_python_errors
 def similar(
     folder: _PathLike,
     image: _PathLike,
@@ -101,7 +98,6 @@ def similar(
     return run(work, RequestReporter(progress), stop or Stop(), "hangtag similar")
 
 
-@with_python_errors
 def label(
     folder: _PathLike,
     labels: Mapping[str, str | None] | Mapping[Path, str | None],
@@ -157,7 +153,6 @@ def _each(kind: Kind, paths: Iterable[_PathLike]) -> list[_PathLike]:
     return list(paths)
 
 
-@with_python_errors
 def rename_label(
     folder: _PathLike, before: str, after: str, *, file: _PathLike | None = None
 ) -> dict[str, int]:
@@ -180,7 +175,6 @@ def rename_label(
     return dict(given_labels.rename(path, before, after, user()))
 
 
-@with_python_errors
 def labels(folder: _PathLike, *, file: _PathLike | None = None) -> list[LabelledImage]:
     """What was decided about images of a folder, on the page or by `label`.
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from hangtag.arguments import in_python
-
 _LOG = logging.getLogger("hangtag")
 
 
 def log_notice(text: str) -> None:
-    """Log a sentence of a command, which may be empty."""
+    """Log a sentence, which may be empty."""
     if text:
-        _LOG.warning("%s", in_python(text))
+        _LOG.warning("%s", text)

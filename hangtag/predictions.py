@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
-from hangtag.arguments import with_python_errors
 from hangtag.running import run
 from producer.models.default_model import default_model
 from producer.predict.fetched_images import in_files
@@ -40,7 +39,6 @@ _CHANNELS = (1, 3, 4)
 _PILLOW = {"PIL": "pillow"}
 
 
-@with_python_errors
 def predict(
     images: Picture | Iterable[Picture],
     *,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hangtag.arguments import in_python
 from hangtag.notebook.progress import notebook_progress, request_progress
 from hangtag.notices import log_notice
 from producer.present.events import Event, Notice
@@ -19,15 +18,13 @@ RequestProgress = Callable[[RequestState], object] | bool
 
 class Reporter:
     """Passes each event to the caller's function, or to the bar of a notebook; without either,
-    notices to the logger. The sentences of notices name arguments."""
+    notices to the logger."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._bar = notebook_progress() if progress is None or progress is True else None
         self._report = progress if callable(progress) else None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Notice):
-            event = Notice(in_python(event.text))
         if self._report is not None:
             self._report(event)
         elif self._bar is not None:

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hangtag.arguments import python_sentences, with_python_errors
 from hangtag.notices import log_notice
 from hangtag.rows import Row, RowMaker
 from hangtag.temporary import Scratch
@@ -124,7 +123,6 @@ class Result:
             for batch in sealed.row_batches(table.rules):
                 yield from made.rows(batch)
 
-    @with_python_errors
     def to_csv(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as CSV, the same bytes as the command's table (docs/table.md).
 
@@ -134,13 +132,11 @@ class Result:
         """
         return self._written(path, CSV, force)
 
-    @with_python_errors
     def to_parquet(self, path: Target, *, force: bool = False) -> Path:
         """Write the rows as Parquet, with unrounded confidences (float32) and words as
         dictionaries. Raises as `to_csv`, and SetupError without pyarrow."""
         return self._written(path, "parquet", force)
 
-    @with_python_errors
     def to_arrow(self) -> pyarrow.Table:
         """All rows in memory as a `pyarrow.Table`, with the columns of the table: names as string,
         words as dictionaries, confidences as float32. A cell that the table has empty is null.
@@ -159,7 +155,6 @@ class Result:
             batches = [made.batch(batch) for batch in sealed.row_batches(table.rules)]
         return pyarrow.Table.from_batches(batches, schema=made.schema)
 
-    @with_python_errors
     def to_pandas(self) -> pandas.DataFrame:
         """All rows in memory as a `pandas.DataFrame`: words are categories, confidences float32.
 
@@ -169,7 +164,6 @@ class Result:
         _check_installed(_PANDAS, "pandas")
         return self.to_arrow().to_pandas()
 
-    @with_python_errors
     def report(self, output: Target | None = None, *, force: bool = False) -> Written:
         """Write a page: figures, pictures, failures. Default: beside the table, with .html.
 
@@ -178,13 +172,12 @@ class Result:
             SetupError: the page cannot be written.
         """
         if output is None and self._folder is not None:
-            raise UsageError("the table is temporary; name the page with --output")
+            raise UsageError("the table is temporary; name the page with output=")
         page = None if output is None else Path(output)
         made = write_report(self._settings, str(self._output), page, force=force, quiet=True)
         log_notice(made.notice)
         return made
 
-    @with_python_errors
     def compare(
         self, other: Result | Target, output: Target | None = None, *, force: bool = False
     ) -> Comparison:
@@ -200,7 +193,6 @@ class Result:
         log_notice(made.notice)
         return made.comparison
 
-    @with_python_errors
     def sort(
         self, into: Target, way: Literal["copy", "link", "move"], *, dry_run: bool = False
     ) -> Sorted:
@@ -216,7 +208,6 @@ class Result:
         act = sorting.rehearse if dry_run else sorting.sort
         return act(self._output, Path(into), Way(way), quiet=True)
 
-    @with_python_errors
     def verify(self, *, deep: bool = False) -> Proof:
         """Prove that the table is complete and unchanged, and with `deep` that every file is.
 
@@ -258,14 +249,10 @@ class Result:
     @contextmanager
     def _opened(self) -> Iterator[SealedJournal]:
         self._view()
-        with (
-            python_sentences(),
-            SealedJournal(self._output, or_running=True, check=self._check) as sealed,
-        ):
+        with SealedJournal(self._output, or_running=True, check=self._check) as sealed:
             self._check = False
             yield sealed
 
-    @with_python_errors
     def _view(self) -> JobView:
         """The state of the job. Raises UsageError, SetupError."""
         if self._folder is not None and not self._folder.is_there:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from hangtag.arguments import with_python_errors
 from hangtag.notices import log_notice
 from hangtag.reporter import RequestProgress, RequestReporter
 from hangtag.running import run
@@ -38,7 +37,6 @@ class Request:
         self._settings, self._changes = Settings.from_env(), Changes()
         self._log = list[str]()
 
-    @with_python_errors
     def wait(
         self,
         timeout_s: float | None = None,
@@ -78,7 +76,6 @@ class Request:
         outcome = run(work, note, stop or Stop(), f"hangtag {self.id}")
         return outcome.decode(Trained)
 
-    @with_python_errors
     def state(self) -> RequestNow:
         """The state now: waiting, running, done, failed, cancelled, paused (its stack is down) or
         elsewhere; with the progress of one that runs, and the sentence of one that failed.
@@ -99,7 +96,6 @@ class Request:
         """A line for each stage and each epoch that `wait` has seen."""
         return [*self._log]
 
-    @with_python_errors
     def cancel(self) -> None:
         """Cancel the training, so that no trainer works on it any more.
 
@@ -113,7 +109,6 @@ class Request:
         return f"<hangtag.Request: {self.id}>"
 
 
-@with_python_errors
 def train(
     data: _PathLike | None = None,
     *,

@@ -124,7 +124,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
     try:
         return msgspec.convert(fields, Train)
     except msgspec.ValidationError as error:  # only Python has values of other types
-        raise UsageError(f"{error}; check this option") from None
+        raise UsageError(f"{error}; check its value") from None
 
 
 def name_of(folder: str) -> str:

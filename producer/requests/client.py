@@ -128,7 +128,7 @@ def make_request(work: Work, request_id: str = "") -> Request:
     try:
         return decode_request(encode_request(request))  # as every trainer does
     except BadMessage as error:
-        raise UsageError(f"{error}; check this option") from None
+        raise UsageError(f"{error}; check its value") from None
 
 
 def user_name() -> str:

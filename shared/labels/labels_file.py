@@ -56,7 +56,7 @@ class LabelsFile:
     def __init__(self, path: Path) -> None:
         self.path, self.so_far = path, LabelsSoFar()
         self._is_held = False
-        with atomic_file.writing(path, "name another file with -o, or check its permissions"):
+        with atomic_file.writing(path, "name another file, or check its permissions"):
             self._file = line_log.open_to_append(path)
         try:
             if not file_lock.try_acquire(self._file):

@@ -90,7 +90,7 @@ def check_names(file: IO[bytes], options: JobOptions, is_new: bool) -> None:
 def list_name(options: JobOptions) -> str:
     """The job's list, for a message."""
     if options.list_file == STDIN:
-        return "the list from standard input"
+        return "the list of images"
     if _ADDRESS_MARK in options.list_file:  # it may have a secret in its query
         return shown_address(options.list_file)
     return printable(options.list_file)

@@ -100,9 +100,7 @@ def test_an_output_stays_and_the_same_call_resumes_it(
     with caplog.at_level(logging.WARNING, "hangtag"):
         again = hangtag.classify("pictures/", output=here / "out.csv")
     assert again.job == result.job
-    assert "is finished already; run it again with hangtag.classify(..., restart=True)" in (
-        caplog.text
-    )
+    assert "is finished already; run it again with classify --restart" in caplog.text
     assert hangtag.classify("pictures", output="out.csv", restart=True).job != result.job
     assert len(hangtag.open_table("out.csv")) == 200
 
@@ -139,7 +137,7 @@ def test_an_archive_is_a_source_too(here: Path, images: Gallery) -> None:
 
 
 def test_one_address_is_a_list_so_that_its_query_is_in_no_sentence(here: Path) -> None:
-    with pytest.raises(hangtag.SetupError, match="the same call resumes the job") as caught:
+    with pytest.raises(hangtag.SetupError, match="the same command resumes") as caught:
         hangtag.classify("http://127.0.0.1:9/a.png?secret=1")
     assert "http://127.0.0.1:9/a.png#1: its host has a local address" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -191,7 +189,7 @@ def test_rows_become_arrow_and_parquet(table: hangtag.Result, here: Path) -> Non
     assert arrow.num_rows == 200
     assert arrow.schema.metadata[b"hangtag.model"].decode() == table.model
     assert pyarrow.parquet.read_table(table.to_parquet(here / "t.parquet")).equals(arrow)
-    with pytest.raises(hangtag.UsageError, match=r"exists.*or replace it with force=True"):
+    with pytest.raises(hangtag.UsageError, match=r"exists.*or replace it with --force"):
         table.to_parquet(here / "t.parquet")
 
 

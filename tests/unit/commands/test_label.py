@@ -78,7 +78,7 @@ def test_a_file_without_labels_is_refused_with_the_command_that_gives_some(
         (("label", "fashion-mnist"), "name a folder of others"),
         (("label", ""), "the name of the folder is empty"),
         (("label", "https://host/p?sig=SECRETxyz"), "https://host/p is an address"),
-        (("label", "photos", "-o", "photos"), "photos: Is a directory; name another file with -o"),
+        (("label", "photos", "-o", "photos"), "photos: Is a directory; name another file, or"),
         (("label", "photos", "-o", "no/such.jsonl"), "No such file or directory"),
     ],
 )

@@ -120,7 +120,7 @@ def test_another_list_is_refused_in_one_line_and_the_job_stays(
     started(here, stop_after=stop_after)
     before = journal_path(here / "out.csv").read_bytes()
     line = one_line(piped(here, other), Exit.USAGE)
-    assert "the list from standard input is not the one that the job of" in line
+    assert "the list of images is not the one that the job of" in line
     assert "--restart" in line
     assert recorded(here) == TWO
     assert journal_path(here / "out.csv").read_bytes() == before
@@ -199,7 +199,7 @@ def test_a_forgotten_job_leaves_no_list(here: Path) -> None:
     [
         (["--list", "-"], TWO, "name the table with -o"),
         (["--list", "-", "-o", "out.csv"], b"a\0b\0", "--list0"),
-        (["--list", "-", "-o", "out.csv"], b"", "the list from standard input names no file"),
+        (["--list", "-", "-o", "out.csv"], b"", "the list of images names no file"),
         (["--list0", "-", "-o", "out.csv"], TWO, "does not end with NUL"),
         (["--list", "-", "--list0", "-", "-o", "out.csv"], TWO, "give one"),
         (["--list", "-", "-o", "absent/out.csv"], TWO, "there is no folder"),

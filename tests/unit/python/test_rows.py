@@ -107,5 +107,5 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path) -> None:
     content = bytearray(journal.read_bytes())
     content[4096:8192] = b"\xff" * 4096
     journal.write_bytes(content)
-    with pytest.raises(hangtag.SetupError, match=r"hangtag: .*; start over with restart=True"):
+    with pytest.raises(hangtag.SetupError, match=r"hangtag: .*; start over with --restart"):
         list(hangtag.open_table(table))

@@ -74,7 +74,7 @@ def test_a_version_may_be_promoted_by_each_rule_that_the_commands_offer(promote:
     ids=repr,
 )
 def test_a_request_that_no_trainer_could_read_is_not_made(work: Work, field: str) -> None:
-    with pytest.raises(UsageError, match=f"{field}.*; check this option"):
+    with pytest.raises(UsageError, match=f"{field}.*; check its value"):
         make_request(work)
 
 

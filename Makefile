@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
-  test-slow test-compose nightly release-check packages fuzz soak check secrets snapshots session bench bench-smoke bench-train bench-photos \
+  test-slow test-compose nightly release-check packages fuzz soak check secrets bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
   bench-looks clean data structure screenshots
 
@@ -114,12 +114,6 @@ check: $(VENV)/dev.stamp  ## ruff, mypy --strict, allowed imports
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python -m pytest tests/unit/project/test_boundaries.py -q
-
-snapshots: $(VENV)/dev.stamp  ## renew docs/at-the-prompt.txt: all helps and common answers
-	@$(BIN)/python -m tests.support.terminal.snapshots
-
-session: $(VENV)/dev.stamp data  ## record docs/session.*: install, demo, train, classify (long)
-	@$(BIN)/python -m tests.support.terminal.record
 
 bench: $(VENV)/dev.stamp data  ## images/s beside a bare loop, Keras, Ray Data, Celery; writes the pages (long)
 	@$(BIN)/python -m benchmarks.throughput

@@ -1,34 +1,17 @@
 """The screen of a terminal: what a person sees after a program has written to it.
 
 It knows what Hangtag and shells write: text, colours, and codes that move the cursor or clear. Any
-other code is an error, so that a recording never shows something else than a terminal would.
+other code is an error.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
 
 _CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b([=>78])")
 #: Modes without an effect on the picture: the cursor's visibility, bracketed paste.
 _IGNORED_MODES = {"?25", "?2004"}
-_COLOURS = {31: "red", 32: "green", 33: "yellow", 34: "blue", 35: "magenta", 36: "cyan"}
-
-
-class Look(NamedTuple):
-    """The look of a character."""
-
-    colour: str = ""
-    bold: bool = False
-    dim: bool = False
-
-
-class Cell(NamedTuple):
-    """One character; a wide one is followed by an empty one."""
-
-    text: str = " "
-    look: Look = Look()
 
 
 class Screen:
@@ -36,9 +19,8 @@ class Screen:
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
-        self.lines: list[list[Cell]] = [[]]
+        self.lines: list[list[str]] = [[]]  #: characters; a wide one is followed by an empty one
         self._row = self._column = 0
-        self._look = Look()
         self._pending = ""  #: the start of a code whose end has not arrived
 
     def write(self, text: str) -> None:
@@ -62,7 +44,7 @@ class Screen:
 
     def text(self) -> str:
         """The lines as plain text, without spaces at their ends."""
-        lines = ["".join(cell.text for cell in line).rstrip() for line in self.lines]
+        lines = ["".join(line).rstrip() for line in self.lines]
         return "\n".join(lines).rstrip() + "\n"
 
     def _character(self, character: str) -> None:
@@ -88,10 +70,10 @@ class Screen:
             self._down()
         line = self.lines[self._row]
         while len(line) < self._column + 1 + wide:
-            line.append(Cell())
-        line[self._column] = Cell(character, self._look)
+            line.append(" ")
+        line[self._column] = character
         if wide:
-            line[self._column + 1] = Cell("", self._look)
+            line[self._column + 1] = ""
         self._column += 1 + wide
 
     def _down(self) -> None:
@@ -102,7 +84,7 @@ class Screen:
     def _code(self, numbers: str, kind: str) -> None:
         count = int(numbers) if numbers.isdigit() else 1
         if kind == "m":
-            self._style(numbers)
+            pass  # a colour
         elif kind == "A":
             self._row = max(0, self._row - count)
         elif kind == "G":
@@ -120,18 +102,3 @@ class Screen:
             self._row = self._column = 0
         elif kind:
             raise ValueError(f"unknown code ESC [ {numbers} {kind}")
-
-    def _style(self, numbers: str) -> None:
-        for number in [int(n) for n in numbers.split(";") if n] or [0]:
-            if number == 0:
-                self._look = Look()
-            elif number == 1:
-                self._look = self._look._replace(bold=True)
-            elif number == 2:
-                self._look = self._look._replace(dim=True)
-            elif number == 39:
-                self._look = self._look._replace(colour="")
-            elif number in _COLOURS:
-                self._look = self._look._replace(colour=_COLOURS[number])
-            else:
-                raise ValueError(f"unknown style {number}")

@@ -1,0 +1,31 @@
+"""The screen of the tests shows what a terminal shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.terminal.screen import Screen
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("one\r\ntwo", "one\ntwo\n"),
+        ("old\rnew", "new\n"),
+        ("a\r\nb\r\x1b[A\x1b[Jc", "c\n"),
+        ("\x1b[1mbold\x1b[0m \x1b[31mred\x1b[0m", "bold red\n"),
+        ("x" * 12, "xxxxxxxxxx\nxx\n"),
+        ("写" * 6, "写写写写写\n写\n"),
+        ("\x1b[?25lhidden\x1b[K", "hidden\n"),
+    ],
+)
+def test_a_screen_shows_what_a_terminal_of_ten_columns_shows(written: str, seen: str) -> None:
+    screen = Screen(10)
+    for character in written:  # codes arrive in pieces
+        screen.write(character)
+    assert screen.text() == seen
+
+
+def test_an_unknown_code_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown"):
+        Screen(80).write("\x1b[5;5r no such code")

@@ -44,6 +44,13 @@ def decode_budget(data: bytes | None) -> ErrorBudget:
         ) from error
 
 
+def budget_words(budget: ErrorBudget) -> list[str]:
+    """The option of a command; none if there is no limit."""
+    if budget.limit == float("inf"):
+        return []
+    return ["--max-failures", f"{budget.limit:.15g}{'%' if budget.percent else ''}"]
+
+
 def parse_budget(text: str) -> ErrorBudget:
     """`N` or `P%`.
 

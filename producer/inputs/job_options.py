@@ -92,9 +92,9 @@ def decode_options(data: bytes) -> JobOptions:
         ) from error
 
 
-def classify_command(options: JobOptions, output: str) -> list[str]:
-    """The command that continues the job of this output, from its own folder; display options stay
-    as they are."""
+def classify_command(options: JobOptions, output: str, *more: str) -> list[str]:
+    """The command that continues the job of this output, from its own folder, with more options;
+    display options stay as they are."""
     given = [("-o", output), *(("--glob", pattern) for pattern in options.globs)]
     listed = "--list0" if options.list0 else "--list"
     given += [(listed, os.fsdecode(options.list_file)), ("--model", options.model)]
@@ -103,7 +103,7 @@ def classify_command(options: JobOptions, output: str) -> list[str]:
     if options.transport != AUTO:
         given.append(("--transport", options.transport))
     named = [word for option, value in given if value for word in (option, value)]
-    named += ["--archives"] if options.archives else []
+    named += [*(["--archives"] if options.archives else []), *more]
     folders = [os.fsdecode(root) for root in options.roots]
     ends = ["--"] if any(folder.startswith("-") for folder in folders) else []
     return ["hangtag", "classify", *named, *ends, *folders]

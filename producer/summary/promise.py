@@ -116,8 +116,7 @@ def own_model_command(options: JobOptions) -> str:
     if name not in Registry(Settings.from_env().store_path).names():
         return ""
     again = msgspec.structs.replace(options, model=name)
-    words = classify_command(again, near(options.output))
-    return typed([*words[:2], "--restart", *words[2:]])
+    return typed(classify_command(again, near(options.output), "--restart"))
 
 
 def train_command(options: JobOptions) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -132,7 +132,8 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
             events.subscribe(partial(_show_change, as_json=as_json), RowChanged)
         limit_s = given["timeout_s"]
         summary = repeat(options, run, events, stop, limit_s) if is_watched else run()
-    show_summary(summary, as_json, quiet)
+    again = ["--watch"] if is_watched else ["--update"] if given["update"] else []
+    show_summary(summary, as_json, quiet, again)
 
 
 def _show_change(change: Any, as_json: bool) -> None:
@@ -157,12 +158,12 @@ def _show_change(change: Any, as_json: bool) -> None:
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
     from producer.cli.jobs.job_display import running_job
-    from producer.cli.jobs.job_summary import without
     from producer.jobs.background_jobs import start
 
     options = make_options(given)
     make_display(given)
-    arguments = without("--json", sys.argv[2:])
+    end = [*sys.argv, "--"].index("--")  # after it the word is a path
+    arguments = [a for i, a in enumerate(sys.argv) if i > 1 and (a != "--json" or i > end)]
     with running_job(quiet=True) as (events, stop):
         job = start(options, arguments, Settings.from_env(), given["restart"], events, stop)
     if as_json:
@@ -202,11 +203,13 @@ def make_options(given: dict[str, Any]) -> JobOptions:
     return given_options.make_options(options, Settings.from_env())
 
 
-def show_summary(summary: Any, as_json: bool, quiet: bool = False) -> None:
+def show_summary(
+    summary: Any, as_json: bool, quiet: bool = False, again: Sequence[str] = ()
+) -> None:
     """Print the summary of a run and exit with its code."""
     from producer.cli.jobs.job_summary import show_job_summary
 
     if as_json:
         show_json(summary)
-    show_job_summary(summary, quiet)
+    show_job_summary(summary, quiet, again)
     sys.exit(int(summary.exit_code))

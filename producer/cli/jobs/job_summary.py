@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from producer.formats.table_formats import no_room
+from producer.inputs.error_budget import budget_words
 from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
-from producer.journal.snapshot import stored_options
+from producer.journal.snapshot import stored, stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good, has_blocks
 from producer.present.summary_parts import next_commands, paragraphs
@@ -28,14 +28,15 @@ from shared.messages.model_name import DEFAULT_NAME, parse
 
 #: A file of another format, or one that is too large, fails again.
 _FINAL = {Status.UNSUPPORTED, Status.TOO_LARGE}
-_RESTART, _RETRY = "--restart", "--retry-failed"
+_RETRY = "--retry-failed"
 #: A longer command is not printed: a shell may have put hundreds of paths into it.
 _WORDS_MAX, _CHARS_MAX = 30, 800
 
 
-def show_job_summary(summary: Summary, quiet: bool = False) -> None:
-    """Print the result of a run and the next commands. If `quiet`, only what is incomplete."""
-    gaps = list(_gaps(summary))
+def show_job_summary(summary: Summary, quiet: bool = False, again: Sequence[str] = ()) -> None:
+    """Print the result of a run and the next commands. If `quiet`, only what is incomplete. `again`
+    has the options that the command which resumes it needs beside those that the job records."""
+    gaps = list(_gaps(summary, again))
     if quiet:
         lines = gaps
     else:
@@ -48,56 +49,17 @@ def show_job_summary(summary: Summary, quiet: bool = False) -> None:
         click.echo(line, err=True)
 
 
-def without(option: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments without this option; after `--` the word is a path."""
-    end = _end_of_options(arguments)
-    return [a for i, a in enumerate(arguments) if a != option or i > end]
-
-
-def resuming(arguments: Sequence[str]) -> list[str]:
-    """The arguments that resume a job: without --restart, which would empty it."""
-    return without(_RESTART, arguments)
-
-
-def retrying(summary: Summary) -> str:
-    """The command line that classifies the failed rows again."""
-    if sys.argv[1:2] == ["classify"]:
-        command = _with_retry(["hangtag", *resuming(sys.argv[1:])])
-        return f"the same command with {_RETRY}" if _is_long(command) else _line(command)
-    return _stored_command(summary, _with_retry) or f"the command that started it with {_RETRY}"
-
-
-def _stored_command(summary: Summary, changed: Callable[[Sequence[str]], list[str]]) -> str:
-    """The command line that started the job, `changed`, to be typed here; empty if it is long."""
-    options = stored_options(Path(summary.output))
-    if _is_long(classify_command(options, summary.output)):
+def _command(summary: Summary, *more: str) -> str:
+    """The command that started the job, with more options, to be typed here; empty if it is long. A
+    list that came from standard input is recorded."""
+    options, budget = stored(Path(summary.output))
+    is_here = options.cwd == os.getcwdb() or not has_relative_paths(options)
+    output = near(summary.output) if is_here else summary.output
+    command = classify_command(options, output, *budget_words(budget), *more)
+    if len(command) > _WORDS_MAX or sum(map(len, command)) > _CHARS_MAX:
         return ""
-    if options.cwd == os.getcwdb() or not has_relative_paths(options):
-        return _line(changed(classify_command(options, near(summary.output))))
-    command = changed(classify_command(options, summary.output))
-    return f"{typed(['cd', os.fsdecode(options.cwd)])} && {_line(command)}"
-
-
-def _is_long(command: Sequence[str]) -> bool:
-    return len(command) > _WORDS_MAX or sum(map(len, command)) > _CHARS_MAX
-
-
-def _line(command: Sequence[str]) -> str:
-    """A command of a started job. A list that came from standard input is recorded."""
-    pairs = set(pairwise(command))
-    is_piped = bool(pairs & {("--list", "-"), ("--list0", "-")})
-    is_piped |= bool({"--list=-", "--list0=-"} & set(command))
-    return f"{typed(command)}{' </dev/null' if is_piped else ''}"
-
-
-def _with_retry(command: Sequence[str]) -> list[str]:
-    command = without(_RETRY, command)
-    end = _end_of_options(command)
-    return [*command[:end], _RETRY, *command[end:]]
-
-
-def _end_of_options(arguments: Sequence[str]) -> int:
-    return arguments.index("--") if "--" in arguments else len(arguments)
+    line = f"{typed(command)}{' </dev/null' if options.is_piped else ''}"
+    return line if is_here else f"{typed(['cd', os.fsdecode(options.cwd)])} && {line}"
 
 
 def _head(summary: Summary) -> Iterator[str]:
@@ -115,23 +77,18 @@ def _head(summary: Summary) -> Iterator[str]:
         )
 
 
-def _gaps(summary: Summary) -> Iterator[str]:
+def _gaps(summary: Summary, again: Sequence[str]) -> Iterator[str]:
     """Why the table is not complete, and what completes it."""
     if summary.unlisted.count:
         yield _not_listed(summary)
-    code, arguments = Exit(summary.exit_code), sys.argv[1:]
-    output = Path(summary.output)
-    resume = resuming(arguments)
-    if code is Exit.INTERRUPTED:
-        collect = ["hangtag", "collect", near(summary.output)]
-        yield f"resume it with: {_line(collect if _is_long(resume) else ['hangtag', *resume])}"
+    code, output = Exit(summary.exit_code), Path(summary.output)
     if code is Exit.SETUP:
         yield no_room(stored_options(output).form, summary.done, output)
-    if code is Exit.CANCELLED and arguments[:1] == ["classify"]:
-        without = "" if resume == arguments else f" without {_RESTART}"
-        yield f"cancelled; the same command{without} resumes it"
-    elif code is Exit.CANCELLED:
-        command = _stored_command(summary, list) or "the command that started it"
+    if code is Exit.INTERRUPTED:
+        collect = typed(["hangtag", "collect", near(summary.output)])
+        yield f"resume it with: {_command(summary, *again) or collect}"
+    if code is Exit.CANCELLED:
+        command = _command(summary, *again) or "the command that started it"
         yield f"cancelled{_part(summary)}; resume it with: {command}"
     if code is Exit.BUDGET:
         yield f"more failures than --max-failures allows{_so_far(summary)}"
@@ -144,7 +101,8 @@ def _next(summary: Summary) -> list[tuple[str, str]]:
     table = near(summary.output)
     look = ("look at it", typed(["hangtag", "report", table]))
     if summary.failed and _may_succeed(summary):
-        return [("try failed rows again", retrying(summary)), look]
+        retry = _command(summary, _RETRY) or f"the command that started it with {_RETRY}"
+        return [("try failed rows again", retry), look]
     if own := _own_model(summary):
         return [(OWN_MODEL, own), look]
     if image := _only_image(summary):

@@ -49,7 +49,7 @@ def test_a_job_that_waits_for_a_worker_can_be_cancelled(stage: Scenario) -> None
     assert cancel.wait() == Exit.OK, cancel.story
     assert producer.wait(SOON_S) == Exit.CANCELLED, producer.story
     assert time.monotonic() - started < SOON_S
-    assert "cancelled; the same command resumes it" in producer.log
+    assert "cancelled; resume it with: hangtag classify -o" in producer.log
     assert job_keys(stage.fleet.client) == []
     assert producer.view is not None
     assert producer.view.state is JobState.CANCELLED

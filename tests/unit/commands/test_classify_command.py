@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli.jobs.job_summary import resuming, show_job_summary
+from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
+from producer.inputs.error_budget import encode_budget, parse_budget
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary, classify
@@ -373,77 +374,55 @@ def test_a_stopped_job_reports_how_many_images_have_a_row(
     assert (encoded["images"], encoded["done"]) == (12, done)
 
 
-def test_the_command_that_resumes_a_job_does_not_restart_it() -> None:
-    """A folder may have the same name as the option."""
-    arguments = ["classify", "--restart", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
-    without = ["classify", "-o", "r.csv", "--top-k", "2", "--", "--restart"]
-    assert resuming(arguments) == without
-    assert resuming(without) == without
+def shown(code: Exit, output: Path, capsys: pytest.CaptureFixture[str], *again: str) -> str:
+    """The next command that the summary of a job shows."""
+    answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
+    summary = Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, int(code), answers=answers)
+    show_job_summary(summary, again=again)
+    mark = "try failed rows again:" if code is Exit.SOME_FAILED else "resume it with:"
+    return capsys.readouterr().err.partition(mark)[2].splitlines()[0].strip()
 
 
-def shown_retry(typed: list[str], output: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """The command for failed rows that the summary of this command shows."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["hangtag", *typed])
-        answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
-        show_job_summary(Summary("j", str(output), "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
-    shown = capsys.readouterr().err.partition("try failed rows again:")[2]
-    return shown.splitlines()[0].strip()
-
-
-@pytest.mark.parametrize(
-    ("typed", "retry"),
-    [
-        ("photos/", "photos/ --retry-failed"),
-        ("photos/ --retry-failed", "photos/ --retry-failed"),
-        ("--restart photos/ --top-k 2", "photos/ --top-k 2 --retry-failed"),
-        ("-o a.csv -- -photos", "-o a.csv --retry-failed -- -photos"),
-    ],
-)
-def test_the_command_for_failed_rows_is_the_typed_one_and_retries_once(
-    typed: str, retry: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_next_command_is_made_of_the_options_of_the_job(
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = shown_retry(["classify", *typed.split()], tmp_path / "out.csv", capsys)
-    assert shown == f"hangtag classify {retry}"
-
-
-def test_collect_shows_the_command_of_its_job_for_failed_rows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "-photos").mkdir()
-    (tmp_path / "-photos/a.png").write_bytes(b"a")
-    finish(options_of(tmp_path, b"-photos", glob=("*.png", "*.jpg")))
-    shown = shown_retry(["collect", "out.csv"], tmp_path / "out.csv", capsys)
+    (here / "-photos").mkdir()
+    (here / "-photos/a.png").write_bytes(b"a")
+    output = here / "out.csv"
+    finish(options_of(here, b"-photos", glob=("*.png", "*.jpg")))
     patterns = "--glob '*.png' --glob '*.jpg'"
-    assert shown == f"hangtag classify -o out.csv {patterns} --retry-failed -- -photos"
+    for code, again, added in (
+        (Exit.SOME_FAILED, (), " --retry-failed"),
+        (Exit.INTERRUPTED, (), ""),
+        (Exit.CANCELLED, ("--update",), " --update"),
+    ):
+        command = f"hangtag classify -o out.csv {patterns}{added} -- -photos"
+        assert shown(code, output, capsys, *again) == command
 
 
-@pytest.mark.parametrize("command", ["classify", "collect"])
+@pytest.mark.parametrize("limit", ["5%", "2.5%", "12"])
+def test_the_next_command_has_the_error_budget_of_the_job(
+    limit: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(options_of(here, b"photos"))
+    with closing(Journal(journal_path(here / "out.csv"))) as journal:
+        journal.put(budget=encode_budget(parse_budget(limit)))
+    command = f"hangtag classify -o out.csv --max-failures {limit} photos"
+    assert shown(Exit.INTERRUPTED, here / "out.csv", capsys) == command
+
+
 def test_a_list_of_hundreds_of_paths_is_never_printed_back(
-    here: Path, command: str, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A shell puts them into the command line."""
     names = [f"photos/{i}.png" for i in range(600)]
     for name in names:
         (here / name).write_bytes(name.encode())
     finish(options_of(here, *map(os.fsencode, names)), 300)
-    typed = ["classify", *names, "-o", "out.csv"] if command == "classify" else [command, "out.csv"]
-    assert shown_retry(typed, here / "out.csv", capsys).endswith("with --retry-failed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["hangtag", *typed])
-        show_job_summary(Summary("j", str(here / "out.csv"), "m@1", 600, 3, 0, 3, {}, 1.0, 130))
-    shown = capsys.readouterr().err
-    assert "resume it with: hangtag collect out.csv" in shown
-    assert len(shown) < 300
-
-
-@pytest.mark.parametrize("typed", ["--list -", "--list0 -", "--list=-"])
-def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
-    here: Path, typed: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["classify", *typed.split(), "-o", "out.csv"]
-    expected = f"hangtag classify {typed} -o out.csv --retry-failed </dev/null"
-    assert shown_retry(words, here / "out.csv", capsys) == expected
+    output = here / "out.csv"
+    assert shown(Exit.SOME_FAILED, output, capsys).endswith("started it with --retry-failed")
+    assert shown(Exit.INTERRUPTED, output, capsys) == "hangtag collect out.csv"
+    assert shown(Exit.CANCELLED, output, capsys) == "the command that started it"
 
 
 @pytest.mark.parametrize(("roots", "named"), [([b"photos/1.png"], True), ([b"photos"], False)])
@@ -471,17 +450,17 @@ def test_the_command_for_failed_rows_works_in_another_current_folder(
     match way:
         case "folder":
             finish(options_of(jobs, b"photos"))
-            expected = f"cd '{jobs}' && hangtag classify -o '{table}' photos --retry-failed"
+            expected = f"cd '{jobs}' && hangtag classify -o '{table}' --retry-failed photos"
         case "list":
             finish(options_of(jobs, list_file=listed))
             expected = f"cd '{jobs}' && hangtag classify -o '{table}' --list '{jobs}/list'"
             expected += " --retry-failed"
         case _:
             finish(options_of(jobs, root))
-            expected = f"hangtag classify -o 'my jobs/out.csv' '{jobs}/photos' --retry-failed"
-    assert shown_retry(["collect", "my jobs/out.csv"], table, capsys) == expected
+            expected = f"hangtag classify -o 'my jobs/out.csv' --retry-failed '{jobs}/photos'"
+    assert shown(Exit.SOME_FAILED, table, capsys) == expected
     monkeypatch.chdir(jobs)
-    assert "cd " not in shown_retry(["collect", "out.csv"], table, capsys)
+    assert "cd " not in shown(Exit.SOME_FAILED, table, capsys)
 
 
 def test_status_without_jobs_names_the_command_that_starts_one() -> None:
@@ -573,12 +552,11 @@ def test_globs_that_match_nothing_are_all_named(here: Path, command: str) -> Non
     ],
 )
 def test_a_retry_is_proposed_only_where_it_may_change_the_answer(
-    failures: list[str], retried: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    failures: list[str], retried: bool, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failed = {status: Failures(1, "a.pdf") for status in failures}
     answers = AnswerCounts({}, {}, 0.98, failed, 0, 0)
-    output = str(tmp_path / "out.csv")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["hangtag", "classify", "photos"])
-        show_job_summary(Summary("j", output, "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
+    output = str(here / "out.csv")
+    finish(options_of(here, b"photos"))
+    show_job_summary(Summary("j", output, "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
     assert ("--retry-failed" in capsys.readouterr().err) is retried

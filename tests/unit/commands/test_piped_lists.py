@@ -12,8 +12,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
 from producer.inputs.job_options import STDIN
+from producer.jobs.classify import Summary
 from producer.journal.journal import journal_path
 from producer.sources.lists.piped_list import received, record
 from producer.verify.verify import verify
@@ -101,6 +103,15 @@ def test_a_finished_job_of_a_piped_list_is_repeated_proven_and_rendered_without_
     assert run("table", "out.csv", "--min-confidence", "0.5").exit_code == Exit.OK
     assert run("collect", "out.csv").exit_code == Exit.OK
     assert recorded(here) == TWO
+
+
+def test_the_command_that_resumes_a_job_of_a_piped_list_needs_no_list(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(here)
+    show_job_summary(Summary("j", str(here / "out.csv"), "m@1", 2, 1, 0, 1, {}, 1.0, 130))
+    line = "resume it with: hangtag classify -o out.csv --list - </dev/null"
+    assert line in capsys.readouterr().err
 
 
 def test_an_empty_standard_input_continues_with_the_recorded_list(here: Path) -> None:

@@ -86,8 +86,9 @@ def classify(
         runtime: What computes the network.
         transport: How images reach workers: `auto`, `inline` or `path`.
         progress: Called with each event of the job (`hangtag.Found`, `Stored`, ...), in this
-            thread; what it raises ends the job, which can be resumed. None: a bar in a notebook,
-            elsewhere only notices, to the logger `hangtag`; False: these alone, True: as None.
+            thread; what it raises ends the job, which can be resumed. None: the progress of the
+            command in a notebook, elsewhere only notices, to the logger `hangtag`; False: these
+            alone, True: as None.
         stop: Ends the job from another thread: `stop.request()`.
 
     Returns:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from hangtag.reporter import RequestProgress, RequestReporter
+from hangtag.reporter import RequestProgress, request_reporter
 from hangtag.running import run
 from producer.labelling import alike, given_labels
 from producer.labelling.alike import Group, SimilarImage
@@ -41,8 +41,8 @@ def groups(
     Args:
         folder: A folder of unsorted images.
         count: The most groups, 1 to 1,000; None: 80, and fewer of less than 320 images.
-        progress: Called with each state of the work; None: a bar in a notebook, elsewhere nothing;
-            False: nothing.
+        progress: Called with each state of the work; None: the progress of the command in a
+            notebook, elsewhere nothing; False: nothing.
         stop: Its `request()`, from any thread, ends the wait. The work goes on.
 
     Returns:
@@ -61,7 +61,7 @@ def groups(
     def work(events: Events, stop: Stop) -> list[Group]:
         return alike.groups(Settings.from_env(), os.fspath(folder), wanted, events, stop)
 
-    return run(work, RequestReporter(progress), stop or Stop(), "hangtag groups")
+    return run(work, request_reporter(progress), stop or Stop(), "hangtag groups")
 
 
 def similar(
@@ -95,7 +95,7 @@ def similar(
     def work(events: Events, stop: Stop) -> list[SimilarImage]:
         return alike.similar(Settings.from_env(), os.fspath(folder), path, count, events, stop)
 
-    return run(work, RequestReporter(progress), stop or Stop(), "hangtag similar")
+    return run(work, request_reporter(progress), stop or Stop(), "hangtag similar")
 
 
 def label(

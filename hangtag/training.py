@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hangtag.notices import log_notice
-from hangtag.reporter import RequestProgress, RequestReporter
+from hangtag.reporter import RequestProgress, request_reporter
 from hangtag.running import run
 from producer.models.train import make_training
 from producer.present.events import Event, Events, Notice
@@ -48,8 +48,8 @@ class Request:
 
         Args:
             timeout_s: Stop waiting after these seconds.
-            progress: Called with each state of the work; None: a bar in a notebook, elsewhere
-                nothing; False: nothing.
+            progress: Called with each state of the work; None: the progress of the command
+                in a notebook, elsewhere nothing; False: nothing.
             stop: Its `request()`, from any thread, ends the wait, not the training.
 
         Returns:
@@ -60,7 +60,7 @@ class Request:
             SetupError: it failed; the sentence says why.
             hangtag.HangtagError: it was cancelled, or is in progress after `timeout_s` or a stop.
         """
-        report = RequestReporter(progress)
+        report = request_reporter(progress)
 
         def note(event: Event) -> None:
             report(event)

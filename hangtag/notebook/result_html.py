@@ -9,12 +9,11 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from hangtag.notebook.markup import filled
 from producer.journal.sealed_journal import SealedJournal
 from producer.journal.snapshot import JobView
 from producer.journal.totals import AnswerCounts
 from producer.locations import row_files
-from producer.pages import text
+from producer.pages import page, text
 from producer.pages.pictures import PageImages, Picture
 from producer.present.formatting import counted, near, percent
 from producer.present.meter import Stages
@@ -35,8 +34,9 @@ def result_html(view: JobView, answers: AnswerCounts, sealed: SealedJournal) -> 
     bars = [(label, n) for label, n in answers.labels.items() if n]
     shown, others = bars[:LABELS_SHOWN], bars[LABELS_SHOWN:]
     pictures, missing = _pictures(sealed, Path(view.output))
-    return filled(
-        "result.html",
+    return page.part(
+        "notebook.html",
+        "notebook.css",
         rows=counted(view.done, "image"),
         failed=f"{view.failed:,} failed" if view.failed else "",
         facts=list(_facts(view, answers)),

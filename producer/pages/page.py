@@ -73,6 +73,13 @@ def render(
     return Page(_environment().get_template(template).render(**values, **own), policy)
 
 
+def part(template: str, style: str, **values: Any) -> str:
+    """Fill a template that is a part of another page, with its own style sheet."""
+    from markupsafe import Markup
+
+    return str(_environment().get_template(template).render(style=Markup(read(style)), **values))
+
+
 def check(path: Path, kind: Kind, force: bool) -> None:
     """Check a page's path before work starts.
 

@@ -105,7 +105,7 @@ def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     Exit codes: 0 all classified, 3 finished with failed rows or folders that could not be
     listed, 4 error budget exceeded, 130 interrupted and resumable, 5 cancelled, 2 usage, 1 set-up.
     """
-    from producer.cli.jobs.job_display import running_job
+    from producer.cli.running import running_job
     from producer.jobs.classify import classify as run_job
     from producer.jobs.update import update
     from producer.jobs.watch import watch as repeat
@@ -157,7 +157,7 @@ def _show_change(change: Any, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON on standard output.")
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
-    from producer.cli.jobs.job_display import running_job
+    from producer.cli.running import running_job
     from producer.jobs.background_jobs import start
 
     options = make_options(given)

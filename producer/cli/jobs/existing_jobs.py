@@ -53,7 +53,7 @@ def collect(job: str, quiet: bool, as_json: bool) -> None:
     It is finished here if its own producer has ended; of a cancelled job the rows so far are
     written. JOB is an id or the path of a table.
     """
-    from producer.cli.jobs.job_display import running_job
+    from producer.cli.running import running_job
     from producer.jobs.background_jobs import collect as collect_job
     from producer.jobs.request_of_id import requests_refused
 

@@ -69,7 +69,7 @@ def predict(
 
     Exit codes: 0 all classified, 3 some could not be, 2 usage, 1 set-up.
     """
-    from producer.cli.jobs.job_display import running_job
+    from producer.cli.running import running_job
     from producer.models.default_model import default_model
     from producer.predict import plot_file as plots
     from producer.predict import prediction_text

@@ -37,7 +37,7 @@ def compare(
     Each version classifies the folder, unless that is done: its table is in the current folder,
     named after the folder and the version. Then as hangtag compare.
     """  # fmt: skip
-    from producer.cli.jobs.job_display import running_job
+    from producer.cli.running import running_job
     from producer.compare.compare_versions import compare_versions
     from producer.inputs.job_options import JobOptions
     from producer.jobs.classify import Summary, classify

@@ -70,7 +70,7 @@ def show(
     The grid has 25 images to learn from, or of all parts if there are none. The request is
     queued like a training, because the data are on the trainer's machine.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import dataset as data_set
 
     settings = Settings.from_env()
@@ -121,7 +121,7 @@ def check(
     hangtag review shows where they disagree with the folders. The request is queued like a
     training, and changes no folder.
     """  # fmt: skip
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.dataset_check import check as dataset_check
 
     settings, silent = Settings.from_env(), quiet or as_json

@@ -55,7 +55,7 @@ def evaluate(model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     The figures are accuracy, loss, calibration error, and those of every class.
     The request is queued like a training and runs on the trainer's machine.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import evaluate as evaluate_
     from producer.models.default_model import default_model
 

@@ -73,7 +73,7 @@ def import_model(file: Path, labels: Path, as_json: bool, quiet: bool, **given: 
 
     The file is checked before Keras loads it: layers that could run code are refused.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import import_model as import_model_
 
     settings = Settings.from_env()

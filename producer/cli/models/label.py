@@ -66,7 +66,7 @@ def label(
     once, and no image changes. The page can be opened on this machine only, with the link that is
     printed. Ctrl-C ends it; the same command goes on.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.labelling.folder_request import Computed, computed, place
     from producer.labelling.next_steps import next_steps, reached, small_classes, unsure
     from producer.labelling.server import serve

@@ -135,7 +135,7 @@ def _mode(ctx: click.Context) -> str:
 
 
 def _train(settings: Settings, given: dict[str, Any]) -> None:
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models.train import make_training
     from producer.requests.submit import submit
     from shared.labels.labels_file import DEFAULT
@@ -180,7 +180,7 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
 
 
 def _follow(settings: Settings, given: dict[str, Any]) -> None:
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.requests.existing import follow
     from shared.messages.training import Train
 

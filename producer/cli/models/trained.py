@@ -23,7 +23,7 @@ def wait_for_trials(
 
     Raises the first error at the end.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.requests.existing import follow
     from shared.errors import SetupError, Unanswered, Unavailable
     from shared.messages.replies import Trained

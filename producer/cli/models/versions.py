@@ -135,7 +135,7 @@ def promote(model: str, serve: Serve | None, alias: str, why: str, as_json: bool
 
     Running jobs keep their version.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import manage
     from shared.messages.model_name import parse
 
@@ -161,7 +161,7 @@ def rollback(name: str, alias: str, why: str, as_json: bool) -> None:
 
     A second call undoes the one before it.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import manage
 
     with running_request(quiet=True) as (events, stop):
@@ -192,7 +192,7 @@ def prune(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None
     Versions that an alias points to, a job is pinned to or an open request uses stay. The
     versions are listed first, with the tables that were made with them.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 
@@ -231,7 +231,7 @@ def rm(model: str, yes: bool, as_json: bool) -> None:
     Refused while a job or an open request needs it, and for a single version while an alias
     points to it. It cannot be undone.
     """
-    from producer.cli.models.request_display import running_request
+    from producer.cli.running import running_request
     from producer.models import manage
     from producer.present.formatting import counted, size
 

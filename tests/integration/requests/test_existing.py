@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from producer.cli.models.request_display import RequestDisplay
 from producer.present.events import Event, Events
 from producer.present.progress import Quiet
 from producer.processes import lock
@@ -17,6 +16,7 @@ from producer.requests import wait
 from producer.requests.client import RequestClient, make_request
 from producer.requests.existing import FAILED, RequestNow, cancel, find, state_now
 from producer.requests.open_requests import PAUSED, open_requests
+from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
 from producer.requests.wait import RequestWaiter, Viewed
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_id

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.cli.models.request_display import RequestDisplay
 from producer.present.events import Events
 from producer.present.progress import Live
 from producer.requests.client import RequestClient, make_request
 from producer.requests.open_requests import OpenRequest
+from producer.requests.request_display import RequestDisplay
 from producer.requests.wait import RequestWaiter
 from shared import keys
 from shared.errors import Exit, RequestCancelled

@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.cli.jobs.job_display import JobDisplay
 from producer.cli.main import hangtag
 from producer.jobs.background_jobs import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
 from producer.journal.snapshot import read_snapshot
 from producer.present.events import Started
+from producer.present.job_display import JobDisplay
 from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
 from producer.rows.columns import COLUMNS, GUESS

@@ -1,31 +1,13 @@
-"""What a request reports, on standard error: stages, figures and notices, or notices only."""
+"""The display of a request: stages, figures and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
-from producer.cli.signals import stopped_by_signals
-from producer.present.events import Event, Events, Notice, Waiting
-from producer.present.meter import DISPLAY_AFTER_S, Meter
-from producer.present.progress import ProgressDisplay, Shown, make_progress
+from producer.present.events import Event, Notice, Waiting
+from producer.present.meter import Meter
+from producer.present.progress import ProgressDisplay, Shown
 from producer.requests.request_meter import RequestMeter, ahead_text
 from producer.requests.wait import Viewed
 from shared.ledger.request_states import RequestState
-from shared.stop import Stop
-
-
-@contextmanager
-def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
-    """The events of one request, which are displayed, and its stop, which signals request: the
-    request continues then. Figures are displayed after a moment."""
-    events = Events()
-    with (
-        stopped_by_signals() as stop,
-        closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as progress,
-    ):
-        events.subscribe(RequestDisplay(progress).show)
-        yield events, stop
 
 
 class RequestDisplay:
@@ -45,6 +27,10 @@ class RequestDisplay:
             self._show(self._check if event.text else None)
         elif isinstance(event, Viewed):
             self._show_request(event)
+
+    def close(self) -> None:
+        """End the display of figures."""
+        self._progress.close()
 
     def _show_request(self, seen: Viewed) -> None:
         self._show_ahead(seen)

@@ -1,14 +1,9 @@
-"""What a job reports, on standard error: figures and notices, or notices only."""
+"""The display of a job: figures and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
-from producer.cli.signals import stopped_by_signals
 from producer.present.events import (
     Event,
-    Events,
     Found,
     Notice,
     Stage,
@@ -19,22 +14,7 @@ from producer.present.events import (
 )
 from producer.present.formatting import counted
 from producer.present.meter import Meter, Stages
-from producer.present.progress import ProgressDisplay, make_progress
-from shared.stop import Stop
-
-
-@contextmanager
-def running_job(quiet: bool, after_s: float = 0.0) -> Iterator[tuple[Events, Stop]]:
-    """The events of one job, which are displayed, and its stop, which signals request. Figures are
-    displayed after a moment."""
-    events = Events()
-    with (
-        stopped_by_signals() as stop,
-        closing(make_progress(quiet, after_s=after_s)) as progress,
-        closing(JobDisplay(progress)) as display,
-    ):
-        events.subscribe(display.show, *((Notice,) if quiet else JobDisplay.KINDS))
-        yield events, stop
+from producer.present.progress import ProgressDisplay
 
 
 class JobDisplay:

@@ -48,7 +48,7 @@ class NotebookProgress(Quiet):
         from IPython.display import display
 
         self._drawn_s = time.monotonic()
-        data = {"text/plain": "\n".join(shown.live(NARROW, blocks=True))}
+        data = {"text/plain": "\n".join(shown.live(NARROW))}
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)
         else:

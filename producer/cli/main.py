@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -19,6 +20,8 @@ from producer.present.style import colour_wanted, columns_of, failed, wrapped
 from shared import garbage
 from shared.errors import Exit, HangtagError, RequestCancelled, StillOpen, UsageError
 
+#: For terminals whose encoding lacks the characters of bars and the ellipsis.
+_PLAIN = {"█": "#", "░": "-", "━": "#", "─": "-", "…": "~"}
 #: Exit codes of errors other than set-up errors.
 _CODES = {
     UsageError: Exit.USAGE,
@@ -127,16 +130,27 @@ def hangtag() -> None:
     """Classify folders of images into one table."""
 
 
-def _escape_unknown(stream: object) -> None:
-    """Have characters that the stream's encoding lacks written as `\\u0444`, as on standard
-    error."""
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-        stream.reconfigure(errors="backslashreplace")
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A plain character for one of bars and shortened texts that an encoding lacks; `\\u0444` for
+    any other."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    error.end = error.start + 1
+    plain = _PLAIN.get(error.object[error.start])
+    return (plain, error.end) if plain else codecs.backslashreplace_errors(error)
+
+
+def _replace_unknown(stream: object) -> None:
+    """Have what the stream's encoding lacks replaced."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace"):
+        stream.reconfigure(errors="replaced")
 
 
 def main() -> None:
     """Run the command line of this process."""
-    _escape_unknown(sys.stdout)
+    codecs.register_error("replaced", _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        _replace_unknown(stream)
     garbage.search_seldom()
     garbage.skip_last_search()
     sys.exit(hangtag.main(standalone_mode=True))

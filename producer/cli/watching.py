@@ -61,7 +61,7 @@ class _Watched:
     def plain(self) -> str:
         return "\n".join([*self._now(None), ""])
 
-    def live(self, room: int, blocks: bool) -> list[str]:
+    def live(self, room: int) -> list[str]:
         return [*_cut(self._now(room)), ""]
 
     def _now(self, room: int | None) -> list[str]:

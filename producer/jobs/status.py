@@ -17,7 +17,7 @@ from producer.jobs.status_table import status_table
 from producer.journal.job_index import entries
 from producer.journal.snapshot import JobState, JobView, check_readable, not_started, read_snapshot
 from producer.present.formatting import json_text
-from producer.present.style import columns_of, has_blocks
+from producer.present.style import columns_of
 from producer.present.summary_parts import paragraphs
 from producer.requests.open_requests import OpenRequest, open_requests, table
 from producer.stack.other_stacks import stacks
@@ -62,8 +62,7 @@ def job_lines(
 def _answers(view: JobView) -> list[str]:
     if view.answers is None:
         return []
-    blocks, room = has_blocks(sys.stdout.encoding), columns_of(sys.stdout)
-    return answer_lines(view.answers, view.flagged, blocks, room)
+    return answer_lines(view.answers, view.flagged, columns_of(sys.stdout))
 
 
 def _all(settings: Settings, notice: Callable[[str], object]) -> list[JobView]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.predict.predictions import Prediction, Predictions
-from producer.present.bars import bar
+from producer.present.bars import BAR_WIDTH
 from producer.present.formatting import counted, one_line
-from producer.present.style import dim, doubtful, failed, good, has_blocks
+from producer.present.style import dim, doubtful, failed, good
 from producer.present.summary_parts import LabelBar, label_bars, paragraphs
 from shared.image_status import Status
 
@@ -28,15 +28,15 @@ class Counts(msgspec.Struct, frozen=True):
     right: int
 
 
-def lines(predictions: Predictions, top: int, encoding: str) -> Iterator[str]:
-    """All predictions, for a terminal with this encoding."""
-    blocks = has_blocks(encoding)
+def lines(predictions: Predictions, top: int) -> Iterator[str]:
+    """All predictions, for a terminal."""
     for image in predictions.images:
         yield _headline(image)
         some = _best(image, top)
         width = max((len(one_line(label)) for label, _ in some), default=0)
         for label, p in some:
-            yield f"  {one_line(label):{width}}  {p:7.2%}  {bar(p, blocks)}".rstrip()
+            bar = "█" * round(p * BAR_WIDTH)
+            yield f"  {one_line(label):{width}}  {p:7.2%}  {bar}".rstrip()
 
 
 def as_json(predictions: Predictions, top: int) -> str:
@@ -49,7 +49,7 @@ def as_json(predictions: Predictions, top: int) -> str:
     return msgspec.json.encode(answer).decode()
 
 
-def summary(predictions: Predictions, encoding: str | None = None) -> list[str]:
+def summary(predictions: Predictions) -> list[str]:
     """Labels of several images as bars, and one line with their numbers, for standard error."""
     all_ = _counts(predictions)
     bars = [LabelBar(label, n, all_.doubtful.get(label, 0)) for label, n in all_.labels.items()]
@@ -59,7 +59,7 @@ def summary(predictions: Predictions, encoding: str | None = None) -> list[str]:
     if all_.judged:
         numbers.append(f"{all_.right} of {all_.judged} right")
     enough = sum(all_.labels.values()) >= BARS_FROM
-    shown = label_bars(bars, has_blocks(encoding)) if enough else []
+    shown = label_bars(bars) if enough else []
     return paragraphs(shown and ["", *shown], [", ".join([*numbers, predictions.model])])
 
 

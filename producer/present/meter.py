@@ -37,15 +37,13 @@ class Figures(NamedTuple):
         """One line for a log."""
         return ", ".join([*([self.title] if self.title else []), *self.texts, *self.below])
 
-    def live(self, room: int, blocks: bool) -> list[str]:
+    def live(self, room: int) -> list[str]:
         """Lines for a terminal."""
-        lines = [bar_line(self.share, self.texts, room, blocks, self.title)]
+        lines = [bar_line(self.share, self.texts, room, self.title)]
         return [*lines, dim(_GAP + ", ".join(self.below))] if self.below else lines
 
 
-def bar_line(
-    share: float | None, texts: Sequence[str], room: int, blocks: bool, title: str = ""
-) -> str:
+def bar_line(share: float | None, texts: Sequence[str], room: int, title: str = "") -> str:
     """A title, a bar and the figures in less than `room` columns; figures that do not fit are left
     out, and without a share there is no bar.
 
@@ -57,7 +55,7 @@ def bar_line(
         shown.pop()
     free = room - 1 - _length([*head, *shown])
     cells = max(0, min(BAR_CELLS, max(least, room // BAR_SHARE), free))
-    bar = [] if share is None else [progress_bar(share, cells, blocks)]
+    bar = [] if share is None else [progress_bar(share, cells)]
     coloured = [failed(text) if text.endswith(" failed") else text for text in shown]
     return _GAP.join([*map(name, head), *bar, *coloured])
 
@@ -136,8 +134,8 @@ class Meter:
     def plain(self) -> str:
         return self.figures().plain()
 
-    def live(self, room: int, blocks: bool) -> list[str]:
-        return self.figures().live(room, blocks)
+    def live(self, room: int) -> list[str]:
+        return self.figures().live(room)
 
 
 class Stages:

@@ -15,7 +15,7 @@ import click
 
 from producer.present.formatting import one_line
 from producer.present.live_lines import LiveLines
-from producer.present.style import can_redraw, columns_of, has_blocks, wrapped
+from producer.present.style import can_redraw, columns_of, wrapped
 
 #: Where the width is not known.
 NARROW = 80
@@ -28,8 +28,8 @@ class Shown(Protocol):
     def pause_s(self) -> float:
         """The time between two lines of a log."""
 
-    def live(self, room: int, blocks: bool) -> Sequence[str]:
-        """Lines for a terminal of `room` columns; `blocks`: its encoding has those characters."""
+    def live(self, room: int) -> Sequence[str]:
+        """Lines for a terminal of `room` columns."""
 
     def plain(self) -> str:
         """The same for a log."""
@@ -116,7 +116,7 @@ class Live(Quiet):
     def show(self, shown: Shown) -> None:
         if self._live.due and time.monotonic() >= self._figures_from_s:
             room = columns_of(self._stream) or NARROW
-            self._live.draw(shown.live(room, has_blocks(self._stream.encoding)))
+            self._live.draw(shown.live(room))
 
     def close(self, leave: bool = False) -> None:
         if leave:

@@ -74,15 +74,6 @@ def _own_columns(stream: object) -> int:
         return 0
 
 
-def has_blocks(encoding: str | None) -> bool:
-    """Whether a stream's encoding has the characters of bars."""
-    try:
-        "█▏░…".encode(encoding or "ascii")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
-
-
 def width(text: str) -> int:
     """The number of columns that a text without colour codes takes."""
     if text.isascii():

@@ -36,7 +36,7 @@ class Figure(NamedTuple):
     style: Callable[[str], str] = str
 
 
-def label_bars(labels: Sequence[LabelBar], blocks: bool = True) -> list[str]:
+def label_bars(labels: Sequence[LabelBar]) -> list[str]:
     """A line for each label, the most frequent first; the bars are relative to the longest."""
     nonempty = [bar for bar in labels if bar.images]
     ordered = sorted(nonempty, key=lambda bar: (-bar.images, bar.label))
@@ -49,7 +49,7 @@ def label_bars(labels: Sequence[LabelBar], blocks: bool = True) -> list[str]:
     longest = max((bar.images for bar in shown), default=1)
     lines = [
         f"{_INDENT}{name(text)}{' ' * (cells - width(text))}  {bar.images:>{digits},}  "
-        + parted_bar((bar.images - bar.doubtful) / longest, bar.images / longest, blocks)
+        + parted_bar((bar.images - bar.doubtful) / longest, bar.images / longest)
         for bar, text in zip(shown, names, strict=True)
     ]
     if rest:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from producer.present.style import Keep, columns_of, dim, has_blocks, shortened, width
+from producer.present.style import Keep, columns_of, dim, shortened, width
 
 GAP = "  "  #: between columns
 #: An unknown value. On a terminal a column of nothing else is left out, if it may be.
@@ -50,9 +50,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | 
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The table for standard output. An encoding without an ellipsis is never shortened."""
-    room = columns_of(sys.stdout) if has_blocks(sys.stdout.encoding) else None
-    return table(columns, rows, room)
+    """The table for standard output."""
+    return table(columns, rows, columns_of(sys.stdout))
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]) -> list[str]:

@@ -38,10 +38,10 @@ class RequestMeter:
     def plain(self) -> str:
         return self.ahead or figures(self._now, self._waited_s, self._silent_s).plain()
 
-    def live(self, room: int, blocks: bool) -> list[str]:
+    def live(self, room: int) -> list[str]:
         if self.ahead:
             return wrapped("", self.ahead, room).splitlines()
-        return figures(self._now, self._waited_s, self._silent_s).live(room, blocks)
+        return figures(self._now, self._waited_s, self._silent_s).live(room)
 
 
 class StageClock:

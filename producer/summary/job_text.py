@@ -35,7 +35,7 @@ def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]
 
 
 def answer_lines(
-    answers: AnswerCounts, flagged: Mapping[str, int], blocks: bool, room: int | None = None
+    answers: AnswerCounts, flagged: Mapping[str, int], room: int | None = None
 ) -> list[str]:
     """Labels as bars, then doubtful, flagged and failed rows, and the agreement with the folders'
     names. A line has at most `room` columns."""
@@ -50,9 +50,7 @@ def answer_lines(
         *_failed(answers),
         *_as_folder(answers),
     ]
-    return paragraphs(
-        label_bars(bars, blocks), figures(lines, room), withdrawn_lines(answers, room)
-    )
+    return paragraphs(label_bars(bars), figures(lines, room), withdrawn_lines(answers, room))
 
 
 def _accepted(answers: AnswerCounts) -> list[Figure]:

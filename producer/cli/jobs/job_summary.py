@@ -16,7 +16,7 @@ from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
 from producer.journal.snapshot import stored, stored_options
 from producer.present.formatting import counted, mib, near, typed
-from producer.present.style import columns_of, dim, failed, good, has_blocks
+from producer.present.style import columns_of, dim, failed, good
 from producer.present.summary_parts import next_commands, paragraphs
 from producer.sources.local.reader import FileReader
 from producer.summary.job_text import answer_lines
@@ -42,8 +42,7 @@ def show_job_summary(summary: Summary, quiet: bool = False, again: Sequence[str]
     else:
         lines = [*_head(summary), *gaps]
         if summary.answers is not None:
-            blocks, room = has_blocks(sys.stderr.encoding), columns_of(sys.stderr)
-            answers = answer_lines(summary.answers, summary.flagged, blocks, room)
+            answers = answer_lines(summary.answers, summary.flagged, columns_of(sys.stderr))
             lines = paragraphs(lines, answers, next_commands(_next(summary)))
     for line in lines:
         click.echo(line, err=True)

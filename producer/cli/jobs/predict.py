@@ -92,9 +92,8 @@ def predict(
         if as_json:
             click.echo(prediction_text.as_json(predictions, top).encode())
         elif not quiet:
-            encoding = sys.stdout.encoding or "ascii"
-            click.echo("\n".join(prediction_text.lines(predictions, top, encoding)))
-            for line in prediction_text.summary(predictions, sys.stderr.encoding):
+            click.echo("\n".join(prediction_text.lines(predictions, top)))
+            for line in prediction_text.summary(predictions):
                 click.echo(line, err=True)
         if plot_file is not None:
             plots.draw(plot_file, predictions)

@@ -102,6 +102,8 @@ def _become(order: Order, output: int, errors: int) -> None:
     for fd, standard in ((output, 1), (errors, 2)):
         os.dup2(fd, standard)
         os.close(fd)
+    # The first one may have been a file, in which a stream keeps its place.
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
     os.chdir(order.cwd)
     os.umask(order.umask)
     os.environb.clear()

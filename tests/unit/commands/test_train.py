@@ -475,7 +475,7 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     later, waited_s = clock.timed(Progress("loading", step=102, steps=302), 21.0)
     assert (later.left_s, waited_s) == (6.0, 11.0)  # the first 8 seconds were no step's
     assert request_meter.figures(later, waited_s).plain() == "loading, 102 of 302, 6 s left"
-    (line,) = request_meter.figures(later, waited_s).live(80, True)
+    (line,) = request_meter.figures(later, waited_s).live(80)
     assert click.unstyle(line).endswith("102 of 302  6 s left")
     exporting, waited_s = clock.timed(Progress("exporting"), 27.0)
     assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
@@ -484,7 +484,7 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
 
 def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
     busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
-    lines = [click.unstyle(line) for line in request_meter.figures(busy, 1.0).live(80, True)]
+    lines = [click.unstyle(line) for line in request_meter.figures(busy, 1.0).live(80)]
     assert len(lines) == 2
     assert max(map(len, lines)) < 80
     assert lines[0].count("\u2501") >= 7

@@ -68,6 +68,15 @@ def test_characters_that_the_encoding_lacks_are_escaped(
     assert shown in said
 
 
+@pytest.mark.parametrize(("encoding", "light"), [("latin-1", "-"), ("utf-8", "░")])
+def test_a_bar_is_as_long_in_an_encoding_without_its_characters(
+    table: Path, encoding: str, light: str
+) -> None:
+    said = answers(table, encoding)["status",].decode(encoding)
+    assert f"  1  {24 * light}" in said
+    assert "\\u25" not in said
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
 def test_json_is_always_utf_8(table: Path, encoding: str, command: str) -> None:

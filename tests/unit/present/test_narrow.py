@@ -38,7 +38,6 @@ def test_the_workers_fit(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         failures={"unreadable": 1_234}, idle=[],
     )  # fmt: skip
     monkeypatch.setattr(text_table, "columns_of", lambda stream: room)
-    monkeypatch.setattr(text_table, "has_blocks", lambda encoding: True)
     lines = [click.unstyle(line) for line in workers.table([beat], 90.0)]
     assert max(map(len, lines)) <= room, lines
     assert all(word in lines[0] for word in ("host", "processes", "images/s"))

@@ -8,7 +8,7 @@ from hangtag.notebook.progress import NotebookProgress, in_notebook
 from hangtag.notices import log_notice
 from producer.present.events import Event, Notice
 from producer.present.job_display import JobDisplay
-from producer.present.progress import ProgressDisplay
+from producer.present.progress import Quiet
 from producer.requests.request_display import RequestDisplay
 from producer.requests.wait import Viewed
 from shared.messages.requests import Progress as RequestState
@@ -27,7 +27,7 @@ class Reporter:
     def __init__(
         self,
         progress: Progress | None,
-        display: Callable[[ProgressDisplay], JobDisplay | RequestDisplay] = JobDisplay,
+        display: Callable[[Quiet], JobDisplay | RequestDisplay] = JobDisplay,
     ) -> None:
         self._report = progress if callable(progress) else None
         is_displayed = progress in (None, True) and in_notebook()

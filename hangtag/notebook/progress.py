@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-from producer.present.progress import NARROW, Quiet, Shown
+from producer.present.figures import Figures
+from producer.present.progress import NARROW, Quiet
 
 #: More updates than this cannot be seen, and each is stored by the notebook's server.
 EVERY_S = 0.25
@@ -26,30 +28,30 @@ class NotebookProgress(Quiet):
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
-        self._shown: Shown | None = None
         self._handle: Any = None
-        self._drawn_s = float("-inf")
 
     def event(self, text: str) -> None:
         self._print(text)
 
-    def show(self, shown: Shown) -> None:
-        self._shown = shown
-        if time.monotonic() - self._drawn_s >= EVERY_S:
-            self._draw(shown)
+    def show(self, figures: Callable[[], Figures]) -> None:
+        if self._is_due(figures):
+            self._draw(figures)
 
-    def close(self, leave: bool = False) -> None:
-        """Draw the last figures; later ones come below them."""
-        if self._shown is not None:
-            self._draw(self._shown)
-        self._shown = self._handle = None
+    def close(self) -> None:
+        """Draw figures that are displayed once more; later ones come below them."""
+        if self._figures is not None and self._handle is not None:
+            self._draw(self._figures)
+        self._figures = self._handle = None
 
-    def _draw(self, shown: Shown) -> None:
+    def _draw(self, figures: Callable[[], Figures]) -> None:
         from IPython.display import display
 
         self._drawn_s = time.monotonic()
-        data = {"text/plain": "\n".join(shown.live(NARROW))}
+        data = {"text/plain": "\n".join(figures().live(NARROW))}
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)
         else:
             self._handle.update(data, raw=True)
+
+    def _pause_s(self, lasts_s: float) -> float:
+        return EVERY_S

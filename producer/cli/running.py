@@ -8,20 +8,18 @@ from contextlib import closing, contextmanager
 from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
 from producer.present.job_display import JobDisplay
-from producer.present.meter import DISPLAY_AFTER_S
 from producer.present.progress import make_progress
 from producer.requests.request_display import RequestDisplay
 from shared.stop import Stop
 
 
 @contextmanager
-def running_job(quiet: bool, after_s: float = 0.0) -> Iterator[tuple[Events, Stop]]:
-    """The events of one job, which are displayed, and its stop, which signals request. Figures are
-    displayed after a moment."""
+def running_job(quiet: bool) -> Iterator[tuple[Events, Stop]]:
+    """The events of one job, which are displayed, and its stop, which signals request."""
     events = Events()
     with (
         stopped_by_signals() as stop,
-        closing(make_progress(quiet, after_s=after_s)) as progress,
+        closing(make_progress(quiet)) as progress,
         closing(JobDisplay(progress)) as display,
     ):
         events.subscribe(display.show, *((Notice,) if quiet else JobDisplay.KINDS))
@@ -31,11 +29,11 @@ def running_job(quiet: bool, after_s: float = 0.0) -> Iterator[tuple[Events, Sto
 @contextmanager
 def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
     """The events of one request, which are displayed, and its stop, which signals request: the
-    request continues then. Figures are displayed after a moment."""
+    request continues then."""
     events = Events()
     with (
         stopped_by_signals() as stop,
-        closing(make_progress(quiet, after_s=DISPLAY_AFTER_S)) as progress,
+        closing(make_progress(quiet)) as progress,
     ):
         events.subscribe(RequestDisplay(progress).show)
         yield events, stop

@@ -11,7 +11,7 @@ import click
 
 from producer.present.formatting import one_line
 from producer.present.progress import make_progress
-from producer.present.style import dim, wrapped
+from producer.present.style import columns_of, dim, wrapped
 from shared.errors import BrokerAway
 
 EVERY_S = 2.0
@@ -30,50 +30,37 @@ def show_lines(lines: Lines, watch: bool, as_json: bool = False) -> None:
         BrokerAway: the broker is unreachable; while lines are watched, only at first.
     """
     if watch:
-        _watch(_Watched(lines))
+        _watch(lines)
     else:
         for line in lines(lambda text: click.echo(one_line(text), err=True)):
             click.echo(line.encode() if as_json else line)
 
 
-def _watch(watched: _Watched) -> None:
-    """Draw the lines over the last ones on a terminal; elsewhere print them below each other."""
-    progress = make_progress(stream=sys.stdout)
+def _watch(lines: Lines) -> None:
+    """Draw the lines over the last ones on a terminal; elsewhere print them below each other. The
+    last one is empty, for the ^C that a terminal displays."""
+    progress, reached = make_progress(stream=sys.stdout), False
     try:
         while True:
-            progress.show(watched)
+            room = columns_of(sys.stdout)
+            try:
+                shown, reached = _with_notices(lines, room), True
+            except BrokerAway as error:
+                if not reached:
+                    raise
+                shown = wrapped("", one_line(str(error)), room).split("\n")
+            progress.draw([*(shown if room is None else _cut(shown)), ""])
             time.sleep(EVERY_S)
     except KeyboardInterrupt:
-        return
-    finally:
-        progress.close(leave=True)
+        if progress.redraws:
+            click.echo()
 
 
-class _Watched:
-    """Lines and notices together, since standard error is the same terminal. The last line is
-    empty, for the ^C that a terminal displays."""
-
-    pause_s = 0.0
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines, self._reached = lines, False
-
-    def plain(self) -> str:
-        return "\n".join([*self._now(None), ""])
-
-    def live(self, room: int) -> list[str]:
-        return [*_cut(self._now(room)), ""]
-
-    def _now(self, room: int | None) -> list[str]:
-        notices = list[str]()
-        try:
-            lines = list(self._lines(lambda text: notices.append(one_line(text))))
-            self._reached = True
-        except BrokerAway as error:
-            if not self._reached:
-                raise
-            lines, notices = [], [one_line(str(error))]
-        return [*lines, *(line for text in notices for line in wrapped("", text, room).split("\n"))]
+def _with_notices(lines: Lines, room: int | None) -> list[str]:
+    """Lines and notices together, since standard error is the same terminal."""
+    notices = list[str]()
+    shown = list(lines(lambda text: notices.append(wrapped("", one_line(text), room))))
+    return [*shown, *(line for notice in notices for line in notice.split("\n"))]
 
 
 def _cut(lines: list[str]) -> list[str]:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from producer.predict.predictions import Prediction, Predictions
-from producer.present.bars import BAR_WIDTH
 from producer.present.formatting import counted, one_line
 from producer.present.style import dim, doubtful, failed, good
-from producer.present.summary_parts import LabelBar, label_bars, paragraphs
+from producer.present.summary_parts import BAR_WIDTH, LabelBar, label_bars, paragraphs
 from shared.image_status import Status
 
 #: The summary of fewer images has no bars: they are all on the screen.

@@ -14,7 +14,7 @@ from producer.present.events import (
 )
 from producer.present.formatting import counted
 from producer.present.meter import Meter, Stages
-from producer.present.progress import ProgressDisplay
+from producer.present.progress import Quiet
 
 
 class JobDisplay:
@@ -22,7 +22,7 @@ class JobDisplay:
 
     KINDS = (Found, Stored, Waiting, Notice, Stage, Started, Watching)
 
-    def __init__(self, progress: ProgressDisplay) -> None:
+    def __init__(self, progress: Quiet) -> None:
         self._progress, self._meter = progress, Meter()
         self._found = 0
         self._total: int | None = None
@@ -33,11 +33,10 @@ class JobDisplay:
             self._found, self._total = event.images, event.total
         elif isinstance(event, Stored):
             self._meter.note(event.done, self._total, self._found, event.failed)
-            self._progress.show(self._meter)
+            self._progress.show(self._meter.figures)
         elif isinstance(event, Waiting):
             self._meter.awaits(event.text)
         elif isinstance(event, Notice):
-            self._progress.notice("")  # the same text again is news: the job knows
             self._progress.notice(event.text)
         elif isinstance(event, Stage):
             self._pass(event)

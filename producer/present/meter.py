@@ -1,67 +1,19 @@
-"""Figures of progress: what is done, how fast, and the time left, with a bar on a terminal."""
+"""Counts what is done, how fast, and the time left."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
-from producer.present.bars import progress_bar
+from producer.present.figures import Figures
 from producer.present.formatting import duration
-from producer.present.progress import ProgressDisplay
-from producer.present.style import dim, failed, name, width
+from producer.present.progress import Quiet
 from shared.throughput import Rate
 
-PLAIN_EVERY_S = 5.0
 #: An estimate of the time left from less than this is mostly chance.
 ESTIMATE_AFTER_S = 2.0
-#: A shorter stage displays nothing.
-DISPLAY_AFTER_S = 1.0
 #: A rate needs no more samples than this.
 SAMPLE_EVERY_S = 0.1
-#: Widths of the bar: a share of the line, so that it stays while its figures grow. Where they need
-#: more than the rest, it is shorter, down to the least width.
-BAR_CELLS, BAR_CELLS_MIN, BAR_SHARE = 30, 8, 5
-_GAP = "  "
-
-
-class Figures(NamedTuple):
-    """The figures of a moment, the most important ones first."""
-
-    texts: Sequence[str]
-    share: float | None = None  #: what is done, as a bar
-    title: str = ""  #: in front of the bar
-    below: Sequence[str] = ()  #: in a line of their own
-
-    def plain(self) -> str:
-        """One line for a log."""
-        return ", ".join([*([self.title] if self.title else []), *self.texts, *self.below])
-
-    def live(self, room: int) -> list[str]:
-        """Lines for a terminal."""
-        lines = [bar_line(self.share, self.texts, room, self.title)]
-        return [*lines, dim(_GAP + ", ".join(self.below))] if self.below else lines
-
-
-def bar_line(share: float | None, texts: Sequence[str], room: int, title: str = "") -> str:
-    """A title, a bar and the figures in less than `room` columns; figures that do not fit are left
-    out, and without a share there is no bar.
-
-    A terminal moves the cursor to the next line when its last column is filled.
-    """
-    head = [title] if title else []
-    shown, least = list(texts), 0 if share is None else BAR_CELLS_MIN
-    while len(shown) > 1 and _length([*head, *shown]) + least >= room:
-        shown.pop()
-    free = room - 1 - _length([*head, *shown])
-    cells = max(0, min(BAR_CELLS, max(least, room // BAR_SHARE), free))
-    bar = [] if share is None else [progress_bar(share, cells)]
-    coloured = [failed(text) if text.endswith(" failed") else text for text in shown]
-    return _GAP.join([*map(name, head), *bar, *coloured])
-
-
-def _length(texts: Sequence[str]) -> int:
-    return sum(len(_GAP) + width(text) for text in texts)
 
 
 class Meter:
@@ -76,10 +28,6 @@ class Meter:
         self._done, self._total, self._found, self._failed = -1, 0, 0, 0
         self._counted = False  #: whether all items are counted
         self._started = False  #: whether any were done in this run
-
-    @property
-    def pause_s(self) -> float:
-        return PLAIN_EVERY_S
 
     def awaits(self, text: str) -> None:
         """What is displayed until items are done; an empty text removes it."""
@@ -131,17 +79,11 @@ class Meter:
             pace.append(f"{duration(max(0, left_s))} left")
         return pace
 
-    def plain(self) -> str:
-        return self.figures().plain()
-
-    def live(self, room: int) -> list[str]:
-        return self.figures().live(room)
-
 
 class Stages:
-    """Counts the items of one stage after the other, and displays those that take a moment."""
+    """Counts the items of one stage after the other, and displays them."""
 
-    def __init__(self, progress: ProgressDisplay, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, progress: Quiet, check: Callable[[], None] = lambda: None) -> None:
         """`check` is called for each of them; it raises what ends the work."""
         self._progress, self._check = progress, check
         self.stage("", 0)
@@ -151,7 +93,7 @@ class Stages:
         images."""
         self._progress.close()
         self._meter, self._total, self._passes = Meter(name), total, passes
-        self._passed, self._started_s = 0, time.monotonic()
+        self._passed = 0
         self._meter.note(0, total)
 
     def passed(self, items: int, failed: int = 0) -> None:
@@ -168,8 +110,7 @@ class Stages:
 
     def _note(self, done: int, failed: int) -> None:
         self._meter.note(done, self._total, failed=failed)
-        if time.monotonic() - self._started_s >= DISPLAY_AFTER_S:
-            self._progress.show(self._meter)
+        self._progress.show(self._meter.figures)
 
     def close(self) -> None:
         """End the display."""

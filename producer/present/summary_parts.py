@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from producer.present.bars import parted_bar
 from producer.present.formatting import one_line
-from producer.present.style import dim, name, shortened, width
+from producer.present.style import dim, doubtful, good, name, shortened, width
 
 #: Labels with a bar; of more, only the most frequent ones.
 LABELS_SHOWN = 12
 #: The widest label.
 LABEL_CELLS = 24
+BAR_WIDTH = 24
 _INDENT = _GAP = "  "
 
 
@@ -56,6 +56,22 @@ def label_bars(labels: Sequence[LabelBar]) -> list[str]:
         images = sum(bar.images for bar in rest)
         lines.append(dim(f"{_INDENT}and {images:,} images of {len(rest):,} other labels"))
     return lines
+
+
+def parted_bar(sure: float, all_: float) -> str:
+    """A bar of two shares from 0 to 1: the sure part green, the rest up to `all_` yellow and light.
+
+    A part that is not empty has at least one character.
+    """
+    length = max(round(all_ * BAR_WIDTH), 1) if all_ else 0
+    solid = round(sure * BAR_WIDTH)
+    if sure:
+        solid = max(solid, 1)
+    if sure < all_:
+        solid = min(solid, length - 1) if length > 1 else solid
+    solid = min(solid, length)
+    rest = "░" * (length - solid)
+    return (good("█" * solid) if solid else "") + (doubtful(rest) if rest else "")
 
 
 def figures(shown: Sequence[Figure], room: int | None = None) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from producer.present.events import Event, Notice, Waiting
+from producer.present.figures import Figures
 from producer.present.meter import Meter
-from producer.present.progress import ProgressDisplay, Shown
+from producer.present.progress import Quiet
 from producer.requests.request_meter import RequestMeter, ahead_text
 from producer.requests.wait import Viewed
 from shared.ledger.request_states import RequestState
@@ -13,18 +16,17 @@ from shared.ledger.request_states import RequestState
 class RequestDisplay:
     """Shows the check of a folder, and then the request."""
 
-    def __init__(self, progress: ProgressDisplay) -> None:
+    def __init__(self, progress: Quiet) -> None:
         self._progress = progress
         self._check, self._request = Meter(), RequestMeter()
         self._ahead = ""  #: the id of the request that this one waits for
 
     def show(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._progress.notice("")  # the same text again is news: the waiter knows
             self._progress.notice(event.text)
         elif isinstance(event, Waiting):
             self._check.awaits(event.text)
-            self._show(self._check if event.text else None)
+            self._show(self._check.figures if event.text else None)
         elif isinstance(event, Viewed):
             self._show_request(event)
 
@@ -37,19 +39,19 @@ class RequestDisplay:
         for line in self._request.note(seen.view):
             self._progress.event(line)
         open_ = seen.view.state in (RequestState.WAITING, RequestState.RUNNING)
-        self._show(self._request if open_ else None)
+        self._show(self._request.figures if open_ else None)
 
-    def _show(self, shown: Shown | None) -> None:
-        if shown is None:
+    def _show(self, figures: Callable[[], Figures] | None) -> None:
+        if figures is None:
             self._progress.close()
         else:
-            self._progress.show(shown)
+            self._progress.show(figures)
 
     def _show_ahead(self, seen: Viewed) -> None:
         """Where nothing is redrawn, once for each request ahead."""
         ahead = seen.ahead
         text = "" if ahead is None else ahead_text(seen.view.request, ahead)
         request_id = "" if ahead is None else ahead.request.id
-        if request_id != self._ahead and not self._progress.redraws:
+        if text and request_id != self._ahead and not self._progress.redraws:
             self._progress.notice(text)
         self._ahead, self._request.ahead = request_id, text

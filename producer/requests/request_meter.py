@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from producer.present.figures import Figures
 from producer.present.formatting import duration, one_line, percent
-from producer.present.meter import ESTIMATE_AFTER_S, PLAIN_EVERY_S, Figures
-from producer.present.style import wrapped
+from producer.present.meter import ESTIMATE_AFTER_S
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Request, Work
 
@@ -31,17 +31,11 @@ class RequestMeter:
         self._silent_s = view.silent_s
         yield from self._changes.of(view)
 
-    @property
-    def pause_s(self) -> float:
-        return PLAIN_EVERY_S if self._now.steps else max(PLAIN_EVERY_S, self._waited_s / 2)
-
-    def plain(self) -> str:
-        return self.ahead or figures(self._now, self._waited_s, self._silent_s).plain()
-
-    def live(self, room: int) -> list[str]:
+    def figures(self) -> Figures:
+        """Those of now."""
         if self.ahead:
-            return wrapped("", self.ahead, room).splitlines()
-        return figures(self._now, self._waited_s, self._silent_s).live(room)
+            return Figures([self.ahead])
+        return figures(self._now, self._waited_s, self._silent_s)
 
 
 class StageClock:

@@ -82,7 +82,7 @@ def test_images_and_the_rows_of_a_table_are_counted_when_they_take_long(
     fleet: Fleet, images: Gallery, few: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
-        monkeypatch.setattr(f"producer.present.meter.{wait}", 0)
+        monkeypatch.setattr(f"producer.present.progress.{wait}", 0)
     count = f"{len(few)} of {len(few)}"
     assert f"{count} done" in predict(fleet, images.cwd, *few).log
     assert " done" not in predict(fleet, images.cwd, *few, "--quiet").log

@@ -76,14 +76,13 @@ def predict(
     from producer.predict.fetched_images import in_files
     from producer.predict.predict import predict as predict_images
     from producer.predict.predictions import named
-    from producer.present.meter import DISPLAY_AFTER_S
 
     if plot_file is not None:
         plots.check(plot_file, force, images)
     settings = Settings.from_env()
     model = model or default_model(settings)
     with ExitStack() as opened:
-        with running_job(quiet or as_json, after_s=DISPLAY_AFTER_S) as (events, stop):
+        with running_job(quiet or as_json) as (events, stop):
             files = opened.enter_context(in_files(images, stop))
             made = predict_images(
                 files, settings, model=model, truth=truth, events=events, stop=stop

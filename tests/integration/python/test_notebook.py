@@ -18,8 +18,8 @@ from producer.verify.verify import verify
 from tests.support.processes.fleet import Fleet, Worker
 
 NOTEBOOK = Path(__file__).parents[3] / "docs/hangtag.ipynb"
-#: As after `pip install '.[all]'`.
-WITHOUT_PANDAS = """
+#: As after `pip install '.[all]'`; figures are displayed at once.
+SETTING = """
 import sys
 
 class Missing:
@@ -29,6 +29,10 @@ class Missing:
             raise ModuleNotFoundError("No module named 'pandas'", name=name)
 
 sys.meta_path.insert(0, Missing)
+
+from producer.present import progress
+
+progress.DISPLAY_AFTER_S = 0.0
 """
 pytestmark = [
     pytest.mark.usefixtures("working"),
@@ -48,7 +52,7 @@ def outputs(cell: Any, kind: str) -> str:
 def notebook(here: Path) -> Any:
     (here / "clothes").symlink_to((here / "pictures").resolve())
     read = nbformat.read(NOTEBOOK, as_version=4)
-    read.cells.insert(0, nbformat.v4.new_code_cell(WITHOUT_PANDAS))
+    read.cells.insert(0, nbformat.v4.new_code_cell(SETTING))
     return read
 
 

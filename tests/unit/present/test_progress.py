@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.present import meter as meters
-from producer.present.meter import Meter, Stages, bar_line
+from producer.present import progress
+from producer.present.figures import bar_line
+from producer.present.meter import Meter, Stages
 from producer.present.progress import Live, Log, Quiet
 from tests.support.terminal.screen import Screen
 
@@ -34,7 +35,8 @@ def test_the_wait_for_the_first_results_is_named_and_timed(clock: Clock) -> None
     meter.awaits("starting this machine's workers")
     meter.note(0, None, 1_408)
     clock.now_s += 2
-    assert meter.plain() == "starting this machine's workers, 2 s, 1,408 images found so far"
+    waiting = "starting this machine's workers, 2 s, 1,408 images found so far"
+    assert meter.figures().plain() == waiting
     meter.note(0, 1_500, 1_408)
     assert meter.figures().texts[1] == "1,500 images", "all are found"
     meter.note(128, None, 1_408, 2)
@@ -98,8 +100,8 @@ def test_a_pipe_gets_the_figures_of_the_terminal(
     log, meter = Log(), Meter()
     for done in (0, 10, 20, 1_000):
         meter.note(done, 4_000, 2_000, 3)
-        log.show(meter)
-        clock.now_s += meters.PLAIN_EVERY_S - 2
+        log.show(meter.figures)
+        clock.now_s += progress.PLAIN_EVERY_S - 2
     assert capsys.readouterr().err.splitlines() == [
         "20 of 4,000 done, 3 failed, 3 images/s, 20:06 min left"
     ]
@@ -128,10 +130,9 @@ def test_a_notice_stays_above_the_bar_and_the_bar_disappears(
 
     for done in range(0, 500, 100):
         meter.note(done, 500, failed=1)
-        bar.show(meter)
+        bar.show(meter.figures)
         clock.now_s += 1
     assert "─  400 of 500 done  1 failed  100 images/s" in shown()[0]
-    bar.notice("Redis is back")
     bar.notice("Redis is back")
     lines = shown()
     assert lines[0] == "Redis is back"
@@ -162,22 +163,34 @@ def test_a_quiet_display_has_notices_only(clock: Clock, capsys: pytest.CaptureFi
     quiet.event("training")
     for done in range(20):
         meter.note(done, 20)
-        quiet.show(meter)
+        quiet.show(meter.figures)
         clock.now_s += 1
     quiet.close()
     assert capsys.readouterr().err == "Redis is back\n"
 
 
-def test_figures_that_are_displayed_after_a_moment_spare_a_short_command(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
+def test_work_of_less_than_a_moment_displays_no_figures(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, meter = Log(after_s=8), Meter()
+    stream, meter = Terminal(), Meter()
+    monkeypatch.setenv("COLUMNS", "80")
+    display = Live(stream)
     for done in range(12):
         meter.note(done, 100)
-        log.show(meter)
-        if done == 1:
-            log.notice("Redis is back")
+        display.show(meter.figures)
+        if done == 9:
+            assert stream.getvalue() == ""
+        clock.now_s += 0.1
+    assert "11 of 100 done" in stream.getvalue()
+
+
+def test_the_lines_of_a_log_become_seldom(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    log, meter = Log(), Meter()
+    for second in range(7_200):
+        meter.note(second, 7_200)
+        log.show(meter.figures)
         clock.now_s += 1
-    first, second = capsys.readouterr().err.splitlines()
-    assert first == "Redis is back"
-    assert second.startswith("8 of 100 done")
+    lines = capsys.readouterr().err.splitlines()
+    done = [int(line.partition(" ")[0].replace(",", "")) for line in lines]
+    assert done[:3] == [5, 10, 15]
+    assert done[-1] - done[-2] == 60

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.journal.totals import AnswerCounts, Failures
-from producer.present.bars import parted_bar
 from producer.present.style import width
-from producer.present.summary_parts import LabelBar, label_bars, next_commands
+from producer.present.summary_parts import LabelBar, label_bars, next_commands, parted_bar
 from producer.summary.job_text import answer_lines
 
 LABELS_SHOWN = 12

@@ -15,11 +15,11 @@ def test_a_log_and_a_terminal_have_what_a_request_waits_for_instead_of_its_stage
     meter = RequestMeter()
     progress = Progress("loading", step=3, steps=9)
     list(meter.note(RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, progress, None)))
-    assert "3 of 9" in meter.plain()
-    assert "loading" in " ".join(meter.live(80))
+    assert "3 of 9" in meter.figures().plain()
+    assert "loading" in " ".join(meter.figures().live(80))
     meter.ahead = AHEAD
-    assert meter.plain() == AHEAD
-    assert meter.live(80) == [AHEAD]
+    assert meter.figures().plain() == AHEAD
+    assert meter.figures().live(80) == [AHEAD]
 
 
 def test_epochs_that_ended_earlier_have_no_pace_of_now() -> None:
@@ -37,10 +37,10 @@ def test_while_a_trainer_is_silent_no_time_is_left_and_its_successor_has_a_line(
     now = Progress("training", epoch=9, epochs=25, step=3, steps=9, rate=800.0, left_s=42.0)
     meter, running = RequestMeter(), RequestState.RUNNING
     list(meter.note(RequestView(REQUEST, running, "vm/1", 1, now, None, silent_s=1.2)))
-    assert "42 s left" in meter.plain()
+    assert "42 s left" in meter.figures().plain()
     list(meter.note(RequestView(REQUEST, running, "vm/1", 1, now, None, silent_s=12.0)))
-    assert "no news for 12 s" in meter.plain()
-    assert "left" not in meter.plain() + " ".join(meter.live(80))
+    assert "no news for 12 s" in meter.figures().plain()
+    assert "left" not in meter.figures().plain() + " ".join(meter.figures().live(80))
     assert list(meter.note(RequestView(REQUEST, RequestState.WAITING, "", 1, now, None))) == [
         "request r1 is waiting for a trainer; its trainer has stopped, the next one continues it"
     ]
@@ -66,7 +66,7 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     row = OpenRequest(f"{foreign}r1", "running", work, f"{foreign}ann", 1.0, now)
     meter = RequestMeter()
     view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)
-    lines = [*meter.note(view), meter.plain(), *meter.live(200), *table([row])]
+    lines = [*meter.note(view), meter.figures().plain(), *meter.figures().live(200), *table([row])]
     ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, "vm/1", 1, now, None)
     for line in (*lines, ahead_text(REQUEST, ahead)):
         assert foreign not in line

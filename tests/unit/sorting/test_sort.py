@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.locations import sorted_into
-from producer.present import meter
+from producer.present import progress
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.summary.sorted_files import Sorted
@@ -185,7 +185,7 @@ def test_the_rows_that_are_read_first_are_counted_too(
     work: Callable[[Path, Path, Way], Sorted],
 ) -> None:
     for wait in ("DISPLAY_AFTER_S", "PLAIN_EVERY_S"):
-        monkeypatch.setattr(meter, wait, 0)
+        monkeypatch.setattr(progress, wait, 0)
     done = work(table, out, Way.COPY)
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first.startswith("reading: ")

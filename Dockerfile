@@ -2,7 +2,7 @@
 #   producer   the command line
 #   worker     classifies and scales out: no TensorFlow
 #   trainer    trains: the worker's packages and TensorFlow
-#   monitor    Celery's Flower, and metrics for Prometheus
+#   monitor    metrics for Prometheus
 #   worker-gpu a worker with TensorFlow's runtime on an NVIDIA GPU (untested)
 FROM python:3.13-slim AS base
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
@@ -41,8 +41,7 @@ RUN apt-get -qq update \
 RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[train]'
 
 FROM producer-packages AS monitor-packages
-RUN --mount=from=names,source=/names,target=/names,rw \
-    pip install --only-binary :all: '/names[monitor,metrics]'
+RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[metrics]'
 
 FROM worker-packages AS worker-gpu-packages
 RUN --mount=from=names,source=/names,target=/names,rw \

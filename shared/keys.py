@@ -8,10 +8,6 @@ TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: prefix of a serving copy's name and version
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last heartbeat (server time, s)
 REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (server time, s)
-REMOTE = PREFIX + "remote:"  #: prefix of the monitoring of workers
-INBOX = REMOTE + "inbox:"  #: prefix of a worker's name; a channel, not a key
-EVENTS = REMOTE + "events"  #: a channel, not a key
-ANSWERS = REMOTE + "answers:"  #: prefix of a monitor's id: a list
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
 
 #: The keys that a job may have. Finishing a job deletes exactly these.

@@ -26,7 +26,6 @@ class Settings(Timings, frozen=True):
     redis_insecure: str = ""  #: 1: allow a missing password or an unverified certificate
     log_json: str = ""  #: 1: workers, trainer, metrics and supervisor log JSON (docs/monitoring.md)
     local_addresses: str = ""  #: 1: web addresses may lead to this machine (docs/remote-images.md)
-    celery_events: str = ""  #: 1: allow monitoring of workers with Flower (docs/security.md)
     model: str = ""  #: the model of commands that name none; empty: that of `hangtag models use`
     store: str = ""  #: folder of the model registry; empty: in the user's data folder
     runtime_dir: str = ""  #: folder of this machine's stacks; empty: /tmp/hangtag-UID
@@ -59,15 +58,6 @@ class Settings(Timings, frozen=True):
             if text:
                 values[name] = _convert(PREFIX + name.upper(), text, kind)
         return cls(**values)  # type: ignore[arg-type]
-
-    @property
-    def events(self) -> bool:
-        """Whether workers send events and reply to a monitor.
-
-        Raises:
-            SetupError: the setting is neither 1 nor 0.
-        """
-        return _is_on("CELERY_EVENTS", self.celery_events)
 
     @property
     def has_json_logs(self) -> bool:

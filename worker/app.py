@@ -22,8 +22,8 @@ from worker.lifecycle.log_once import log_once
 from worker.lifecycle.stats import ChildReport
 from worker.lifecycle.watchdog import watchdog
 
-settings, broker, events = access_check.configuration()
-app: Celery = make_app(broker, "worker", events)
+settings, broker = access_check.configuration()
+app: Celery = make_app(broker, "worker")
 app.conf.worker_consumer = celery_consumer.NAME
 _child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
 _parent_id = ""

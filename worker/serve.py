@@ -66,7 +66,7 @@ def _serve(options: argparse.Namespace) -> int:
         # Unused messages among workers; without them a worker starts and stops 1 s sooner.
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=not options.events,
+        without_heartbeat=True,
     )
     gc.freeze()  # neither this process nor its children search these objects from now on
     gc.enable()
@@ -100,7 +100,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("app", help="module of the Celery application, such as worker.app")
     parser.add_argument("--concurrency", type=int, required=True, help="number of children")
     parser.add_argument("--loglevel", default="WARNING")
-    parser.add_argument("--events", action="store_true", help="send heartbeats to a monitor")
     return parser
 
 

@@ -39,9 +39,9 @@ from worker.requests.shutdown import ShutdownNotice
 ROLE = "trainer"
 #: A training that takes longer counts as hung.
 LIMIT_S = 24 * 3600
-settings, broker, events = access_check.configuration()
+settings, broker = access_check.configuration()
 shutdown, long_work = ShutdownNotice(), LongWork()
-app: Celery = make_app(broker, ROLE, events)
+app: Celery = make_app(broker, ROLE)
 app.conf.update(
     worker_consumer=celery_consumer.NAME,
     task_default_queue=keys.TRAIN_QUEUE,

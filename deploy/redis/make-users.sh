@@ -1,7 +1,7 @@
 #!/bin/sh
 # Creates a password for each part, and the server's file of users: make-users.sh FOLDER
 #   FOLDER/users.acl               for the server: aclfile FOLDER/users.acl
-#   FOLDER/{producer,worker,trainer,monitor,flower}.password   one each for the machines of that part
+#   FOLDER/{producer,worker,trainer,monitor}.password   one each for the machines of that part
 # Existing passwords are not changed.
 # The administrator, hangtag-admin, is off unless FOLDER/admin.password exists.
 set -eu
@@ -12,7 +12,7 @@ mkdir -p "$1"
 users="$1/users.acl.part"
 cp "$here/users.acl" "$users"
 number=0
-for part in producer worker trainer monitor flower admin; do
+for part in producer worker trainer monitor admin; do
   number=$((number + 1))
   secret="$1/$part.password"
   [ -s "$secret" ] || [ $part = admin ] || openssl rand -hex 32 > "$secret"

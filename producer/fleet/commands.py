@@ -31,20 +31,17 @@ TRAINER_CHILDREN = 2
 FILES = ("redis_password_file", "redis_ca", "redis_cert", "redis_key", "root")
 
 
-def command(children: int, events: bool) -> list[str]:
-    """The command line of a worker with this many children. Run it in a folder without modules.
-
-    With `events` it sends heartbeats to a monitor.
-    """
-    return _serve("worker.app", children, events)
+def command(children: int) -> list[str]:
+    """The command line of a worker with this many children. Run it in a folder without modules."""
+    return _serve("worker.app", children)
 
 
-def trainer_command(events: bool) -> list[str]:
+def trainer_command() -> list[str]:
     """The command line of a trainer. Run it like a worker.
 
     Where there is a second core, a second process does short work beside a training.
     """
-    return _serve("worker.trainer", _trainer_children(), events)
+    return _serve("worker.trainer", _trainer_children())
 
 
 def _trainer_children() -> int:
@@ -104,7 +101,7 @@ def run(settings: Settings, children: int, starts: Callable[[int], None]) -> NoR
     _check_root(settings)
     check_installed()
     starts(children)
-    _become(command(children, settings.events), settings)
+    _become(command(children), settings)
 
 
 def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
@@ -120,14 +117,11 @@ def run_trainer(settings: Settings, starts: Callable[[int], None]) -> NoReturn:
     )
     check_can_train()
     starts(_trainer_children())
-    _become(trainer_command(settings.events), settings)
+    _become(trainer_command(), settings)
 
 
-def _serve(app: str, children: int, events: bool) -> list[str]:
-    return [
-        *(sys.executable, "-m", "worker.serve", app, "--concurrency", str(children)),
-        *(("--events",) if events else ()),
-    ]
+def _serve(app: str, children: int) -> list[str]:
+    return [sys.executable, "-m", "worker.serve", app, "--concurrency", str(children)]
 
 
 def _check_broker(settings: Settings, otherwise: str) -> None:

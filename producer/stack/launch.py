@@ -78,7 +78,7 @@ def _start_supervisor(settings: Settings, folder: Path, waits: Waits) -> int:
     is killed."""
     redis_server.find()
     commands.check_installed()
-    _ = settings.events  # an invalid setting is reported here, not in the log
+    _ = settings.has_json_logs  # an invalid setting is reported here, not in the log
     path = folder / LOG_NAME
     process_log.bound(path)
     (folder / PREFIX_FILE).write_text(sys.prefix, encoding="utf-8", errors="replace")

@@ -108,9 +108,9 @@ def publish_copies(client: redis.Redis, settings: Settings) -> None:
 
 
 ROLE = "supervisor"
-#: Roles of the stack's own processes and of monitors, in the names of their connections,
+#: Roles of the stack's own processes and of metrics, in the names of their connections,
 #: `hangtag-ROLE-HOST-PID`.
-_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics", "monitor")
+_ROLES = (ROLE, "worker", "trainer", "pulse", "lease", "watchdog", "metrics")
 OWN = tuple(f"hangtag-{role}-" for role in _ROLES)
 
 

@@ -48,7 +48,6 @@ class Services:
         )
         self._server.want(redis_server.command(binary, bound))
         self._others = {name: Service(name, env, ready) for name in (WORKER, TRAINER)}
-        self._events = settings.events
         self._roster: list[ManagedProcess] = []  #: as it was written last
         self._is_logged = False  #: whether a failure to write it was logged
 
@@ -73,9 +72,9 @@ class Services:
         `children` is the worker's number of children.
         """
         self._server.tend()
-        worker = commands.command(children, self._events) if children else None
+        worker = commands.command(children) if children else None
         self._others[WORKER].want(worker)
-        self._others[TRAINER].want(commands.trainer_command(self._events) if training else None)
+        self._others[TRAINER].want(commands.trainer_command() if training else None)
         for service in self._others.values():
             service.tend()
         self._save_roster()

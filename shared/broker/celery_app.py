@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.broker import remote_control, transport
+from shared.broker import transport
 from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
@@ -40,7 +40,6 @@ _CONFIG: dict[str, object] = {
     "worker_prefetch_multiplier": 2,
     "worker_enable_remote_control": False,  # write access to Redis must not control workers
     "worker_send_task_events": False,  # no consumer
-    "event_queue_prefix": keys.EVENTS,
     "worker_proc_alive_timeout": 120,  # the default of 4 s kills children that load slowly
     "worker_soft_shutdown_timeout": 60,
     # The last result of a dead child was read before its death was noticed. The default waits 10 s
@@ -54,20 +53,11 @@ _CONFIG: dict[str, object] = {
 }
 
 
-#: With HANGTAG_CELERY_EVENTS=1. shared/broker/remote_control.py lists the allowed commands.
-_MONITORED = {"worker_enable_remote_control": True, "worker_send_task_events": True}
-#: The role of a process that monitors workers.
-MONITOR = "monitor"
-
-
-def make_app(
-    broker: Address | str, role: str, events: bool = False, waits: Waits | None = None
-) -> Celery:
+def make_app(broker: Address | str, role: str, waits: Waits | None = None) -> Celery:
     """A Celery application; `role` names its connections on the server.
 
-    With `events` a worker sends events and replies to a monitor. With `waits` the work that sends
-    hints may be stopped; its process may belong to another application, whose connections stay as
-    they are.
+    With `waits` the work that sends hints may be stopped; its process may belong to another
+    application, whose connections stay as they are.
 
     Raises:
         SetupError: the broker's URL cannot be used.
@@ -75,14 +65,8 @@ def make_app(
     address = address_of(broker)
     if waits is None:
         transport.install()
-    app = Celery(
-        "hangtag",
-        broker=_celery_url(address),
-        set_as_current=False,
-        amqp=_AMQP,
-        control=remote_control.CONTROL,
-    )
-    app.conf.update(_CONFIG | (_MONITORED if events else {}))
+    app = Celery("hangtag", broker=_celery_url(address), set_as_current=False, amqp=_AMQP)
+    app.conf.update(_CONFIG)
     if tls := address.tls():
         # Without this, Celery accepts any certificate.
         app.conf.broker_use_ssl = tls
@@ -94,7 +78,6 @@ def make_app(
         "client_name": client_name(role),
         **transport.OPTIONS,
         transport.CREDENTIALS: Credentials(address),
-        transport.SUBSCRIPTIONS: transport.subscriptions(events, monitors=role == MONITOR),
     }
     if waits is not None:
         # Without retries: they would be waits, and the caller retries.

@@ -43,10 +43,6 @@ class Credentials(CredentialProvider):
     def __repr__(self) -> str:
         return f"Credentials({self._address})"
 
-    def __json__(self) -> str:
-        """The form in which a worker reports its connection to a monitor: without the password."""
-        return repr(self)
-
 
 class Client(redis.Redis):
     """Like redis.Redis, but every command may raise BrokerRefuses."""

@@ -1,6 +1,6 @@
 """Kombu's Redis transport, reduced to what hints need.
 
-A worker consumes only its queue and, if monitoring is on, the commands of a monitor.
+A worker consumes only its queue, and sends no events: nothing receives them.
 
 Messages are hints: a lost hint is sent again, so dropping one is always safe. Two faults of kombu
 5.7.0 would end a worker; tests/ has a test for each.
@@ -20,9 +20,7 @@ from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
 from redis.exceptions import RedisError
 
-from shared import keys
 from shared.broker.message_filter import QUEUES, sanitized
-from shared.broker.remote_channel import RemoteChannel
 from shared.broker.stoppable import WAITS, stoppable
 from shared.broker.wrong_type import is_foreign, remove
 from shared.errors import BadMessage
@@ -31,14 +29,11 @@ from shared.log_limit import LogLimit
 
 #: The transport option that holds the credentials.
 CREDENTIALS = "credentials"
-#: The transport option with the prefixes of further queues to consume.
-SUBSCRIPTIONS = "subscriptions"
 #: The other options. One list for each queue: all hints have the same priority.
-OPTIONS = {"fanout_prefix": keys.PREFIX + "{db}.", "priority_steps": [0]}
+OPTIONS = {"priority_steps": [0]}
 log = logging.getLogger(__name__)
 _junk = LogLimit(log)
 _received_at = 0.0
-_ANSWERS = keys.ANSWERS.encode()
 
 
 class UnstartedHints(virtual.QoS):
@@ -65,8 +60,9 @@ class UnstartedHints(virtual.QoS):
         delivered.clear()
 
 
-class HintChannel(RemoteChannel):
-    """A channel that survives foreign messages in its queue."""
+class HintChannel(redis.Channel):
+    """A channel that survives foreign messages in its queue. It keeps no tables of queues in Redis,
+    which another client could change: a hint goes to the queue that its exchange is named like."""
 
     QoS = UnstartedHints  # type: ignore[assignment]
 
@@ -83,10 +79,19 @@ class HintChannel(RemoteChannel):
 
     def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
         """Skip the channels between workers: any client could publish there."""
-        connection: Any = self.connection.client
-        if queue in QUEUES or queue.startswith(connection.transport_options[SUBSCRIPTIONS]):
-            return super().basic_consume(queue, *args, **kwargs)
-        return None
+        return super().basic_consume(queue, *args, **kwargs) if queue in QUEUES else None
+
+    def _queue_bind(self, *_: Any) -> None:
+        """`_lookup` needs no table."""
+
+    def _lookup(self, exchange: str, routing_key: str, default: Any = None) -> list[str]:
+        return [exchange]  # Celery gives each queue an exchange of its name
+
+    def _delete(self, *_: Any, **__: Any) -> None:
+        """The queues of the channels between workers exist in memory only."""
+
+    def _put_fanout(self, *_: Any, **__: Any) -> None:
+        """Drop an event, which Celery's own command line sends."""
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         client = super()._create_client(asynchronous)  # type: ignore[misc]
@@ -103,6 +108,8 @@ class HintChannel(RemoteChannel):
 
     def _size(self, queue: str) -> int:
         """The same when a consumer starts."""
+        if queue not in QUEUES:
+            return 0
         try:
             return super()._size(queue)
         except RedisError as error:
@@ -124,13 +131,6 @@ class HintChannel(RemoteChannel):
         failpoint("hint.given-back")
 
 
-def subscriptions(events: bool, monitors: bool) -> tuple[str, ...]:
-    """The option SUBSCRIPTIONS: commands for a worker, events and replies for a monitor."""
-    if not events:
-        return ()
-    return (keys.EVENTS, keys.ANSWERS) if monitors else (keys.INBOX,)
-
-
 def last_receipt() -> float:
     """When this process last received a message from a queue (monotonic); 0.0 if never."""
     return _received_at
@@ -144,8 +144,6 @@ def _admitted(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     global _received_at
     _received_at = time.monotonic()
     source, raw = answer
-    if source.startswith(_ANSWERS):  # only a monitor consumes these
-        return source, raw
     try:
         return source, sanitized(source, raw)
     except BadMessage as error:

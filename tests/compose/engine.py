@@ -88,7 +88,7 @@ class Compose:
         self.secrets = folder / "secrets"
         self._started: list[subprocess.Popen[str]] = []
         self._env = environment(
-            HANGTAG_REDIS_PORT="0", HANGTAG_METRICS_PORT="0", HANGTAG_FLOWER_PORT="0",
+            HANGTAG_REDIS_PORT="0", HANGTAG_METRICS_PORT="0",
             HANGTAG_WORKER_CPUS=CPUS, HANGTAG_DATA=str(folder / "data"),
         )  # fmt: skip
         subprocess.run([ROOT / "deploy/make-secrets.sh", folder], check=True, capture_output=True)

@@ -9,8 +9,7 @@ import pytest
 from tests.compose.engine import Compose, docker, log
 
 BUILT = ("producer", "worker", "trainer", "metrics")
-MONITOR = ("metrics", "flower")
-RUNNING = ("redis", "worker", "trainer", *MONITOR)
+RUNNING = ("redis", "worker", "trainer", "metrics")
 HEAVY = ("tensorflow", "keras", "matplotlib")
 FIND = "import importlib.util as u; print(*[n for n in {} if u.find_spec(n)])"
 
@@ -20,7 +19,7 @@ def running(compose: Compose) -> Iterator[Compose]:
     """Every service but the producer."""
     compose.run("--profile", "monitor", "up", "-d", "--wait", "--no-recreate")
     yield compose
-    compose.run("--profile", "monitor", "rm", "--stop", "--force", *MONITOR)
+    compose.run("--profile", "monitor", "rm", "--stop", "--force", "metrics")
 
 
 def inside(image: str, *command: str) -> str:
@@ -56,7 +55,7 @@ def test_an_image_has_no_secret(compose: Compose, service: str) -> None:
     image = compose.image(service)
     secrets = [file.read_text().strip() for file in compose.secrets.glob("*.password")]
     known = docker("image", "inspect", image) + docker("history", "--no-trunc", image)
-    assert len(secrets) == 5
+    assert len(secrets) == 4
     assert not any(secret in known for secret in secrets)
     names = "-name '.env' -o -name '*.password' -o -name 'users.acl' -o -name '.git'"
     assert inside(image, "sh", "-c", f"find / -xdev {names}") == ""

@@ -251,11 +251,6 @@ DENIED: dict[str, list[tuple[str, ...]]] = {
         ("ZADD", keys.REQUESTS, "1", "r"), ("LPUSH", TRAIN, "x"), ("BRPOP", TRAIN, "1"),
         ("LRANGE", QUEUE, "0", "-1"), ("DEL", TRAIN),
     ],
-    "flower": [
-        ("HGETALL", JOB), ("DEL", JOB), ("GET", BEAT), ("SET", BEAT, "1"), ("GET", MODEL),
-        ("LPUSH", QUEUE, "x"), ("BRPOP", QUEUE, "1"), ("LLEN", QUEUE), ("HGETALL", REQUEST),
-        ("LPUSH", keys.ANSWERS + "x", "x"),
-    ],
     "trainer": [
         ("HSET", JOB, "state", "cancelled"), ("DEL", JOB), ("HGETALL", JOB),
         ("HGET", keys.job("a", "payload"), "0"), ("ZADD", keys.JOBS, "1", "a"),

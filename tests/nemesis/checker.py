@@ -10,7 +10,7 @@ import redis
 
 from shared import keys
 from shared.errors import Exit
-from tests.support.servers.leftover_keys import BINDINGS, OF_MODELS
+from tests.support.servers.leftover_keys import OF_MODELS
 
 #: Exit codes of `classify` that a fault may cause; the last one must be OK.
 FAULTY_ENDS = frozenset({Exit.SETUP, Exit.INTERRUPTED, -9})
@@ -24,7 +24,7 @@ CAUSES = (
     *("there is no model", "there is no version", "there is no alias"),
 )
 #: Keys that stay: those of live workers, and those that do not depend on jobs.
-_STAY = (keys.WORKERS, keys.worker(""), BINDINGS, *OF_MODELS)
+_STAY = (keys.WORKERS, keys.worker(""), *OF_MODELS)
 
 
 class Rows(NamedTuple):

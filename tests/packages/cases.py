@@ -53,7 +53,6 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         loads("producer.metrics.metric_families"),
         ("hangtag", "metrics", "--help"),
     ),
-    "monitor": (*STARTS, ("celery", "--help"), loads("flower")),
     "review": (*STARTS, ("hangtag", "review", "--help"), loads("producer.review.web_app")),
     "worker,server,parquet": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.parquet")),
     "worker,server,xlsx": (*CLASSIFIES, ("hangtag", "table", "photos.csv", "-o", "t.xlsx")),

@@ -37,14 +37,14 @@ log = logging.getLogger(__name__)
 SAME_CAUSE_S = 15.0
 
 
-def configuration() -> tuple[Settings, Address, bool]:
-    """The settings, the broker, and whether events are sent.
+def configuration() -> tuple[Settings, Address]:
+    """The settings and the broker.
 
     An invalid configuration ends this process with one line.
     """
     try:
         settings = Settings.from_env()
-        broker, events = broker_url(settings), settings.events
+        broker = broker_url(settings)
         if settings.has_json_logs:
             _log_json()
     except SetupError as error:
@@ -54,7 +54,7 @@ def configuration() -> tuple[Settings, Address, bool]:
     warnings.filterwarnings(
         "ignore", "\\s*You're running the worker with superuser", SecurityWarning
     )
-    return settings, broker, events
+    return settings, broker
 
 
 def check_access(broker: Address, worker_id: str, queues: Iterable[str]) -> None:

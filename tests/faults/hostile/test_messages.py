@@ -160,7 +160,7 @@ def _check_log(worker: Worker, dropped: int) -> None:
 def _check_nothing_is_left(fleet: Fleet) -> None:
     """No keys outside Hangtag's prefix: nothing was published elsewhere or stored for later."""
     left = {key.decode() for key in fleet.client.scan_iter()}
-    assert not {key for key in left if not key.startswith((keys.PREFIX, "_kombu.binding"))}
+    assert not {key for key in left if not key.startswith(keys.PREFIX)}
 
 
 def _resident(pid: int) -> int:

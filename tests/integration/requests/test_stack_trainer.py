@@ -17,7 +17,6 @@ from producer.requests.submit import submit
 from producer.stack import stack
 from producer.stack.server_client import IdleDetector
 from shared import keys
-from shared.broker.celery_app import MONITOR, make_app
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
 from shared.ledger import heartbeats, request_store
@@ -198,17 +197,16 @@ def test_a_waiting_request_keeps_the_stack_up_and_the_trainers_connections_do_no
     assert not demand.training(own[0])
 
 
-def test_a_monitor_does_not_keep_the_stack_up(server: RedisServer, tmp_path: Path) -> None:
+def test_an_endpoint_of_metrics_does_not_keep_the_stack_up(
+    server: RedisServer, tmp_path: Path
+) -> None:
     own, metrics = connect(server.url, "supervisor"), connect(server.url, "metrics")
     metrics.ping()
     server.client.close()
     demand = IdleDetector(tmp_path, Settings(store=str(tmp_path / "store")))
-    monitor = make_app(server.url, MONITOR, events=True)  # as in Flower
-    with monitor, monitor.connection_for_read() as connection:
-        connection.default_channel.client.ping()  # type: ignore[attr-defined]
-        names = [one["name"].split("-")[1] for one in own.client_list()]
-        assert sorted(names) == ["metrics", MONITOR, "supervisor"]
-        wait_for("idleness", lambda: demand.idle_s(own) > 0.3)
+    names = [one["name"].split("-")[1] for one in own.client_list()]
+    assert sorted(names) == ["metrics", "supervisor"]
+    wait_for("idleness", lambda: demand.idle_s(own) > 0.3)
 
 
 def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:

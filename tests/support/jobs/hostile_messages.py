@@ -57,12 +57,6 @@ def message(
     return json.dumps(whole).encode()
 
 
-def command(headers: Fields = _NOTHING, **fields: object) -> bytes:
-    """A remote control message with this command."""
-    body = {"method": "ping", "arguments": {}, "destination": None, **fields}
-    return message(body=json.dumps(body).encode(), headers=headers)
-
-
 def changed(raw: bytes, field: str, value: object) -> bytes:
     """The message with one of its outermost fields replaced."""
     return json.dumps({**json.loads(raw), field: value}).encode()

@@ -14,7 +14,6 @@ from shared.registry import packaged
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
 
-BINDINGS = f"{keys.PREFIX}binding:"
 #: Prefixes of the keys of models.
 OF_MODELS = tuple(f"{keys.PREFIX}{k}:" for k in ("model", "aliases", "history", "sizes", "blob"))
 #: Within this time a worker takes duplicate hints.
@@ -24,13 +23,7 @@ WITHIN_S = 10.0
 def leftovers(client: redis.Redis) -> list[str]:
     """The keys that belong neither to a live worker nor to a model."""
     found = {key.decode(errors="replace") for key in client.scan_iter("*")}
-    return sorted(found - {keys.WORKERS, *_bindings(), *_beats(client, found), *_models(client)})
-
-
-def _bindings() -> Iterator[str]:
-    """Kombu's binding keys, one or two for each queue."""
-    queues = (keys.CLASSIFY_QUEUE, keys.TRAIN_QUEUE)
-    return (BINDINGS + kind + queue for queue in queues for kind in ("", "permanent:"))
+    return sorted(found - {keys.WORKERS, *_beats(client, found), *_models(client)})
 
 
 def _beats(client: redis.Redis, found: set[str]) -> Iterator[str]:

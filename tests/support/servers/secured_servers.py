@@ -20,7 +20,7 @@ MAKE_USERS = ROOT / "deploy/redis/make-users.sh"
 ADMIN, ADMIN_PASSWORD = "admin", "of-the-test-itself"
 #: The parts that load scripts, and all parts.
 SCRIPTED = ("producer", "worker", "trainer")
-PARTS = (*SCRIPTED, "monitor", "flower")
+PARTS = (*SCRIPTED, "monitor")
 _PORTS_TRIED = 5
 
 

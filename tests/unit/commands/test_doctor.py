@@ -148,10 +148,10 @@ def test_a_runtime_folder_in_which_no_stack_starts_is_a_problem(
 def test_an_invalid_setting_of_workers_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setenv("HANGTAG_CELERY_EVENTS", "yes")
+    monkeypatch.setenv("HANGTAG_LOG_JSON", "yes")
     monkeypatch.setenv("HANGTAG_REDIS_URL", url)
     report = examined(Exit.SETUP)
-    assert problems(report)["settings"] == "HANGTAG_CELERY_EVENTS is 1 or 0"
+    assert problems(report)["settings"] == "HANGTAG_LOG_JSON is 1 or 0"
     assert "broker" in {finding.topic for finding in report.findings}
 
 

@@ -10,13 +10,12 @@ from click.testing import CliRunner
 
 from producer.cli.main import hangtag
 from producer.cli.params import Wanted, WorkersParam
-from producer.fleet import commands
 from producer.requests.client import make_request
 from producer.stack import desired_state
 from producer.stack.autoscaler import Bounds
 from producer.stack.desired_state import Desired
 from shared.broker.runtime_paths import stack_id
-from shared.errors import Exit, SetupError
+from shared.errors import Exit
 from shared.ledger import request_store
 from shared.messages.requests import Promote
 from shared.settings import Settings
@@ -71,16 +70,6 @@ def test_with_a_remote_broker_the_command_is_printed_without_a_password(
     assert "secret" not in result.output
 
 
-def test_only_monitors_see_a_workers_heartbeat() -> None:
-    assert "--events" not in commands.command(1, events=False)
-    assert "--events" in commands.command(1, events=True)
-    assert Settings().events is False
-    assert Settings(celery_events="0").events is False
-    assert Settings(celery_events="1").events is True
-    with pytest.raises(SetupError, match="HANGTAG_CELERY_EVENTS is 1 or 0"):
-        _ = Settings(celery_events="yes").events
-
-
 def test_a_number_is_clamped_to_the_bounds() -> None:
     bounds = Bounds(2, 5)
     assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
@@ -95,7 +84,7 @@ def test_a_failed_start_restores_the_requested_number(
         desired_state.save(Path(folder), before)
         monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
         monkeypatch.setenv("HANGTAG_RUNTIME_DIR", folder)
-        monkeypatch.setenv("HANGTAG_CELERY_EVENTS", "yes")
+        monkeypatch.setenv("HANGTAG_LOG_JSON", "yes")
         result = CliRunner().invoke(hangtag, ["up", "--workers", "2"])
         assert result.exit_code == Exit.SETUP, result.output
         assert desired_state.load(Path(folder)) == before

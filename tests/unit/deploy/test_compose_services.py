@@ -16,11 +16,10 @@ from worker.requests.lease import GRACE_S
 #: Each service's user on the server, which is also in the name of its password.
 PART = {
     "worker": "worker", "trainer": "trainer", "producer": "producer", "metrics": "monitor",
-    "flower": "flower",
 }  # fmt: skip
 #: Services without a route outside, and services that listen on this machine.
 INSIDE = {"worker", "trainer", "producer"}
-LISTENS = {"redis", "metrics", "flower"}
+LISTENS = {"redis", "metrics"}
 EVERY = sorted({*PART, "redis"})
 #: Keys that only docker-compose.yml sets.
 PROTECTIONS = {

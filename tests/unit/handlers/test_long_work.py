@@ -36,5 +36,5 @@ def test_trainings_and_imports_are_long_and_a_second_process_needs_a_core(
     assert not is_long(Prune("shoes", 3))
     for cores, children in ((1, "1"), (2, "2"), (64, "2")):
         monkeypatch.setattr(commands, "cores", lambda cores=cores: cores)
-        line = commands.trainer_command(False)
+        line = commands.trainer_command()
         assert line[line.index("--concurrency") + 1] == children

@@ -247,7 +247,7 @@ PARENTS = pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
 @PARENTS
 def test_a_parent_loads_no_runtime_before_it_forks_and_no_command_line_of_celery(app: str) -> None:
     runtimes = {"tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    never = {"producer", "click_repl", "prompt_toolkit", "flower"} | runtimes
+    never = {"producer", "click_repl", "prompt_toolkit"} | runtimes
     loaded, _ = started(app)
     assert loaded & never == set()
 

@@ -14,6 +14,7 @@ HangtagError
     ├── Damaged            a job's journal that cannot be read
     ├── NoCredentials      a bucket's server is not asked without them
     ├── BrokerRefuses      Redis denies access or a command; retried while a password changes
+    │   └── ForeignKey         a key in Redis is not Hangtag's
     └── UsageError         the command line: exit code 2
 """
 
@@ -43,6 +44,11 @@ _OUT_OF_MEMORY = "ResourceExhaustedError"
 def is_out_of_memory(error: Exception) -> bool:
     """Whether Python, NumPy or TensorFlow could not allocate memory."""
     return isinstance(error, MemoryError) or type(error).__name__ == _OUT_OF_MEMORY
+
+
+def is_foreign(error: BaseException | None) -> bool:
+    """Whether the server has refused a command since a key has another type."""
+    return "WRONGTYPE" in str(error)
 
 
 def is_fault_of_machine(error: Exception) -> bool:
@@ -136,6 +142,14 @@ class NoCredentials(SetupError):
 
 class BrokerRefuses(SetupError):
     """Redis denies access or a command; the message says what to change."""
+
+
+class ForeignKey(BrokerRefuses):
+    """A key in Redis has a type that Hangtag never writes: another client has overwritten it."""
+
+    def __init__(self, key: str) -> None:
+        """`key` may end with a star: one of the keys that begin like this."""
+        super().__init__(f"the key {key!r:.120} in Redis is not Hangtag's; delete it")
 
 
 class UsageError(SetupError):

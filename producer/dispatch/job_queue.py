@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from producer.journal.totals import JobCounts
 from shared import keys
-from shared.broker import wrong_type
 from shared.broker.celery_app import send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Stopped
@@ -51,7 +50,8 @@ class PublishedProgress(msgspec.Struct, frozen=True):
 
 
 class JobQueue:
-    """Every method raises redis.exceptions.RedisError when the server is unreachable or full."""
+    """Every method raises redis.exceptions.RedisError when the server is unreachable or full, and
+    BrokerRefuses when it denies access or a key is not Hangtag's."""
 
     def __init__(
         self, client: redis.Redis, app: Celery, record: JobRecord, settings: Settings
@@ -64,7 +64,6 @@ class JobQueue:
         self._producer = app.amqp.Producer(self._connection)
         self._ttl_ms = int(settings.job_ttl_s * 1000)
         self._ledger = BatchLedger(client, record.id, settings.claim_limit_s)
-        self._types = wrong_type.job_types(record.id)
         self._keys = dict(zip(keys.JOB_PARTS, keys.job_keys(record.id), strict=True))
 
     def resume(self) -> None:
@@ -78,13 +77,8 @@ class JobQueue:
             pipe.execute()
         failpoint("queue.resumed")
 
-    def touch(self, progress: PublishedProgress) -> list[str]:
-        """Publish a heartbeat: write the job's record, also if Redis lost it, and renew its keys.
-
-        Returns the names of keys of the wrong type, written by another client: they are deleted,
-        and filled again.
-        """
-        foreign = wrong_type.remove(self.client, self._types)
+    def touch(self, progress: PublishedProgress) -> None:
+        """Publish a heartbeat: write the record, also if Redis lost it, and renew all keys."""
         record = self._keys["record"]
         now_s = server_ms(self.client) / 1000
         fields: dict[Any, Any] = msgspec.structs.asdict(progress.counts)
@@ -104,7 +98,6 @@ class JobQueue:
             pipe.zadd(keys.JOBS, {self.record.id: now_s})
             pipe.execute()
         failpoint("queue.touched")
-        return foreign
 
     def renew(self) -> None:
         """Extend the expiry of the job's keys: a full server refuses `touch`, but not this."""

@@ -229,8 +229,7 @@ class DispatchLoop:
         self._poll_due = now + (POLL_EVERY_AT_FIRST_S if waits else POLL_EVERY_S)
         rate = self._rate.mark(now, totals.done)
         progress = PublishedProgress(totals, self._total, rate, self._reconciler.oldest_s)
-        if foreign := self._queue.touch(progress):
-            self._events.notice(f"deleted keys that Hangtag did not write: {', '.join(foreign)}")
+        self._queue.touch(progress)
         if self._journal.lost:
             raise SetupError(
                 f"{self._journal.path} was removed while the job ran; "

@@ -25,9 +25,8 @@ from producer.summary.job_text import answer_lines
 from producer.summary.promise import promised_view
 from shared import keys
 from shared.broker.address import redacted
-from shared.broker.redis_client import connect_briefly
+from shared.broker.redis_client import answers, connect_briefly
 from shared.broker.runtime_paths import broker_url
-from shared.broker.wrong_type import answers
 from shared.errors import MISFITS, BadMessage, BrokerAway
 from shared.failpoints import failpoint
 from shared.ledger.heartbeats import Count, server_ms

@@ -15,7 +15,7 @@ import redis
 
 from producer.journal.snapshot import JobState
 from shared import keys
-from shared.broker.wrong_type import answers
+from shared.broker.redis_client import answers
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import FUTURE_MS, Heartbeat
 from shared.ledger.jobs import SILENT_S, memory_share

@@ -21,6 +21,7 @@ from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials, client_name
 from shared.broker.stoppable import WAITS
+from shared.errors import ForeignKey, is_foreign
 from shared.failpoints import failpoint
 from shared.messages.job_record import served
 from shared.stop import Waits
@@ -120,6 +121,8 @@ def send_hint(
     except OperationalError as error:  # Celery wraps every server error in it
         if refusal := access_error(error):
             raise refusal from error
+        if is_foreign(error.__cause__):
+            raise ForeignKey(queue) from error
         if isinstance(error.__cause__, RedisError):
             raise error.__cause__ from None
         raise redis.exceptions.ConnectionError(str(error)) from error

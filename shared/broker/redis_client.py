@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from redis.retry import Retry
 from shared.broker.access_errors import access_error
 from shared.broker.address import SOCKET, Address, address_of
 from shared.broker.stoppable import WAITS, stoppable
-from shared.errors import SetupError
+from shared.errors import ForeignKey, SetupError, is_foreign
 from shared.stop import Waits
 
 
@@ -48,7 +48,7 @@ class Client(redis.Redis):
     """Like redis.Redis, but every command may raise BrokerRefuses."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        with _refusals_translated():
+        with _refusals_translated(args):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -57,7 +57,7 @@ class Client(redis.Redis):
 
 class _Pipeline(Pipeline):
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        with _refusals_translated():
+        with _refusals_translated(args):
             return super().immediate_execute_command(  # type: ignore[no-untyped-call]
                 *args, **options
             )
@@ -70,18 +70,38 @@ class _Pipeline(Pipeline):
         # Command and key only: redis-py converts all arguments to text before it truncates to 100
         # characters, which takes 8 s and 1 GB for 50 MiB of images.
         super().annotate_exception(exception, number, command[:2])  # type: ignore[no-untyped-call]
+        if is_foreign(exception):
+            raise ForeignKey(_key(command)) from exception
+
+
+def _key(command: Sequence[Any]) -> str:
+    """The key of a command that has one."""
+    key = command[-2] if command[0] == "XREAD" else command[1]  # XREAD ... STREAMS key id
+    return key.decode(errors="replace") if isinstance(key, bytes) else str(key)
 
 
 @contextmanager
-def _refusals_translated() -> Iterator[None]:
+def _refusals_translated(command: Sequence[Any] = ()) -> Iterator[None]:
+    """Raise BrokerRefuses for refusals. The keys of scripts are named by the ledgers."""
     handled = sys.exception()  # not caused by the command that follows
     try:
         yield
     except RedisError as error:
+        if is_foreign(error) and command and command[0] != "EVALSHA":
+            raise ForeignKey(_key(command)) from error
         refusal = access_error(error, handled)
         if refusal is None:
             raise
         raise refusal from error
+
+
+def answers(pipe: Pipeline) -> list[Any]:
+    """The replies of a pipeline; None for a key of the wrong type. Raises every other error."""
+    replies: list[Any] = pipe.execute(raise_on_error=False)
+    for answer in replies:
+        if isinstance(answer, Exception) and not is_foreign(answer):
+            raise access_error(answer) or answer
+    return [None if isinstance(answer, Exception) else answer for answer in replies]
 
 
 def check_server(client: redis.Redis) -> None:

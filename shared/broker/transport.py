@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from queue import Empty
 from typing import Any, Self
 
 from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
-from redis.exceptions import RedisError
 
 from shared.broker.message_filter import QUEUES, sanitized
 from shared.broker.stoppable import WAITS, stoppable
-from shared.broker.wrong_type import is_foreign, remove
 from shared.errors import BadMessage
 from shared.failpoints import failpoint
 from shared.log_limit import LogLimit
@@ -98,31 +94,8 @@ class HintChannel(redis.Channel):
         client.set_response_callback("BRPOP", _admitted)
         return client
 
-    def _brpop_read(self, **options: Any) -> Any:
-        """Delete a queue's key that is not a list; Celery would restart the consumer each time."""
-        try:
-            return super()._brpop_read(**options)  # type: ignore[misc]
-        except RedisError as error:
-            self._remove_foreign(error, self.active_queues)
-            raise Empty from error
-
     def _size(self, queue: str) -> int:
-        """The same when a consumer starts."""
-        if queue not in QUEUES:
-            return 0
-        try:
-            return super()._size(queue)
-        except RedisError as error:
-            self._remove_foreign(error, [queue])
-            return 0
-
-    def _remove_foreign(self, error: RedisError, queues: Iterable[str]) -> None:
-        """Delete the keys of these queues that are not lists. Raises another error again."""
-        if not is_foreign(error):
-            raise error
-        with self.conn_or_acquire() as client:
-            removed = remove(client, dict.fromkeys(queues, "list"))
-        log.error("deleted from Redis, as it was not Hangtag's: %s", ", ".join(removed))
+        return super()._size(queue) if queue in QUEUES else 0
 
     def _restore(self, message: Any, leftmost: bool = False) -> None:
         queue = message.delivery_info["routing_key"]

@@ -14,9 +14,10 @@ from typing import cast
 
 import msgspec
 import redis
+from redis.exceptions import ResponseError
 
 from shared import keys
-from shared.errors import MISFITS, BadMessage
+from shared.errors import MISFITS, BadMessage, ForeignKey, is_foreign
 from shared.failpoints import failpoint
 
 _SCRIPTS = Path(__file__).parent / "lua" / "batch"
@@ -71,7 +72,8 @@ class Claim(msgspec.Struct, frozen=True):
 class BatchLedger:
     """One job's ledger. `limit_s` bounds how long a claim may be held without a renewal.
 
-    Every method raises redis.exceptions.RedisError if the server is unreachable or full.
+    Every method raises redis.exceptions.RedisError if the server is unreachable or full, and
+    ForeignKey if a key of the job has another type.
     """
 
     def __init__(self, client: redis.Redis, job_id: str, limit_s: float) -> None:
@@ -143,7 +145,12 @@ class BatchLedger:
 
     def _run(self, name: str, *args: int | str | bytes) -> object:
         script = self._client.register_script(SCRIPTS[name])
-        answer = script(keys=self._keys, args=args)
+        try:
+            answer = script(keys=self._keys, args=args)
+        except ResponseError as error:
+            if is_foreign(error):
+                raise ForeignKey(keys.job(self.job, "*")) from error
+            raise
         failpoint(f"ledger.{name}")
         return answer
 

@@ -18,7 +18,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from shared import keys
-from shared.errors import MISFITS, BadMessage, SetupError, UsageError
+from shared.errors import MISFITS, BadMessage, ForeignKey, SetupError, UsageError
 from shared.failpoints import failpoint
 from shared.ledger.milestones import milestone
 from shared.ledger.request_states import (
@@ -166,7 +166,7 @@ class RequestLedger:
             pipe.get(keys.request(request_id, "input"))
             try:
                 (status, data), input = pipe.execute()
-            except ResponseError as error:
+            except (ResponseError, ForeignKey) as error:
                 raise _translated(error, request_id) from error
         return (_request(request_id, data), input) if status == b"open" else None
 
@@ -178,7 +178,7 @@ class RequestLedger:
         """
         try:
             data = cast(bytes | None, self._client.hget(keys.request(request_id, "files"), name))
-        except ResponseError as error:
+        except (ResponseError, ForeignKey) as error:
             raise _translated(error, request_id) from error
         if data is None:
             raise SetupError(f"{name} of request {request_id} has expired; submit a new request")
@@ -208,9 +208,9 @@ def _silent_s(renewed_ms: bytes | None, now_ms: int) -> float:
     return max(0, now_ms - int(renewed_ms)) / 1000
 
 
-def _translated(error: ResponseError, request_id: str) -> Exception:
+def _translated(error: ResponseError | ForeignKey, request_id: str) -> Exception:
     """BadMessage if a key has foreign content, otherwise the error itself."""
-    if not any(word in str(error) for word in _FOREIGN):
+    if isinstance(error, ResponseError) and not any(word in str(error) for word in _FOREIGN):
         return error
     key = keys.request(request_id, "*") if request_id else keys.REQUESTS
     return BadMessage(f"what Redis holds under {key!r:.120} is not Hangtag's; delete it")

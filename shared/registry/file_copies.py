@@ -15,10 +15,9 @@ from typing import Annotated, BinaryIO, cast
 
 import msgspec
 import redis
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError
 
 from shared import keys
-from shared.broker.wrong_type import is_foreign
 from shared.errors import MISFITS, SetupError
 from shared.failpoints import failpoint
 from shared.ledger.jobs import memory_limit
@@ -197,9 +196,4 @@ def _part_keys(sha256: str, count: int) -> list[str]:
 
 def value(client: redis.Redis, key: str) -> bytes | None:
     """The value of a key of a model; None if there is none. Raises SetupError, RedisError."""
-    try:
-        return cast(bytes | None, client.get(key))
-    except RedisError as error:
-        if not is_foreign(error):
-            raise
-        raise SetupError(f"the value of {key} is not Hangtag's; publish the model again") from None
+    return cast(bytes | None, client.get(key))

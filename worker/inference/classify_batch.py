@@ -11,8 +11,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 from redis.exceptions import RedisError
 
-from shared.broker.wrong_type import is_foreign
-from shared.errors import BadMessage, BrokerRefuses, SetupError, Unseen, is_out_of_memory
+from shared.errors import (
+    BadMessage,
+    BrokerRefuses,
+    ForeignKey,
+    SetupError,
+    Unseen,
+    is_out_of_memory,
+)
 from shared.image_status import BY_CODE, Status
 from shared.ledger.batch_ledger import LOADING, BatchLedger, Claim, ClaimVerdict
 from shared.messages.batch import BatchResult, decode_payload, encode_result
@@ -38,8 +44,9 @@ def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
     Raises:
         BadMessage: the hint, or its entry in the ledger, does not have the agreed form.
         Unseen: the batch refers to files that this worker cannot read.
-        redis.exceptions.RedisError: the server was unreachable, or a key of the job has a foreign
-            type; the hint is lost, which only causes a delay.
+        redis.exceptions.RedisError: the server was unreachable; the hint is lost, which only causes
+            a delay.
+        ForeignKey: a key of the job is not Hangtag's, and its producer stops.
     """
     check_hint(job, batch)
     ledger = child.ledger(job)
@@ -49,8 +56,7 @@ def classify(child: ProcessState, job: str, batch: int) -> ChildReport:
     except Exception as error:
         # A claim that a living child does not work on would block all other workers.
         # A claim that failed may still have been granted: only the reply was lost.
-        unreachable = isinstance(error, RedisError) and not is_foreign(error)
-        why = "" if unreachable else str(error) or type(error).__name__
+        why = "" if isinstance(error, RedisError) else str(error) or type(error).__name__
         # The producer replaces a damaged payload by one with the bytes of all files.
         damaged = isinstance(error, BadMessage | Unseen)
         _retry(child, "a claim", lambda: ledger.release(batch, child.owner, why, damaged))
@@ -157,13 +163,13 @@ def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
         try:
             act()
             return
+        except ForeignKey:
+            raise
         except BrokerRefuses as error:
             if time.monotonic() >= refused_until:
                 raise
             log.warning("%s waits: %s", what, error)
         except RedisError as error:
-            if is_foreign(error):
-                raise  # permanent, unless the producer repairs it
             log.warning("%s waits: %s", what, error)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from shared.broker.access_errors import access_error
 from shared.broker.transport import LONGEST_S, STEP_S
-from shared.errors import Exit
+from shared.errors import Exit, ForeignKey, is_foreign
 from worker.lifecycle.access_check import note_connected, note_refusal
 from worker.lifecycle.outage_log import outages
 
@@ -49,8 +49,9 @@ class HintConsumer(Consumer):
 
         Broken connections are left to kombu, which waits between its own attempts.
         """
-        is_refused = access_error(error) is not None
-        if is_refused:
+        if is_foreign(error):
+            error = ForeignKey(self.app.conf.task_default_queue)
+        if access_error(error) is not None:
             note_refusal(error)
         elif not isinstance(error, ResponseError):
             return

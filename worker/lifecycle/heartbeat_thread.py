@@ -21,11 +21,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import json_log
-from shared.broker import wrong_type
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
-from shared.broker.wrong_type import is_foreign
-from shared.errors import BrokerRefuses
+from shared.errors import BrokerRefuses, ForeignKey
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
@@ -163,19 +161,9 @@ class HeartbeatThread(threading.Thread):
     def _beat(self) -> None:
         # Read the clock before the children: a claim made in between is newer than the heartbeat.
         at_ms = heartbeats.server_ms(self._client)
-        try:
-            heartbeats.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
-        except RedisError as error:
-            if is_foreign(error):
-                self._delete_foreign_keys()
-            raise
+        heartbeats.beat(self._client, self._heartbeat(at_ms), self._ttl_s)
         # Only after success: the next heartbeat includes the images of a failed one.
         self._rate.mark(time.monotonic(), self.stats.images)
-
-    def _delete_foreign_keys(self) -> None:
-        """Delete keys of another type where heartbeats and hints belong."""
-        deleted = wrong_type.remove(self._client, wrong_type.worker_types(self._queue_name))
-        log.warning("deleted from Redis, as it was not Hangtag's: %s", ", ".join(deleted))
 
     def _heartbeat(self, at_ms: int) -> Heartbeat:
         pids = self._children()
@@ -215,9 +203,7 @@ class HeartbeatThread(threading.Thread):
             if BatchLedger(self._client, job, 0).report_death(batch, f"{self.worker_id}/{pid}:"):
                 log.warning("child %d died with batch %d of job %s", pid, batch, job)
                 self._hint(job, batch, origin)
-        except RedisError as error:
-            if not is_foreign(error):
-                raise
+        except ForeignKey as error:
             log.warning("cannot record a death in job %s: %s", job, error)
 
     def _update_liveness(self, sent: bool) -> None:

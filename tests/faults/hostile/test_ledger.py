@@ -1,4 +1,5 @@
-"""The keys of a running job are tampered with: faults are detected, repaired, and logged once.
+"""The content of a running job's keys is tampered with: faults are detected, repaired, and logged
+once.
 
 A client that writes a complete and valid record, result or blame into Redis is trusted; everything
 else is refused.
@@ -68,13 +69,6 @@ def _payload(value: bytes) -> Tamper:
     return tamper
 
 
-def _wrong_type(part: str, kind: str) -> Tamper:
-    def tamper(client: redis.Redis, held: Held) -> None:
-        _put_wrong(client, keys.job(held.job, part), kind)
-
-    return tamper
-
-
 def _put_wrong(client: redis.Redis, key: str, kind: str) -> None:
     with client.pipeline(transaction=True) as pipe:  # otherwise the producer could write in between
         pipe.delete(key)
@@ -83,10 +77,6 @@ def _put_wrong(client: redis.Redis, key: str, kind: str) -> None:
         else:
             pipe.set(key, RUBBISH)
         pipe.execute()
-
-
-def _wrong_shared(key: str) -> Tamper:
-    return lambda client, held: _put_wrong(client, key, "string")
 
 
 def _claims_of_the_future(client: redis.Redis, held: Held) -> None:
@@ -136,12 +126,6 @@ TAMPERS: dict[str, Tamper] = {
     "version is nowhere": _record(version=77, card_sha256="1" * 64),
     "model is a path": _record(name="../../etc/passwd"),
     "card is another": _record(card_sha256="0" * 64),
-    "record has the wrong type": _wrong_type("record", "string"),
-    "images have the wrong type": _wrong_type("payload", "list"),
-    "owners have the wrong type": _wrong_type("owner", "string"),
-    "done has the wrong type": _wrong_type("done", "list"),
-    "results have the wrong type": _wrong_type("results", "string"),
-    "deaths have the wrong type": _wrong_type("deaths", "string"),
     "owners are rubbish": _fields("owner", RUBBISH),
     "owners are of the future": _claims_of_the_future,
     "deaths are rubbish": _fields("deaths", RUBBISH),
@@ -149,9 +133,6 @@ TAMPERS: dict[str, Tamper] = {
     "everything is done": _done_bits,
     "results are rubbish": _results,
     "heartbeats are rubbish": _heartbeats,
-    "the jobs have the wrong type": _wrong_shared(keys.JOBS),
-    "the workers have the wrong type": _wrong_shared(keys.WORKERS),
-    "the queue has the wrong type": _wrong_shared(keys.CLASSIFY_QUEUE),
 }
 GROUPS = [list(TAMPERS)[start : start + 5] for start in range(0, len(TAMPERS), 5)]
 

@@ -99,7 +99,7 @@ def _another_shape(client: redis.Redis, card: Card) -> str:
 TAMPERS: dict[str, tuple[Tamper, str]] = {
     "file is damaged": (_flip, "does not match its card; publish it again"),
     "file is another's": (_another_file, "does not match its card; publish it again"),
-    "file has the wrong type": (_no_string, "is not Hangtag's; publish"),
+    "file has the wrong type": (_no_string, "is not Hangtag's; delete it"),
     "card is rubbish": (_no_card, "not a model card"),
     "card names another file": (_another_card, "is not the version the job was submitted with"),
     "card has another shape": (_another_shape, "is not the version the job was submitted with"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from shared import keys
 from shared.ledger import heartbeats
 from tests.support.failpoints.armed import KILL, RAISE, STOP, WAYS, Points, Shot
 from tests.support.images import gallery
@@ -44,7 +43,6 @@ OF_PARENTS = [Shot("heartbeat.beaten", 2, how) for how in WAYS]
 OF_REPORTING_PARENTS = [
     Shot(name, 1, how) for name in ("ledger.report_death", "hint.repeated") for how in WAYS
 ]
-OF_REPAIRING_PARENTS = [Shot("foreign.removed", 1, how) for how in WAYS]
 #: The first passage is at the start, where a worker checks its access.
 OF_STOPPING_PARENTS = [Shot("heartbeat.withdrawn", 2, how) for how in WAYS]
 OF_RETURNING_HINTS = [Shot("hint.given-back", 1, how) for how in WAYS]
@@ -125,21 +123,6 @@ def test_a_parent_may_die_while_it_reports_a_death(
     stage: Scenario, points: Points, shot: Shot
 ) -> None:
     worker = armed_worker(stage, points, DEATH, shot)
-    producer = stage.classify()
-    wait_for_shot(points, shot)
-    check_continues(stage, points, shot, worker)
-    stage.check_finished(producer)
-
-
-@pytest.mark.parametrize("shot", OF_REPAIRING_PARENTS, ids=str)
-def test_a_parent_may_die_while_it_removes_a_foreign_key(
-    stage: Scenario, points: Points, shot: Shot
-) -> None:
-    worker = armed_worker(stage, points, shot)
-    with stage.fleet.client.pipeline(transaction=True) as pipe:
-        pipe.delete(keys.WORKERS)
-        pipe.set(keys.WORKERS, "rubbish")
-        pipe.execute()
     producer = stage.classify()
     wait_for_shot(points, shot)
     check_continues(stage, points, shot, worker)

@@ -105,15 +105,6 @@ def test_a_payload_always_expires(server: RedisServer, queue: JobQueue) -> None:
     assert server.client.pttl(keys.job(RECORD.id, "payload")) > 0
 
 
-def test_keys_of_another_client_are_deleted_and_named_once(
-    server: RedisServer, queue: JobQueue
-) -> None:
-    record = keys.job(RECORD.id, "record")
-    server.client.lpush(record, "of another client")
-    assert queue.touch(PublishedProgress(JobCounts(1))) == [record]
-    assert queue.touch(PublishedProgress(JobCounts(1))) == []
-
-
 def test_keys_are_renewed_while_the_server_refuses_writes(
     server: RedisServer, queue: JobQueue
 ) -> None:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
 from shared import failpoints, keys
-from shared.errors import SetupError
+from shared.broker.redis_client import connect
+from shared.errors import ForeignKey, SetupError
 from shared.registry import file_copies
 from tests.support.servers.redis_server import RedisServer
 
@@ -199,9 +200,9 @@ def test_a_list_that_hangtag_did_not_write_is_no_file(shared_server: RedisServer
 def test_the_value_of_another_program_and_an_unreachable_server_are_told_apart(
     server: RedisServer,
 ) -> None:
-    client = server.client
+    client = connect(server.url, "test")
     client.lpush(keys.blob(sha256(b"")), "foreign")
-    with pytest.raises(SetupError, match="is not Hangtag's"):
+    with pytest.raises(ForeignKey, match=keys.blob(sha256(b""))):
         file_copies.load(client, sha256(b""))
     server.stop()
     with pytest.raises(RedisError):

@@ -3,6 +3,8 @@
 -- ARGV: limit_ms, the workers that are alive as JSON, batch...
 -- Returns {state of the job, state of each batch...}
 local limit_ms, workers = tonumber(ARGV[1]), cjson.decode(ARGV[2])
+-- Keys of another type fail here: the rest of this script does not read these two.
+for _, key in ipairs({DEATHS, CAREFUL}) do redis.call('HLEN', key) end
 local states = {redis.call('HGET', RECORD, 'state') or 'unknown'}
 local deadly, loads = #workers > 0, crashes(LOADING)
 for _, worker in ipairs(workers) do

@@ -91,12 +91,11 @@ class WatchedQueue(JobQueue):
             self._model.trouble.clear()
             self._model.crashed.pop(LOADING, None)
 
-    def touch(self, progress: PublishedProgress) -> list[str]:
+    def touch(self, progress: PublishedProgress) -> None:
         with self._fuse.step():
-            foreign = super().touch(progress)
+            super().touch(progress)
             self._model.known = True
             self._model.state = self._model.state or "running"
-            return foreign
 
     def offer(self, batches: Iterable[tuple[int, bytes]]) -> None:
         for n, blob in batches:

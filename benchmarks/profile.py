@@ -132,7 +132,7 @@ def watch_steps(watch: Stopwatch, settings: Settings) -> None:
 
     # No worker has a heartbeat here; batches are as large as for two processes.
     window = Window(children=2)
-    watch.replace(send_limits, "measure", lambda client, generation: window)
+    watch.replace(send_limits, "measure", lambda client: window)
     watch.replace(JobQueue, "hint", hint_and_remember)
     watch.replace(JobQueue, "results", work_and_request)
 

@@ -1,25 +1,25 @@
-"""Names of queues and keys in Redis. All of them start with `hangtag:`."""
+"""Names of queues and keys in Redis. All of them start with `hangtag:` and a protocol number."""
 
 from __future__ import annotations
 
-PREFIX = "hangtag:"
+#: Raised with each change that another version would misread: processes see only their own number.
+#: The scripts of the ledger and deploy/redis/users.acl have the same one. 0.2.0 had none.
+PROTOCOL = 3
+PREFIX = f"hangtag:{PROTOCOL}:"
 CLASSIFY_QUEUE = PREFIX + "classify"
 TRAIN_QUEUE = PREFIX + "train"
 MODELS = PREFIX + "model:"  #: prefix of a serving copy's name and version
 JOBS = PREFIX + "jobs"  #: zset, job id -> the producer's last heartbeat (server time, s)
 REQUESTS = PREFIX + "requests"  #: zset, id of an open request -> its creation (server time, s)
 WORKERS = PREFIX + "workers"  #: zset, worker id -> last heartbeat (server time, s)
+#: The same of workers of 0.2.0, and the prefix of their heartbeats; only read.
+WORKERS_0_2_0, WORKER_0_2_0 = "hangtag:workers", "hangtag:worker:"
 
 #: The keys that a job may have. Finishing a job deletes exactly these.
 JOB_PARTS = (
     *("record", "payload", "owner", "deaths", "careful", "crashed", "done", "results"),
     "trouble",
 )
-
-
-def classify_queue(generation: int) -> str:
-    """The queue of jobs that need workers of this generation (shared/messages/job_record.py)."""
-    return CLASSIFY_QUEUE if generation == 1 else f"{CLASSIFY_QUEUE}:{generation}"
 
 
 def job(job_id: str, part: str) -> str:

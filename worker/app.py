@@ -13,7 +13,6 @@ from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
 from shared.failpoints import failpoint
-from shared.messages.job_record import served
 from shared.process import parent_id
 from worker.inference import freed_memory
 from worker.lifecycle import access_check, celery_consumer, first_import, pool, scratch_folder
@@ -69,7 +68,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         scratch_folder.enter()
         first_import.expect()
         # Ends this process if Redis refuses it.
-        access_check.check_access(broker, _parent_id, served())
+        access_check.check_access(broker, _parent_id, keys.CLASSIFY_QUEUE)
 
     def start(self, parent: Any) -> None:
         pool.handle_hangup()
@@ -80,7 +79,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         )
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
-        self._watchdog = watchdog(client, served(), settings.watchdog_s, parent)
+        self._watchdog = watchdog(client, keys.CLASSIFY_QUEUE, settings.watchdog_s, parent)
         self._watchdog.start()
 
     def stop(self, parent: Any) -> None:

@@ -90,7 +90,7 @@ class TrainerStep(bootsteps.StartStopStep):
         _parent_id = parent_id()  # before the pool forks, so that children know it
         scratch_folder.enter()
         # Ends this process if Redis refuses it.
-        access_check.check_access(broker, _parent_id, [keys.TRAIN_QUEUE])
+        access_check.check_access(broker, _parent_id, keys.TRAIN_QUEUE)
         packaged.card()  # also before: a thread could be reading it while the pool forks
         self._threads: list[HeartbeatThread | Maintenance | Watchdog] = []
 
@@ -98,7 +98,7 @@ class TrainerStep(bootsteps.StartStopStep):
         pool.handle_hangup()
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
-        guard = watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
+        guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
         heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
         maintenance.start()
         guard.start()

@@ -20,7 +20,7 @@ from shared.failpoints import failpoint
 from shared.ledger.batch_ledger import LOADING, BatchLedger, BatchState
 from shared.ledger.heartbeats import server_ms
 from shared.messages.batch import max_result_bytes
-from shared.messages.job_record import JobRecord, encode_job, generation
+from shared.messages.job_record import JobRecord, encode_job
 from shared.settings import Settings
 
 #: The number of results that are read, committed and trimmed at once.
@@ -58,7 +58,7 @@ class JobQueue:
     ) -> None:
         self.client = client
         self.record = record
-        self._app, self._hints = app, keys.classify_queue(generation(record))
+        self._app = app
         # Its own: those of Celery's pools are shared by all applications of a process.
         self._connection = app.connection_for_write()
         self._producer = app.amqp.Producer(self._connection)
@@ -72,7 +72,6 @@ class JobQueue:
             pipe.hset(self._keys["record"], "state", "running")
             pipe.delete(self._keys["trouble"])
             pipe.hdel(self._keys["crashed"], str(LOADING))
-            pipe.hdel(self._keys["deaths"], str(LOADING))  # of workers of an earlier version
             pipe.pexpire(self._keys["record"], self._ttl_ms)
             pipe.execute()
         failpoint("queue.resumed")
@@ -119,7 +118,7 @@ class JobQueue:
 
     def hint(self, batch: int) -> None:
         """Send a hint. A lost one delays its batch; a duplicate has no effect."""
-        queue, job = self._hints, self.record.id
+        queue, job = keys.CLASSIFY_QUEUE, self.record.id
         send_hint(self._app, CLASSIFY_TASK, queue, job, batch, producer=self._producer)
 
     def results(self, block_ms: int) -> list[Result]:
@@ -167,7 +166,7 @@ class JobQueue:
     def hints_queued(self) -> int:
         """The number of this job's hints in the queue. A message has the job's id in plain text."""
         job = self.record.id.encode()
-        queued = cast(list[bytes], self.client.lrange(self._hints, 0, HINTS_READ))
+        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_READ))
         return sum(job in message for message in queued)
 
     def finish(self) -> None:

@@ -27,7 +27,7 @@ from producer.present.outage import PAUSE_S, Outage
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped
 from shared.messages.batch import decode_result
-from shared.messages.job_record import JobRecord, generation
+from shared.messages.job_record import JobRecord
 from shared.throughput import Rate
 
 #: How often the ledger, the workers and Redis' memory are polled.
@@ -52,7 +52,7 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._limits = SendLimits(generation(job.pinned.record), job.journal.totals.done)
+        self._limits = SendLimits(job.journal.totals.done)
         self._rate = Rate()
         self._count = FileCount(row_files.sources, job.journal.file_count, check)
         self._report = LoopReport(attempt)

@@ -36,7 +36,7 @@ class LoopReport:
         elif not window.workers and not early:
             self._events.notice(self._about_older_workers(window.older) or self._how_to_start)
         else:
-            self._events.notice(trouble or self._about_older_workers(window.older))
+            self._events.notice(trouble)
 
     def _awaited(self, window: Window) -> str:
         """What the first results wait for."""

@@ -18,15 +18,15 @@ TURN_BYTES = 1 << 24
 class SendLimits:
     """The limits of one job."""
 
-    def __init__(self, generation: int, done: int = 0) -> None:
-        """`generation`: of the workers that can do the job; `done`: images of earlier runs."""
-        self.window, self._generation = Window(), generation
+    def __init__(self, done: int = 0) -> None:
+        """`done`: images of earlier runs."""
+        self.window = Window()
         self._size = BatchSize(done)
         self._sent_bytes = 0  #: bytes that were added to the server since the last measurement
 
     def measure(self, client: redis.Redis) -> None:
         """Renew the window. Raises redis.exceptions.RedisError."""
-        self.window, self._sent_bytes = measure(client, self._generation), 0
+        self.window, self._sent_bytes = measure(client), 0
 
     def finished(self, done: int) -> None:
         """Note how many images are done after new results."""

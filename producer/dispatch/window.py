@@ -31,8 +31,8 @@ class Window(msgspec.Struct, frozen=True):
 
     batches: int = BATCHES_UNSEEN
     batch_share: float = 1.0  #: of the usual number of images in a new batch
-    workers: tuple[str, ...] = ()  #: the ids of those that are alive and can do the job
-    older: tuple[str, ...] = ()  #: the names of those that are alive and cannot
+    workers: tuple[str, ...] = ()  #: the ids of those that are alive
+    older: tuple[str, ...] = ()  #: if none is: the names of those of 0.2.0
     children: int = 0  #: of these workers
     jobs: int = 1  #: that share the children
     memory_share: float = 0.0
@@ -44,14 +44,14 @@ class Window(msgspec.Struct, frozen=True):
         return self.memory_share >= MEMORY_SHARE_MAX
 
 
-def measure(client: redis.Redis, generation: int = 1) -> Window:
-    """Read the workers and the memory from Redis, for a job that needs workers of a generation.
+def measure(client: redis.Redis) -> Window:
+    """Read the workers and the memory from Redis.
 
     Raises:
         redis.exceptions.RedisError: the server is unreachable.
     """
-    alive = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
-    beats = [b for b in alive if b.generation >= generation]
+    beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+    older = [] if beats else heartbeats.alive_of_0_2_0(client)
     children = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
     batches, batch_share = share(children, jobs)
@@ -59,7 +59,7 @@ def measure(client: redis.Redis, generation: int = 1) -> Window:
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
     return Window(
         batches, batch_share, tuple(b.id for b in beats),
-        tuple(b.name for b in alive if b not in beats), children, jobs, memory_share(memory),
+        tuple(b.name for b in older), children, jobs, memory_share(memory),
         spare_bytes,
     )  # fmt: skip
 

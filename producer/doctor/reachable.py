@@ -12,7 +12,6 @@ from redis.exceptions import RedisError
 from producer.dispatch.window import MEMORY_SHARE_MAX
 from producer.doctor.finding import Finding, Level, guarded
 from producer.fleet.start_command import trainer_line, worker_line
-from producer.fleet.workers import is_older
 from producer.output.output_path import nearest
 from producer.present.formatting import counted, one_line, size
 from producer.stack import desired_state, other_stacks
@@ -71,7 +70,7 @@ def _answering(settings: Settings) -> Iterator[Finding]:
     try:
         with connect_briefly(broker_url(settings), "status") as client:
             info = cast("dict[str, int]", client.info())
-            beats = heartbeats.alive(client)
+            beats, old = heartbeats.alive(client), heartbeats.alive_of_0_2_0(client)
     except RedisError as error:
         fix = "hangtag down" if own else "start it, or unset HANGTAG_REDIS_URL"
         yield Finding("broker", Level.PROBLEM, f"{name} does not answer: {error}", fix)
@@ -81,6 +80,9 @@ def _answering(settings: Settings) -> Iterator[Finding]:
     for topic, queue in (("workers", keys.CLASSIFY_QUEUE), ("trainers", keys.TRAIN_QUEUE)):
         there = [beat for beat in beats if beat.queue == queue]
         yield _alive(settings, topic, there, had_time_to_start)
+    if old:
+        text = f"of Hangtag 0.2.0, which get no job: {', '.join(one_line(one.name) for one in old)}"
+        yield Finding("workers", Level.NOTE, text, _UPDATE)
 
 
 def _memory(name: str, info: dict[str, int]) -> Iterator[Finding]:
@@ -104,8 +106,6 @@ def _alive(
         hosts = ", ".join(sorted({one_line(beat.host) for beat in beats}))
         processes = f"{children:,} process{'' if children == 1 else 'es'}"
         text = f"{counted(len(beats), topic[:-1])}, {processes}: {hosts}"
-        if older := [one_line(beat.name) for beat in beats if is_older(beat)]:
-            return Finding(topic, Level.NOTE, f"{text}; older Hangtag: {', '.join(older)}", _UPDATE)
         return Finding(topic, Level.OK, text)
     if had_time_to_start and topic == "workers" and _wants_worker(settings):
         text = "none is alive, although this machine's stack is up"

@@ -18,7 +18,6 @@ from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.job_record import newest
 from shared.settings import Settings
 
 _COLUMNS = (
@@ -33,8 +32,6 @@ _COLUMNS = (
     Column("failed", least=6, drop=5),
     Column("MB", left=False, drop=4),
 )
-#: A worker of an older Hangtag than this one; it serves the queue of the jobs that it can do.
-OLDER = "older"
 _NAMED = 3  #: workers in a message
 
 
@@ -72,7 +69,7 @@ def how_to_start(settings: Settings) -> str:
 
 
 def older_workers(settings: Settings, names: Sequence[str]) -> str:
-    """The message that these workers cannot do a job, with the remedy; empty if there are none."""
+    """The message that these are of 0.2.0 and see no job, with the remedy; empty without any."""
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -80,7 +77,7 @@ def older_workers(settings: Settings, names: Sequence[str]) -> str:
     subject, it = f"worker {those} runs", "it"
     if len(names) > 1:
         subject, it = f"workers {those} run", "them"
-    fault = f"{subject} an older Hangtag and cannot do this job"
+    fault = f"{subject} Hangtag 0.2.0 and cannot do this job"
     if not settings.redis_url:
         return f"{fault}; stop the stack, which the same command starts again, with: hangtag down"
     return f"{fault}; update {it}, or start another with: {worker_line(settings)}"
@@ -111,7 +108,7 @@ def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
     return (
         one_line(beat.host),
         str(beat.pid),
-        _queue(beat),
+        one_line(beat.queue.removeprefix(keys.PREFIX)),
         ago(beat.since_ms / 1000, now_s),
         str(len(beat.children)),
         one_line(",".join(beat.versions)) or "-",
@@ -120,16 +117,6 @@ def _row(beat: Heartbeat, now_s: float) -> tuple[str, ...]:
         _failed(beat.failures),
         f"{beat.memory_bytes / 1e6:,.0f}",
     )
-
-
-def _queue(beat: Heartbeat) -> str:
-    name = one_line(beat.queue.removeprefix(keys.PREFIX))
-    return f"{name} ({OLDER})" if is_older(beat) else name
-
-
-def is_older(beat: Heartbeat) -> bool:
-    """Whether some jobs of this Hangtag are not for this worker."""
-    return beat.queue == keys.CLASSIFY_QUEUE and beat.generation < newest()
 
 
 def _failed(failures: dict[str, int]) -> str:

@@ -23,7 +23,6 @@ from shared.broker.redis_client import CONNECT_TIMEOUT_S, TIMEOUT_S, Credentials
 from shared.broker.stoppable import WAITS
 from shared.errors import ForeignKey, is_foreign
 from shared.failpoints import failpoint
-from shared.messages.job_record import served
 from shared.stop import Waits
 
 _AMQP = "shared.broker.transport:HintAMQP"  # by name, since it is loaded with the first connection
@@ -35,7 +34,7 @@ _CONFIG: dict[str, object] = {
     "task_serializer": "json",
     "accept_content": ["json"],  # never pickle
     "task_default_queue": keys.CLASSIFY_QUEUE,
-    "task_queues": [*map(Queue, served())],  # `celery -A worker.app worker`: classify only
+    "task_queues": [Queue(keys.CLASSIFY_QUEUE)],  # `celery -A worker.app worker`: classify only
     "task_create_missing_queues": True,
     "task_publish_retry_policy": {"max_retries": 3, "interval_step": 0.2, "interval_max": 1},
     "worker_prefetch_multiplier": 2,

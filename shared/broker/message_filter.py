@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.messages.job_record import check_hint, served
+from shared.messages.job_record import check_hint
 from shared.messages.requests import check_request_id
 
 CLASSIFY_TASK = "hangtag.classify"
@@ -80,7 +80,7 @@ _CLASSIFY = _HintKind(CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], c
 _TRAIN = _HintKind(TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id)
 _KINDS = {
     keys.TRAIN_QUEUE.encode(): _TRAIN,
-    **{queue.encode(): _CLASSIFY for queue in served()},
+    keys.CLASSIFY_QUEUE.encode(): _CLASSIFY,
 }
 QUEUES = frozenset(queue.decode() for queue in _KINDS)
 

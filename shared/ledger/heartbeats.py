@@ -44,7 +44,6 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: a batch that two workers did counts for both.
     failures: dict[str, Count]
     idle: list[str] = []  #: of the children, those without a hint
-    generation: Count = 1  #: of the jobs that it can do (shared/messages/job_record.py)
 
     @property
     def name(self) -> str:
@@ -65,10 +64,18 @@ def beat(client: redis.Redis, heartbeat: Heartbeat, ttl_s: float) -> None:
 
 def alive(client: redis.Redis) -> list[Heartbeat]:
     """Every living worker, by id."""
-    ids = cast(list[bytes], client.zrange(keys.WORKERS, 0, -1))  # maybe not UTF-8
+    return _alive(client, keys.WORKERS, keys.worker("").encode())
+
+
+def alive_of_0_2_0(client: redis.Redis) -> list[Heartbeat]:
+    """Every living worker of 0.2.0 or before, which see no job of this version."""
+    return _alive(client, keys.WORKERS_0_2_0, keys.WORKER_0_2_0.encode())
+
+
+def _alive(client: redis.Redis, roster: str, prefix: bytes) -> list[Heartbeat]:
+    ids = cast(list[bytes], client.zrange(roster, 0, -1))  # maybe not UTF-8
     if not ids:
         return []
-    prefix = keys.worker("").encode()
     values = cast(list[bytes | None], client.mget([prefix + i for i in ids]))
     latest = server_ms(client) + FUTURE_MS
     beats = [beat for beat in readable(v for v in values if v) if beat.at_ms <= latest]

@@ -1,7 +1,6 @@
 """Hints and job records. Anything invalid raises BadMessage.
 
-Workers refuse a record with a field that they do not know. So a job that needs such a field has its
-hints in a queue of its own, which only workers of that generation serve.
+Workers refuse a record with a field that they do not know: such a field raises keys.PROTOCOL.
 """
 
 from __future__ import annotations
@@ -10,17 +9,12 @@ import re
 
 import msgspec
 
-from shared import keys
 from shared.errors import MISFITS, BadMessage
-from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
 from shared.runtimes import RUNTIMES
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 MAX_BATCHES = 1 << 31
-#: Fields that records did not have at first -> the generation of workers that knows them, from 2.
-#: Each has a default, at which every worker can do the job.
-SINCE: dict[str, int] = {}
 _PATH_CHARS = 4096  #: no system has longer paths
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -65,24 +59,9 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self
 
 
-def newest() -> int:
-    """The generation of this Hangtag's workers."""
-    return max(SINCE.values(), default=1)
-
-
-def served() -> list[str]:
-    """The queues that this Hangtag's workers serve."""
-    return [keys.classify_queue(generation) for generation in range(1, newest() + 1)]
-
-
-def generation(record: JobRecord) -> int:
-    """The oldest generation of workers that can do this job."""
-    return max((SINCE.get(field, 1) for field in needed(record, SINCE)), default=1)
-
-
 def encode_job(record: JobRecord) -> bytes:
     """The record as JSON, which is readable in Redis."""
-    return msgspec.json.encode(needed(record, SINCE))
+    return msgspec.json.encode(record)
 
 
 def decode_job(data: bytes) -> JobRecord:

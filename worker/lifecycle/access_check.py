@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from celery.apps import worker as celery_worker
@@ -57,17 +56,16 @@ def configuration() -> tuple[Settings, Address]:
     return settings, broker
 
 
-def check_access(broker: Address, worker_id: str, queues: Iterable[str]) -> None:
+def check_access(broker: Address, worker_id: str, queue: str) -> None:
     """End this process, which has started no work yet, if Redis refuses it.
 
     The check runs two operations that every worker needs: it withdraws a heartbeat and reads the
-    length of each queue.
+    length of the queue.
     """
     try:
         with connect(broker, "pulse") as client:
             heartbeats.stop(client, worker_id)
-            for queue in queues:
-                client.llen(queue)
+            client.llen(queue)
     except BrokerRefuses as error:
         _end(error)
     except RedisError:

@@ -27,7 +27,6 @@ from shared.errors import BrokerRefuses, ForeignKey
 from shared.ledger import heartbeats
 from shared.ledger.batch_ledger import BatchLedger
 from shared.ledger.heartbeats import Heartbeat
-from shared.messages.job_record import newest
 from shared.process import resident_bytes
 from shared.settings import Settings
 from shared.throughput import Rate
@@ -181,7 +180,6 @@ class HeartbeatThread(threading.Thread):
             since_ms=self._since_ms(at_ms),
             failures=self.stats.failures,
             idle=self.busy_processes.idle_of(pids),
-            generation=newest(),
         )
 
     def _since_ms(self, at_ms: int) -> int:

@@ -109,7 +109,7 @@ def test_a_changed_password_ends_a_worker_after_the_limit(
         part, HANGTAG_REDIS_USER=f"hangtag-{part}", HANGTAG_REDIS_PASSWORD_FILE=str(password),
         HANGTAG_REFUSED_S="2",
     )  # fmt: skip
-    wait_for("its heartbeat", lambda: guarded.client.keys("hangtag:worker:*"))
+    wait_for("its heartbeat", lambda: guarded.client.keys("hangtag:3:worker:*"))
     password.write_text(SECRET)
     guarded.client.client_kill_filter(_type="normal", skipme=True)
     assert process.wait(30) == Exit.SETUP, process.story
@@ -130,7 +130,9 @@ def test_a_changed_password_file_is_read_without_a_restart(
     )
     password.write_text("new\n")
     guarded.client.client_kill_filter(_type="normal", skipme=True)
-    (key,) = [k for k in guarded.client.keys("hangtag:worker:*") if f":{worker.pid}:".encode() in k]
+    (key,) = [
+        k for k in guarded.client.keys("hangtag:3:worker:*") if f":{worker.pid}:".encode() in k
+    ]
     guarded.client.delete(key)
     wait_for("its next heartbeat", lambda: guarded.client.exists(key))
     assert worker.running, worker.story
@@ -177,5 +179,5 @@ def test_an_unreachable_server_is_retried(scene: Scene, part: str) -> None:
     worker = scene.start(part)
     worker.wait_for_log("does not answer")
     scene.fleet.server.start()
-    wait_for("its heartbeat", lambda: scene.fleet.client.keys("hangtag:worker:*"))
+    wait_for("its heartbeat", lambda: scene.fleet.client.keys("hangtag:3:worker:*"))
     assert worker.running, worker.story

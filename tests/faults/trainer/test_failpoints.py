@@ -364,4 +364,4 @@ def test_a_pruned_version_is_removed_whole_although_a_trainer_dies(
 
 
 def _copies(scene: Scene, name: str) -> int:
-    return len(scene.school.fleet.client.keys(f"hangtag:model:{name}:*"))
+    return len(scene.school.fleet.client.keys(f"hangtag:3:model:{name}:*"))

@@ -21,7 +21,6 @@ from shared.ledger.heartbeats import Heartbeat
 from shared.messages.files import UNSEEN
 from shared.messages.job_record import JobRecord
 from shared.settings import Settings
-from tests.support.jobs.newer_record import GENERATION, NewerRecord, newer
 from tests.support.servers.redis_server import RedisServer
 
 MAX_FILE_BYTES = 64 << 20
@@ -135,41 +134,16 @@ def test_files_up_to_the_limit_of_a_server_fit_into_it(
             queue.offer([(1, bytes(min(3 * limit, maxmemory)))])
 
 
-def test_only_workers_that_can_do_a_job_count_for_it(server: RedisServer) -> None:
-    """Also for the finding that its model crashes them all: the others never load it."""
+def test_workers_of_0_2_0_are_named_while_there_is_no_other(server: RedisServer) -> None:
     at_ms = heartbeats.server_ms(server.client)
-    for name, generation in (("old", 1), ("new", 2), ("newest", 3)):
-        beat = Heartbeat(
-            f"{name}:1:1", name, 1, keys.CLASSIFY_QUEUE, ["1:1", "2:1"], [], 0, 0.0, 0, at_ms,
-            at_ms, {}, generation=generation,
-        )  # fmt: skip
-        heartbeats.beat(server.client, beat, 60)
-    first, second = measure(server.client), measure(server.client, 2)
-    assert (first.children, len(first.workers), first.older) == (6, 3, ())
-    assert (second.children, second.workers, second.older) == (
-        4,
-        ("new:1:1", "newest:1:1"),
-        ("old:1",),
-    )
-
-
-def test_a_heartbeat_without_a_generation_is_that_of_a_first_worker(server: RedisServer) -> None:
-    at_ms = heartbeats.server_ms(server.client)
-    beat = Heartbeat("a:1:1", "a", 1, keys.CLASSIFY_QUEUE, [], [], 0, 0.0, 0, at_ms, at_ms, {})
-    fields = msgspec.to_builtins(beat)
-    del fields["generation"]
-    assert heartbeats.decode(msgspec.json.encode(fields)).generation == 1
-
-
-def test_a_job_of_a_later_generation_has_its_hints_where_only_able_workers_read_them(
-    server: RedisServer,
-) -> None:
-    record = msgspec.structs.replace(
-        NewerRecord(*msgspec.structs.astuple(RECORD)), columns=("hue",)
-    )
-    with newer():
-        queue = JobQueue(server.client, make_app(server.url, "test"), record, Settings())
-    queue.offer([(0, b"images"), (1, b"images")])
-    assert server.client.llen(keys.CLASSIFY_QUEUE) == 0
-    assert server.client.llen(keys.classify_queue(GENERATION)) == 2
-    assert queue.hints_queued() == 2
+    beats = [
+        Heartbeat(f"{name}:1:1", name, 1, queue, ["1:1", "2:1"], [], 0, 0.0, 0, at_ms, at_ms, {})
+        for name, queue in (("old", "hangtag:classify"), ("new", "hangtag:3:classify"))
+    ]
+    server.client.set("hangtag:worker:old:1:1", msgspec.json.encode(beats[0]))
+    server.client.zadd("hangtag:workers", {"old:1:1": at_ms / 1000})
+    window = measure(server.client)
+    assert (window.children, window.workers, window.older) == (0, (), ("old:1",))
+    heartbeats.beat(server.client, beats[1], 60)
+    window = measure(server.client)
+    assert (window.children, window.workers, window.older) == (2, ("new:1:1",), ())

@@ -93,7 +93,7 @@ def test_requests_that_another_client_overwrote_hide_no_job(server: RedisServer)
     notices = list[str]()
     lines = status.job_lines("", False, Settings(redis_url=server.url), notices.append)
     assert [JOB in line for line in lines] == [False, True]
-    assert ["'hangtag:requests'" in text for text in notices] == [True]
+    assert ["'hangtag:3:requests'" in text for text in notices] == [True]
 
 
 @pytest.mark.parametrize("field", ["output", "host"])

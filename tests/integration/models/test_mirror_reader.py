@@ -163,5 +163,5 @@ def test_a_lost_model_is_reported_and_restored(
         job.wait_for_log("model.tflite of garments@1 is not in Redis")
         mirror_writer.publish(server.client, registry)
         assert job.wait() == 0, job.story
-        wait_for("no key of the job", lambda: not server.client.keys("hangtag:job:*"))
+        wait_for("no key of the job", lambda: not server.client.keys("hangtag:3:job:*"))
     assert (tmp_path / "out.csv").read_text().count(f"{NAME}@1") == len(images.paths)

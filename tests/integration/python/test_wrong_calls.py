@@ -130,4 +130,4 @@ def test_other_images_for_the_same_table_are_refused(here: Path) -> None:
     with pytest.raises(hangtag.SetupError, match=r"there is no model shoes; .*hangtag models list"):
         hangtag.models("shoes")
     assert hangtag.model().card.ref == hangtag.models()[0].model == "fashion-mnist@0"
-    assert [worker.queue for worker in hangtag.workers()] == ["hangtag:classify"]
+    assert [worker.queue for worker in hangtag.workers()] == ["hangtag:3:classify"]

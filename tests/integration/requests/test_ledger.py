@@ -424,13 +424,13 @@ def test_an_invalid_input_is_reported_and_uses_no_attempts(
     requests.submit(make_request())
     server.client.rpush(keys.request("r1", "input"), "no blob")
     for _ in range(2 * MAX_ATTEMPTS):
-        with pytest.raises(BadMessage, match=r"hangtag:request:r1:\*' is not Hangtag's"):
+        with pytest.raises(BadMessage, match=r"hangtag:3:request:r1:\*' is not Hangtag's"):
             requests.claim("r1", "one")
 
 
 def test_an_invalid_list_is_reported(server: RedisServer, requests: RequestLedger) -> None:
     server.client.set(keys.REQUESTS, "no list")
-    with pytest.raises(BadMessage, match="hangtag:requests' is not Hangtag's; delete it"):
+    with pytest.raises(BadMessage, match="hangtag:3:requests' is not Hangtag's; delete it"):
         requests.waiting()
 
 

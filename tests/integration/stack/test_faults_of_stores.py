@@ -61,7 +61,7 @@ def test_requests_that_another_client_overwrote_leave_the_stack_running(place: P
     log = stack_dir(settings) / "stack.log"
     with place.client() as client:
         client.set(keys.REQUESTS, "x")
-        wait_for("the log line", lambda: "'hangtag:requests' is not Hangtag's" in log.read_text())
+        wait_for("the log line", lambda: "'hangtag:3:requests' is not Hangtag's" in log.read_text())
         client.delete(keys.REQUESTS)
     request = make_request(Promote("mine@2"), "later")
     request_store.keep(settings.store_path, request, None, stack_id(settings))

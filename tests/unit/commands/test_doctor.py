@@ -31,7 +31,6 @@ from shared.ledger import heartbeats
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from tests.support.jobs.newer_record import newer
 from tests.support.servers.redis_server import RedisServer
 
 SECRET = "hunter2-very-secret"
@@ -235,10 +234,12 @@ def test_living_workers_are_counted_with_their_processes_and_machines(
     found = {one.topic: one for one in reachable.reachable(Settings.from_env())}
     assert found["workers"].text == "2 workers, 3 processes: one, two"
     assert found["workers"].level is Level.OK
-    with newer():
-        (marked,) = (r for r in reachable.reachable(Settings.from_env()) if r.topic == "workers")
-    assert marked.level is Level.NOTE
-    assert marked.text.endswith("one, two; older Hangtag: one:1, two:1")
+    old = msgspec.structs.replace(beat, id="old:1:1", host="old")
+    at_the_stack.client.set("hangtag:worker:old:1:1", msgspec.json.encode(old))
+    at_the_stack.client.zadd("hangtag:workers", {"old:1:1": now / 1000})
+    _, older = (one for one in reachable.reachable(Settings.from_env()) if one.topic == "workers")
+    assert older.level is Level.NOTE
+    assert older.text == "of Hangtag 0.2.0, which get no job: old:1"
 
 
 def test_a_disk_is_named_once_and_the_log_if_there_is_one() -> None:

@@ -8,7 +8,7 @@ BATCHES_UNSEEN = 4
 
 
 def test_workers_without_a_batch_do_not_wait_for_several() -> None:
-    limits = SendLimits(generation=1)
+    limits = SendLimits()
     assert len(list(limits.of_turn(under_way=0))) == 1
     assert len(list(limits.of_turn(under_way=1))) == BATCHES_UNSEEN - 1
     assert not list(limits.of_turn(under_way=BATCHES_UNSEEN))

@@ -10,7 +10,6 @@ from producer.fleet import workers
 from producer.present import text_table
 from shared import keys
 from shared.ledger.heartbeats import Heartbeat
-from tests.support.jobs.newer_record import newer
 
 PROMOTION = (
     "garments@production is version 3 now; before: version 2; it is better by 1.9 points on 570 "
@@ -41,7 +40,3 @@ def test_the_workers_fit(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     lines = [click.unstyle(line) for line in workers.table([beat], 90.0)]
     assert max(map(len, lines)) <= room, lines
     assert all(word in lines[0] for word in ("host", "processes", "images/s"))
-    with newer():
-        older = [click.unstyle(line) for line in workers.table([beat], 90.0)]
-    assert max(map(len, older)) <= room, older
-    assert "(older)" in older[1]

@@ -8,7 +8,7 @@ local TROUBLE = KEYS[9]
 local LOADING, DEADLY_LOADS = '-1', 3
 -- A claim without an owner that is past every limit.
 local EXPIRED = '|0'
-local WORKER_PREFIX = 'hangtag:worker:'
+local WORKER_PREFIX = 'hangtag:3:worker:'
 -- Heartbeats dated further in the future predate a reset of the server's clock.
 local FUTURE_MS = 10000
 -- A parent usually knows within this time that a child works on a hint; not if its connection

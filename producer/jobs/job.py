@@ -12,12 +12,11 @@ from typing import IO
 import msgspec
 
 from producer.formats.table_file import PART, check_part, sha256_of
-from producer.formats.table_formats import CSV, check_columns
+from producer.formats.table_formats import check_columns
 from producer.inputs.error_budget import ErrorBudget, encode_budget
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import SKIPPED, UNLISTED, Unlisted, encode_skipped, encode_unlisted
 from producer.jobs.job_table import JobTable
-from producer.journal import schema
 from producer.journal.following import discard
 from producer.journal.job_index import IndexedJob, ids_of, remember, set_model
 from producer.journal.job_properties import (
@@ -140,7 +139,6 @@ class Job:
             # With --restart, the file that is there may be replaced.
             **{TABLE: sha256_of(self.output).encode(), PART: self.table.part()},
             **{DISPLAY: encode_display(self.table.display)},
-            **({} if self.options.form == CSV else {schema.PROPERTY: schema.WITH_FORM}),
             **also,
         )
         self._earlier = False

@@ -9,14 +9,12 @@ from producer.journal import property_table
 from producer.journal.sqlite_errors import blob
 from producer.journal.totals import JobCounts, store_counts
 
-#: The property with the version of the schema. What an earlier Hangtag would misread raises it: it
+#: The property with the number of the format. What an earlier Hangtag would misread raises it: it
 #: passes over properties that it does not know.
 PROPERTY = "schema"
-#: What this version of Hangtag writes: that of tables in CSV; that of tables in another form, into
-#: which an earlier version, which knows no forms, would write CSV; and that of tables that were
-#: brought up to date, whose numbers of batches have a gap.
-NOW, WITH_FORM, UPDATED = b"5", b"6", b"7"
-_DIGITS = 9  #: of a number that is compared
+NOW = b"8"
+#: What 0.2.0 wrote, which is read: tables in CSV, in other forms, and those brought up to date.
+OF_0_2_0 = (b"5", b"6", b"7")
 #: The small columns of a batch come first: a query that needs only these reads no overflow page.
 _TABLES = (
     """
@@ -96,9 +94,7 @@ def foreign_version(database: sqlite3.Connection, path: Path) -> str:
     """
     row = database.execute("SELECT value FROM job WHERE key = ?", (PROPERTY,)).fetchone()
     version = b"" if row is None else blob(row[0])
-    if version in (NOW, WITH_FORM, UPDATED):
+    if version in (NOW, *OF_0_2_0):
         return ""
-    writer, remedy = "an incompatible version of Hangtag", "use that version"
-    if version.isdigit() and int(version[:_DIGITS]) > int(UPDATED):
-        writer, remedy = "a newer Hangtag", "update Hangtag here"
-    return f"{path} was written by {writer}; {remedy}, or start over with --restart"
+    writer = f"{path} was written by another version of Hangtag"
+    return f"{writer}; update Hangtag here, or start over with --restart"

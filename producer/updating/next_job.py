@@ -153,7 +153,7 @@ def _properties(
         )
     return {
         **{key: value for key in _COPIED if (value := old.get(key)) is not None},
-        schema.PROPERTY: schema.UPDATED,
+        schema.PROPERTY: schema.NOW,
         WALKED: b"1",
         ONLY_CHANGED: b"1",
         NUMBERS: b"%d" % old.next_number(),

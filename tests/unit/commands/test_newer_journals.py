@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.doctor.finding import Level
 from producer.doctor.stored import jobs
-from producer.journal import job_index, property_table, schema
+from producer.journal import job_index, property_table
 from producer.journal.journal import journal_path
 from producer.models.manage import of_this_machine
 from shared.errors import Exit
@@ -36,8 +36,7 @@ def with_new_field(key: str) -> Change:
 
 
 def with_next_schema(database: sqlite3.Connection) -> None:
-    number = int(schema.UPDATED) + 1
-    property_table.put(database, **{schema.PROPERTY: b"%d" % number})
+    property_table.put(database, schema=b"9")
 
 
 NEWER: dict[str, Change] = {

@@ -334,7 +334,7 @@ def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
     with closing(sqlite3.connect(journal_path(table))) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"4",))
         database.commit()
-    with pytest.raises(SetupError, match=r"incompatible version.*--restart"):
+    with pytest.raises(SetupError, match=r"another version of Hangtag.*--restart"):
         verify(table)
 
 

@@ -24,8 +24,7 @@ from producer.formats.table_file import LIBRARY, is_foreign
 from producer.formats.table_formats import FORMATS, format_of, loaded
 from producer.inputs.job_options import JobOptions
 from producer.jobs.job import Job
-from producer.journal import schema
-from producer.journal.job_properties import TABLE, Pinned
+from producer.journal.job_properties import TABLE
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
 from producer.output.output_path import PART_SUFFIX
@@ -33,11 +32,9 @@ from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
-from shared.registry import packaged
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.processes.fleet import ROOT
 from tests.unit.formats.test_crash_safety import killed_at, passages
-from tests.unit.formats.test_text_format import JOB
 
 FILES, BROKEN = 30, 7
 #: Of a file, which are changed one at a time.
@@ -214,20 +211,6 @@ def test_a_job_without_a_recorded_form_writes_csv_whatever_its_name(folder: Path
     assert table.read_bytes() == before
     journal_path(table).unlink()
     assert verify(table).problems == []
-
-
-@every_form
-def test_only_a_version_without_forms_refuses_a_journal_of_another_form_than_csv(
-    folder: Path, form: str
-) -> None:
-    """It would write CSV."""
-    job_options, card = options(folder, f"out.{form}"), packaged.card()
-    with closing(Job(job_options)) as job:
-        job.start(Pinned(JOB, card, job_options))
-        written = job.journal.get(schema.PROPERTY)
-    assert written == (schema.NOW if form == "csv" else schema.WITH_FORM)
-    with closing(Job(job_options)) as job:
-        assert job.options.form == form
 
 
 def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:

@@ -345,20 +345,12 @@ def test_an_absent_or_unwritable_folder_names_the_fix(tmp_path: Path) -> None:
         Journal(Path("/proc/out.csv.hangtag"))
 
 
-@pytest.mark.parametrize(
-    ("version", "says"),
-    [
-        (b"4", "an incompatible version of Hangtag; use that version"),
-        (b"x", "an incompatible version of Hangtag; use that version"),
-        (b"8", "a newer Hangtag; update Hangtag here"),
-        (b"9" * 5000, "a newer Hangtag; update Hangtag here"),
-    ],
-)
-def test_a_journal_of_another_schema_is_refused(path: Path, version: bytes, says: str) -> None:
+@pytest.mark.parametrize("version", [b"4", b"x", b"9", b"9" * 5000])
+def test_a_journal_of_another_format_is_refused(path: Path, version: bytes) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (version,))
         database.commit()
-    with pytest.raises(SetupError, match=rf"by {says}, or start over with --restart") as error:
+    with pytest.raises(SetupError, match="another version of Hangtag; update Hangtag") as error:
         Journal(path)
     assert str(path) in str(error.value)
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from producer.inputs import skipped
 from producer.sources.archives.archive import BAD, Archive
 from producer.sources.archives.archive_kinds import archive_kind
-from producer.sources.archives.members import ArchiveDamaged, ArchiveTooLarge, Member, is_refused
+from producer.sources.archives.members import (
+    ArchiveDamaged,
+    ArchiveTooLarge,
+    Member,
+    cleaned,
+    is_refused,
+)
 from producer.sources.archives.open_archive import OpenArchive
-from producer.sources.archives.selection import why_skipped
 from producer.sources.local.directory_listing import FILE
-from producer.sources.local.folder_walk import REMEDY, matcher
+from producer.sources.local.folder_walk import REMEDY
 from producer.sources.local.reader import FileReader, resolved
+from producer.sources.selection import Selection, is_hidden
 from producer.sources.source import Source
 from shared.errors import SetupError, UsageError
-from shared.image_formats import HEAD_BYTES, is_misnamed, is_other_kind
+from shared.image_formats import HEAD_BYTES, is_image, is_misnamed, is_other_kind
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp, printable
 
@@ -37,7 +44,7 @@ class ArchiveSource(Source):
         self._prefix = typed.rstrip(b"/") + b"/"
         self._path = FileReader(options.cwd).local_path(typed)
         self._file = OpenArchive(self._path, waits.check)
-        self._wanted, self._has_globs = matcher(options.globs, below), bool(options.globs)
+        self._selection = Selection(options.globs, below)
 
     @property
     def identity(self) -> bytes:
@@ -104,10 +111,13 @@ class ArchiveSource(Source):
             walk.report(self.typed, archive.damage)
 
     def _why_skipped(self, archive: Archive, row: bytes, member: Member, walk: Walk) -> str | None:
-        def head(count: int) -> bytes:
-            return b"" if self._has_globs else archive.head(row, member, count)
+        def starts_like_one() -> bool:
+            return is_image(archive.head(row, member, HEAD_BYTES))
 
-        return why_skipped(member, self._wanted, head, walk.skipped)
+        name = cleaned(member.name) or member.name
+        if is_hidden(name):
+            return skipped.HIDDEN
+        return self._selection.why_skipped(name, member.kind, starts_like_one, walk.skipped)
 
     def _unlisted(self, why: str) -> SetupError:
         return SetupError(f"{printable(self.typed)} cannot be read ({why}); {REMEDY}")

@@ -7,7 +7,6 @@ and the number of the member in the archive. No other row has `//` in its name.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from shared.errors import SetupError
@@ -22,7 +21,6 @@ _SHOWN_BYTES = 1_000
 _MARK = b"//"
 #: A component that is empty or `.`, which says nothing.
 _IDLE = (b"", b".")
-_HIDDEN = re.compile(rb"(?:\A|/)\.(?!\.?(?:/|\Z))")
 
 
 #: A plain tar is at most this large: places have 43 bits.
@@ -75,11 +73,6 @@ def cleaned(name: bytes) -> bytes:
     leads_out = name.startswith(b"/") or b".." in components
     clean = b"/".join(components)
     return b"" if leads_out or b"\0" in name or len(clean) > MAX_PATH_BYTES else clean
-
-
-def is_hidden(name: bytes) -> bool:
-    """Whether a member's name, or that of a folder above it, starts with a dot."""
-    return _HIDDEN.search(name) is not None
 
 
 class Bounds:

@@ -5,10 +5,8 @@ Files come in byte order of their full path. Only the names of one directory at 
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +14,6 @@ from producer.inputs import skipped
 from producer.inputs.job_options import JobOptions
 from producer.sources.local.directory_listing import (
     ARCHIVE,
-    FILE,
     FOLDER,
     LINK,
     ListedEntry,
@@ -24,8 +21,8 @@ from producer.sources.local.directory_listing import (
 )
 from producer.sources.local.own_files import OwnFiles
 from producer.sources.local.reader import GONE, FileReader
+from producer.sources.selection import Selection
 from shared.errors import SetupError
-from shared.image_formats import has_image_ending
 from shared.messages.files import printable
 
 if TYPE_CHECKING:
@@ -57,8 +54,7 @@ class FolderWalk:
         """Without `archives` one is a file."""
         self._files, self._walk, self._archives = files, walk, archives
         self._is_archive = archives.is_archive if archives else None
-        self._wanted, self._own = matcher(options.globs), OwnFiles(options.output)
-        self._has_globs = bool(options.globs)
+        self._selection, self._own = Selection(options.globs), OwnFiles(options.output)
         self._below = 0  # length of the folder in a path
 
     def names(self, typed: bytes, after: bytes) -> Iterator[bytes]:
@@ -121,19 +117,18 @@ class FolderWalk:
         """The reason why an entry is no row; None for a row, empty for an uncounted entry."""
         if name.startswith(b"."):
             return skipped.HIDDEN
-        wanted = self._wanted(path[self._below :])
-        # Without a glob no own file is wanted: most images need no further check.
-        if (not wanted or self._has_globs) and self._is_own(name, path):
+
+        def is_image() -> bool:
+            return self._files.holds_image(path)
+
+        below, counts = path[self._below :], self._walk.skipped
+        why = self._selection.why_skipped(below, kind, is_image, counts)
+        # Without a glob no own file is a row: most images need no further check.
+        if (why is not None or self._selection.has_globs) and self._is_own(name, path):
             return ""
-        if kind == LINK:  # a link to a folder is counted, since the folder may have images
-            return skipped.LINK if wanted or os.path.isdir(self._files.local_path(path)) else ""
-        if kind != FILE:
-            return skipped.SPECIAL if wanted else ""
-        if wanted:
-            return None
-        ending = skipped.ending(name, self._walk.skipped)
-        unnamed = ending == skipped.NO_ENDING and not self._has_globs
-        return None if unnamed and self._files.holds_image(path) else ending
+        if kind == LINK and os.path.isdir(self._files.local_path(path)):
+            return skipped.LINK  # the folder may have images
+        return why
 
     def _is_own(self, name: bytes, path: bytes) -> bool:
         return self._own.may_hold(name) and self._own.lies_beside(self._files.local_path(path))
@@ -148,21 +143,3 @@ def listed(root: bytes) -> Iterator[None]:
         raise SetupError(
             f"{printable(root)} cannot be listed ({error.strerror}); {REMEDY}"
         ) from error
-
-
-def matcher(globs: Collection[str], below: bytes = b"") -> Callable[[bytes], bool]:
-    """A predicate on a path relative to the typed folder, or to a folder `below` it. A pattern
-    without a slash is compared with the name alone."""
-    if not globs:
-        return has_image_ending
-    patterns = [os.fsencode(glob) for glob in globs]
-    of_paths = _any_of([pattern for pattern in patterns if b"/" in pattern])
-    of_names = _any_of([pattern for pattern in patterns if b"/" not in pattern])
-    return lambda path: of_names(path.rpartition(b"/")[2]) or of_paths(below + path)
-
-
-def _any_of(patterns: list[bytes]) -> Callable[[bytes], bool]:
-    """Whether a text matches one of them; false of none."""
-    each = [fnmatch.translate(pattern.decode("latin-1")) for pattern in patterns]
-    matches = re.compile("|".join(each or ["(?!)"]).encode("latin-1")).match
-    return lambda text: matches(text) is not None

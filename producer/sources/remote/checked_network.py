@@ -2,7 +2,8 @@
 
 A name is resolved once for each connection, and the connection leads to an address of that answer:
 a name that leads elsewhere a moment later changes nothing. Each redirect has a connection of its
-own. Sockets are known, so that every wait can be ended.
+own. Sockets are known before they connect, which httpcore's own are not, so that every wait can be
+ended: a server may accept none of 32 connections.
 """
 
 from __future__ import annotations

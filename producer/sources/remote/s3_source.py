@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from producer.inputs import skipped
-from producer.sources.local.folder_walk import matcher
+from producer.sources.local.directory_listing import FILE
 from producer.sources.remote.address import check_argument
 from producer.sources.remote.remote_source import RemoteSource
 from producer.sources.remote.s3_objects import SCHEME, S3Objects, is_bucket, split
+from producer.sources.selection import Selection, is_hidden
 from shared.errors import UsageError
 from shared.messages.files import NO_STAMP, Stamp, printable
 
@@ -61,15 +62,16 @@ class S3Source(RemoteSource[S3Objects]):
             if self.typed > after:
                 yield self.typed, stamp
             return
-        folder, wanted = self._folder, matcher(self.options.globs)
+        folder, selection = self._folder, Selection(self.options.globs)
         for name, stamp in self._images.entries(folder, after):
             below = name[len(folder) :]
-            if below.startswith(b".") or b"/." in below:
+            why = selection.why_skipped(below, FILE, lambda: False, walk.skipped)
+            if is_hidden(below):
                 walk.skip(skipped.HIDDEN)
-            elif wanted(below):
+            elif why is None:
                 yield name, stamp
             else:
-                walk.skip(skipped.ending(name.rpartition(b"/")[2], walk.skipped))
+                walk.skip(why)
 
     @property
     def _folder(self) -> bytes:

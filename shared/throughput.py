@@ -8,6 +8,8 @@ from collections import deque
 SPAN_S = 30.0
 #: The shortest span over which a rate is computed.
 LEAST_S = 0.5
+#: A century: work with a longer estimate makes no progress.
+LONGEST_S = 100 * 365 * 86_400.0
 
 
 class Rate:
@@ -29,3 +31,11 @@ class Rate:
         if now_s - since_s < LEAST_S:
             return 0.0
         return round(max(0, done - before) / (now_s - since_s), 1)
+
+
+def left_s(total: float | None, done: float, rate: float) -> float | None:
+    """Seconds until `total` items are done at this rate; None while unknown."""
+    if total is None or rate <= 0:
+        return None
+    seconds = max(0, total - done) / rate
+    return round(seconds, 1) if seconds <= LONGEST_S else None

@@ -33,6 +33,7 @@ from shared.ledger.heartbeats import Count, server_ms
 from shared.ledger.jobs import SILENT_S
 from shared.messages.job_record import decode_job
 from shared.settings import Settings
+from shared.throughput import left_s
 
 #: Images/s; a larger rate in Redis is invalid.
 RATE_MAX = 1e12
@@ -210,15 +211,3 @@ def _view(job: str, fields: dict[bytes, bytes], running: bool) -> JobView | None
 def _count(fields: dict[bytes, bytes], name: bytes) -> int:
     """Raises ValueError for a value that is not a number of images."""
     return msgspec.convert(int(fields.get(name, b"0")), Count)
-
-
-#: A century: a job with a longer estimate makes no progress.
-LONGEST_S = 100 * 365 * 86_400.0
-
-
-def left_s(total: int | None, done: int, rate: float) -> float | None:
-    """Seconds until a job of `total` images is done at this rate; None while unknown."""
-    if total is None or rate <= 0:
-        return None
-    seconds = max(0, total - done) / rate
-    return round(seconds, 1) if seconds <= LONGEST_S else None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from producer.present.figures import Figures
 from producer.present.formatting import duration
 from producer.present.progress import Quiet
-from shared.throughput import Rate
+from shared.throughput import Rate, left_s
 
 #: An estimate of the time left from less than this is mostly chance.
 ESTIMATE_AFTER_S = 2.0
@@ -75,8 +75,8 @@ class Meter:
         pace = [] if self._stage else [f"{self._per_s:,.0f} images/s"]
         now_s = time.monotonic()
         if self._counted and now_s - self._first_s >= ESTIMATE_AFTER_S:
-            left_s = (self._total - self._done) / self._per_s - (now_s - self._last_s)
-            pace.append(f"{duration(max(0, left_s))} left")
+            then_s = left_s(self._total, self._done, self._per_s) or 0.0
+            pace.append(f"{duration(max(0, then_s - (now_s - self._last_s)))} left")
         return pace
 
 

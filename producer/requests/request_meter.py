@@ -12,6 +12,7 @@ from producer.present.formatting import duration, one_line, percent
 from producer.present.meter import ESTIMATE_AFTER_S
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Request, Work
+from shared.throughput import Rate, left_s
 
 #: A trainer renews its lease every second, unless it has died or is out of reach.
 SILENT_S = 5.0
@@ -43,7 +44,7 @@ class StageClock:
 
     def __init__(self) -> None:
         self._title, self._since = "", 0.0
-        self._first: tuple[float, int] | None = None  #: when a step was first done, and how many
+        self._rate, self._first_s = Rate(), 0.0  #: of steps; when one was first done
 
     def timed(self, progress: Progress, now_s: float) -> tuple[Progress, float]:
         """The progress with an estimate, unless it has one, and the seconds since the start.
@@ -51,14 +52,14 @@ class StageClock:
         Work before the first step says nothing of the steps: the estimate starts there.
         """
         if title(progress) != self._title:
-            self._title, self._since, self._first = title(progress), now_s, None
-        if self._first is None and progress.step:
-            self._first = now_s, progress.step
-        if progress.left_s is None and self._first is not None:
-            took_s, done = now_s - self._first[0], progress.step - self._first[1]
-            if done > 0 and progress.step < progress.steps and took_s >= ESTIMATE_AFTER_S:
-                left_s = took_s * (progress.steps - progress.step) / done
-                progress = msgspec.structs.replace(progress, left_s=left_s)
+            self._title, self._since, self._first_s = title(progress), now_s, 0.0
+        if progress.left_s is None and 0 < progress.step < progress.steps:
+            if not self._first_s:
+                self._rate, self._first_s = Rate(), now_s
+            rate = self._rate.mark(now_s, progress.step)
+            if now_s - self._first_s >= ESTIMATE_AFTER_S:
+                then_s = left_s(progress.steps, progress.step, rate)
+                progress = msgspec.structs.replace(progress, left_s=then_s)
         return progress, now_s - self._since
 
 
@@ -107,18 +108,15 @@ class Changes:
     def __init__(self) -> None:
         self._stage, self._owner = "", ""
         self._claimed = self._returned = False  #: by a trainer; to those that wait, after that
-        self._epoch: Progress | None = None  #: the last progress of the current epoch
+        self._epochs = 0  #: as of the last progress that says how many there are
         self._told = set[int]()  #: ended epochs
 
     def of(self, view: RequestView) -> Iterator[str]:
         """The lines for the changes since the previous view."""
-        now, before = view.progress, self._epoch
+        now = view.progress
         if now is not None:
-            if now.ended or self._told:
-                yield from self._ended(now)
-            elif before is not None and _ended(before, now):  # a trainer of an older version
-                yield epoch_line(before, _heldout_of(before, now))
-            self._epoch = now if now.epoch else None
+            self._epochs = now.epochs or self._epochs
+            yield from self._ended(now)
         if view.state is RequestState.WAITING:
             self._returned = self._claimed
             yield from self._started(RequestState.WAITING, self._waits(view))
@@ -148,7 +146,7 @@ class Changes:
                     rate=now.rate if is_last else 0.0,
                     left_s=now.left_s if is_last else None,
                     epoch=epoch.epoch,
-                    epochs=now.epochs or (self._epoch.epochs if self._epoch else epoch.epoch),
+                    epochs=self._epochs or epoch.epoch,
                     loss=epoch.loss,
                     accuracy=epoch.accuracy,
                 )
@@ -158,20 +156,6 @@ class Changes:
         if stage != self._stage:
             self._stage = stage
             yield line
-
-
-def _ended(epoch: Progress, now: Progress) -> bool:
-    """Whether an epoch has ended; false if its trainer crashed and the work started over."""
-    if now.stage == epoch.stage and now.epoch == epoch.epoch:
-        return False
-    trained = not now.epoch and now.heldout_accuracy is not None
-    return now.epoch > epoch.epoch or trained or epoch.step >= epoch.steps
-
-
-def _heldout_of(epoch: Progress, now: Progress) -> float | None:
-    """The held-out accuracy of that epoch, if `now` has it: it has that of the last ended one."""
-    last = now.epoch - 1 if now.epoch else epoch.epochs
-    return now.heldout_accuracy if epoch.epoch == last else None
 
 
 def epoch_line(progress: Progress, heldout_accuracy: float | None) -> str:

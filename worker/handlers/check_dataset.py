@@ -27,7 +27,6 @@ from worker.datasets.split import TEST
 from worker.evaluation.metrics import score
 from worker.evaluation.operating_points import operating_points
 from worker.handlers.context import LOADING, Context, Reply
-from worker.handlers.training_progress import FoldReporter
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.linear_head import Labels
@@ -69,8 +68,11 @@ def check(context: Context, work: CheckDataset) -> Reply:
     )
     context.stage(CHECKING)
     photos = all_photos(folder)
-    reporter = FoldReporter(context.report, CHECKING)
-    checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), reporter.fold)
+
+    def fold(done: int, total: int) -> None:
+        context.report(Progress(CHECKING, step=done, steps=total))
+
+    checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), fold)
     context.report(Progress(CHECKING, part="searching images unlike all others"))
     odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)

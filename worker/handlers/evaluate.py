@@ -17,6 +17,7 @@ from shared.messages.model_name import parse
 from shared.messages.replies import Evaluated
 from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
+from shared.throughput import left_s
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Labels
@@ -141,9 +142,8 @@ def _predict(
         predictions.append(model.predict(images))
         done += len(images)
         rate = done / max(time.monotonic() - start, 1e-9)
-        context.report(
-            Progress(EVALUATING, step=done, steps=total, rate=rate, left_s=(total - done) / rate)
-        )
+        left = left_s(total, done, rate)
+        context.report(Progress(EVALUATING, step=done, steps=total, rate=rate, left_s=left))
     return np.concatenate(predictions)
 
 

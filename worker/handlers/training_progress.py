@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from shared.messages.requests import EndedEpoch, Progress
+from shared.throughput import left_s
 from worker.handlers.context import LOADING
 from worker.learners.learner import TRAINING, Observer
 from worker.training.epoch import Epoch, Step
@@ -23,7 +23,6 @@ class ProgressReporter(Observer):
         self._heldout_accuracy: float | None = None
         self._steps = 0
         self._ended: tuple[EndedEpoch, ...] = ()
-        self._folds = FoldReporter(report, TRAINING)
 
     def loading(self, done: int, total: int) -> None:
         self._report(Progress(LOADING, step=done, steps=total))
@@ -47,10 +46,9 @@ class ProgressReporter(Observer):
         """Report the start of a stage; the accuracy of the last epoch stays visible."""
         self._stage, heldout = name, self._heldout_accuracy
         self._report(Progress(name, heldout_accuracy=heldout, ended=self._ended))
-        self._folds = FoldReporter(self._report, name)
 
     def fold(self, done: int, total: int) -> None:
-        self._folds.fold(done, total)
+        self._report(Progress(self._stage, step=done, steps=total))
 
     def step(self, step: Step) -> None:
         self._steps = step.steps
@@ -66,7 +64,7 @@ class ProgressReporter(Observer):
                 loss=step.loss,
                 accuracy=step.accuracy,
                 heldout_accuracy=self._heldout_accuracy,
-                left_s=epochs_left * self._images / step.rate if step.rate else None,
+                left_s=left_s(epochs_left * self._images, 0, step.rate),
                 ended=self._ended,
             )
         )
@@ -88,22 +86,3 @@ class ProgressReporter(Observer):
                 ended=self._ended,
             )
         )
-
-
-class FoldReporter:
-    """Reports the folds of a head that are answered, with the time that the others will take."""
-
-    def __init__(
-        self,
-        report: Callable[[Progress], None],
-        stage: str,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._report, self._stage, self._clock = report, stage, clock
-        self._started = clock()
-
-    def fold(self, done: int, total: int) -> None:
-        """Report that `done` folds are answered. Raises RequestStopped."""
-        took_s = self._clock() - self._started
-        left_s = took_s * (total - done) / done
-        self._report(Progress(self._stage, step=done, steps=total, left_s=left_s))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producer.jobs.status import left_s
-from shared.throughput import Rate
+from shared.throughput import Rate, left_s
 
 SPAN_S = 30.0
 

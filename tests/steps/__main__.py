@@ -12,9 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.compose import changed
 from tests.steps import inputs, plan, record, release, schedule, table
-from tests.steps.step import FAILED, LEFT, NOT_RUN, PASSED, Outcome, Step, run
+from tests.steps.step import FAILED, LEFT, PASSED, Outcome, Step, run
 
 
 def main() -> int:
@@ -42,8 +41,7 @@ def release_check() -> int:
 
 def ci() -> list[Outcome]:
     """Run each step, regardless of earlier failures."""
-    outcomes = [run(step) for step in plan.ci()]
-    return [*outcomes, _compose_if_changed()]
+    return [run(step) for step in plan.ci()]
 
 
 def nightly(names: Sequence[str], within_s: float = math.inf) -> list[Outcome]:
@@ -75,14 +73,6 @@ def _left(step: Step) -> Outcome:
     return Outcome(
         step.name, LEFT, note=f"left for the next run: about {step.about_s / 60:.0f} min"
     )
-
-
-def _compose_if_changed() -> Outcome:
-    if reason := changed.reason_to_run():
-        print(f"compose: {reason}", flush=True)
-        return run(plan.compose())
-    at = record.commit_of("compose")
-    return Outcome("compose", NOT_RUN, note=f"no input has changed since {at}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.compose import changed
 from tests.steps import inputs
 from tests.steps.step import Step
 
@@ -37,6 +36,9 @@ SLOW = (*PRODUCT, *HELPERS, *APPS, "tests/faults/trainer", "tests/slow")
 SOAK = (*PRODUCT, *HELPERS, *APPS, "tests/nemesis")
 GUARDS = (*PRODUCT, *HELPERS, *APPS, "tests/faults/producer", "tests/faults/storage",
           "tests/unit", "tests/integration", "tests/mutants")  # fmt: skip
+COMPOSE = (*PRODUCT, "Dockerfile", ".dockerignore", "docker-compose*.yml", ".env.example",
+           "deploy/make-secrets.sh", "deploy/redis", "tests/compose",
+           "tests/support/deploy/compose_file.py")  # fmt: skip
 PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "tests/packages")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
@@ -61,11 +63,6 @@ def ci() -> list[Step]:
     ]
 
 
-def compose() -> Step:
-    """CI runs it only if what no other test exercises has changed, the night after each change."""
-    return Step("compose", "test-compose", (*PRODUCT, *changed.INPUTS), about_s=300)
-
-
 def nightly() -> list[Step]:
     """Everything; the steps that fail soonest come first, beside them those that mostly wait."""
     thorough = (*BOTH, "HYPOTHESIS_PROFILE=thorough")
@@ -80,7 +77,7 @@ def nightly() -> list[Step]:
         Step("faults", "test-faults", FAULTS, others, limit_s=5400, about_s=1100),
         Step("histories", "test-ledger", LEDGERS, ("SERVERS=both",), limit_s=5400, about_s=700),
         Step("guards", "test-guards", GUARDS, limit_s=5400, tests=False, about_s=1500),
-        compose(),
+        Step("compose", "test-compose", COMPOSE, about_s=300),
         Step("fuzz", "fuzz", (*PRODUCT, "tests/fuzz"), fuzz, about_s=950),
         python("3.13", "test-python"),
         python("3.12", "test-unit"),

@@ -59,12 +59,6 @@ def done(step: Step, rows: dict[str, Row]) -> bool:
     return row is not None and row.result == PASSED and row.inputs == inputs.digest(step)
 
 
-def commit_of(name: str, page: Path = PAGE) -> str:
-    """The commit at which a step last passed; empty if it did not, or with uncommitted changes."""
-    row = read(page).get(name)
-    return row.commit if row and row.result == PASSED and not row.commit.endswith("+") else ""
-
-
 def row(step: Step, outcome: Outcome, used: str) -> Row:
     """The row of a finished step; `used` is the digest from before its start."""
     counts = outcome.counts

@@ -66,8 +66,8 @@ def test_a_changed_file_of_the_product_makes_its_steps_stale() -> None:
     assert {name.partition("/")[0] for name in missing["histories"]} == {"hangtag", "worker"}
 
 
-def test_the_night_installs_the_packages_of_a_release() -> None:
-    assert "packages" in {step.target for step in plan.nightly()}
+def test_the_night_installs_the_packages_of_a_release_and_starts_its_containers() -> None:
+    assert {"packages", "test-compose"} <= {step.target for step in plan.nightly()}
 
 
 def test_the_page_itself_and_the_changelog_are_inputs_of_no_step() -> None:

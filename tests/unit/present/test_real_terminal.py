@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from producer.present import progress
+from producer.present.figures import Figures
 from producer.present.style import columns_of
 from shared.errors import Exit
 from tests.support.processes import copied_processes
@@ -94,6 +96,30 @@ def test_errors_fit_the_terminal_also_if_the_answer_is_redirected(
     lines = screen.text().splitlines()
     assert len(lines) == 2
     assert max(map(len, lines)) <= columns
+
+
+def test_a_display_fits_a_terminal_that_is_resized_and_hides_no_cursor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "DISPLAY_AFTER_S", 0.0)
+    monkeypatch.setattr(progress, "DRAW_EVERY_S", 0.0)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, terminal = pty.openpty()
+    figures = Figures([f"{n} figures" for n in range(30)], 0.5)
+    with open(terminal, "w") as stream:
+        display = progress.Live(stream)
+        for columns in (200, 80, 40):
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+            display.show(lambda: figures)
+            text = os.read(ours, 1 << 16).decode()
+            screen = Screen(1_000)  # without wrapping
+            screen.write(text)
+            (line,) = screen.text().splitlines()
+            assert columns - 14 < len(line) < columns
+            assert "\x1b[?" not in text
+        display.close()
+        assert os.read(ours, 1 << 16) == b"\r\x1b[J"
+    os.close(ours)
 
 
 def test_a_terminal_that_tells_no_width_has_that_of_the_others() -> None:

@@ -1,11 +1,11 @@
-"""Commands are killed, fail or are suspended at their crash points.
+"""Commands are killed at their crash points, and the same or the next command goes on.
 
 Commands of a job: restart, cancel, forget, submit, status. Of a request: train, --follow, --cancel.
 """
 
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,8 +22,8 @@ from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.registry.registry import Registry
-from tests.faults.producer.test_failpoints import FEW, PROGRAM, SUSPENDED_S
-from tests.support.failpoints.armed import KILL, STOP, WAYS, Points, Shot
+from tests.faults.producer.test_failpoints import FEW, PROGRAM
+from tests.support.failpoints.armed import STOP, Points, Shot
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.jobs.claims import job_keys
@@ -38,30 +38,30 @@ from tests.support.servers.redis_server import RedisServer
 #: A stack belongs to an installation, and the tests stop that of the real one.
 pytestmark = [pytest.mark.points, pytest.mark.shipped_model]
 
-OF_RESTARTING = [Shot(name, 1, how) for how in WAYS for name in (
-    "queue.left", "index.replaced-forgotten",
-)]  # fmt: skip
-OF_REPLACING = [Shot(name, 1, KILL) for name in (
-    "index.drafted", "index.remembered", "journal.committing", "journal.committed",
-)]  # fmt: skip
-OF_EMPTYING = [Shot(name, 1, how) for how in WAYS for name in (
-    "journal.log-removed", "journal.emptied",
-)]  # fmt: skip
-OF_NOT_STARTING = [Shot("journal.removed", 1, how) for how in WAYS]
-OF_CANCELLING = [Shot("ledger.cancel", 1, how) for how in WAYS]
-OF_FORGETTING = [Shot(name, 1, how) for how in WAYS for name in (
-    "queue.left", "journal.log-removed", "journal.emptied", "forget.file-removed",
-    "index.forgotten",
-)] + [Shot("forget.file-removed", 4, KILL)]  # fmt: skip
-OF_SUBMITTING = [Shot("background.begun", 1, how) for how in WAYS]
-OF_LISTS = [Shot(name, 1, how) for how in WAYS for name in ("list.recorded", "list.forgotten")]
-OF_STATUS = [Shot("status.expired-forgotten", 1, how) for how in WAYS]
-OF_REOPENING = [Shot("queue.batch-reopened", 1, how) for how in WAYS]
-OF_REQUESTING = [Shot(name, 1, how) for name in ("requests.submit", "hint.sent", "requests.get")
-             for how in WAYS]  # fmt: skip
-OF_CANCELLING_REQUESTS = [Shot("requests.cancel", 1, how) for how in WAYS]
-OF_STORING = [Shot(name, 1, KILL) for name in ("kept.begun", "kept.part-written", "kept.replaced")]
-OF_REMOVING = [Shot(name, 1, KILL) for name in ("kept.cancelled", "kept.forgotten")]
+
+def shots(*names: str) -> list[Shot]:
+    """Kill at the first passage of each point."""
+    return [Shot(name) for name in names]
+
+
+OF_RESTARTING = shots("queue.left", "index.replaced-forgotten")
+OF_REPLACING = shots("index.drafted", "index.remembered", "journal.committing", "journal.committed")
+OF_EMPTYING = shots("journal.log-removed", "journal.emptied")
+OF_NOT_STARTING = shots("journal.removed")
+OF_CANCELLING = shots("ledger.cancel")
+OF_FORGETTING = [
+    *shots("queue.left", "journal.log-removed", "journal.emptied", "forget.file-removed"),
+    *shots("index.forgotten"),
+    Shot("forget.file-removed", 4),
+]
+OF_SUBMITTING = shots("background.begun")
+OF_LISTS = shots("list.recorded", "list.forgotten")
+OF_STATUS = shots("status.expired-forgotten")
+OF_REOPENING = shots("queue.batch-reopened")
+OF_REQUESTING = shots("requests.submit", "hint.sent", "requests.get")
+OF_CANCELLING_REQUESTS = shots("requests.cancel")
+OF_STORING = shots("kept.begun", "kept.part-written", "kept.replaced")
+OF_REMOVING = shots("kept.cancelled", "kept.forgotten")
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +74,10 @@ def points(tmp_path: Path) -> Points:
     return Points(tmp_path / "points")
 
 
-def wait_for_shot(points: Points, shot: Shot, command: Producer) -> None:
-    """Wait until it has fired, resume a stopped command after a while, and check its exit code."""
-    if shot.how == STOP:
-        stopped = points.wait_until_stopped()
-        time.sleep(SUSPENDED_S)
-        procfs.go_on(stopped)
-    code = command.wait()
+def check_killed(points: Points, command: Producer) -> None:
+    """Wait for the end of a command that is killed at the armed point."""
+    assert command.wait() == -signal.SIGKILL, command.story
     assert points.victim() == command.pid, command.story
-    if shot.how != STOP:
-        assert code == (-9 if shot.how == KILL else Exit.SETUP), command.story
 
 
 def command(stage: Scenario, points: Points, *arguments: str) -> Producer:
@@ -98,7 +92,7 @@ def test_a_restarted_job_is_one_job(stage: Scenario, points: Points, shot: Shot)
     stage.classify("--timeout", "0.7").wait()  # in the middle or finished; both are discarded
     points.arm(shot)
     restart = stage.classify("--restart", program=PROGRAM, **points.settings)
-    wait_for_shot(points, shot, restart)
+    check_killed(points, restart)
     stage.check_finished(stage.classify("--restart"))
 
 
@@ -111,7 +105,7 @@ def test_a_restart_leaves_the_old_job_or_the_new_one(
     old = read_snapshot(stage.output)
     assert old is not None
     points.arm(shot)
-    wait_for_shot(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    check_killed(points, stage.classify("--restart", program=PROGRAM, **points.settings))
     now = read_snapshot(stage.output)
     assert now is not None
     if shot.name == "journal.committed":
@@ -132,7 +126,7 @@ def test_a_restart_of_a_journal_that_cannot_be_read_is_one_job(
     stage.check_finished(stage.classify())
     journal_path(stage.output).write_bytes(b"no journal" * 1000)
     points.arm(shot)
-    wait_for_shot(points, shot, stage.classify("--restart", program=PROGRAM, **points.settings))
+    check_killed(points, stage.classify("--restart", program=PROGRAM, **points.settings))
     stage.check_finished(stage.classify("--restart"))
 
 
@@ -142,7 +136,7 @@ def test_a_job_that_never_started_leaves_nothing(
 ) -> None:
     points.arm(shot)
     never = stage.classify("--model", "no-such-model", program=PROGRAM, **points.settings)
-    wait_for_shot(points, shot, never)
+    check_killed(points, never)
     stage.fleet.worker()
     stage.check_finished(stage.classify())
 
@@ -154,7 +148,7 @@ def test_a_cancelled_job_ends_although_cancel_dies(
     waiting = stage.classify()  # there is no worker
     wait_for("the job", lambda: stage.fleet.client.zcard(keys.JOBS) and waiting.view)
     points.arm(shot)
-    wait_for_shot(points, shot, command(stage, points, "cancel", str(stage.output)))
+    check_killed(points, command(stage, points, "cancel", str(stage.output)))
     assert waiting.wait() == Exit.CANCELLED, waiting.story
     assert job_keys(stage.fleet.client) == []
     stage.fleet.worker()
@@ -173,7 +167,7 @@ def test_a_forgotten_job_is_gone_although_forget_dies(
     assert old is not None
     assert job_keys(stage.fleet.client) != []
     points.arm(shot)
-    wait_for_shot(points, shot, command(stage, points, "forget", str(stage.output), "--yes"))
+    check_killed(points, command(stage, points, "forget", str(stage.output), "--yes"))
     again = stage.hangtag("forget", old.job, "--yes")
     assert again.wait() in (Exit.OK, Exit.USAGE), again.story
     assert job_keys(stage.fleet.client) == []
@@ -190,7 +184,7 @@ def test_a_submitted_job_continues_without_its_command(
     stage.fleet.worker()
     points.arm(shot)
     submit = command(stage, points, "submit", FOLDER, "-o", str(stage.output))
-    wait_for_shot(points, shot, submit)
+    check_killed(points, submit)
     wait_for(
         "the table", lambda: (v := read_snapshot(stage.output)) and v.state is JobState.FINISHED
     )
@@ -214,7 +208,7 @@ def test_a_piped_list_belongs_to_its_job_although_the_producer_dies(
     second = stage.fleet.producer(
         *arguments, cwd=stage.gallery.cwd, program=PROGRAM, stdin=whole, **points.settings
     )
-    wait_for_shot(points, shot, second)
+    check_killed(points, second)
     stage.check_finished(stage.fleet.producer(*arguments, cwd=stage.gallery.cwd, stdin=whole))
     assert verify(stage.output).proven
     (recorded,) = stage.folder.glob("out.csv.hangtag.list-*")
@@ -228,7 +222,7 @@ def test_status_changes_no_job_although_it_dies(
     stage.fleet.worker()
     stage.fleet.client.zadd(keys.JOBS, {"abcdefgh": 1.0})  # its keys have expired
     points.arm(shot)
-    wait_for_shot(points, shot, command(stage, points, "status"))
+    check_killed(points, command(stage, points, "status"))
     assert stage.fleet.client.zcard(keys.JOBS) == 0
     stage.check_finished(stage.classify())
 
@@ -247,12 +241,8 @@ def test_a_result_that_redis_lost_is_computed_again_although_the_producer_dies(
     wait_for("a result", lambda: client.xlen(keys.job(job, "results")) >= 2)
     client.delete(keys.job(job, "results"))
     procfs.go_on(stopped)
-    if shot.how == STOP:
-        procfs.go_on(points.wait_until_stopped())
-    else:
-        wait_for_shot(points, shot, producer)
-        producer = stage.classify()
-    stage.check_finished(producer)
+    check_killed(points, producer)
+    stage.check_finished(stage.classify())
 
 
 @pytest.fixture
@@ -276,7 +266,7 @@ def test_a_request_is_submitted_once_although_train_dies(
     arguments = training(school, "shapes")
     where = school.data.parent
     first = school.fleet.producer(*arguments, cwd=where, program=PROGRAM, **points.settings)
-    wait_for_shot(points, shot, first)
+    check_killed(points, first)
     again = school.fleet.producer(*arguments, cwd=where)
     assert again.wait() == Exit.OK, again.story
     school.check_one_version("shapes", school.trained("shapes").model)
@@ -291,8 +281,8 @@ def test_a_cancelled_request_stays_cancelled_although_cancel_dies(
     assert detached.wait() == Exit.OK, detached.story
     points.arm(shot)
     cancel = ("train", "--cancel", "shapes")
-    wait_for_shot(
-        points, shot, school.fleet.producer(*cancel, cwd=where, program=PROGRAM, **points.settings)
+    check_killed(
+        points, school.fleet.producer(*cancel, cwd=where, program=PROGRAM, **points.settings)
     )
     assert school.look("shapes").state is RequestState.CANCELLED
     school.trainers(1)
@@ -339,13 +329,13 @@ def test_a_request_to_this_machines_stack_is_stored_or_not_submitted(
                 assert submitted.wait() == Exit.OK, submitted.story
                 wait_for("the first", lambda: state_of(place, "running") is RequestState.RUNNING)
             points.arm(shot)
-            wait_for_shot(points, shot, hangtag("train", "--cancel", "shapes", armed=True))
+            check_killed(points, hangtag("train", "--cancel", "shapes", armed=True))
             store = place.settings.store_path
             wait_for("its end", lambda: not request_store.folder(store, "shapes").exists())
             return
         points.arm(shot)
         arguments = (*training, "--epochs", "2", "--request-id", "shapes")
-        wait_for_shot(points, shot, hangtag(*arguments, armed=True))
+        check_killed(points, hangtag(*arguments, armed=True))
         again = hangtag(*(argument for argument in arguments if argument != "--detach"))
         assert again.wait() == Exit.OK, again.story
         assert Registry(place.settings.store_path).versions("shapes") == [1]

@@ -17,7 +17,7 @@ from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RequestState
 from shared.messages.requests import Prune, Rollback
 from shared.registry.version_folder import STAGED
-from tests.support.failpoints.armed import KILL, RAISE, STOP, WAYS, Points, Shot
+from tests.support.failpoints.armed import KILL, RAISE, STOP, Points, Shot
 from tests.support.processes import procfs
 from tests.support.processes.fleet import Fleet, wait_for
 from tests.support.processes.trainers import TIMES, School, draw_classes
@@ -82,17 +82,13 @@ OF_SWEEPING = [
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, RAISE)),
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, STOP)),
 ]
-OF_DAMAGED_DATA = [Shot("stored.damaged-moved", 1, how) for how in WAYS]
-OF_ROUNDS = [Shot(name, 1, how) for name in ("requests.survey", "request-hint.repeated",
-             "requests.submit") for how in WAYS]  # fmt: skip
-OF_STORING = [Shot("request.room-made", 1, how) for how in WAYS] + [
-    Shot(name) for name in ("kept.part-written", "kept.replaced")
-]
-OF_ENDING = [Shot("requests.release", 1, how) for how in WAYS]
-OF_CANCELLING = [Shot("request.forgotten", 1, how) for how in WAYS]
-OF_EXPIRING = [Shot("kept.cancellation-expired", 1, how) for how in WAYS]
-OF_PRUNING = [Shot(name, 1, how) for name in ("version.card-removed", "copies.card-removed")
-              for how in WAYS]  # fmt: skip
+OF_DAMAGED_DATA = Shot("stored.damaged-moved")
+OF_ROUNDS = [Shot(name) for name in ("requests.survey", "request-hint.repeated", "requests.submit")]
+OF_STORING = [Shot(name) for name in ("request.room-made", "kept.part-written", "kept.replaced")]
+OF_ENDING = Shot("requests.release")
+OF_CANCELLING = Shot("request.forgotten")
+OF_EXPIRING = Shot("kept.cancellation-expired")
+OF_PRUNING = [Shot(name) for name in ("version.card-removed", "copies.card-removed")]
 
 
 class Scene:
@@ -230,8 +226,8 @@ def test_staged_files_are_swept_although_a_trainer_dies(
     scene.check_outcome(request, shots[-1])
 
 
-@pytest.mark.parametrize("shot", OF_DAMAGED_DATA, ids=str)
-def test_damaged_decoded_data_is_replaced(scene: Scene, shot: Shot) -> None:
+def test_damaged_decoded_data_is_replaced(scene: Scene) -> None:
+    shot = OF_DAMAGED_DATA
     scene.points.arm(Shot("stored.placed"), shot)
     request = scene.request_training(named(shot))
     scene.points.wait(0)
@@ -249,15 +245,10 @@ def test_rounds_of_a_trainer_continue_although_one_dies(scene: Scene, shot: Shot
     child = scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
     scene.school.fleet.client.flushall()  # the request must be submitted again, with a hint
-    victim = scene.points.wait()
-    if shot.how == STOP:
-        time.sleep(SUSPENDED_S)
-        procfs.go_on(victim)
-    elif shot.how == KILL:
-        procfs.wait_for_end([victim])
+    procfs.wait_for_end([scene.points.wait()])
     scene.renew()
     assert child
-    scene.check_outcome(request, Shot(shot.name, 1, KILL))
+    scene.check_outcome(request, shot)
 
 
 @pytest.mark.parametrize("shot", OF_STORING, ids=str)
@@ -272,21 +263,17 @@ def test_a_waiting_request_is_stored_although_a_trainer_dies(scene: Scene, shot:
     assert victim in [trainer.pid for trainer in scene.trainers], (
         "the point did not fire in a round"
     )
-    if shot.how == STOP:
-        time.sleep(SUSPENDED_S)
-        procfs.go_on(victim)
-    elif shot.how == KILL:
-        procfs.wait_for_end([victim])
+    procfs.wait_for_end([victim])
     wait_for("a round of the other trainer", lambda: scene.school.folder(request).request())
     scene.school.fleet.client.flushall()
     scene.renew()
     assert "no-such-model" in scene.school.outcome(request).error
     for one in busy:
-        scene.check_outcome(one, Shot(shot.name, 1, KILL))
+        scene.check_outcome(one, shot)
 
 
-@pytest.mark.parametrize("shot", OF_ENDING, ids=str)
-def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene, shot: Shot) -> None:
+def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene) -> None:
+    shot = OF_ENDING
     scene.school.moments.hold("epoch-2")
     request = scene.request_training(named(shot))
     child = scene.school.moments.wait_for("epoch-2")
@@ -296,34 +283,27 @@ def test_a_trainer_may_die_while_it_releases_its_work(scene: Scene, shot: Shot) 
     scene.school.moments.let_go("epoch-2")
     scene.shoot(request, shot)
     trainer.wait()
-    scene.check_outcome(request, Shot(shot.name, 1, KILL))
+    scene.check_outcome(request, shot)
     epochs = scene.school.moments.epochs()
     assert epochs == sorted(set(epochs)), "an epoch that was finished was done again"
 
 
-@pytest.mark.parametrize("shot", OF_CANCELLING, ids=str)
-def test_a_cancelled_training_leaves_nothing_although_a_trainer_dies(
-    scene: Scene, shot: Shot
-) -> None:
+def test_a_cancelled_training_leaves_nothing_although_a_trainer_dies(scene: Scene) -> None:
+    shot = OF_CANCELLING
     scene.school.moments.hold("epoch-2")
     request = scene.request_training(named(shot))
     scene.school.moments.wait_for("epoch-2")
     scene.points.arm(shot)
     assert scene.school.requests.cancel(request)
     scene.school.moments.let_go("epoch-2")
-    victim = scene.points.wait()
-    if shot.how == STOP:
-        time.sleep(SUSPENDED_S)
-        procfs.go_on(victim)
+    scene.points.wait()
     wait_for("the end", lambda: not scene.school.folder(request).work.parent.exists())
     assert scene.school.look(request).state is RequestState.CANCELLED
     assert scene.school.versions(request) == []
 
 
-@pytest.mark.parametrize("shot", OF_EXPIRING, ids=str)
-def test_expired_cancellations_are_removed_although_a_trainer_dies(
-    scene: Scene, shot: Shot
-) -> None:
+def test_expired_cancellations_are_removed_although_a_trainer_dies(scene: Scene) -> None:
+    shot = OF_EXPIRING
     store = scene.school.store
     (store / request_store.FOLDER).mkdir(parents=True, exist_ok=True)
     scene.points.arm(shot)
@@ -333,15 +313,10 @@ def test_expired_cancellations_are_removed_although_a_trainer_dies(
     assert len(records) >= 2
     for record in records:
         os.utime(record, (0, 0))
-    victim = scene.points.wait()
-    if shot.how == STOP:
-        time.sleep(SUSPENDED_S)
-        procfs.go_on(victim)
-    elif shot.how == KILL:
-        procfs.wait_for_end([victim])
+    procfs.wait_for_end([scene.points.wait()])
     scene.renew()
     wait_for("the removal of both", lambda: not any(record.exists() for record in records))
-    scene.check_outcome(scene.request_training(named(shot)), Shot(shot.name, 1, KILL))
+    scene.check_outcome(scene.request_training(named(shot)), shot)
 
 
 @pytest.mark.parametrize("shot", OF_PRUNING, ids=str)

@@ -95,16 +95,6 @@ def test_a_producer_that_ends_without_recording_it(
     assert view_of(output).state is state
 
 
-def test_a_producer_that_does_not_end_is_reported(
-    output: Path, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "ENDS_WITHIN_S", 0.0)
-    with closing(producer_of(output)):
-        cancelled = command.cancel(str(output), run(server))
-        assert view_of(output).state is JobState.RUNNING
-    assert command.line(cancelled).endswith("; its producer has not ended yet")
-
-
 def test_a_stack_that_does_not_answer_may_know_the_job(output: Path, server: RedisServer) -> None:
     mine = Settings(runtime_dir=str(server.folder / "run"))
     other = msgspec.structs.replace(mine, installation="0" * NAME_CHARS)

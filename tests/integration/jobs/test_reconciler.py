@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.new_files import NewFiles
-from producer.sources.job_sources import JobSources
 from shared import keys
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
@@ -194,29 +192,3 @@ def test_a_job_can_be_cancelled_while_the_server_refuses_its_batches(world: Worl
         world.cancel()
         leave_room(world, 5 * MIB)
         assert producer.turn(look=True) is Exit.CANCELLED
-
-
-def test_a_resumed_job_works_before_it_has_walked_all_its_files(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """New files are counted even if the work ends first."""
-    monkeypatch.setattr("producer.dispatch.loop.SLICE_S", 0.0)  # one file a turn
-    with producing(world) as first:
-        first.turn(look=True)
-    world.files.write(b"pics/00.png", b"")
-    child = Child("host:1:1", 11)
-    counted: list[int] = []
-    with producing(world) as second:
-        second.run._new = new = NewFiles(
-            JobSources(world.options), second.journal, False, counted.append
-        )
-        for n in (0, 1, 2):
-            world.claim(child, n)
-            assert child.work is not None
-            world.complete(n, child.owner, correct_result(child.work.images))
-            second.run._try()
-            assert second.run._count_new() is False
-        assert second.run.complete
-        assert not new.over
-        assert second.run.execute() is Exit.OK
-    assert counted == [1]

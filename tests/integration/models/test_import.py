@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow
 
 from shared.errors import SetupError
 from shared.messages.model_name import parse
@@ -23,9 +21,7 @@ from tests.support.images import hostile_keras_archives
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.export import keras_import
-from worker.export.export import Served
 from worker.handlers import import_model
-from worker.requests import outcomes
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import softmax
 
@@ -175,31 +171,6 @@ def test_an_unsuitable_model_is_reported_in_one_line_and_not_published(
         imported(server, tmp_path, make(), **options)
     assert str(error.value).isprintable()
     assert Registry(tmp_path / "store").versions(NAME) == []
-
-
-def too_large() -> MemoryError:
-    """The error of NumPy for an array of 8 PiB."""
-    with pytest.raises(MemoryError) as raised:
-        np.empty(1 << 50)
-    return raised.value
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left"),
-        too_large(),
-        tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
-    ],
-)
-def test_a_fault_of_the_machine_is_not_reported_as_one_of_the_network(error: Exception) -> None:
-    def export() -> Served:
-        raise error
-
-    with pytest.raises(type(error)):
-        import_model._exported(export)
-    line = outcomes.failed(error).error
-    assert "disk is full" in line or "out of memory" in line
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from producer.rows.row_batch import RowBatch
 from shared.messages.model_card import Card
 from tests.support.jobs.frozen_table import FrozenTable
 from tests.unit.formats.test_text_format import Row, csv_rows, packed, tables
-from tests.unit.project.test_boundaries import loaded_and_printed
 
 
 @given(tables())
@@ -22,8 +21,3 @@ def test_the_bytes_of_a_table_are_those_of_69e60f4f(
     assert product.first_line == frozen.header
     batch = RowBatch(b"\0".join(names), result)
     assert product.lines(batch) == "".join(frozen.rows(names, result))
-
-
-def test_the_copy_imports_nothing_of_the_product_that_renders() -> None:
-    loaded = loaded_and_printed("import tests.support.jobs.frozen_table")[0]
-    assert loaded & {"producer", "worker"} == set()

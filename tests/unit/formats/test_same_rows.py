@@ -105,10 +105,6 @@ def shown(cell: object) -> str:
     return f"{cell:.4f}" if isinstance(cell, int | float) else str(cell)
 
 
-def test_every_form_has_a_foreign_reader() -> None:
-    assert {form for form, _ in READERS} == set(FORMATS)
-
-
 #: Labels that differ in case only, with a column each.
 TWO_CASES = (
     card(("F", "f")), 1, True, 2, [(b"a", Status.OK, [(0, 0.75), (1, 0.25)], Flag.NONE)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import weakref
 from collections.abc import Callable
 
@@ -70,16 +69,6 @@ def test_an_unused_version_is_evicted_without_another_batch_and_the_last_one_sta
     wait_for("the end of the first", lambda: old() is None)
     assert cache.find(key(1)) is None
     assert cache.find(key(2)) is not None
-
-
-def test_a_worker_with_one_version_starts_no_thread_for_evictions() -> None:
-    before = set(threading.enumerate())
-    cache = ModelCache(SOON_S)
-    use(cache, 1)
-    assert not set(threading.enumerate()) - before
-    use(cache, 2)
-    (new,) = set(threading.enumerate()) - before
-    wait_for("the end of the thread", lambda: not new.is_alive())
 
 
 def runtime(cache: ModelCache, number: int) -> Classifier:

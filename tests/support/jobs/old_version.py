@@ -1,4 +1,4 @@
-"""A trained version that is there already: the network `tutorial` that commit 69e60f4f published.
+"""A trained version that is there already: the network `tutorial` that version 0.2.0 published.
 
 For tests that need a version and train none: training one takes 5 s.
 """
@@ -13,8 +13,8 @@ import msgspec
 from shared.messages.model_card import Card, decode_card
 from shared.registry.registry import Registry
 
-ARCHIVE = Path(__file__).parents[2] / "old_data" / "69e60f4f.tar.xz"
-_FOLDER = "hangtag-69e60f4f/broker/tutorial/1"
+ARCHIVE = Path(__file__).parents[2] / "old_data" / "v0.2.0.tar.xz"
+_FOLDER = "hangtag-v0.2.0/home/XDG_DATA_HOME/hangtag/models/tutorial/1"
 _FILES = ("model.keras", "model.tflite")
 
 

@@ -16,7 +16,7 @@ from producer.output.output_path import located
 from producer.sort_log.entry import Entry, State, Way, place_hash, source_hash
 from producer.sort_log.log_check import cells_in, entry_in
 from producer.sort_log.log_file import LogFile, New
-from producer.sort_log.log_tables import INDEX_NAMES, SEALED, added, new_token, seal
+from producer.sort_log.log_tables import added, new_token, seal
 from producer.summary.sorted_files import undo_command
 from shared.errors import UsageError
 
@@ -35,25 +35,6 @@ class SortLog(LogFile):
             with cls(path, left) as log, closing(sqlite3.connect(scratch)) as copy, log.errors():
                 log._db.backup(copy)
         return cls(scratch, New(new_token()), create=True, out=path.parent)
-
-    def seal(self) -> None:
-        """Give the log of an earlier version its checksums."""
-        if self.sealed:
-            return
-        with self.transaction():
-            for index in INDEX_NAMES:
-                self._db.execute(f"DROP INDEX {index}")
-            for table in ("log", *SEALED):
-                self._db.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
-            self._create_tables()
-            self._rows = self._total = 0
-            for table in SEALED:
-                for cells in self._db.execute(f"SELECT * FROM old_{table}"):
-                    self._put(table, *cells)
-            for table in ("log", *SEALED):
-                self._db.execute(f"DROP TABLE old_{table}")
-            self._put_head(None)
-        self.sealed = True
 
     def sorting(self, output: str, job: str, way: Way, rule: str) -> int:
         """The number of a table in the log, which is added if it is new. A table that was moved is
@@ -90,10 +71,6 @@ class SortLog(LogFile):
             f"{self._out} has files of this table that were sorted {what}; take them back "
             f"first with: {undo_command(self._out)}"
         )
-
-    def sortings(self) -> list[tuple[str, str]]:
-        """The output and the job of each table that was sorted into this folder."""
-        return self._all("SELECT output, job FROM sorting ORDER BY id")
 
     def sources(self) -> Iterator[bytes]:
         """Where every file came from."""

@@ -19,8 +19,6 @@ from producer.sort_log.log_tables import (
     SEALED,
     TABLES,
     TOKEN,
-    UNSEALED,
-    UNSEALED_TABLES,
     VERSION,
     added,
     has_tables,
@@ -105,20 +103,19 @@ def _read(path: Path, start: int, count: int) -> bytes:
         os.close(fd)
 
 
-def version_of(database: sqlite3.Connection, path: Path) -> int:
-    """The version of a log that has a log's tables.
+def check_tables(database: sqlite3.Connection, path: Path) -> None:
+    """Check that it has a log's tables.
 
     Raises:
         SetupError: a later version wrote it.
         sqlite3.DatabaseError: it is damaged.
     """
     (version,) = database.execute("PRAGMA user_version").fetchone()
+    if has_tables(database, TABLES) and version == VERSION:
+        return
     if version > VERSION and not has_tables(database, TABLES):
         raise SetupError(f"{path} was written by another version of Hangtag; use that")
-    tables = {VERSION: TABLES, UNSEALED: UNSEALED_TABLES}.get(version)
-    if tables is None or not has_tables(database, tables):
-        raise Mismatch("its tables are not those of a log")
-    return int(version)
+    raise Mismatch("its tables are not those of a log")
 
 
 def token_of(database: sqlite3.Connection) -> str:
@@ -129,7 +126,7 @@ def token_of(database: sqlite3.Connection) -> str:
     return rows[0][0]
 
 
-def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[int, int]:
+def check_rows(database: sqlite3.Connection, token: str) -> tuple[int, int]:
     """Check SQLite's own structure and all rows; returns their number and the sum of their
     checksums.
 
@@ -143,13 +140,12 @@ def check_rows(database: sqlite3.Connection, token: str, sealed: bool) -> tuple[
     for table in SEALED:
         for row in database.execute(f"SELECT * FROM {table}"):
             cells_in(token, table, row)
-            rows, total = rows + 1, added(total, row[-1] if sealed else 0)
-    if sealed:
-        head = database.execute("SELECT * FROM log").fetchone()
-        if seal(token, "log", *head[:-1]) != head[-1]:
-            raise Mismatch("its first row is damaged")
-        if head[2:4] != (rows, total):
-            raise Mismatch(f"it has {rows:,} rows, and not the {head[2]:,} that were written")
+            rows, total = rows + 1, added(total, row[-1])
+    head = database.execute("SELECT * FROM log").fetchone()
+    if seal(token, "log", *head[:-1]) != head[-1]:
+        raise Mismatch("its first row is damaged")
+    if head[2:4] != (rows, total):
+        raise Mismatch(f"it has {rows:,} rows, and not the {head[2]:,} that were written")
     return rows, total
 
 
@@ -166,10 +162,10 @@ def job_in(token: str, row: tuple[Any, ...] | None) -> str:
 
 
 def cells_in(token: str, table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The cells of a row without its checksum, which a log of an earlier version has not. Raises
-    Mismatch if it is damaged, or leads out of the folder."""
+    """The cells of a row without its checksum. Raises Mismatch if it is damaged, or leads out of
+    the folder."""
     cells = row[: _WIDTH[table]]
-    if len(row) > len(cells) and seal(token, table, *cells) != row[-1]:
+    if seal(token, table, *cells) != row[-1]:
         raise Mismatch(f"{_named(table, row)} is damaged, or of another log")
     try:
         _check_form(table, cells)

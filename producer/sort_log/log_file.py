@@ -16,11 +16,11 @@ from producer.sort_log.log_check import (
     Mismatch,
     check_files,
     check_rows,
+    check_tables,
     log_errors,
     token_of,
-    version_of,
 )
-from producer.sort_log.log_tables import TABLES, UNSEALED, VERSION, added, seal
+from producer.sort_log.log_tables import TABLES, VERSION, added, seal
 from shared import atomic_file, file_lock, regular_file
 from shared.errors import SetupError, UsageError
 from shared.failpoints import failpoint
@@ -129,23 +129,20 @@ class LogFile:
                 if not new.token:
                     raise Mismatch("it is empty")
                 self._create(new)
-            self.sealed = version_of(self._db, self.path) != UNSEALED
+            check_tables(self._db, self.path)
             self.token = token_of(self._db)
-            self._rows, self._total = check_rows(self._db, self.token, self.sealed)
+            self._rows, self._total = check_rows(self._db, self.token)
 
     def _create(self, new: New) -> None:
         self.token = new.token
         with self.transaction():
-            self._create_tables()
+            for table in TABLES:
+                self._db.execute(table)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
             self._put_head(None)
             if new.made_out:
                 self._put("made", "")
         atomic_file.sync_folder(self.path.parent)
-
-    def _create_tables(self) -> None:
-        for table in TABLES:
-            self._db.execute(table)
-        self._db.execute(f"PRAGMA user_version={VERSION}")
 
     def _put(self, table: str, *cells: object) -> None:
         """Add a row with its checksum, in the open transaction."""

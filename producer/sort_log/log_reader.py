@@ -11,11 +11,11 @@ from urllib.parse import quote
 from producer.sort_log.entry import Entry, State, place_hash, source_hash
 from producer.sort_log.log_check import (
     check_files,
+    check_tables,
     entry_in,
     job_in,
     log_errors,
     token_of,
-    version_of,
 )
 from shared.labels.class_folders import SORT_LOG
 
@@ -38,7 +38,7 @@ class LogReader:
             self._db = sqlite3.connect(address, uri=True, check_same_thread=False)
         try:
             with log_errors(self._path):
-                version_of(self._db, self._path)
+                check_tables(self._db, self._path)
                 self._token = token_of(self._db)
         except BaseException:
             self.close()

@@ -17,10 +17,10 @@ import msgspec
 
 from producer.sort_log.entry import State
 
-#: The version that is written, in `user_version`, and that of logs without checksums.
-VERSION, UNSEALED = 2, 1
+#: The number of the format, in `user_version`.
+VERSION = 2
 #: The part of temporary names that no other log has.
-TOKEN = re.compile(r"[0-9a-f]{8}|[0-9a-f]{16}")
+TOKEN = re.compile(r"[0-9a-f]{16}")
 _TOKEN_BYTES = 8
 #: Each has checksums in its last column.
 SEALED = ("sorting", "made", "file")
@@ -32,7 +32,6 @@ _INDEXES = (
     "CREATE INDEX file_wanted ON file (wanted, serial)",
     f"CREATE INDEX file_open ON file (state) WHERE state != {State.PLACED.value}",
 )
-INDEX_NAMES = ("file_place", "file_source", "file_wanted", "file_open")
 TABLES = (
     # `base` is the folder that --back-to replaces; NULL before it was used.
     "CREATE TABLE log (token TEXT NOT NULL, base BLOB, rows INTEGER NOT NULL,"
@@ -50,13 +49,6 @@ TABLES = (
     *_INDEXES,
     # Folders that did not exist before; the empty name is OUT itself.
     "CREATE TABLE made (folder TEXT PRIMARY KEY, seal INTEGER NOT NULL)",
-)
-UNSEALED_TABLES = (
-    "CREATE TABLE log (token TEXT NOT NULL)",
-    TABLES[1].replace(", seal INTEGER NOT NULL", ""),
-    TABLES[2].replace(", seal INTEGER NOT NULL", ""),
-    *_INDEXES,
-    "CREATE TABLE made (folder TEXT PRIMARY KEY)",
 )
 
 

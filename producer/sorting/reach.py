@@ -1,8 +1,7 @@
 """Where a log's files may be put back: its own entries never decide that alone.
 
 Allowed are the folders that this user's index recorded when the files were sorted, those of a
-table that the command names, and with --back-to the folder that it names. The log of an earlier
-version is in no index: the journals of its tables count, if this user's index of jobs has them.
+table that the command names, and with --back-to the folder that it names.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from producer.journal import job_index
-from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import typed
 from producer.sort_log.log import SortLog
 from producer.sorting import sort_index
 from producer.sorting.folders import Reach
-from producer.sorting.source_folders import SourceFolders, Sources
-from shared.errors import HangtagError, UsageError
+from producer.sorting.source_folders import SourceFolders
+from shared.errors import UsageError
 from shared.messages.files import printable
 
 
@@ -41,8 +38,6 @@ def check(log: SortLog, out: str, named: SourceFolders | None = None) -> sort_in
         UsageError: a file of the log came from another folder.
     """
     entry = recorded(log, out)
-    if not log.sealed:
-        entry = _with_journals(entry, log)
     if named is not None:
         entry = msgspec.structs.replace(entry, sources=entry.sources | named)
     reach = own(entry, out)
@@ -82,27 +77,3 @@ def _foreign(out: str, source: bytes) -> UsageError:
         f"{printable(source)} is in the log of {out}, and no sort of yours on this machine took a "
         f"file from there; take the images back below a folder of your choice with: {command} DIR"
     )
-
-
-def _with_journals(entry: sort_index.IndexedFolder, log: SortLog) -> sort_index.IndexedFolder:
-    """With the folders of those tables of an earlier version's log that this user's jobs wrote."""
-    jobs = {(job.output, job.id) for job in job_index.entries()}
-    for output, job in log.sortings():
-        if (output, job) in jobs and (sources := _of_journal(Path(output), job)) is not None:
-            entry = msgspec.structs.replace(
-                entry, tables=entry.tables | {output}, sources=entry.sources | sources
-            )
-    return entry
-
-
-def _of_journal(table: Path, job: str) -> SourceFolders | None:
-    try:
-        with SealedJournal(table) as sealed:
-            if sealed.record.id != job:
-                return None
-            sources = Sources(sealed.options)
-            for batch in sealed.row_batches():
-                sources.add(batch.names)
-            return sources.folders
-    except HangtagError:  # it is in use, or damaged
-        return None

@@ -63,7 +63,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         _check_apart(table, out, survey)
         with out_folder.new_log(out) as log:
             entry = reach.check(log, out, survey.sources)
-            unproven = _seal(log, reach.with_table(entry, out, table))
+            sort_index.remember(reach.with_table(entry, out, table))
             settle(log, os.fsencode(out), reach.own(entry, out))
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             sorted_into.remember(table, out)
@@ -76,15 +76,7 @@ def sort(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
                 work.place(rows)
             work.finish()
             result = _sorted(out, way, log.counts(sorting), left, work.there)
-            return msgspec.structs.replace(result, unproven=unproven, outdated=outdated)
-
-
-def _seal(log: SortLog, entry: sort_index.IndexedFolder) -> bool:
-    """Record a log in the index, and give it checksums; returns whether it had none."""
-    unproven = not log.sealed
-    sort_index.remember(entry)
-    log.seal()
-    return unproven
+            return msgspec.structs.replace(result, outdated=outdated)
 
 
 def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
@@ -103,7 +95,6 @@ def rehearse(table: Path, into: Path, way: Way, quiet: bool = False) -> Sorted:
         left_log = out_folder.left_by(out)
         with SortLog.copied(Path(out, SORT_LOG), Path(scratch, SORT_LOG), left_log) as log:
             reach.check(log, out, survey.sources)
-            log.seal()
             sorting = log.sorting(str(table), sealed.record.id, way, survey.rule)
             progress.stage("", survey.counts.total())
             left, examples, there = Remaining(), list[tuple[str, str]](), Counter[str]()
@@ -142,7 +133,6 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
         return Sorted(out, "", {}, {}, {})
     with out_folder.log_of(out) as log:
         entry = reach.check(log, out) if back_to is None else reach.recorded(log, out)
-        unproven = not log.sealed and _seal(log, entry)
         if back_to is None:
             allowed = reach.own(entry, out)
         else:
@@ -154,7 +144,7 @@ def undo(into: Path, quiet: bool = False, back_to: Path | None = None) -> Sorted
             count = Undo(log, folders, left, partial(_count, progress, left)).run()
         if not log.count():
             out_folder.remove_log(log, entry)
-    return Sorted(out, "", dict(count), dict(left.counts), left.first, unproven=unproven)
+    return Sorted(out, "", dict(count), dict(left.counts), left.first)
 
 
 def _checked(into: Path) -> str:

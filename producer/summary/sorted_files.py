@@ -27,7 +27,6 @@ class Sorted(msgspec.Struct, frozen=True):
     there: int = 0  #: number of files that were in their folder already
     dry_run: bool = False
     examples: list[tuple[str, str]] = []  #: source and place of the first files of a dry run
-    unproven: bool = False  #: the folder's log had no checksums
     outdated: bool = False  #: the table lacks corrections that were decided since
 
     @property
@@ -57,13 +56,7 @@ def result_lines(result: Sorted) -> Iterator[str]:
 
 
 def remark_lines(result: Sorted) -> Iterator[str]:
-    """Which files stay where they are, whether the log was believed without proof, and whether the
-    table lacks corrections."""
-    if result.unproven:
-        yield (
-            f"the log of {near(result.out)} is of an earlier version and had no checksums: damage "
-            "in it would not have been noticed"
-        )
+    """Which files stay where they are, and whether the table lacks corrections."""
     if result.outdated:
         yield (
             "corrections that were decided since the table was written were not used; take them "

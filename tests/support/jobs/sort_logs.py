@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from producer.sort_log.entry import COLUMNS
 from producer.sort_log.log import SortLog
-from producer.sort_log.log_tables import SEALED, UNSEALED, UNSEALED_TABLES
+from producer.sort_log.log_tables import SEALED
 from shared.labels.class_folders import SORT_LOG
 
 NAMES = COLUMNS.split(", ")
@@ -43,22 +43,3 @@ def forge(out: Path, table: str = "file", **cells: object) -> None:
         for name, cell in cells.items():
             new[width[table].index(name)] = cell
         log._put(table, *new)
-
-
-def unseal(out: Path, change: Callable[[Rows], object] = lambda rows: None) -> None:
-    """Make a log what 69e60f4f would have written, with rows that `change` has edited."""
-    found = rows(out)
-    plain: Rows = {table: [row[:-1] for row in found[table]] for table in SEALED}
-    plain["log"] = [(found["log"][0][0][:8],)]
-    change(plain)
-    (out / SORT_LOG).unlink()
-    with database(out) as opened:
-        opened.execute("BEGIN")
-        for table in UNSEALED_TABLES:
-            opened.execute(table)
-        for name, lines in plain.items():
-            for line in lines:
-                places = ", ".join("?" * len(line))
-                opened.execute(f"INSERT INTO {name} VALUES ({places})", line)
-        opened.execute(f"PRAGMA user_version={UNSEALED}")
-        opened.execute("COMMIT")

@@ -12,7 +12,7 @@ import pytest
 
 from producer.sort_log import log_check
 from producer.sort_log.log_check import Mismatch
-from producer.sort_log.log_tables import TABLES, UNSEALED, UNSEALED_TABLES, VERSION, added, seal
+from producer.sort_log.log_tables import TABLES, VERSION, added, seal
 from shared.errors import SetupError
 
 TOKEN = "0123456789abcdef"
@@ -47,13 +47,12 @@ def put(database: sqlite3.Connection, table: str, *cells: object) -> None:
 
 def checked(database: sqlite3.Connection) -> int:
     """The number of rows of a log."""
-    log_check.version_of(database, LOG)
+    log_check.check_tables(database, LOG)
     token = log_check.token_of(database)
-    return log_check.check_rows(database, token, sealed=True)[0]
+    return log_check.check_rows(database, token)[0]
 
 
 def test_a_log_is_as_it_was_written(log: sqlite3.Connection) -> None:
-    assert log_check.version_of(log, LOG) == VERSION
     assert checked(log) == len(CELLS)
 
 
@@ -94,29 +93,21 @@ def test_a_row_that_leads_elsewhere_is_refused_in_spite_of_its_checksum(
     table: str, cell: int, value: object, why: str
 ) -> None:
     cells = (*CELLS[table][:cell], value, *CELLS[table][cell + 1 :])
-    for row in (cells, (*cells, seal(TOKEN, table, *cells))):
-        with pytest.raises(Mismatch, match=why):
-            log_check.cells_in(TOKEN, table, row)
-
-
-@pytest.mark.parametrize(("table", "cells"), [*CELLS.items(), ("made", ("",))])
-def test_a_row_of_an_earlier_version_has_no_checksum(table: str, cells: tuple[Any, ...]) -> None:
-    assert log_check.cells_in(TOKEN, table, cells) == cells
-
-
-def test_a_log_of_an_earlier_version_has_its_own_tables() -> None:
-    with closing(sqlite3.connect(":memory:")) as database:
-        for table in UNSEALED_TABLES:
-            database.execute(table)
-        database.execute(f"PRAGMA user_version={UNSEALED}")
-        assert log_check.version_of(database, LOG) == UNSEALED
+    with pytest.raises(Mismatch, match=why):
+        log_check.cells_in(TOKEN, table, (*cells, seal(TOKEN, table, *cells)))
 
 
 def test_a_log_of_a_later_version_is_not_called_damaged(log: sqlite3.Connection) -> None:
     log.execute("CREATE TABLE more (a)")
     log.execute("PRAGMA user_version=3")
     with pytest.raises(SetupError, match="log was written by another version of Hangtag"):
-        log_check.version_of(log, LOG)
+        log_check.check_tables(log, LOG)
+
+
+def test_a_log_without_the_number_of_its_format_is_not_believed(log: sqlite3.Connection) -> None:
+    log.execute("PRAGMA user_version=1")
+    with pytest.raises(Mismatch, match="its tables are not those of a log"):
+        log_check.check_tables(log, LOG)
 
 
 def test_an_entry_without_its_table_is_damage() -> None:

@@ -21,7 +21,7 @@ from shared.errors import Exit, SetupError
 from shared.labels.class_folders import SORT_LOG
 from tests.support.failpoints.hypothesis_profiles import FULL
 from tests.support.jobs import sorted_job
-from tests.support.jobs.sort_logs import Rows, database, forge, rows, unseal
+from tests.support.jobs.sort_logs import database, forge, rows
 from tests.support.jobs.sorted_job import tree
 
 FILES = {"a/1.png": b"one", "b/1.png": b"uno", "b/2.png": b"two"}
@@ -257,19 +257,3 @@ def test_a_log_is_whole_after_a_change_that_was_taken_back(out: Path) -> None:
             log.add_folder("Bag, too")
     assert opened(out) == ""
     assert "Bag, too" in [row[0] for row in rows(out)["made"]]
-
-
-@pytest.mark.parametrize(("table", "cell"), [("file", 4), ("file", 7), ("sorting", 1), ("made", 0)])
-def test_a_log_of_an_earlier_version_with_a_cell_of_another_type_is_refused(
-    out: Path, tmp_path: Path, table: str, cell: int
-) -> None:
-    def edit(found: Rows) -> None:
-        row = found[table][0]
-        new = "text" if cell == 4 else b"bytes"
-        found[table][0] = (*row[:cell], new, *row[cell + 1 :])
-
-    unseal(out, edit)
-    before = tree(tmp_path)
-    code, line = undo(out)
-    assert (code, tree(tmp_path)) == (Exit.SETUP, before)
-    assert "table 1 has a cell of another type" in line or "is no name of a folder" in line

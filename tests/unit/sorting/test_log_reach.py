@@ -11,18 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal import job_index
 from producer.locations import sorted_into
-from producer.locations.moved_files import MovedFiles
 from producer.sort_log.entry import State, Way
 from producer.sort_log.log_tables import seal
 from producer.sorting import placing, sort, sort_index
 from shared import failpoints
 from shared.errors import Exit, UsageError
-from shared.labels.class_folders import SORT_LOG
 from tests.support.jobs import sorted_job
-from tests.support.jobs.finished_job import ID, finish, options_of
-from tests.support.jobs.sort_logs import NAMES, Rows, database, forge, rows, unseal
+from tests.support.jobs.finished_job import finish, options_of
+from tests.support.jobs.sort_logs import NAMES, database, forge
 from tests.support.jobs.sorted_job import tree
 
 FILES = {"a/1.png": b"one", "b/1.png": b"uno", "b/2.png": b"two"}
@@ -301,97 +298,3 @@ def test_a_file_is_no_copy_of_itself(tmp_path: Path, way: Way) -> None:
     forge(out, source=os.fsencode(place))
     assert undo(out)[0] == Exit.SOME_FAILED
     assert place.read_bytes() == b"one"
-
-
-class TestEarlierVersion:
-    """A log without checksums is undone as far as this user's index of jobs has its tables."""
-
-    @pytest.fixture
-    def old(self, table: Path, out: Path) -> Path:
-        job_index.remember(job_index.IndexedJob(ID, str(table), 1.0))
-        forget_all()
-        unseal(out)
-        return out
-
-    def test_it_is_undone_and_a_line_says_what_is_missing(self, table: Path, old: Path) -> None:
-        code, stderr = undo(old)
-        (line,) = stderr.splitlines()
-        assert (code, "had no checksums" in line) == (Exit.OK, True)
-        assert tree(table.parent / "in") == FILES
-        assert not old.exists()
-        assert sorted_into.sorted_into(table) == []
-
-    def test_it_gets_checksums_when_it_is_sorted_into_again(self, table: Path, old: Path) -> None:
-        before = tree(old)
-        assert sort.sort(table, old, Way.MOVE).unproven
-        assert not sort.sort(table, old, Way.MOVE).unproven
-        assert tree(old) == before
-        assert len(rows(old)["log"][0]) == 5
-        assert undo(old) == (Exit.OK, "")
-        assert tree(table.parent / "in") == FILES
-
-    def test_a_dry_run_changes_nothing_in_it(self, table: Path, old: Path) -> None:
-        before = (old / SORT_LOG).read_bytes()
-        sort.rehearse(table, old, Way.MOVE)
-        assert (old / SORT_LOG).read_bytes() == before
-
-    def test_its_images_are_found(self, table: Path, old: Path) -> None:
-        with MovedFiles([table], table) as moved:
-            for name, content in FILES.items():
-                now = moved.current(os.fsencode(table.parent / "in" / name))
-                assert Path(os.fsdecode(now)).read_bytes() == content
-
-    def test_an_edited_source_is_refused(self, old: Path, tmp_path: Path, victim: Path) -> None:
-        def edit(lines: Rows) -> None:
-            first = list(lines["file"][0])
-            first[4] = os.fsencode(victim / "x")
-            lines["file"][0] = tuple(first)
-
-        sort.undo(old)
-        unseal_again(old, edit)
-        assert str(victim / "x") in refused(old, tmp_path)
-
-    def test_without_its_job_in_the_index_it_needs_a_named_folder(
-        self, old: Path, tmp_path: Path
-    ) -> None:
-        job_index.forget([ID])
-        refused(old, tmp_path)
-        code, stderr = undo(old, "--back-to", str(tmp_path / "back"))
-        assert (code, "had no checksums" in stderr) == (Exit.OK, True)
-        assert tree(tmp_path / "back") == FILES
-
-    def test_another_job_of_the_same_table_does_not_count(
-        self, table: Path, old: Path, tmp_path: Path
-    ) -> None:
-        """Its journal says where other files come from."""
-        for path in (table, Path(f"{table}.hangtag")):
-            path.unlink()
-        (tmp_path / "job/in/c.png").write_bytes(b"other")
-        finish(options_of(table.parent, b"in"), job_id="testjb02")
-        job_index.remember(job_index.IndexedJob(ID, str(table), 1.0))
-        refused(old, tmp_path)
-
-    def test_a_job_of_another_table_does_not_count(
-        self, table: Path, old: Path, tmp_path: Path
-    ) -> None:
-        job_index.forget([ID])
-        job_index.remember(job_index.IndexedJob("testjb02", str(table), 1.0))
-        refused(old, tmp_path)
-
-
-def unseal_again(out: Path, edit: object) -> None:
-    """Sort again, as 69e60f4f would have, and edit the log."""
-    sort.sort(out.parent / "out.csv", out, Way.MOVE)
-    forget_all()
-    unseal(out, edit)  # type: ignore[arg-type]
-
-
-def test_stripped_checksums_give_a_log_no_reach(out: Path, tmp_path: Path, victim: Path) -> None:
-    def edit(lines: Rows) -> None:
-        first = list(lines["file"][0])
-        first[4] = os.fsencode(victim / "x")
-        lines["file"][0] = tuple(first)
-
-    job_index.remember(job_index.IndexedJob(ID, str(out.parent / "out.csv"), 1.0))
-    unseal(out, edit)
-    assert str(victim / "x") in refused(out, tmp_path)

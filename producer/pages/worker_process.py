@@ -11,7 +11,9 @@ from shared import installation
 #: What they need: a part of the extra `worker`.
 PACKAGES = {"numpy": "numpy", "PIL": "pillow"}
 #: The variables that they get: no password of the broker, and nothing else.
-_NEEDED = ("PATH", "HOME", "KERAS_HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME")
+_NEEDED = (
+    "PATH", "HOME", "KERAS_HOME", "MPLCONFIGDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME",
+)  # fmt: skip
 
 
 def start(module: str, **more: str) -> subprocess.Popen[bytes]:

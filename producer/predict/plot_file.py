@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from producer.output import image_file
+from producer.pages import worker_process
 from producer.predict.predictions import Predictions
 from shared import installation
 from shared.errors import SetupError, UsageError
@@ -20,19 +21,15 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
 
     Raises:
         UsageError: too many images, the file is one of them, or as `image_file.check`.
-        SetupError: Matplotlib or Pillow is not installed.
+        SetupError: a package that draws is not installed.
     """
     image_file.check(path, force)
     _check_inputs(path, images)
     if len(images) > MAX_DRAWN:
         raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
-    try:
-        from producer.predict import plot  # noqa: F401
-    except ImportError as error:
-        raise SetupError(
-            f"--plot needs Matplotlib and Pillow ({error}); install them with: "
-            f"{installation.command('all', ['matplotlib', 'pillow'])}"
-        ) from error
+    needed = worker_process.PACKAGES | installation.DRAW_PACKAGES
+    if lack := installation.missing(needed, "all"):
+        raise SetupError(f"--plot cannot draw: {lack}")
 
 
 def _check_inputs(path: Path, images: Sequence[bytes]) -> None:
@@ -52,7 +49,7 @@ def draw(path: Path, predictions: Predictions) -> None:
 
     Raises:
         UsageError: the file is one of the images, which was typed by another path.
-        SetupError: the disk is full, or no process starts that decodes images.
+        SetupError: the disk is full, or no process starts that decodes or draws images.
     """
     from producer.predict.plot import plot
 

@@ -10,6 +10,7 @@ from worker.datasets.examples import Labels
 #: The tutorial's colours of a bar and its caption. The colour-blind can distinguish this blue and
 #: red.
 RIGHT, WRONG, OTHER = "blue", "red", "#777777"
+UNJUDGED = "black"  #: of a prediction without a known label
 #: Two lines of one diagram: blue and vermilion of Okabe and Ito, chosen for the colour-blind.
 FIRST, SECOND = "#0072B2", "#D55E00"
 FAINT = "#eeeeee"

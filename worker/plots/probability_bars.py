@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from worker.plots.pictures import Panel, put_bar, put_frame
-from worker.plots.plot_style import OTHER, RIGHT, WRONG, shortened
+from worker.plots.plot_style import OTHER, RIGHT, UNJUDGED, WRONG, shortened
 
 #: Up to this number of labels each has a vertical bar, as in the tutorial, if their names fit.
 VERTICAL_BARS, VERTICAL_LENGTH = 12, 17
@@ -24,15 +24,17 @@ BESIDE = 0.05
 Row = npt.NDArray[np.floating]  #: [classes]
 
 
-def colours(row: Row, truth: int) -> list[str]:
-    """The colour of each label: predicted but wrong red, true blue, others grey."""
+def colours(row: Row, truth: int | None) -> list[str]:
+    """The colour of each label: predicted but wrong red, true blue, others grey; predicted black if
+    the truth is not known."""
     colours = [OTHER] * len(row)
-    colours[int(row.argmax())] = WRONG
-    colours[truth] = RIGHT
+    colours[int(row.argmax())] = UNJUDGED if truth is None else WRONG
+    if truth is not None:
+        colours[truth] = RIGHT
     return colours
 
 
-def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int | None) -> None:
     """Draw the probabilities of one image."""
     fit = len(labels) <= VERTICAL_BARS and max(map(len, labels)) <= VERTICAL_LENGTH
     if fit:
@@ -42,7 +44,7 @@ def bars(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) 
     put_frame(axes, panel)
 
 
-def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int | None) -> None:
     """Each name stands on its bar, or in a tall one."""
     outer = BESIDE * (len(row) - 0.2)
     first, last = -0.4 - outer, len(row) - 0.6 + outer
@@ -56,10 +58,12 @@ def _vertical(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: 
         axes.text(x, y, name, size=7, color=colour, ha="center", va="bottom", rotation=90)
 
 
-def _horizontal(axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int) -> None:
+def _horizontal(
+    axes: Axes, panel: Panel, labels: Sequence[str], row: Row, truth: int | None
+) -> None:
     """From the top down, each name above its bar."""
     best = np.argsort(-row, kind="stable")[:NAMED_BARS]
-    if truth not in best:
+    if truth is not None and truth not in best:
         best[-1] = truth
     palette = colours(row, truth)
     step = 1 / (len(best) + 0.1)

@@ -29,7 +29,7 @@ from tests.support.processes.quick_end import QuickEnd
 
 COMMANDS, WORKERS, TRAINERS = "commands", "workers", "trainers"
 #: They import large libraries for a few commands.
-_LEFT_OUT = ("producer.predict.plot", "producer.formats.parquet", "producer.formats.xlsx")
+_LEFT_OUT = ("producer.formats.parquet", "producer.formats.xlsx")
 #: They run when they are imported, or read settings.
 _PROGRAMS = ("__main__", "producer.stack.supervisor")
 _OF_PARENTS = ("celery.apps.worker", "celery.concurrency.prefork", "kombu.transport.redis")

@@ -7,21 +7,28 @@ import os
 from pathlib import Path
 
 import matplotlib
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from PIL import Image
 
 from producer.predict import plot
 from producer.predict.predictions import Prediction
 from shared.image_status import Status
+from shared.pipes import prediction_plot as pipe
 from shared.pipes.thumbnail import Order
 from tests.support.images.decompression_bombs import bombs
 from tests.support.images.image_zoo import garment, variants
+from worker import prediction_plot
 from worker.demo.images import encoded
+from worker.plots import chart
+from worker.plots.plot_style import OTHER, RIGHT, UNJUDGED, WRONG
 from worker.thumbnails.small_picture import thumbnail
 
 LABELS = ("Bag", "Coat", "Trouser")
@@ -39,78 +46,87 @@ def predicted(
     )
 
 
-def drawn(found: Prediction, labels: tuple[str, ...] = LABELS) -> Image.Image:
-    return Image.open(io.BytesIO(plot._png([IMAGE], [found], labels)))
+def order_of(found: list[Prediction], labels: tuple[str, ...] = LABELS) -> pipe.Order:
+    """What the producer sends for one image with each of these predictions."""
+    return pipe.Order(labels, tuple(plot._drawn(IMAGE, one, labels) for one in found))
 
 
-def figure_of(found: list[Prediction], labels: tuple[str, ...] = LABELS) -> Figure:
-    """The plot of one image with each of these predictions."""
-    return laid_out(plot._figure([IMAGE] * len(found), found, labels))
+def axes_of(order: pipe.Order) -> Axes:
+    """The axes of the plot, laid out."""
+    with matplotlib.rc_context(chart.changed_settings()):
+        figure = prediction_plot.plot.__wrapped__(order)  # type: ignore[attr-defined]
+        figure.draw(FigureCanvasAgg(figure).get_renderer())
+    [axes] = figure.axes
+    assert isinstance(axes, Axes)
+    return axes
 
 
-def figure_of_files(found: list[Prediction]) -> Figure:
+def axes_of_files(found: list[Prediction]) -> Axes:
     """The plot of the images that the predictions name."""
     images = plot._decoded([os.fsencode(one.path) for one in found], found)
-    return laid_out(plot._figure(images, found, LABELS))
+    pairs = zip(images, found, strict=True)
+    return axes_of(pipe.Order(LABELS, tuple(plot._drawn(*pair, LABELS) for pair in pairs)))
 
 
-def laid_out(figure: Figure) -> Figure:
-    figure.draw(FigureCanvasAgg(figure).get_renderer())
-    return figure
-
-
-def bar_colours(figure: Figure) -> list[str]:
-    return [matplotlib.colors.to_hex(bar.get_facecolor()) for bar in figure.axes[1].patches]
+def bar_colours(axes: Axes) -> list[str]:
+    bars = [one for one in axes.get_children() if isinstance(one, Rectangle) and one.get_fill()]
+    return [matplotlib.colors.to_hex(one.get_facecolor()) for one in bars if one != axes.patch]
 
 
 def in_hex(*names: str) -> list[str]:
     return [matplotlib.colors.to_hex(name) for name in names]
 
 
+def lines(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
 @pytest.mark.parametrize(
     ("truth", "expected", "caption"),
     [
-        ("", [plot.OTHER, plot.OTHER, plot.UNJUDGED], "Trouser 90%"),
-        ("Trouser", [plot.OTHER, plot.OTHER, plot.RIGHT], "Trouser 90%\n(Trouser)"),
-        ("Coat", [plot.OTHER, plot.RIGHT, plot.WRONG], "Trouser 90%\n(Coat)"),
+        ("", [OTHER, OTHER, UNJUDGED], ["Trouser 90%"]),
+        ("Trouser", [OTHER, OTHER, RIGHT], ["Trouser 90%", "(Trouser)"]),
+        ("Coat", [OTHER, RIGHT, WRONG], ["Trouser 90%", "(Coat)"]),
     ],
 )
 def test_caption_and_bars_are_those_of_the_tutorial(
-    truth: str, expected: list[str], caption: str
+    truth: str, expected: list[str], caption: list[str]
 ) -> None:
-    figure = figure_of([predicted(truth=truth)])
-    assert figure.axes[0].get_xlabel() == caption
-    assert bar_colours(figure) == in_hex(*expected)
-    heights = [bar.get_height() for bar in figure.axes[1].containers[0]]
-    assert heights == [0.05, 0.05, 0.9]
+    axes = axes_of(order_of([predicted(truth=truth)]))
+    assert lines(axes) == ["picture.png", *caption, *LABELS]
+    assert bar_colours(axes) == in_hex(*expected)
+    colour = matplotlib.colors.to_hex(axes.texts[1].get_color())
+    assert colour == bar_colours(axes)[2]
 
 
 def test_of_many_labels_the_best_and_the_true_one_are_drawn() -> None:
-    figure = figure_of([predicted(labels=MANY, truth=MANY[30])], MANY)
-    colours = bar_colours(figure)
-    assert len(colours) == 12
-    assert set(in_hex(plot.RIGHT, plot.WRONG)) < set(colours)
+    axes = axes_of(order_of([predicted(labels=MANY, truth=MANY[30])], MANY))
+    assert len(bar_colours(axes)) == 5
+    assert set(in_hex(RIGHT, WRONG)) < set(bar_colours(axes))
 
 
 @pytest.mark.parametrize("labels", [LABELS, MANY, ("$a$", "\ud800\n", "x" * 300)])
 def test_nothing_is_cut_off_and_the_bytes_are_reproducible(labels: tuple[str, ...]) -> None:
-    found = predicted(labels=labels)
-    image = drawn(found, labels)
+    order = order_of([predicted(labels=labels)], labels)
+    file = prediction_plot.plot(order)
+    image = Image.open(io.BytesIO(file))
     grey = np.asarray(image.convert("L"))
     assert min(edge.min() for edge in (grey[0], grey[-1], grey[:, 0], grey[:, -1])) == 255
-    assert set(image.info) <= {"dpi"}
-    assert drawn(found, labels).tobytes() == image.tobytes()
+    assert image.info == {}
+    assert prediction_plot.plot(order) == file
 
 
 @pytest.mark.parametrize("labels", [LABELS, MANY])
-def test_no_name_overlaps_the_row_below(labels: tuple[str, ...]) -> None:
-    found = [predicted(labels=labels, truth=labels[0])] * 4
-    figure = figure_of(found, labels)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    below = figure.axes[6].title.get_window_extent(renderer)  # the first of the second row
-    for axes in figure.axes[:6]:
-        texts = (axes.xaxis.label, *axes.xaxis.get_ticklabels())
-        assert all(text.get_window_extent(renderer).y0 >= below.y1 for text in texts)
+def test_no_caption_overlaps_the_row_below(labels: tuple[str, ...]) -> None:
+    flagged = msgspec.structs.replace(predicted(labels=labels, truth=labels[0]), flag="blank")
+    axes = axes_of(order_of([flagged] * 4, labels))
+    title = [text for text in axes.texts if text.get_text() == "picture.png"][3]
+    captions = [text for text in axes.texts if text.get_text() == "blank"][:3]
+    assert all(bottom_of(text) > title.get_window_extent().y1 for text in captions)
+
+
+def bottom_of(text: Text) -> float:
+    return float(text.get_window_extent().y0)
 
 
 def test_every_image_that_a_worker_accepts_is_drawn_upright_as_it_was_classified(
@@ -122,12 +138,10 @@ def test_every_image_that_a_worker_accepts_is_drawn_upright_as_it_was_classified
         (tmp_path / name).write_bytes(data)
     save_turned(tmp_path / "turned.jpg")
     paths = sorted(tmp_path.iterdir())
-    axes = figure_of_files([predicted(path) for path in paths]).axes[::2]
-    assert [len(ax.images) for ax in axes] == [1] * len(paths)
-    of_name = {path.name: one.images[0] for path, one in zip(paths, axes, strict=True)}
-    assert of_name["turned.jpg"].get_size() == (40, 20)  # height, width
-    deep, plain = (grey_of(of_name[name]) for name in ("grey16.png", "rgb.png"))
-    assert np.abs(deep - plain).max() <= 1
+    images = axes_of_files([predicted(path) for path in paths]).images
+    of_name = dict(zip((path.name for path in paths), map(pixels_of, images), strict=True))
+    assert of_name["turned.jpg"].shape[:2] == (40, 20)  # height, width
+    assert np.abs(of_name["grey16.png"] - of_name["rgb.png"]).max() <= 1
 
 
 def save_turned(path: Path) -> None:
@@ -137,16 +151,25 @@ def save_turned(path: Path) -> None:
     Image.new("L", (40, 20)).save(path, exif=exif)
 
 
-def grey_of(image: AxesImage) -> npt.NDArray[np.float64]:
-    return np.asarray(image.get_array(), float)[..., 0]
+def pixels_of(image: AxesImage) -> npt.NDArray[np.float64]:
+    return np.asarray(image.get_array(), float)
 
 
 def test_the_reason_stands_where_there_is_no_image(tmp_path: Path) -> None:
     status = Status.UNSUPPORTED
     failed = Prediction("picture.png", "", None, status, status.sentence, "", {})
-    axes = figure_of_files([predicted(tmp_path / "gone.png"), failed]).axes
-    assert [one.texts[0].get_text().replace("\n", " ") for one in (axes[0], axes[2])] == [
-        Status.MISSING.sentence,
-        status.sentence,
-    ]
-    assert len(axes) == 3  # without bars
+    axes = axes_of_files([predicted(tmp_path / "gone.png"), failed])
+    texts = [line.replace("\n", " ") for line in lines(axes)]
+    assert {Status.MISSING.sentence, status.sentence} < set(texts)
+    assert len(bar_colours(axes)) == 3  # of the first alone
+
+
+def test_the_process_that_draws_gets_an_order_and_returns_the_file(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(encoded(garment()))
+    found = predicted(tmp_path / "picture.png", truth="Coat")
+    file = plot.plot([os.fsencode(found.path)], [found], LABELS)
+    with Image.open(io.BytesIO(file)) as image:
+        assert image.format == "PNG"
+        assert {(0, 0, 255), (255, 0, 0)} < {
+            colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []
+        }

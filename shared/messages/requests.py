@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from shared.errors import MISFITS, BadMessage, SetupError
-from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
 from shared.messages.training import FASHION_MNIST, Rule, Serve, Train
 
@@ -121,10 +120,6 @@ Work: TypeAlias = (
 )
 
 
-#: How many of the fields of a work every trainer knows. Each later one has a default.
-_FIRST_FIELDS: dict[type, int] = {Train: 8, Evaluate: 4, CheckDataset: 2, Import: 6, Promote: 3}
-
-
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request. The id is its idempotency key: it is answered once."""
 
@@ -227,15 +222,7 @@ def _is_place(work: Work) -> bool:
 
 def encode_request(request: Request) -> bytes:
     """The request as JSON, which is readable in Redis and in the store."""
-    fields = msgspec.to_builtins(request)
-    fields["work"] = needed(request.work, _later_fields(request.work))
-    return msgspec.json.encode(fields)
-
-
-def _later_fields(work: Work) -> tuple[str, ...]:
-    """Those that some trainers do not know, and refuse."""
-    names = type(work).__struct_fields__
-    return names[_FIRST_FIELDS.get(type(work), len(names)) :]
+    return msgspec.json.encode(request)
 
 
 def decode_request(data: bytes) -> Request:

@@ -196,8 +196,6 @@ def test_how_long_a_trainer_is_silent_counts_from_its_last_renewal(
     assert silent_s() < 60
     server.client.hset(state, "renewed_ms", "soon")
     assert silent_s() == 0
-    server.client.hdel(state, "renewed_ms")  # as an older trainer leaves it
-    assert silent_s() == 0
     server.client.hset(state, mapping={"renewed_ms": 1, "until_ms": 0})
     assert silent_s() == 0, "it is waiting"
 
@@ -279,17 +277,6 @@ def test_every_stage_that_a_handler_reports_has_its_place() -> None:
         for match in called.finditer(path.read_text())
     }
     assert found - {"pruning", "removing", "first_stage", "storing", "room"} == set(STAGES)
-
-
-def test_a_request_that_an_older_trainer_has_given_up_stays_so(requests: Expiring) -> None:
-    requests.submit(make_request(), b"input")
-    outcome = Outcome(False, error="the trainer died 3 times at request r1; submit a new request")
-    requests.client.hset(keys.request("r1", "state"), "status", "exhausted")
-    requests.client.hset(keys.request("r1", "state"), "outcome", msgspec.json.encode(outcome))
-    assert requests.claim("r1", "one").verdict is RequestVerdict.DONE
-    view = requests.get("r1")
-    assert view is not None
-    assert (view.state, view.outcome and view.outcome.error) == (RequestState.DONE, outcome.error)
 
 
 def test_a_released_request_counts_no_attempt(requests: RequestLedger) -> None:
@@ -451,7 +438,7 @@ _good = {
 }
 _NO_NUMBERS = (b"", b"-1", b"1e3", b"0x1", b"nan", b"9" * 16, b" 1", b"\xff\x00")
 _NO_JSON = (b"null", b"[" * 2000, b"{}", b'{"ok":true}', b'{"stage":"x"}')
-_STATES = (b"open", b"done", b"exhausted", b"cancelled")
+_STATES = (b"open", b"done", b"cancelled")
 _odd = st.sampled_from([*_NO_NUMBERS, *_NO_JSON, *_STATES]) | st.binary(max_size=9)
 _fields = st.dictionaries(st.sampled_from([*_good, "progress", "outcome"]), _odd, max_size=3)
 _lost = st.sets(st.sampled_from(sorted(_good)), max_size=2)

@@ -76,12 +76,3 @@ def test_a_version_may_be_promoted_by_each_rule_that_the_commands_offer(promote:
 def test_a_request_that_no_trainer_could_read_is_not_made(work: Work, field: str) -> None:
     with pytest.raises(UsageError, match=f"{field}.*; check its value"):
         make_request(work)
-
-
-def test_a_training_is_encoded_without_the_options_that_were_not_given() -> None:
-    request = Request("r1", Train("shoes", "fast", "/photos", seed=7), "me@here", 1.5)
-    assert encode_request(request) == (
-        b'{"id":"r1","work":{"type":"train","name":"shoes","recipe":"fast","data":"/photos",'
-        b'"epochs":0,"seed":7,"promote":"if-better","weighted":false,"max_unreadable":0.05},'
-        b'"who":"me@here","created":1.5}'
-    )

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 import pytest
 
 from producer.cli.models.train import train
 from shared.errors import UsageError
-from shared.messages.requests import Request, decode_request, encode_request
-from shared.messages.training import DEFAULTS, Train, check, command, flag, options
+from shared.messages.training import Train, check, command, flag, options
 from shared.recipes import RECIPES
 
-FIRST = {
-    "name", "recipe", "data", "epochs", "seed", "promote", "weighted", "max_unreadable",
-}  # fmt: skip
 REFUSED = [
     (recipe.name, field)
     for recipe in RECIPES.values()
@@ -37,14 +32,6 @@ def test_an_option_that_does_not_apply_names_recipes_that_have_it(recipe: str, f
     named = re.split(", | or ", str(error.value).partition("--recipe ")[2])
     for other in named:
         check(other, "/photos", [field])
-
-
-@pytest.mark.parametrize("field", DEFAULTS)
-def test_a_field_that_an_older_trainer_does_not_know_is_sent_only_if_it_is_used(field: str) -> None:
-    plain = Request("r1", Train("shoes", "fast", "/photos"), "me@here", 1.0)
-    work = msgspec.json.decode(encode_request(plain))["work"]
-    assert (field in work) == (field in FIRST)
-    assert decode_request(encode_request(plain)) == plain
 
 
 def test_the_command_of_a_training_names_only_what_was_typed() -> None:

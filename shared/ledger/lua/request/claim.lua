@@ -6,7 +6,6 @@
 local me, floor, lease_ms, most = ARGV[2], count(ARGV[3]), count(ARGV[4]), count(ARGV[5])
 local found = read(STATE)
 if not found then return {'unknown'} end
-if found.status == 'exhausted' then return {'done'} end
 if found.status ~= 'open' then return {found.status} end
 if live(found) and found.owner ~= me then return {'held'} end
 local fence, attempts = found.fence, found.attempts

@@ -5,7 +5,6 @@
 local found = read(STATE)
 if not found then return nil end
 local state, owner = found.status, ''
-if state == 'exhausted' then state = 'done' end
 if state == 'open' then state = 'waiting' end
 if state == 'waiting' and live(found) then state, owner = 'running', found.owner end
 local request, progress, outcome, renewed_ms =

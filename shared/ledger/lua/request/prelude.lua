@@ -3,8 +3,7 @@
 -- Users of a shared server may run only the commands in deploy/redis/users.acl.
 local STATE, FILES, INPUT, OPEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local ID = ARGV[1]
--- 'exhausted' is how older trainers closed a request after the last attempt.
-local STATES = {open = true, done = true, exhausted = true, cancelled = true}
+local STATES = {open = true, done = true, cancelled = true}
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -18,8 +17,8 @@ local function count(text)
 end
 
 -- The current state of a request, or nil if there is none. Invalid state raises an error before
--- anything has changed. A request without an owner has the owner ''. Work that has not advanced,
--- or that older trainers do, has no `reached`.
+-- anything has changed. A request without an owner has the owner ''. Work that has not advanced
+-- has no `reached`.
 local function read(key)
   local status, fence, owner, until_ms, attempts, reached =
     unpack(redis.call('HMGET', key, 'status', 'fence', 'owner', 'until_ms', 'attempts', 'reached'))

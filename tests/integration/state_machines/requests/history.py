@@ -104,11 +104,6 @@ class History(RuleBasedStateMachine):
             if len(self.grants) > before:
                 self.renew(0, Progress("training", epoch), False)
 
-    @rule(request_id=ids)
-    def an_older_trainer_gives_up(self, request_id: str) -> None:
-        if self.world.give_up(request_id):
-            self._ended(request_id, "given up", 0)
-
     @rule(i=some, progress=progresses, repeat=repeats)
     def renew(self, i: int, progress: Progress, repeat: bool) -> None:
         request_id, _, _, fence = self._one(i)

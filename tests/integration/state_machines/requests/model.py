@@ -19,7 +19,7 @@ STAGES = ("loading", "training")
 class Entry:
     request: Request
     input: bytes | None
-    status: str = "open"  #: open, done, exhausted, cancelled
+    status: str = "open"  #: open, done, cancelled
     fence: int = 0
     owner: str = ""
     live: bool = False  #: the owner's lease has not expired
@@ -71,7 +71,7 @@ class RequestsModel:
         if entry is None:
             return RequestVerdict.UNKNOWN
         if entry.status != "open":
-            return RequestVerdict("done" if entry.status == "exhausted" else entry.status)
+            return RequestVerdict(entry.status)
         if entry.live and entry.owner != owner:
             return RequestVerdict.HELD
         if not (entry.live and entry.fence > floor):
@@ -113,12 +113,6 @@ class RequestsModel:
         entry.outcome, entry.files = expected, dict(files)
         entry.close("done")
         return True
-
-    def give_up(self, request_id: str, outcome: Outcome) -> None:
-        """As the claim of an older trainer, which found too many deaths."""
-        entry = self.entries[request_id]
-        entry.outcome = outcome
-        entry.close("exhausted")
 
     def cancel(self, request_id: str) -> bool:
         entry = self.entries.get(request_id)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import msgspec
-
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, UsageError
@@ -22,8 +20,6 @@ IDS = ("a", "b")
 #: Longer than a history takes, so leases and outcomes expire only in a step of the history.
 LEASE_S = 600.0
 TTL_S = 3600.0
-#: Of an older trainer.
-GIVEN_UP = Outcome(False, error="the trainer died 3 times at this request; submit a new request")
 
 
 class World:
@@ -89,24 +85,6 @@ class World:
         expected = self.model.cancel(request_id)
         agree(self.requests.cancel(request_id), expected)
         return expected
-
-    def give_up(self, request_id: str) -> bool:
-        """An older trainer finds that too many have died: it closes the request as it did. Return
-        whether it was open."""
-        entry = self.model.entries.get(request_id)
-        if entry is None or entry.status != "open" or entry.live:
-            return False
-        state, files, input = self._keys_of(request_id)
-        self.client.hset(
-            state, mapping={"status": "exhausted", "outcome": msgspec.json.encode(GIVEN_UP)}
-        )
-        self.client.hdel(state, "progress")
-        self.client.delete(input)
-        self.client.zrem(keys.REQUESTS, request_id)
-        self.client.pexpire(state, int(TTL_S * 1000))
-        self.client.pexpire(files, int(TTL_S * 1000))
-        self.model.give_up(request_id, GIVEN_UP)
-        return True
 
     def let_lease_end(self, request_id: str) -> None:
         """Expire the lease, as if its trainer had sent no heartbeat for too long."""

@@ -1,4 +1,5 @@
-"""Bounds the log lines for a flood of bad input: some lines, then their number at intervals."""
+"""Bounds the log lines on what repeats: a line is logged once an interval, and of a flood of bad
+input some lines, then their number."""
 
 from __future__ import annotations
 
@@ -11,20 +12,24 @@ LINES = 30
 
 
 class LogLimit:
-    """Errors of one kind, logged to `log`."""
+    """Lines of one kind, logged to `log`."""
 
     def __init__(self, log: logging.Logger, interval_s: float = INTERVAL_S) -> None:
         self._log, self._interval_s = log, interval_s
         self._since = float("-inf")
-        self._lines = self._left_out = 0
+        self._lines = set[str]()
+        self._left_out = 0
         self._last = ""
 
-    def error(self, line: str) -> None:
-        """Log this line, or count it if there were too many."""
+    def error(self, line: str, error: Exception | None = None) -> None:
+        """Log this line, with the traceback of an error if one is given. It is dropped if it was
+        logged in this interval, and counted if too many others were."""
         self.flush()
-        if self._lines < LINES:
-            self._lines += 1
-            self._log.error("%s", line)
+        if line in self._lines:
+            return
+        if len(self._lines) < LINES:
+            self._lines.add(line)
+            self._log.error("%s", line, exc_info=error)
         else:
             self._left_out += 1
             self._last = line
@@ -38,4 +43,4 @@ class LogLimit:
             self._log.error(
                 "%d more lines like it were not logged; the last: %s", self._left_out, self._last
             )
-        self._since, self._lines, self._left_out = now, 0, 0
+        self._since, self._lines, self._left_out = now, set(), 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,11 +15,8 @@ from shared.errors import HangtagError, bounded
 from shared.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
-#: Minimum interval between two logs of the same error: its hint returns every few seconds.
-REPEAT_S = 60.0
-_MAX_LOGGED = 1_000
+#: Of equal errors one is logged in its interval: a hint returns every few seconds.
 _lines = LogLimit(log)
-_logged: dict[str, float] = {}  #: line -> when it was last logged (monotonic, s)
 
 
 @contextmanager
@@ -35,7 +31,7 @@ def log_once(what: str, **ids: str | int) -> Iterator[None]:
         try:
             yield
         except (HangtagError, RedisError) as error:
-            _log(f"{what}: {bounded(str(error)) or type(error).__name__}")
+            _lines.error(f"{what}: {bounded(str(error)) or type(error).__name__}")
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
@@ -54,13 +50,3 @@ def _is_no_advice(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("py.warnings").addFilter(_is_no_advice)
-
-
-def _log(line: str) -> None:
-    now = time.monotonic()
-    if now - _logged.get(line, -REPEAT_S) < REPEAT_S:
-        return
-    if len(_logged) >= _MAX_LOGGED:
-        _logged.clear()
-    _logged[line] = now
-    _lines.error(line)

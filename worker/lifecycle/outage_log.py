@@ -8,11 +8,10 @@ import time
 
 from shared.broker.runtime_paths import broker_url
 from shared.errors import bounded
+from shared.log_limit import LogLimit
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
-#: Between two lines on the same outage.
-REPEAT_S = 60.0
 CELERY = logging.getLogger("celery.worker.consumer.consumer")
 _ATTEMPT = "consumer: Cannot connect to "
 
@@ -22,24 +21,21 @@ class OutageLog:
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._logged = 0.0
+        self._lines = LogLimit(log)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line of Celery is logged; that on an attempt says what to do."""
+        """Whether a line of Celery stays; one that says what to do replaces that on an attempt."""
         if not record.msg.startswith(_ATTEMPT) or not isinstance(record.args, tuple):
             return True
-        now = time.monotonic()
-        if self._since is not None and now - self._logged < REPEAT_S:
-            return False
-        self._since, self._logged = self._since or now, now
-        record.msg, record.args = _line(record.args[1]), ()
-        return True
+        self._since = self._since or time.monotonic()
+        self._lines.error(_line(record.args[1]))
+        return False
 
     def over(self) -> None:
         """Log the end of an outage, if there was one."""
         if self._since is not None:
             log.warning("Redis is back after %.0f s", time.monotonic() - self._since)
-        self._since = None
+        self._since, self._lines = None, LogLimit(log)
 
 
 def _line(error: object) -> str:

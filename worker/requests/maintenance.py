@@ -25,6 +25,7 @@ from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
+from shared.log_limit import LogLimit
 from shared.messages.requests import Request
 from shared.process import own_child
 from shared.registry.mirror_writer import Incomplete, publish
@@ -42,6 +43,8 @@ PUBLISH_S = 30.0
 RETENTION_S = 7 * 86_400.0
 #: A trial behind which a person's request has waited for this long is ended in the next round.
 WAY_S = 8.0
+#: Between two lines on the same fault of the store, or the same unexpected error.
+REPEAT_S = 86_400.0
 #: The lock of a process that was killed is released within this duration.
 KILLED_S = 0.5
 #: Messages of the queue that are read.
@@ -68,7 +71,7 @@ class Maintenance(threading.Thread):
         self._ended = threading.Event()
         self._published = float("-inf")
         self._cards = 0  #: number in Redis after the last publishing
-        self._logged: set[str] = set()
+        self._lines = LogLimit(log, REPEAT_S)
 
     def stop(self) -> None:
         self._ended.set()
@@ -98,17 +101,11 @@ class Maintenance(threading.Thread):
                 raise
             except Incomplete as error:  # the rest is published
                 for fault in error.faults:
-                    self._warn(str(fault))
+                    self._lines.error(str(fault))
             except SetupError as error:
-                self._warn(str(error))
+                self._lines.error(str(error))
             self._published = time.monotonic()
             self._cards = self._count_cards()
-
-    def _warn(self, text: str) -> None:
-        """Log a text once."""
-        if text not in self._logged:
-            self._logged.add(text)
-            log.warning("%s", text)
 
     def _count_cards(self) -> int:
         """The number of versions of the store whose card is in Redis."""
@@ -211,7 +208,7 @@ class Maintenance(threading.Thread):
 
     @contextmanager
     def _retried(self) -> Iterator[None]:
-        """Suppress errors, since the next round retries. Unexpected ones are logged once."""
+        """Suppress errors, since the next round retries. Unexpected ones are logged."""
         try:
             yield
         except BrokerRefuses as error:
@@ -219,6 +216,4 @@ class Maintenance(threading.Thread):
         except (RedisError, OperationalError, HangtagError, OSError) as error:
             log.debug("maintenance failed and is retried: %s", error)
         except Exception as error:
-            if repr(error) not in self._logged:
-                self._logged.add(repr(error))
-                log.exception("unexpected error in the trainer's maintenance; it is retried")
+            self._lines.error(f"unexpected error in the trainer's maintenance: {error!r}", error)

@@ -32,8 +32,18 @@ def test_a_flood_is_some_lines_and_a_count_of_all_others(caplog: pytest.LogCaptu
 
 def test_after_an_interval_lines_are_logged_again(caplog: pytest.LogCaptureFixture) -> None:
     limited = LogLimit(logging.getLogger("flood"), interval_s=0.1)
-    for _ in range(LINES):
-        limited.error("first")
+    for number in range(LINES):
+        limited.error(f"first {number}")
     time.sleep(0.15)
-    limited.error("second")
-    assert [record.getMessage() for record in caplog.records] == ["first"] * LINES + ["second"]
+    limited.error("first 0")
+    assert caplog.messages == [*(f"first {number}" for number in range(LINES)), "first 0"]
+
+
+def test_a_line_that_repeats_is_logged_once_an_interval(caplog: pytest.LogCaptureFixture) -> None:
+    limited = LogLimit(logging.getLogger("flood"), interval_s=0.1)
+    for _ in range(LINES + 1):
+        limited.error("same")
+    limited.error("other")
+    time.sleep(0.15)
+    limited.error("same")
+    assert caplog.messages == ["same", "other", "same"]

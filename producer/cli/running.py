@@ -9,7 +9,6 @@ from producer.cli.signals import stopped_by_signals
 from producer.present.events import Events, Notice
 from producer.present.job_display import JobDisplay
 from producer.present.progress import make_progress
-from producer.requests.request_display import RequestDisplay
 from shared.stop import Stop
 
 
@@ -30,6 +29,8 @@ def running_job(quiet: bool) -> Iterator[tuple[Events, Stop]]:
 def running_request(quiet: bool) -> Iterator[tuple[Events, Stop]]:
     """The events of one request, which are displayed, and its stop, which signals request: the
     request continues then."""
+    from producer.requests.request_display import RequestDisplay
+
     events = Events()
     with (
         stopped_by_signals() as stop,

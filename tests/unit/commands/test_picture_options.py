@@ -14,7 +14,6 @@ from producer.output import image_file
 from shared.errors import Exit, SetupError
 
 ROOT = Path(__file__).parents[3]
-#: A module that is installed and cannot be loaded.
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +42,10 @@ def test_missing_drawing_packages_are_named_before_anything_is_requested(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == module else found(name, *a)
     )
-    line = complaint(run("predict", "1.png", "--plot", "out.png"), Exit.SETUP)
-    assert "--plot cannot draw: " in line
-    assert "-m pip install -e" in line
+    result = run("predict", "1.png", "--plot", "out.png")
+    assert result.exit_code == Exit.SETUP
+    assert "--plot cannot draw: " in result.stderr
+    assert "-m pip install -e" in result.stderr
 
 
 def test_a_plot_is_replaced_atomically_with_the_permissions_of_a_new_file(here: Path) -> None:

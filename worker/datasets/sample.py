@@ -1,9 +1,9 @@
-"""Describes a folder of classes without decoding all of it: counts, and a few of its images."""
+"""A few images of a folder of classes, without decoding all of it."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,12 +17,7 @@ from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import ClassFolderWalk, Item
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
 
-#: Files counted between two progress reports: a second or less.
-REPORT_EVERY_FILES = 10_000
-
 ALL_PARTS = (TRAINING, HELDOUT, TEST, UNDECIDED)
-
-Counts = npt.NDArray[np.int64]
 
 
 class Sample(NamedTuple):
@@ -31,20 +26,6 @@ class Sample(NamedTuple):
     examples: Examples
     items: list[Item]  #: the files that were chosen
     bad: list[Bad]  #: the chosen files that are not images
-
-
-def count(walk: ClassFolderWalk, on_files: Callable[[int], None]) -> Counts:
-    """The number of files of each class (row) and part (column, as in worker/datasets/split.py).
-
-    int64 [classes, 4]; the last column counts the files whose part depends on their content.
-    `on_files` gets the number of files so far, and may raise to stop.
-    """
-    counts = np.zeros((len(walk.labels), 4), np.int64)
-    for number, item in enumerate(walk.items()):
-        counts[item.label, item.part] += 1
-        if number % REPORT_EVERY_FILES == 0:
-            on_files(number)
-    return counts
 
 
 def spread(total: int, count: int) -> npt.NDArray[np.int64]:

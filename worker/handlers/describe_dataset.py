@@ -18,6 +18,7 @@ from shared.messages.replies import DataReport
 from shared.messages.requests import Progress, ShowData
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, folder_layout, load, sample
+from worker.datasets.class_folder import Counts, count_files
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Examples
 from worker.datasets.split import HELDOUT, TEST, TRAINING, UNDECIDED
@@ -85,16 +86,15 @@ def folder(
     """A folder with one subfolder per class; `index` refers to its files in path order.
 
     Up to CHECKED_FILES files are all decoded, with their rows in `scratch`, so that the report is
-    the same as that of a training. `on_files` gets the number of files done and the total (0: not
-    known).
+    the same as that of a training. `on_files` gets the number of files done, and of all so far.
 
     Raises:
         SetupError: the folder does not have this form.
         UsageError: there is no such image.
     """
     walk = folder_layout.ClassFolderWalk(where)
-    counts = sample.count(walk, lambda done: on_files(done, 0))
-    total = int(counts.sum())
+    counts = count_files(walk, on_files)
+    total = counts.total()
     sample.check_index(index, total)
     image, title = _single(walk, index, total)
     some = _samples(walk, counts)
@@ -108,11 +108,11 @@ def folder(
     return _drawn(report, some.examples, image, title)
 
 
-def _samples(walk: folder_layout.ClassFolderWalk, counts: sample.Counts) -> sample.Sample:
+def _samples(walk: folder_layout.ClassFolderWalk, counts: Counts) -> sample.Sample:
     """Files to learn from, evenly spaced, ordered by label; of all parts if there are none."""
     learned = (TRAINING, UNDECIDED)
-    parts = learned if counts[:, learned].any() else sample.ALL_PARTS
-    places = sample.spread(int(counts[:, parts].sum()), SAMPLES)
+    parts = learned if any(part in learned for _, part in counts) else sample.ALL_PARTS
+    places = sample.spread(sum(n for (_, part), n in counts.items() if part in parts), SAMPLES)
     some = sample.sample(walk, places, SPEC, parts)
     order = np.argsort(some.examples.labels, kind="stable")
     examples = Examples(some.examples.images[order], some.examples.labels[order])
@@ -139,11 +139,16 @@ def _checked(where: Path, scratch: Path, on_files: Callable[[int, int], None]) -
 
 
 def _counted(
-    walk: folder_layout.ClassFolderWalk, counts: sample.Counts, some: sample.Sample, note: str
+    walk: folder_layout.ClassFolderWalk, counts: Counts, some: sample.Sample, note: str
 ) -> DataReport:
     """A report from the names of the files alone."""
     notes = [note]
-    if counts[:, UNDECIDED].any():
+
+    def of(*parts: int) -> tuple[int, ...]:
+        classes = range(len(walk.labels))
+        return tuple(sum(counts[label, part] for part in parts) for label in classes)
+
+    if any(of(UNDECIDED)):
         notes.append(
             "there are no splits: training holds out a twelfth, and sets a sixth aside for the test"
         )
@@ -151,9 +156,9 @@ def _counted(
         name=os.path.basename(walk.root).decode(errors="replace"),
         shape=(SPEC.height, SPEC.width, SPEC.channels),
         labels=walk.labels,
-        training=tuple((counts[:, TRAINING] + counts[:, UNDECIDED]).tolist()),
-        heldout=tuple(counts[:, HELDOUT].tolist()),
-        test=tuple(counts[:, TEST].tolist()),
+        training=of(TRAINING, UNDECIDED),
+        heldout=of(HELDOUT),
+        test=of(TEST),
         unreadable=tuple(f"{_below(bad.path, walk)}: {bad.status.sentence}" for bad in some.bad),
         unreadable_count=len(some.bad),
         notes=tuple(notes),

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from shared.ledger.jobs import pinned
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_store import unanswered
-from shared.messages.replies import Decided
+from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
 from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import refresh
@@ -42,11 +42,7 @@ def prune(context: Context, work: Prune) -> Reply:
     requests = _open_requests(context)
     busy = pinned(context.client, work.name)
     pruned = pruning.prune(context.registry, work, busy, requests, confirm=context.confirm)
-    try:
-        refresh(context.client, context.registry)
-    except RedisError as error:  # no retry: it would report that nothing was left to delete
-        log.warning("the copies in Redis will be updated later: %s", error)
-    return Reply(pruned)
+    return _deleted(context, pruned)
 
 
 def remove(context: Context, work: Remove) -> Reply:
@@ -65,11 +61,15 @@ def remove(context: Context, work: Remove) -> Reply:
         who=context.who,
         confirm=context.confirm,
     )
+    return _deleted(context, removed)
+
+
+def _deleted(context: Context, pruned: Pruned) -> Reply:
     try:
         refresh(context.client, context.registry)
-    except RedisError as error:  # no retry, as above
+    except RedisError as error:  # no retry: it would report that nothing was left to delete
         log.warning("the copies in Redis will be updated later: %s", error)
-    return Reply(removed)
+    return Reply(pruned)
 
 
 def _open_requests(context: Context) -> list[Request]:

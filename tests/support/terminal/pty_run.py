@@ -1,4 +1,4 @@
-"""Runs a program in a real terminal (a pty) and keeps what it writes, with times."""
+"""Runs a program in a real terminal (a pty) and keeps what it writes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,10 @@ _READ_BYTES = 1 << 16
 
 
 class TerminalRun(NamedTuple):
-    """What a program wrote: (seconds since its start, text), and its exit code."""
+    """What a program wrote, with its codes, and its exit code."""
 
-    output: list[tuple[float, str]]
+    text: str
     code: int
-
-    @property
-    def text(self) -> str:
-        """All that was written, with its codes."""
-        return "".join(text for _, text in self.output)
 
 
 def run(
@@ -51,7 +46,7 @@ def run(
         finally:
             os._exit(127)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-    started, output, rest = time.monotonic(), list[tuple[float, str]](), b""
+    started, written, rest = time.monotonic(), "", b""
     try:
         while True:
             if time.monotonic() - started > limit_s:
@@ -67,12 +62,12 @@ def run(
                 break
             text, rest = _decoded(rest + data)
             if text:
-                output.append((time.monotonic() - started, text))
+                written += text
                 on_output(terminal, text)
     finally:
         os.close(terminal)
         _, status = os.waitpid(child, 0)
-    return TerminalRun(output, os.waitstatus_to_exitcode(status))
+    return TerminalRun(written, os.waitstatus_to_exitcode(status))
 
 
 def _decoded(data: bytes) -> tuple[str, bytes]:

@@ -1,7 +1,7 @@
 """The screen of a terminal: what a person sees after a program has written to it.
 
-It knows what Hangtag and shells write: text, colours, and codes that move the cursor or clear. Any
-other code is an error.
+It knows what Hangtag writes: text, colours, and codes that move the cursor up or clear. Any other
+code is an error.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b([=>78])")
-#: Modes without an effect on the picture: the cursor's visibility, bracketed paste.
-_IGNORED_MODES = {"?25", "?2004"}
+_CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
 
 
 class Screen:
@@ -36,7 +34,7 @@ class Screen:
                         self._pending = text[at:]
                         return
                     raise ValueError(f"unknown code {text[at : at + 12]!r}")
-                self._code(match[1] or "", match[2] or "")
+                self._code(*match.groups())
                 at = match.end()
                 continue
             self._character(character)
@@ -52,12 +50,6 @@ class Screen:
             self._column = 0
         elif character == "\n":
             self._down()
-        elif character == "\b":
-            self._column = max(0, self._column - 1)
-        elif character == "\t":
-            self._column = min(self.columns - 1, (self._column // 8 + 1) * 8)
-        elif character == "\x07":
-            pass
         elif ord(character) < 32:
             raise ValueError(f"unknown control {character!r}")
         else:
@@ -82,23 +74,10 @@ class Screen:
             self.lines.append([])
 
     def _code(self, numbers: str, kind: str) -> None:
-        count = int(numbers) if numbers.isdigit() else 1
-        if kind == "m":
-            pass  # a colour
-        elif kind == "A":
-            self._row = max(0, self._row - count)
-        elif kind == "G":
-            self._column = count - 1
-        elif kind == "C":
-            self._column = min(self.columns - 1, self._column + count)
-        elif kind == "K" and numbers in ("", "0"):
-            del self.lines[self._row][self._column :]
-        elif kind == "J" and numbers in ("", "0"):
+        if kind == "A" and not numbers:
+            self._row = max(0, self._row - 1)
+        elif kind == "J" and not numbers:
             del self.lines[self._row][self._column :]
             del self.lines[self._row + 1 :]
-        elif kind in "hl" and numbers in _IGNORED_MODES:
-            pass
-        elif kind == "H" and numbers == "":
-            self._row = self._column = 0
-        elif kind:
+        elif kind != "m":  # a colour
             raise ValueError(f"unknown code ESC [ {numbers} {kind}")

@@ -16,7 +16,6 @@ from tests.support.terminal.screen import Screen
         ("\x1b[1mbold\x1b[0m \x1b[31mred\x1b[0m", "bold red\n"),
         ("x" * 12, "xxxxxxxxxx\nxx\n"),
         ("写" * 6, "写写写写写\n写\n"),
-        ("\x1b[?25lhidden\x1b[K", "hidden\n"),
     ],
 )
 def test_a_screen_shows_what_a_terminal_of_ten_columns_shows(written: str, seen: str) -> None:
@@ -26,6 +25,7 @@ def test_a_screen_shows_what_a_terminal_of_ten_columns_shows(written: str, seen:
     assert screen.text() == seen
 
 
-def test_an_unknown_code_is_refused() -> None:
+@pytest.mark.parametrize("code", ["\x1b[5;5r", "\x1b[?25l"])
+def test_an_unknown_code_and_one_that_hides_the_cursor_are_refused(code: str) -> None:
     with pytest.raises(ValueError, match="unknown"):
-        Screen(80).write("\x1b[5;5r no such code")
+        Screen(80).write(code)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from producer.sources.remote.address import Address, parsed
 from producer.sources.remote.remote_images import RemoteImages, stamp_in
 from producer.sources.remote.requests_ahead import Hold, Read
-from producer.sources.remote.servers import Server, Servers
 from producer.sources.remote.web_client import (
     ATTEMPTS,
     Failed,
@@ -25,8 +24,12 @@ from shared.messages.files import NO_STAMP, printable
 
 _GONE = {404, 410}
 _FIRST_BYTE = {b"Range": b"bytes=0-0"}
-#: Of an address that was answered before, when another one fails: a busy server may refuse one.
-_ANSWERED_ATTEMPTS = 3
+#: Of the address that was answered last, when another one fails: a busy server may refuse one.
+_LAST_ATTEMPTS = 3
+#: An answer of another host is the proof that the network works for this time.
+RECENT_S = 1.0
+#: A list may name any number of silent servers; so many are remembered.
+SILENT_MAX = 1000
 #: Other addresses are asked for this time, each once, where none was answered in this run.
 SEARCH_S = 60.0
 Act = Callable[[Response], Read]
@@ -59,14 +62,17 @@ class Web(RemoteImages):
         self._address_of = address_of
         self._others, self._remedy = others, remedy
         self._client = WebClient(local)
-        self._servers = Servers()
-        #: Addresses that are requested now, or that failed in this run.
-        self._unanswered = set[Address]()
+        #: Hosts whose last answer was none.
+        self._silent = set[bytes]()
+        #: The address that was answered last, and when.
+        self._last: Address | None = None
+        self._last_s = float("-inf")
+        #: Addresses that are requested now, and those that failed in this run.
+        self._requested, self._failed = set[Address](), set[Address]()
         self._search, self._searched_s = threading.Lock(), float("-inf")
 
     def close(self) -> None:
         self._client.close()
-        self._servers.close()
         super().close()
 
     def _fetch(self, name: bytes, hold: Hold) -> Read:
@@ -97,81 +103,96 @@ class Web(RemoteImages):
         self, name: bytes, address: Address, act: Act, headers: dict[bytes, bytes]
     ) -> Read:
         """Raises NoAnswer; Rejected: its signature has expired."""
-        with self._servers.asked(address.host) as server:
-            attempts = 1 if server.is_silent else ATTEMPTS
-            try:
-                return self._asked(server, address, act, headers, attempts)
-            except Failed as error:
-                server.fails()
-                answering = self._answering(server, address)
-                if answering is None:
-                    raise NoAnswer(f"{printable(name):.300}: {error}", self._remedy) from None
-            if answering == address.host:
-                with suppress(Failed):
-                    again = 1 if attempts > 1 else ATTEMPTS
-                    return self._asked(server, address, act, headers, again)
-            return Status.UNREADABLE, NO_STAMP
+        is_silent = address.host in self._silent
+        try:
+            return self._asked(address, act, headers, 1 if is_silent else ATTEMPTS)
+        except Failed as error:
+            other = self._answering(address)
+            if other is None:
+                raise NoAnswer(f"{printable(name):.300}: {error}", self._remedy) from None
+        if other.host == address.host:
+            with suppress(Failed):
+                return self._asked(address, act, headers, ATTEMPTS if is_silent else 1)
+        return Status.UNREADABLE, NO_STAMP
 
     def _asked(
-        self,
-        server: Server,
-        address: Address,
-        act: Act,
-        headers: dict[bytes, bytes],
-        attempts: int,
+        self, address: Address, act: Act, headers: dict[bytes, bytes], attempts: int
     ) -> Read:
         """The answer to a request. Raises Failed; Rejected: its signature has expired."""
-        self._unanswered.add(address)
+        self._requested.add(address)
         try:
             read = self._client.get(address, act, headers, attempts)
+        except Failed:
+            self._failed.add(address)
+            if len(self._silent) >= SILENT_MAX:
+                self._silent.clear()
+            self._silent.add(address.host)
+            raise
         except Rejected as error:
-            self._note_answer(server, address)
+            self._note_answer(address)
             if error.is_expired and address.is_signed:
                 raise
             return (Status.MISSING if error.status in _GONE else Status.UNREADABLE), NO_STAMP
-        self._note_answer(server, address)
+        finally:
+            self._requested.discard(address)
+        self._note_answer(address)
         return read
 
-    def _note_answer(self, server: Server, address: Address) -> None:
-        self._unanswered.discard(address)
-        server.answers(address)
+    def _note_answer(self, address: Address) -> None:
+        self._failed.discard(address)
+        self._silent.discard(address.host)
+        self._last, self._last_s = address, time.monotonic()
 
-    def _answering(self, failed: Server, address: Address) -> bytes | None:
-        """The host that answers another address of the job, after this one failed; empty if another
-        host has answered before; None if none answers."""
-        if self._servers.others_answer(failed):
-            return b""
+    def _answering(self, failed: Address) -> Address | None:
+        """Another address of the job that is answered, now that this one failed: the last one that
+        was, or else any. None if none is."""
         since = time.monotonic()
         with self._search:
-            found = None if self._searched_s > since else self._found(failed, address)
+            last = self._last
+            if last is not None and last != failed:
+                recent_s = since if last.host == failed.host else since - RECENT_S
+                if self._last_s > recent_s:
+                    return last
+            found = None if self._searched_s > since else self._found(failed)
             if found is None:
                 self._searched_s = time.monotonic()
             return found
 
-    def _found(self, failed: Server, address: Address) -> bytes | None:
+    def _found(self, failed: Address) -> Address | None:
         """As `_answering`, by requests."""
-        known = failed.answered
-        if known is not None and known != address:
-            return failed.host if self._answers(known, _ANSWERED_ATTEMPTS) else None
+        down, last = set[bytes](), self._last
+        if last is not None and last != failed:
+            if self._answers(last, _LAST_ATTEMPTS):
+                return last
+            down = self._silent.copy()
         until = time.monotonic() + SEARCH_S
-        for line in self._others():
+        for other in self._candidates():
             if time.monotonic() > until:
                 break
-            with suppress(ValueError):
-                other = parsed(line)
-                if other not in self._unanswered and self._answers(other, 1):
-                    return other.host
+            if other.host not in down and other not in self._failed and self._answers(other, 1):
+                return other
         return None
 
+    def _candidates(self) -> Iterator[Address]:
+        """The addresses of the job, those that are requested now at the end."""
+        requested = []
+        for line in self._others():
+            with suppress(ValueError):
+                other = parsed(line)
+                if other in self._requested:
+                    requested.append(other)
+                else:
+                    yield other
+        yield from requested
+
     def _answers(self, address: Address, attempts: int) -> bool:
-        with self._servers.asked(address.host) as server:
-            try:
-                self._asked(server, address, _stamped, _FIRST_BYTE, attempts)
-            except Failed:
-                return False
-            except Rejected:  # it is an answer that a signature has expired
-                pass
-            return True
+        try:
+            self._asked(address, _stamped, _FIRST_BYTE, attempts)
+        except Failed:
+            return False
+        except Rejected:  # it is an answer that a signature has expired
+            pass
+        return True
 
 
 def _stamped(response: Response) -> Read:

@@ -161,7 +161,7 @@ def test_a_certificate_that_is_not_trusted_ends_the_job_in_one_line(
 
 
 def test_a_server_that_fails_while_others_answer_costs_rows(
-    site: ImageSite, images: Web, monkeypatch: pytest.MonkeyPatch
+    site: ImageSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "ATTEMPTS", 2)
     site.files = {f"{n}.jpg": b"%d" % n for n in range(20)}
@@ -170,7 +170,9 @@ def test_a_server_that_fails_while_others_answer_costs_rows(
     good = [name.replace(b"localhost", b"127.0.0.1") for name in names(site)]
     mixed = [*dead, *good, b"https://no-such-host.invalid/a.jpg"]
     unreadable = Status.UNREADABLE
-    assert read_all(images, mixed) == [*[unreadable] * 3, *site.files.values(), unreadable]
+    with closing(Web(lambda name: name, local=True, others=lambda: mixed)) as images:
+        read = read_all(images, mixed)
+    assert read == [*[unreadable] * 3, *site.files.values(), unreadable]
 
 
 def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(

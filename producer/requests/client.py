@@ -66,7 +66,7 @@ class RequestClient:
     def running(self) -> Iterator[RequestView]:
         """The requests that a trainer works on, oldest first."""
         for request_id in self.requests.open():
-            with suppress(BadMessage):  # written by another version of Hangtag
+            with suppress(BadMessage):  # damaged
                 view = self.get(request_id)
                 if view is not None and view.state is RequestState.RUNNING:
                     yield view

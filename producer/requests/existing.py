@@ -67,7 +67,7 @@ def cancel(settings: Settings, request_id: str) -> str:
         BrokerAway: the broker does not answer.
     """
     settings = _holder(settings, request_id)
-    request = None  # of another version of Hangtag, in Redis
+    request = None  # if it cannot be read
     try:
         with suppress(BadMessage):
             request = find(settings, request_id)
@@ -222,8 +222,8 @@ def find(settings: Settings, request_id: str, waits: Waits | None = None) -> Req
         )
     if _is_unreadable(settings, request_id):
         raise UsageError(
-            f"request {request_id} is stored and cannot be read: another version of Hangtag wrote "
-            f"it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
+            f"request {request_id} is stored and cannot be read: version 0.2.0 or another one "
+            f"wrote it, or it is damaged; cancel it with: hangtag train --cancel {request_id}"
         )
     raise _no_such(request_id)
 

@@ -130,8 +130,8 @@ def _check_readable(settings: Settings, request_id: str) -> None:
     file = request_store.folder(store, request_id) / request_store.REQUEST_FILE
     if os.path.exists(file) and request_store.load(store, request_id) is None:
         raise BadMessage(
-            f"request {request_id} is stored already and cannot be read: another version of "
-            "Hangtag wrote it, or it is damaged; choose another --request-id"
+            f"request {request_id} is stored already and cannot be read: version 0.2.0 or another "
+            "one wrote it, or it is damaged; choose another --request-id"
         )
 
 

@@ -83,7 +83,7 @@ def _alive(client: redis.Redis, roster: str, prefix: bytes) -> list[Heartbeat]:
 
 
 def readable(values: Iterable[bytes]) -> Iterator[Heartbeat]:
-    """The valid heartbeats; others may come from another version and are skipped."""
+    """The valid heartbeats; others are skipped."""
     for value in values:
         with suppress(BadMessage):
             yield decode(value)

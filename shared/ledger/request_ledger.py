@@ -79,7 +79,7 @@ class RequestLedger:
     def waiting_for_a_person(self) -> str:
         """The id of the oldest waiting request that is not a trial; empty if there is none."""
         for request_id in self.waiting():
-            with suppress(BadMessage):  # of another version of Hangtag, which takes it
+            with suppress(BadMessage):  # damaged
                 stored = self.submitted(request_id)
                 if stored is not None:
                     return "" if stored[0].is_trial else request_id
@@ -151,7 +151,7 @@ class RequestLedger:
         )
 
     def open_requests(self) -> list[Request]:
-        """Every open request in Redis, without those of another version of Hangtag."""
+        """Every open request in Redis that can be read."""
         requests = []
         for request_id in self.open():
             with suppress(BadMessage):

@@ -132,8 +132,8 @@ def outcome(store: Path, request_id: str) -> Outcome | None:
 
 
 def _unreadable(request_id: str) -> Outcome:
-    line = f"the outcome of request {request_id} is stored and cannot be read: another version of "
-    return Outcome(ok=False, error=f"{line}Hangtag wrote it, or it is damaged; {_OTHER_ID}")
+    line = f"the outcome of request {request_id} is stored and cannot be read: version 0.2.0 or "
+    return Outcome(ok=False, error=f"{line}another one wrote it, or it is damaged; {_OTHER_ID}")
 
 
 def is_here(store: Path, request_id: str) -> bool:

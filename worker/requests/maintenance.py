@@ -187,7 +187,7 @@ class Maintenance(threading.Thread):
                 self._hint(request_id)
 
     def _is_long(self, request_id: str) -> bool:
-        with suppress(BadMessage):  # of another version of Hangtag, whose trainer gets the hint
+        with suppress(BadMessage):  # damaged
             view = self._requests.get(request_id)
             return view is not None and is_long(view.request.work)
         return False

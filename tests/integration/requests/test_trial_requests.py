@@ -65,7 +65,7 @@ def test_a_trial_whose_id_is_in_use_is_left_out(
 ) -> None:
     other = Request("monday-fine", msgspec.structs.replace(WORK, recipe="photo-head"), "me@here", 1)
     RequestLedger(server.client, 30.0).submit(other)
-    if not readable:  # of another version of Hangtag
+    if not readable:  # damaged
         server.client.hset(keys.request(other.id, "state"), "request", b"{}")
     assert _trials(server, tmp_path, "monday") == OTHERS
     # Or it would start once the other is forgotten.

@@ -53,7 +53,7 @@ local function alive(owner, at, limit_ms)
   local beat = parent and redis.pcall('GET', WORKER_PREFIX .. parent)
   if type(beat) ~= 'string' then return false end
   local readable, heartbeat = pcall(cjson.decode, beat)
-  -- A heartbeat of another version counts too.
+  -- One that cannot be read counts too.
   if not readable or type(heartbeat) ~= 'table' then return true end
   if type(heartbeat.children) ~= 'table' or type(heartbeat.at_ms) ~= 'number' then return true end
   if heartbeat.at_ms > now + FUTURE_MS then return false end

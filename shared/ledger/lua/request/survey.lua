@@ -1,6 +1,6 @@
 -- SURVEY: the open requests, trials last, the oldest first, and which of them wait for a trainer.
 -- Requests that are gone or closed are removed from the list. Invalid ones stay in it and are
--- skipped: another version may have written them, and they must not hide the others.
+-- skipped: they must not hide the others.
 -- ARGV: '', the parts of the key of a request's state before and after its id
 -- Returns {id, 1 if it waits, otherwise 0...}
 local before, after = ARGV[2], ARGV[3]

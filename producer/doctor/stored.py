@@ -20,7 +20,6 @@ from producer.present.formatting import counted, size
 from shared.broker.runtime_paths import log_path
 from shared.errors import Damaged, HangtagError, SetupError
 from shared.messages.model_name import parse
-from shared.registry.catalog import of_store
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
@@ -39,7 +38,7 @@ def models(settings: Settings) -> Iterator[Finding]:
     store = settings.store_path
     faults: list[str] = []
     registry = Registry(store)
-    stored = of_store(registry, faults.append)
+    stored = registry.catalog(faults.append)
     count = sum(len(model.versions) for model in stored)
     yield Finding("models", Level.OK, f"{counted(count, 'version')} in {store}")
     for version in (version for model in stored for version in model.versions):

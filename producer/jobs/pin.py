@@ -19,7 +19,7 @@ from shared.messages.batch import new_id
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
-from shared.registry import mirror_reader
+from shared.registry.mirror_reader import Mirror
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -66,7 +66,7 @@ def _served(client: redis.Redis, model: ModelName, settings: Settings) -> Card:
     """The card of a version with copies in Redis. Copies that this machine's stack lacks are made
     now: a file of the store may have been restored a moment ago."""
     try:
-        return mirror_reader.resolve(client, model)
+        return Mirror(client).resolve(model)
     except SetupError:
         if settings.redis_url:
             raise
@@ -75,7 +75,7 @@ def _served(client: redis.Redis, model: ModelName, settings: Settings) -> Card:
     with suppress(Incomplete):  # maybe for another version
         publish(client, registry)
     try:
-        return mirror_reader.resolve(client, model)
+        return Mirror(client).resolve(model)
     except SetupError:
         registry.check(card)
         raise

@@ -12,8 +12,8 @@ from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError, UsageError, no_model, no_version
 from shared.messages.model_card import Card
 from shared.messages.model_name import NAME, ModelName, parse
-from shared.registry import mirror_reader
-from shared.registry.catalog import CatalogModel, CatalogVersion, of_store
+from shared.registry.catalog import CatalogModel, CatalogVersion, ModelSource
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 
@@ -59,30 +59,30 @@ class Catalog(NamedTuple):
 
 
 def load_catalog(settings: Settings) -> Catalog:
-    """Read the catalog. Damaged versions of this machine's store are reported and left out.
+    """Read the catalog. Damaged versions are reported and left out.
 
     Raises:
-        SetupError: a copy is damaged.
         BrokerAway: the configured broker is unreachable.
     """
-    if not settings.redis_url:
-        return Catalog(of_store(Registry(settings.store_path), _report), reader(settings))
-    client = connect(broker_url(settings), ROLE)
     with broker_errors(settings):
-        return Catalog(mirror_reader.load_catalog(client), reader(settings))
+        return Catalog(_source(settings).catalog(_report), reader(settings))
 
 
 def reader(settings: Settings) -> Callable[[Card, str], bytes]:
     """What reads and verifies a file of a version. It raises SetupError, BrokerAway."""
-    if not settings.redis_url:
-        return Registry(settings.store_path).read
-    client = connect(broker_url(settings), ROLE)
+    source = _source(settings)
 
     def read(card: Card, filename: str) -> bytes:
         with broker_errors(settings):
-            return mirror_reader.load_file(client, card, filename)
+            return source.read(card, filename)
 
     return read
+
+
+def _source(settings: Settings) -> ModelSource:
+    if not settings.redis_url:
+        return Registry(settings.store_path)
+    return Mirror(connect(broker_url(settings), ROLE))
 
 
 def check_version(settings: Settings, model: str) -> None:

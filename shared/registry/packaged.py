@@ -52,6 +52,11 @@ def read(filename: str) -> bytes:
     return data
 
 
+def sizes() -> dict[str, int]:
+    """Bytes of each file of the version. Raises SetupError: the installation is damaged."""
+    return {filename: len(read(filename)) for filename in card().files}
+
+
 def _bytes(filename: str) -> bytes:
     try:
         return (_FOLDER / filename).read_bytes()

@@ -15,18 +15,19 @@ from io import BufferedReader
 from pathlib import Path
 
 from shared import atomic_file
-from shared.errors import SetupError, UsageError, no_model, no_version
+from shared.errors import SetupError, UsageError, no_model
 from shared.messages.model_card import Card
-from shared.messages.model_name import NAME, PRODUCTION, ModelName
+from shared.messages.model_name import NAME, PRODUCTION
 from shared.registry import packaged, version_folder
 from shared.registry.alias_log import AliasChange, AliasLog, aliases_after, first_version
+from shared.registry.catalog import ModelSource
 
 FIRST = "the first version"  #: why it was promoted
 SAME_COMMAND = "run the same command again"
 REMEDY = f"make room there or make it writable, and {SAME_COMMAND}"
 
 
-class Registry:
+class Registry(ModelSource):
     """The store in the folder `root`, which need not exist yet.
     Every change raises SetupError if the disk is full or read-only; nothing has changed then."""
 
@@ -35,7 +36,11 @@ class Registry:
 
     def names(self) -> list[str]:
         """Every model with a version, sorted."""
-        return [name for name in self.folders() if self.versions(name)]
+        return [*self.numbers()]
+
+    def numbers(self) -> dict[str, list[int]]:
+        every = {name: self.versions(name) for name in self.folders()}
+        return {name: versions for name, versions in every.items() if versions}
 
     def folders(self) -> list[str]:
         """Every model that has or had a version, sorted."""
@@ -58,36 +63,12 @@ class Registry:
         """Numbers that are taken without a version: it was removed, or is being written."""
         return version_folder.numbers_without_card(self.folder(name))
 
-    def resolve(self, model: ModelName) -> Card:
-        """The card of the version that a name currently stands for.
-
-        Raises:
-            SetupError: there is no such version or alias.
-        """
-        version = model.version
-        if version is None:
-            alias = model.alias or PRODUCTION
-            version = self.aliases(model.name).get(alias)
-            if version is None:
-                raise SetupError(self._no_version(model.name, alias))
-        return self.card(model.name, version)
-
     def card(self, name: str, version: int) -> Card:
-        """The card of a version.
-
-        Raises:
-            SetupError: there is no such version, or its card is damaged.
-        """
         if packaged.is_packaged(name, version):
             return packaged.card()
         return version_folder.read_card(self._version(name, version))
 
     def read(self, card: Card, filename: str) -> bytes:
-        """A file of a version, verified by its card's sha256.
-
-        Raises:
-            SetupError: the card lists no such file, or the file does not match the card.
-        """
         if packaged.is_packaged(card.name, card.version):
             return packaged.read(filename)
         return version_folder.read_file(self._version(card.name, card.version), card, filename)
@@ -103,9 +84,8 @@ class Registry:
                 pass
 
     def sizes(self, card: Card) -> dict[str, int]:
-        """Bytes of each existing file of a version, without the card."""
         if packaged.is_packaged(card.name, card.version):
-            return {filename: len(packaged.read(filename)) for filename in card.files}
+            return packaged.sizes()
         return version_folder.sizes(self._version(card.name, card.version), card)
 
     def publish(
@@ -148,11 +128,9 @@ class Registry:
             version_folder.empty(folder)
 
     def aliases(self, name: str) -> dict[str, int]:
-        """Alias -> version of a model."""
         return aliases_after(name, self.history(name))
 
     def history(self, name: str) -> list[AliasChange]:
-        """Every promotion and rollback of a model, oldest first."""
         return AliasLog(self.folder(name)).decisions()
 
     def promote(
@@ -200,7 +178,7 @@ class Registry:
             SetupError: there is no previous version, or it was removed.
         """
         if alias not in self.aliases(name):
-            raise SetupError(self._no_version(name, alias))
+            raise SetupError(self.missing(name, alias))
         with self._writing(name), AliasLog(self.folder(name)).locked() as log:
             if done := log.of_request(request):
                 return done
@@ -248,8 +226,4 @@ class Registry:
 
     def _check(self, name: str, version: int) -> None:
         if version not in self.versions(name):
-            raise SetupError(self._no_version(name, version))
-
-    def _no_version(self, name: str, which: int | str) -> str:
-        """The sentence for a missing version or alias, or for its missing model."""
-        return no_version(name, which, self.existing(name), self.aliases(name))
+            raise SetupError(self.missing(name, version))

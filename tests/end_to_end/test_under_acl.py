@@ -19,7 +19,8 @@ from shared import keys
 from shared.errors import Exit
 from shared.ledger import heartbeats
 from shared.messages.replies import Trained
-from shared.registry import file_copies, mirror_reader, packaged
+from shared.registry import file_copies, packaged
+from shared.registry.mirror_reader import Mirror
 from tests.support.deploy.shell_line import typed
 from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
@@ -196,7 +197,7 @@ def test_a_large_file_reaches_a_worker(server: GuardedServer) -> None:
         file_copies.store(client, *of_file)
     for part in ("worker", "producer"):
         with server.of(part) as client:
-            assert mirror_reader.load_file(client, card, "model.keras") == content
+            assert Mirror(client).read(card, "model.keras") == content
     assert server.denied() == []
 
 

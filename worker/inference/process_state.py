@@ -17,7 +17,7 @@ from shared.messages import model_card
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
 from shared.process import child_id
-from shared.registry import mirror_reader
+from shared.registry.mirror_reader import Mirror
 from shared.settings import Settings
 from worker.inference import outlier_detector
 from worker.inference.file_access import SharedFiles
@@ -33,6 +33,7 @@ class ProcessState:
         self.settings = settings
         self.owner = f"{parent}/{child_id(os.getpid())}"
         self.client: redis.Redis = connect(broker, "worker")
+        self._copies = Mirror(self.client)
         self.files = SharedFiles(settings.root)
         self._models = ModelCache(settings.model_unused_s)
         self._unfit_for = ""  #: the job that was logged last
@@ -75,7 +76,7 @@ class ProcessState:
     def _fetch(self, record: JobRecord) -> tuple[Card, bytes, bytes | None]:
         """Card, graph and detector of a version, fetched before other versions are evicted."""
         try:
-            card = mirror_reader.load_card(self.client, record.name, record.version)
+            card = self._copies.card(record.name, record.version)
         except SetupError as error:  # it was there when the job was submitted
             raise SetupError(f"{error}; {_FIX}") from error
         if model_card.card_sha256(card) != record.card_sha256:
@@ -83,12 +84,10 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        artifact = mirror_reader.load_file(
-            self.client, card, runtimes.find(record.runtime).artifact
-        )
+        artifact = self._copies.read(card, runtimes.find(record.runtime).artifact)
         if outlier_detector.FILE not in card.files:
             return card, artifact, None
-        return card, artifact, mirror_reader.load_file(self.client, card, outlier_detector.FILE)
+        return card, artifact, self._copies.read(card, outlier_detector.FILE)
 
 
 def _load(runtime: str, card: Card, artifact: bytes, detector: bytes | None) -> LoadedModel:

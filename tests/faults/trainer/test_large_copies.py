@@ -13,7 +13,8 @@ import pytest
 
 from shared import keys
 from shared.messages.model_card import Card
-from shared.registry import file_copies, mirror_reader, mirror_writer, packaged
+from shared.registry import file_copies, mirror_writer, packaged
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.support.failpoints.armed import Points, Shot
 from tests.support.servers.redis_server import RedisServer
@@ -61,7 +62,7 @@ def test_a_copier_may_die_at_any_part_of_a_file(
         assert server.client.ttl(keys.blob_part(card.files["model.keras"], 0)) > 0
     points.disarm()
     assert copy(server, registry, points) == 0
-    content = mirror_reader.load_file(server.client, card, "model.keras")
+    content = Mirror(server.client).read(card, "model.keras")
     assert content == registry.read(card, "model.keras")
 
 
@@ -75,5 +76,5 @@ def test_a_pruned_version_is_removed_in_one_step(
     points.arm(Shot("copies.card-removed"))
     assert copy(server, registry, points) == -9
     assert not server.client.keys(keys.blob(gone.files["model.keras"]) + "*")
-    content = mirror_reader.load_file(server.client, stays, "model.keras")
+    content = Mirror(server.client).read(stays, "model.keras")
     assert content == registry.read(stays, "model.keras")

@@ -15,7 +15,7 @@ from shared.errors import SetupError
 from shared.messages.model_name import parse
 from shared.messages.replies import Trained
 from shared.messages.requests import Import
-from shared.registry import mirror_reader
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.support.images import hostile_keras_archives
 from tests.support.jobs import handler_context
@@ -57,8 +57,8 @@ def imported(
 
 def served(server: RedisServer, model: str, images: np.ndarray[Any, Any]) -> Any:
     """The results of a worker that reads the model from Redis alone."""
-    card = mirror_reader.resolve(server.client, parse(model))
-    artifact = mirror_reader.load_file(server.client, card, "model.tflite")
+    card = Mirror(server.client).resolve(parse(model))
+    artifact = Mirror(server.client).read(card, "model.tflite")
     return load_runtime.load("litert", card, artifact).predict(images)
 
 
@@ -81,7 +81,7 @@ def test_probabilities_are_served_unchanged(server: RedisServer, tmp_path: Path)
     np.testing.assert_allclose(served(server, f"{NAME}@1", images), expected, atol=1e-4)
     assert trained.metrics.heldout_count == 0
     assert trained.decision.changed, "the first version of a name is production"
-    card = mirror_reader.resolve(server.client, parse(NAME))
+    card = Mirror(server.client).resolve(parse(NAME))
     assert (card.labels, card.temperature, card.recipe) == (LABELS, 1.0, "imported")
     assert "not evaluated" in card.notes
     assert notes.confirmed

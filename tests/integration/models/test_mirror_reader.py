@@ -13,7 +13,8 @@ from shared.errors import SetupError, UsageError
 from shared.ledger import heartbeats
 from shared.messages.model_card import Card
 from shared.messages.model_name import ModelName, parse
-from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry import mirror_writer, packaged
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from tests.support.images import gallery
 from tests.support.processes import in_process
@@ -39,9 +40,9 @@ def published(registry: Registry, notes: str = "") -> Card:
 def test_a_published_version_is_loaded_unchanged(server: RedisServer, registry: Registry) -> None:
     card = published(registry)
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.resolve(server.client, parse(NAME)) == card
+    assert Mirror(server.client).resolve(parse(NAME)) == card
     for name in FILES:
-        assert mirror_reader.load_file(server.client, card, name) == packaged.read(name)
+        assert Mirror(server.client).read(card, name) == packaged.read(name)
 
 
 def test_an_alias_is_resolved_and_a_number_is_fixed(
@@ -51,16 +52,16 @@ def test_an_alias_is_resolved_and_a_number_is_fixed(
     second = published(registry, "the second")
     registry.promote(NAME, second.version)
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.resolve(server.client, parse(NAME)).version == second.version
-    assert mirror_reader.resolve(server.client, ModelName(NAME, 1, None)).version == 1
+    assert Mirror(server.client).resolve(parse(NAME)).version == second.version
+    assert Mirror(server.client).resolve(ModelName(NAME, 1, None)).version == 1
 
 
 def test_the_packaged_version_needs_no_copy(server: RedisServer, registry: Registry) -> None:
     mirror_writer.publish(server.client, registry)
-    card = mirror_reader.resolve(server.client, parse(""))
+    card = Mirror(server.client).resolve(parse(""))
     assert card == packaged.card()
     for name in FILES:
-        assert mirror_reader.load_file(server.client, card, name) == packaged.read(name)
+        assert Mirror(server.client).read(card, name) == packaged.read(name)
     assert not server.client.keys(keys.MODELS + "*")
 
 
@@ -77,7 +78,7 @@ def test_an_unknown_version_is_one_line_that_lists_the_known_ones(
         ("fashion-mnist@other", "fashion-mnist@production"),
     ):
         with pytest.raises(SetupError, match=f"there is: {known}; see: hangtag models list"):
-            mirror_reader.resolve(server.client, parse(wrong))
+            Mirror(server.client).resolve(parse(wrong))
 
 
 def test_only_the_packaged_model_has_an_alias_without_a_promotion(
@@ -87,7 +88,7 @@ def test_only_the_packaged_model_has_an_alias_without_a_promotion(
     mirror_writer.publish(server.client, registry)
     server.client.delete(keys.model_aliases(NAME))
     with pytest.raises(SetupError, match="there is no alias garments@other") as error:
-        mirror_reader.resolve(server.client, parse(f"{NAME}@other"))
+        Mirror(server.client).resolve(parse(f"{NAME}@other"))
     assert "production" not in str(error.value)
 
 
@@ -97,7 +98,7 @@ def test_a_file_that_the_card_does_not_list_is_refused(
     card = published(registry)
     mirror_writer.publish(server.client, registry)
     with pytest.raises(SetupError, match=r"garments@1 has no other\.tflite; choose another"):
-        mirror_reader.load_file(server.client, card, "other.tflite")
+        Mirror(server.client).read(card, "other.tflite")
 
 
 def test_a_path_is_not_accepted_as_a_model_name() -> None:
@@ -111,7 +112,7 @@ def test_a_changed_file_is_refused(server: RedisServer, registry: Registry) -> N
     mirror_writer.publish(server.client, registry)
     server.client.set(keys.blob(card.files["model.tflite"]), b"not the model")
     with pytest.raises(SetupError, match="does not match its card"):
-        mirror_reader.load_file(server.client, card, "model.tflite")
+        Mirror(server.client).read(card, "model.tflite")
 
 
 def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
@@ -120,10 +121,10 @@ def test_figures_and_labels_are_mirrored_and_answers_to_held_out_images_are_not(
     files = {"evaluation.json": b"{}", "heldout.npz": b"answers", "corrections.json": b"[]"}
     card = registry.publish(msgspec.structs.replace(packaged.card(), name=NAME), files)
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_file(server.client, card, "evaluation.json") == b"{}"
-    assert mirror_reader.load_file(server.client, card, "corrections.json") == b"[]"
+    assert Mirror(server.client).read(card, "evaluation.json") == b"{}"
+    assert Mirror(server.client).read(card, "corrections.json") == b"[]"
     with pytest.raises(SetupError, match=r"heldout.npz of garments@1 is .* on the trainer's mach"):
-        mirror_reader.load_file(server.client, card, "heldout.npz")
+        Mirror(server.client).read(card, "heldout.npz")
 
 
 def test_a_job_is_pinned_and_every_row_names_its_version(

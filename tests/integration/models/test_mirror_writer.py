@@ -20,8 +20,8 @@ from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import Evaluation
 from shared.messages.requests import Remove
-from shared.registry import file_copies, mirror_reader, mirror_writer, packaged, removal
-from shared.registry.catalog import of_store
+from shared.registry import file_copies, mirror_writer, packaged, removal
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
@@ -99,7 +99,7 @@ def test_the_mirror_equals_the_store(
         except SetupError:
             pass  # for example, there is no such version
     mirror_writer.publish(client, registry)
-    assert mirror_reader.load_catalog(client) == of_store(registry, no_fault)
+    assert Mirror(client).catalog(no_fault) == registry.catalog(no_fault)
     needed = {
         sha256
         for name in registry.names()
@@ -121,9 +121,9 @@ def test_a_removed_version_is_deleted_from_redis_except_shared_files(
     registry.remove("shoes", gone.version)
     mirror_writer.publish(server.client, registry)
     with pytest.raises(SetupError, match="there is no version shoes@1"):
-        mirror_reader.load_card(server.client, "shoes", gone.version)
+        Mirror(server.client).card("shoes", gone.version)
     assert not server.client.exists(keys.blob(gone.files["model.tflite"]))
-    assert mirror_reader.load_file(server.client, stays, "model.keras") == SAME
+    assert Mirror(server.client).read(stays, "model.keras") == SAME
 
 
 def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
@@ -133,14 +133,14 @@ def test_a_removed_model_leaves_neither_version_nor_alias_in_redis(
     mirror_writer.publish(server.client, registry)
     removal.remove(registry, Remove("shoes"), {}, [])
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_catalog(server.client) == of_store(registry, no_fault)
+    assert Mirror(server.client).catalog(no_fault) == registry.catalog(no_fault)
     assert not server.client.exists(keys.model_aliases("shoes"))
     assert not server.client.exists(keys.blob(card.files["model.tflite"]))
     with pytest.raises(SetupError, match="there is no model shoes"):
-        mirror_reader.resolve(server.client, parse("shoes"))
+        Mirror(server.client).resolve(parse("shoes"))
     again = publish(registry)
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.resolve(server.client, parse("shoes")) == again
+    assert Mirror(server.client).resolve(parse("shoes")) == again
 
 
 def test_a_store_removes_no_version_that_it_never_had(
@@ -152,7 +152,7 @@ def test_a_store_removes_no_version_that_it_never_had(
     other = Registry(tmp_path / "other")
     publish(other, "boots")
     mirror_writer.publish(server.client, other)
-    assert mirror_reader.load_card(server.client, "shoes", 1) == card
+    assert Mirror(server.client).card("shoes", 1) == card
 
 
 def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
@@ -167,7 +167,7 @@ def test_an_older_copy_of_the_log_does_not_undo_a_promotion(
     mirror_writer._put_aliases(server.client, "shoes", stale)
     assert server.client.hget(keys.model_aliases("shoes"), "production") == b"2"
     assert [
-        decision.version for decision in mirror_reader.load_catalog(server.client)[1].history
+        decision.version for decision in Mirror(server.client).catalog(no_fault)[1].history
     ] == [
         1,
         2,
@@ -195,7 +195,7 @@ def test_a_damaged_version_does_not_block_others(server: RedisServer, registry: 
     (registry.root / "boots/1/card.json").write_bytes(b"{")
     with pytest.raises(SetupError, match="boots@1 is damaged"):
         mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_card(server.client, "shoes", 1) == good
+    assert Mirror(server.client).card("shoes", 1) == good
     assert server.client.hget(keys.model_aliases("shoes"), "production") == b"1"
 
 
@@ -213,7 +213,7 @@ def test_only_small_and_recent_plots_are_mirrored(
     assert mirrored == [False, False, True, True]
     newest = cards[-1]
     assert not server.client.exists(keys.blob(newest.files["large.png"]))
-    assert mirror_reader.load_file(server.client, newest, "small.png") == b"\3" * 100
+    assert Mirror(server.client).read(newest, "small.png") == b"\3" * 100
     assert 0 < server.client.ttl(keys.blob(newest.files["small.png"])) <= 86_400
 
 
@@ -228,9 +228,9 @@ def test_figures_of_a_thousand_classes_are_mirrored_and_a_larger_file_names_its_
     large = bytes((8 << 20) + 1)
     card = publish(registry, more={EVALUATION: figures, "confusion.png": large})
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_file(server.client, card, EVALUATION) == figures
+    assert Mirror(server.client).read(card, EVALUATION) == figures
     with pytest.raises(SetupError, match=r"confusion\.png .* 8 MiB each; .* HANGTAG_REDIS_URL"):
-        mirror_reader.load_file(server.client, card, "confusion.png")
+        Mirror(server.client).read(card, "confusion.png")
 
 
 def test_a_picture_that_redis_has_is_not_sent_again_and_lives_on(
@@ -259,18 +259,18 @@ def test_a_version_that_appears_during_a_copy_is_not_deleted(
         publish(registry)
     mirror_writer.publish(server.client, registry)
     mirror_writer.publish(server.client, WithStaleList(registry.root))
-    assert mirror_reader.load_card(server.client, "shoes", 2).version == 2
+    assert Mirror(server.client).card("shoes", 2).version == 2
 
 
 def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Registry) -> None:
     publish(registry, more={"a.png": b"x"})
     mirror_writer.publish(server.client, registry)
-    before = mirror_reader.load_catalog(server.client)
+    before = Mirror(server.client).catalog(no_fault)
     for key in sorted(server.client.keys("*")):
         server.client.delete(key)
         mirror_writer.publish(server.client, registry)
         assert server.client.exists(key), key
-        assert mirror_reader.load_catalog(server.client) == before
+        assert Mirror(server.client).catalog(no_fault) == before
 
 
 def test_a_damaged_version_does_not_fail_a_refresh(
@@ -281,7 +281,7 @@ def test_a_damaged_version_does_not_fail_a_refresh(
     (registry.root / "boots/1/card.json").write_bytes(b"{")
     mirror_writer.refresh(server.client, registry)
     assert "boots@1 is damaged" in caplog.text
-    assert mirror_reader.load_card(server.client, "shoes", 1)
+    assert Mirror(server.client).card("shoes", 1)
 
 
 def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
@@ -294,7 +294,7 @@ def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
     registry.remove("shoes", gone.version)
     mirror_writer.refresh(server.client, registry)
     assert not server.client.exists(keys.model_card("shoes", gone.version))
-    assert mirror_reader.load_card(server.client, "shoes", 2)
+    assert Mirror(server.client).card("shoes", 2)
 
 
 def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
@@ -305,12 +305,12 @@ def test_a_file_that_does_not_fit_leaves_the_rest_of_its_version(
     server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + (4 << 20))
     with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
         mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_file(server.client, card, "model.tflite") == b"0"
+    assert Mirror(server.client).read(card, "model.tflite") == b"0"
     with pytest.raises(SetupError, match=r"model.keras of shoes@1 is not in Redis"):
-        mirror_reader.load_file(server.client, card, "model.keras")
+        Mirror(server.client).read(card, "model.keras")
     server.client.config_set("maxmemory", 0)
     mirror_writer.publish(server.client, registry)
-    assert mirror_reader.load_file(server.client, card, "model.keras") == bytes(4 << 20)
+    assert Mirror(server.client).read(card, "model.keras") == bytes(4 << 20)
 
 
 def test_copies_of_many_versions_leave_memory_to_jobs(
@@ -325,10 +325,10 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     assert not window.measure(client).full
     copied = [file_copies.is_stored(client, card.files["model.tflite"]) for card in cards]
     assert 10 < sum(copied) < 20
-    assert mirror_reader.load_catalog(client)[1] == of_store(registry, no_fault)[1]
+    assert Mirror(client).catalog(no_fault)[1] == registry.catalog(no_fault)[1]
     missing = cards[copied.index(False)]
     with pytest.raises(SetupError, match=f"model.tflite of {missing.ref} is not in Redis; start"):
-        mirror_reader.load_file(client, missing, "model.tflite")
+        Mirror(client).read(missing, "model.tflite")
 
 
 def test_a_removed_version_makes_room_for_a_new_one(
@@ -344,7 +344,7 @@ def test_a_removed_version_makes_room_for_a_new_one(
     client.config_set("maxmemory", client.info("memory")["used_memory"] - (16 << 10))
     mirror_writer.refresh(client, registry)
     assert not client.exists(keys.blob(gone.files["model.tflite"]))
-    assert mirror_reader.load_card(client, "shoes", fresh.version) == fresh
+    assert Mirror(client).card("shoes", fresh.version) == fresh
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -361,8 +361,8 @@ def test_a_file_that_redis_refuses_leaves_the_rest_of_its_version(
     server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] + 2 * MB)
     with pytest.raises(SetupError, match=r"model.keras of shoes@1: 4 MiB do not fit .* maxmemory"):
         mirror_writer.publish(server.client, registry)
-    assert mirror_reader.resolve(server.client, parse("shoes")) == card
-    assert mirror_reader.load_file(server.client, card, "model.tflite") == b"0"
+    assert Mirror(server.client).resolve(parse("shoes")) == card
+    assert Mirror(server.client).read(card, "model.tflite") == b"0"
 
 
 def test_files_for_tensorflow_leave_room_for_those_of_most_workers(
@@ -405,7 +405,7 @@ def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> 
     with pytest.raises(SetupError, match=r"\d+.png of shoes@1: 1 MiB do not fit"):
         mirror_writer.publish(server.client, registry)
     assert not window.measure(server.client).full
-    assert mirror_reader.resolve(server.client, parse("shoes")) == card
+    assert Mirror(server.client).resolve(parse("shoes")) == card
 
 
 def test_an_alias_always_leads_to_a_version_while_copies_change(
@@ -418,7 +418,7 @@ def test_an_alias_always_leads_to_a_version_while_copies_change(
     registry.remove("shoes", gone.version)
     seen: list[Card] = []
     monkeypatch.setattr(
-        failpoints, "_on_pass", lambda _: seen.append(mirror_reader.resolve(server.client, SHOES))
+        failpoints, "_on_pass", lambda _: seen.append(Mirror(server.client).resolve(SHOES))
     )
     mirror_writer.publish(server.client, registry)
     assert seen[0] == gone
@@ -432,5 +432,5 @@ def test_a_file_without_a_copy_is_read_on_the_machine_of_the_store_without_redis
 ) -> None:
     card = publish(registry, more={filename: b"kept"})
     with pytest.raises(SetupError, match="on the trainer's machine, without HANGTAG_REDIS_URL"):
-        mirror_reader.load_file(server.client, card, filename)
+        Mirror(server.client).read(card, filename)
     assert reader(Settings(store=str(registry.root)))(card, filename) == b"kept"

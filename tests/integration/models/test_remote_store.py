@@ -18,8 +18,9 @@ from shared.broker.celery_app import make_app
 from shared.messages import model_card
 from shared.messages.job_record import JobRecord
 from shared.messages.replies import Evaluated, Pruned, Trained
-from shared.registry import mirror_reader, mirror_writer, packaged
+from shared.registry import mirror_writer, packaged
 from shared.registry.catalog import CatalogModel
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.images import hostile_keras_archives
@@ -129,18 +130,18 @@ def test_the_owner_deletes_a_version_and_a_model_unless_a_job_needs_it(
     removed = msgspec.json.decode(succeed("rm", DELETED, "--yes", "--json"), type=Pruned)
     assert removed.removed == (1, 2, 3)
     assert DELETED not in Registry(store).names()
-    assert DELETED not in [model.name for model in mirror_reader.load_catalog(fleet.client)]
+    assert DELETED not in [model.name for model in Mirror(fleet.client).catalog(pytest.fail)]
 
 
 def mirrored(fleet: Fleet, name: str) -> CatalogModel:
     """A model as Redis has it."""
-    (found,) = [one for one in mirror_reader.load_catalog(fleet.client) if one.name == name]
+    (found,) = [one for one in Mirror(fleet.client).catalog(pytest.fail) if one.name == name]
     return found
 
 
 def pin(fleet: Fleet, job: str, name: str, version: int) -> None:
     """A job of another machine, as its producer registers it."""
-    card = mirror_reader.load_card(fleet.client, name, version)
+    card = Mirror(fleet.client).card(name, version)
     sha256 = model_card.card_sha256(card)
     record = JobRecord(job, name, version, sha256, "litert", 1, "out.csv", "afar", 0.0)
     app = make_app(fleet.server.url, "producer")

@@ -33,7 +33,7 @@ from shared.messages.requests import Outcome, Prune, Request
 from shared.messages.training import Train
 from shared.process import child_id, parent_id
 from shared.registry import file_copies, packaged
-from shared.registry.mirror_reader import resolve
+from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.processes.fleet import wait_for
@@ -367,7 +367,7 @@ def test_models_are_mirrored_from_the_first_round_on(scene: Scene) -> None:
     card = msgspec.structs.replace(packaged.card(), name="shoes", files={})
     Registry(scene.store).publish(card, {"model.tflite": b"a model"})
     scene.rounds.go()
-    assert resolve(scene.client, ModelName("shoes")).ref == "shoes@1"
+    assert Mirror(scene.client).resolve(ModelName("shoes")).ref == "shoes@1"
 
 
 def test_an_unreachable_server_does_not_end_the_rounds(scene: Scene, server: RedisServer) -> None:

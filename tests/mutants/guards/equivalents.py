@@ -23,9 +23,6 @@ EQUIVALENT = {
     ),
     "producer/sorting/settle.py: settle: not entries -> False": "a transaction without a change "
     "writes nothing",
-    "shared/registry/mirror_reader.py: _sizes: name == packaged.NAME -> True": (
-        "only the sizes of listed versions are read, and the numbers of other models start at 1"
-    ),
     "shared/registry/mirror_writer.py: _stored: packaged.is_packaged(card.name, card.version) "
     "-> False": "Redis has its files only as those of another version, which counts them",
     "shared/registry/registry.py: Registry.publish: PRODUCTION not in self.aliases(card.name) "

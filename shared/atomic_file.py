@@ -58,6 +58,12 @@ def replace_volatile(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write in a loop, since a nearly full disk accepts a part of the data without an error."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents durably, if they do not exist."""
     if not path.is_dir():

@@ -289,7 +289,7 @@ def _write(file: int, lines: Iterable[bytes]) -> None:
     size, end = _ending(file)
     first = _next_number(file, size, end)
     written = (numbered_line.numbered(line, number) for number, line in enumerate(lines, first))
-    _write_all(file, b"\n" * bool(end) + b"".join(written))
+    atomic_file.write_all(file, b"\n" * bool(end) + b"".join(written))
 
 
 def _next_number(file: int, size: int, end: bytes) -> int:
@@ -321,9 +321,3 @@ def _after_line_end(file: int, stop: int) -> bytes:
         start = max(0, start - _READ_BYTES)
         end = os.pread(file, stop - start, start)
     return end[end.rfind(b"\n") + 1 :]
-
-
-def _write_all(file: int, data: bytes) -> None:
-    """Write in a loop, since a nearly full disk accepts a part of the data without an error."""
-    while data:
-        data = data[os.write(file, data) :]

@@ -134,7 +134,7 @@ class AliasLog:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             try:
-                _write_all(descriptor, b"\n" * torn + line + b"\n")
+                atomic_file.write_all(descriptor, b"\n" * torn + line + b"\n")
                 os.fsync(descriptor)
                 atomic_file.sync_folder(self._path.parent)  # the file may be new
             except OSError:
@@ -143,12 +143,6 @@ class AliasLog:
             failpoint("aliases.appended")
         finally:
             os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write in a loop, since a nearly full disk accepts a part of the data without an error."""
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _decode(line: bytes) -> AliasChange | None:

@@ -64,19 +64,13 @@ def train(request: str) -> str:
     owner = f"{_parent_id or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}", request=request), scratch_folder.own():
         client = connect(broker, ROLE)
-        verdict = RequestConsumer(settings, client, owner, shutdown, _cut_short, long_work).take(
+        verdict = RequestConsumer(settings, client, owner, shutdown, end_process, long_work).take(
             request
         )
         if verdict in (ANSWERED, MADE_WAY):
             _hint_next(client)
         return verdict
     return "failed"
-
-
-def _cut_short() -> None:
-    """End this process, unless the pool consists of threads of the parent."""
-    if parent_id() != _parent_id:
-        end_process()
 
 
 class TrainerStep(bootsteps.StartStopStep):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +21,8 @@ def memory_limit(limit_bytes: int) -> Iterator[None]:
     reserve.
     """
     used = used_bytes()
-    if not used or threading.current_thread() is not threading.main_thread():
-        yield  # not Linux; or a thread pool, whose threads would share the limit
+    if not used:
+        yield  # not Linux
         return
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limits = [used + limit_bytes, *(limit for limit in (before, hard) if limit >= 0)]
@@ -49,9 +48,6 @@ def time_limit(seconds: float) -> Iterator[None]:
     A hung C decoder never returns to Python, so only the signal's default action, which the kernel
     performs, ends it; the parent then reports the death like any other.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # a thread pool: the signal would end the other threads as well
-        return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:

@@ -23,7 +23,7 @@ _is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def pids(pool: Any) -> list[int]:
-    """The pids of the pool's processes; of this process for a pool of threads, or no pool."""
+    """The pids of the pool's processes; of this process if the pool has none."""
     processes = getattr(getattr(pool, "_pool", None), "_pool", None)
     return [p.pid for p in processes] if processes else [os.getpid()]
 
@@ -60,7 +60,7 @@ def keep_assigned(pool: Any) -> None:
 
 
 def has_forked(pool: Any) -> bool:
-    """Whether this process has forked the pool's processes: not threads, and not on macOS."""
+    """Whether this process has forked the pool's processes, which it does not on macOS."""
     return os.getpid() not in pids(pool) and str(billiard.get_start_method()) == "fork"
 
 
@@ -89,7 +89,7 @@ def _end_with_parent(**_: Any) -> None:
     """End a child whose parent ended before Celery asked the kernel to kill it with the parent. It
     would wait for ever: its siblings have the other ends of its pipes."""
     process: Any = billiard.current_process()
-    parent = process._parent_pid  # None in a parent, whose pool has threads
+    parent = process._parent_pid  # None in a parent, whose pool has no processes
     if parent is not None and os.getppid() != parent:
         os._exit(0)
 

@@ -146,6 +146,7 @@ def prefetched(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iter
     """Yield `work(item)` for each item, with at most two items in progress per thread.
 
     An exception of `work` is raised at its item's turn. Items past the consumer's end do not start.
+    The producer has no such threads: it reads ahead from servers, in sources that know their names.
     """
     in_progress: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads, "ahead") as pool:

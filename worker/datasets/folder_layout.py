@@ -1,6 +1,9 @@
 """The folder layout of a data set: a folder for each class, with or without splits above them.
 
 ROOT/CLASS/...              or    ROOT/train/CLASS/...  ROOT/validation/...  ROOT/test/...
+
+Another walk than that of a job (producer/sources/local/): files come in the order of names, not of
+whole paths, on which the bytes of a version depend.
 """
 
 from __future__ import annotations

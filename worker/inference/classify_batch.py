@@ -155,7 +155,8 @@ def _needs_more_memory(count: int, error: Exception) -> SetupError:
 def _retry(child: ProcessState, what: str, act: Callable[[], object]) -> None:
     """Retry while Redis is unreachable or full, without limit: all other work needs it as well.
 
-    Refusals are retried for as long as the parent retries them before it stops.
+    Refusals are retried for as long as the parent retries them before it stops. Unlike the loops of
+    a request (worker/requests/runner.py), nothing else can end the wait.
     """
     pause_s = 0.05
     refused_until = time.monotonic() + child.settings.refused_s

@@ -38,7 +38,7 @@ class Held(NamedTuple):
 def claims(client: redis.Redis) -> list[Held]:
     """Every claim of every job."""
     return [
-        Held(key.decode().split(":")[2], int(batch), value.decode().rpartition("|")[0])
+        Held(key.decode().split(":")[-2], int(batch), value.decode().rpartition("|")[0])
         for key in client.scan_iter(keys.job("*", "owner"))
         for batch, value in cast(dict[bytes, bytes], client.hgetall(key)).items()
     ]

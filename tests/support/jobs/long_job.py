@@ -104,7 +104,7 @@ class Recorder:
                 continue
             else:
                 continue
-            job = next(word for word in words if b":job:" in word).decode().split(":")[2]
+            job = next(word for word in words if b":job:" in word).decode().split(":")[-2]
             found.append(Step(what, job, int(batch), who))
         return found
 

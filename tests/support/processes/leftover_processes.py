@@ -25,7 +25,7 @@ def check(fleet: Fleet) -> None:
         command.wait(ENDS_WITHIN_S)
     procfs.wait_for_end([pid for pid in fleet.pids if pid not in _known(fleet)])
     if fleet.server.running:
-        left = {key.split(":")[2] for key in job_keys(fleet.client)}
+        left = {key.split(":")[-2] for key in job_keys(fleet.client)}
         assert not left & _finished(fleet.commands if left else ()), "keys of a finished job"
 
 

@@ -1,29 +1,26 @@
 """`python -m worker.check_class_folders`: checks class folders, before it decodes an image.
 
-It reads a question and writes a verdict, as JSON (shared/pipes/class_folders_check.py). With
-corrections it hashes the files whose size occurs in one.
+It gets a question and sends a verdict (shared/pipes/class_folders_check.py). With corrections it
+hashes the files whose size occurs in one.
 """
 
 from __future__ import annotations
-
-import sys
-
-import msgspec
 
 from shared import garbage
 from shared.errors import SetupError, UsageError
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict
+from shared.pipes.framing import orders, reply
 from worker.datasets.class_folder import check_files, count_files, without_empty
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.sample import check_index
 
 
 def main() -> None:
-    """Answer one question."""
+    """Serve until the input ends."""
     garbage.skip_last_search()
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=FoldersQuestion)
-    sys.stdout.buffer.write(msgspec.json.encode(verdict(question)))
+    for question in orders(FoldersQuestion):
+        reply(verdict(question))
 
 
 def verdict(question: FoldersQuestion) -> FoldersVerdict:

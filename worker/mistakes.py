@@ -7,7 +7,6 @@ A process of its own, since the producer that reports on a version decodes nothi
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,8 +17,7 @@ from shared import garbage
 from shared.errors import SetupError
 from shared.labels.labelled_files import LabelledFile, decode_files, input_sha256
 from shared.messages.model_card import Card, decode_card
-from shared.pipes import mistakes
-from shared.pipes.framing import receive, send
+from shared.pipes.framing import orders, reply
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.find_images import FoundImage, find, find_files, find_labelled
@@ -39,15 +37,11 @@ Progress = Callable[[int, int], None]
 
 
 def main() -> None:
-    """Answer one question."""
+    """Serve until the input ends."""
     garbage.skip_last_search()
-    question = mistakes.decode_question(receive(sys.stdin.buffer) or b"")
-
-    def searched(done: int, total: int) -> None:
-        send(sys.stdout.buffer, mistakes.encode(Searched(done, total)))
-
     with memory_limit(MEMORY_BYTES):
-        send(sys.stdout.buffer, mistakes.encode(answer(question, searched)))
+        for question in orders(Question):
+            reply(answer(question, lambda done, total: reply(Searched(done, total))))
 
 
 def answer(question: Question, searched: Progress) -> Found:

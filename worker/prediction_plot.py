@@ -4,7 +4,6 @@ tutorial does, for a producer, which has no Matplotlib (shared/pipes/prediction_
 from __future__ import annotations
 
 import io
-import sys
 import textwrap
 
 import numpy as np
@@ -13,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from shared import garbage
-from shared.pipes.prediction_plot import Drawn, Order, decode
+from shared.pipes.framing import orders, reply
+from shared.pipes.prediction_plot import Drawn, Order
 from worker.plots.chart import png_chart
 from worker.plots.pictures import CAPTION_SIZE, Panel, in_rows, put_frame, put_image, write_below
 from worker.plots.plot_style import OTHER, shortened
@@ -28,9 +28,10 @@ NAME_LENGTH, MESSAGE_LENGTH = 26, 26
 
 
 def main() -> None:
-    """Draw one order."""
+    """Serve until the input ends."""
     garbage.skip_last_search()
-    sys.stdout.buffer.write(plot(decode(sys.stdin.buffer.read())))
+    for order in orders(Order):
+        reply(plot(order))
 
 
 @png_chart

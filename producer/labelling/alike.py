@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from producer.labelling import group_process
 from producer.labelling.folder_images import reason
 from producer.labelling.folder_request import computed
+from producer.labelling.learner import group_helper
 from producer.present.events import Events
 from producer.present.formatting import counted
+from producer.processes.helper import Helper
 from shared import regular_file
 from shared.errors import UsageError
 from shared.image_status import BY_CODE
@@ -21,6 +23,8 @@ from shared.messages.folder_features import SHA256_BYTES, FolderFeatures, decode
 from shared.pipes.labelling import FindGroups, FindSimilar, Groups, SimilarImages
 from shared.settings import Settings
 from shared.stop import Stop
+
+Found = TypeVar("Found", Groups, SimilarImages)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -81,8 +85,9 @@ def groups(
         UsageError: it is not a folder.
         SetupError, Stopped: it has no images; or as `submit`.
     """
-    described = _described(settings, folder, events, stop)
-    made = group_process.found(FindGroups(described.encoded, count), Groups)
+    with closing(group_helper()) as helper:  # before the long work: its packages may be missing
+        described = _described(settings, folder, events, stop)
+        made = _found(helper, FindGroups(described.encoded, count), Groups)
     stacks: list[list[str]] = []
     for image, stack in enumerate(memoryview(described.features.stacks).cast("I")):
         stacks.extend([] for _ in range(stack + 1 - len(stacks)))
@@ -109,16 +114,18 @@ def similar(
         digest = bytes.fromhex(regular_file.sha256(image))
     except OSError as error:
         raise UsageError(f"{printable(image)} {reason(error)}; check the path") from None
-    described = _described(settings, folder, events, stop)
-    number = described.of_content(digest)
-    if number is None:
-        where = printable(os.fsencode(folder))
-        raise UsageError(
-            f"{printable(image)} is none of the readable images of {where}; name one of them, or a "
-            "copy of one"
-        )
+    with closing(group_helper()) as helper:
+        described = _described(settings, folder, events, stop)
+        number = described.of_content(digest)
+        if number is None:
+            where = printable(os.fsencode(folder))
+            raise UsageError(
+                f"{printable(image)} is none of the readable images of {where}; name one of them, "
+                "or a copy of one"
+            )
+        order = FindSimilar(described.encoded, number, count + 1)
+        made = _found(helper, order, SimilarImages)
     same = os.path.abspath(image)
-    made = group_process.found(FindSimilar(described.encoded, number, count + 1), SimilarImages)
     return [
         SimilarImage(described.name(other), likeness)
         for other, likeness in zip(made.images, made.likeness, strict=True)
@@ -129,7 +136,6 @@ def similar(
 def _described(
     settings: Settings, folder: str, events: Events | None, stop: Stop | None
 ) -> _Folder:
-    group_process.check_installed()  # before the long work
     answer, data = computed(settings, folder, events, stop)
     described = _Folder(folder, data)
     features = described.features
@@ -138,3 +144,10 @@ def _described(
         files = counted(answer.unreadable, "file")
         events.notice(f"{files} cannot be read as an image; the first: {first}: {status.sentence}")
     return described
+
+
+def _found(helper: Helper, order: FindGroups | FindSimilar, kind: type[Found]) -> Found:
+    reply = helper.ask(order)
+    if not isinstance(reply, kind):
+        raise helper.ended()
+    return reply

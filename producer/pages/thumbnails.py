@@ -7,19 +7,13 @@ time limit, and replaced.
 from __future__ import annotations
 
 import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from producer.fleet.machine_resources import cores
-from producer.pages import worker_process
-from shared import installation
-from shared.errors import BadMessage, SetupError
-from shared.pipes.framing import receive, send
-from shared.pipes.thumbnail import Order, Thumbnail, decode_thumbnail, encode
+from producer.processes.helper import Helper
+from shared.pipes.thumbnail import Order, Thumbnail
 
 #: The longer side of a thumbnail. Most lists display it in half this size, sharp on any screen.
 SIDE_PIXELS = 192
@@ -44,13 +38,11 @@ class Thumbnails:
     """
 
     def __init__(self, processes: int = 0) -> None:
-        if lack := installation.missing(worker_process.PACKAGES, "worker"):
-            raise SetupError(f"pictures cannot be made: {lack}")
         self._count = processes or min(cores(), MAX_PROCESSES)
         self._threads = ThreadPoolExecutor(self._count, "thumbnails")
-        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Helper] = queue.SimpleQueue()
         for _ in range(self._count):
-            self._idle.put(_Process())
+            self._idle.put(_helper())
 
     def __enter__(self) -> Thumbnails:
         return self
@@ -66,11 +58,11 @@ class Thumbnails:
         """A small picture of an image, or a placeholder that says why there is none."""
         if max_bytes is None:
             max_bytes = MAX_BYTES * side_pixels**2 // SIDE_PIXELS**2
-        process = self._idle.get()
+        helper = self._idle.get()
         try:
-            return process.make(Order(data, side_pixels, max_bytes))
+            return helper.ask(Order(data, side_pixels, max_bytes), _LIMIT_S) or CRASHED
         finally:
-            self._idle.put(process)
+            self._idle.put(helper)
 
     def map(self, act: Callable[[T], Thumbnail], items: Iterable[T]) -> Iterator[Thumbnail]:
         """The results of `act`, which calls `make`, in order, several at a time. At most twice as
@@ -84,45 +76,5 @@ class Thumbnails:
             yield waiting.get().result()
 
 
-class _Process:
-    """One process, started when it is needed; used by one thread at a time."""
-
-    def __init__(self) -> None:
-        self._running: subprocess.Popen[bytes] | None = None
-
-    def make(self, order: Order) -> Thumbnail:
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        late = threading.Timer(_LIMIT_S, process.kill)
-        late.start()
-        try:
-            send(process.stdin, encode(order))
-            reply = receive(process.stdout, _REPLY_BYTES)
-            if reply is not None:
-                return decode_thumbnail(reply)
-        except (OSError, BadMessage):
-            pass  # it died, or answers nonsense
-        finally:
-            late.cancel()
-        self.close()
-        return CRASHED
-
-    def close(self) -> None:
-        """End the process. What it was working on is lost."""
-        process, self._running = self._running, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._running is None:
-            self._running = worker_process.start(_MODULE)
-            assert self._running.stdout is not None
-            if receive(self._running.stdout) is None:
-                self.close()
-                raise SetupError(
-                    "the process that makes pictures does not start; this shows why: "
-                    f"{sys.executable} -m {_MODULE} </dev/null"
-                )
-        return self._running
+def _helper() -> Helper:
+    return Helper(_MODULE, Thumbnail, "pictures cannot be made", most_bytes=_REPLY_BYTES)

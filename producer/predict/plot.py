@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
+from contextlib import closing
 
-from producer.pages import worker_process
 from producer.pages.thumbnails import Thumbnails
 from producer.predict.predictions import Prediction
 from producer.present.formatting import one_line
 from producer.present.style import Keep, shortened
+from producer.processes.helper import Helper
 from producer.sources.local.reader import FileReader
-from shared.errors import SetupError
 from shared.image_status import Status
-from shared.pipes.prediction_plot import Drawn, Order, encode
+from shared.pipes.prediction_plot import Drawn, Order
 from shared.pipes.thumbnail import Thumbnail
 
-_MODULE = "worker.prediction_plot"
 NAME_LENGTH = 20
 #: Larger images are reduced to this size, a little more than a panel has, and to these bytes.
 SIDE_PIXELS, MAX_BYTES = 256, 100_000
@@ -32,13 +30,10 @@ def plot(paths: Sequence[bytes], predictions: Sequence[Prediction], labels: Sequ
     """
     pairs = zip(_decoded(paths, predictions), predictions, strict=True)
     images = tuple(_drawn(made, prediction, labels) for made, prediction in pairs)
-    process = worker_process.start(_MODULE)
-    file, _ = process.communicate(encode(Order(tuple(labels), images)))
-    if process.returncode:
-        raise SetupError(
-            "the process that draws has failed; this shows why, if it does not start: "
-            f"{sys.executable} -m {_MODULE} </dev/null"
-        )
+    with closing(Helper("worker.prediction_plot", bytes, "--plot cannot draw")) as helper:
+        file: bytes | None = helper.ask(Order(tuple(labels), images))
+        if file is None:
+            raise helper.ended()
     return file
 
 

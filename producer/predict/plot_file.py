@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from producer.output import image_file
-from producer.pages import worker_process
 from producer.predict.predictions import Predictions
+from producer.processes.helper import PACKAGES
 from shared import installation
 from shared.errors import SetupError, UsageError
 
@@ -27,7 +27,7 @@ def check(path: Path, force: bool, images: Sequence[bytes]) -> None:
     _check_inputs(path, images)
     if len(images) > MAX_DRAWN:
         raise UsageError(f"--plot draws at most {MAX_DRAWN} images; give fewer")
-    needed = worker_process.PACKAGES | installation.DRAW_PACKAGES
+    needed = PACKAGES | installation.DRAW_PACKAGES
     if lack := installation.missing(needed, "all"):
         raise SetupError(f"--plot cannot draw: {lack}")
 

@@ -1,1 +1,1 @@
-"""Processes of this machine: identity, exclusive locks, a bounded log."""
+"""Processes of this machine: identity, exclusive locks, a bounded log, helpers."""

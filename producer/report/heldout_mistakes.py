@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
-from producer.pages import worker_process
+from producer.processes.helper import Helper
 from shared.errors import BadMessage
 from shared.messages.model_card import Card, encode_card
-from shared.pipes.framing import receive, send
-from shared.pipes.mistakes import Found, Question, decode_reply, encode
+from shared.pipes.mistakes import Found, Question, Reply, Searched
 
-_MODULE = "worker.mistakes"
 MOST, MOST_OF_PAIR = 300, 12
 
 
@@ -24,25 +23,20 @@ def find_mistakes(
     looked at, and their number; the corrected files are looked at, too.
 
     Raises:
-        BadMessage: the process failed.
+        SetupError: the process failed.
+        BadMessage: it found labels that the version does not have.
     """
-    process = worker_process.start(_MODULE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        question = Question(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
-        send(process.stdin, encode(question))
-        while (data := receive(process.stdout)) is not None:
-            reply = decode_reply(data)
-            if isinstance(reply, Found):
-                return _checked(reply, len(card.labels))
+    question = Question(encode_card(card), answers, MOST, MOST_OF_PAIR, corrections)
+    with closing(
+        Helper("worker.mistakes", Reply, "the held-out images cannot be searched")
+    ) as helper:
+        reply = helper.ask(question)
+        while isinstance(reply, Searched):
             on_progress(reply.done, reply.total)
-    except OSError:
-        pass  # it died before it had read the question
-    finally:
-        process.kill()
-        process.communicate()
-    raise BadMessage("the held-out images cannot be searched: the process for it failed")
+            reply = helper.receive()
+        if reply is None:
+            raise helper.ended()
+    return _checked(reply, len(card.labels))
 
 
 def _checked(mistakes: Found, labels: int) -> Found:

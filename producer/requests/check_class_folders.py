@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
-import msgspec
-
-from producer.pages import worker_process
 from producer.present.events import Events, Waiting
+from producer.processes.helper import PACKAGES, Helper
 from shared.errors import SetupError, UsageError
 from shared.installation import absent
 from shared.messages.training import FASHION_MNIST
@@ -18,7 +14,6 @@ from shared.pipes.class_folders_check import FoldersQuestion, FoldersVerdict, Pu
 from shared.settings import Settings
 from shared.stop import Stop, Waits
 
-_MODULE = "worker.check_class_folders"
 #: The images that `dataset show --index` counts.
 FASHION_IMAGES = 60_000
 _REPORT_EVERY_S = 0.1
@@ -47,7 +42,7 @@ def check_class_folders(
         if not 0 <= index < FASHION_IMAGES:
             most = FASHION_IMAGES - 1
             raise UsageError(f"there is no image {index}; --index goes from 0 to {most}")
-    elif not settings.redis_url and not absent(worker_process.PACKAGES):
+    elif not settings.redis_url and not absent(PACKAGES):
         question = FoldersQuestion(place, purpose, index, corrections, labelled_only)
         with closing(Waits(stop or Stop())) as waits:
             verdict = _verdict(question, events or Events(), waits)
@@ -57,44 +52,19 @@ def check_class_folders(
 
 def _verdict(question: FoldersQuestion, events: Events, waits: Waits) -> FoldersVerdict:
     """The verdict of the worker's package; without one, the trainer decides."""
-    with worker_process.start(_MODULE) as process:
+    made = Helper("worker.check_class_folders", FoldersVerdict, "the folder cannot be checked")
+    with closing(made) as helper, ThreadPoolExecutor(1) as thread:
         try:
-            answer = _answer(process, msgspec.json.encode(question), events, waits)
-            return msgspec.json.decode(answer, type=FoldersVerdict)
-        except (OSError, msgspec.MsgspecError):
+            helper.start()  # here: `kill` must meet it
+            reply = thread.submit(helper.ask, question)
+            while True:
+                try:
+                    return reply.result(_REPORT_EVERY_S) or FoldersVerdict()
+                except TimeoutError:
+                    waits.check()
+                    events.report(Waiting("checking the folder"))
+        except (OSError, SetupError):
             return FoldersVerdict()
         finally:
+            helper.kill()
             events.report(Waiting(""))
-
-
-def _answer(
-    process: subprocess.Popen[bytes], question: bytes, events: Events, waits: Waits
-) -> bytes:
-    """What the process writes until it ends."""
-    with _asked(process, question):
-        while True:
-            try:
-                return process.communicate(timeout=_REPORT_EVERY_S)[0]
-            except subprocess.TimeoutExpired:
-                waits.check()
-                events.report(Waiting("checking the folder"))
-
-
-@contextmanager
-def _asked(process: subprocess.Popen[bytes], question: bytes) -> Iterator[None]:
-    """Write the question from a thread: it may be more than a pipe holds, and `communicate` writes
-    nothing after it has timed out once."""
-    pipe, process.stdin = process.stdin, None
-    assert pipe is not None
-
-    def write() -> None:
-        with suppress(OSError), pipe:  # the process may have ended
-            pipe.write(question)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        yield
-    finally:
-        process.kill()  # its verdict is read, or the caller has stopped
-        writer.join()

@@ -1,5 +1,5 @@
 """The exchange with `python -m worker.labelling`: the features of a folder, then decisions and
-questions in, each with one reply, as MessagePack (shared/pipes/framing.py). What needs no decisions
+questions in, each with one reply (shared/pipes/framing.py). What needs no decisions
 is one order with the features (FindGroups, FindSimilar).
 
 A stack is an image with its near-duplicates; a label is a number that the producer gives.
@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import msgspec
-
-from shared.errors import MISFITS, BadMessage
 
 #: The number of no label: nothing is decided. Less: decided without a label.
 NO_LABEL = -1
@@ -134,24 +132,3 @@ Order: TypeAlias = (
     Start | Decide | Suggest | NextPage | Similar | Together | Count | FindGroups | FindSimilar
 )
 Reply: TypeAlias = Noted | Page | Counts | Groups | SimilarImages
-
-
-def encode(value: Order | Reply) -> bytes:
-    """MessagePack."""
-    return msgspec.msgpack.encode(value)
-
-
-def decode_order(data: bytes) -> Order:
-    """The order in `data`. Raises BadMessage."""
-    try:
-        return msgspec.msgpack.decode(data, type=Order)  # type: ignore[no-any-return]
-    except MISFITS as error:
-        raise BadMessage(f"not an order about labels: {error}") from error
-
-
-def decode_reply(data: bytes) -> Reply:
-    """The reply in `data`. Raises BadMessage."""
-    try:
-        return msgspec.msgpack.decode(data, type=Reply)  # type: ignore[no-any-return]
-    except MISFITS as error:
-        raise BadMessage(f"not a reply about labels: {error}") from error

@@ -7,8 +7,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from shared.errors import MISFITS, BadMessage
-
 
 class Question(msgspec.Struct, frozen=True):
     """What to search."""
@@ -48,24 +46,3 @@ class Found(msgspec.Struct, frozen=True, tag=True):
 
 
 Reply: TypeAlias = Searched | Found
-
-
-def encode(value: Question | Reply) -> bytes:
-    """MessagePack."""
-    return msgspec.msgpack.encode(value)
-
-
-def decode_question(data: bytes) -> Question:
-    """The question in `data`. Raises BadMessage."""
-    try:
-        return msgspec.msgpack.decode(data, type=Question)
-    except MISFITS as error:
-        raise BadMessage(f"not a question about mistakes: {error}") from error
-
-
-def decode_reply(data: bytes) -> Reply:
-    """The reply in `data`. Raises BadMessage."""
-    try:
-        return msgspec.msgpack.decode(data, type=Reply)  # type: ignore[no-any-return]
-    except MISFITS as error:
-        raise BadMessage(f"not a reply about mistakes: {error}") from error

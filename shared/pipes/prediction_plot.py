@@ -1,5 +1,5 @@
-"""The order to `python -m worker.prediction_plot`, on its standard input: images with their
-predictions. A PNG file comes out."""
+"""The order to `python -m worker.prediction_plot`: images with their predictions. The reply is a
+PNG file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,3 @@ class Order(msgspec.Struct, frozen=True):
 
     labels: tuple[str, ...]
     images: tuple[Drawn, ...]
-
-
-def encode(order: Order) -> bytes:
-    """MessagePack."""
-    return msgspec.msgpack.encode(order)
-
-
-def decode(data: bytes) -> Order:
-    """The inverse of `encode`."""
-    return msgspec.msgpack.decode(data, type=Order)

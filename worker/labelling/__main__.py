@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from shared import garbage
 from shared.messages.folder_features import FolderFeatures, decode_features
-from shared.pipes import labelling
-from shared.pipes.framing import receive, send
+from shared.pipes import framing
 from shared.pipes.labelling import (
     Count,
     Decide,
@@ -126,23 +124,22 @@ def main() -> None:
     """Serve until the input ends."""
     garbage.skip_last_search()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which still asks
-    orders, replies = sys.stdin.buffer, sys.stdout.buffer
     with memory_limit(MEMORY_BYTES):
-        serve(lambda: receive(orders), lambda message: send(replies, message))
+        for reply in replies(framing.orders(Order)):
+            framing.reply(reply)
 
 
-def serve(next_order: Callable[[], bytes | None], reply: Callable[[bytes], None]) -> None:
-    """Answer orders. `Start` comes before those about decisions."""
+def replies(orders: Iterable[Order]) -> Iterator[Reply]:
+    """One to each order. `Start` comes before those about decisions."""
     learner: Learner | None = None
-    while (message := next_order()) is not None:
-        order = labelling.decode_order(message)
+    for order in orders:
         if isinstance(order, FindGroups | FindSimilar):
-            reply(labelling.encode(_found(order)))
+            yield _found(order)
             continue
         if isinstance(order, Start):
             learner = Learner(session_of(decode_features(order.features), order.seed))
         assert learner is not None
-        reply(labelling.encode(learner.reply(order)))
+        yield learner.reply(order)
 
 
 def _found(order: FindGroups | FindSimilar) -> Reply:

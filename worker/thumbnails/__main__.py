@@ -8,12 +8,11 @@ process that has died is replaced by the one that started it (producer/pages/thu
 from __future__ import annotations
 
 import resource
-import sys
 
 from shared import garbage
 from shared.errors import ImageError
-from shared.pipes.framing import receive, send
-from shared.pipes.thumbnail import Order, Thumbnail, decode_order, encode
+from shared.pipes.framing import orders, reply
+from shared.pipes.thumbnail import Order, Thumbnail
 from worker.inference.resource_limits import memory_limit, time_limit
 from worker.thumbnails.small_picture import thumbnail, warm_up
 
@@ -26,16 +25,13 @@ TIME_LIMIT_S = 15.0
 def main() -> None:
     """Serve until the input ends."""
     garbage.skip_last_search()
-    requests, replies = sys.stdin.buffer, sys.stdout.buffer
     warm_up()  # before files are out of reach
     with memory_limit(MEMORY_BYTES):
         _forbid_files()
-        send(replies, b"")
-        while (message := receive(requests)) is not None:
-            order = decode_order(message)
+        for order in orders(Order):
             with time_limit(TIME_LIMIT_S):
                 made = _made(order)
-            send(replies, encode(made))
+            reply(made)
 
 
 def _made(order: Order) -> Thumbnail:

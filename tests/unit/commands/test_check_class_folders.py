@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
 from producer.inputs.job_options import JobOptions
-from producer.pages import worker_process
 from producer.present.events import Events, Waiting
+from producer.processes.helper import Helper
 from producer.requests import check_class_folders as module
 from producer.requests.check_class_folders import check_class_folders
 from shared.errors import Exit, SetupError, Stopped, UsageError
@@ -81,14 +81,15 @@ def test_a_check_that_takes_long_ends_at_a_stop(
 ) -> None:
     """Its process is stopped, and killed then."""
     started, stop, events = list[subprocess.Popen[bytes]](), Stop(), Events()
-    start = worker_process.start
+    start = Helper.start
 
-    def stopped(name: str) -> subprocess.Popen[bytes]:
-        started.append(start(name))
-        procfs.stop(started[0].pid)
-        return started[0]
+    def stopped(helper: Helper) -> subprocess.Popen[bytes]:
+        if not helper.is_running:
+            started.append(start(helper))
+            procfs.stop(started[0].pid)
+        return start(helper)
 
-    monkeypatch.setattr(worker_process, "start", stopped)
+    monkeypatch.setattr(Helper, "start", stopped)
     events.subscribe(lambda event: stop.request(), Waiting)
     with pytest.raises(Stopped):
         check_class_folders(folder(tmp_path, a=9), "train", HERE, events=events, stop=stop)

@@ -10,8 +10,8 @@ import pytest
 
 from shared.errors import BadMessage
 from shared.messages.folder_features import FolderFeatures, decode_features, encode_features
-from shared.pipes import labelling
 from shared.pipes.labelling import (
+    NO_LABEL,
     Count,
     Counts,
     Decide,
@@ -46,10 +46,7 @@ def features() -> FolderFeatures:
 
 
 def answers(*orders: Order) -> Sequence[Reply]:
-    waiting = [labelling.encode(order) for order in orders]
-    replies: list[bytes] = []
-    process.serve(lambda: waiting.pop(0) if waiting else None, replies.append)
-    return [labelling.decode_reply(reply) for reply in replies]
+    return list(process.replies(orders))
 
 
 def test_each_order_has_one_reply() -> None:
@@ -130,7 +127,7 @@ def test_a_page_does_not_wait_for_a_head_that_takes_long(monkeypatch: pytest.Mon
         patience.setattr(process, "PATIENCE_S", 1e6)
         assert learner.reply(Count())  # a reply to a decision waits once, for its page
     assert isinstance(page, Page)
-    assert page.label == labelling.NO_LABEL
+    assert page.label == NO_LABEL
     finish.set()
     page = learner.reply(NextPage(settled=True))
     assert isinstance(page, Page)
@@ -166,9 +163,8 @@ def test_incomplete_features_are_refused() -> None:
         damaged = FolderFeatures(**fields | {field: fields[field][:-1]})
         with pytest.raises(BadMessage, match="not complete"):
             decode_features(encode_features(damaged))
-    for decode in (decode_features, labelling.decode_order, labelling.decode_reply):
-        with pytest.raises(BadMessage):
-            decode(b"nonsense")
+    with pytest.raises(BadMessage):
+        decode_features(b"nonsense")
 
 
 def test_only_a_settled_reply_waits_for_a_head_and_a_page_for_what_is_left_of_a_moment(

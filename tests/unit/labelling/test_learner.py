@@ -8,12 +8,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from producer.labelling import group_process
 from producer.labelling.learner import Learner, StackLabel
 from shared import installation
 from shared.errors import SetupError
 from shared.messages.folder_features import FolderFeatures, encode_features
-from shared.pipes.labelling import FindGroups, Groups
 
 
 @pytest.mark.parametrize(
@@ -32,8 +30,8 @@ def test_the_process_gets_one_order_at_a_time(
     monkeypatch: pytest.MonkeyPatch, use: Callable[[Learner], object]
 ) -> None:
     learner, locked = Learner(b""), list[bool]()
-    for name in ("_ask", "_end"):
-        monkeypatch.setattr(learner, name, lambda *_: locked.append(learner._lock.locked()))
+    for owner, name in ((learner, "_ask"), (learner._helper, "close")):
+        monkeypatch.setattr(owner, name, lambda *_: locked.append(learner._lock.locked()))
     use(learner)
     assert locked == [True]
     assert not learner._lock.locked()
@@ -56,8 +54,3 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "missing", lambda *_: "install hangtag[worker]")
     with pytest.raises(SetupError, match=r"cannot be grouped: install hangtag\[worker\]"):
         Learner(b"")
-
-
-def test_a_process_that_ends_is_reported() -> None:
-    with pytest.raises(SetupError, match=r"this shows why: .* -m worker.labelling"):
-        group_process.found(FindGroups(b"no features"), Groups)

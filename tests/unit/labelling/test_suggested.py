@@ -17,7 +17,7 @@ from producer.labelling.existing_labels import of_tables
 from producer.rows.acceptance import at_precision
 from shared.errors import Exit, UsageError
 from shared.image_status import Status
-from shared.pipes.labelling import NextPage, Suggest, decode_order, encode
+from shared.pipes.labelling import NextPage
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
 from tests.unit.labelling.test_existing_labels import Folder
@@ -52,11 +52,6 @@ def test_a_decision_counts_more_and_one_that_is_taken_back_leaves_the_guess() ->
     session.learn()
     assert session.counts().named == 0
     assert session.similar(WRONG).guesses[0] == truth[WRONG]
-
-
-def test_the_order_is_read_as_it_was_sent() -> None:
-    order = Suggest([1, 2], [0, 1])
-    assert decode_order(encode(order)) == order
 
 
 @pytest.fixture

@@ -44,9 +44,10 @@ def pixels(made: Thumbnail) -> Image.Image:
 
 def pid_of(service: Thumbnails) -> int:
     """The only process of a service."""
-    process = service._idle.get()
-    service._idle.put(process)
-    return process._started().pid
+    service.make(b"")
+    helper = service._idle.get()
+    service._idle.put(helper)
+    return helper.start().pid
 
 
 def photo(width: int, height: int) -> Image.Image:
@@ -144,6 +145,31 @@ def test_a_process_that_hangs_costs_one_picture(
     assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()
     assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
+
+
+def test_a_reply_that_is_no_picture_costs_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that an image has taken over sends what it likes."""
+    (tmp_path / "taken_over.py").write_text(
+        "import sys\n"
+        "from shared.pipes.framing import orders, reply\n"
+        "sent = [{'webp': b'<script>'}, {'width': 1 << 20}, {'webp': 7}, {'why': ' ' * 2**20}]\n"
+        "for order in orders(dict):\n"
+        "    reply(sent[int(order['data'])])\n"
+    )
+    monkeypatch.setattr(installation, "python_path", lambda: f"{installation.ROOT}:{tmp_path}")
+    monkeypatch.setattr(thumbnails, "_MODULE", "taken_over")
+    with Thumbnails(processes=1) as running:
+        assert [running.make(b"%d" % i) for i in range(4)] == [CRASHED] * 4
+
+
+def test_a_process_that_does_not_start_is_reported_with_the_command_that_shows_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thumbnails, "_MODULE", "worker.no_such_module")
+    with Thumbnails(processes=1) as running, pytest.raises(SetupError, match="this shows why: "):
+        running.make(b"")
 
 
 def test_a_page_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def acquire(file: int) -> None:
@@ -32,6 +34,14 @@ def try_acquire(file: int) -> bool:
 def try_share(file: int) -> bool:
     """Acquire a shared lock, unless another process holds the exclusive one."""
     return _try(file, fcntl.LOCK_SH)
+
+
+def lost(path: Path, file: int) -> bool:
+    """Whether the locked file was removed or replaced at its path."""
+    try:
+        return not os.path.samestat(path.lstat(), os.fstat(file))
+    except OSError:
+        return True
 
 
 def _try(file: int, kind: int) -> bool:

@@ -27,6 +27,7 @@ from producer.journal.job_properties import JobProperties
 from producer.journal.records import FrozenBatch, Record, RowPlace, StoredResult
 from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts, load_counts, store_counts, sums
+from shared import file_lock
 from shared.errors import Damaged, UsageError
 from shared.failpoints import failpoint
 from shared.image_status import add_flags
@@ -172,7 +173,7 @@ class Journal(BatchReader, JobProperties):
     @property
     def lost(self) -> bool:
         """Whether the file was removed or replaced, so that writes to it are lost."""
-        return journal_lock.lost(self.path, self._lock)
+        return file_lock.lost(self.path, self._lock)
 
     def hand_over(self) -> None:
         """Close the database with everything that was written in its file alone; the lock is held

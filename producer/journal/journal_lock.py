@@ -30,17 +30,9 @@ def take(path: Path) -> int:
     """
     while True:
         fd = _try(path)
-        if not lost(path, fd):
+        if not file_lock.lost(path, fd):
             return fd
         os.close(fd)  # its holder removed the file before releasing it
-
-
-def lost(path: Path, lock: int) -> bool:
-    """Whether the path is no longer the locked file."""
-    try:
-        return path.lstat().st_ino != os.fstat(lock).st_ino
-    except OSError:
-        return True
 
 
 def remove_logs(path: Path) -> None:

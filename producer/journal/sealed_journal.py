@@ -11,7 +11,7 @@ from types import TracebackType
 import msgspec
 
 from producer.inputs.job_options import JobOptions
-from producer.journal import journal_lock, property_table, records, schema
+from producer.journal import property_table, records, schema
 from producer.journal.batch_reader import BatchReader
 from producer.journal.following import FOLLOWING, settle_alone
 from producer.journal.job_properties import JobProperties, open_read_only
@@ -150,7 +150,7 @@ def _share(path: Path, output: Path, or_running: bool) -> tuple[int, bool]:
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; check its permissions") from None
     if file_lock.try_share(fd):
-        if journal_lock.lost(path, fd):  # it was replaced meanwhile
+        if file_lock.lost(path, fd):  # it was replaced meanwhile
             os.close(fd)
             return _share(path, output, or_running)
         return fd, False

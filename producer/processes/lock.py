@@ -68,10 +68,7 @@ class Lock:
     @property
     def lost(self) -> bool:
         """Whether the locked file was removed or replaced at its path."""
-        try:
-            return not os.path.samestat(os.fstat(self._file), self.path.stat())
-        except OSError:
-            return True
+        return file_lock.lost(self.path, self._file)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from producer.journal import journal_lock
 from producer.sort_log.log_check import (
     FIX,
     Mismatch,
@@ -184,7 +183,7 @@ class LogFile:
 
 
 def _take(path: Path, create: bool) -> int:
-    while journal_lock.lost(path, fd := _try(path, create)):
+    while file_lock.lost(path, fd := _try(path, create)):
         os.close(fd)  # its holder removed the file before releasing it
     return fd
 

@@ -85,7 +85,7 @@ class LabelsFile:
 
     def _remove_empty(self) -> None:
         with suppress(OSError):  # then the empty file stays
-            if os.fstat(self._file).st_size == 0 and self._is_in_place():
+            if os.fstat(self._file).st_size == 0 and not file_lock.lost(self.path, self._file):
                 self.path.unlink()
 
     def append(self, lines: Sequence[LabelLine]) -> None:
@@ -107,12 +107,8 @@ class LabelsFile:
 
     def _check_place(self) -> None:
         """Check that the name is still that of the open file: lines in another would be lost."""
-        if not self._is_in_place():
+        if file_lock.lost(self.path, self._file):
             raise SetupError(
-                f"{self.path} was replaced by another file; put it back, or start the command "
-                "again to go on with what it has now"
+                f"{self.path} was removed or replaced by another file; put it back, or start the "
+                "command again to go on with what it has now"
             )
-
-    def _is_in_place(self) -> bool:
-        """Whether the name is still that of the open file."""
-        return os.path.samestat(os.fstat(self._file), os.stat(self.path, follow_symlinks=False))

@@ -61,7 +61,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
         backbone,
         context.registry.root,
         work.max_unreadable,
-        lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
+        context.loading,
         bad.append,
         mirrored=False,
         on_part=context.loading_part,

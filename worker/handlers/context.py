@@ -74,6 +74,10 @@ class Context(msgspec.Struct, frozen=True):
         """Report the start of a stage. Raises RequestStopped."""
         self.lease.report(Progress(name))
 
+    def loading(self, done: int, total: int) -> None:
+        """Report how many files are loaded. Raises RequestStopped."""
+        self.lease.report(Progress(LOADING, step=done, steps=total))
+
     def loading_part(self, name: str, done: int, total: int) -> None:
         """Report a part of the loading, with its own steps. Raises RequestStopped."""
         self.lease.report(Progress(LOADING, part=name, step=done, steps=total))

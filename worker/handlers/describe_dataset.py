@@ -15,7 +15,7 @@ from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
-from shared.messages.requests import Progress, ShowData
+from shared.messages.requests import ShowData
 from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist, folder_layout, load, sample
 from worker.datasets.class_folder import Counts, count_files
@@ -48,14 +48,10 @@ def show(context: Context, work: ShowData) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
-
-    def report(done: int, total: int) -> None:
-        context.report(Progress(LOADING, step=done, steps=total))
-
     if work.data == FASHION_MNIST:
         described = fashion(work.index, context.folder)
     else:
-        described = folder(Path(work.data), work.index, context.folder, report)
+        described = folder(Path(work.data), work.index, context.folder, context.loading)
     return Reply(described.report, described.files)
 
 

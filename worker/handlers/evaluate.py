@@ -67,7 +67,7 @@ def _loaded(
         card.preprocessing,
         context.folder,
         max_unreadable=max_unreadable,
-        on_progress=lambda done, total: context.report(Progress(LOADING, step=done, steps=total)),
+        on_progress=context.loading,
     )
     return loaded, notes
 

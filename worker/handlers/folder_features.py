@@ -16,7 +16,7 @@ from shared.messages.files import printable
 from shared.messages.folder_features import FolderFeatures
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DescribedFolder
-from shared.messages.requests import ComputeFeatures, Progress
+from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
 from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
@@ -68,12 +68,9 @@ def _photos(
     context: Context, walk: LooseWalk, total: int, bad: list[Bad]
 ) -> tuple[PhotoFeatures, FeatureCache]:
     """The features of all images, with progress, and where the store has them."""
-    passed = 0
 
     def done(files: int) -> None:
-        nonlocal passed
-        passed += files
-        context.report(Progress(LOADING, step=passed, steps=max(passed, total)))
+        context.loading(files, max(files, total))
 
     return computed(context, walk.items(), context.loading_part, done, bad.append)
 
@@ -86,18 +83,25 @@ def computed(
     on_bad: Callable[[Bad], None],
 ) -> tuple[PhotoFeatures, FeatureCache]:
     """The features of images, and where the store has them. `on_part` gets the steps of what is
-    done before, `on_done` the number of files of each turn; both may raise to stop.
+    done before, `on_done` the number of files so far; both may raise to stop.
 
     Raises:
         SetupError: the weights of the backbone are missing, or the store cannot be written.
     """
+    passed = 0
+
+    def done(files: int) -> None:
+        nonlocal passed
+        passed += files
+        on_done(passed)
+
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
         files = backbone_files(backbone, folder, on_part)
         caches = photo_folder.caches(backbone, files, spec, folder, mirrored=False)
-        photos = photo_features.compute(items, spec, files, caches, on_bad, on_done)
+        photos = photo_features.compute(items, spec, files, caches, on_bad, done)
     return photos, caches[0]
 
 

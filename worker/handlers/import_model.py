@@ -13,7 +13,7 @@ import msgspec
 from shared.errors import HangtagError, SetupError, is_fault_of_machine
 from shared.messages.model_card import IMPORTED, Card, Metrics, PixelBounds, Preprocessing
 from shared.messages.replies import DataReport, Trained
-from shared.messages.requests import Import, Progress
+from shared.messages.requests import Import
 from shared.messages.training import FASHION_MNIST
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
@@ -165,12 +165,9 @@ def _labelled(
     if not work.data:
         return None
 
-    def report_progress(done: int, total: int) -> None:
-        context.report(Progress(LOADING, step=done, steps=total))
-
     labelled = LabelledData(work.data)
     data, report = load.load(
-        labelled, None, spec, context.folder, unlearned=unlearned, on_progress=report_progress
+        labelled, None, spec, context.folder, unlearned=unlearned, on_progress=context.loading
     )
     if data.heldout is None or not len(data.heldout.labels):
         raise SetupError(f"{data.name} has too few images to hold any out; add some")

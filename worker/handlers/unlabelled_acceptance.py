@@ -125,12 +125,10 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
 
 def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
     """The features of the items that are images."""
-    passed, part = 0, context.loading_part
+    part = context.loading_part
 
     def done(files: int) -> None:
-        nonlocal passed
-        passed += files
-        part(JUDGING, passed, len(items))
+        part(JUDGING, files, len(items))
 
     return folder_features.computed(context, items, part, done, lambda bad: None)[0]
 

@@ -20,7 +20,7 @@ from shared.messages.model_card import Card, decode_card
 from shared.pipes.framing import orders, reply
 from shared.pipes.mistakes import Found, Mistake, Question, Searched
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.find_images import FoundImage, find, find_files, find_labelled
+from worker.datasets.find_images import FoundImage, find_fashion, find_files, find_labelled
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import confusion, most_confident_mistakes
@@ -93,9 +93,8 @@ def _images(
         if answers.files is not None:
             images = _by_digest(card, answers.files, chosen, corrections, searched)
         else:
-            data = LabelledData(source(card), corrections)
             hashes = {i: int(answers.images[i]) for i in chosen}
-            by_hash = find(data, card.preprocessing, set(hashes.values()), searched)
+            by_hash = find_fashion(card.preprocessing, set(hashes.values()))
             images = {i: by_hash[key] for i, key in hashes.items() if key in by_hash}
     except SetupError as error:
         return {}, str(error)

@@ -1,5 +1,5 @@
-"""Finds images of a data set: by the digest of their files, or by the hash of their pixels as a
-network gets them."""
+"""Finds images of a data set: by the digest of their files, those of Fashion-MNIST by the hash of
+their pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +16,12 @@ from PIL import Image
 from shared.errors import ImageError
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
-from shared.messages.training import FASHION_MNIST
 from worker.datasets import fashion_mnist
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import THREADS, prefetched, read_file
 from worker.datasets.examples import Examples
 from worker.datasets.folder_layout import Item
-from worker.datasets.split import HELDOUT, HELDOUT_SHARE, content_hashes
-from worker.decoding.decode import decode
+from worker.datasets.split import content_hashes
 
 Progress = Callable[[int, int], None]
 REPORT_EVERY_FILES = 100
@@ -36,38 +33,6 @@ class FoundImage(NamedTuple):
     path: bytes = b""  #: of its file
     name: str = ""  #: of an image without a file
     image: bytes = b""  #: the same, as PNG
-
-
-def find(
-    data: LabelledData,
-    spec: Preprocessing,
-    wanted: set[int],
-    on_progress: Progress,
-) -> dict[int, FoundImage]:
-    """The images with these hashes, by hash, as far as they are there. To the data belong the
-    corrected files that lie elsewhere; `on_progress` gets the files done and their number.
-
-    Raises:
-        SetupError: the data are not on this machine, or are no data set.
-    """
-    if not wanted:
-        return {}
-    if data.where == FASHION_MNIST:
-        return _fashion(spec, wanted)
-    walk = data.walk()
-    total = sum(1 for _ in walk.items())
-    images: dict[int, FoundImage] = {}
-    # First those that a split by the hash of the file holds out: usually that is all of them.
-    for held_out in (True, False):
-        items = prefetched(partial(_hashed, spec, held_out), walk.items(), THREADS)
-        for number, (path, pixels) in enumerate(items, 1):
-            if pixels in wanted:
-                images.setdefault(pixels, FoundImage(path))
-                if len(images) == len(wanted):
-                    return images
-            if number % REPORT_EVERY_FILES == 0:
-                on_progress(number, total)
-    return images
 
 
 def find_files(
@@ -113,23 +78,13 @@ def _digested(item: Item) -> tuple[bytes, bytes]:
         return item.path, b""
 
 
-def _hashed(spec: Preprocessing, held_out: bool, item: Item) -> tuple[bytes, int | None]:
-    """The path, and the hash of the pixels of an image that is held out, or of one that is not."""
-    try:
-        data = read_file(item.path)
-        if _is_held_out(data, item) is not held_out:
-            return item.path, None
-        return item.path, int(content_hashes(decode(data, spec)[np.newaxis])[0])
-    except ImageError:
-        return item.path, None
+def find_fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
+    """The images of Fashion-MNIST, which has no files of them, with these hashes of the pixels that
+    a network gets, by hash.
 
-
-def _is_held_out(data: bytes, item: Item) -> bool:
-    digest = hashlib.blake2b(data, digest_size=8).digest()
-    return item.part == HELDOUT or int.from_bytes(digest, "little") / 2.0**64 < HELDOUT_SHARE
-
-
-def _fashion(spec: Preprocessing, wanted: set[int]) -> dict[int, FoundImage]:
+    Raises:
+        SetupError: the data set is not on this machine.
+    """
     found_images: dict[int, FoundImage] = {}
     parts: tuple[tuple[fashion_mnist.Split, str], ...] = (("train", "training"), ("test", "test"))
     for part, name in parts:

@@ -37,8 +37,7 @@ from worker.datasets import find_images
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Examples
-from worker.datasets.find_images import find, find_files
-from worker.datasets.split import content_hashes
+from worker.datasets.find_images import find_files
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import FILE
@@ -93,22 +92,18 @@ def publish(
     store: Path,
     paths: list[Path],
     predicted: list[int],
-    by_file: bool = False,
     source: str | None = None,
     files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> str:
-    """A version whose held-out images are these files, with these predicted labels. Its record has
-    the digests of files only if `by_file`."""
+    """A version whose held-out images are these files, with these predicted labels."""
     images = np.stack([decode(path.read_bytes(), SPEC) for path in paths])
     truth = np.array([LABELS.index(path.parent.name) for path in paths])
     sure = np.linspace(1, 5, len(paths))
     logits = np.zeros((len(paths), 2), np.float32)
     logits[np.arange(len(paths)), predicted] = sure
-    answers = heldout_answers.of(Examples(images, truth), logits)
-    if by_file:
-        joined = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
-        digests = np.frombuffer(joined, np.uint8).reshape(-1, 32)
-        answers = answers._replace(files=digests, images=np.zeros(len(paths), np.uint64))
+    joined = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    digests = np.frombuffer(joined, np.uint8).reshape(-1, 32)
+    answers = heldout_answers.of(Examples(images, truth), logits, digests)
     card = msgspec.structs.replace(
         packaged.card(), name="pets", labels=LABELS, preprocessing=SPEC, temperature=1.0,
         operating_points=(), pixel_bounds=None,
@@ -149,16 +144,16 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
 
 
-@pytest.mark.parametrize(("mistaken", "by_file"), [(0, False), (7, False), (20, False), (7, True)])
+@pytest.mark.parametrize("mistaken", [0, 7, 20])
 def test_mistakes_have_the_paths_of_their_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int, by_file: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int
 ) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     paths = folder(tmp_path / "pets")
     held = paths[5:25]  # whatever a split would choose
     right = [LABELS.index(path.parent.name) for path in held]
     predicted = [1 - label if i < mistaken else label for i, label in enumerate(right)]
-    ref = publish(tmp_path / "store", held, predicted, by_file)
+    ref = publish(tmp_path / "store", held, predicted)
     found, page = written(ref, tmp_path / "page.html")
     page.check_harmless()
     assert (found.model, found.mistakes, found.notices) == ("pets@1", mistaken, ())
@@ -169,9 +164,8 @@ def test_mistakes_have_the_paths_of_their_files(
     assert len(pictures) == mistaken
 
 
-@pytest.mark.parametrize("by_file", [False, True])
 def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None, by_file: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
 ) -> None:
     monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
     inside = folder(tmp_path / "pets")[:4]
@@ -179,7 +173,7 @@ def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
     table = tmp_path / "jobs" / "inbox.csv"
     correct(table, outside)
     held, pets = [*inside, outside], str(tmp_path / "pets")
-    ref = publish(tmp_path / "store", held, [1, 0, 1, 0, 0], by_file, pets)
+    ref = publish(tmp_path / "store", held, [1, 0, 1, 0, 0], pets)
     found, _ = written(ref, tmp_path / "page.html")
     assert found.notices == ("1 of the mistaken images: not found in the data.",)
     found, page = written(ref, tmp_path / "page.html", "--corrections", str(table))
@@ -197,7 +191,7 @@ def test_photos_that_were_labelled_one_by_one_are_found_by_the_record_of_the_ver
     held = folder(tmp_path / "inbox")[:4]
     learned = [LearnedDecision(labelled(path), 1.0) for path in held]
     files = {learned_corrections.FILE: learned_corrections.encode(learned)}
-    ref = publish(tmp_path / "store", held, [1, 0, 1, 0], True, "", files)
+    ref = publish(tmp_path / "store", held, [1, 0, 1, 0], "", files)
     found, page = written(ref, tmp_path / "page.html")
     assert (found.mistakes, found.notices) == (4, ())
     assert all(str(path) in "".join(page.text) for path in held)
@@ -230,17 +224,6 @@ def test_data_that_are_gone_are_named(
     assert not page.all("img")
 
 
-def test_images_are_found_by_their_pixels(tmp_path: Path) -> None:
-    paths = folder(tmp_path / "pets")
-    hashes = [int(content_hashes(decode(path.read_bytes(), SPEC)[np.newaxis])[0]) for path in paths]
-    wanted = set(hashes[::3])
-    found = find(LabelledData(str(tmp_path / "pets")), SPEC, wanted, lambda done, total: None)
-    assert {number: Path(os.fsdecode(image.path)) for number, image in found.items()} == dict(
-        zip(hashes[::3], paths[::3], strict=True)
-    )
-    assert find(LabelledData(str(tmp_path / "pets")), SPEC, {1, 2}, lambda done, total: None) == {}
-
-
 def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder(tmp_path / "pets")
     read: list[bytes] = []
@@ -250,7 +233,6 @@ def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.M
         return read_file(path)
 
     monkeypatch.setattr(find_images, "read_file", reading)
-    assert find(LabelledData(str(tmp_path / "pets")), SPEC, set(), lambda done, total: None) == {}
     assert find_files(LabelledData(str(tmp_path / "pets")), set(), lambda done, total: None) == {}
     assert not read
 

@@ -53,8 +53,7 @@ def save(
 ) -> None:
     """Store the values of `variables` and the progress; `key` identifies the training."""
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
-    paused = [] if within == START else [within]  # an older Hangtag reads whole epochs
-    about = msgspec.json.encode([key, history, *paused])
+    about = msgspec.json.encode([key, history, within])
     # A unique name: a suspended trainer may resume while its successor writes the same state.
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with atomic_file.created(part) as file:
@@ -75,17 +74,16 @@ def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> St
     try:
         with arrays(path.read_bytes()) as stored:
             about = stored["about"].tobytes()
-            stored_key, history, *paused = msgspec.json.decode(about, type=list[msgspec.Raw])
-            progress = Stored(
-                msgspec.json.decode(history, type=list[kind]),  # type: ignore[valid-type]
-                msgspec.json.decode(paused[0], type=Within) if paused else START,
+            stored_key, history, within = msgspec.json.decode(
+                about,
+                type=tuple[str, list[kind], Within],  # type: ignore[valid-type]
             )
             values = [stored[str(number)] for number in range(len(variables))]
     except (ValueError, *MISFITS) as error:
         raise OtherTraining(path) from error
     shapes = [tuple(variable.shape) for variable in variables]
-    if msgspec.json.decode(stored_key) != key or [value.shape for value in values] != shapes:
+    if stored_key != key or [value.shape for value in values] != shapes:
         raise OtherTraining(path)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return progress
+    return Stored(history, within)

@@ -60,12 +60,13 @@ def test_a_checkpoint_within_an_epoch_restores_what_is_done_of_it(tmp_path: Path
     assert restore(tmp_path / "state", KEY, weights(0), Epoch) == (HISTORY, within)
 
 
-def test_a_checkpoint_between_epochs_has_the_form_of_earlier_versions(stored: Path) -> None:
-    with np.load(stored) as arrays:
-        assert msgspec.json.decode(arrays["about"].tobytes(), type=tuple[str, list[Epoch]]) == (
-            KEY,
-            HISTORY,
-        )
+def test_a_checkpoint_between_epochs_of_0_2_0_is_refused(stored: Path) -> None:
+    """The training starts over."""
+    about = msgspec.json.encode([KEY, HISTORY])
+    with open(stored, "wb") as file:
+        np.savez(file, np.ones((2, 3)), np.ones(4), about=np.frombuffer(about, np.uint8))
+    with pytest.raises(OtherTraining):
+        restore(stored, KEY, weights(0), Epoch)
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,7 @@ from shared.labels.class_folders import folder_of
 from worker.datasets import fashion_mnist
 from worker.demo.drawings import silhouette
 
-#: Default of `--large` without `--count`: each image takes 15 ms.
-LARGE_COUNT = 1_000
 DRAWN_COUNT = 1_000
-#: 28 pixels become 1,120, about as many as a photograph's short side on a web page.
-LARGE_ZOOM = 40
-_JPEG_QUALITY = 85
 
 Bytes = NDArray[np.uint8]
 
@@ -45,12 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker.demo.images", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the ten class folders")
     parser.add_argument("--count", type=int, metavar="N", help="only the first N images")
-    parser.add_argument("--large", action="store_true", help="JPEG files of 1,120 x 1,120 pixels")
     options = parser.parse_args(arguments)
     if options.count is not None and options.count < 1:
         parser.error("--count must be at least 1")
     try:
-        written, total = write(options.out, options.count, options.large)
+        written, total = write(options.out, options.count)
     except OSError as error:
         print(f"cannot write the images to {options.out}: {error.strerror}", file=sys.stderr)
         return 1
@@ -59,20 +53,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def write(out: Path, count: int | None = None, large: bool = False) -> tuple[int, int]:
+def write(out: Path, count: int | None = None) -> tuple[int, int]:
     """Write the missing ones of the first `count` samples; return their number, and the total.
 
     Raises:
         OSError: the folder cannot be written.
     """
     samples = load()
-    count = LARGE_COUNT if large and count is None else count
-    names = list(_names(samples, ".jpg" if large else ".png"))[:count]
+    names = list(_names(samples))[:count]
     present = _present(out)
     missing = [i for i, name in enumerate(names) if name not in present]
     # Images are written in order: the last one before the gap may be incomplete.
     for i in [max(0, missing[0] - 1), *missing] if missing else []:
-        _put(out / names[i], encoded(samples.images[i], large))
+        (out / names[i]).write_bytes(encoded(samples.images[i]))
     return len(missing), len(names)
 
 
@@ -87,23 +80,17 @@ def load() -> Samples:
     return Samples(images, labels, prefix="drawn-")
 
 
-def encoded(image: Bytes, large: bool = False) -> bytes:
-    """A PNG of uint8 [height, width], or a JPEG of it `LARGE_ZOOM` times as large."""
-    source, stream = Image.fromarray(image), io.BytesIO()
-    if large:
-        size = (source.width * LARGE_ZOOM, source.height * LARGE_ZOOM)
-        source.resize(size, Image.Resampling.BICUBIC).convert("RGB").save(
-            stream, "JPEG", quality=_JPEG_QUALITY
-        )
-    else:
-        source.save(stream, "PNG")
+def encoded(image: Bytes) -> bytes:
+    """A PNG of uint8 [height, width]."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
 
 
-def _names(samples: Samples, suffix: str) -> Iterator[str]:
+def _names(samples: Samples) -> Iterator[str]:
     folders = [folder_of(label) for label in fashion_mnist.LABELS]
     for i, label in enumerate(samples.labels):
-        yield f"{folders[label]}/{samples.prefix}{i:05}{suffix}"
+        yield f"{folders[label]}/{samples.prefix}{i:05}.png"
 
 
 def _present(out: Path) -> set[str]:
@@ -113,14 +100,6 @@ def _present(out: Path) -> set[str]:
         (out / folder).mkdir(parents=True, exist_ok=True)
         paths.update(f"{folder}/{entry}" for entry in os.listdir(out / folder))
     return paths
-
-
-def _put(path: Path, content: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        os.write(fd, content)
-    finally:
-        os.close(fd)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+from PIL.Image import Resampling
 
 from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
@@ -16,11 +18,13 @@ from tests.support.jobs import expected_table
 from worker.datasets import fashion_mnist
 from worker.datasets.fashion_mnist import LABELS
 from worker.demo.drawings import silhouette
-from worker.demo.images import encoded, write
+from worker.demo.images import encoded
 
 FOLDER = "pictures"
 #: Each picture of a large gallery stands in it under this many names.
 NAMES = 20
+#: 28 pixels become 1,120, about as many as a photograph's short side on a web page.
+ZOOM = 40
 
 
 class Gallery(NamedTuple):
@@ -61,8 +65,13 @@ def make_large(cwd: Path, count: int) -> Gallery:
 
     Only every twentieth is a picture of its own; the others are links to it.
     """
-    write(cwd / FOLDER, count // NAMES, large=True)
-    originals = sorted(str(path.relative_to(cwd)) for path in (cwd / FOLDER).rglob("*.jpg"))
+    small, originals = make(cwd, count // NAMES), []
+    for path in small.paths:
+        originals.append(path.replace(".png", ".jpg"))
+        with Image.open(cwd / path) as image:
+            large = image.resize((ZOOM * image.width, ZOOM * image.height), Resampling.BICUBIC)
+            large.convert("RGB").save(cwd / originals[-1], quality=85)
+        (cwd / path).unlink()
     heading, *rows = expected_table.table(cwd, originals).splitlines(keepends=True)
     named = {}
     for original, row in zip(originals, rows, strict=True):
@@ -73,6 +82,4 @@ def make_large(cwd: Path, count: int) -> Gallery:
         (cwd / original).unlink()
     paths = sorted(named)
     table = b"".join([heading, *(named[path] for path in paths)])
-    return Gallery(
-        cwd, paths, lambda: table, not originals[0].rpartition("/")[2].startswith("drawn-")
-    )
+    return Gallery(cwd, paths, lambda: table, small.real)

@@ -7,6 +7,8 @@ import logging
 import time
 
 INTERVAL_S = 60.0
+#: The interval of a fault that stays until a person repairs it.
+DAY_S = 86_400.0
 #: Lines in one interval; further ones are only counted.
 LINES = 30
 

@@ -13,6 +13,7 @@ from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
 from shared.ledger.batch_ledger import BatchLedger
+from shared.log_limit import DAY_S, LogLimit
 from shared.messages import model_card
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card
@@ -36,20 +37,17 @@ class ProcessState:
         self._copies = Mirror(self.client)
         self.files = SharedFiles(settings.root)
         self._models = ModelCache(settings.model_unused_s)
-        self._unfit_for = ""  #: the job that was logged last
+        self._lines = LogLimit(log, DAY_S)
 
     def ledger(self, job: str) -> BatchLedger:
         return BatchLedger(self.client, job, self.settings.claim_limit_s)
 
     def log_unfit(self, job: str) -> None:
-        """Log once in a row that this worker gets no batch of a job."""
-        if job != self._unfit_for:
-            self._unfit_for = job
-            log.warning(
-                "this worker gets no more batches of job %s: its processes have died while they "
-                "loaded the model, as a rule for lack of memory; restart it to try again",
-                job,
-            )
+        """Log that this worker gets no batch of a job."""
+        self._lines.error(
+            f"this worker gets no more batches of job {job}: its processes have died while they "
+            "loaded the model, as a rule for lack of memory; restart it to try again"
+        )
 
     def model_in_memory(self, record: JobRecord) -> LoadedModel | None:
         """The version that a job is pinned to, if it is loaded."""

@@ -18,6 +18,7 @@ import msgspec
 
 from shared.broker.runtime_paths import private_runtime_dir, runtime_dir
 from shared.errors import MISFITS, SetupError
+from shared.log_limit import DAY_S, LogLimit
 from shared.process import started
 from shared.settings import Settings
 
@@ -39,7 +40,7 @@ class LivenessFile:
     def __init__(self, settings: Settings, worker_id: str) -> None:
         self._settings, self._worker_id = settings, worker_id
         self._beaten_s: float | None = None
-        self._is_logged = False
+        self._lines = LogLimit(log, DAY_S)
 
     def update(self, sent: bool) -> None:
         """Record an iteration of the heartbeat thread; `sent`: Redis just accepted a heartbeat."""
@@ -48,9 +49,7 @@ class LivenessFile:
         try:
             self._write(msgspec.json.encode(Liveness(self._worker_id, now, self._beaten_s)))
         except (OSError, SetupError) as error:
-            if not self._is_logged:
-                log.warning("health checks will not see this worker: %s", error)
-            self._is_logged = True
+            self._lines.error(f"health checks will not see this worker: {error}")
 
     def withdraw(self) -> None:
         """Delete the file when the worker ends."""

@@ -25,7 +25,7 @@ from shared.errors import BadMessage, BrokerRefuses, HangtagError, SetupError
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
-from shared.log_limit import LogLimit
+from shared.log_limit import DAY_S, LogLimit
 from shared.messages.requests import Request
 from shared.process import own_child
 from shared.registry.mirror_writer import Incomplete, publish
@@ -43,8 +43,6 @@ PUBLISH_S = 30.0
 RETENTION_S = 7 * 86_400.0
 #: A trial behind which a person's request has waited for this long is ended in the next round.
 WAY_S = 8.0
-#: Between two lines on the same fault of the store, or the same unexpected error.
-REPEAT_S = 86_400.0
 #: The lock of a process that was killed is released within this duration.
 KILLED_S = 0.5
 #: Messages of the queue that are read.
@@ -71,7 +69,7 @@ class Maintenance(threading.Thread):
         self._ended = threading.Event()
         self._published = float("-inf")
         self._cards = 0  #: number in Redis after the last publishing
-        self._lines = LogLimit(log, REPEAT_S)
+        self._lines = LogLimit(log, DAY_S)
 
     def stop(self) -> None:
         self._ended.set()

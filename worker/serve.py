@@ -12,7 +12,6 @@ import importlib
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,9 +31,6 @@ _STOP = {
     keys.CLASSIFY_QUEUE: "stops it after the batches in progress",
     keys.TRAIN_QUEUE: "stops it, and a training in progress waits for the next trainer",
 }
-#: The start of a warning of six lines to root. In a container root is usual, and messages hold no
-#: code.
-AS_ROOT = "You're running the worker with superuser privileges"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    warnings.filterwarnings("ignore", message=AS_ROOT)
     # Remarks of TensorFlow: what matters is an error. See also worker/lifecycle/native_stderr.py.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name in ("tensorflow", "absl"):

@@ -34,6 +34,9 @@ from worker.lifecycle import native_stderr
 log = logging.getLogger(__name__)
 #: Refusals further apart than this have different causes: each part of a worker retries more often.
 SAME_CAUSE_S = 15.0
+#: The start of a warning of six lines to root. In a container root is usual, and messages hold no
+#: code.
+AS_ROOT = "You're running the worker with superuser privileges"
 
 
 def configuration() -> tuple[Settings, Address]:
@@ -49,10 +52,7 @@ def configuration() -> tuple[Settings, Address]:
     except SetupError as error:
         _end(error)
     set_limit(settings)
-    # As root, in a container for example, Celery advises against pickle, which is never accepted.
-    warnings.filterwarnings(
-        "ignore", "\\s*You're running the worker with superuser", SecurityWarning
-    )
+    warnings.filterwarnings("ignore", AS_ROOT, SecurityWarning)
     return settings, broker
 
 

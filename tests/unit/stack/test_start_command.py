@@ -15,7 +15,7 @@ from producer.requests import wait
 from shared.broker.address import address
 from shared.settings import Settings
 from tests.support.deploy.shell_line import Typed, typed
-from worker import serve
+from worker.lifecycle.access_check import AS_ROOT
 
 SECRET = "XQZ"
 PASSWORD_FILE = "HANGTAG_REDIS_PASSWORD_FILE"
@@ -120,7 +120,7 @@ def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
 
 def test_a_worker_of_root_does_not_print_the_warning_of_celery() -> None:
     """Only this one: a filter matches the start of its text."""
-    assert vars(platforms)["ROOT_DISCOURAGED"].strip().startswith(serve.AS_ROOT)
+    assert vars(platforms)["ROOT_DISCOURAGED"].startswith(AS_ROOT)
 
 
 def test_older_workers_are_named_in_one_line_with_the_remedy() -> None:

@@ -68,11 +68,8 @@ class DatasetCache:
             stored = self.report()
             if stored is not None:
                 return stored
-            damaged = attempt.folder.with_name(f"{attempt.folder.name}.damaged")
-            self.folder.rename(damaged)
-            failpoint("stored.damaged-moved")
+            shutil.rmtree(self.folder, ignore_errors=True)  # damaged
             attempt.folder.rename(self.folder)
-            shutil.rmtree(damaged, ignore_errors=True)
         return report
 
     def examples(self, part: int, shape: tuple[int, int, int]) -> Examples:

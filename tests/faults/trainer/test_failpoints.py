@@ -82,7 +82,6 @@ OF_SWEEPING = [
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, RAISE)),
     (Shot("version.file-written", 3, KILL), Shot("version.unstaged", 1, STOP)),
 ]
-OF_DAMAGED_DATA = Shot("stored.damaged-moved")
 OF_ROUNDS = [Shot(name) for name in ("requests.survey", "request-hint.repeated", "requests.submit")]
 OF_STORING = [Shot(name) for name in ("request.room-made", "kept.part-written", "kept.replaced")]
 OF_ENDING = Shot("requests.release")
@@ -227,13 +226,12 @@ def test_staged_files_are_swept_although_a_trainer_dies(
 
 
 def test_damaged_decoded_data_is_replaced(scene: Scene) -> None:
-    shot = OF_DAMAGED_DATA
-    scene.points.arm(Shot("stored.placed"), shot)
-    request = scene.request_training(named(shot))
+    shot = Shot("stored.placed")
+    scene.points.arm(shot)
+    request = scene.request_training("damaged")
     scene.points.wait(0)
     (about,) = scene.school.folder(request).work.glob("*/about.json")
     about.write_text("damaged")
-    scene.shoot(request, Shot("stored.placed"), 0)
     scene.shoot(request, shot)
     scene.check_outcome(request, shot)
 

@@ -21,12 +21,12 @@ DRAFT_SUFFIX = ".hangtag-draft"
 
 
 @contextmanager
-def created(path: Path, buffering: int = -1) -> Iterator[IO[bytes]]:
+def created(path: Path) -> Iterator[IO[bytes]]:
     """A new file to write: synced to disk after the block, removed after an error.
 
     An existing file at `path` is unlinked, not overwritten, since it may be a symbolic link.
     """
-    with create(path, buffering) as file:
+    with create(path) as file:
         try:
             yield file
             sync(file)

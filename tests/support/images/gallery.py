@@ -65,7 +65,7 @@ def make_large(cwd: Path, count: int) -> Gallery:
 
     Only every twentieth is a picture of its own; the others are links to it.
     """
-    small, originals = make(cwd, count // NAMES), []
+    small, originals = make(cwd, count // NAMES), list[str]()
     for path in small.paths:
         originals.append(path.replace(".png", ".jpg"))
         with Image.open(cwd / path) as image:

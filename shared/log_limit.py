@@ -23,14 +23,14 @@ class LogLimit:
         self._left_out = 0
         self._last = ""
 
-    def error(self, line: str, error: Exception | None = None) -> None:
+    def error(self, line: str, error: Exception | None = None, key: str = "") -> None:
         """Log this line, with the traceback of an error if one is given. It is dropped if it was
-        logged in this interval, and counted if too many others were."""
+        logged in this interval, or one with its key, and counted if too many others were."""
         self.flush()
-        if line in self._lines:
+        if (key or line) in self._lines:
             return
         if len(self._lines) < LINES:
-            self._lines.add(line)
+            self._lines.add(key or line)
             self._log.error("%s", line, exc_info=error)
         else:
             self._left_out += 1

@@ -28,7 +28,7 @@ class OutageLog:
         if not record.msg.startswith(_ATTEMPT) or not isinstance(record.args, tuple):
             return True
         self._since = self._since or time.monotonic()
-        self._lines.error(_line(record.args[1]))
+        self._lines.error(_line(record.args[1]), key=_ATTEMPT)  # its reasons differ
         return False
 
     def over(self) -> None:

@@ -13,9 +13,12 @@ from worker.lifecycle.outage_log import CELERY, OutageLog, outages
 URL = "redis://:secret@127.0.0.1:17398"
 
 
-def attempt(log: OutageLog) -> None:
+REFUSED = "Error 111 connecting to 127.0.0.1:17398. Connection refused."
+
+
+def attempt(log: OutageLog, reason: str = REFUSED) -> None:
     """Celery has a line on an attempt to connect, which is not logged."""
-    why = ServerAway("Error 111 connecting to 127.0.0.1:17398. Connection refused.")
+    why = ServerAway(reason)
     record = logging.LogRecord(
         CELERY.name,
         logging.ERROR,
@@ -43,6 +46,7 @@ def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
         "HANGTAG_REDIS_URL"
     )
     assert caplog.messages == [line]
+    attempt(log, "Connection reset by peer")
     now += 59
     attempt(log)
     assert caplog.messages == [line]

@@ -68,25 +68,26 @@ def paired(a: Iterator[KeyedRow], b: Iterator[KeyedRow]) -> Iterator[Pair]:
     waiting = _Unpaired()
     try:
         left, right = next(a, None), next(b, None)
-        while left is not None and right is not None:
-            if left[0] == right[0]:
+        while left is not None or right is not None:
+            if left is not None and right is not None and left[0] == right[0]:
                 yield Pair(left[1], right[1])
                 left, right = next(a, None), next(b, None)
-            elif left[0] < right[0]:
-                yield from waiting.meet_a(left)
+            elif left is not None and (right is None or left[0] < right[0]):
+                if (partner := waiting.partner(_A, left)) is not None:
+                    yield Pair(left[1], partner)
                 left = next(a, None)
-            else:
-                yield from waiting.meet_b(right)
+            elif right is not None:
+                if (partner := waiting.partner(_B, right)) is not None:
+                    yield Pair(partner, right[1])
                 right = next(b, None)
-        while left is not None:
-            yield from waiting.meet_a(left)
-            left = next(a, None)
-        while right is not None:
-            yield from waiting.meet_b(right)
-            right = next(b, None)
-        yield from waiting.alone()
+        yield from (Pair(row, None) for row in waiting.alone(_A))
+        yield from (Pair(None, row) for row in waiting.alone(_B))
     finally:
         waiting.close()
+
+
+#: The sides.
+_A, _B = 0, 1
 
 
 class _Unpaired:
@@ -94,49 +95,32 @@ class _Unpaired:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
-        for side in ("a", "b"):
-            self._db.execute(f"CREATE TABLE {side} (key BLOB NOT NULL, row BLOB NOT NULL)")
-            self._db.execute(f"CREATE INDEX {side}_key ON {side} (key)")
+        self._db.execute("CREATE TABLE row (side, key BLOB NOT NULL, row BLOB NOT NULL)")
+        self._db.execute("CREATE INDEX row_key ON row (key, side)")
         self._db.execute("BEGIN")
 
-    def meet_a(self, keyed: KeyedRow) -> Iterator[Pair]:
-        """The pair of a row of the first table, if its partner waits; else it waits."""
-        partner = self._take("b", keyed[0])
-        if partner is None:
-            self._keep("a", keyed)
-        else:
-            yield Pair(keyed[1], partner)
+    def partner(self, side: int, keyed: KeyedRow) -> Row | None:
+        """The partner of a row, if it waits; else the row waits."""
+        key, row = keyed
+        # A list may name a file twice: any of its rows will do.
+        found = self._db.execute(
+            "SELECT rowid, row FROM row WHERE key = ? AND side != ? LIMIT 1", (key, side)
+        ).fetchone()
+        if found is None:
+            self._db.execute("INSERT INTO row VALUES (?, ?, ?)", (side, key, _encode(row)))
+            return None
+        self._db.execute("DELETE FROM row WHERE rowid = ?", found[:1])
+        return _decode(found[1])
 
-    def meet_b(self, keyed: KeyedRow) -> Iterator[Pair]:
-        """The same of the second table."""
-        partner = self._take("a", keyed[0])
-        if partner is None:
-            self._keep("b", keyed)
-        else:
-            yield Pair(partner, keyed[1])
-
-    def alone(self) -> Iterator[Pair]:
-        """The rows whose partner has not come, in the order of their tables."""
-        for (data,) in self._db.execute("SELECT row FROM a ORDER BY rowid"):
-            yield Pair(_decode(data), None)
-        for (data,) in self._db.execute("SELECT row FROM b ORDER BY rowid"):
-            yield Pair(None, _decode(data))
+    def alone(self, side: int) -> Iterator[Row]:
+        """The rows of a table whose partner has not come, in its order."""
+        for (data,) in self._db.execute(
+            "SELECT row FROM row WHERE side = ? ORDER BY rowid", (side,)
+        ):
+            yield _decode(data)
 
     def close(self) -> None:
         self._db.close()
-
-    def _take(self, side: str, key: bytes) -> Row | None:
-        # A list may name a file twice: any of its rows will do.
-        row = self._db.execute(
-            f"SELECT rowid, row FROM {side} WHERE key = ? LIMIT 1", (key,)
-        ).fetchone()
-        if row is None:
-            return None
-        self._db.execute(f"DELETE FROM {side} WHERE rowid = ?", row[:1])
-        return _decode(row[1])
-
-    def _keep(self, side: str, keyed: KeyedRow) -> None:
-        self._db.execute(f"INSERT INTO {side} VALUES (?, ?)", (keyed[0], _encode(keyed[1])))
 
 
 def _encode(row: Row) -> bytes:

@@ -4,10 +4,8 @@ decided."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
-
 from producer.compare.tally import ComparedRows
+from producer.pages.smallest import Smallest
 
 #: Pictures of each group, and groups; together they bound memory and the size of a page.
 OF_PAIR, PAIRS = 12, 2_000
@@ -32,18 +30,20 @@ class Disagreements:
     """Chooses among the pairs that are added. The choice depends on the tables alone."""
 
     def __init__(self) -> None:
-        self._by_judgement: dict[str, _MostConfident] = {}
-        self._by_pair: dict[tuple[int, int], _MostConfident] = {}
+        self._by_judgement: dict[str, Smallest[ComparedRows]] = {}
+        self._by_pair: dict[tuple[int, int], Smallest[ComparedRows]] = {}
 
     def add(self, compared: ComparedRows) -> None:
         """Consider a pair with a label in both tables."""
         if compared.label_a == compared.label_b:
             return
-        group = self._by_judgement.setdefault(judgement(compared), _MostConfident(OF_JUDGEMENT))
-        group.add(compared)
+        doubt = -min(compared.a.confidence, compared.b.confidence)
+        group = self._by_judgement.setdefault(judgement(compared), Smallest(OF_JUDGEMENT))
+        group.add(doubt, compared.a.number, compared)
         pair = (compared.label_a, compared.label_b)
         if pair in self._by_pair or len(self._by_pair) < PAIRS:
-            self._by_pair.setdefault(pair, _MostConfident(OF_PAIR)).add(compared)
+            group = self._by_pair.setdefault(pair, Smallest(OF_PAIR))
+            group.add(doubt, compared.a.number, compared)
 
     def chosen(self) -> list[ComparedRows]:
         """Every chosen disagreement once, the most confident of each judgement first, then those of
@@ -51,26 +51,7 @@ class Disagreements:
         rows: dict[int, ComparedRows] = {}
         groups = [*self._by_judgement.values(), *self._by_pair.values()]
         for group in groups:
-            rows |= {pair.a.number: pair for pair in group.rows()}
+            rows |= {pair.a.number: pair for pair in group.items}
             if len(rows) >= MOST:
                 break
         return list(rows.values())[:MOST]
-
-
-class _MostConfident:
-    """The rows with the highest confidence in both tables."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._heap: list[tuple[float, int, ComparedRows]] = []
-
-    def add(self, pair: ComparedRows) -> None:
-        entry = (min(pair.a.confidence, pair.b.confidence), -pair.a.number, pair)
-        if len(self._heap) < self._size:
-            heapq.heappush(self._heap, entry)
-        elif entry[:2] > self._heap[0][:2]:
-            heapq.heapreplace(self._heap, entry)
-
-    def rows(self) -> Iterator[ComparedRows]:
-        """The most confident first."""
-        yield from (pair for *_, pair in sorted(self._heap, key=lambda e: e[:2], reverse=True))

@@ -11,6 +11,7 @@ import heapq
 import math
 import zlib
 
+from producer.pages.smallest import Smallest
 from producer.report.survey import Survey
 from producer.rows.decide import marked
 from producer.rows.folder_labels import FolderLabels
@@ -29,41 +30,17 @@ FAILED_ROWS = 200
 TOP_LABELS = 5
 
 
-class Smallest:
-    """The `size` rows with the smallest keys among those that were added."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._heap: list[tuple[float, int, Row]] = []  #: its first entry has the largest key
-        #: A row with this key, or a larger one, is not among them: at first any row is.
-        self.bound = math.inf if size else -math.inf
-
-    def add(self, key: float, row: Row) -> None:
-        """Add a row with a key below `bound`."""
-        entry = (-key, -row.number, row)  # of equal keys the first row stays
-        if len(self._heap) < self._size:
-            heapq.heappush(self._heap, entry)
-        else:
-            heapq.heappushpop(self._heap, entry)
-        if len(self._heap) == self._size:
-            self.bound = -self._heap[0][0]
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row for *_, row in self._heap]
-
-
 class Choice:
     """Chooses among the rows that are added, once the figures of all rows are known."""
 
     def __init__(self, survey: Survey) -> None:
         sizes = _sizes(survey)
         share = 1 if survey.labelled <= LABEL_ROWS else LEAST_SHARE
-        self.least = [Smallest(math.ceil(size * share)) for size in sizes]
-        self.drawn = [Smallest(size - math.ceil(size * share)) for size in sizes]
+        self.least = [Smallest[Row](math.ceil(size * share)) for size in sizes]
+        self.drawn = [Smallest[Row](size - math.ceil(size * share)) for size in sizes]
         self.pairs = _pairs(survey)
         flags = max(1, sum(1 for count in survey.flags if count))
-        self.flagged = [Smallest(FLAG_ROWS // flags) for _ in FLAGS]
+        self.flagged = [Smallest[Row](FLAG_ROWS // flags) for _ in FLAGS]
         self.failed: list[list[Row]] = [[] for _ in BY_CODE]
         #: The numbers of rows that do not have the model's label, as a person has said.
         self.excluded = set[int]()
@@ -79,7 +56,7 @@ class Choice:
                     self.failed[status].append(_row(batch, i))
                 continue
             if value < self.least[label].bound:
-                self.least[label].add(value, _row(batch, i))
+                self.least[label].add(value, batch.first + i, _row(batch, i))
             drawn = self.drawn[label]
             if drawn.bound > 0:
                 _draw(drawn, batch, i)
@@ -87,13 +64,13 @@ class Choice:
                 _draw(self.flagged[flag], batch, i)
             pair = self.pairs.get((self._folders.of(batch.names[i]), label))
             if pair is not None and -value < pair.bound:
-                pair.add(-value, _row(batch, i))
+                pair.add(-value, batch.first + i, _row(batch, i))
 
     @property
     def pictured(self) -> list[Row]:
         """Every chosen row with a label, once, in the order of the table."""
         every = [*self.least, *self.drawn, *self.flagged, *self.pairs.values()]
-        rows = {row.number: row for some in every for row in some.rows}
+        rows = {row.number: row for some in every for row in some.items}
         return [rows[number] for number in sorted(rows)]
 
 
@@ -101,10 +78,10 @@ def _row(batch: RowBatch, i: int) -> Row:
     return batch.row(i, TOP_LABELS)
 
 
-def _draw(some: Smallest, batch: RowBatch, i: int) -> None:
+def _draw(some: Smallest[Row], batch: RowBatch, i: int) -> None:
     key = zlib.crc32(batch.names[i])
     if key < some.bound:
-        some.add(key, _row(batch, i))
+        some.add(key, batch.first + i, _row(batch, i))
 
 
 def _sizes(survey: Survey) -> list[int]:
@@ -120,7 +97,7 @@ def _sizes(survey: Survey) -> list[int]:
     return sizes
 
 
-def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest]:
+def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest[Row]]:
     """A choice for each of the most frequent pairs (folder's label, predicted one) that differ."""
     count = len(survey.labels)
     pairs = [
@@ -130,4 +107,4 @@ def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest]:
     ]
     most = heapq.nlargest(PAIR_ROWS, pairs, key=lambda pair: (pair[0], -pair[1]))
     each = max(1, min(MOST_OF_PAIR, PAIR_ROWS // max(1, len(most))))
-    return {divmod(place, count): Smallest(each) for _, place in most}
+    return {divmod(place, count): Smallest[Row](each) for _, place in most}

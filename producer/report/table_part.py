@@ -216,6 +216,6 @@ def _failures(survey: Survey, choice: Choice) -> Iterator[FileList]:
 def _flagged(survey: Survey, choice: Choice, shots: Mapping[int, Shot]) -> Iterator[Flagged]:
     for flag in FLAGS[1:]:
         if count := survey.flags[flag.code]:
-            chosen = sorted(row.number for row in choice.flagged[flag.code].rows)
+            chosen = sorted(row.number for row in choice.flagged[flag.code].items)
             meaning = _MEANINGS.get(str(flag), "")
             yield Flagged(str(flag), meaning, count, [shots[number] for number in chosen])

@@ -64,8 +64,8 @@ def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choic
     _, choice = large
     assert 300 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
     assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
-    assert all(len(some.rows) <= MOST_OF_LABEL for some in choice.drawn)
-    assert all(len(some.rows) <= MOST_OF_PAIR for some in choice.pairs.values())
+    assert all(len(some.items) <= MOST_OF_LABEL for some in choice.drawn)
+    assert all(len(some.items) <= MOST_OF_PAIR for some in choice.pairs.values())
 
 
 @pytest.mark.parametrize("labels", [900, 20_000])
@@ -113,7 +113,7 @@ def test_of_a_confused_pair_the_most_confident_rows_are_chosen(
         if is_of(r, label) and folders.of(r.name) == truth
     ]
     assert truth != label
-    assert {row.number for row in some.rows} == {n for _, n in sorted(wrong)[: len(some.rows)]}
+    assert {row.number for row in some.items} == {n for _, n in sorted(wrong)[: len(some.items)]}
 
 
 def test_the_choice_depends_on_the_rows_alone(large: tuple[list[Answer], Choice]) -> None:

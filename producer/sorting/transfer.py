@@ -28,6 +28,7 @@ from producer.sorting.spots import (
     same_bytes,
     same_file,
 )
+from shared import atomic_file
 from shared.errors import SetupError
 from shared.failpoints import failpoint
 from shared.messages.files import printable
@@ -97,9 +98,7 @@ def _fill(source: int, fd: int, info: os.stat_result) -> None:
 
 
 def _write(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    atomic_file.write_all(fd, data)
     failpoint("sort.part-begun")
 
 

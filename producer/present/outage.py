@@ -12,7 +12,11 @@ PAUSE_S = 0.5
 
 
 class Outage:
-    """Whether Redis is unreachable, and since when. `notice` displays one line."""
+    """Whether Redis is unreachable, and since when. `notice` displays one line.
+
+    What each loop does in an outage is its own: one that connects ends where no server has ever
+    replied, a running job reads on from a full server, a request outlives `hangtag down`.
+    """
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice

@@ -1,4 +1,5 @@
-"""Aligns two streams that should be equal, in constant memory."""
+"""Aligns two streams that should be equal, in constant memory. They need no order, unlike those of
+a merge: rows of a damaged table may have any."""
 
 from __future__ import annotations
 

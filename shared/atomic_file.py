@@ -72,13 +72,6 @@ def make_folder(path: Path) -> None:
         sync_folder(path.parent)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write in a loop, since a nearly full disk accepts a part of the data without an error."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
 def sync(file: IO[bytes]) -> None:
     """Flush an open file to disk."""
     file.flush()

@@ -97,4 +97,4 @@ def foreign_version(database: sqlite3.Connection, path: Path) -> str:
     if version in (NOW, *OF_0_2_0):
         return ""
     writer = f"{path} was written by another version of Hangtag"
-    return f"{writer}; update Hangtag here, or start over with --restart"
+    return f"{writer}; use that version here, or start over with --restart"

@@ -12,7 +12,7 @@ from producer.present.formatting import duration, one_line, percent
 from producer.present.meter import ESTIMATE_AFTER_S
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import Progress, Request, Work
-from shared.throughput import Rate, left_s
+from shared.throughput import left_s
 
 #: A trainer renews its lease every second, unless it has died or is out of reach.
 SILENT_S = 5.0
@@ -44,7 +44,7 @@ class StageClock:
 
     def __init__(self) -> None:
         self._title, self._since = "", 0.0
-        self._rate, self._first_s = Rate(), 0.0  #: of steps; when one was first done
+        self._first_s, self._first = 0.0, 0  #: when steps were first done, and how many
 
     def timed(self, progress: Progress, now_s: float) -> tuple[Progress, float]:
         """The progress with an estimate, unless it has one, and the seconds since the start.
@@ -55,10 +55,10 @@ class StageClock:
             self._title, self._since, self._first_s = title(progress), now_s, 0.0
         if progress.left_s is None and 0 < progress.step < progress.steps:
             if not self._first_s:
-                self._rate, self._first_s = Rate(), now_s
-            rate = self._rate.mark(now_s, progress.step)
-            if now_s - self._first_s >= ESTIMATE_AFTER_S:
-                then_s = left_s(progress.steps, progress.step, rate)
+                self._first_s, self._first = now_s, progress.step
+            took_s, done = now_s - self._first_s, progress.step - self._first
+            if took_s >= ESTIMATE_AFTER_S:
+                then_s = left_s(progress.steps, progress.step, done / took_s)
                 progress = msgspec.structs.replace(progress, left_s=then_s)
         return progress, now_s - self._since
 

@@ -82,7 +82,6 @@ def job_options(command: F) -> F:
         ("hangtag classify photos/", "into photos.csv; again: resumes"),
         ("hangtag classify photos/ -o out.csv --model garments@3", ""),
         ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
-        ("hangtag classify 'photos/*.jpg'", "files that match, however many"),
         ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
         ("hangtag classify photos/ --update", "new and changed files alone"),
     )

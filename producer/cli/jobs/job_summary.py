@@ -14,7 +14,7 @@ from producer.inputs.error_budget import budget_words
 from producer.inputs.job_options import classify_command, has_relative_paths
 from producer.inputs.skipped import listed
 from producer.jobs.classify import Summary
-from producer.journal.snapshot import stored, stored_options
+from producer.journal.snapshot import is_formed, stored, stored_options
 from producer.present.formatting import counted, mib, near, typed
 from producer.present.style import columns_of, dim, failed, good
 from producer.present.summary_parts import next_commands, paragraphs
@@ -81,6 +81,8 @@ def _gaps(summary: Summary, again: Sequence[str]) -> Iterator[str]:
     if summary.unlisted.count:
         yield _not_listed(summary)
     code, output = Exit(summary.exit_code), Path(summary.output)
+    if is_formed(output):
+        again = again or ["--update"]
     if code is Exit.SETUP:
         yield no_room(stored_options(output).form, summary.done, output)
     if code is Exit.INTERRUPTED:

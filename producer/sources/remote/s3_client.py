@@ -181,7 +181,7 @@ class S3Client:
                 f"there are no credentials for s3://; set {_KEY} and {_SECRET}, or "
                 f"{_UNSIGNED}=true for a public bucket, then run the same command again"
             )
-        frozen = found.get_frozen_credentials()  # they are renewed before they expire
+        frozen = _frozen(found)
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
 
     @cached_property
@@ -192,8 +192,26 @@ class S3Client:
 
         try:
             return Session().get_credentials()
-        except BotoCoreError:
-            return None
+        except BotoCoreError as error:
+            raise _not_usable(error) from None
+
+
+def _frozen(found: Any) -> Any:
+    """Credentials of botocore as they are now, renewed if they expire. Raises NoCredentials."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return found.get_frozen_credentials()
+    except (BotoCoreError, ClientError) as error:
+        raise _not_usable(error) from None
+
+
+def _not_usable(error: Exception) -> NoCredentials:
+    reason = printable(str(error)[:_MESSAGE_CHARS].encode())
+    return NoCredentials(
+        f"the credentials for s3:// cannot be used: {reason}; log in again or choose another "
+        "AWS_PROFILE, then run the same command again"
+    )
 
 
 def signature(

@@ -62,7 +62,7 @@ def page_in(text: bytes) -> Page:
         root = ElementTree.fromstring(text)
         is_encoded = _text(root, "EncodingType") == "url"
         objects = [_listed(each, is_encoded) for each in root.iterfind("{*}Contents")]
-    except (ElementTree.ParseError, ValueError):
+    except (ElementTree.ParseError, LookupError, ValueError):
         raise NotListed("its server answers with another text than a listing") from None
     is_last = _text(root, "IsTruncated") != "true"
     return Page(objects, "" if is_last else _text(root, "NextContinuationToken"))

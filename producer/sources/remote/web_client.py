@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import urljoin
@@ -245,10 +245,11 @@ def _check(response: Response) -> None:
 def _reason_in(response: Response) -> bytes:
     """The start of an answer that refuses."""
     text = b""
-    for piece in response.body:
-        text += piece
-        if len(text) >= _REASON_BYTES:
-            break
+    with suppress(*_FAILURES):  # the status is an answer without it
+        for piece in response.body:
+            text += piece
+            if len(text) >= _REASON_BYTES:
+                break
     return text[:_REASON_BYTES]
 
 

@@ -442,6 +442,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/xml\r
         (page("a" * 1025), "no server of S3 has"),
         (b"<a>" * (5 << 20), "a page of its listing has more than 4,194,304 bytes"),
         (b"<html>", "another text than a listing"),
+        (b"<?xml version='1.0' encoding='none'?>" + page("a"), "another text than a listing"),
         (b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + page("a"), "another text than a listing"),
     ],
 )
@@ -504,6 +505,27 @@ def test_without_credentials_one_line_says_what_to_set(
         pytest.raises(NoCredentials, match=r"AWS_SECRET_ACCESS_KEY.*AWS_SKIP_SIGNATURE"),
     ):
         objects.read(b"s3://bucket/a.jpg")
+    assert s3_proxy.requests == []
+
+
+def test_credentials_that_cannot_be_renewed_end_a_command_in_one_line(
+    s3_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(
+        "[profile work]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n"
+        "[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://sso.example\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for profile in ("work", "no-such"):
+        monkeypatch.setenv("AWS_PROFILE", profile)
+        with (
+            closing(S3Objects()) as objects,
+            pytest.raises(NoCredentials, match="AWS_PROFILE"),
+        ):
+            objects.read(b"s3://bucket/a.jpg")
     assert s3_proxy.requests == []
 
 

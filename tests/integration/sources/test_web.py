@@ -237,6 +237,11 @@ def refusal(read: Callable[[], tuple[bytes | Status, Stamp]]) -> str:
     return ""
 
 
+def test_an_address_that_is_missing_is_a_row_although_its_answer_is_cut_off(images: Web) -> None:
+    with raw_site(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\nshort") as url:
+        assert images.read(url)[0] is Status.MISSING
+
+
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_a_server_that_sends_a_byte_now_and_then_is_as_good_as_silent(
     images: Web, monkeypatch: pytest.MonkeyPatch, start: bytes

@@ -467,6 +467,16 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     assert request_meter.figures(exporting, 7.0).plain() == "exporting, 7 s"
 
 
+def test_the_time_left_of_slow_steps_is_that_of_their_mean() -> None:
+    clock = request_meter.StageClock()
+    for step in range(1, 10):  # of a minute each, and polled four times a second
+        for tick in range(240):
+            shown, _ = clock.timed(Progress("training", step=step, steps=10), step * 60 + tick / 4)
+        if step > 1:
+            assert shown.left_s is not None
+            assert 60 * (10 - step) <= shown.left_s <= 2 * 60 * (10 - step)
+
+
 def test_the_live_view_fits_a_terminal_of_80_columns() -> None:
     busy = Progress("training", 100, 100, 9_999, 10_000, 123_456.0, 12.345, 1.0, 0.9999, 36_000.0)
     lines = [click.unstyle(line) for line in request_meter.figures(busy, 1.0).live(80)]

@@ -126,7 +126,7 @@ def test_a_model_named_like_the_folder_is_proposed_first_and_not_used(
     assert "--model" not in summary  # it is no model's name
     summary = classified(tmp_path, "Shoes", confidence)
     commands = re.findall(r"hangtag .*", summary)
-    assert commands[0] == "hangtag classify --restart -o Shoes.csv --model shoes Shoes", summary
+    assert commands[0] == "hangtag classify -o Shoes.csv --model shoes --restart Shoes", summary
     assert "fashion-mnist@0 -> Shoes.csv" in summary
     assert "hangtag train" not in summary
     chosen = classified(tmp_path, "shoes", confidence, "--model", "fashion-mnist")

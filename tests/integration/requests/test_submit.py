@@ -24,7 +24,7 @@ from shared.errors import Exit, RequestCancelled
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
-from shared.messages.requests import Outcome, Progress, Request
+from shared.messages.requests import EndedEpoch, Outcome, Progress, Request
 from shared.messages.training import Train
 from shared.settings import Settings
 from shared.stop import unstoppable
@@ -78,11 +78,17 @@ def test_following_displays_each_stage_and_epoch_and_then_the_result(scene: Scen
     scene.hand.tell("r1", grant, Progress("loading"))
     command.wait_for_log("loading")
     for epoch in (1, 2):
-        before = 0.90 if epoch == 2 else None
-        progress = Progress("training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, before, 61.0)
-        scene.hand.tell("r1", grant, progress)
+        ended = tuple(EndedEpoch(number, 0.5, 0.8, 0.9) for number in range(1, epoch))
+        scene.hand.tell(
+            "r1",
+            grant,
+            Progress(
+                "training", epoch, 2, 50, 100, 1234.0, 0.5 / epoch, 0.8, left_s=61.0, ended=ended
+            ),
+        )
         command.wait_for_log("training" if epoch == 1 else "epoch 1 of 2")
-    scene.hand.tell("r1", grant, Progress("exporting", heldout_accuracy=0.93))
+    ended = (EndedEpoch(1, 0.5, 0.8, 0.9), EndedEpoch(2, 0.25, 0.8, 0.93))
+    scene.hand.tell("r1", grant, Progress("exporting", ended=ended))
     command.wait_for_log("exporting")
     scene.hand.answer("r1", grant)
     assert command.wait() == Exit.OK, command.story

@@ -130,10 +130,8 @@ def test_older_workers_are_named_in_one_line_with_the_remedy() -> None:
     one = workers.older_workers(at_broker, ("a\n\x1b[2J:1",))
     assert one.startswith("worker a")
     assert one.isprintable()
-    assert (
-        " runs an older Hangtag and cannot do this job; update it, or start another with: " in one
-    )
+    assert " runs Hangtag 0.2.0 and cannot do this job; update it, or start another " in one
     assert one.endswith(" hangtag worker")
     many = workers.older_workers(at_broker, tuple(f"host-{n}:7" for n in range(5)))
-    assert many.startswith("workers host-0:7, host-1:7, host-2:7 and 2 more run an older Hangtag")
+    assert many.startswith("workers host-0:7, host-1:7, host-2:7 and 2 more run Hangtag 0.2.0 ")
     assert "hangtag down" in workers.older_workers(Settings(), ("a:1",))

@@ -42,7 +42,9 @@ def watch(
     """
     deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
     if options.is_piped:
-        raise UsageError("a piped list cannot be watched; save it as a file, or name a folder")
+        raise UsageError(
+            "the list of images is no file and cannot be watched; save it as one, or name a folder"
+        )
     with (
         closing(Waits(stop)) as waits,
         closing(JobSources(with_known_files(options), waits)) as sources,

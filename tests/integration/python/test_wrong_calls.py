@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "update": ("pictures", {"update": True}, "update=True is for the table of an earlier call"),
     "watch": ("pictures", {"watch": True}, "watch=True is for a table that stays; give output="),
     "watched list": (["a.png"], {"watch": True, "output": "a.csv"},
-                     "the list of images is no file and cannot be watched; name a folder"),
+                     "the list of images is no file and cannot be watched; save it as one"),
     "twice": ("pictures", {"output": "a.csv", "restart": True, "update": True},
               "--restart starts over, --update adds to the table"),
     "retry": ("pictures", {"output": "b.csv", "retry_failed": True},

@@ -350,7 +350,7 @@ def test_a_journal_of_another_format_is_refused(path: Path, version: bytes) -> N
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (version,))
         database.commit()
-    with pytest.raises(SetupError, match="another version of Hangtag; update Hangtag") as error:
+    with pytest.raises(SetupError, match="another version of Hangtag; use that version") as error:
         Journal(path)
     assert str(path) in str(error.value)
 

@@ -119,7 +119,7 @@ def test_an_error_of_the_first_round_ends_it(
 
 def test_a_list_from_standard_input_is_refused(tmp_path: Path) -> None:
     options = options_of(tmp_path, list_file=b"-")
-    with pytest.raises(UsageError, match="cannot be watched; save it as a file"):
+    with pytest.raises(UsageError, match="cannot be watched; save it as one"):
         watching.watch(options, summary, Events(), Stop())
 
 

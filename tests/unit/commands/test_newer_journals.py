@@ -101,7 +101,7 @@ def test_doctor_says_so_and_its_version_is_kept(folder: Path, part: str) -> None
     job_index.remember(entry)
     make_newer(folder, part)
     (unreadable,) = (found for found in jobs(Settings()) if found.level is Level.PROBLEM)
-    assert "use that version here" in unreadable.fix
+    assert "start over with --restart" in unreadable.fix
     assert of_this_machine("garments") == {
         3: f"job {ID} may be pinned to it; its journal is unreadable"
     }

@@ -14,12 +14,15 @@ LINES = 30
 
 
 class LogLimit:
-    """Lines of one kind, logged to `log`."""
+    """Lines of one kind, logged to `log`. `repeats`: equal lines are about different things, and
+    are logged like others."""
 
-    def __init__(self, log: logging.Logger, interval_s: float = INTERVAL_S) -> None:
-        self._log, self._interval_s = log, interval_s
+    def __init__(
+        self, log: logging.Logger, interval_s: float = INTERVAL_S, *, repeats: bool = False
+    ) -> None:
+        self._log, self._interval_s, self._repeats = log, interval_s, repeats
         self._since = float("-inf")
-        self._lines = set[str]()
+        self._lines = list[str]()
         self._left_out = 0
         self._last = ""
 
@@ -27,10 +30,10 @@ class LogLimit:
         """Log this line, with the traceback of an error if one is given. It is dropped if it was
         logged in this interval, or one with its key, and counted if too many others were."""
         self.flush()
-        if (key or line) in self._lines:
+        if not self._repeats and (key or line) in self._lines:
             return
         if len(self._lines) < LINES:
-            self._lines.add(key or line)
+            self._lines.append(key or line)
             self._log.error("%s", line, exc_info=error)
         else:
             self._left_out += 1
@@ -45,4 +48,4 @@ class LogLimit:
             self._log.error(
                 "%d more lines like it were not logged; the last: %s", self._left_out, self._last
             )
-        self._since, self._lines, self._left_out = now, set(), 0
+        self._since, self._lines, self._left_out = now, [], 0

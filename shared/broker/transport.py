@@ -28,7 +28,7 @@ CREDENTIALS = "credentials"
 #: The other options. One list for each queue: all hints have the same priority.
 OPTIONS = {"priority_steps": [0]}
 log = logging.getLogger(__name__)
-_junk = LogLimit(log)
+_junk = LogLimit(log, repeats=True)
 _received_at = 0.0
 
 

@@ -48,6 +48,22 @@ def test_what_is_clicked_away_is_not_what_was_proposed(
         expect(page.locator(".away")).to_have_count(0)
 
 
+def test_a_name_is_that_of_one_picture_on_a_page_drawn_by_chance(
+    browser: Browser, folder: PlantedFolder, label: Label
+) -> None:
+    with opened(browser, label) as page:
+        decide(page, folder)
+        decide(page, folder)
+        before = given(label)
+        displayed(page, "chance", "", ["red", "blue", "red"])
+        first, second, third = names(page)
+        give(page, "shoe")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 3")
+        now = {name: text for name, text in given(label).items() if name not in before}
+        assert now == {first: "shoe", second: "blue", third: "red"}
+
+
 def displayed(
     page: Page, why: str, label: str, guesses: list[str], *, away: Sequence[int] = ()
 ) -> None:

@@ -73,7 +73,8 @@ class ClassFolderWalk:
 
     remedies = Remedies(
         "there are no images in folders under {where}; "
-        "put the images of each class into a folder with its name",
+        "put the images of each class into a folder with its name, or name them with hangtag label "
+        "and train with --labels",
         "give each its own folder",
         "give more images this label in hangtag review, undo it there, or leave earlier "
         "corrections out with --without-corrections",

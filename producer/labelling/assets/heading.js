@@ -26,7 +26,8 @@ function question() {
   if (why === "similar") return state.name ? `Most like it, which are ${brief(state.name)}? Esc goes back.`
     : "Most like the first. Type a name for all, or click some away; Esc goes back.";
   if (why === "chance" && !state.name) return state.labels.length > 1
-    ? "Drawn by chance, to measure: Enter confirms the label below each; click the wrong ones away, or name them."
+    ? "Drawn by chance, to measure: Enter confirms the label below each. A name that you type is that of the framed one; " +
+      "click away what has another one."
     : "What are these? Type a name.";
   return stacks().length === 1 ? aboutOne() : aboutSome();
 }
@@ -40,8 +41,8 @@ function awayQuestion() {
 }
 
 function aboutSome() {
-  return state.name ? `These look like ${brief(state.name)}. Click the wrong ones away: they come back to be named. ` +
-    "Enter confirms the rest; or type another name for all."
+  return state.name ? `These look like ${brief(state.name)}. Another name for all: type it first. Click the wrong ones away: they ` +
+    "come back to be named. Enter confirms the rest."
     : "These look alike. What are they? Type a name.";
 }
 

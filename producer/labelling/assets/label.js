@@ -153,10 +153,11 @@ function isUnnamed() {
 }
 
 // A label for the page as long as it has none, then for the pictures that were clicked away; without
-// any, for the whole page; one by itself is the focused one. Returns whether some have it.
+// any, for the whole page; of pictures that chance drew, for the focused one. Returns whether some
+// have it.
 function give(label) {
   if (isNaming()) { answerOne({ kind: "label", label }); return true; }
-  const marked = !isUnnamed() && mark({ kind: "label", label });
+  const marked = !isUnnamed() && (mark({ kind: "label", label }) || markDrawn({ kind: "label", label }));
   const named = !marked && state.page.why !== "together";
   if (named) state.name = label;
   focus(state.focus);
@@ -175,6 +176,15 @@ function mark(decision, all = false) {
   }
   show();
   return some.length > 0;
+}
+
+// Pictures that chance drew have no name together: the next one is focused.
+function markDrawn(decision) {
+  const stack = stacks()[state.focus];
+  if (state.page.why !== "chance" || state.name || !stack) return false;
+  state.marks.set(stack.stack, decision);
+  state.focus += 1;
+  return true;
 }
 
 // After the last page those come again that were skipped.

@@ -17,7 +17,7 @@ from shared.errors import SetupError
 if TYPE_CHECKING:
     from producer.sources.source import Source
 
-#: The kind of folders, patterns and files.
+#: The kind of folders and files.
 LOCAL = ""
 #: The kind of folders whose archives are opened, which a job asks for.
 ARCHIVES_FOLDER = "archives"

@@ -1,7 +1,7 @@
 """One header of a tar archive: a block of 512 bytes.
 
-Python's tarfile takes six times as long for it, which is more than classifying a small image, and
-follows what a header claims into memory.
+Python's tarfile takes more than twice as long: 24 s for a million headers, 11 s here, which a job
+that resumes waits for, too. It also follows what a header claims into memory.
 """
 
 from __future__ import annotations

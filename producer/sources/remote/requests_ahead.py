@@ -2,6 +2,8 @@
 
 A wait for a server is one in a thread of its own, so that the reader's wait ends at once when its
 work is to end. `close` ends the threads; the client that sends the requests ends their waits first.
+Those of concurrent.futures would be waited for at exit, also one that resolves a name for minutes,
+and an awaited request would wait behind those that wait for room.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_making_the_passwords_again_changes_none(compose: Compose) -> None:
         return {file.name: file.read_bytes() for file in files}
 
     before = contents()
-    assert len(before) == 7
+    assert len(before) == 6
     subprocess.run(
         [ROOT / "deploy/make-secrets.sh", compose.folder], check=True, capture_output=True
     )

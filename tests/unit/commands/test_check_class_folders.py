@@ -96,6 +96,24 @@ def test_a_check_that_takes_long_ends_at_a_stop(
     assert started[0].returncode == -signal.SIGKILL
 
 
+def test_a_folder_whose_check_ends_early_is_left_to_the_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is killed, where the same folder would be refused."""
+    one_class = folder(tmp_path, a=9)
+    with pytest.raises(SetupError):
+        check_class_folders(one_class, "train", HERE)
+    start = Helper.start
+
+    def killed(helper: Helper) -> subprocess.Popen[bytes]:
+        process = start(helper)
+        process.kill()
+        return process
+
+    monkeypatch.setattr(Helper, "start", killed)
+    check_class_folders(one_class, "train", HERE)
+
+
 def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:
     place = folder(tmp_path, a=3)
     check_class_folders(place, "show", HERE, index=2)

@@ -24,14 +24,18 @@ from producer.cli.models.trained import show_steps_of_labels
 from producer.fleet import commands
 from producer.models import dataset
 from producer.models.train import cost_of_int8, make_work, summary, troubles
+from producer.present.events import Waiting
+from producer.present.figures import Figures
 from producer.present.formatting import duration
+from producer.present.progress import Quiet
 from producer.requests import request_meter
 from producer.requests.client import make_request
 from producer.requests.existing import find
 from producer.requests.open_requests import open_requests
+from producer.requests.request_display import RequestDisplay
 from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
-from producer.requests.wait import continues, how_to_start_trainer
+from producer.requests.wait import Viewed, continues, how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
 from shared.installation import ROOT, TRAIN_PACKAGES
 from shared.ledger import request_store
@@ -465,6 +469,30 @@ def test_a_stage_that_counts_its_steps_has_a_time_left_after_a_moment() -> None:
     exporting, waited_s = clock.timed(Progress("exporting"), 27.0)
     assert (exporting.left_s, waited_s) == (None, 0.0)  # a stage of its own
     assert request_meter.figures(exporting, 7.0).plain() == "exporting, 7 s"
+
+
+class Shown(Quiet):
+    """Whether there are figures."""
+
+    has_figures = False
+
+    def show(self, figures: Callable[[], Figures]) -> None:
+        self.has_figures = True
+
+    def close(self) -> None:
+        self.has_figures = False
+
+
+def test_figures_are_shown_until_the_check_and_the_request_have_ended() -> None:
+    display = RequestDisplay(shown := Shown())
+    for event, is_shown in (
+        (Waiting("checking the folder"), True),
+        (Waiting(""), False),
+        (Viewed(view(RequestState.RUNNING, Progress("loading")), None), True),
+        (Viewed(view(RequestState.DONE), None), False),
+    ):
+        display.show(event)
+        assert shown.has_figures is is_shown
 
 
 def test_the_time_left_of_slow_steps_is_that_of_their_mean() -> None:

@@ -4,7 +4,7 @@ Where the server is, and the credentials, are what the environment says (`AWS_..
 profiles, containers and machines of a cloud are found by botocore, which is imported only for them.
 Signing is our own: botocore takes 25 MB and a fifth of a millisecond for each request.
 
-A redirect is refused: it would lead a signed request to a server that nobody named.
+A redirect is refused: it would lead a signed request to another server.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _KEY, _SECRET, _TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSI
 _REGION = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _DEFAULT_REGION = "us-east-1"
 NO_BUCKET = "NoSuchBucket"
-#: What a server answers to every request, whatever its object: to credentials that hold no longer,
-#: or never did, and for another region.
+#: Codes that hold for every object: of credentials that have expired or are unknown, and of another
+#: region.
 _OF_ALL = {
     NO_BUCKET, "AuthorizationHeaderMalformed", "ExpiredToken", "ExpiredTokenException",
     "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "RequestTimeTooSkewed",

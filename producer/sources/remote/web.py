@@ -28,7 +28,7 @@ _FIRST_BYTE = {b"Range": b"bytes=0-0"}
 _LAST_ATTEMPTS = 3
 #: An answer of another host is the proof that the network works for this time.
 RECENT_S = 1.0
-#: A list may name any number of silent servers; so many are remembered.
+#: A list may name any number of silent servers; this number is remembered.
 SILENT_MAX = 1000
 #: Other addresses are asked for this time, each once, where none was answered in this run.
 SEARCH_S = 60.0

@@ -493,7 +493,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         (None, TRIAL, False),
         (9.0, Train("cats", "photo", "/photos"), False),
     ],
-    ids=["of eight seconds", "of less", "of nobody", "behind no trial"],
+    ids=["of eight seconds", "of less", "without a client", "behind no trial"],
 )
 def test_a_trial_is_ended_where_a_person_waits_for_eight_seconds(
     scene: Scene,

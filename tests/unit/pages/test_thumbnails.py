@@ -76,6 +76,13 @@ def test_a_photo_is_small_upright_and_not_cropped(service: Thumbnails) -> None:
     assert (sideways.width, sideways.height) == (80, 40)
 
 
+def test_a_large_picture_has_the_side_that_was_asked_for(service: Thumbnails) -> None:
+    detailed = photo(1600, 1200).effect_spread(8)
+    made = service.make(save(detailed, "JPEG", quality=90), 768)
+    assert (made.width, made.height) == (768, 576)
+    assert len(made.webp) > MAX_BYTES
+
+
 def test_noise_is_kept_within_the_limit(service: Thumbnails) -> None:
     noise = np.random.default_rng(2).integers(0, 255, (400, 400, 3), np.uint8)
     made = service.make(save(Image.fromarray(noise.astype(np.uint8)), "PNG"))
@@ -145,6 +152,13 @@ def test_a_process_that_hangs_costs_one_picture(
     assert service.make(save(photo(64, 64), "PNG")) == CRASHED
     monkeypatch.undo()
     assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
+
+
+def test_results_come_in_order_from_several_processes() -> None:
+    sides = [20 + i for i in range(24)]
+    with Thumbnails(processes=3) as running:
+        made = running.map(lambda side: running.make(save(photo(side, side), "PNG")), iter(sides))
+        assert [one.width for one in made] == sides
 
 
 def test_a_reply_that_is_no_picture_costs_one_picture(

@@ -102,7 +102,7 @@ def test_a_partly_busy_fleet_does_not_oscillate(within: Bounds, needed: float, s
             return max(4, BATCHES_PER_CHILD * children)
         return min(BATCHES_PER_CHILD * children, math.ceil(needed * chance.uniform(0.5, 1.4)))
 
-    numbers = list(run(Target(within.floor), within, 600, backlog))
+    numbers = list(run(Target(within.floor), within, 1_200, backlog))
     settled = numbers[len(numbers) // 4 :]
     assert changes(settled) <= 2
     assert settled[-1] >= min(within.ceiling, math.floor(needed))

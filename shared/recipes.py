@@ -1,4 +1,4 @@
-"""The table of recipes: one row says how a network is built and trained, and what follows it."""
+"""The table of recipes: one row says how a network is built and trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from shared.errors import row_named
 
 #: Fields that the weights do not depend on.
-NOT_LEARNED = {"learner", "minutes", "trials"}
+NOT_LEARNED = {"learner", "minutes"}
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +41,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     #: In worker/learners/.
     learner: Literal["network", "head", "photo_network", "several"] = "network"
     minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
-    #: Recipes that try to replace its version. Those that have minutes share its own.
-    trials: tuple[str, ...] = ()
 
     @property
     def training(self) -> dict[str, object]:
@@ -58,8 +56,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 #: Height, width and channels for class folders of images like Fashion-MNIST's.
 GREY = (28, 28, 1)
-#: The time of all trials that follow a head.
-MINUTES_OF_TRIALS = 10.0
 #: Chosen on the held-out images only, not on the test set. No label smoothing, unlike airbench: at
 #: 8 epochs the calibrated held-out loss was 0.185 without, 0.192 with 0.05 and 0.195 with 0.1, and
 #: the confidence column depends on it.
@@ -119,14 +115,7 @@ RECIPES = {
             mirror=True,
         ),
         # Colour photos: a linear head on the features of a pretrained network.
-        Recipe(
-            name="photo",
-            network="head",
-            backbone="efficientnet-lite0",
-            learner="head",
-            minutes=MINUTES_OF_TRIALS,
-            trials=("photo-head-large", "photo-fine", "photo-scratch", "photo-together"),
-        ),
+        Recipe(name="photo", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(
             # A head on a larger network, at half the speed.

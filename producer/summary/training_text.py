@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from producer.present.formatting import counted, duration, percent
+from producer.present.formatting import duration, percent
 from producer.present.style import doubtful, fitted_lines, good
 from producer.present.summary_parts import Figure, figures, next_commands, paragraphs
 from producer.summary.class_figures import (
@@ -41,7 +41,6 @@ def training_lines(
         [*weakest, *filter(None, hints)],
         notes,
         list(_verdict(trained)),
-        list(_trials(trained)),
     )
     return paragraphs(fitted_lines(lines, room), next_commands(list(_next(trained))))
 
@@ -86,21 +85,6 @@ def _verdict(trained: Trained) -> Iterator[str]:
         )
 
 
-def _trials(trained: Trained) -> Iterator[str]:
-    """The trainings that follow a head."""
-    if trained.trials:
-        count = counted(len(trained.trials), "training")
-        better = "a clearly better one replaces this version"
-        end = "none is promoted, as requested" if trained.trials_promote == "never" else better
-        yield f"{count} follow in the background: you need not wait; {end}"
-    reasons: dict[str, list[str]] = {}
-    for recipe, reason in trained.chanceless.items():
-        reasons.setdefault(reason, []).append(recipe)
-    for reason, recipes in reasons.items():
-        follows = "does not follow" if len(recipes) == 1 else "do not follow"
-        yield f"{' and '.join(recipes)} {follows}: {reason}"
-
-
 def _name(trained: Trained) -> str:
     return trained.model.partition("@")[0]
 
@@ -116,5 +100,3 @@ def _next(trained: Trained) -> Iterator[tuple[str, str]]:
     else:
         yield "try it", f"hangtag classify DIR --model {trained.model}"
         yield "promote it", f"hangtag models promote {trained.model}"
-    for trial in trained.trials:
-        yield "follow it", f"hangtag train --follow {trial}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from shared.messages.model_card import Metrics, RightOfOthers
-from shared.messages.training import Rule
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -56,11 +55,8 @@ class Trained(msgspec.Struct, frozen=True):
     seconds: float
     data: DataReport | None = None
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
-    trials: tuple[str, ...] = ()  #: requests for versions that may replace this one
-    trials_promote: Rule = "if-clearly-better"
     corrections: int = 0  #: labels that people gave and that it learned from
     earlier_corrections: int = 0  #: of these, or left out: of earlier versions of the model
-    chanceless: dict[str, str] = {}  #: recipes that might follow and do not, with the reasons
     right_of_others: RightOfOthers | None = None  #: as on its card
 
 

@@ -52,13 +52,7 @@ def _has_minutes(recipe: Recipe) -> bool:
 
 
 def _may_be_several(recipe: Recipe) -> bool:
-    return bool(recipe.trials) or recipe.network == "several"
-
-
-#: The recipes whose own training may have a limit of time.
-_LIMITED = " or ".join(
-    row.name for row in RECIPES.values() if row.minutes is not None and not row.trials
-)
+    return recipe.network == "several"
 
 
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
@@ -114,14 +108,10 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="What workers load. auto: int8, which is faster, unless it is measurably worse."
         ),
     ] = "auto"
-    #: The limit of a network's training; 0: none. For a head, that of all trials that follow; 0:
-    #: there are none.
     minutes: Annotated[
         float,
         Option(
-            help="Time for the trainings that follow the head of photos, together; 0: none "
-            f"follow. Default: {recipes.MINUTES_OF_TRIALS:g}. With --recipe {_LIMITED}: the time "
-            "for this training.",
+            help="Time for a whole network of photos; 0: no limit.",
             metavar="N",
             least=0,
             applies=_has_minutes,

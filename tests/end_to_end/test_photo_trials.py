@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from shared import recipes, runtimes
-from shared.ledger.request_ledger import RequestLedger
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
-from shared.messages.training import Rule, Train, check_work
+from shared.messages.training import Train
 from shared.registry.registry import Registry
 from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
@@ -27,7 +26,6 @@ from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import SMALLEST_PROBABILITY
 from worker.export.several_networks import Part, downscaled
-from worker.handlers import trials
 from worker.handlers.train import train
 from worker.inference import outlier_detector
 from worker.learners import resized_head
@@ -44,7 +42,7 @@ pytestmark = [
 IMAGES_OF_CLASS = 14
 #: Of the short backbone.
 STAGES = 2
-LARGE, *TRIALS, TOGETHER = recipes.find("photo").trials
+LARGE, *TRIALS, TOGETHER = "photo-head-large", "photo-fine", "photo-scratch", "photo-together"
 #: The trials between the first and the last leave a fold out.
 SINGLE = ("photo-head", LARGE, *TRIALS)
 RECIPES = (*SINGLE, TOGETHER)
@@ -242,57 +240,6 @@ def test_a_head_detects_images_unlike_its_photos(store: Store) -> None:
     assert noise.features is not None
     assert detector.are_outliers(noise.features).all()
     assert detector.are_outliers(like.features).mean() < 0.2
-
-
-@pytest.mark.parametrize(
-    ("promote", "expected"), [("always", "if-clearly-better"), ("never", "never")]
-)
-def test_a_head_is_followed_by_trials_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch, promote: Rule, expected: Rule
-) -> None:
-    monkeypatch.setattr(trials, "FEWEST_PHOTOS", 10)
-    work = Train("shapes", "photo", str(store.root), minutes=6, promote=promote, serve="accurate")
-    ledger = RequestLedger(store.server.client, 30.0)
-    for _ in range(2):  # as a second attempt after a crash
-        context, _ = handler_context.make(
-            store.server, store.registry.root, work, request_id=promote
-        )
-        submitted = trials.submit_trials(context, work, 42)
-        names = ("head-large", "fine", "scratch", "together")
-        assert submitted == tuple(f"{promote}-{name}" for name in names)
-    found = [ledger.get(one) for one in submitted]
-    works = [one.request.work for one in found if one is not None]
-    asked = [one for one in works if isinstance(one, Train)]
-    assert [(one.recipe, one.minutes, one.promote, one.serve) for one in asked] == [
-        ("photo-head-large", 0.0, expected, "auto"),
-        ("photo-fine", 3.0, expected, "auto"),
-        ("photo-scratch", 3.0, expected, "auto"),
-        ("photo-together", 0.0, expected, "accurate"),
-    ]
-    for one in asked:
-        check_work(one)
-
-
-def test_a_single_network_is_combined_with_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trials, "FEWEST_PHOTOS", 10)
-    work = Train("shapes", "photo", str(store.root), minutes=6)
-    context, _ = handler_context.make(store.server, store.registry.root, work, request_id="one")
-    chanceless = dict.fromkeys(SINGLE, "the head is right everywhere")
-    assert trials.submit_trials(context, work, 42, chanceless) == ()
-
-
-@pytest.mark.parametrize(
-    ("recipe", "minutes", "photos"),
-    [("photo-head", 10.0, 500), ("photo", 0.0, 500), ("photo", 10.0, 99)],
-)
-def test_no_trials_follow_where_they_were_not_asked_for_or_could_not_be_judged(
-    store: Store, recipe: str, minutes: float, photos: int
-) -> None:
-    work = Train("shapes", recipe, str(store.root), minutes=minutes)
-    context, _ = handler_context.make(store.server, store.registry.root, work, request_id="alone")
-    assert trials.submit_trials(context, work, photos) == ()
 
 
 def _in_mean(store: Store, part: Card, whole: Card) -> Part:

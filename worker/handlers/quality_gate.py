@@ -23,8 +23,6 @@ ADDED = 2
 #: The loss of an answer that is a guess among the classes, by which those differ in their loss; of
 #: two or three classes this.
 LEAST_GUESS = 1.0
-#: A logit without doubt.
-CERTAIN = np.float32(100.0)
 
 
 class GateDecision(NamedTuple):
@@ -81,15 +79,6 @@ def paired(
         math.sqrt(differ + ADDED) / len(common),
         *(_gain(logits, truth, temperatures) if temperatures else ()),
     )
-
-
-def is_beatable(old: HeldoutAnswers, temperature: float) -> bool:
-    """Whether a version that had all of these images right could be clearly better."""
-    perfect = np.eye(old.logits.shape[1], dtype=np.float32)[old.labels] * CERTAIN
-    compared = paired(old._replace(logits=perfect), old, temperatures=(1.0, temperature))
-    if compared is None or compared.gain is None:
-        return False
-    return _exceeds(compared.gain, compared.gain_error)
 
 
 def _gain(

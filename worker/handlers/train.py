@@ -15,8 +15,7 @@ from shared.messages.training import Train, check_work
 from shared.recipes import Recipe
 from shared.registry import staging
 from shared.registry.mirror_writer import refresh
-from worker.evaluation import heldout_answers
-from worker.handlers import model_corrections, promotion, quality_gate, trials
+from worker.handlers import model_corrections, promotion
 from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
 from worker.handlers.model_corrections import ModelCorrections
 from worker.handlers.training_progress import ProgressReporter
@@ -59,7 +58,6 @@ def train(context: Context, work: Train) -> Reply:
         card = _published(context, learner, corrections)
     decided = promotion.settle(context, card, work.promote, learner.heldout, work.serve)
     refresh(context.client, context.registry)
-    chanceless = _chanceless(context, learner, card)
     seconds = time.time() - context.started
     return Reply(
         Trained(
@@ -69,9 +67,6 @@ def train(context: Context, work: Train) -> Reply:
             seconds=seconds,
             data=_noted(work, corrections, learner.report),
             heldout_error=card.heldout_error,
-            trials=trials.submit_trials(context, work, learner.images, chanceless),
-            trials_promote=trials.trials_promote(work),
-            chanceless=chanceless,
             corrections=len(task.data.learned),
             earlier_corrections=corrections.earlier,
             right_of_others=card.right_of_others,
@@ -83,20 +78,6 @@ def _recipe(work: Train) -> Recipe:
     check_work(work)
     recipe = recipes.find(work.recipe)
     return recipe.lasting(work.epochs) if work.epochs else recipe
-
-
-def _chanceless(context: Context, learner: Learner[Any, Any], card: Card) -> dict[str, str]:
-    """The recipes that follow no version of this recipe here, with the reasons."""
-    wanted = trials.wanted(learner.task.work, learner.images)
-    if not wanted:
-        return {}
-    answers = heldout_answers.read(context.registry, card)
-    if answers is None:
-        return {}
-    reasons = learner.chanceless(
-        answers, lambda some: quality_gate.is_beatable(some, card.temperature)
-    )
-    return {recipe: reasons[recipe] for recipe in wanted if recipe in reasons}
 
 
 def _noted(work: Train, corrections: ModelCorrections, report: DataReport) -> DataReport:

@@ -37,7 +37,6 @@ from worker.export.export import (
 )
 from worker.export.head_graph import keras_with_head, with_head
 from worker.inference import outlier_detector
-from worker.learners import trial_chances
 from worker.learners.learner import BuiltVersion, Task
 from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
 from worker.photo_head import linear_head
@@ -137,11 +136,6 @@ class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):
             msgspec.structs.replace(card, metrics=assessed.metrics),
             served.files | records | assessed.files,
         )
-
-    def chanceless(
-        self, answers: HeldoutAnswers, is_beatable: Callable[[HeldoutAnswers], bool]
-    ) -> dict[str, str]:
-        return trial_chances.chanceless(self._backbone, self.folder, answers, is_beatable)
 
 
 def _folds(folder: PhotoFolder) -> Folds:

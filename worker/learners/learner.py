@@ -7,7 +7,7 @@ is NAME. Importing this module imports no TensorFlow.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -23,7 +23,6 @@ from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:  # they import TensorFlow
     from worker.datasets.examples import Examples
-    from worker.evaluation.heldout_answers import HeldoutAnswers
     from worker.export.export import Served
     from worker.training.epoch import Epoch, Step
 
@@ -116,13 +115,6 @@ class Learner(ABC, Generic[Data, Fitted]):
 
     def places(self) -> Mapping[str, bytes]:
         """The paths of the images to learn from, by the SHA-256 of their files; none by default."""
-        return {}
-
-    def chanceless(
-        self, answers: HeldoutAnswers, is_beatable: Callable[[HeldoutAnswers], bool]
-    ) -> dict[str, str]:
-        """Why recipes cannot be better than a version with these held-out answers; none by
-        default. `is_beatable`: whether a version could be clearly better than these."""
         return {}
 
     def build(self) -> BuiltVersion:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.models.trained import (
-    show_detached,
-    show_steps_of_labels,
-    show_trained,
-    wait_for_trials,
-)
+from producer.cli.models.trained import show_detached, show_steps_of_labels, show_trained
 from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
 from producer.cli.options import corrections_option, print_answer, quiet_option
@@ -50,7 +44,6 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Learn from the images that have labels by hangtag label, and from no others. Default: "
     "the folder's labels file in the current folder.",
 )
-@click.option("--wait", is_flag=True, help="Wait also for the trainings that follow a head.")
 @click.option(
     "--request-id",
     default="",
@@ -85,9 +78,7 @@ def train(ctx: click.Context, /, **given: Any) -> None:
 
     The training is queued. Ctrl-C stops following, not the training.
 
-    From a folder of photos, the head of a pretrained network is published first. Then
-    trials follow: a larger network, fine-tuning, a training from scratch, several of
-    these together; one replaces the head only if it is clearly better.
+    A folder of photos gets a head on the features of a pretrained network.
 
     Exit codes: 0 trained and published, 1 it failed, 2 usage, 5 cancelled,
     130 no longer followed.
@@ -121,7 +112,7 @@ def _mode(ctx: click.Context) -> str:
     ]
     modes = [name for name in typed if name in _MODES]
     if not modes:
-        if not set(typed) - _ALWAYS - {"detach", "leave", "wait"}:
+        if not set(typed) - _ALWAYS - {"detach", "leave"}:
             raise UsageError(
                 "name a folder with a subfolder for each class, or train a version of the model "
                 "that ships, which takes minutes, with: hangtag train --data fashion-mnist"
@@ -140,8 +131,6 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
     from producer.requests.submit import submit
     from shared.labels.labels_file import DEFAULT
 
-    if given["detach"] and given["wait"]:
-        raise UsageError("--detach and --wait exclude each other; leave out one of them")
     if given["folder"] is not None:
         if given["data"] != FASHION_MNIST:
             raise UsageError("DIR and --data name two data sets; leave out one of them")
@@ -159,7 +148,6 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
             events=events,
             stop=stop,
         )
-        deadline = time.monotonic() + (given["timeout_s"] or float("inf"))
         outcome = submit(
             settings,
             request,
@@ -172,8 +160,6 @@ def _train(settings: Settings, given: dict[str, Any]) -> None:
         )
     if given["detach"]:
         show_detached(request.id, given)
-    elif given["wait"]:
-        wait_for_trials(settings, request.id, outcome, given, deadline)
     else:
         show_trained(settings, request.id, outcome, quiet=given["quiet"], as_json=given["as_json"])
         show_steps_of_labels(outcome, given)

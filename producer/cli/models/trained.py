@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,39 +13,6 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.messages.requests import Outcome
-
-
-def wait_for_trials(
-    settings: Settings, request_id: str, outcome: Outcome, given: dict[str, Any], deadline: float
-) -> None:
-    """Follow each trial of a head until `deadline`, and show every result.
-
-    Raises the first error at the end.
-    """
-    from producer.cli.running import running_request
-    from producer.requests.existing import follow
-    from shared.errors import SetupError, Unanswered, Unavailable
-    from shared.messages.replies import Trained
-
-    quiet, as_json = given["quiet"], given["as_json"]
-    results, failed = [_reply(settings, request_id, outcome)], None
-    if not as_json:
-        show_trained(settings, request_id, outcome, quiet=quiet, as_json=False)
-    for trial in outcome.decode(Trained).trials:
-        try:
-            left_s = max(0.0, deadline - time.monotonic())
-            with running_request(quiet) as (events, stop):
-                _, reply = follow(settings, trial, timeout_s=left_s, events=events, stop=stop)
-        except (SetupError, Unanswered, Unavailable) as error:
-            failed = failed or error
-            continue
-        results.append(_reply(settings, trial, reply))
-        if not as_json:
-            show_trained(settings, trial, reply, quiet=quiet, as_json=False)
-    if as_json:
-        show_json({**results[0], "trial_results": results[1:]})
-    if failed is not None:
-        raise failed
 
 
 def show_detached(request_id: str, given: dict[str, Any]) -> None:

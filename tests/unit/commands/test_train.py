@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -89,12 +88,11 @@ def complaint(result: Result, code: Exit) -> str:
         (["--name", "No/Name"], "small letters"),
         (["--request-id", "../x"], "cannot be the id"),
         (["--minutes", "5"], "does not apply to the recipe fast; leave it out"),
-        (["photos", "--minutes", "inf"], "--minutes inf is not a number of minutes"),
-        (["photos", "--minutes", "nan"], "--minutes nan is not a number of minutes"),
+        (["photos", "--recipe", "photo-fine", "--minutes", "inf"], "--minutes inf is not a number"),
+        (["photos", "--recipe", "photo-fine", "--minutes", "nan"], "--minutes nan is not a number"),
         (["photos", "--epochs", "3"], "out, or use --recipe photo-fine or photo-scratch"),
         (["--recipe", "photo-fine"], "photo-fine is for photos; name a folder"),
         (["--recipe", "phto", "--minutes", "5"], "did you mean photo"),
-        (["--data", "fashion-mnist", "--detach", "--wait"], "exclude each other"),
         ([], "name a folder with a subfolder for each class"),
         (["--detach"], "hangtag train --data fashion-mnist"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
@@ -165,18 +163,6 @@ def test_a_folder_whose_name_cannot_be_a_models_needs_one(here: Path, folder: st
         make_work({"data": folder}, Settings())
 
 
-@pytest.mark.parametrize(
-    ("recipe", "given", "expected"),
-    [("", None, 10), ("", 0, 0), ("photo", 3, 3), ("photo-fine", None, 0), ("photo-scratch", 4, 4)],
-)
-def test_trainings_after_a_head_have_ten_minutes_unless_told_otherwise(
-    here: Path, recipe: str, given: float | None, expected: float
-) -> None:
-    options: dict[str, Any] = {"data": "photos", "name": "garments", "recipe": recipe}
-    options |= {} if given is None else {"minutes": given}
-    assert make_work(options, Settings()).minutes == expected
-
-
 def test_the_summary_states_what_was_found_and_the_standard_error() -> None:
     assert ANSWER.data is not None
     data = msgspec.structs.replace(
@@ -232,33 +218,6 @@ def test_a_request_that_only_its_command_shows_is_not_followed_by_another() -> N
     request = make_request(ComputeFeatures("/photos"), "r1")
     assert "the same command" in continues(request)
     assert "--follow" not in continues(request)
-
-
-def test_the_summary_of_a_head_names_the_trainings_that_follow() -> None:
-    trials = ("r1-fine", "r1-scratch")
-    printed = "\n".join(summary(msgspec.structs.replace(ANSWER, trials=trials), {}))
-    assert all(f"hangtag train --follow {trial}" in printed for trial in trials)
-    assert "follow" not in "\n".join(summary(ANSWER, {}))
-    found = msgspec.structs.replace(ANSWER, trials=trials, trials_promote="never")
-    follow = "2 trainings follow in the background: you need not wait"
-    assert f"{follow}; none is promoted, as requested" in "\n".join(summary(found, {}))
-
-
-@pytest.mark.parametrize(
-    ("chanceless", "expected"),
-    [
-        ({"photo-scratch": "too few"}, ["photo-scratch does not follow: too few"]),
-        (
-            {"photo-fine": "none wrong", "photo-scratch": "none wrong"},
-            ["photo-fine and photo-scratch do not follow: none wrong"],
-        ),
-    ],
-)
-def test_the_summary_of_a_head_says_in_a_line_why_a_training_does_not_follow(
-    chanceless: dict[str, str], expected: list[str]
-) -> None:
-    lines = summary(msgspec.structs.replace(ANSWER, chanceless=chanceless), {})
-    assert [line.strip() for line in lines if "follow" in line] == expected
 
 
 def test_the_default_recipe_suits_the_data(here: Path) -> None:

@@ -18,7 +18,7 @@ from shared.messages.training import PRECISIONS, PROMOTE, Train, command
 from shared.settings import Settings
 
 #: Trials that have a limit of time.
-LIMITED = [name for name in recipes.find("photo").trials if recipes.find(name).epochs]
+LIMITED = [row.name for row in recipes.RECIPES.values() if row.minutes is not None]
 shares = st.one_of(st.just(0.05), st.floats(0, 1))
 
 

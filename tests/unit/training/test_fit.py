@@ -211,11 +211,11 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
         assert word in str(error.value)
 
 
-def test_a_state_goes_on_under_other_limits_of_time_and_trials(
+def test_a_state_goes_on_under_other_limits_of_time(
     examples: Examples, finished: Finished, state: Path
 ) -> None:
     """As those of an earlier Hangtag, whose recipes had no such fields."""
-    other = msgspec.structs.replace(DENSE, minutes=5.0, trials=("fast",), learner="head")
+    other = msgspec.structs.replace(DENSE, minutes=5.0, learner="head")
     again = train(other, examples, examples, 2, 1, state=state)
     assert again.history == finished.history
 

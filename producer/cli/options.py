@@ -16,7 +16,7 @@ from shared.settings import Settings
 JSON = "--json"
 json_option = click.option(
     JSON, "as_json", is_flag=True,
-    help="Print JSON on standard output, and an error as JSON on standard error.",
+    help="Print JSON; an error as JSON on standard error.",
 )  # fmt: skip
 log_json_option = click.option(
     "--log-json", is_flag=True,

@@ -12,7 +12,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.display import display_options, make_display
 from producer.cli.names import MODEL, MODEL_FORM
-from producer.cli.options import quiet_option
+from producer.cli.options import json_option, quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.formats.table_formats import SUFFIXES
 from producer.inputs.job_options import JobOptions
@@ -93,9 +93,7 @@ def job_options(command: F) -> F:
     help="Go on until Ctrl-C: bring the table up to date whenever files change.",
 )
 @quiet_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the summary as JSON on standard output."
-)
+@json_option
 def classify(as_json: bool, quiet: bool, **given: Any) -> None:
     """Classify the images of folders into a table.
 
@@ -153,7 +151,7 @@ def _show_change(change: Any, as_json: bool) -> None:
     )
 )
 @job_options
-@click.option("--json", "as_json", is_flag=True, help="Print the job as JSON on standard output.")
+@json_option
 def submit(as_json: bool, **given: Any) -> None:
     """Classify in the background and print the job's id."""
     from producer.cli.running import running_job

@@ -24,7 +24,7 @@ from shared.settings import Settings
 )
 @click.argument("job", required=False, default="", type=JOB)
 @watch_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """List all jobs and open requests, or show one job.
 
@@ -46,7 +46,7 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 )
 @click.argument("job", type=JOB)
 @quiet_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@json_option
 def collect(job: str, quiet: bool, as_json: bool) -> None:
     """Follow a job to its end, or finish it here.
 

@@ -10,7 +10,7 @@ import click
 
 from producer.cli.command_examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
-from producer.cli.options import quiet_option, report_drawn
+from producer.cli.options import json_option, quiet_option, report_drawn
 from shared.errors import Exit
 from shared.settings import Settings
 
@@ -54,7 +54,7 @@ from shared.settings import Settings
 )
 @click.option("--force", is_flag=True, help="Replace an existing --plot file.")
 @quiet_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@json_option
 def predict(
     images: tuple[bytes, ...],
     model: str,

@@ -77,7 +77,7 @@ def worker(
     )
 )
 @watch_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@json_option
 def workers(watch: bool, as_json: bool) -> None:
     """List live workers, their models and throughput."""
     from producer.fleet import workers as live_workers

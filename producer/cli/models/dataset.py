@@ -59,9 +59,7 @@ def dataset() -> None:
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
 @quiet_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the report as JSON on standard output."
-)
+@json_option
 def show(
     data: str, index: int | None, folder: Path | None, force: bool, quiet: bool, as_json: bool
 ) -> None:  # fmt: skip

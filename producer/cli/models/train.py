@@ -11,7 +11,7 @@ from producer.cli.command_examples import examples
 from producer.cli.models.trained import show_detached, show_steps_of_labels, show_trained
 from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
-from producer.cli.options import corrections_option, print_answer, quiet_option
+from producer.cli.options import corrections_option, json_option, print_answer, quiet_option
 from producer.cli.params import SecondsParam
 from producer.present.formatting import typed as command_of
 from shared.errors import UsageError
@@ -69,9 +69,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Stop following after this time; the training continues.",
 )
 @quiet_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."
-)
+@json_option
 @click.pass_context
 def train(ctx: click.Context, /, **given: Any) -> None:
     """Train a version of a model and follow the training.

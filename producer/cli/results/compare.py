@@ -9,7 +9,7 @@ import click
 
 from producer.cli.command_examples import examples
 from producer.cli.names import JOB
-from producer.cli.options import print_answer, quiet_option
+from producer.cli.options import json_option, print_answer, quiet_option
 from shared.settings import Settings
 
 
@@ -22,7 +22,7 @@ def page_options(command: Any) -> Any:
             click.option("--force", is_flag=True,
                          help="Replace a file that is no comparison."),
             quiet_option,
-            click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+            json_option,
         )
     ):  # fmt: skip
         command = option(command)

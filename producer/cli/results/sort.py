@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.options import print_answer, quiet_option
+from producer.cli.options import json_option, print_answer, quiet_option
 from shared.errors import UsageError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--back-to", type=_FOLDER, metavar="DIR", help="With --undo: below this folder.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @quiet_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def sort(
     table: Path | None,
     into: Path | None,

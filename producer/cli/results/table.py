@@ -10,6 +10,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.display import display_options, make_display
 from producer.cli.names import JOB
+from producer.cli.options import json_option
 from producer.formats.table_formats import FORMATS, SUFFIXES
 
 
@@ -45,7 +46,7 @@ from producer.formats.table_formats import FORMATS, SUFFIXES
 @click.option(
     "--force", is_flag=True, help="Replace an existing -o FILE, or a table that was changed."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def table(
     job: str, output: str, form: str | None, force: bool, as_json: bool, **given: Any
 ) -> None:

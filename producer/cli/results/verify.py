@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.options import json_option
 from producer.present.style import columns_of, failed, fitted_lines, good
 from shared.errors import Exit
 
@@ -20,7 +21,7 @@ from shared.errors import Exit
 )
 @click.argument("table", type=click.Path(path_type=Path), metavar="RESULTS.CSV")
 @click.option("--deep", is_flag=True, help="Also read every file again and compare its content.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option
 def verify(table: Path, deep: bool, as_json: bool) -> None:
     """Prove that a table is complete and unchanged.
 

@@ -89,6 +89,16 @@ def test_the_line_of_a_subcommand_is_not_cut(words: str) -> None:
     assert any(shown.split() == [name, *line.split()] for shown in help_of(group))
 
 
+def test_json_is_described_alike_by_all_commands() -> None:
+    described = {
+        option.help
+        for command in ALL.values()
+        for option in command.params
+        if isinstance(option, click.Option) and "--json" in option.opts
+    }
+    assert len(described) == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"), [("clasify", "classify"), ("sumbit", "submit"), ("workrs", "workers")]
 )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from producer.cli.option_lists import seldom_option
+from producer.cli.params import ShareParam
 from producer.present.formatting import show_json
 from producer.present.style import columns_of, fitted_lines
+from shared.messages.training import options
 from shared.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 JSON = "--json"
 json_option = click.option(
@@ -39,6 +45,17 @@ corrections_option = click.option(
     metavar="RESULTS.CSV",
     help="Use the labels that people gave to a table's images with hangtag review. Repeatable.",
 )
+
+
+def max_unreadable_option(default: str) -> Callable[[F], F]:
+    """The share of files of a data set that may be unreadable."""
+    return seldom_option(
+        "--max-unreadable",
+        type=ShareParam(),
+        default=default,
+        show_default=True,
+        help=options()["max_unreadable"].help,
+    )
 
 
 def logging_json(settings: Settings, log_json: bool) -> Settings:

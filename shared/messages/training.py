@@ -41,6 +41,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     least: float = float("-inf")  #: of a number that differs from the default
     most: float = float("inf")
     applies: Callable[[Recipe], bool] = lambda recipe: True
+    is_seldom: bool = False  #: the help lists it below the others
 
 
 def _has_epochs(recipe: Recipe) -> bool:
@@ -92,14 +93,15 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             "it."
         ),
     ] = "if-better"
-    weighted: Annotated[bool, Option(help="Weight classes equally, regardless of their size.")] = (
-        False
-    )
+    weighted: Annotated[
+        bool, Option(help="Weight classes equally, regardless of their size.", is_seldom=True)
+    ] = False
     max_unreadable: Annotated[
         float,
         Option(
             help="Fail if a larger share of the files cannot be read as images.",
             kind="share",
+            is_seldom=True,
         ),
     ] = 0.05
     precision: Annotated[
@@ -124,7 +126,8 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     without_corrections: Annotated[
         bool,
         Option(
-            help="Leave out the labels that people gave and that earlier versions learned from."
+            help="Leave out the labels that people gave and that earlier versions learned from.",
+            is_seldom=True,
         ),
     ] = False
     #: Learn from the images under the folder that the corrections name, and from no other; its

@@ -12,6 +12,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.display import display_options, make_display
 from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import json_option, quiet_option
 from producer.cli.params import BudgetParam, SecondsParam, TextParam
 from producer.formats.table_formats import SUFFIXES
@@ -47,15 +48,15 @@ def job_options(command: F) -> F:
                 help="Read paths and addresses (https://, s3://) from this file or standard input, "
                 "one per line, relative to the current folder, instead of folders.",
             ),
-            click.option(
+            seldom_option(
                 "--list0", "list0_file", type=click.Path(path_type=bytes), default=b"",
-                metavar="FILE|-", help="The same of names that end with NUL, as of find -print0.",
+                metavar="FILE|-", help="As --list, of names that end with NUL, as of find -print0.",
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: see hangtag models use."),
-            click.option("--runtime", type=click.Choice(RUNTIMES), default=DEFAULT.name,
+            seldom_option("--runtime", type=click.Choice(RUNTIMES), default=DEFAULT.name,
                          help=f"What computes the network; {ABOUT}."),
-            click.option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
+            seldom_option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
                          help="inline: through Redis. path: workers open files on a shared file "
                          "system (HANGTAG_ROOT). auto: on this machine's stack they open large "
                          "ones."),
@@ -78,13 +79,14 @@ def job_options(command: F) -> F:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag classify photos/", "into photos.csv; again: resumes"),
         ("hangtag classify photos/ -o out.csv --model garments@3", ""),
         ("hangtag classify a/ b/ -o all.csv --glob '*.jpg' --top-k 3", ""),
         ("hangtag classify photos/ --retry-failed", "the failed rows alone"),
         ("hangtag classify photos/ --update", "new and changed files alone"),
-    )
+    ),
 )
 @job_options
 @click.option(
@@ -145,15 +147,20 @@ def _show_change(change: Any, as_json: bool) -> None:
 
 
 @click.command(
+    cls=Command,
+    same_as=classify,
     epilog=examples(
-        ("hangtag submit photos/", "takes the options of classify"),
-        ("hangtag collect photos.csv", "follow it, or finish it"),
-    )
+        ("hangtag submit photos/ -o out.csv", ""),
+        ("hangtag collect out.csv", "follow it, or finish it"),
+    ),
 )
 @job_options
 @json_option
 def submit(as_json: bool, **given: Any) -> None:
-    """Classify in the background and print the job's id."""
+    """Classify in the background and print the job's id.
+
+    The options are those of hangtag classify, without --watch and --quiet.
+    """
     from producer.cli.running import running_job
     from producer.jobs.background_jobs import start
 

@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import (
     corrections_option,
     json_option,
+    max_unreadable_option,
     print_answer,
     quiet_option,
     report_drawn,
 )
-from producer.cli.params import ShareParam
 from shared.messages.training import FASHION_MNIST
 from shared.settings import Settings
 
@@ -31,10 +32,11 @@ def dataset() -> None:
 
 
 @dataset.command(
+    cls=Command,
     epilog=examples(
         ("hangtag dataset show -o plots/", "Fashion-MNIST; grid.png and image.png"),
         ("hangtag dataset show --data photos/ --index 17 --force", ""),
-    )
+    ),
 )
 @click.option(
     "--data",
@@ -43,7 +45,7 @@ def dataset() -> None:
     show_default=True,
     help="A folder must have one subfolder for each class.",
 )
-@click.option(
+@seldom_option(
     "--index",
     type=click.IntRange(0),
     help="Draw only the image with this index.",
@@ -82,12 +84,13 @@ def show(
 
 
 @dataset.command(
+    cls=Command,
     epilog=examples(
         ("hangtag dataset check photos/ -o check.html", "the page, and check.csv"),
         ("hangtag dataset check photos/", "into photos-check.csv"),
         ("hangtag review photos-check.csv --rows disagreeing", "correct what it found"),
         ("hangtag dataset check photos/ --corrections photos-check.csv", ""),
-    )
+    ),
 )
 @click.argument("folder", metavar="DIR")
 @click.option(
@@ -100,13 +103,7 @@ def show(
     "name and -check.csv, in the current folder.",
 )
 @corrections_option
-@click.option(
-    "--max-unreadable",
-    type=ShareParam(),
-    default="50%",
-    show_default=True,
-    help="Fail if a larger share of the files cannot be read as images.",
-)
+@max_unreadable_option("50%")
 @click.option("--force", is_flag=True, help="Replace also what no check has written.")
 @quiet_option
 @json_option

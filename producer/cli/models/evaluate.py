@@ -9,25 +9,27 @@ import click
 
 from producer.cli.command_examples import examples
 from producer.cli.names import MODEL, MODEL_FORM
+from producer.cli.option_lists import Command
 from producer.cli.options import (
     corrections_option,
     force_option,
     json_option,
+    max_unreadable_option,
     plots_option,
     print_answer,
     quiet_option,
     report_drawn,
 )
-from producer.cli.params import ShareParam
 from producer.present.style import columns_of
 from shared.settings import Settings
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag models evaluate garments", "on the data that it was made from"),
         ("hangtag models evaluate garments@3 --data photos/ --pictures plots/", ""),
-    )
+    ),
 )
 @click.argument("model", type=MODEL, required=False, default="", metavar=f"[{MODEL_FORM}]")
 @click.option(
@@ -37,13 +39,7 @@ from shared.settings import Settings
     help="A folder with one subfolder for each class, named like the model's labels. Default: the "
     "data that the version was trained on.",
 )
-@click.option(
-    "--max-unreadable",
-    type=ShareParam(),
-    default="5%",
-    show_default=True,
-    help="Fail if a larger share of the files cannot be read as images.",
-)
+@max_unreadable_option("5%")
 @corrections_option
 @plots_option
 @force_option

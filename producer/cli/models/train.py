@@ -11,6 +11,7 @@ from producer.cli.command_examples import examples
 from producer.cli.models.trained import show_detached, show_steps_of_labels, show_trained
 from producer.cli.models.training_options import training_options, typed
 from producer.cli.names import REQUEST
+from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import corrections_option, json_option, print_answer, quiet_option
 from producer.cli.params import SecondsParam
 from producer.present.formatting import typed as command_of
@@ -24,13 +25,14 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag train --data fashion-mnist", "a version of the model that ships"),
         ("hangtag train photos/", "a subfolder for each class; the model is `photos`"),
         ("hangtag train photos/ --labels", "learn from photos.labels.jsonl"),
         ("hangtag train photos/ --name garments --detach", ""),
         ("hangtag train --follow ID", "follow it again"),
-    )
+    ),
 )
 @click.argument("folder", metavar="[DIR]", required=False)
 @training_options
@@ -44,7 +46,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     help="Learn from the images that have labels by hangtag label, and from no others. Default: "
     "the folder's labels file in the current folder.",
 )
-@click.option(
+@seldom_option(
     "--request-id",
     default="",
     metavar="ID",
@@ -52,7 +54,7 @@ _MODES = {"follow": "--follow", "cancel": "--cancel", "list_open": "--list"}
     "failed.",
 )
 @click.option("--detach", is_flag=True, help="Print the request's id and return.")
-@click.option(
+@seldom_option(
     "--no-wait-for-trainer",
     "leave",
     is_flag=True,

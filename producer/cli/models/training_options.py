@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import click
 
 from producer.cli.names import MODEL_NAME, RECIPE
+from producer.cli.option_lists import seldom_option
 from producer.cli.params import ShareParam
 from shared.messages.training import DEFAULTS, Option, Train, flag, options
 
@@ -36,9 +37,10 @@ def typed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _made(field: str, kind: Any, option: Option) -> Callable[[Function], Function]:
     default = DEFAULTS.get(field, "")
+    add = seldom_option if option.is_seldom else click.option
     if kind is bool:
-        return click.option(flag(field), field, is_flag=True, help=option.help)
-    return click.option(
+        return add(flag(field), field, is_flag=True, help=option.help)
+    return add(
         flag(field),
         field,
         type=_type(kind, option),

@@ -9,6 +9,7 @@ import click
 from producer.cli.command_examples import examples
 from producer.cli.confirm import confirm, yes_option
 from producer.cli.names import MODEL, MODEL_FORM, MODEL_NAME
+from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import (
     force_option,
     json_option,
@@ -23,7 +24,7 @@ from shared.messages.model_name import PRODUCTION
 from shared.messages.training import SERVE, Serve
 from shared.settings import Settings
 
-_alias = click.option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
+_alias = seldom_option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
 _why = click.option("--why", type=TextParam(), default="", help="A reason for the history.")
 
 
@@ -113,11 +114,12 @@ def use(model: str, as_json: bool) -> None:
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag models promote garments@3", "garments is version 3 now"),
         ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
         ("hangtag models promote garments --serve accurate", "the best of one training"),
-    )
+    ),
 )
 @click.argument("model", type=MODEL, metavar="NAME@VERSION")
 @click.option(
@@ -148,9 +150,10 @@ def promote(model: str, serve: Serve | None, alias: str, why: str, as_json: bool
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag models rollback garments", "what it was before the last promotion"),
-    )
+    ),
 )
 @click.argument("name", type=MODEL_NAME)
 @_alias

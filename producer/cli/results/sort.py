@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from producer.cli.command_examples import examples
+from producer.cli.option_lists import Command, seldom_option
 from producer.cli.options import json_option, print_answer, quiet_option
 from shared.errors import UsageError
 
@@ -15,11 +16,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command(
+    cls=Command,
     epilog=examples(
         ("hangtag sort photos.csv --into sorted --move --dry-run", ""),
         ("hangtag sort photos.csv --into sorted --move", "again: continues"),
         ("hangtag sort --undo sorted", ""),
-    )
+    ),
 )
 @click.argument("table", required=False, type=click.Path(path_type=Path), metavar="[RESULTS.CSV]")
 @click.option("--into", type=_FOLDER, metavar="OUT", help="The folder for the folders of labels.")
@@ -27,7 +29,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--link", "way", flag_value="link", help="Make hard links, which need no space.")
 @click.option("--move", "way", flag_value="move", help="Move the images.")
 @click.option("--undo", type=_FOLDER, metavar="OUT", help="Take everything in OUT back.")
-@click.option("--back-to", type=_FOLDER, metavar="DIR", help="With --undo: below this folder.")
+@seldom_option("--back-to", type=_FOLDER, metavar="DIR", help="With --undo: below this folder.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @quiet_option
 @json_option

@@ -89,6 +89,19 @@ def test_the_line_of_a_subcommand_is_not_cut(words: str) -> None:
     assert any(shown.split() == [name, *line.split()] for shown in help_of(group))
 
 
+def test_submit_lists_no_option_of_classify_again() -> None:
+    listed = [line.split()[0] for line in help_of("submit") if line.startswith("  -")]
+    assert listed == ["-h,"]
+    parse(["submit", "photos/", "--top-k", "2"])
+
+
+def test_options_that_few_people_type_are_listed_below_the_others() -> None:
+    lines = help_of("classify")
+    options = [line.split()[0] for line in lines if line.startswith("  -")]
+    assert options[-3:] == ["--list0", "--runtime", "--transport"]
+    assert lines.index("Options:") < lines.index("Seldom needed:") < lines.index("  Examples:")
+
+
 def test_json_is_described_alike_by_all_commands() -> None:
     described = {
         option.help

@@ -1,0 +1,44 @@
+"""`python -m benchmarks.packaged_backbones`: makes the backbones that ship with the package.
+
+The weights are those of two packages of the extra `dev`. Needs TensorFlow, and half a minute.
+On another kind of processor other bits may come out: the ranges of the int8 values are of images
+that a network in float32 has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from worker.backbones import pretrained
+from worker.backbones.backbone_table import BACKBONES, Backbone
+from worker.export import convert
+from worker.export.backbone_files import calibration_images
+
+FOLDER = Path(__file__).parents[1] / "worker" / "backbones" / "packaged"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the files to the package's folder, and print their SHA-256."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, default=FOLDER)
+    folder = parser.parse_args(arguments).into
+    for backbone in BACKBONES.values():
+        data = made(backbone)
+        (folder / f"{backbone.name}.tflite").write_bytes(data)
+        print(backbone.name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def made(backbone: Backbone) -> bytes:
+    """The int8 `.tflite` file of a backbone: one uint8 image in, its features out.
+
+    Raises:
+        SetupError: the package of the weights is missing or has another file.
+    """
+    graph = convert.frozen(pretrained.build(backbone))
+    return convert.int8_file(graph, calibration_images(backbone.size_pixels))
+
+
+if __name__ == "__main__":
+    main()

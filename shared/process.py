@@ -32,15 +32,6 @@ def child_id(pid: int) -> str:
     return f"{pid}:{started(pid)}"
 
 
-def own_child(owner: str) -> int:
-    """The pid of a living child of this process, by the id of its parent and its own, joined with a
-    slash; 0 if it is none."""
-    parent, _, child = owner.partition("/")
-    pid = child.partition(":")[0]
-    is_own = parent == parent_id() and pid.isdigit() and child == child_id(int(pid))
-    return int(pid) if is_own else 0
-
-
 def resident_bytes(pid: int) -> int:
     """The resident memory of a process; 0 if unknown."""
     try:

@@ -59,7 +59,7 @@ def train(request: str) -> str:
     """The task that a hint starts."""
     garbage.search_seldom()
     from worker.requests.request_consumer import RequestConsumer
-    from worker.requests.runner import ANSWERED, MADE_WAY
+    from worker.requests.runner import ANSWERED
 
     owner = f"{_parent_id or parent_id()}/{child_id(os.getpid())}"
     with log_once(f"request {request}", request=request), scratch_folder.own():
@@ -67,7 +67,7 @@ def train(request: str) -> str:
         verdict = RequestConsumer(settings, client, owner, shutdown, end_process, long_work).take(
             request
         )
-        if verdict in (ANSWERED, MADE_WAY):
+        if verdict == ANSWERED:
             _hint_next(client)
         return verdict
     return "failed"

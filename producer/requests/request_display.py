@@ -50,7 +50,7 @@ class RequestDisplay:
     def _show_ahead(self, seen: Viewed) -> None:
         """Where nothing is redrawn, once for each request ahead."""
         ahead = seen.ahead
-        text = "" if ahead is None else ahead_text(seen.view.request, ahead)
+        text = "" if ahead is None else ahead_text(ahead)
         request_id = "" if ahead is None else ahead.request.id
         if text and request_id != self._ahead and not self._progress.redraws:
             self._progress.notice(text)

@@ -11,7 +11,7 @@ from producer.present.figures import Figures
 from producer.present.formatting import duration, one_line, percent
 from producer.present.meter import ESTIMATE_AFTER_S
 from shared.ledger.request_states import RequestState, RequestView
-from shared.messages.requests import Progress, Request, Work
+from shared.messages.requests import Progress, Work
 from shared.throughput import left_s
 
 #: A trainer renews its lease every second, unless it has died or is out of reach.
@@ -63,14 +63,12 @@ class StageClock:
         return progress, now_s - self._since
 
 
-def ahead_text(request: Request, ahead: RequestView) -> str:
+def ahead_text(ahead: RequestView) -> str:
     """What a request waits for."""
     left = ahead.progress.left_s if ahead.progress is not None else None
     how = "is running" if left is None else f"is running, {duration(left)} left"
     if silent := no_news(ahead.silent_s):
         how = f"is running, {silent}"
-    if ahead.request.is_trial and not request.is_trial:
-        how = "makes way"
     return f"waiting: {describe(ahead.request.work)} {how} (request {ahead.request.id})"
 
 

@@ -33,8 +33,6 @@ from shared.messages.requests import Outcome, Progress, Request, decode_request,
 _SCRIPTS = Path(__file__).parent / "lua" / "request"
 #: A request fails after this many trainers in a row died without getting further than before.
 MAX_ATTEMPTS = 3
-#: More than the age of any request: in the list of open ones, trials come after all others.
-TRIALS_YOUNGER_S = 10**10
 _PARTS = ("state", "files", "input")  #: the keys of a request
 #: In a script's error about a key with foreign content.
 _FOREIGN = ("BADSTATE", "WRONGTYPE")
@@ -59,9 +57,8 @@ class RequestLedger:
         Raises:
             UsageError: a request with other work has this id.
         """
-        younger_s = TRIALS_YOUNGER_S if request.is_trial else 0
         beside = () if input is None else (input,)
-        known = self._run("submit", request.check().id, encode_request(request), younger_s, *beside)
+        known = self._run("submit", request.check().id, encode_request(request), *beside)
         if known is None:
             return True
         if _request(request.id, known).work != request.work:
@@ -69,21 +66,12 @@ class RequestLedger:
         return False
 
     def open(self) -> list[str]:
-        """Ids of the requests that are neither done nor cancelled: oldest first, trials last."""
+        """Ids of the requests that are neither done nor cancelled, oldest first."""
         return [request_id for request_id, _ in self._survey()]
 
     def waiting(self) -> list[str]:
-        """Ids of the open requests without a live lease: oldest first, trials last."""
+        """Ids of the open requests without a live lease, oldest first."""
         return [request_id for request_id, waits in self._survey() if waits]
-
-    def waiting_for_a_person(self) -> str:
-        """The id of the oldest waiting request that is not a trial; empty if there is none."""
-        for request_id in self.waiting():
-            with suppress(BadMessage):  # damaged
-                stored = self.submitted(request_id)
-                if stored is not None:
-                    return "" if stored[0].is_trial else request_id
-        return ""
 
     def claim(self, request_id: str, owner: str, floor: int = 0) -> Grant:
         """Claim a request. A repeated claim of the same owner returns the same result.

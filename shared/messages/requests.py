@@ -129,11 +129,6 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created: float  #: seconds since 1970
 
     @property
-    def is_trial(self) -> bool:
-        """Whether it makes way for the requests of people."""
-        return isinstance(self.work, Train) and self.work.trial
-
-    @property
     def mark(self) -> str:
         """Its id and a few characters that differ for a later request with the same id.
 

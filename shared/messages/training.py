@@ -121,8 +121,6 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     ] = 0.0
     #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
     corrections: str = ""
-    #: It follows another training, and no person waits for it: the requests of people go first.
-    trial: bool = False
     without_corrections: Annotated[
         bool,
         Option(

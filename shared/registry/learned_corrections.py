@@ -6,7 +6,6 @@ with an older version. The decision that was submitted last holds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -73,17 +72,14 @@ def decode(data: bytes, card: Card) -> list[LearnedDecision]:
     return list(record.decisions)
 
 
-def of_model(registry: Registry, name: str, but: str = "", until: float = math.inf) -> Earlier:
-    """The decisions of all versions of a model that were submitted until then; `but` is the mark of
-    a request to leave out."""
+def of_model(registry: Registry, name: str, but: str = "") -> Earlier:
+    """The decisions of all versions of a model; `but` is the mark of a request to leave out."""
     decisions, unreadable = list[LearnedDecision](), list[str]()
     for number in registry.versions(name):
         try:
             card = registry.card(name, number)
             if not but or card.request != but:
-                decisions += [
-                    decision for decision in read(registry, card) if decision.submitted <= until
-                ]
+                decisions += read(registry, card)
         except SetupError as error:
             unreadable.append(str(error))
     return Earlier(latest(decisions), unreadable)

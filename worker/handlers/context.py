@@ -28,7 +28,7 @@ class RequestStopped(Exception):
 
 
 class RequestPaused(RequestStopped, TrainingPaused):
-    """The request goes on later from where it stops: it makes way, or the trainer shuts down."""
+    """The request goes on later from where it stops: the trainer shuts down."""
 
 
 class Reply(NamedTuple):

@@ -65,12 +65,13 @@ def of(context: Context, work: Train) -> ModelCorrections:
     ]
     earlier = learned_corrections.of_model(context.registry, work.name, but=context.request.mark)
     decisions = learned_corrections.latest([*earlier.decisions, *given])
-    known = _known_to(context, work, given) if work.trial else decisions
     new = {decision.file.sha256 for decision in given}
     before = [
-        decision for decision in known if decision.file.label and decision.file.sha256 not in new
+        decision
+        for decision in decisions
+        if decision.file.label and decision.file.sha256 not in new
     ]
-    learned = [] if work.without_corrections else list(learned_corrections.in_force(known))
+    learned = [] if work.without_corrections else list(learned_corrections.in_force(decisions))
     return ModelCorrections(learned, decisions, len(before), earlier.unreadable)
 
 
@@ -130,13 +131,3 @@ def _measurable(
         )
     count = len(given) - len(measured)
     return measured, (f"{count:,} correction{'s' if count > 1 else ''} left out: {lacks}",)
-
-
-def _known_to(context: Context, work: Train, given: list[LearnedDecision]) -> list[LearnedDecision]:
-    """The decisions that a trial learns from in every attempt: a training of a person, for which it
-    has made way, may have brought others since, and its checkpoint is of these labels."""
-    request = context.request
-    earlier = learned_corrections.of_model(
-        context.registry, work.name, but=request.mark, until=request.created
-    )
-    return learned_corrections.latest([*earlier.decisions, *given])

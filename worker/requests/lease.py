@@ -28,22 +28,16 @@ POLL_S = 0.1
 #: Work that must stop and has not reached its next step within this time is killed. Less than this
 #: machine's stack waits for a trainer (producer/stack/service_group.py).
 GRACE_S = 3.0
-#: Work that makes way has this time: a step of a large network and its checkpoint may take it.
-WAY_GRACE_S = 10.0
 #: Interval between two attempts to reach Redis.
 RETRY_S = 0.5
 FIRST_STAGE = "starting"
 SHUTDOWN = "the trainer is shutting down"
-WAY = "it makes way for the request of a person"
-#: Reasons after which the work goes on from where it stops.
-PAUSES = (SHUTDOWN, WAY)
 
 
 class Lease(threading.Thread):
     """Holds a request from `start` to `close`.
 
-    `cut_short` ends this process, and with it work that does not stop in time. `makes_way` is
-    called after each renewal: whether the work is to pause.
+    `cut_short` ends this process, and with it work that does not stop in time.
     """
 
     def __init__(
@@ -55,14 +49,12 @@ class Lease(threading.Thread):
         lease_s: float,
         shutdown: ShutdownNotice,
         cut_short: Callable[[], None],
-        makes_way: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(name="hangtag-lease", daemon=True)
         self._requests, self._folder = requests, folder
         self._id, self._fence = request_id, fence
         self._interval_s = min(RENEW_S, lease_s / RENEWALS)
         self._shutdown, self._cut_short = shutdown, cut_short
-        self._makes_way = makes_way
         self._progress = Progress(FIRST_STAGE)
         self._closed = threading.Event()
         self.standing = RenewalVerdict.OK  #: of the last renewal
@@ -81,7 +73,7 @@ class Lease(threading.Thread):
     def check(self) -> None:
         """Raises RequestStopped if the work must stop."""
         if self.why:
-            raise (RequestPaused if self.why in PAUSES else RequestStopped)(self.why)
+            raise (RequestPaused if self.why == SHUTDOWN else RequestStopped)(self.why)
 
     def confirm(self) -> None:
         """Check with Redis and the store that this lease still holds the request.
@@ -109,8 +101,7 @@ class Lease(threading.Thread):
             if time.monotonic() >= due:
                 due = time.monotonic() + self._interval_s
                 self._renew()
-                self._poll_way()
-        if not self._closed.wait(WAY_GRACE_S if self.why == WAY else GRACE_S):
+        if not self._closed.wait(GRACE_S):
             log.warning("request %s: the work did not stop in time and is killed", self._id)
             self.release()
             self._cut_short()
@@ -146,10 +137,6 @@ class Lease(threading.Thread):
     def _end(self, standing: RenewalVerdict) -> None:
         self.standing = standing
         self.why = f"request {self._id} is {standing}"
-
-    def _poll_way(self) -> None:
-        if not self.why and self._makes_way():
-            self.why = WAY
 
     def _poll_shutdown(self) -> None:
         if not self.why and self._shutdown.is_sent():

@@ -7,8 +7,6 @@ models. Hints can be lost and trainers can die, so each trainer does this for al
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +25,6 @@ from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages.requests import Request
-from shared.process import own_child
 from shared.registry.mirror_writer import Incomplete, publish
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -41,10 +38,6 @@ log = logging.getLogger(__name__)
 PUBLISH_S = 30.0
 #: An outcome stays in the store for this time, in case the same request is submitted again.
 RETENTION_S = 7 * 86_400.0
-#: A trial behind which a person's request has waited for this long is ended in the next round.
-WAY_S = 8.0
-#: The lock of a process that was killed is released within this duration.
-KILLED_S = 0.5
 #: Messages of the queue that are read.
 HINTS_READ = 10_000
 
@@ -83,8 +76,7 @@ class Maintenance(threading.Thread):
     def go(self) -> None:
         """One round."""
         steps = (
-            self._publish, self._store_waiting, self._restore, self._end_trial, self._hint_again,
-            self._clear,
+            self._publish, self._store_waiting, self._restore, self._hint_again, self._clear,
         )  # fmt: skip
         for step in steps:
             with self._retried(), fork_lock.delay_forks():
@@ -150,24 +142,6 @@ class Maintenance(threading.Thread):
             folder.cancel()
         elif view.state is RequestState.DONE and view.outcome is not None:
             folder.close(view.outcome)
-
-    def _end_trial(self) -> None:
-        """End a trial of this trainer that does not make way for a person, to be continued later.
-
-        Its lease does so unless the work holds the interpreter's lock, as a decomposition of a
-        matrix on a busy machine may for minutes: then no thread of its process runs.
-        """
-        person = self._requests.waiting_for_a_person()
-        waits = self._requests.get(person) if person else None
-        if waits is None or time.time() - waits.request.created < WAY_S:
-            return
-        for request_id in self._requests.open():
-            view = self._requests.get(request_id)
-            if view is not None and view.request.is_trial and (pid := own_child(view.owner)):
-                log.warning("request %s: it does not make way and is ended", request_id)
-                os.kill(pid, signal.SIGKILL)
-                self._requests.release(request_id, Workspace(self._store, request_id).fence)
-                self._ended.wait(KILLED_S)
 
     def _hint_again(self) -> None:
         """Repeat the hint for each waiting request that has none in the queue.

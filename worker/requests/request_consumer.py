@@ -19,7 +19,6 @@ from worker.requests.long_work import LongWork, is_long
 from worker.requests.outcomes import unwritten
 from worker.requests.runner import LEFT, RequestRunner, Resources
 from worker.requests.shutdown import ShutdownNotice
-from worker.requests.waiting_people import WaitingPeople
 from worker.requests.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -48,8 +47,7 @@ class RequestConsumer:
     def take(self, request_id: str) -> str:
         """Run the request of a hint, if it is claimable. Returns LEFT, ANSWERED or the verdict.
 
-        Long work is left if another process of this trainer has some, and a trial if a person's
-        request waits; its hint is repeated.
+        Long work is left if another process of this trainer has some; its hint is repeated.
 
         Raises:
             BadMessage: the id, or its value in Redis, does not have the agreed form.
@@ -58,8 +56,6 @@ class RequestConsumer:
         view = self._requests.get(request_id)
         if view is None or not is_long(view.request.work):
             return self._take(request_id)
-        if view.request.is_trial and self._requests.waiting_for_a_person():
-            return LEFT
         if not self._long_work.begin():
             return LEFT
         try:
@@ -91,7 +87,6 @@ class RequestConsumer:
 
     @contextmanager
     def _lease(self, folder: Workspace, request: Request, fence: int) -> Iterator[Lease]:
-        people = WaitingPeople(self._requests)
         lease = Lease(
             self._requests,
             folder,
@@ -100,7 +95,6 @@ class RequestConsumer:
             self._common.settings.lease_s,
             self._common.shutdown,
             self._cut_short,
-            people.have_waited if request.is_trial else lambda: False,
         )
         lease.start()
         try:

@@ -37,7 +37,7 @@ from shared.registry import staging
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from worker.handlers.context import Context, Reply, RequestStopped
-from worker.requests.lease import FIRST_STAGE, RETRY_S, WAY, Lease
+from worker.requests.lease import FIRST_STAGE, RETRY_S, Lease
 from worker.requests.outcomes import (
     exhausted,
     failed,
@@ -74,7 +74,7 @@ TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRef
 MAX_REFUSALS = 1
 #: Between two attempts of work that found a disk full.
 ROOM_S = 5.0
-LEFT, MADE_WAY, ANSWERED = "left", "made way", "answered"
+LEFT, ANSWERED = "left", "answered"
 Files = dict[str, bytes]  #: plots beside an outcome, by name
 
 
@@ -104,14 +104,14 @@ class RequestRunner:
         log.info("request %s: %s, attempt %d", request.id, request.work, grant.fence)
 
     def run(self) -> str:
-        """ANSWERED, or LEFT or MADE_WAY if another attempt has to finish the request."""
+        """ANSWERED, or LEFT if another attempt has to finish the request."""
         try:
             outcome, files = self._outcome()
             self._finish(outcome, files)
         except (RequestStopped, Unavailable) as stopped:
             log.warning("request %s: this attempt stops: %s", self._id, stopped)
             self._leave()
-            return MADE_WAY if self._lease.why == WAY else LEFT
+            return LEFT
         log.info("request %s is finished: %s", self._id, outcome.error or "ok")
         return ANSWERED
 

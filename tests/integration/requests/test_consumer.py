@@ -17,14 +17,14 @@ from shared.messages.requests import Request, Rollback, Work
 from shared.messages.training import Train
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
-from worker.requests.lease import SHUTDOWN, WAY, Lease
+from worker.requests.lease import SHUTDOWN, Lease
 from worker.requests.long_work import LongWork
 from worker.requests.request_consumer import RequestConsumer
-from worker.requests.runner import ANSWERED, LEFT, MADE_WAY
+from worker.requests.runner import ANSWERED, LEFT
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
-LONG, TRIAL = Train("shoes", "fast"), Train("shoes", "fast", trial=True)
+LONG = Train("shoes", "fast")
 #: Fails at once and needs no TensorFlow.
 SHORT = Rollback("no-such-model")
 #: A fork has started by then, also on a busy machine.
@@ -83,7 +83,7 @@ def test_a_hint_of_a_request_that_is_gone_starts_nothing(trainer: Trainer) -> No
     assert not trainer.store.exists()
 
 
-@pytest.mark.parametrize("work", [SHORT, LONG, TRIAL])
+@pytest.mark.parametrize("work", [SHORT, LONG])
 def test_a_request_that_another_trainer_holds_is_not_taken(trainer: Trainer, work: Work) -> None:
     trainer.submit("r1", work, held=True)
     assert trainer.take("r1") == RequestVerdict.HELD
@@ -100,20 +100,6 @@ def test_long_work_waits_for_other_long_work_of_its_trainer_and_short_work_does_
         assert trainer.take("long") == LEFT
         assert trainer.take("short") == ANSWERED
     assert trainer.take("long") == RequestVerdict.HELD
-
-
-def test_a_trial_is_left_while_the_request_of_a_person_waits(trainer: Trainer) -> None:
-    trainer.submit("trial", TRIAL, held=True)
-    trainer.submit("person", SHORT)
-    assert trainer.take("trial") == LEFT
-    assert trainer.requests.cancel("person")
-    assert trainer.take("trial") == RequestVerdict.HELD
-
-
-def test_the_request_of_a_person_is_not_left_for_that_of_another(trainer: Trainer) -> None:
-    trainer.submit("first", LONG, held=True)
-    trainer.submit("second", SHORT)
-    assert trainer.take("first") == RequestVerdict.HELD
 
 
 def test_a_request_is_left_if_a_later_attempt_has_entered_its_folder(
@@ -134,12 +120,10 @@ def test_a_request_is_left_if_a_later_attempt_has_entered_its_folder(
     assert Workspace(trainer.store, "r1").outcome() is None
 
 
-@pytest.mark.parametrize(("why", "verdict"), [(WAY, MADE_WAY), (SHUTDOWN, LEFT)])
-def test_only_work_that_makes_way_is_reported_as_such(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, why: str, verdict: str
+def test_work_of_a_trainer_that_ends_is_left(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trainer looks for the next request at once, unless it ends."""
-    monkeypatch.setattr(Lease, "start", lambda lease: setattr(lease, "why", why))
+    monkeypatch.setattr(Lease, "start", lambda lease: setattr(lease, "why", SHUTDOWN))
     trainer.submit("r1", SHORT)
-    assert trainer.take("r1") == verdict
+    assert trainer.take("r1") == LEFT
     assert trainer.requests.waiting() == ["r1"]

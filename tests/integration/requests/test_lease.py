@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,12 @@ from shared.broker.redis_client import connect
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestView
 from shared.messages.requests import Progress, Prune, Request
-from shared.messages.training import Train
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.handlers.context import RequestPaused, RequestStopped
+from worker.handlers.context import RequestStopped
 from worker.requests import lease
 from worker.requests.lease import Lease
 from worker.requests.shutdown import ShutdownNotice
-from worker.requests.waiting_people import WaitingPeople
 from worker.requests.workspace import Workspace
 
 ID = "tidy-up"
@@ -32,9 +29,7 @@ LEASE_S = 1.0
 class Held:
     """A claimed request with a running lease thread."""
 
-    def __init__(
-        self, server: RedisServer, store: Path, makes_way: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, server: RedisServer, store: Path) -> None:
         self.server = server
         self.client = connect(server.url, "test")
         self.requests = RequestLedger(self.client, LEASE_S)
@@ -50,7 +45,6 @@ class Held:
             LEASE_S,
             self.ending,
             self.cut.set,
-            makes_way,
         )
         self.lease.start()
 
@@ -165,40 +159,6 @@ def test_a_trainer_that_ends_stops_and_releases_its_work(held: Held) -> None:
     held.lease.release()
     view = held.view()
     assert (view.state, view.attempts) == (RequestState.WAITING, 0)
-
-
-@pytest.mark.parametrize("taken", [False, True], ids=["waits", "is taken"])
-def test_a_trial_makes_way_for_a_request_that_nobody_else_takes(held: Held, taken: bool) -> None:
-    people = WaitingPeople(held.requests)
-    assert not people.have_waited()
-    held.requests.submit(Request("trial", Train("shoes", "fast", trial=True), "me@here", 1.0))
-    assert not people.have_waited()
-    assert not people.have_waited()
-    held.requests.submit(Request("me", Prune("shoes", keep=3), "me@here", 1.0))
-    assert not people.have_waited()  # another process may take it at once
-    if taken:
-        held.requests.claim("me", "second")
-    assert people.have_waited() == (not taken)
-
-
-def test_work_that_makes_way_stops_is_released_and_pauses(
-    server: RedisServer, tmp_path: Path
-) -> None:
-    held = Held(server, tmp_path, makes_way=lambda: True)
-    with closing(held.client):
-        assert held.stopped() == lease.WAY
-        with pytest.raises(RequestPaused):
-            held.lease.report(Progress("training"))
-        held.lease.release()
-        held.lease.close()
-        view = held.view()
-    assert (view.state, view.attempts) == (RequestState.WAITING, 0)
-
-
-def test_without_redis_no_trial_makes_way(held: Held) -> None:
-    people = WaitingPeople(held.requests)
-    held.server.kill()
-    assert not people.have_waited()
 
 
 def test_work_that_never_checks_its_lease_is_released_and_cut_short(

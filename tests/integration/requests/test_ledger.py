@@ -129,26 +129,6 @@ def test_waiting_requests_are_listed_oldest_first(requests: RequestLedger) -> No
     assert requests.open() == ["m", "a"]
 
 
-def test_trials_are_listed_after_the_requests_of_people(requests: RequestLedger) -> None:
-    for name, trial in (("t1", True), ("t2", True), ("p1", False), ("p2", False)):
-        work = msgspec.structs.replace(TRAIN, trial=trial)
-        requests.submit(Request(name, work, "me@here", 1.0))
-    assert requests.open() == requests.waiting() == ["p1", "p2", "t1", "t2"]
-    assert requests.waiting_for_a_person() == "p1"
-    for name in ("p1", "p2"):
-        requests.claim(name, "one")
-    assert requests.waiting_for_a_person() == ""
-
-
-def test_a_request_of_another_version_hides_no_person(
-    server: RedisServer, requests: RequestLedger
-) -> None:
-    for name in ("odd", "p1"):
-        requests.submit(make_request(name))
-    server.client.hset(keys.request("odd", "state"), "request", b"{}")
-    assert requests.waiting_for_a_person() == "p1"
-
-
 def test_a_trainer_suspended_past_its_lease_changes_nothing(
     server: RedisServer, requests: RequestLedger
 ) -> None:

@@ -6,8 +6,6 @@ import logging
 import math
 import multiprocessing
 import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,7 +29,6 @@ from shared.ledger.request_states import RequestState, RequestVerdict
 from shared.messages.model_name import ModelName
 from shared.messages.requests import Outcome, Prune, Request
 from shared.messages.training import Train
-from shared.process import child_id, parent_id
 from shared.registry import file_copies, packaged
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
@@ -472,48 +469,3 @@ def test_a_stacks_trainer_restores_only_the_requests_of_its_installation(
     assert not request_store.adopt(store, "theirs", "", stack_name(settings))
     Maintenance(scene.client, settings, lambda _: None).go()
     assert sorted(scene.requests.open()) == ["mine", "orphan"]
-
-
-TRIAL = Train("cats", "photo", "/photos", trial=True)
-
-
-@pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    """A process of this trainer that makes no way."""
-    with subprocess.Popen(["sleep", "600"]) as process:
-        yield process
-        process.kill()
-
-
-@pytest.mark.parametrize(
-    ("waited_s", "work", "is_ended"),
-    [
-        (9.0, TRIAL, True),
-        (-60.0, TRIAL, False),  # the request of a client whose clock is ahead
-        (None, TRIAL, False),
-        (9.0, Train("cats", "photo", "/photos"), False),
-    ],
-    ids=["of eight seconds", "of less", "without a client", "behind no trial"],
-)
-def test_a_trial_is_ended_where_a_person_waits_for_eight_seconds(
-    scene: Scene,
-    child: subprocess.Popen[bytes],
-    waited_s: float | None,
-    work: Train,
-    is_ended: bool,
-) -> None:
-    scene.requests.submit(Request("running", work, "tester@here", 1.0))
-    grant = scene.requests.claim("running", f"{parent_id()}/{child_id(child.pid)}")
-    assert Workspace(scene.store, "running").enter(grant)
-    if waited_s is not None:
-        created = time.time() - waited_s
-        scene.requests.submit(msgspec.structs.replace(REQUEST, created=created))
-    scene.rounds.go()
-    view = scene.requests.get("running")
-    assert view is not None
-    if is_ended:
-        assert child.wait() == -signal.SIGKILL
-        assert view.state is RequestState.WAITING
-    else:
-        assert child.poll() is None
-        assert view.state is RequestState.RUNNING

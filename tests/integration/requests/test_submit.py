@@ -24,7 +24,7 @@ from shared.errors import Exit, RequestCancelled
 from shared.ledger import cancelled_requests, request_store
 from shared.ledger.request_states import RenewalVerdict, RequestState
 from shared.messages.replies import Trained
-from shared.messages.requests import EndedEpoch, Outcome, Progress, Request
+from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train
 from shared.settings import Settings
 from shared.stop import unstoppable
@@ -249,16 +249,6 @@ def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:
             f"waiting: train fashion-mnist (fast) is running, {shown} (request r1)"
         )
     scene.hand.answer("r1", grant)
-    scene.hand.answer("r2", scene.hand.claim("r2"))
-    assert command.wait() == Exit.OK, command.story
-
-
-def test_a_waiting_request_names_the_trial_that_makes_way(scene: Scene) -> None:
-    trial = Request("r1-fine", Train("cats", "photo-fine", "/cats", trial=True), "me@here", 1.0)
-    scene.hand.requests.submit(trial)
-    scene.hand.tell("r1-fine", scene.hand.claim("r1-fine"), Progress("training", left_s=600.0))
-    command = scene.hangtag("train", "--request-id", "r2", "--quiet")
-    command.wait_for_log("waiting: train cats (photo-fine) makes way (request r1-fine)")
     scene.hand.answer("r2", scene.hand.claim("r2"))
     assert command.wait() == Exit.OK, command.story
 

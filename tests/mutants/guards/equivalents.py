@@ -55,9 +55,6 @@ EQUIVALENT = {
     "worker/labelling/fitted.py: Fitted.unlearned: not len(out) -> False": (
         "a head that is asked about no image changes no guess; to fit it only takes longer"
     ),
-    "worker/requests/maintenance.py: Maintenance._end_trial: person -> True": (
-        "no request has an empty id, so none is found where no request waits, only later"
-    ),
     "worker/labelling/kmeans.py: kmeans: (of == before).all() -> False": (
         "centres that do not move stay where they are, only for more steps"
     ),

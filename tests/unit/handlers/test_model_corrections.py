@@ -52,20 +52,9 @@ class Model:
         assert again == found, "another attempt learns from others"
         return found
 
-    def trial(self, *given: LabelledFile) -> ModelCorrections:
-        """The corrections of an attempt at a trial of the first training, which had these."""
-        context = self._context(given, without=False, trial=True)
-        context = msgspec.structs.replace(
-            context, request=msgspec.structs.replace(context.request, id="r1-fine", created=1.0)
-        )
-        assert isinstance(context.request.work, Train)
-        return model_corrections.of(context, context.request.work)
-
-    def _context(
-        self, given: Sequence[LabelledFile], without: bool, trial: bool = False
-    ) -> Context:
+    def _context(self, given: Sequence[LabelledFile], without: bool) -> Context:
         data = encode_files(given) if given else None
-        work = Train("mine", "photo", "/photos", corrections=input_sha256(data), trial=trial)
+        work = Train("mine", "photo", "/photos", corrections=input_sha256(data))
         work = msgspec.structs.replace(work, without_corrections=without)
         request = Request(f"r{self._count}", work, "tester@here", float(self._count))
         return Context(
@@ -128,18 +117,6 @@ def test_a_decision_that_was_taken_back_is_learned_from_no_more(tmp_path: Path) 
     assert _labels(model.train(_file("a", ""))) == ["dog"]
     assert _labels(model.train()) == ["dog"]
     assert _labels(model.train(_file("a", "cow"))) == ["cow", "dog"]
-
-
-def test_a_trial_that_made_way_goes_on_with_the_labels_that_it_began_with(tmp_path: Path) -> None:
-    """Its checkpoint is of them. Its version keeps the later ones for later trainings."""
-    model, given = Model(tmp_path), (_file("a", "cat"), _file("b", "dog"))
-    model.train(*given)
-    begun = model.trial(*given)
-    assert _labels(begun) == ["cat", "dog"]
-    model.train(_file("a", "cow"), _file("c", "hen"))
-    later = model.trial(*given)
-    assert later.files == begun.files
-    assert sorted(decision.file.label for decision in later.decisions) == ["cow", "dog", "hen"]
 
 
 def test_versions_without_corrections_have_no_record(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_nothing_that_others_say_of_a_request_controls_the_terminal() -> None:
     view = RequestView(REQUEST, RequestState.RUNNING, "vm/1", 1, now, None)
     lines = [*meter.note(view), meter.figures().plain(), *meter.figures().live(200), *table([row])]
     ahead = RequestView(Request("r0", work, "ann", 1.0), RequestState.RUNNING, "vm/1", 1, now, None)
-    for line in (*lines, ahead_text(REQUEST, ahead)):
+    for line in (*lines, ahead_text(ahead)):
         assert foreign not in line
 
 

@@ -55,7 +55,7 @@ def test_a_file_that_was_not_found_keeps_its_earlier_path() -> None:
 def test_a_version_that_was_published_later_does_not_bring_back_an_older_decision(
     tmp_path: Path,
 ) -> None:
-    """As a trial does, whose training was requested before another one."""
+    """Of a training that was requested before another one."""
     registry = Registry(tmp_path)
     publish(registry, decision("a", "new", 2), decision("b", "x", 2))
     publish(registry, decision("a", "old", 1))

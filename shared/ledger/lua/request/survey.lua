@@ -1,4 +1,4 @@
--- SURVEY: the open requests, trials last, the oldest first, and which of them wait for a trainer.
+-- SURVEY: the open requests, the oldest first, and which of them wait for a trainer.
 -- Requests that are gone or closed are removed from the list. Invalid ones stay in it and are
 -- skipped: they must not hide the others.
 -- ARGV: '', the parts of the key of a request's state before and after its id

@@ -23,8 +23,7 @@ from tests.support.servers.redis_server import RedisServer
 
 MAX_ATTEMPTS = 3
 OWNERS = ("host:1:1", "host:2:2", "host:3:3")
-#: A person's, and a trial, which comes after all of those.
-WORKS = tuple(Train("fashion-mnist", "fast", trial=trial) for trial in (False, True))
+WORKS = tuple(Train("fashion-mnist", recipe) for recipe in ("fast", "accurate"))
 OUTCOMES = (
     Outcome(True, answer=msgspec.Raw(b'{"model":"fashion-mnist@1"}')),
     Outcome(False, error="there are no images in the folder; give another one", usage=True),

@@ -52,8 +52,7 @@ class RequestsModel:
     entries: dict[str, Entry] = field(default_factory=dict)
 
     def open(self) -> list[str]:
-        opened = [i for i, entry in self.entries.items() if entry.status == "open"]
-        return sorted(opened, key=lambda i: self.entries[i].request.is_trial)
+        return [i for i, entry in self.entries.items() if entry.status == "open"]
 
     def waiting(self) -> list[str]:
         return [i for i in self.open() if not self.entries[i].live]

@@ -16,7 +16,6 @@ from shared.labels.labelled_files import LabelledFile, decode_files
 from shared.messages.requests import Progress, Request
 from shared.registry.registry import Registry
 from shared.settings import Settings
-from worker.training.pause import TrainingPaused
 
 #: Stages of progress that several handlers report.
 LOADING, EVALUATING = "loading", "evaluating"
@@ -25,10 +24,6 @@ PUBLISHING, PROMOTING = "publishing", "promoting"
 
 class RequestStopped(Exception):
     """The request was cancelled or taken over, or the trainer shuts down. Do not catch it."""
-
-
-class RequestPaused(RequestStopped, TrainingPaused):
-    """The request goes on later from where it stops: the trainer shuts down."""
 
 
 class Reply(NamedTuple):

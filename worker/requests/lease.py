@@ -14,7 +14,7 @@ from shared.errors import BadMessage, BrokerRefuses
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RenewalVerdict
 from shared.messages.requests import Progress
-from worker.handlers.context import RequestPaused, RequestStopped
+from worker.handlers.context import RequestStopped
 from worker.requests.shutdown import ShutdownNotice
 from worker.requests.workspace import Workspace
 
@@ -73,7 +73,7 @@ class Lease(threading.Thread):
     def check(self) -> None:
         """Raises RequestStopped if the work must stop."""
         if self.why:
-            raise (RequestPaused if self.why == SHUTDOWN else RequestStopped)(self.why)
+            raise RequestStopped(self.why)
 
     def confirm(self) -> None:
         """Check with Redis and the store that this lease still holds the request.

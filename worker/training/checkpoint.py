@@ -1,4 +1,4 @@
-"""The checkpoint of a training: one file, replaced atomically after each epoch, and at a pause."""
+"""The checkpoint of a training: one file, replaced atomically after each epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,25 +19,6 @@ from worker.runtimes.array_archive import arrays
 T = TypeVar("T")
 
 
-class Within(msgspec.Struct, frozen=True):
-    """The part of an epoch that is done: its sums are exact, so that it ends as if undisturbed."""
-
-    step: int = 0  #: the last one completed
-    losses: float = 0.0  #: sum over its images
-    right: float = 0.0  #: likewise
-    seconds: float = 0.0
-
-
-START = Within()
-
-
-class Stored(NamedTuple, Generic[T]):
-    """The progress of a training."""
-
-    history: list[T]  #: of the epochs that have ended
-    within: Within  #: of the next one
-
-
 class OtherTraining(SetupError):
     """The state of another training or of another version of Hangtag, or a damaged one."""
 
@@ -48,12 +29,10 @@ class OtherTraining(SetupError):
         self.path = path
 
 
-def save(
-    path: Path, key: str, variables: Sequence[Any], history: Sequence[Any], within: Within = START
-) -> None:
-    """Store the values of `variables` and the progress; `key` identifies the training."""
+def save(path: Path, key: str, variables: Sequence[Any], history: Sequence[Any]) -> None:
+    """Store the values of `variables` and the history; `key` identifies the training."""
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
-    about = msgspec.json.encode([key, history, within])
+    about = msgspec.json.encode([key, history])
     # A unique name: a suspended trainer may resume while its successor writes the same state.
     part = path.with_suffix(f".{socket.gethostname()}.{os.getpid()}.part")
     with atomic_file.created(part) as file:
@@ -63,20 +42,20 @@ def save(
     failpoint("checkpoint.placed")
 
 
-def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> Stored[T]:
-    """Set `variables` to the values stored under this key; return the progress, none without one.
+def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> list[T]:
+    """Set `variables` to the values stored under this key; return the history, empty without one.
 
     Raises:
         OtherTraining: `path` holds no state of this training; `variables` are unchanged.
     """
     if not path.exists():
-        return Stored([], START)
+        return []
     try:
         with arrays(path.read_bytes()) as stored:
             about = stored["about"].tobytes()
-            stored_key, history, within = msgspec.json.decode(
+            stored_key, history = msgspec.json.decode(
                 about,
-                type=tuple[str, list[kind], Within],  # type: ignore[valid-type]
+                type=tuple[str, list[kind]],  # type: ignore[valid-type]
             )
             values = [stored[str(number)] for number in range(len(variables))]
     except (ValueError, *MISFITS) as error:
@@ -86,4 +65,4 @@ def restore(path: Path, key: str, variables: Sequence[Any], kind: type[T]) -> St
         raise OtherTraining(path)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return Stored(history, within)
+    return history

@@ -16,9 +16,7 @@ from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
 from worker.datasets.examples import Examples, Images
 from worker.training.augmentation import augmented
-from worker.training.checkpoint import START, Within
 from worker.training.counter_rng import Numbers
-from worker.training.pause import TrainingPaused
 from worker.training.schedule import Schedule, rate
 
 #: Minimum interval between two calls of `on_step`.
@@ -59,7 +57,7 @@ class Step(msgspec.Struct, frozen=True):
     steps: int  #: of one epoch
     loss: float  #: nats per image, of this epoch so far
     accuracy: float  #: likewise
-    rate: float  #: images per second since the first step of this run in the epoch; it has 0
+    rate: float  #: images per second since the first step of the epoch, which has 0
 
 
 class EpochResult(NamedTuple):
@@ -77,41 +75,30 @@ def train_epoch(
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
-    within: Within = START,
-    on_pause: Callable[[Within], None] = lambda within: None,
     view: View = augmented,
 ) -> EpochResult:
-    """Train epoch 0, 1, ..., or what is left of it after `within`.
-
-    `on_pause` is called with what is done if `on_step` raises TrainingPaused, which is raised
-    further.
+    """Train epoch 0, 1, ...
 
     Raises:
         SetupError: the loss is not finite.
     """
     parts = np.array_split(_order(plan, seed, epoch), plan.steps)
-    sums, start = np.array([within.losses, within.right]), time.perf_counter()
-    seen = before = sum(map(len, parts[: within.step]))
-    reported = paced = start
-    batches = _batches(examples, recipe, parts[within.step :], seed, epoch, view)
-    for number, (images, labels) in enumerate(batches, within.step):
+    sums = np.zeros(2)
+    seen = before = 0
+    reported = paced = time.perf_counter()
+    for number, (images, labels) in enumerate(_batches(examples, recipe, parts, seed, epoch, view)):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
         sums += step(images, labels, np.float32(rate(recipe, plan, done))).numpy()
         _check(float(sums[0]), epoch)
         seen += len(labels)
         now = time.perf_counter()
-        if number == within.step:  # TensorFlow compiled in it: no pace of the others
+        if number == 0:  # TensorFlow compiled in it: no pace of the others
             before, paced = seen, now
         if now - reported >= STEP_INTERVAL_S:
             reported = now
             loss, accuracy = (sums / seen).tolist()
             pace = (seen - before) / (now - paced) if seen > before else 0.0
-            try:
-                on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
-            except TrainingPaused:
-                seconds = within.seconds + now - start
-                on_pause(Within(number + 1, float(sums[0]), float(sums[1]), seconds))
-                raise
+            on_step(Step(epoch + 1, plan.epochs, number + 1, plan.steps, loss, accuracy, pace))
     return EpochResult(*(sums / plan.images).tolist())
 
 

@@ -21,7 +21,6 @@ from worker.evaluation.metrics import score
 from worker.runtimes.classifier import softmax
 from worker.training import checkpoint, networks
 from worker.training.augmentation import augmented
-from worker.training.checkpoint import START, Stored, Within
 from worker.training.epoch import Epoch, Step, StepFunction, View, train_epoch
 from worker.training.schedule import Schedule, plan
 
@@ -73,8 +72,7 @@ def train(
     the weights of classes are used. `build`: the untrained network in place of the recipe's;
     `view`: how each epoch sees its images; `loss`: in place of that on the labels, which the
     history has all the same. A checkpoint belongs to any `view` and `loss`. `on_step` is called
-    a few times a second at most; it and `on_epoch` may raise to stop. If `on_step` raises
-    TrainingPaused, the checkpoint has this step.
+    a few times a second at most; it and `on_epoch` may raise to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -92,10 +90,8 @@ def train(
     weights = _weights(examples.labels, classes, options)
     step = _step(network, optimizer, weights, loss)
     for epoch in range(len(saved.history), schedule.epochs):
-        start = time.perf_counter() - saved.within.seconds
-        learned = train_epoch(
-            step, examples, recipe, schedule, seed, epoch, on_step, saved.within, saved.store, view
-        )
+        start = time.perf_counter()
+        learned = train_epoch(step, examples, recipe, schedule, seed, epoch, on_step, view)
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
         saved.add(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
@@ -120,21 +116,13 @@ class _Checkpoint:
 
     def __init__(self, file: Path | None, key: str, variables: Sequence[Any]) -> None:
         self._file, self._key, self._variables = file, key, variables
-        nothing = Stored[Epoch]([], START)
-        self.history, self.within = (
-            checkpoint.restore(file, key, variables, Epoch) if file else nothing
-        )
+        self.history = checkpoint.restore(file, key, variables, Epoch) if file else []
 
     def add(self, epoch: Epoch) -> None:
         """Store the end of an epoch."""
         self.history.append(epoch)
-        self.within = START
-        self.store(START)
-
-    def store(self, within: Within) -> None:
-        """Store the variables as they are at this step of an epoch."""
         if self._file:
-            checkpoint.save(self._file, self._key, self._variables, self.history, within)
+            checkpoint.save(self._file, self._key, self._variables, self.history)
 
 
 def _key(recipe: Recipe, seed: int, examples: Examples, options: Train) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from worker.training.checkpoint import START, OtherTraining, Within, restore, save
+from worker.training.checkpoint import OtherTraining, restore, save
 from worker.training.epoch import Epoch
 
 HISTORY = [Epoch(1, 0.9, 0.6, 0.8, 0.7, 12.5)]
@@ -45,30 +44,13 @@ def stored(tmp_path: Path) -> Path:
 
 
 def test_no_file_is_the_start_of_a_training(tmp_path: Path) -> None:
-    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == ([], START)
+    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == []
 
 
 def test_a_checkpoint_restores_weights_and_history(stored: Path) -> None:
     found = weights(0)
-    assert restore(stored, KEY, found, Epoch) == (HISTORY, START)
+    assert restore(stored, KEY, found, Epoch) == HISTORY
     assert all((one.values == 1).all() for one in found)
-
-
-def test_a_checkpoint_within_an_epoch_restores_what_is_done_of_it(tmp_path: Path) -> None:
-    within = Within(3, 0.1 + 0.2, 17.0, 1.5)
-    save(tmp_path / "state", KEY, weights(1), HISTORY, within)
-    assert restore(tmp_path / "state", KEY, weights(0), Epoch) == (HISTORY, within)
-
-
-def test_a_checkpoint_between_epochs_of_0_2_0_is_refused(stored: Path) -> None:
-    """The training starts over."""
-    with np.load(stored) as arrays:
-        whole = dict(arrays)
-    about = np.frombuffer(msgspec.json.encode([KEY, HISTORY]), np.uint8)
-    with stored.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(whole | {"about": about}))
-    with pytest.raises(OtherTraining):
-        restore(stored, KEY, weights(0), Epoch)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +87,6 @@ def test_a_damaged_file_is_refused_whole_or_harmless(stored: Path) -> None:
             refused += 1
             assert not any(one.values.any() for one in found)
         else:
-            assert history == (HISTORY, START)
+            assert history == HISTORY
             assert all((one.values == 1).all() for one in found)
     assert refused > len(cut) + len(whole) // 2

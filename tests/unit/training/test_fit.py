@@ -26,7 +26,6 @@ from worker.runtimes.classifier import softmax
 from worker.training import epoch, networks
 from worker.training.epoch import Epoch, Step, train_epoch
 from worker.training.fit import TrainedNetwork, _exact, train
-from worker.training.pause import TrainingPaused
 from worker.training.schedule import plan, rate
 
 #: The recipes with a schedule.
@@ -102,37 +101,6 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert [epoch.number for epoch in resumed.history] == [1, 2, 3]
     losses = [epoch.loss for epoch in uninterrupted.history]
     assert [epoch.loss for epoch in resumed.history] == losses
-
-
-def test_a_training_that_pauses_within_an_epoch_ends_as_an_uninterrupted_one(
-    examples: Examples, tmp_path: Path
-) -> None:
-    """At its first step, twice in an epoch, and at the last step of one."""
-    places = [(1, 1), (1, 7), (2, STEPS)]
-    recipe = msgspec.structs.replace(SHORT, network="dense")
-    whole, steps = train(recipe, *hold_out(examples), 2, 1), list[tuple[int, int]]()
-
-    def on_step(step: Step) -> None:
-        steps.append((step.epoch, step.step))
-        if steps[-1] in places:
-            raise TrainingPaused
-
-    def resumed() -> TrainedNetwork:
-        state = tmp_path / "state"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(epoch, "STEP_INTERVAL_S", 0.0)
-            return train(recipe, *hold_out(examples), 2, 1, state=state, on_step=on_step)
-
-    for _ in places:
-        with pytest.raises(TrainingPaused):
-            resumed()
-    trained = resumed()
-    assert _weights(trained) == _weights(whole)
-    assert [msgspec.structs.replace(one, seconds=0) for one in trained.history] == [
-        msgspec.structs.replace(one, seconds=0) for one in whole.history
-    ]
-    assert steps == sorted(set(steps)), "a step was repeated"
-    assert len(steps) == EPOCHS * STEPS
 
 
 def test_the_state_of_another_training_is_refused(examples: Examples, state: Path) -> None:

@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from PIL import Image
 
@@ -38,7 +40,12 @@ FORMS = ("tsv", "json", "jsonl")
 #: Kills the producer at its n-th commit to the journal, in the middle of the job.
 KILLED_AT = 4
 #: Caches, plots, and files that SQLite and trainings make again.
-LEFT_OUT = ("*/.features", "*/[0-9]/*.png", "*/work", "*-shm", "*/short/1/model.keras")
+LEFT_OUT = (
+    "*/.features", "*/[0-9]/*.png", "*/work", "*-shm", "*/short/1/model.keras",
+    "*/together/1", "*/together/2", "*/together/3/model.keras",
+)  # fmt: skip
+#: The recipes of a mean of two networks, with the sides of the images of their short backbones.
+HEADS = {"photo-head": 64, "photo-head-large": 96}
 
 
 def main() -> None:
@@ -192,6 +199,8 @@ def versions() -> None:
     classify("garments", "by-tutorial.csv", "--model", "tutorial")
     head_of_photos()
     classify("garments", "by-short.csv", "--model", "short")
+    mean_of_heads()
+    classify("garments", "by-together.csv", "--model", "together")
     hangtag("train", "train", "--name", "none", "--request-id", "cancelled", "--detach")
     hangtag("train", "--cancel", "cancelled")
 
@@ -208,6 +217,28 @@ def head_of_photos() -> None:
         context, _ = handler_context.make(server, MODELS, work, request_id="of-short")
         print(train(context, work).answer, flush=True)
         shutil.rmtree(context.folder.parent)
+    shutil.rmtree(folder)
+
+
+def mean_of_heads() -> None:
+    """One graph of two heads in fp32, of which one was for smaller images."""
+    from shared import recipes
+    from shared.messages.training import Train
+    from worker.handlers.train import train
+
+    folder = ROOT / "backbone"
+    folder.mkdir()
+    with ExitStack() as stack:
+        server = stack.enter_context(RedisServer(server_binaries()[0]))
+        for recipe, side in HEADS.items():
+            name = recipes.find(recipe).backbone
+            stack.enter_context(short_backbone.in_table(folder, 2, side, name))
+        for recipe in (*HEADS, "photo-together"):
+            work = Train("together", recipe, str(ROOT / "train"), precision="fp32")
+            work = msgspec.structs.replace(work, promote="always")
+            context, _ = handler_context.make(server, MODELS, work, request_id=recipe)
+            print(train(context, work).answer, flush=True)
+            shutil.rmtree(context.folder.parent)
     shutil.rmtree(folder)
 
 

@@ -31,7 +31,8 @@ from tests.support.servers.redis_server import RedisServer
 ROOT = Path("/tmp/hangtag-v0.2.0")
 HOME = ("XDG_STATE_HOME", "XDG_DATA_HOME")
 MODELS = Path("home", "XDG_DATA_HOME", "hangtag", "models")
-VERSIONS = ("tutorial", "short")
+#: By model; `together` is one graph of two networks, in fp32.
+VERSIONS = {"tutorial": 1, "short": 1, "together": 3}
 FINISHED = (
     *("finished.csv", "all.csv", "of-form.jsonl", "retried.csv", "updated.csv", "corrected.csv"),
     *(f"by-{name}.csv" for name in VERSIONS),
@@ -172,16 +173,24 @@ def test_a_finished_table_is_brought_up_to_date(data: Path, workers: Fleet) -> N
     assert len(now) == len(before)
 
 
-@pytest.mark.parametrize("name", VERSIONS)
-def test_a_version_is_listed_and_classifies_the_same_rows(data: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "number"), VERSIONS.items())
+def test_a_version_is_listed_and_classifies_the_same_rows(
+    data: Path, name: str, number: int
+) -> None:
     registry = Registry(data / MODELS)
-    assert registry.versions(name) == [1]
-    card = registry.card(name, 1)
-    assert (card.name, card.version, len(card.labels)) == (name, 1, 4)
+    assert registry.versions(name) == [number]
+    card = registry.card(name, number)
+    assert (card.name, card.version, len(card.labels)) == (name, number, 4)
     written = rows(data / f"by-{name}.csv")
     paths = [os.fsdecode(unescape(row["path"])) for row in written]
     table = expected_table.table(data, paths, version=expected_table.published(registry, card))
     check_rows(list(csv.DictReader(table.decode().splitlines())), written)
+
+
+def test_the_networks_of_a_mean_are_displayed(data: Path) -> None:
+    shown = run("models", "show", "together").stdout
+    networks = [line.split()[:2] for line in shown.splitlines() if "photo-head" in line]
+    assert sorted(networks) == [["together@1", "photo-head"], ["together@2", "photo-head-large"]]
 
 
 def test_a_move_is_undone(data: Path) -> None:

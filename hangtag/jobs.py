@@ -24,7 +24,7 @@ from producer.jobs.watch import watch as watch_job
 from producer.present.events import Events
 from shared.errors import UsageError
 from shared.messages.files import AUTO, TRANSPORTS
-from shared.runtimes import DEFAULT, RUNTIMES
+from shared.runtimes import CHOICES, DEFAULT
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -102,7 +102,7 @@ def classify(
         KeyboardInterrupt: Ctrl-C; the job has stopped, and can be resumed.
     """
     settings = Settings.from_env()
-    _check_choice("runtime", runtime, RUNTIMES)
+    _check_choice("runtime", runtime, CHOICES)
     _check_choice("transport", transport, TRANSPORTS)
     if watch and output is None:
         raise UsageError("watch=True is for a table that stays; give output=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared import installation
-from shared.errors import row_named
+from shared.errors import SetupError, row_named
 
 
 class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +20,7 @@ class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
     #: (producer/dispatch/window.py), so copies alone never stop a job.
     copies_share: float
     about: str = ""  #: in the help
+    of_looks: bool = False  #: for versions whose card has looks: no option names it
 
     @property
     def is_available(self) -> bool:
@@ -59,9 +60,21 @@ RUNTIMES = {
             copies_share=0.25,
             about="tensorflow is for GPU workers",
         ),
+        RuntimeKind(
+            # LiteRT, and a head in NumPy behind each backbone.
+            name="photo",
+            artifact="heads.npz",
+            module="ai_edge_litert",
+            package="ai-edge-litert",
+            extra="worker",
+            copies_share=0.5,
+            of_looks=True,
+        ),
     )
 }
-LITERT, TENSORFLOW = RUNTIMES["litert"], RUNTIMES["tensorflow"]
+LITERT, TENSORFLOW, PHOTO = RUNTIMES["litert"], RUNTIMES["tensorflow"], RUNTIMES["photo"]
+#: Of --runtime.
+CHOICES = tuple(row.name for row in RUNTIMES.values() if not row.of_looks)
 #: What CPU workers use, and what versions are measured with.
 DEFAULT = LITERT
 #: The file of a version with what recognizes images unlike those that it has learned from; every
@@ -69,7 +82,24 @@ DEFAULT = LITERT
 OUTLIERS = "outliers.npz"
 #: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
 HELDOUT = "heldout.npz"
+_HELP = "hangtag classify --help"
 ABOUT = "; ".join(row.about for row in RUNTIMES.values() if row.about)
+
+
+def serving(name: str, has_looks: bool) -> RuntimeKind:
+    """What computes a version in a job with the runtime `name`.
+
+    Raises:
+        SetupError: there is no such runtime, or it has none for photos.
+    """
+    row = find(name)
+    if not has_looks:
+        return row
+    if row is not DEFAULT:
+        raise SetupError(
+            f"versions of photos run on processors only, not with {name}; leave --runtime out"
+        )
+    return PHOTO
 
 
 def find(name: str) -> RuntimeKind:
@@ -78,4 +108,6 @@ def find(name: str) -> RuntimeKind:
     Raises:
         SetupError: there is none.
     """
-    return row_named(RUNTIMES, "runtime", name, "hangtag classify --help")
+    if name not in RUNTIMES:
+        row_named({name: RUNTIMES[name] for name in CHOICES}, "runtime", name, _HELP)
+    return RUNTIMES[name]

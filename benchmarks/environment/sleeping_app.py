@@ -12,8 +12,8 @@ from typing import Any
 
 from celery.signals import worker_process_init
 
-from shared.messages.model_card import Card
 from worker.app import app
+from worker.backbones.served_version import ServedVersion
 
 SLEEP = "HANGTAG_BENCH_SLEEP_S"
 
@@ -49,8 +49,8 @@ def _replace_model(**_: Any) -> None:
 
     seconds = float(os.environ[SLEEP])
 
-    def load(runtime: str, card: Card, artifact: bytes, detector: bytes | None) -> LoadedModel:
-        return LoadedModel(card, Sleeper(len(card.labels), seconds))
+    def load(version: ServedVersion, detector: bytes | None) -> LoadedModel:
+        return LoadedModel(version.card, Sleeper(len(version.card.labels), seconds))
 
     process_state._load = load
 

@@ -13,6 +13,7 @@ import redis
 from producer.dispatch.window import file_limit
 from producer.inputs.job_options import KEPT_LABELS, JobOptions
 from producer.journal.job_properties import Pinned
+from shared import runtimes
 from shared.errors import SetupError
 from shared.messages import model_card
 from shared.messages.batch import new_id
@@ -29,10 +30,11 @@ def pin(client: redis.Redis, options: JobOptions, settings: Settings) -> Pinned:
     """A new job pinned to the current version of its model, with the server's file size limit.
 
     Raises:
-        SetupError: there is no such model, or its version is damaged.
+        SetupError: there is no such model, its version is damaged, or it has not this runtime.
         redis.exceptions.RedisError: the server is unreachable.
     """
     card = _served(client, parse(options.model), settings)
+    runtimes.serving(options.runtime, bool(card.looks))
     record = JobRecord(
         id=new_id(),
         name=card.name,

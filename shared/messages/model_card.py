@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from shared.errors import MISFITS, BadMessage
 from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,13 +85,33 @@ class OperatingPoint(msgspec.Struct, frozen=True):
 
 
 class Pretrained(msgspec.Struct, frozen=True):
-    """The pretrained network that a version contains."""
+    """The pretrained network that a version of 0.2.0 contains."""
 
     name: str
     sha256: str  #: of the file of its weights
     package: str  #: that the file comes in
     licence: str
     source: str
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How a version of photos looks at an image: by a backbone, and a head of its own on it."""
+
+    backbone: str  #: its name
+    sha256: str  #: of its `.tflite` file, which the package or the store has
+    size_pixels: int  #: of both sides of its input, RGB
+    temperature: float = 1.0  #: divides the head's logits
+    licence: str = ""  #: of the backbone
+    source: str = ""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether each field is in range."""
+        return (
+            _SHA256.fullmatch(self.sha256) is not None
+            and self.size_pixels > 0
+            and self.temperature > 0
+        )
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -169,11 +192,18 @@ class Card(msgspec.Struct, frozen=True):
     memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
+    #: Of a version of photos, the first look first; features, flags and groups are of that one.
+    looks: tuple[Look, ...] = ()
 
     @property
     def ref(self) -> str:
         """`name@version`, as in the table's column `model`."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """File name -> sha256 of the backbones that its looks need, which versions share."""
+        return {f"{look.sha256}.tflite": look.sha256 for look in self.looks}
 
 
 #: Fields that cards did not have at first.
@@ -181,7 +211,7 @@ _LATER = {
     "output", "precision", "precision_why", "precision_trial", "call_images",
     "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
     "features", "folds", "heldout_error", "networks", "images_per_s", "memory_bytes",
-    "right_of_others",
+    "right_of_others", "looks",
 }  # fmt: skip
 
 
@@ -207,6 +237,7 @@ def decode_card(data: bytes) -> Card:
         "call_images": card.call_images >= 1,
         "temperature": card.temperature > 0,
         "features": card.features >= 0,
+        "looks": all(look.is_valid for look in card.looks),
         "operating_points": all(
             len(point.thresholds) == len(card.labels) for point in card.operating_points
         ),

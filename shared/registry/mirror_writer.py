@@ -21,7 +21,7 @@ from shared import keys
 from shared.errors import BadMessage, BrokerRefuses, SetupError
 from shared.failpoints import failpoint
 from shared.messages.model_card import Card, decode_card, encode_card
-from shared.registry import file_copies, learned_corrections, packaged
+from shared.registry import backbone_store, file_copies, learned_corrections, packaged
 from shared.registry.alias_log import AliasChange, aliases_after, decode_history
 from shared.registry.registry import Registry
 from shared.runtimes import OUTLIERS, RUNTIMES
@@ -123,6 +123,7 @@ def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, in
         return {}
     sizes = registry.sizes(card)
     copied = {sha: sizes.get(name, 0) for name, sha in card.files.items() if is_mirrored(name)}
+    copied |= {sha: _size(registry, sha) for sha in card.backbones.values()}
     return {sha: size for sha, size in copied.items() if file_copies.is_stored(client, sha)}
 
 
@@ -136,9 +137,11 @@ def _put_version(
     if packaged.is_packaged(card.name, card.version):
         return  # part of every installation
     sizes = registry.sizes(card)
-    for filename, sha256 in card.files.items():
-        if filename.endswith(SERVED) and sha256 not in stored:
-            opened, size = partial(registry.opened, card, filename), sizes.get(filename, 0)
+    served = {name: sha256 for name, sha256 in card.files.items() if name.endswith(SERVED)}
+    for filename, sha256 in (served | card.backbones).items():
+        if sha256 not in stored:
+            opened = partial(registry.opened, card, filename)
+            size = sizes.get(filename, 0) or _size(registry, sha256)
             others, share = sum(stored.values()), _share(filename)
             try:
                 file_copies.store(client, sha256, size, opened, others, share)
@@ -149,6 +152,13 @@ def _put_version(
     failpoint("copies.sizes-put")
     client.set(keys.model_card(card.name, card.version), encode_card(card))
     failpoint("copies.card-put")
+
+
+def _size(registry: Registry, sha256: str) -> int:
+    """Bytes of a backbone in the store; 0 if it is missing."""
+    with suppress(OSError):
+        return backbone_store.path(registry.root, sha256).stat().st_size
+    return 0
 
 
 def _share(filename: str) -> float:
@@ -221,7 +231,7 @@ def _delete_removed(
     client: redis.Redis, registry: Registry, cards: list[Card], faults: list[SetupError]
 ) -> None:
     """Delete removed versions, unless an alias in Redis still leads to them: jobs start with it."""
-    needed = {sha256 for card in cards for sha256 in card.files.values()}
+    needed = {sha256 for card in cards for sha256 in _hashes(card)}
     for name in registry.folders():
         led_to = set(client.hgetall(keys.model_aliases(name)).values())
         for version in registry.removed(name):
@@ -239,7 +249,12 @@ def _delete_removed(
 
 
 def _listed(data: bytes) -> set[str]:
-    """The hashes of a card's files; none if it is unreadable, which must not stop the others."""
+    """As `_hashes`; none if the card is unreadable, which must not stop the others."""
     with suppress(BadMessage):
-        return set(decode_card(data).files.values())
+        return _hashes(decode_card(data))
     return set()
+
+
+def _hashes(card: Card) -> set[str]:
+    """Of the files of a version, and of the backbones that it shares with others."""
+    return {*card.files.values(), *card.backbones.values()}

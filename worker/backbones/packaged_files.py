@@ -6,6 +6,7 @@ One uint8 image in, its features out, float32. benchmarks/packaged_backbones.py 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from importlib import resources
 
 from shared.errors import SetupError
@@ -31,6 +32,14 @@ def read(name: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != SHA256[name]:
         raise SetupError(_damaged(name))
     return data
+
+
+def find(sha256: str) -> bytes | None:
+    """The packaged file with this SHA-256; None if there is none, or the installation is damaged:
+    a store has it as well."""
+    with suppress(SetupError):
+        return next((read(name) for name, known in SHA256.items() if known == sha256), None)
+    return None
 
 
 def _damaged(name: str) -> str:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter
 
 from shared.errors import ImageError
 from shared.messages.model_card import Preprocessing
@@ -23,8 +22,8 @@ from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
+from worker.runtimes.feature_graph import FeatureGraph, Row
 
-Row = npt.NDArray[np.float32]  #: [features] of one image
 Features = npt.NDArray[np.float32]  #: [n, features]
 
 #: New images in one pack of the cache: what a trainer that is killed computes again, seconds.
@@ -213,29 +212,8 @@ class _Graphs:
         """The features of an image uint8 [H, W, 3]: in fp32, then in int8."""
         return [graph.run(image) for graph in self._pair()]
 
-    def _pair(self) -> list[Graph]:
+    def _pair(self) -> list[FeatureGraph]:
         if not hasattr(self._of_thread, "pair"):
-            self._of_thread.pair = [Graph(file) for file in self._files]
-        pair: list[Graph] = self._of_thread.pair
+            self._of_thread.pair = [FeatureGraph(file) for file in self._files]
+        pair: list[FeatureGraph] = self._of_thread.pair
         return pair
-
-
-class Graph:
-    """A `.tflite` file that has a row of numbers for an image, for one thread."""
-
-    def __init__(self, file: bytes) -> None:
-        self._interpreter = Interpreter(model_content=file, num_threads=1)
-        self._interpreter.allocate_tensors()
-        (input_,), (output,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        self._input, self._output = input_["index"], output["index"]
-        self.features = int(output["shape"][1])
-
-    def run(self, image: Images) -> Row:
-        """The row of an image uint8 [H, W, 3]."""
-        self._interpreter.set_tensor(self._input, image[None])
-        self._interpreter.invoke()
-        features: Row = self._interpreter.get_tensor(self._output)[0]
-        return features

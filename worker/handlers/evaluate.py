@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from msgspec import structs
 
-from shared import runtimes
 from shared.errors import SetupError, first_names
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
@@ -18,6 +18,7 @@ from shared.messages.replies import Evaluated
 from shared.messages.requests import Evaluate, Progress
 from shared.messages.training import FASHION_MNIST, FASHION_MNIST_TITLE
 from shared.throughput import left_s
+from worker.backbones import served_version
 from worker.datasets import load
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Labels
@@ -26,7 +27,7 @@ from worker.evaluation.metrics import confusion, score
 from worker.evaluation.reliability import Probabilities, reliability
 from worker.handlers import measured_part, model_corrections
 from worker.handlers.context import EVALUATING, LOADING, Context, Reply
-from worker.runtimes import load_runtime, runtime
+from worker.runtimes import runtime
 
 #: Images between two progress reports, about a second.
 PIECE_IMAGES = 1024
@@ -40,15 +41,16 @@ def evaluate(context: Context, work: Evaluate) -> Reply:
         RequestStopped: the request was cancelled or taken over.
     """
     card = context.registry.resolve(parse(work.model))
-    served = context.registry.read(card, runtimes.DEFAULT.artifact)
+    version = served_version.fetch(card, partial(context.registry.read, card))
     where = work.data or source(card)
     loaded, corrected = _loaded(context, card, where, work.max_unreadable)
     known = seen_images.read(context.registry, card)
     part = measured_part.measured(card, loaded.data, measured_part.given_parts(where), known)
     labels = np.concatenate([examples.labels for examples in part.examples])
     truth = mapped(labels, loaded.data.labels, card.labels)
-    model = load_runtime.load(runtimes.DEFAULT.name, card, served)
-    probabilities = _predict(context, model, [examples.images for examples in part.examples])
+    probabilities = _predict(
+        context, version.load(), [examples.images for examples in part.examples]
+    )
     plots = _drawn(context, card, probabilities, truth) if work.plots else {}
     report = structs.replace(loaded.report, notes=(*part.notes, *corrected, *loaded.report.notes))
     evaluation = score(probabilities, truth, card.labels)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
-from shared import runtimes
 from shared.errors import SetupError
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card, Preprocessing
@@ -14,13 +14,13 @@ from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
 from shared.messages.training import Rule, Serve
 from shared.registry import alias_operations, learned_corrections
+from worker.backbones import served_version
 from worker.datasets.examples import Examples
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.metrics import evaluate
 from worker.handlers import quality_gate
 from worker.handlers.context import PROMOTING, Context
-from worker.runtimes import load_runtime
 
 log = logging.getLogger(__name__)
 #: Returns the held-out images with this preprocessing; None if they are not available.
@@ -111,9 +111,8 @@ def _compared(
         return None
     if len(images.labels) != new.metrics.heldout_count or _has_learned(context, old, images):
         return None
-    artifact = context.registry.read(old, runtimes.DEFAULT.artifact)
-    measured = evaluate(load_runtime.load(runtimes.DEFAULT.name, old, artifact), images).accuracy
-    return quality_gate.unpaired(new, measured)
+    version = served_version.fetch(old, partial(context.registry.read, old))
+    return quality_gate.unpaired(new, evaluate(version.load(), images).accuracy)
 
 
 def _corrected(context: Context, new: Card) -> dict[bytes, int]:

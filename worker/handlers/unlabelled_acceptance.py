@@ -23,6 +23,8 @@ from shared.errors import ImageError
 from shared.labels.class_folders import folder_of
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Card, RightOfOthers
+from shared.registry.registry import Registry
+from worker.backbones import served_version
 from worker.backbones.photo_features import Features, PhotoFeatures
 from worker.datasets.corrected_walk import sha256_of
 from worker.datasets.decode_files import THREADS, prefetched, read_file
@@ -42,7 +44,6 @@ from worker.labelling.session import GROUPS, NONE
 from worker.learners.learner import BuiltVersion, Task
 from worker.photo_head import embedding, near_duplicates
 from worker.plots.operating_points_plot import accepted_accuracy
-from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier, probabilities
 from worker.training.assessment import POINTS
 from worker.training.photo_folder import digest_numbers
@@ -213,9 +214,14 @@ def _answers(
     """Probabilities [m, classes] of the images that can still be read, and their places."""
     of_thread = threading.local()
 
+    def of_version(name: str) -> bytes:
+        return files.get(name) or Registry(task.store).read(card, name)
+
+    version = served_version.fetch(card, of_version)
+
     def answer(path: bytes) -> Probabilities | None:
         if not hasattr(of_thread, "model"):
-            of_thread.model = load_runtime.load_default(card, files)
+            of_thread.model = version.load()
         model: Classifier = of_thread.model
         try:
             return model.predict(decode(read_file(path), card.preprocessing)[None])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from functools import partial
 
 import redis
 
-from shared import runtimes
 from shared.broker.address import Address
 from shared.broker.redis_client import connect
 from shared.errors import SetupError
@@ -16,14 +16,14 @@ from shared.ledger.batch_ledger import BatchLedger
 from shared.log_limit import DAY_S, LogLimit
 from shared.messages import model_card
 from shared.messages.job_record import JobRecord
-from shared.messages.model_card import Card
 from shared.process import child_id
 from shared.registry.mirror_reader import Mirror
 from shared.settings import Settings
+from worker.backbones import served_version
+from worker.backbones.served_version import ServedVersion
 from worker.inference import outlier_detector
 from worker.inference.file_access import SharedFiles
 from worker.inference.model_cache import LoadedModel, ModelCache
-from worker.runtimes.load_runtime import load
 
 log = logging.getLogger(__name__)
 _FIX = "start the owner of a store that has it, or start the job over with --restart"
@@ -62,17 +62,17 @@ class ProcessState:
         """
         if model := self.model_in_memory(record):
             return model
-        card, artifact, detector = self._fetch(record)
+        version, detector = self._fetch(record)
         key = (record.card_sha256, record.runtime)
-        return self._models.put(key, lambda: _load(record.runtime, card, artifact, detector))
+        return self._models.put(key, lambda: _load(version, detector))
 
     @property
     def loaded(self) -> list[str]:
         """The versions in memory, `name@version`, the most recently used at the end."""
         return self._models.loaded
 
-    def _fetch(self, record: JobRecord) -> tuple[Card, bytes, bytes | None]:
-        """Card, graph and detector of a version, fetched before other versions are evicted."""
+    def _fetch(self, record: JobRecord) -> tuple[ServedVersion, bytes | None]:
+        """A version and its detector, fetched before other versions are evicted."""
         try:
             card = self._copies.card(record.name, record.version)
         except SetupError as error:  # it was there when the job was submitted
@@ -82,15 +82,15 @@ class ProcessState:
                 f"{card.ref} here is not the version the job was submitted with; "
                 "install the same Hangtag everywhere"
             )
-        artifact = self._copies.read(card, runtimes.find(record.runtime).artifact)
+        version = served_version.fetch(card, partial(self._copies.read, card), record.runtime)
         if outlier_detector.FILE not in card.files:
-            return card, artifact, None
-        return card, artifact, self._copies.read(card, outlier_detector.FILE)
+            return version, None
+        return version, self._copies.read(card, outlier_detector.FILE)
 
 
-def _load(runtime: str, card: Card, artifact: bytes, detector: bytes | None) -> LoadedModel:
-    start = time.monotonic()
+def _load(version: ServedVersion, detector: bytes | None) -> LoadedModel:
+    start, card = time.monotonic(), version.card
     known = None if detector is None else outlier_detector.decode(detector, card.features)
-    model = LoadedModel(card, load(runtime, card, artifact), known)
-    log.info("%s (%s) is loaded, %.2f s", card.ref, runtime, time.monotonic() - start)
+    model = LoadedModel(card, version.load(), known)
+    log.info("%s (%s) is loaded, %.2f s", card.ref, version.runtime, time.monotonic() - start)
     return model

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant
-from worker.photo_head.linear_head import Features, Head, Labels, Logits
+from worker.photo_head.linear_head import Features, Labels
 from worker.runtimes.classifier import probabilities
+from worker.runtimes.heads import Head
+from worker.runtimes.runtime import Logits
 
 #: For a few images of each class, and for many.
 SHRINKAGES = (0.7, 0.5, 0.3, 0.15)

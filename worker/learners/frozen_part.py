@@ -8,9 +8,9 @@ from functools import cached_property
 import keras
 import numpy as np
 
-from worker.backbones.photo_features import Graph
 from worker.datasets.examples import Images
 from worker.export import convert
+from worker.runtimes.feature_graph import FeatureGraph
 
 #: The type of what they compute: half as large as float32, and logits differ by 1e-4 of the
 #: largest.
@@ -24,7 +24,7 @@ class FrozenPart:
     def __init__(self, network: keras.Model) -> None:
         self._network = network
         self._lock = threading.Lock()
-        self._unused: list[Graph] = []
+        self._unused: list[FeatureGraph] = []
 
     def __call__(self, images: Images) -> Images:
         graph = self._taken()
@@ -32,9 +32,9 @@ class FrozenPart:
         self._unused.append(graph)
         return rows.astype(STORED).view(np.uint8)
 
-    def _taken(self) -> Graph:
+    def _taken(self) -> FeatureGraph:
         with self._lock:
-            return self._unused.pop() if self._unused else Graph(self._file)
+            return self._unused.pop() if self._unused else FeatureGraph(self._file)
 
     @cached_property
     def _file(self) -> bytes:

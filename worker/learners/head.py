@@ -42,10 +42,10 @@ from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
 from worker.photo_head import linear_head
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
-from worker.photo_head.linear_head import Head
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier, probabilities
+from worker.runtimes.heads import Head
 from worker.runtimes.runtime import Logits
 from worker.training.assessment import Answered, assess_answers
 from worker.training.blank_card import blank_card

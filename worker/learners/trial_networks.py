@@ -22,9 +22,9 @@ from worker.learners.network import Finished, NetworkBuilder
 from worker.learners.stored_views import Values
 from worker.photo_head import linear_head
 from worker.photo_head.folds import fold_count, folds
-from worker.photo_head.linear_head import Head
 from worker.photo_head.near_duplicates import Groups
 from worker.photo_head.out_of_fold import fit_out_of_fold
+from worker.runtimes.heads import Head
 from worker.training import networks
 from worker.training.photo_folder import digest_numbers
 

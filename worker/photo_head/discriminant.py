@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from worker.photo_head.linear_head import Features, Head, Labels, standardization
+from worker.photo_head.linear_head import Features, Labels, standardization
+from worker.runtimes.heads import Head
 
 Matrix = npt.NDArray[np.floating]
 #: A class without images has logits lower than any other's by this.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from worker.photo_head.minimize import Vector, minimize
+from worker.runtimes.heads import Head
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 Labels = npt.NDArray[np.int64]  #: [n], indices of the classes
-Logits = npt.NDArray[np.float32]  #: [n, classes]
 
 #: Share of the median standard deviation that is added to each, in squares. Otherwise a feature
 #: that hardly varies in training decides the answer to an image where it does: on photos of letters
@@ -25,18 +24,6 @@ TOLERANCE = 2e-3
 MAX_STEPS = 200
 #: Images whose deviations are summed at a time: bounds the memory.
 BLOCK_IMAGES = 1024
-
-
-class Head(NamedTuple):
-    """Logits are `features @ weights + bias`: the standardization is part of both."""
-
-    weights: npt.NDArray[np.float32]  #: [features, classes]
-    bias: npt.NDArray[np.float32]  #: [classes]
-
-    def logits(self, features: Features) -> Logits:
-        """float32 [n, classes] of features [n, features]."""
-        logits: Logits = features @ self.weights + self.bias
-        return logits
 
 
 def fit(

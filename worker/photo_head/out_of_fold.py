@@ -14,9 +14,11 @@ from worker.evaluation.reliability import calibration_error
 from worker.evaluation.temperature import log_loss, temperature
 from worker.photo_head import discriminant, linear_head
 from worker.photo_head.folds import Folds
-from worker.photo_head.linear_head import Features, Head, Labels, Logits
+from worker.photo_head.linear_head import Features, Labels
 from worker.photo_head.near_duplicates import Groups
 from worker.runtimes.classifier import probabilities
+from worker.runtimes.heads import Head
+from worker.runtimes.runtime import Logits
 
 #: Factors of half the squared weights, largest first. Between them accuracy changes by less than a
 #: point, from 5 images a class to 3,000 in all; smaller ones change nothing.

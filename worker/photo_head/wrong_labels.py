@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.photo_head.linear_head import Labels, Logits
+from worker.photo_head.linear_head import Labels
+from worker.runtimes.runtime import Logits
 
 Shares = npt.NDArray[np.float64]  #: [n], between 0 and 1
 #: Factors of the logits that are tried, which are near 1 as they have their temperature already;

@@ -14,7 +14,7 @@ import numpy as np
 
 Arrays = Mapping[str, Any]
 #: NumPy parses the header of an array as Python, before the checksum of its bytes is compared.
-_DAMAGED = (
+DAMAGED = (
     ValueError,
     TypeError,
     LookupError,
@@ -39,5 +39,10 @@ def arrays(data: bytes) -> Iterator[Arrays]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             yield stored
-    except _DAMAGED as error:
-        raise ValueError(" ".join(str(error).split())[:_REASON_MAX]) from error
+    except DAMAGED as error:
+        raise ValueError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """The reason that an exception states, shortened."""
+    return " ".join(str(error).split())[:_REASON_MAX]

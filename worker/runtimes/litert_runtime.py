@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ THREADS = 1
 PROBE_IMAGES = (1, 3)
 
 
-def graph(card: Card, artifact: bytes) -> LiteRT:
-    """The network of a version. Raises SetupError if the file is refused."""
+def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> LiteRT:
+    """The network of a version, which has no backbones. Raises SetupError: it is refused."""
     return LiteRT(card, artifact)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from shared import runtimes
@@ -12,8 +12,9 @@ from worker.runtimes.classifier import Classifier
 from worker.runtimes.runtime import Graph
 
 
-def load(kind: str, card: Card, artifact: bytes) -> Classifier:
-    """Load the version in `artifact`, the runtime's file of it, and run it once.
+def load(kind: str, card: Card, artifact: bytes, backbones: Sequence[bytes] = ()) -> Classifier:
+    """Load the version in `artifact`, the runtime's file of it, and run it once. `backbones` are
+    those of the card's looks, in order.
 
     Raises:
         SetupError: the kind is unknown, its package is missing, or the file is refused.
@@ -27,7 +28,7 @@ def load(kind: str, card: Card, artifact: bytes) -> Classifier:
         raise SetupError(
             f"the {kind} runtime cannot be loaded ({error}); install it again with: {row.command}"
         ) from error
-    graph: Graph = module.graph(card, artifact)
+    graph: Graph = module.graph(card, artifact, backbones)
     return Classifier(card, graph)
 
 

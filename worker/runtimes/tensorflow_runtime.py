@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ CALL_IMAGES, GPU_CALL_IMAGES = 64, 1024
 SIDE_PIXELS = 96
 
 
-def graph(card: Card, artifact: bytes) -> TensorFlow:
-    """The network of a version. Raises SetupError if the file is refused."""
+def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> TensorFlow:
+    """The network of a version, which has no backbones. Raises SetupError: it is refused."""
     return TensorFlow(card, artifact)
 
 

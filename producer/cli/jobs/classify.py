@@ -20,7 +20,7 @@ from producer.inputs.job_options import JobOptions
 from producer.present.formatting import show_json
 from shared.errors import UsageError
 from shared.messages.files import AUTO, TRANSPORTS
-from shared.runtimes import ABOUT, DEFAULT, RUNTIMES
+from shared.runtimes import ABOUT, CHOICES, DEFAULT
 from shared.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +54,7 @@ def job_options(command: F) -> F:
             ),
             click.option("--model", type=MODEL, default="", metavar=MODEL_FORM,
                          help="Default: see hangtag models use."),
-            seldom_option("--runtime", type=click.Choice(RUNTIMES), default=DEFAULT.name,
+            seldom_option("--runtime", type=click.Choice(CHOICES), default=DEFAULT.name,
                          help=f"What computes the network; {ABOUT}."),
             seldom_option("--transport", type=click.Choice(TRANSPORTS), default=AUTO,
                          help="inline: through Redis. path: workers open files on a shared file "

@@ -10,14 +10,14 @@ import signal
 from typing import Any
 
 from worker.app import app
-from worker.inference import process_state
+from worker.runtimes import load_runtime
 
 
 def _deadly(*_: Any) -> Any:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-_child: Any = process_state
-_child.load = _deadly
+_runtimes: Any = load_runtime
+_runtimes.load = _deadly
 
 __all__ = ["app"]

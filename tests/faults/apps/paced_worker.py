@@ -23,10 +23,10 @@ late_pool_check.put_off()
 @worker_process_init.connect
 def _pace(**_: Any) -> None:
     try:  # to import NumPy here, after the fork
-        child: Any = importlib.import_module("worker.inference.process_state")
+        runtimes: Any = importlib.import_module("worker.runtimes.load_runtime")
     except ImportError:  # worker/app.py reports it
         return
-    load = child.load
+    load = runtimes.load
 
     def paced(*given: Any) -> Any:
         runtime = load(*given)
@@ -39,7 +39,7 @@ def _pace(**_: Any) -> None:
         runtime.outputs = slower
         return runtime
 
-    child.load = paced
+    runtimes.load = paced
 
 
 __all__ = ["app"]

@@ -13,15 +13,15 @@ from benchmarks import packaged_backbones
 from shared.errors import SetupError
 from worker.backbones import packaged_files
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.backbones.photo_features import Graph
 from worker.export.backbone_files import calibration_images
+from worker.runtimes.feature_graph import FeatureGraph
 
 EACH = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)
 
 
 @EACH
 def test_a_packaged_backbone_has_the_features_of_its_row(backbone: Backbone) -> None:
-    graph = Graph(packaged_files.read(backbone.name))
+    graph = FeatureGraph(packaged_files.read(backbone.name))
     assert graph.features == backbone.features
     row = graph.run(np.zeros((backbone.size_pixels, backbone.size_pixels, 3), np.uint8))
     assert np.isfinite(row).all()
@@ -50,7 +50,7 @@ def test_the_script_makes_the_packaged_file_again(backbone: Backbone) -> None:
         return
     found, expected = (
         np.stack([graph.run(image) for image in calibration_images(backbone.size_pixels)])
-        for graph in (Graph(made), Graph(packaged_files.read(backbone.name)))
+        for graph in (FeatureGraph(made), FeatureGraph(packaged_files.read(backbone.name)))
     )
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     assert ((found * expected).sum(1) / lengths).min() >= 0.999

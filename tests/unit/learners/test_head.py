@@ -23,8 +23,8 @@ from worker.inference import outlier_detector
 from worker.learners.head import _check_head, _choose, _detector, _folds
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import fold_count
-from worker.photo_head.linear_head import Head
 from worker.runtimes import load_runtime
+from worker.runtimes.heads import Head
 from worker.training.photo_folder import PhotoFolder
 
 CLASSES = 3

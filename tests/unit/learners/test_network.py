@@ -58,7 +58,7 @@ def fp32() -> BuiltVersion:
     return Network(Task(work, dense), _data(300)).build()
 
 
-@pytest.mark.parametrize("kind", list(runtimes.RUNTIMES))
+@pytest.mark.parametrize("kind", list(runtimes.CHOICES))
 def test_both_files_of_a_version_in_fp32_have_the_accuracy_of_its_card(
     fp32: BuiltVersion, kind: str
 ) -> None:
@@ -85,7 +85,7 @@ def _evaluated(version: BuiltVersion, kind: str) -> Evaluation:
 def test_the_registry_accepts_the_files(published: tuple[Registry, Card]) -> None:
     registry, card = published
     assert card == registry.card("noise", 1)
-    for kind in runtimes.RUNTIMES:
+    for kind in runtimes.CHOICES:
         load_runtime.load(kind, card, registry.read(card, runtimes.find(kind).artifact))
 
 

@@ -22,7 +22,7 @@ from shared.messages.batch import (
 )
 from shared.messages.job_record import JobRecord, decode_job, encode_job
 from shared.messages.model_card import decode_card
-from shared.runtimes import RUNTIMES
+from shared.runtimes import CHOICES
 from tests.support.jobs.image_blobs import decode_images
 
 text = st.text(max_size=20)
@@ -32,7 +32,7 @@ records = st.builds(
     name=st.text("abcxyz019", min_size=1, max_size=64),
     version=st.integers(0, (1 << 31) - 1),
     card_sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
-    runtime=st.sampled_from(list(RUNTIMES)),
+    runtime=st.sampled_from(list(CHOICES)),
     top_k=st.integers(1, 65_535),
     output=text,
     host=text,

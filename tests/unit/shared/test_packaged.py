@@ -127,7 +127,7 @@ def test_the_card_is_that_of_fashion_mnist_version_0() -> None:
     assert (card.name, card.version) == (packaged.NAME, packaged.VERSION)
     assert card.labels == fashion_mnist.LABELS
     assert runtime.image_shape(card) == (28, 28, 1)
-    assert set(card.files) >= {row.artifact for row in runtimes.RUNTIMES.values()}
+    assert set(card.files) >= {runtimes.find(name).artifact for name in runtimes.CHOICES}
     assert all(packaged.read(filename) for filename in card.files)
 
 

@@ -1,0 +1,42 @@
+"""What a runtime loads of a version: the files of its folder, and the backbones of its looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from shared import runtimes
+from shared.messages.model_card import Card
+from worker.backbones import packaged_files
+from worker.runtimes import load_runtime
+from worker.runtimes.classifier import Classifier
+
+#: Returns a file of a version, or one of its backbones, by its name. Raises SetupError.
+ReadFile = Callable[[str], bytes]
+
+
+class ServedVersion(NamedTuple):
+    """A version whose files are in memory."""
+
+    card: Card
+    runtime: str
+    artifact: bytes
+    backbones: tuple[bytes, ...]
+
+    def load(self) -> Classifier:
+        """Load it into its runtime. Raises SetupError."""
+        return load_runtime.load(self.runtime, self.card, self.artifact, self.backbones)
+
+
+def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> ServedVersion:
+    """The files that a job with this runtime needs; a backbone that ships is taken from the
+    package.
+
+    Raises:
+        SetupError: a file is missing or damaged, or the version has no file for this runtime.
+    """
+    row = runtimes.serving(runtime, bool(card.looks))
+    backbones = (
+        packaged_files.find(sha256) or read(name) for name, sha256 in card.backbones.items()
+    )
+    return ServedVersion(card, row.name, read(row.artifact), tuple(backbones))

@@ -18,8 +18,10 @@ from PIL.AvifImagePlugin import AvifImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from worker.decoding.av1_headers import frame_sizes
-from worker.decoding.size_limits import MAX_AVIF_PIXELS, check_pixels
+from worker.decoding.size_limits import check_pixels
 
+#: Planes of up to 16 bits with transparency, and two copies in 8 bits: 16 bytes per pixel.
+MAX_AVIF_PIXELS = 50_000_000
 # One thread for each image: the other cores decode other images.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 #: The bounds on names, places and properties. libavif compares each item with all others.

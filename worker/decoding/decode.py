@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import ImageError
-from shared.image_formats import ImageFormat
+from shared.image_formats import HEAD_BYTES, format_of, is_truncated
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
 from worker.decoding import avif, bmp, fast_png, gif, jpeg, png, tiff, webp
 from worker.decoding.size_limits import MAX_PIXELS
-from worker.decoding.sniff import sniff
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import DecodedImage, place
 from worker.preprocessing.orientation import orientation_of
@@ -34,12 +33,28 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 logger = logging.getLogger(__name__)
 
-_READERS: dict[ImageFormat, Callable[[bytes], Image.Image]] = {
-    "PNG": png.read,
-    "WEBP": webp.read,
-    "AVIF": avif.read,
-    "BMP": bmp.read,
-    "GIF": gif.read,
+Reader = Callable[[bytes, Preprocessing], DecodedImage]
+
+
+def _whole(read: Callable[[bytes], Image.Image]) -> Reader:
+    """The reader of a format that is decoded in its own size, with the orientation of its EXIF."""
+
+    def read_upright(data: bytes, _: Preprocessing) -> DecodedImage:
+        image = read(data)
+        return DecodedImage(image, orientation_of(image), image.size)
+
+    return read_upright
+
+
+#: By the name in shared/image_formats.py.
+READERS: dict[str, Reader] = {
+    "JPEG": jpeg.read,
+    "PNG": _whole(png.read),
+    "WEBP": _whole(webp.read),
+    "AVIF": _whole(avif.read),
+    "BMP": _whole(bmp.read),
+    "GIF": _whole(gif.read),
+    "TIFF": lambda data, _: tiff.read(data),
 }
 
 
@@ -121,17 +136,15 @@ def image_errors(size_bytes: int) -> Iterator[None]:
 
 
 def read_image(data: bytes, spec: Preprocessing) -> DecodedImage:
-    """The image in `data`, at least as large as the conversion to `spec` needs.
+    """The image in `data`, at least as large as the conversion to `spec` needs. Its first bytes
+    decide which format it has, never its name.
 
     Raises:
         Exception: of any class that a decoder raises; see `image_errors`.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ImageError(Status.TOO_LARGE)
-    kind = sniff(data)
-    if kind == "TIFF":
-        return tiff.read(data)
-    if kind == "JPEG":
-        return jpeg.read(data, spec)
-    image = _READERS[kind](data)
-    return DecodedImage(image, orientation_of(image), image.size)
+    kind = format_of(data[:HEAD_BYTES])
+    if kind is None:
+        raise ImageError(Status.UNREADABLE if is_truncated(data) else Status.UNSUPPORTED)
+    return READERS[kind](data, spec)

@@ -21,11 +21,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from shared.errors import ImageError
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
-from worker.decoding.size_limits import MAX_JPEG_PIXELS, MAX_PIXELS, check_pixels
+from worker.decoding.size_limits import MAX_PIXELS, check_pixels
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import DecodedImage, Size, fitted
 from worker.preprocessing.orientation import orientation_of
 
+#: libjpeg reduces by 8 while it decodes and stores a few rows, unless it must store all scans.
+MAX_JPEG_PIXELS = 200_000_000
 _START = b"\xff\xd8"
 #: The code of a marker; padding and stray bytes may precede it.
 _CODE = re.compile(rb"(?<=\xff)[^\x00\xff]")

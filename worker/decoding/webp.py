@@ -6,7 +6,10 @@ import io
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from worker.decoding.size_limits import MAX_WEBP_PIXELS, check_pixels
+from worker.decoding.size_limits import check_pixels
+
+#: Pillow decodes every WebP as an animation: 16 bytes per pixel.
+MAX_WEBP_PIXELS = 50_000_000
 
 
 def read(data: bytes) -> WebPImageFile:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import get_args
 
 import numpy as np
 from PIL import Image, WebPImagePlugin  # noqa: F401  (loads the encoder)
 
-from shared.image_formats import ImageFormat
 from shared.messages.model_card import Preprocessing
 from shared.pipes.thumbnail import Order, Thumbnail
 from worker.decoding.decode import image_errors, read_image
@@ -63,10 +61,8 @@ def _encoded(small: Image.Image, max_bytes: int) -> bytes:
 
 def warm_up() -> None:
     """Decode and encode one image of each format: later ones load no further module."""
-    for kind in get_args(ImageFormat):
-        if kind in _COSTLY:
-            continue
-        for mode in _MODES.get(kind, ("RGB",)):
+    for kind, modes in _MODES.items():
+        for mode in modes:
             stream = io.BytesIO()
             exif = Image.Exif()
             exif[ORIENTATION] = SIDEWAYS[0]
@@ -75,8 +71,15 @@ def warm_up() -> None:
             thumbnail(Order(stream.getvalue(), _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES))
 
 
-#: An encoder that takes long, and a decoder that is a part of it.
-_COSTLY = {"AVIF"}
 #: As usual for the pages.
 _WARM_UP_SIDE_PIXELS, _WARM_UP_BYTES = 192, 6_000
-_MODES = {"JPEG": ("L", "RGB", "CMYK"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")}
+#: What is encoded of each format. The readers of the others load all that they need when they are
+#: imported, and no encoder of these is as fast.
+_MODES = {
+    "JPEG": ("L", "RGB", "CMYK"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "WEBP": ("RGB",),
+    "BMP": ("RGB",),
+    "GIF": ("RGB",),
+    "TIFF": ("RGB",),
+}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import ImageError
+from shared.image_formats import FORMATS
 from shared.image_status import Status
 from shared.messages.model_card import Preprocessing
 from tests.support.images.encoders import png, save, tiff
@@ -32,6 +33,10 @@ INVERTED, GARMENT = (
 )
 EIGHT_BITS = st.integers(0, 255)
 IMAGES = arrays(np.uint8, (28, 28), elements=EIGHT_BITS, fill=EIGHT_BITS)
+
+
+def test_every_format_of_the_table_has_a_reader() -> None:
+    assert [known.name for known in FORMATS] == list(decoding.READERS)
 
 
 @given(IMAGES)

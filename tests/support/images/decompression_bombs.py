@@ -9,6 +9,7 @@ from PIL import Image
 
 from shared.image_status import Status
 from tests.support.images.av1 import avif, short_sequence, small_av1
+from tests.support.images.boxes import file_type, full_box, many_places
 from tests.support.images.encoders import chunk, deflated_zeros, png, save, tiff
 from tests.support.images.image_zoo import bomb
 
@@ -66,7 +67,7 @@ def tiffs() -> Bombs:
 
 def others() -> Bombs:
     """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 64 MP, an AVIF
-    of 1.6 GB."""
+    of 1.6 GB, and one of 300 million places."""
     jpeg = save(Image.new("L", (28, 28)), "JPEG")
     photo = save(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
     scan = photo.rindex(b"\xff\xda")
@@ -78,6 +79,7 @@ def others() -> Bombs:
         "runs": (_run_length_bmp(4_000, 4_000), Status.TOO_LARGE),
         "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
         "avif": (avif(short_sequence(16_384, 16_384) + small_av1()), Status.TOO_LARGE),
+        "places": (_without_items(b"avif"), Status.UNREADABLE),
     }
 
 
@@ -133,3 +135,8 @@ def _webp(width: int, height: int) -> bytes:
     parts = [(b"VP8X", canvas), (b"ANIM", animation), (b"ANMF", pixel)]
     chunks = b"".join(name + struct.pack("<I", len(body)) + body for name, body in parts)
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+
+
+def _without_items(brand: bytes) -> bytes:
+    names = full_box(b"iinf", 0, 0, bytes(2))
+    return file_type(brand) + full_box(b"meta", 0, 0, names, many_places())

@@ -22,6 +22,7 @@ import msgspec
 
 from benchmarks.environment import machine
 from benchmarks.measure.sampler import ProcessSample, Sampler, ServerSample, ends
+from benchmarks.report.figures import MB
 from benchmarks.report.tables import markdown
 from shared.errors import Exit
 from shared.registry import mirror_writer
@@ -37,7 +38,6 @@ EVERY_S = 1.0
 FOLDER = "links"
 #: Distinct images; all other files are hard links to them.
 DISTINCT_IMAGES = 1_000
-MB = 1e6
 PRODUCER, PARENT, CHILD, SERVER = "producer", "worker parent", "worker child", "server"
 PARTS = ("whole", "resumed")
 
@@ -91,10 +91,6 @@ class Scene:
         producer = self.fleet.producer(*arguments, "--quiet", cwd=self.folder, **self._size)
         self._running = [producer]
         return producer
-
-    def names(self) -> Iterator[str]:
-        """The paths of the rows, in order."""
-        return (f"{FOLDER}/{folder}/{name}" for folder, name in _places(self.images))
 
     def output(self, name: str) -> Path:
         """The path of a job's table."""

@@ -110,31 +110,31 @@ def _problems(
 ) -> Iterator[str]:
     if is_ is None:
         assert should is not None
-        yield f"{display_cell(should[0])}: its row is missing, or in the wrong place"
+        yield f"{_display_cell(should[0])}: its row is missing, or in the wrong place"
     elif should is None:
         number, cells = is_
-        yield f"{place_of(number, cells[0] if cells else '')}: does not belong there"
+        yield f"{_place_of(number, cells[0] if cells else '')}: does not belong there"
     elif should != is_[1]:
         yield _difference(columns, should, *is_)
 
 
 def _difference(columns: list[str], should: list[str], number: int, cells: list[str]) -> str:
-    where = place_of(number, should[0])
+    where = _place_of(number, should[0])
     if len(cells) != len(should):
         return f"{where}: has {len(cells)} cells, not {len(should)}"
     column, wrong, right = next(
         triple for triple in zip(columns, cells, should, strict=True) if triple[1] != triple[2]
     )
-    return f"{where}: {column} is {display_cell(wrong)!r}, not {display_cell(right)!r}"
+    return f"{where}: {column} is {_display_cell(wrong)!r}, not {_display_cell(right)!r}"
 
 
-def place_of(number: int, path: str) -> str:
+def _place_of(number: int, path: str) -> str:
     """A row for display, with its number and its path. The first row is 1, the header is 0."""
     where = f"row {number}" if number else "header"
-    return f"{where} ({display_cell(path)})"
+    return f"{where} ({_display_cell(path)})"
 
 
-def display_cell(text: str) -> str:
+def _display_cell(text: str) -> str:
     """A cell for display: one short line without control characters."""
     line = one_line(text)
     return line if len(line) <= _CELL_CHARS else f"{line[:_CELL_CHARS]}..."

@@ -20,7 +20,6 @@ from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rendering.display_options import table_of
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
-from producer.verify.check_format import form_problems
 from producer.verify.check_rows import other_library, table_problems
 from shared import regular_file
 from shared.errors import Damaged, Exit, SetupError, UsageError
@@ -58,7 +57,7 @@ def verify(output: Path, deep: bool = False, progress: Stages | None = None) -> 
         if os.path.exists(output):
             regular_file.check(output)
         if not has_journal(output):
-            return _without_journal(output, journal_path(output))
+            return _without_journal(output)
         with SealedJournal(output) as sealed:
             if progress is not None:
                 progress.stage("", sealed.count, PASSES)
@@ -70,9 +69,10 @@ def verify(output: Path, deep: bool = False, progress: Stages | None = None) -> 
         raise SetupError(f"{output}: {error.strerror}; check its permissions") from error
 
 
-def _without_journal(output: Path, journal: Path) -> Proof:
-    unproven = [f"{journal} does not exist: without it missing and changed rows cannot be detected"]
-    return Proof(str(output), False, _some(form_problems(output)), unproven)
+def _without_journal(output: Path) -> Proof:
+    journal = journal_path(output)
+    unproven = [f"{journal} does not exist: without it no difference can be detected"]
+    return Proof(str(output), False, [], unproven)
 
 
 def _with_journal(output: Path, sealed: SealedJournal, deep: bool) -> Proof:

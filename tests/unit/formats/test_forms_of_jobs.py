@@ -180,39 +180,6 @@ def test_a_file_that_its_job_has_not_written_is_not_replaced(folder: Path, form:
     assert verify(table).proven
 
 
-@every_form
-def test_a_table_without_its_journal_is_checked_in_its_form(folder: Path, form: str) -> None:
-    table = folder / f"out.{form}"
-    finish(options(folder, table.name))
-    journal_path(table).unlink()
-    proof = verify(table)
-    assert not proof.proven
-    assert proof.problems == []
-    table.write_bytes(b"rubbish")
-    assert verify(table).problems
-
-
-def test_a_job_without_a_recorded_form_writes_csv_whatever_its_name(folder: Path) -> None:
-    """As jobs of earlier versions did."""
-    table = folder / "out.tsv"
-    finish(options(folder, table.name, form="csv"))
-    before = table.read_bytes()
-    journal = Journal(journal_path(table))
-    stored = json.loads(journal.get("options") or b"")
-    assert stored.pop("form") == "csv"
-    journal.put(options=json.dumps(stored).encode())
-    journal.close()
-    assert before.startswith(b"path,")
-    assert verify(table).proven
-    run("table", table.name, "--accept", "90%")
-    run("table", table.name, "--accept", "all")
-    table.unlink()
-    run("classify", "photos", "-o", table.name, code=Exit.SOME_FAILED)
-    assert table.read_bytes() == before
-    journal_path(table).unlink()
-    assert verify(table).problems == []
-
-
 def test_a_form_of_a_newer_version_is_refused_in_one_line(folder: Path) -> None:
     finish(options(folder, "out.csv", form="csv"))
     journal = Journal(journal_path(folder / "out.csv"))

@@ -62,12 +62,6 @@ class Format(ABC):
             OSError: it cannot be read.
         """
 
-    @staticmethod
-    def library() -> str:
-        """What determines the bytes of a file beside its rows: packages with their versions. Empty
-        if nothing does."""
-        return ""
-
     @classmethod
     def text(cls, cell: Cell) -> str:
         """A cell as text, to compare it."""

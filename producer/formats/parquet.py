@@ -71,10 +71,6 @@ class Parquet(Format):
         except Exception as error:  # pyarrow raises many kinds, OSError without a number too
             raise Unreadable(str(error)) from error
 
-    @staticmethod
-    def library() -> str:
-        return f"pyarrow {pa.__version__}"
-
 
 class _SinkFile:
     """A sink as a file that pyarrow writes."""

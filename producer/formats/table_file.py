@@ -28,9 +28,6 @@ PLACING = "placing"
 #: The property of a job with the digests of its rows so far, as they were written to a file: those
 #: that it placed last, or was about to, and the ones that they replace.
 PART = "part"
-#: The property of a job with what determines the bytes of its table beside the rows: libraries with
-#: their versions; empty or missing: nothing does.
-LIBRARY = "library"
 Count = Callable[[RowBatch], None]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -149,10 +148,6 @@ class Xlsx(Format):
                     ]
         except Exception as error:  # openpyxl and zipfile raise many kinds
             raise Unreadable(str(error)) from error
-
-    @staticmethod
-    def library() -> str:
-        return f"xlsxwriter {xlsxwriter.__version__}, zlib {zlib.ZLIB_RUNTIME_VERSION}"
 
 
 def _made(folder: Path | None) -> Path:

@@ -12,14 +12,13 @@ import msgspec
 from producer.formats.growing_table import GrowingTable
 from producer.formats.table_draft import TableDraft
 from producer.formats.table_file import (
-    LIBRARY,
     PART,
     PLACING,
     check_replaceable,
     is_own_part,
     sha256_of,
 )
-from producer.formats.table_formats import TooManyRows, check_columns, check_rows, loaded
+from producer.formats.table_formats import TooManyRows, check_columns, check_rows
 from producer.journal.following import typed_output
 from producer.journal.job_properties import ANSWERS, TABLE, Pinned, encode_answers
 from producer.journal.journal import Journal
@@ -55,7 +54,6 @@ class JobTable:
         self._journal, self._output, self._pinned = journal, output, pinned
         self.display = given or DisplayOptions()
         self._answers: AnswerCounts | None = None  #: of the table that this process has written
-        self._library = ""  #: that it was written with
         #: The rows that are written while the job runs.
         self.growing = GrowingTable(journal, lambda: self._draft(output))
 
@@ -196,7 +194,6 @@ class JobTable:
     def _completed(self, draft: TableDraft, passed: Callable[[int], None]) -> str:
         """The SHA-256 of a table with all rows that there are."""
         sha256 = draft.complete(self._journal, passed)
-        self._library = loaded(self.form).library()
         self._answers = draft.counter.counted()
         return sha256
 
@@ -215,7 +212,6 @@ class JobTable:
         """The properties of a job whose table is in place."""
         return {
             TABLE: sha256.encode(),
-            LIBRARY: self._library.encode(),
             PLACING: b"",
             DISPLAY: encode_display(self.display),
             **self.counted(),

@@ -9,7 +9,7 @@ from typing import IO
 
 from producer.formats.cells import Cell, Cells, heads
 from producer.formats.format import Format, Unreadable
-from producer.formats.table_file import LIBRARY, PLACING, render, sha256_of
+from producer.formats.table_file import PLACING, render, sha256_of
 from producer.formats.table_formats import loaded, row_of
 from producer.journal.sealed_journal import SealedJournal
 from producer.present.formatting import one_line, typed
@@ -27,28 +27,21 @@ def table_problems(output: Path, sealed: SealedJournal) -> Iterator[str]:
         again = typed(["hangtag", "table", str(output)])
         yield f"{output}: it was interrupted while it was replaced; write it again with: {again}"
         return
-    if other_library(sealed):
+    is_text = row_of(sealed.options.form).is_text
+    same, sha256 = _same_bytes(output, sealed)
+    if sha256 != sealed.sha256 and is_text:
+        yield f"{sealed.path}: its results differ from those that the table was written from"
+    if same and (is_text or sha256 == sealed.sha256):
+        return
+    if sha256 != sealed.sha256 and not is_text:  # another version of its library writes other bytes
         same = sha256_of(output) == sealed.sha256
-    else:
-        same, sha256 = _same_bytes(output, sealed)
-        if sha256 != sealed.sha256:
-            yield f"{sealed.path}: its results differ from those that the table was written from"
-        if same:
-            return
     differs = False
     for problem in _rows(output, sealed):
         differs = True
         yield problem
     if not differs and not same:
-        what = ": line ends, quotes or encoding" if row_of(sealed.options.form).is_text else ""
+        what = ": line ends, quotes or encoding" if is_text else ""
         yield f"{output}: its rows are right, but its bytes differ{what}"
-
-
-def other_library(sealed: SealedJournal) -> str:
-    """What a table was written with, if its bytes depend on that, and it is not what is installed
-    here; else empty. Raises SetupError."""
-    library = sealed.text(LIBRARY)
-    return "" if library == loaded(sealed.options.form).library() else library
 
 
 class _Compared:

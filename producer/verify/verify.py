@@ -20,7 +20,7 @@ from producer.present.formatting import counted, typed
 from producer.present.meter import Stages
 from producer.rendering.display_options import table_of
 from producer.verify.check_files import GONE, PROBLEMS_MAX, file_problems
-from producer.verify.check_rows import other_library, table_problems
+from producer.verify.check_rows import table_problems
 from shared import regular_file
 from shared.errors import Damaged, Exit, SetupError, UsageError
 from shared.messages.model_card import card_sha256
@@ -148,11 +148,6 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:
     unproven = table_of(sealed).rules.unproven
     gaps = [unproven] if unproven else []
-    if library := other_library(sealed):
-        gaps.append(
-            f"the table's bytes: {library} wrote them, which is not installed here; its rows were "
-            "read and compared, and its SHA-256"
-        )
     if not deep:
         gaps.append("the files' content, beyond size and time; check it with --deep")
     elif any(not digest for batch in sealed.row_batches() for digest in batch.digests):

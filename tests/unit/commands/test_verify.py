@@ -297,7 +297,7 @@ def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
         verify(table)
 
 
-@pytest.mark.parametrize("key", ["table", "placing", "library"])
+@pytest.mark.parametrize("key", ["table", "placing"])
 def test_a_text_of_a_journal_that_is_none_ends_no_command(table: Path, key: str) -> None:
     with closing(sqlite3.connect(journal_path(table))) as database:
         property_table.put(database, **{key: b"\xff"})

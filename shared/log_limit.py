@@ -29,12 +29,19 @@ class LogLimit:
     def error(self, line: str, error: Exception | None = None, key: str = "") -> None:
         """Log this line, with the traceback of an error if one is given. It is dropped if it was
         logged in this interval, or one with its key, and counted if too many others were."""
+        self._log_line(logging.ERROR, line, key or line, error)
+
+    def warning(self, line: str) -> None:
+        """The same of a fault that is tried again."""
+        self._log_line(logging.WARNING, line, line)
+
+    def _log_line(self, level: int, line: str, key: str, error: Exception | None = None) -> None:
         self.flush()
-        if not self._repeats and (key or line) in self._lines:
+        if not self._repeats and key in self._lines:
             return
         if len(self._lines) < LINES:
-            self._lines.append(key or line)
-            self._log.error("%s", line, exc_info=error)
+            self._lines.append(key)
+            self._log.log(level, "%s", line, exc_info=error)
         else:
             self._left_out += 1
             self._last = line

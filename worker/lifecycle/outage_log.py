@@ -12,6 +12,7 @@ from shared.log_limit import LogLimit
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # the log of a worker has warnings and errors only
 CELERY = logging.getLogger("celery.worker.consumer.consumer")
 _ATTEMPT = "consumer: Cannot connect to "
 
@@ -34,7 +35,7 @@ class OutageLog:
     def over(self) -> None:
         """Log the end of an outage, if there was one."""
         if self._since is not None:
-            log.warning("Redis is back after %.0f s", time.monotonic() - self._since)
+            log.info("Redis is back after %.0f s", time.monotonic() - self._since)
         self._since, self._lines = None, LogLimit(log)
 
 

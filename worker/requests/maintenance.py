@@ -91,9 +91,9 @@ class Maintenance(threading.Thread):
                 raise
             except Incomplete as error:  # the rest is published
                 for fault in error.faults:
-                    self._lines.error(str(fault))
+                    self._lines.warning(str(fault))
             except SetupError as error:
-                self._lines.error(str(error))
+                self._lines.warning(str(error))
             self._published = time.monotonic()
             self._cards = self._count_cards()
 

@@ -56,6 +56,8 @@ def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
     log.over()
     log.over()
     assert caplog.messages == [line, line, "Redis is back after 61 s"]
+    levels = [record.levelno for record in caplog.records]
+    assert levels == [logging.ERROR, logging.ERROR, logging.INFO]
     attempt(log)
     assert caplog.messages[3:] == [line], "the next outage"
 

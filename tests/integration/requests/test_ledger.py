@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
 from shared import keys
+from shared.broker.redis_client import connect
 from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.milestones import STAGES
 from shared.ledger.request_ledger import RequestLedger
@@ -127,6 +128,17 @@ def test_waiting_requests_are_listed_oldest_first(requests: RequestLedger) -> No
     assert requests.waiting() == ["z", "a"]
     requests.cancel("z")
     assert requests.open() == ["m", "a"]
+
+
+def test_a_request_whose_input_another_client_has_overwritten_hides_no_other(
+    server: RedisServer,
+) -> None:
+    with connect(server.url, "test") as client:
+        requests = RequestLedger(client, LONG_S)
+        for name in ("odd", "p1"):
+            requests.submit(make_request(name))
+        client.rpush(keys.request("odd", "input"), "no blob")
+        assert [one.id for one in requests.open_requests()] == ["p1"]
 
 
 def test_a_trainer_suspended_past_its_lease_changes_nothing(

@@ -98,6 +98,7 @@ PACKAGES = {
             "tests/unit/handlers/test_long_work.py",
             "tests/unit/handlers/test_outcomes.py",
             "tests/unit/handlers/test_workspace.py",
+            "tests/unit/commands/test_check_class_folders.py",
             "tests/unit/commands/test_train.py",
             "tests/integration/requests/test_consumer.py",
             "tests/integration/requests/test_existing.py",

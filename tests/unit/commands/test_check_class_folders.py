@@ -114,6 +114,11 @@ def test_a_folder_whose_check_ends_early_is_left_to_the_trainer(
     check_class_folders(one_class, "train", HERE)
 
 
+def test_a_folder_whose_check_fails_at_its_question_is_left_to_the_trainer(tmp_path: Path) -> None:
+    """Where the same folder would be refused."""
+    check_class_folders(folder(tmp_path, a=9), "train", HERE, corrections=b"no corrections")
+
+
 def test_the_index_of_an_image_is_checked(tmp_path: Path, here: None) -> None:
     place = folder(tmp_path, a=3)
     check_class_folders(place, "show", HERE, index=2)

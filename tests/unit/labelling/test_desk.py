@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,10 +60,14 @@ class _Noting:
 
     def __init__(self) -> None:
         self.labels: dict[int, StackLabel] = {}
+        self.suggested: list[int] = []
         self.page = Page("end")
 
     def decide(self, labels: Mapping[int, StackLabel]) -> None:
         self.labels |= labels
+
+    def suggest(self, labels: Mapping[int, int]) -> None:
+        self.suggested.append(labels[0])
 
     def next(self, *_: object) -> Page:
         return self.page
@@ -98,6 +103,20 @@ def opened(tmp_path: Path, learner: _Noting) -> Iterator[Desk]:
 
 def give(desk: Desk, kind: Kind, label: str) -> None:
     desk.decide({0: Decided(kind, label)}, [])
+
+
+class _SlowName(str):
+    """A name that lets other threads continue whenever it is looked up."""
+
+    def __hash__(self) -> int:
+        time.sleep(0.01)
+        return super().__hash__()
+
+
+def test_new_names_of_several_tabs_have_a_number_each(desk: Desk, learner: _Noting) -> None:
+    with ThreadPoolExecutor(4) as tabs:
+        list(tabs.map(lambda name: desk.suggest({0: _SlowName(name)}), "abcd"))
+    assert sorted(learner.suggested) == [0, 1, 2, 3]
 
 
 def test_the_learner_knows_each_name_that_a_stack_does_not_have(

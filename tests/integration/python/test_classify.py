@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import shutil
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -166,11 +167,17 @@ def test_a_table_is_brought_up_to_date(here: Path, images: Gallery) -> None:
     assert [Path(row.name).name for row in rows] == names[:3]
 
 
-def test_two_jobs_at_once_in_threads_are_complete(here: Path, images: Gallery) -> None:
+def test_two_jobs_at_once_in_threads_are_complete_and_leave_the_process_as_it_is(
+    here: Path, images: Gallery, capfd: pytest.CaptureFixture[str]
+) -> None:
     results: dict[str, hangtag.Result] = {}
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+
+    def started(event: hangtag.Event) -> None:
+        assert {n: signal.getsignal(n) for n in handlers} == handlers
 
     def classify(name: str) -> None:
-        results[name] = hangtag.classify("pictures/", output=name)
+        results[name] = hangtag.classify("pictures/", output=name, progress=started)
 
     threads = [threading.Thread(target=classify, args=(name,)) for name in ("a.csv", "b.csv")]
     for thread in threads:
@@ -180,6 +187,7 @@ def test_two_jobs_at_once_in_threads_are_complete(here: Path, images: Gallery) -
     for name in ("a.csv", "b.csv"):
         assert (here / name).read_bytes() == images.table
         assert results[name].verify(deep=True).proven
+    assert capfd.readouterr() == ("", "")
 
 
 def test_rows_become_arrow_and_parquet(table: hangtag.Result, here: Path) -> None:

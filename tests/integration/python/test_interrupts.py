@@ -178,6 +178,39 @@ def test_a_stop_before_a_job_starts_over_gives_no_rows_of_the_earlier_one(
     assert caught.value.result is None
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["listing", "connecting"])
+def test_a_stop_before_a_job_has_started_leaves_nothing(
+    here: Path, running: Fleet, silent: bool
+) -> None:
+    stop = hangtag.Stop()
+    if silent:
+        running.server.freeze()
+        threading.Timer(0.3, stop.request).start()
+    else:
+        stop.request()
+    since = time.monotonic()
+    with pytest.raises(hangtag.Unfinished) as caught:
+        hangtag.classify("pictures/", output="out.csv", stop=stop)
+    assert time.monotonic() - since < SOON_S
+    assert caught.value.result is None
+    assert sorted(os.listdir(here)) == ["pictures", "tmp"]
+    if silent:
+        running.server.thaw()
+
+
+def test_a_second_job_of_the_same_table_is_refused_in_one_process_too(here: Path) -> None:
+    def again() -> None:
+        with pytest.raises(hangtag.UsageError, match="is already running"):
+            hangtag.classify("pictures/", output="out.csv")
+        stop.request()
+
+    stop = hangtag.Stop()
+    with pytest.raises(hangtag.Unfinished):
+        hangtag.classify(
+            "pictures/", output="out.csv", progress=at(hangtag.Stored, again), stop=stop
+        )
+
+
 def test_a_limit_of_time_ends_the_wait(here: Path) -> None:
     with pytest.raises(hangtag.Unfinished) as caught:
         hangtag.classify("pictures/", output="out.csv", timeout_s=0.5)

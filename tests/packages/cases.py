@@ -19,6 +19,22 @@ from producer.cli import main
 assert all(command.help for command in main.hangtag.commands.values())
 assert not {"numpy", "tensorflow"} & set(sys.modules)
 """
+#: Commands end in one line that names the extra that they need.
+LACKS = """
+import subprocess, sys
+from pathlib import Path
+Path("photos").mkdir()
+Path("photos/a.png").touch()
+for words, extra in (
+    ("classify photos -o t.csv", "all"), ("classify photos -o t.parquet", "parquet"),
+    ("classify photos -o t.xlsx", "xlsx"), ("metrics", "metrics"),
+):
+    command = [Path(sys.executable).with_name("hangtag"), *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\\n")) == (1, "", 1), done
+    assert f"[{extra}]'" in done.stderr, done
+assert not list(Path().glob("t.*"))
+"""
 STARTS = (
     ("hangtag", "--version"),
     ("hangtag", "--help"),
@@ -32,6 +48,7 @@ CLASSIFIES = (
     ("hangtag", "verify", "photos.csv", "--deep"),
     ("hangtag", "report", "photos.csv"),
     ("hangtag", "doctor"),
+    ("hangtag", "demo", "--count", "60"),
 )
 
 
@@ -40,7 +57,7 @@ def loads(modules: str) -> tuple[str, ...]:
 
 
 CASES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "": STARTS,
+    "": (*STARTS, ("python", "-c", LACKS)),
     "worker": (*STARTS, loads("worker.serve"), ("hangtag", "worker", "--help")),
     "worker,server": CLASSIFIES,
     "train,server": (

@@ -21,7 +21,7 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
-from shared.messages.training import Rule, Serve
+from shared.messages.training import Rule
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -121,7 +121,6 @@ def train(
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
     minutes: float | None = None,
-    serve: Serve | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,
@@ -134,8 +133,7 @@ def train(
         data: A folder with a subfolder for each class, or `"fashion-mnist"`. None: that, for a
             `recipe` that is named.
         name: The model; None: the folder's name.
-        recipe: How it learns (docs/training.md); None: a head for a folder of photos, which
-            trainings may replace that follow it.
+        recipe: How it learns (docs/training.md); None: a head for a folder of photos.
         epochs: None: set by the recipe.
         seed: A random seed; None: 1.
         promote: When `NAME@production` is the new version: `"if-better"` (None),
@@ -144,8 +142,6 @@ def train(
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
         precision: What workers load; None: int8 unless it is measurably worse.
         minutes: A limit of time, in minutes.
-        serve: What may become `NAME@production`: the mean of several networks if it is fast
-            (`"auto"`, None), one network (`"fast"`), or what is most accurate (`"accurate"`).
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         labels: The labels file of `hangtag label`; True: that of the folder, in the current one.
@@ -173,7 +169,6 @@ def train(
         "max_unreadable": max_unreadable,
         "precision": precision,
         "minutes": minutes,
-        "serve": serve,
         "without_corrections": without_corrections or None,
     }
     options = {field: value for field, value in given.items() if value is not None}

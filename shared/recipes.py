@@ -16,7 +16,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
-    network: Literal["dense", "small_conv", "residual", "head", "fine", "several"]
+    network: Literal["dense", "small_conv", "residual", "head", "fine"]
     backbone: str = ""  #: as in worker/backbones/; its features find near-duplicates
     learned_blocks: int = 0  #: of a backbone, the last ones, which are trained with the head
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
@@ -39,7 +39,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
     #: In worker/learners/.
-    learner: Literal["network", "head", "photo_network", "several"] = "network"
+    learner: Literal["network", "head", "photo_network"] = "network"
     minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
 
     @property
@@ -172,13 +172,6 @@ RECIPES = {
             mixed=True,
             learner="photo_network",
             minutes=0.0,
-        ),
-        # The mean of the networks that a model has.
-        Recipe(
-            name="photo-together",
-            network="several",
-            backbone="efficientnet-lite0",
-            learner="several",
         ),
     )
 }

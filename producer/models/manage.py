@@ -30,7 +30,6 @@ from shared.messages.model_card import Metrics
 from shared.messages.model_name import NAME, PRODUCTION, ModelName, parse
 from shared.messages.replies import Decided, Pruned
 from shared.messages.requests import Promote, Prune, Remove, Request, Rollback
-from shared.messages.training import Serve
 from shared.registry import alias_operations, pruning, removal
 from shared.registry.mirror_writer import publish
 from shared.registry.registry import Registry
@@ -44,19 +43,18 @@ def promote(
     alias: str,
     why: str,
     *,
-    serve: Serve | None = None,
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> Decided:
-    """Point an alias to a version, or to one that was compared with it.
+    """Point an alias to a version.
 
     Raises:
         UsageError: the name of the version or of the alias is invalid.
         SetupError: there is no such version; or as `submit`.
     """
-    if "@" not in model and serve is None:
+    if "@" not in model:
         raise UsageError(f"name the version of {model!r:.80} to promote: NAME@VERSION")
-    work = Promote(str(parse(model)), alias, why, serve or "")
+    work = Promote(str(parse(model)), alias, why)
     if settings.redis_url:
         outcome = submit(settings, make_request(work), events=events, stop=stop)
         return outcome.decode(Decided)

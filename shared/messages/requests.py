@@ -14,7 +14,7 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage, SetupError
 from shared.messages.model_name import NAME
-from shared.messages.training import FASHION_MNIST, Rule, Serve, Train
+from shared.messages.training import FASHION_MNIST, Rule, Train
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Answer = TypeVar("Answer")
@@ -62,11 +62,9 @@ class ComputeFeatures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
 class Promote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="promote"):
     """Point an alias at a version."""
 
-    model: str  #: NAME@VERSION or NAME@ALIAS; with `serve` also NAME
+    model: str  #: NAME@VERSION or NAME@ALIAS
     alias: str = "production"
     why: str = ""
-    #: To which of the versions that were compared with this one; empty: to this one.
-    serve: Serve | Literal[""] = ""
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rollback"):

@@ -25,10 +25,6 @@ PRECISIONS = ("auto", "fp32", "int8")
 #: When the quality gate points `production` to a new version.
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 PROMOTE: tuple[Rule, ...] = get_args(Rule)
-#: What production is of the versions of one training: several networks only where they are fast
-#: enough, one network, or what is most accurate.
-Serve = Literal["auto", "fast", "accurate"]
-SERVE: tuple[Serve, ...] = get_args(Serve)
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +46,6 @@ def _has_epochs(recipe: Recipe) -> bool:
 
 def _has_minutes(recipe: Recipe) -> bool:
     return recipe.minutes is not None
-
-
-def _may_be_several(recipe: Recipe) -> bool:
-    return recipe.network == "several"
 
 
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
@@ -131,15 +123,6 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     #: Learn from the images under the folder that the corrections name, and from no other; its
     #: folders are no classes.
     labelled_only: bool = False
-    serve: Annotated[
-        Serve,
-        Option(
-            help="What may become production: one network (fast), the mean of several where it is "
-            "more accurate, however slow (accurate), or only where one core classifies 150 photos "
-            "a second with them (auto).",
-            applies=_may_be_several,
-        ),
-    ] = "auto"
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""

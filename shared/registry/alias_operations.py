@@ -11,7 +11,6 @@ from collections.abc import Callable
 from shared.messages.model_name import parse
 from shared.messages.replies import Decided
 from shared.messages.requests import Promote, Rollback
-from shared.registry import served_version
 from shared.registry.alias_log import AliasChange, aliases_after
 from shared.registry.registry import Registry
 
@@ -30,13 +29,9 @@ def promote(
     """Point an alias at a version; no change if it does already.
 
     Raises:
-        SetupError: there is no such version, it was compared with no others, or the alias is not
-            allowed.
+        SetupError: there is no such version, or the alias is not allowed.
     """
-    name = parse(work.model)
-    card = (
-        served_version.choose(registry, name, work.serve) if work.serve else registry.resolve(name)
-    )
+    card = registry.resolve(parse(work.model))
     now = registry.promote(
         card.name,
         card.version,

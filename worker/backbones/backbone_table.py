@@ -66,12 +66,6 @@ class Backbone(NamedTuple):
         """The number of all features."""
         return sum(self.part_widths)
 
-    def at(self, size_pixels: int) -> Backbone:
-        """The same network for images of another size; its name states the size."""
-        if size_pixels == self.size_pixels:
-            return self
-        return self._replace(name=f"{self.name}-{size_pixels}", size_pixels=size_pixels)
-
     @property
     def pretrained(self) -> Pretrained:
         """What the card of a version says that contains it."""

@@ -12,7 +12,7 @@ from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card, Preprocessing
 from shared.messages.model_name import PRODUCTION
 from shared.messages.replies import Decided
-from shared.messages.training import Rule, Serve
+from shared.messages.training import Rule
 from shared.registry import alias_operations, learned_corrections
 from worker.backbones import served_version
 from worker.datasets.examples import Examples
@@ -27,9 +27,7 @@ log = logging.getLogger(__name__)
 HeldOut = Callable[[Preprocessing], Examples | None]
 
 
-def settle(
-    context: Context, new: Card, rule: Rule, heldout: HeldOut, serve: Serve = "auto"
-) -> Decided:
+def settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
     """Promote a published version or not. A decision made before for this request is returned.
 
     Raises:
@@ -38,14 +36,14 @@ def settle(
     context.stage(PROMOTING)
     while True:
         with suppress(_ProductionMoved):
-            return _settle(context, new, rule, heldout, serve)
+            return _settle(context, new, rule, heldout)
 
 
 class _ProductionMoved(Exception):
     """The version that `new` was compared with is not in production any more."""
 
 
-def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut, serve: Serve) -> Decided:
+def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut) -> Decided:
     registry, request = context.registry, new.request
     if done := alias_operations.decided(registry, new.name, request):
         return done
@@ -53,7 +51,7 @@ def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut, serve: Se
     if current == new.version:
         why = f"{new.ref} is production already"
         return Decided(PRODUCTION, new.version, current, changed=False, why=why)
-    verdict = _verdict(context, new, current, rule, heldout, serve)
+    verdict = _verdict(context, new, current, rule, heldout)
     if current is not None and not verdict.promote:
         return Decided(PRODUCTION, current, current, changed=False, why=verdict.why)
 
@@ -77,7 +75,7 @@ def _settle(context: Context, new: Card, rule: Rule, heldout: HeldOut, serve: Se
 
 
 def _verdict(
-    context: Context, new: Card, current: int | None, rule: Rule, heldout: HeldOut, serve: Serve
+    context: Context, new: Card, current: int | None, rule: Rule, heldout: HeldOut
 ) -> quality_gate.GateDecision:
     if current is None:
         return quality_gate.judge(rule, new, None, None)
@@ -86,7 +84,7 @@ def _verdict(
         compared = _compared(context, new, old, heldout) if rule.startswith("if-") else None
     except SetupError as error:  # the new version is valid, so its training must not fail
         return quality_gate.unreadable(rule, new, error)
-    return quality_gate.judge(rule, new, old, compared, serve)
+    return quality_gate.judge(rule, new, old, compared)
 
 
 def _compared(

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shared.messages.model_card import Card
-from shared.messages.training import Rule, Serve
+from shared.messages.training import Rule
 from shared.registry.registry import FIRST
-from shared.registry.served_version import FEWEST_IMAGES_PER_S, is_fast
 from worker.datasets.examples import Digests, Labels
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.temperature import log_losses
@@ -119,11 +118,9 @@ def judge(
     new: Card,
     old: Card | None,
     compared: PairedAccuracies | None,
-    serve: Serve = "auto",
 ) -> GateDecision:
     """Judge `new` against `old`, the version behind `production`; None if there is none.
 
-    `serve` decides on a version of several networks, which is slower than each of them.
     `compared` is None if the versions cannot be compared. The first version of a name is promoted
     under every rule: without it the name would not refer to any version.
     """
@@ -137,10 +134,6 @@ def judge(
         return GateDecision(False, _other_labels(new, old))
     if compared is None:
         return GateDecision(False, _incomparable(new, old))
-    if new.networks and (slow := _too_slow(new, serve)):
-        return GateDecision(False, f"{_figures(new, old, compared)}; not promoted: {slow}")
-    if new.networks and serve == "accurate":
-        return _decide_clearly(new, old, compared._replace(gain_error=0.0))
     # A newer version of the same recipe knows more images, or corrected labels.
     if rule == "if-clearly-better" and new.recipe != old.recipe:
         return _decide_clearly(new, old, compared)
@@ -170,19 +163,6 @@ def _figures(new: Card, old: Card, compared: PairedAccuracies) -> str:
     return (
         f"{new.ref} has {compared.new:.2%} on the {compared.images:,} held-out images, production "
         f"({old.ref}) {compared.old:.2%}"
-    )
-
-
-def _too_slow(new: Card, serve: Serve) -> str:
-    """Why a version of several networks is not served; empty if it may be."""
-    if serve == "accurate" or (serve == "auto" and is_fast(new)):
-        return ""
-    promote = f"promote it with: hangtag models promote {new.ref}"
-    if serve == "fast":
-        return f"one network was asked for; {promote}"
-    return (
-        f"it makes {new.images_per_s:.0f} images/s and core, fewer than {FEWEST_IMAGES_PER_S:.0f}; "
-        f"{promote}"
     )
 
 
@@ -217,7 +197,7 @@ def _decide_by_loss(new: Card, old: Card, compared: PairedAccuracies, gain: floa
         outcome = f"not promoted: worse by more than one standard error ({compared.error:.2%})"
     else:
         than = "" if is_lower else "not better by "
-        wanted = f"one standard error ({compared.gain_error:.3f})" if compared.gain_error else "0"
+        wanted = f"one standard error ({compared.gain_error:.3f})"
         outcome = f"{'promoted' if is_lower else 'not promoted'}: {why}, {than}more than {wanted}"
     return GateDecision(
         is_lower and is_right,

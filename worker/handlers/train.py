@@ -56,7 +56,7 @@ def train(context: Context, work: Train) -> Reply:
     card = staging.published(context.registry, work.name, context.request.mark)
     if card is None:
         card = _published(context, learner, corrections)
-    decided = promotion.settle(context, card, work.promote, learner.heldout, work.serve)
+    decided = promotion.settle(context, card, work.promote, learner.heldout)
     refresh(context.client, context.registry)
     seconds = time.time() - context.started
     return Reply(

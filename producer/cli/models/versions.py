@@ -21,7 +21,6 @@ from producer.cli.options import (
 from producer.cli.params import TextParam
 from producer.present.formatting import show_json
 from shared.messages.model_name import PRODUCTION
-from shared.messages.training import SERVE, Serve
 from shared.settings import Settings
 
 _alias = seldom_option("--alias", default=PRODUCTION, show_default=True, help="The alias to move.")
@@ -118,21 +117,13 @@ def use(model: str, as_json: bool) -> None:
     epilog=examples(
         ("hangtag models promote garments@3", "garments is version 3 now"),
         ("hangtag models promote garments@4 --alias canary --why 'a trial'", ""),
-        ("hangtag models promote garments --serve accurate", "the best of one training"),
     ),
 )
 @click.argument("model", type=MODEL, metavar="NAME@VERSION")
-@click.option(
-    "--serve",
-    type=click.Choice(SERVE),
-    default=None,
-    help="Choose among the versions that were compared with this one: a single network (fast), "
-    "the most accurate, or several networks only where they are fast enough (auto).",
-)
 @_alias
 @_why
 @json_option
-def promote(model: str, serve: Serve | None, alias: str, why: str, as_json: bool) -> None:
+def promote(model: str, alias: str, why: str, as_json: bool) -> None:
     """Point NAME@production, or another alias, to a version.
 
     Running jobs keep their version.
@@ -142,9 +133,7 @@ def promote(model: str, serve: Serve | None, alias: str, why: str, as_json: bool
     from shared.messages.model_name import parse
 
     with running_request(quiet=True) as (events, stop):
-        decided = manage.promote(
-            Settings.from_env(), model, alias, why, serve=serve, events=events, stop=stop
-        )
+        decided = manage.promote(Settings.from_env(), model, alias, why, events=events, stop=stop)
     promoted = manage.promoted_lines(Settings.from_env(), parse(model).name, decided)
     print_answer(decided, promoted, as_json)
 

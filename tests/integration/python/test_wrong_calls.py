@@ -70,7 +70,6 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
         ({"recipe": "slow"}, "there is no recipe slow"),
         ({"recipe": "photo", "epochs": 3}, "leave it out, or use --recipe photo-fine or photo-"),
         ({"name": "A!"}, "--name 'A!' cannot be a model"),
-        ({"minutes": float("nan")}, "--minutes nan is not a number"),
         ({"request_id": "a b"}, "cannot be the id of a request"),
         ({"corrections": ["a.csv"], "without_corrections": True},
          "--corrections and --without-corrections exclude each other"),

@@ -77,7 +77,6 @@ PACKAGES = {
             "tests/unit/shared/test_version_operations.py",
             "tests/unit/shared/test_learned_corrections.py",
             "tests/unit/shared/test_packaged.py",
-            "tests/unit/shared/test_served_version.py",
             "tests/unit/commands/test_rm.py",
             "tests/unit/sorting/test_unsynced_folders.py",
             "tests/integration/models/test_file_copies.py",

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages.model_card import Card, Network
-from shared.messages.training import Rule, Serve
+from shared.messages.model_card import Card
+from shared.messages.training import Rule
 from shared.registry import packaged
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.handlers.quality_gate import (
@@ -197,31 +197,6 @@ def test_a_lower_loss_promotes_nothing_that_is_less_often_right() -> None:
 
 def test_ten_images_that_both_have_right_do_not_decide() -> None:
     assert not _clearly(_surer([True] * 10, 4.0), _surer([True] * 10, 2.0)).promote
-
-
-@pytest.mark.parametrize(
-    ("serve", "images_per_s", "gain", "promote"),
-    [
-        ("auto", 150.0, 0.3, True),
-        ("auto", 150.0, 0.1, False),
-        ("auto", 149.0, 0.3, False),
-        ("fast", 200.0, 0.3, False),
-        ("accurate", 10.0, 0.1, True),
-        ("accurate", 10.0, -0.1, False),
-    ],
-)
-def test_several_networks_are_promoted_if_they_are_fast_or_accuracy_was_asked_for(
-    serve: Serve, images_per_s: float, gain: float, promote: bool
-) -> None:
-    network = Network(1, "photo-head", 0.5, 0.9, 0.3, 300.0)
-    card = msgspec.structs.replace(
-        new_card(), recipe="photo-together", networks=(network,), images_per_s=images_per_s
-    )
-    compared = PairedAccuracies(100, 0.91, 0.9, 0.02, gain, 0.2)
-    verdict = judge("if-clearly-better", card, OLD, compared, serve)
-    assert verdict.promote == promote
-    assert "91.00%" in verdict.why
-    assert ("hangtag models promote" in verdict.why) == (serve == "fast" or images_per_s == 149)
 
 
 def test_both_versions_are_judged_by_the_labels_of_today() -> None:

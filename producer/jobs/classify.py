@@ -113,7 +113,7 @@ def classify(
         new = None if absent else _new_files(job, events, files, waits)
         if job.exit_code is not None and not (retry_failed and job.journal.totals.failed):
             added = _count_new(new, events, absent)
-            then = finished_job.notice(job.output, retry_failed, added, if_finished)
+            then = finished_job.notice(job, settings, retry_failed, added, if_finished)
             return _finished_before(job, budget, started, then, events, waits)
         if job.has_started:
             check_replaceable(job.journal, job.output)

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 
 from producer.formats.table_file import is_foreign
 from producer.jobs.job import Job
 from producer.journal.snapshot import is_formed
 from producer.present.events import Events
 from producer.present.formatting import typed
+from shared.errors import HangtagError
+from shared.messages.model_name import parse
+from shared.registry.registry import Registry
+from shared.settings import Settings
 from shared.stop import Waits
 
 #: What to do with a finished job, unless the caller says something else.
 RESTART = "run it again with classify --restart"
 
 
-def notice(output: Path, retry_failed: bool, added: int, if_finished: str) -> str:
+def notice(job: Job, settings: Settings, retry_failed: bool, added: int, if_finished: str) -> str:
     """Why there is nothing to do. Empty if files were added: the line on these says what to run."""
     if retry_failed:
-        return f"no row of {output} has failed; there is nothing to retry"
-    if added and if_finished == RESTART:
+        return f"no row of {job.output} has failed; there is nothing to retry"
+    if if_finished != RESTART:
+        return f"{job.output} is finished already; {if_finished}"
+    if added:
         return ""
-    return f"{output} is finished already; {if_finished}"
+    if now := _in_use_now(job, settings):
+        finished = f"{job.output} is finished already, with {job.card.ref}"
+        return f"{finished}; {now} is in use now: {RESTART} to classify with it"
+    return f"{job.output} is finished already; {RESTART}"
+
+
+def _in_use_now(job: Job, settings: Settings) -> str:
+    """The version that the job's model stands for now, if that is another one. Empty if it is not
+    known without a server: a finished job needs none."""
+    if settings.redis_url:
+        return ""
+    with suppress(HangtagError, OSError):
+        now = Registry(settings.store_path).resolve(parse(job.options.model)).ref
+        return now if now != job.card.ref else ""
+    return ""
 
 
 def report(job: Job, events: Events, waits: Waits, then: str) -> None:

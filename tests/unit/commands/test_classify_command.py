@@ -26,6 +26,7 @@ from shared.errors import Exit, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import card_sha256, encode_card
 from shared.registry import packaged
+from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.jobs.finished_job import finish, options_of
 
@@ -301,6 +302,21 @@ def test_a_finished_job_reports_it_and_repeats_its_exit_code_without_a_server(
     assert notices == [Notice(f"{here / 'out.csv'} is finished already; used as it is")]
     assert "was missing" not in run("classify", "photos", "-o", "out.csv").stderr
     assert "nothing to retry" in run("classify", "photos", "-o", "out.csv", "--retry-failed").stderr
+
+
+def test_a_finished_job_names_the_version_that_is_in_use_now(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HANGTAG_REDIS_URL")
+    monkeypatch.setenv("HANGTAG_STORE", str(here / "store"))
+    finish(options_of(here, b"photos"))
+    assert "is in use now" not in run("classify", "photos", "-o", "out.csv").stderr
+    registry = Registry(here / "store")
+    card = msgspec.structs.replace(packaged.card(), files={})
+    registry.promote(packaged.NAME, registry.publish(card, {}).version)
+    said = " ".join(run("classify", "photos", "-o", "out.csv").stderr.split())
+    assert "is finished already, with fashion-mnist@0; fashion-mnist@1 is in use now" in said
+    assert "run it again with classify --restart" in said
 
 
 @pytest.mark.parametrize("old", ["damaged", "of a list that was changed", "of an empty folder"])

@@ -16,6 +16,8 @@ from shared.messages.files import printable
 _HERE = "{}"
 _PATTERN = re.compile(r"[*?[]")
 _ANY_FOLDERS = "**/"  #: a pattern without a slash matches in any folder
+#: An address that lacks a slash.
+_ONE_SLASH = re.compile(rb"(s3|https?|gs):/(?!/)", re.IGNORECASE)
 #: What copies the files of an address into a folder.
 _COPIES = {
     "gs": ("gcloud", "storage", "cp", "--recursive", _HERE, "photos"),
@@ -34,6 +36,9 @@ def check_local(typed: bytes, path: bytes) -> None:
     Raises:
         UsageError: it is an address, an archive or a pattern.
     """
+    if (slip := _ONE_SLASH.match(typed)) and not os.path.lexists(path):
+        meant = shown_address(slip[1] + b"://" + typed[slip.end() :])
+        raise UsageError(f"an address has two slashes after its colon; write {meant:.300}")
     if is_address(typed, path):
         raise UsageError(address_line(typed))
     name = os.fsdecode(typed)

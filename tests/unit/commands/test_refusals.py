@@ -80,6 +80,8 @@ OF_JOBS = [
     ("classify '*/'", U, "hangtag classify . --glob '*/*'"),
     ("classify photos photos -o x.csv", U, "name each image once"),
     ("classify photos ./photos/1.png -o x.csv", U, "name each image once"),
+    ("classify s3:/bucket/photos", U, "two slashes after its colon; write s3://bucket/photos"),
+    ("classify 'https:/me:x@h/a?b=c' -o x.csv", U, "; write https://h/a"),
     ("classify --list absent -o x.csv", U, "absent: No such file or directory; check the path"),
     ("classify --list photos", U, "save the list as one"),
     ("classify /dev/null", U, "is neither a folder nor a file"),

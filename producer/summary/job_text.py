@@ -37,11 +37,11 @@ def withdrawn_lines(answers: AnswerCounts, room: int | None = None) -> list[str]
 def answer_lines(
     answers: AnswerCounts, flagged: Mapping[str, int], room: int | None = None
 ) -> list[str]:
-    """Labels as bars, then doubtful, flagged and failed rows, and the agreement with the folders'
-    names. A line has at most `room` columns."""
+    """Labels as bars, then accepted or doubtful, flagged and failed rows, and the agreement with
+    the folders' names. A line has at most `room` columns."""
+    doubtful = {} if answers.accepted else answers.doubtful  # one precision is enough
     bars = [
-        LabelBar(label, count, answers.doubtful.get(label, 0))
-        for label, count in answers.labels.items()
+        LabelBar(label, count, doubtful.get(label, 0)) for label, count in answers.labels.items()
     ]
     lines = [
         *_accepted(answers),
@@ -73,7 +73,7 @@ def _accepted(answers: AnswerCounts) -> list[Figure]:
 
 def _doubtful(answers: AnswerCounts) -> list[Figure]:
     count = sum(answers.doubtful.values())
-    if not count:
+    if answers.accepted or not count:
         return []
     if answers.withdrawn is not None:
         why = "flagged, or a confidence too low"

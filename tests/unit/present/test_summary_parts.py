@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import click
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.journal.totals import AnswerCounts, Failures
+from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
 from producer.present.style import width
 from producer.present.summary_parts import LabelBar, label_bars, next_commands, parted_bar
 from producer.summary.job_text import answer_lines
@@ -37,6 +38,18 @@ def test_an_answer_has_bars_doubts_failures_and_folders() -> None:
         "      2 unreadable  first: photos/xxxxxxxxxxxxxxxxxxxxxxxxx…",
         "      1 crashed     first: b.png",
         "  79.7% as their folders are named (51 of 64)",
+    ]
+
+
+def test_of_accepted_rows_one_precision_is_named() -> None:
+    accepted = AcceptedShare(40, 0.97, precision=0.95)
+    answers = msgspec.structs.replace(ANSWERS, accepted=accepted, failures={}, in_label_folders=0)
+    assert plain(answer_lines(answers, {})) == [
+        "  Bag          60  ████████████████████████",
+        "  T-shirt/top   3  █",
+        "  Coat          1  █",
+        "",
+        "  40 accepted  62.5% of all; at least 95% should be right (--accept 95%)",
     ]
 
 

@@ -23,7 +23,6 @@ from tests.support.images import gallery
 from tests.support.images.gallery import FOLDER, Gallery
 from tests.support.images.image_zoo import write_zoo
 from tests.support.jobs import expected_table
-from tests.support.jobs.claims import wait_until_taken_over
 from tests.support.jobs.scenario import Scenario
 from tests.support.processes.fleet import BATCH_IMAGES, Producer, Worker, wait_for
 
@@ -32,7 +31,6 @@ BY_PATH = ("--transport", "path")
 CHANGED, GONE, LATER = 3, 5, -1
 #: A window or two, until the rest is sent inline.
 REFUSED_MAX = 20
-RECOVERED_WITHIN_S = 20.0
 #: Without a worker, a producer has filled its window by then.
 SETTLED_S = 1.0
 
@@ -90,18 +88,6 @@ def test_the_root_of_the_files_may_differ_between_machines(stage: Scenario, tmp_
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0, worker.story
     stage.check_nothing_runs()
-
-
-def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
-    killed, other = worker_with_root(stage), worker_with_root(stage)
-    producer = stage.classify(*BY_PATH)
-    stage.reach_the_middle(producer)
-    victim = stage.catch(producer, killed)
-    killed.kill()
-    wait_until_taken_over(stage.fleet.client, victim, RECOVERED_WITHIN_S)
-    stage.check_finished(producer)
-    check_all_read(producer, other)
-    stage.check_nothing_runs(other)
 
 
 def test_a_killed_producer_resumes_with_either_transport(stage: Scenario) -> None:

@@ -52,12 +52,3 @@ def test_interrupted_and_run_again(stage: Scenario, number: signal.Signals) -> N
     stage.let_go(held)
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(worker)
-
-
-def test_a_finished_job_run_again_reports_so_and_repeats_its_code(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    stage.check_finished(stage.classify())
-    worker.kill()  # no longer needed
-    again = stage.classify()
-    stage.check_finished(again)
-    assert "is finished already" in again.log

@@ -43,17 +43,6 @@ def test_a_killed_child_costs_no_row_and_its_batch_few_runs(stage: Scenario) -> 
     stage.check_nothing_runs(worker)
 
 
-def test_a_worker_whose_only_child_is_killed_makes_a_new_one(stage: Scenario) -> None:
-    worker = stage.fleet.worker(concurrency=1)
-    producer = stage.classify_without_repeats()
-    stage.reach_the_middle(producer)
-    victim = stage.catch(producer, worker)
-    procfs.kill(victim.child)
-    stage.check_finished(producer)
-    assert victim.child not in worker.children
-    stage.check_nothing_runs(worker)
-
-
 def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
     """Celery's default would kill each successor before it is ready, in an endless loop."""
     worker = stage.fleet.worker(concurrency=1, app=SLOW_APP)
@@ -69,18 +58,6 @@ def test_a_child_that_starts_slowly_is_not_killed(stage: Scenario) -> None:
     assert time.monotonic() - start_s > READY_AFTER_S - 0.5
     stage.check_finished(producer)
     assert set(worker.children) == successor
-    stage.check_nothing_runs(worker)
-
-
-def test_all_children_killed_at_once_cost_no_row(stage: Scenario) -> None:
-    worker = stage.fleet.worker()
-    producer = stage.classify_without_repeats()
-    stage.reach_the_middle(producer)
-    first = stage.catch_all(producer, worker)
-    for child in worker.children:
-        procfs.kill(child)
-    check_taken_over(stage, first)
-    stage.check_finished(producer)
     stage.check_nothing_runs(worker)
 
 

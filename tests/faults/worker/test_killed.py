@@ -33,19 +33,6 @@ def test_another_worker_takes_over_from_a_killed_one(stage: Scenario) -> None:
     stage.check_nothing_runs(other)
 
 
-def test_a_new_worker_takes_over_from_the_only_killed_one(stage: Scenario) -> None:
-    victim = stage.fleet.worker()
-    producer = stage.classify()
-    stage.reach_the_middle(producer)
-    stage.catch(producer, victim)
-    victim.kill()
-    producer.wait_for_log("no worker is alive; start one with: ")
-    stage.check_outstanding(producer)
-    new = stage.fleet.worker()
-    stage.check_finished(producer)
-    stage.check_nothing_runs(new)
-
-
 def test_with_the_default_settings_a_killed_worker_is_replaced_within_20_s(
     server: RedisServer, images: Gallery, tmp_path: Path, chance: random.Random
 ) -> None:

@@ -37,12 +37,6 @@ def images(tmp_path: Path) -> Gallery:
     return gallery.make(tmp_path, IMAGES)
 
 
-def test_an_image_that_crashes_costs_one_row(stage: Scenario) -> None:
-    worker = stage.fleet.worker(app=POISON_APP)
-    poison = _poison(stage, CRASH, 40)
-    _check_crashed(stage, worker, poison)
-
-
 def test_two_images_that_crash_in_one_batch_cost_two_rows(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP)
     poison = _poison(stage, CRASH, 40, 41)
@@ -52,12 +46,6 @@ def test_two_images_that_crash_in_one_batch_cost_two_rows(stage: Scenario) -> No
 def test_the_last_image_of_a_job_crashes_the_only_child_and_costs_one_row(stage: Scenario) -> None:
     worker = stage.fleet.worker(app=POISON_APP, concurrency=1)
     poison = _poison(stage, CRASH, IMAGES - 1)
-    _check_crashed(stage, worker, poison)
-
-
-def test_an_image_that_hangs_costs_one_row(stage: Scenario) -> None:
-    worker = stage.fleet.worker(app=POISON_APP)
-    poison = _poison(stage, HANG, 70)
     _check_crashed(stage, worker, poison)
 
 

@@ -5,8 +5,6 @@ Where other workers can load it, they finish the job.
 
 from __future__ import annotations
 
-import pytest
-
 from shared import keys
 from shared.errors import Exit
 from tests.support.jobs.scenario import Scenario
@@ -16,9 +14,8 @@ from tests.support.processes.fleet import DEADLY_APP, wait_for
 DEATHS = 3
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
-def test_the_job_stops_after_few_deaths_and_is_intact(stage: Scenario, concurrency: int) -> None:
-    worker = stage.fleet.worker(concurrency, app=DEADLY_APP)
+def test_the_job_stops_after_few_deaths_and_is_intact(stage: Scenario) -> None:
+    worker = stage.fleet.worker(2, app=DEADLY_APP)
     producer = stage.classify()
     assert producer.wait() == Exit.SETUP, producer.story
     errors = [line for line in producer.log.splitlines() if line.startswith("hangtag: ")]
@@ -29,30 +26,18 @@ def test_the_job_stops_after_few_deaths_and_is_intact(stage: Scenario, concurren
     stage.fleet.wait_ready(worker)
     assert worker.end() == 0, worker.story
     deaths = worker.log.count("died with batch")
-    assert DEATHS <= deaths <= DEATHS - 1 + concurrency, worker.story
+    assert DEATHS <= deaths <= DEATHS + 1, worker.story
     healthy = stage.fleet.worker()
     stage.check_finished(stage.classify())
     stage.check_nothing_runs(healthy)
 
 
-def test_the_same_command_tries_again(stage: Scenario) -> None:
-    worker = stage.fleet.worker(1, app=DEADLY_APP)
-    for attempt in (1, 2):
-        producer = stage.classify()
-        assert producer.wait() == Exit.SETUP, producer.story
-        assert worker.log.count("died with batch") == attempt * DEATHS
-    stage.check_nothing_runs(worker)
-
-
-@pytest.mark.parametrize("crashing", [1, 4])
-def test_a_machine_that_cannot_load_the_model_leaves_the_job_to_others(
-    stage: Scenario, crashing: int
-) -> None:
-    bad = stage.fleet.worker(crashing, app=DEADLY_APP)
+def test_a_machine_that_cannot_load_the_model_leaves_the_job_to_others(stage: Scenario) -> None:
+    bad = stage.fleet.worker(4, app=DEADLY_APP)
     healthy = stage.fleet.worker(1)
     stage.check_finished(stage.classify())
     deaths = bad.log.count("died with batch")
-    assert 0 < deaths <= DEATHS - 1 + crashing, bad.story
+    assert 0 < deaths <= DEATHS + 3, bad.story
     stage.check_nothing_runs(bad, healthy)
 
 

@@ -71,14 +71,6 @@ def test_a_queue_without_workers_does_not_grow(world: World) -> None:
         assert queued(world) == [0, 1, 2]
 
 
-def test_lost_hints_are_repeated(world: World) -> None:
-    with producing(world) as producer:
-        producer.turn(look=True)
-        world.client.delete(keys.CLASSIFY_QUEUE)
-        producer.turn(look=True)
-        assert queued(world) == [0, 1, 2]
-
-
 def test_the_hints_of_another_job_do_not_count(world: World) -> None:
     with producing(world) as producer:
         producer.turn(look=True)
@@ -99,43 +91,6 @@ def test_a_batch_in_progress_is_not_hinted(world: World) -> None:
         for _ in range(TURNS):
             producer.turn(look=True)
         assert queued(world) == [0, 2]
-
-
-@pytest.mark.parametrize("end", ["killed", "replaced", "too long"])
-def test_a_batch_whose_owner_is_gone_is_hinted_at_the_next_survey(world: World, end: str) -> None:
-    child = Child("host:1:1", 11)
-    with producing(world) as producer:
-        producer.turn(look=True)
-        world.beat(child.parent, [child.id])
-        world.claim(child, 1)
-        world.client.delete(keys.CLASSIFY_QUEUE)
-        if end == "killed":
-            world.silence(child.parent)
-        elif end == "replaced":
-            world.beat(child.parent, [])
-        else:
-            world.let_claims_expire()
-        producer.turn(look=True)
-        assert 1 in queued(world)
-        assert world.model.deaths == {}  # a missing heartbeat counts as no death
-
-
-def test_a_job_that_redis_lost_is_restored_at_the_next_survey(world: World) -> None:
-    child = Child("host:1:1", 11)
-    with producing(world) as producer:
-        producer.turn(look=True)
-        world.flush()
-        assert world.ledger.claim(0, child.owner).verdict == "unknown"
-        producer.turn(look=True)
-        assert queued(world) == [0, 1, 2]
-        for n in range(3):
-            claim = world.claim(child, n)
-            assert child.work is not None
-            world.complete(n, child.owner, correct_result(child.work.images))
-            assert claim.verdict == "run"
-        producer.turn(look=False)
-        assert producer.run.complete
-        assert producer.journal.open_batches() == []
 
 
 @pytest.mark.parametrize("refusal", [("min-replicas-to-write", 1), ("maxmemory", FULL_BYTES)])

@@ -1,9 +1,8 @@
-"""Requests on a real server, one promise a test; the state machine of requests tries all orders."""
+"""Requests on a real server: what the histories of requests (../state_machines) do not draw."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +15,12 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker.redis_client import connect
-from shared.errors import BadMessage, SetupError, UsageError
+from shared.errors import BadMessage, SetupError
 from shared.ledger.milestones import STAGES
 from shared.ledger.request_ledger import RequestLedger
-from shared.ledger.request_states import Grant, RenewalVerdict, RequestState, RequestVerdict
-from shared.messages.requests import Import, Outcome, Progress, Request, encode_request
+from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
+from shared.messages.requests import Outcome, Progress, Request, encode_request
 from shared.messages.training import Train
-from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
 from worker import handlers as handlers_package
 
@@ -30,8 +28,6 @@ MAX_ATTEMPTS = 3
 TRAIN = Train("fashion-mnist", "fast")
 GOOD = Outcome(True, answer=msgspec.Raw(b'{"model":"fashion-mnist@1"}'))
 LONG_S = 600.0
-#: Expires while a test waits for it.
-SHORT_S = 0.05
 
 
 class Expiring(RequestLedger):
@@ -52,34 +48,6 @@ def requests(server: RedisServer) -> Expiring:
 
 def make_request(request_id: str = "r1", who: str = "me@here", at: float = 1.0) -> Request:
     return Request(request_id, TRAIN, who, at)
-
-
-def test_a_request_reaches_one_trainer_with_its_input(requests: RequestLedger) -> None:
-    work = Import("mine", ("cat", "dog"), "0" * 64)
-    requests.submit(Request("r1", work, "me@here", 1.0), b"a network")
-    grant = requests.claim("r1", "one")
-    assert (grant.verdict, grant.fence, grant.attempts) == (RequestVerdict.GRANTED, 1, 1)
-    assert (grant.request, grant.input) == (Request("r1", work, "me@here", 1.0), b"a network")
-    assert requests.claim("r1", "two").verdict is RequestVerdict.HELD
-    assert requests.claim("r1", "one") == grant
-
-
-def test_a_repeated_request_is_the_same_one(requests: RequestLedger) -> None:
-    assert requests.submit(make_request())
-    assert not requests.submit(make_request(who="you@there", at=2.0))
-    with pytest.raises(UsageError, match="request r1 exists for other work; choose another id"):
-        requests.submit(Request("r1", Train("fashion-mnist", "tutorial"), "me@here", 1.0))
-    view = requests.get("r1")
-    assert view is not None
-    assert view.request == make_request()
-
-
-def test_a_finished_request_is_not_opened_again(requests: RequestLedger) -> None:
-    requests.submit(make_request())
-    requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
-    assert not requests.submit(make_request())
-    assert requests.open() == []
-    assert requests.claim("r1", "two").verdict is RequestVerdict.DONE
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled"])
@@ -103,33 +71,6 @@ def test_a_request_under_the_key_of_another_is_not_taken_for_it(
         requests.get("r1")
 
 
-def test_one_of_many_simultaneous_trainers_is_granted_a_request(server: RedisServer) -> None:
-    RequestLedger(server.client, LONG_S).submit(make_request())
-    barrier, verdicts = threading.Barrier(8), []
-
-    def claim(n: int) -> None:
-        barrier.wait()
-        verdicts.append(RequestLedger(server.client, LONG_S).claim("r1", f"trainer {n}").verdict)
-
-    trainers = [threading.Thread(target=claim, args=(n,)) for n in range(8)]
-    for trainer in trainers:
-        trainer.start()
-    for trainer in trainers:
-        trainer.join()
-    assert sorted(verdicts) == [RequestVerdict.GRANTED] + [RequestVerdict.HELD] * 7
-
-
-def test_waiting_requests_are_listed_oldest_first(requests: RequestLedger) -> None:
-    for name in ("z", "m", "a"):
-        requests.submit(make_request(name))
-    assert requests.open() == requests.waiting() == ["z", "m", "a"]
-    requests.claim("m", "one")
-    assert requests.open() == ["z", "m", "a"]
-    assert requests.waiting() == ["z", "a"]
-    requests.cancel("z")
-    assert requests.open() == ["m", "a"]
-
-
 def test_a_request_whose_input_another_client_has_overwritten_hides_no_other(
     server: RedisServer,
 ) -> None:
@@ -139,34 +80,6 @@ def test_a_request_whose_input_another_client_has_overwritten_hides_no_other(
             requests.submit(make_request(name))
         client.rpush(keys.request("odd", "input"), "no blob")
         assert [one.id for one in requests.open_requests()] == ["p1"]
-
-
-def test_a_trainer_suspended_past_its_lease_changes_nothing(
-    server: RedisServer, requests: RequestLedger
-) -> None:
-    requests.submit(make_request())
-    old = RequestLedger(server.client, SHORT_S).claim("r1", "one")
-    wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
-    new = requests.claim("r1", "two")
-    assert (new.verdict, new.fence, new.attempts) == (RequestVerdict.GRANTED, 2, 2)
-    assert requests.renew("r1", old.fence, Progress("training")) is RenewalVerdict.LOST
-    assert not requests.finish("r1", old.fence, GOOD)
-    assert not requests.release("r1", old.fence)
-    view = requests.get("r1")
-    assert view is not None
-    assert (view.state, view.owner, view.progress) == (RequestState.RUNNING, "two", None)
-
-
-def test_an_expired_lease_that_no_trainer_claimed_is_renewed(
-    server: RedisServer, requests: RequestLedger
-) -> None:
-    requests.submit(make_request())
-    grant = RequestLedger(server.client, SHORT_S).claim("r1", "one")
-    wait_for("its lease to end", lambda: requests.waiting() == ["r1"])
-    assert requests.renew("r1", grant.fence, Progress("training", epoch=3)) is RenewalVerdict.OK
-    assert requests.waiting() == []
-    assert requests.claim("r1", "two").verdict is RequestVerdict.HELD
-    assert requests.finish("r1", grant.fence, GOOD)
 
 
 def test_how_long_a_trainer_is_silent_counts_from_its_last_renewal(
@@ -192,20 +105,6 @@ def test_how_long_a_trainer_is_silent_counts_from_its_last_renewal(
     assert silent_s() == 0, "it is waiting"
 
 
-def test_progress_is_visible_until_the_end(requests: RequestLedger) -> None:
-    requests.submit(make_request())
-    progress = Progress("training", 2, 10, 5, 100, 1234.5, 0.25, 0.91, None, 60.0)
-    fence = requests.claim("r1", "one").fence
-    requests.renew("r1", fence, progress)
-    view = requests.get("r1")
-    assert view is not None
-    assert view.progress == progress
-    requests.finish("r1", fence, GOOD)
-    view = requests.get("r1")
-    assert view is not None
-    assert view.progress is None
-
-
 def die(requests: Expiring, progress: Progress | None = None) -> Grant:
     """A trainer claims r1, gets as far as `progress`, and dies."""
     grant = requests.claim("r1", "one")
@@ -213,20 +112,6 @@ def die(requests: Expiring, progress: Progress | None = None) -> Grant:
         assert requests.renew("r1", grant.fence, progress) is RenewalVerdict.OK
     requests.expire()
     return grant
-
-
-def test_after_three_deaths_a_trainer_only_reports_the_failure(requests: Expiring) -> None:
-    requests.submit(make_request(), b"input")
-    for n in range(MAX_ATTEMPTS):
-        assert die(requests).attempts == n + 1
-    for n in range(2):  # it may die as well, and repeats a command
-        grant = requests.claim("r1", f"reporter {n}")
-        assert (grant.verdict, grant.request) == (RequestVerdict.EXHAUSTED, make_request())
-        assert requests.claim("r1", f"reporter {n}") == grant
-        assert requests.open() == ["r1"]
-        requests.expire()
-    assert requests.finish("r1", grant.fence, Outcome(False, error="it died"))
-    assert requests.claim("r1", "one more").verdict is RequestVerdict.DONE
 
 
 #: What a second attempt does further than the first.
@@ -271,46 +156,6 @@ def test_every_stage_that_a_handler_reports_has_its_place() -> None:
     assert found - {"pruning", "removing", "first_stage", "storing", "room"} == set(STAGES)
 
 
-def test_a_released_request_counts_no_attempt(requests: RequestLedger) -> None:
-    requests.submit(make_request())
-    for n in range(3 * MAX_ATTEMPTS):
-        grant = requests.claim("r1", "one")
-        assert (grant.verdict, grant.fence, grant.attempts) == (RequestVerdict.GRANTED, n + 1, 1)
-        assert requests.release("r1", grant.fence)
-        assert requests.waiting() == ["r1"]
-
-
-def test_after_a_loss_of_redis_the_fence_is_above_that_of_the_store(
-    requests: RequestLedger,
-) -> None:
-    requests.submit(make_request())
-    assert requests.claim("r1", "one", floor=41).fence == 42
-
-
-def test_the_trainer_of_a_cancelled_request_learns_it_and_cannot_finish(
-    requests: RequestLedger,
-) -> None:
-    requests.submit(make_request())
-    fence = requests.claim("r1", "one").fence
-    assert requests.cancel("r1")
-    assert requests.cancel("r1")  # a client may repeat a command
-    assert requests.renew("r1", fence, Progress("training")) is RenewalVerdict.CANCELLED
-    assert not requests.finish("r1", fence, GOOD)
-    assert requests.claim("r1", "two").verdict is RequestVerdict.CANCELLED
-    view = requests.get("r1")
-    assert view is not None
-    assert (view.state, view.outcome) == (RequestState.CANCELLED, None)
-
-
-def test_a_finished_request_cannot_be_cancelled(requests: RequestLedger) -> None:
-    requests.submit(make_request())
-    requests.finish("r1", requests.claim("r1", "one").fence, GOOD)
-    assert not requests.cancel("r1")
-    view = requests.get("r1")
-    assert view is not None
-    assert view.state is RequestState.DONE
-
-
 def test_the_first_outcome_stays_with_its_plots(requests: RequestLedger) -> None:
     requests.submit(make_request())
     fence = requests.claim("r1", "one").fence
@@ -325,37 +170,6 @@ def test_the_first_outcome_stays_with_its_plots(requests: RequestLedger) -> None
     assert requests.file("r1", "curves.png") == b"PNG"
     with pytest.raises(SetupError, match=r"other.png of request r1 has expired"):
         requests.file("r1", "other.png")
-
-
-@pytest.mark.parametrize("end", ["finished", "cancelled"])
-def test_all_keys_of_an_ended_request_expire(server: RedisServer, end: str) -> None:
-    requests = RequestLedger(server.client, 0.001, ttl_s=SHORT_S)
-    requests.submit(make_request(), b"input")
-    fence = requests.claim("r1", "one").fence
-    if end == "finished":
-        requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
-    else:
-        requests.cancel("r1")
-    assert not server.client.exists(keys.request("r1", "input"))
-    wait_for("no key", lambda: not server.client.keys("hangtag:*"))
-    assert requests.get("r1") is None
-
-
-def test_an_open_request_does_not_expire(server: RedisServer, requests: RequestLedger) -> None:
-    requests.submit(make_request(), b"input")
-    requests.renew("r1", requests.claim("r1", "one").fence, Progress("training"))
-    assert {server.client.pttl(key) for key in server.client.keys("hangtag:*")} == {-1}
-
-
-def test_only_submitting_creates_a_request(server: RedisServer, requests: RequestLedger) -> None:
-    assert requests.claim("r1", "one").verdict is RequestVerdict.UNKNOWN
-    for fence in (0, 1):
-        assert requests.renew("r1", fence, Progress("training")) is RenewalVerdict.LOST
-        assert not requests.finish("r1", fence, GOOD, {"curves.png": b"PNG"})
-        assert not requests.release("r1", fence)
-    assert not requests.cancel("r1")
-    assert requests.get("r1") is None
-    assert server.client.keys("*") == []
 
 
 def test_a_full_server_refuses_all_writes_and_changes_nothing(

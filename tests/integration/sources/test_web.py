@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,15 +15,13 @@ import pytest
 
 from producer.sources.remote import checked_network, web, web_client
 from producer.sources.remote.web import Web
-from shared.errors import SetupError, Stopped
+from shared.errors import SetupError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, STAMP, Stamp
-from tests.support.servers.fault_proxy import Fault, fault_proxy, some_fail
+from tests.support.servers.fault_proxy import Fault, fault_proxy
 from tests.support.servers.image_site import ImageSite, authority_file, image_site
 from tests.support.servers.raw_site import raw_site
 
-#: A client waits 30 s for a reply: work that ends sooner did not wait.
-SOON_S = 5.0
 SECRET = "signature=SECRETxyz"
 
 
@@ -175,18 +172,6 @@ def test_a_server_that_fails_while_others_answer_costs_rows(
     assert read == [*[unreadable] * 3, *site.files.values(), unreadable]
 
 
-def test_dropped_delayed_truncated_and_throttled_requests_lose_nothing(
-    site: ImageSite, images: Web
-) -> None:
-    site.files = {f"{n}.jpg": os.urandom(2000) for n in range(150)}
-    faults = (Fault(drops=True), Fault(delay_s=0.05), Fault(keeps_bytes=100))
-    busy = (Fault(status=503), Fault(status=429), Fault(status=429, retry_after="0"))
-    with fault_proxy(site.port, some_fail(0.2, *faults, *busy)) as proxy:
-        named = [f"{proxy.url}/{path}".encode() for path in site.files]
-        assert read_all(images, named) == list(site.files.values())
-    assert len(proxy.requests) > len(site.files) + 10
-
-
 def test_a_pause_that_a_server_asks_for_is_kept(site: ImageSite, images: Web) -> None:
     site.files = {"a.jpg": b"x"}
     times = []
@@ -304,29 +289,3 @@ def test_an_answer_about_expiry_costs_a_row_of_an_address_that_is_not_signed(
     site.files, site.expired, site.redirects = {"a.jpg": b"x"}, SECRET, {"b.jpg": f"/c?{SECRET}"}
     addresses = [f"{site.url}/b.jpg".encode(), f"{site.url}/a.jpg".encode()]
     assert read_all(images, addresses) == [Status.UNREADABLE, b"x"]
-
-
-def test_a_stop_ends_a_wait_for_a_silent_server(site: ImageSite) -> None:
-    stop = threading.Event()
-
-    def check() -> None:
-        if stop.is_set():
-            raise Stopped
-
-    stopped_at = []
-    with fault_proxy(site.port, lambda *_: Fault(is_silent=True)) as proxy:
-
-        def request_the_end() -> None:
-            proxy.silent.wait()
-            stopped_at.append(time.monotonic())
-            stop.set()
-
-        threading.Thread(target=request_the_end).start()
-        images = Web(lambda name: name, local=True, check=check)
-        with pytest.raises(Stopped):
-            read_all(images, [b"%s/%d.jpg" % (proxy.url.encode(), n) for n in range(40)])
-        images.close()
-    seconds = time.monotonic() - stopped_at[0]
-    print(f"ended after {seconds:.3f} s")
-    assert seconds < SOON_S
-    assert not [thread for thread in threading.enumerate() if thread.name == "request"]

@@ -147,22 +147,3 @@ def test_a_job_is_pinned_and_every_row_names_its_version(
         rows = list(csv.DictReader(table))
     assert {row["model"] for row in rows} == {f"{NAME}@1"}
     assert len(rows) == len(images.paths)
-
-
-def test_a_lost_model_is_reported_and_restored(
-    server: RedisServer, registry: Registry, tmp_path: Path
-) -> None:
-    card = published(registry)
-    mirror_writer.publish(server.client, registry)
-    images = gallery.make(tmp_path, 64)
-    server.client.delete(keys.blob(card.files["model.tflite"]))
-    with Fleet(server, HANGTAG_ORPHAN_S="1", HANGTAG_HEARTBEAT_S="0.5") as fleet:
-        fleet.worker(1)
-        job = fleet.producer(
-            "classify", "pictures", "-o", "out.csv", "--model", NAME, cwd=images.cwd
-        )
-        job.wait_for_log("model.tflite of garments@1 is not in Redis")
-        mirror_writer.publish(server.client, registry)
-        assert job.wait() == 0, job.story
-        wait_for("no key of the job", lambda: not server.client.keys("hangtag:3:job:*"))
-    assert (tmp_path / "out.csv").read_text().count(f"{NAME}@1") == len(images.paths)

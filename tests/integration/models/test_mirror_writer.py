@@ -273,17 +273,6 @@ def test_keys_that_redis_lost_are_restored(server: RedisServer, registry: Regist
         assert Mirror(server.client).catalog(no_fault) == before
 
 
-def test_a_damaged_version_does_not_fail_a_refresh(
-    server: RedisServer, registry: Registry, caplog: pytest.LogCaptureFixture
-) -> None:
-    publish(registry, "boots")
-    publish(registry)
-    (registry.root / "boots/1/card.json").write_bytes(b"{")
-    mirror_writer.refresh(server.client, registry)
-    assert "boots@1 is damaged" in caplog.text
-    assert Mirror(server.client).card("shoes", 1)
-
-
 def test_an_unreadable_card_in_redis_does_not_fail_a_refresh(
     server: RedisServer, registry: Registry
 ) -> None:

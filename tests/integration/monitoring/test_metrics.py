@@ -136,27 +136,6 @@ def test_images_and_failures_are_those_of_the_table(
     assert re.search(r"  (\d+ (s|min|h) ago|now)  ", displayed)  # the start
 
 
-def test_a_killed_worker_is_removed_and_its_images_still_count(
-    fleet: Fleet, images: Gallery, tmp_path: Path
-) -> None:
-    victim = fleet.worker(1)
-    endpoint = Endpoint(fleet)
-    assert classify(fleet, images, tmp_path / "out.csv").wait() == Exit.SOME_FAILED
-    counted = endpoint.wait_for("all rows", images_total=IMAGES + 1)
-    other = fleet.worker(1)
-    endpoint.wait_for("the other", slots=2)
-    victim.kill()
-    (last,) = (beat for beat in heartbeats.alive(fleet.client) if beat.pid == victim.pid)
-    ttl_ms = fleet.client.pttl(keys.worker(last.id))
-    assert ttl_ms <= 1000 * float(SHORT_TIMES["HANGTAG_HEARTBEAT_TTL_S"])
-    wait_for("the end of its heartbeat", lambda: not fleet.client.exists(keys.worker(last.id)))
-    scrape = endpoint.scrape()
-    assert scrape["hangtag_slots"] == 1
-    assert scrape["hangtag_images_total"] == IMAGES + 1
-    assert scrape.by("hangtag_failures_total") == counted.by("hangtag_failures_total")
-    assert [beat.pid for beat in workers(fleet)] == [other.pid]
-
-
 def beat(fleet: Fleet, start_ms: int, images: int = 0, missing: int = 0) -> None:
     """A heartbeat of a worker of one process."""
     now_ms = heartbeats.server_ms(fleet.client)

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from producer.requests.client import make_request
@@ -19,17 +18,16 @@ from producer.stack.server_client import IdleDetector
 from shared import keys
 from shared.broker.redis_client import connect
 from shared.errors import BadMessage, RequestCancelled, SetupError, UsageError
-from shared.ledger import heartbeats, request_store
+from shared.ledger import request_store
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState
 from shared.messages.replies import Decided
 from shared.messages.requests import Outcome, Promote
 from shared.messages.training import Train
-from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.processes import local_stack, trainers
-from tests.support.processes.fleet import Fleet, wait_for
+from tests.support.processes.fleet import wait_for
 from tests.support.processes.local_stack import TRAINER, Place
 from tests.support.servers.redis_server import RedisServer
 
@@ -207,20 +205,3 @@ def test_an_endpoint_of_metrics_does_not_keep_the_stack_up(
     names = [one["name"].split("-")[1] for one in own.client_list()]
     assert sorted(names) == ["metrics", "supervisor"]
     wait_for("idleness", lambda: demand.idle_s(own) > 0.3)
-
-
-def test_a_trainer_in_the_foreground_serves_a_broker(server: RedisServer, tmp_path: Path) -> None:
-    card = msgspec.structs.replace(packaged.card(), name="mine", files={})
-    for _ in range(2):
-        Registry(tmp_path / "store").publish(card, {"model.tflite": b"model"})
-    settings = Settings(redis_url=server.url, store=str(tmp_path / "elsewhere"))
-    with Fleet(server, HANGTAG_STORE=str(tmp_path / "store"), HANGTAG_HEARTBEAT_S="0.2") as fleet:
-        trainer = fleet.producer("worker", "--queue", "train", cwd=tmp_path)
-        (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
-        assert (beat.pid, beat.queue) == (trainer.pid, keys.TRAIN_QUEUE)
-        outcome = submit(settings, make_request(Promote("mine@2")), wait_for_trainer=False)
-        assert decided(outcome).version == 2
-        trainer.signal(signal.SIGTERM)
-        assert trainer.wait() == 0, trainer.story
-    assert heartbeats.alive(server.client) == []
-    assert not (tmp_path / "elsewhere").exists()

@@ -28,7 +28,7 @@ from shared.messages.requests import EndedEpoch, Outcome, Progress
 from shared.messages.training import Train
 from shared.settings import Settings
 from shared.stop import unstoppable
-from tests.support.processes.fleet import Fleet, Producer, wait_for
+from tests.support.processes.fleet import Fleet, Producer
 from tests.support.processes.manual_trainer import ANSWER, Hand
 from tests.support.servers.redis_server import RedisServer
 
@@ -171,12 +171,6 @@ def test_ctrl_c_ends_the_following_and_the_training_continues(scene: Scene) -> N
     assert view.state is RequestState.RUNNING
 
 
-def test_the_time_to_follow_can_be_bounded(scene: Scene) -> None:
-    command = scene.done("train", "--request-id", "r1", "--timeout", "0.3", code=Exit.INTERRUPTED)
-    assert "hangtag train --follow r1" in command.stderr
-    assert scene.hand.requests.open() == ["r1"]
-
-
 @pytest.mark.parametrize("running", [False, True], ids=["waiting", "running"])
 def test_a_cancelled_request_ends_its_followers(scene: Scene, running: bool) -> None:
     follower = scene.hangtag("train", "--request-id", "r1")
@@ -251,12 +245,6 @@ def test_a_waiting_request_displays_the_time_left_of_now(scene: Scene) -> None:
     scene.hand.answer("r1", grant)
     scene.hand.answer("r2", scene.hand.claim("r2"))
     assert command.wait() == Exit.OK, command.story
-
-
-def test_a_finished_request_cannot_be_cancelled(scene: Scene) -> None:
-    scene.done("train", "--request-id", "r1", "--detach")
-    scene.hand.answer("r1", scene.hand.claim("r1"))
-    assert "nothing to cancel" in scene.done("train", "--cancel", "r1", code=Exit.USAGE).stderr
 
 
 @pytest.mark.parametrize(("usage", "code"), [(False, Exit.SETUP), (True, Exit.USAGE)])
@@ -337,10 +325,3 @@ def test_a_request_of_another_version_is_listed_and_can_be_cancelled(scene: Scen
     assert "cancel it with: hangtag train --cancel r1" in line
     assert "r1 is cancelled" in scene.done("train", "--cancel", "r1").stdout
     assert scene.done("train", "--list").stdout == "no request is open\n"
-
-
-def test_an_unknown_request_is_a_usage_error(scene: Scene) -> None:
-    for mode in ("--follow", "--cancel"):
-        command = scene.done("train", mode, "absent", code=Exit.USAGE)
-        assert "hangtag train --list" in command.stderr
-    wait_for("no request", lambda: scene.hand.requests.open() == [])

@@ -161,24 +161,6 @@ def test_a_file_that_has_changed_is_refused(review: Review, table: Path) -> None
         file.write_bytes(before)
 
 
-def test_a_page_of_an_earlier_review_at_the_same_port_changes_nothing(table: Path) -> None:
-    """Its rows and the pictures in the browser's cache may be those of another table."""
-    earlier = Review(table)
-    paths = [earlier.of(path) for path in ("/rows", "/pictures/0", "/decisions")]
-    earlier.end()
-    later = Review(table, options=["--port", str(earlier.port)])
-    try:
-        for path in (*paths, "/rows", "/pictures/0", "/decisions"):
-            method = "POST" if "decisions" in path else "GET"
-            status, _, body = later.ask(method, path, {"decisions": [[0, "Bag"]]})
-            assert status == 409
-            assert b"reload it" in body
-        assert saved(table) == {}
-        assert later.ask("GET", later.of("/pictures/0"))[0] == 200
-    finally:
-        later.end(signal.SIGKILL)
-
-
 def test_a_reply_has_the_labels_of_its_rows_and_their_copies(review: Review) -> None:
     rows = review.rows("kind=all&count=500")["rows"]
     copy = next(row for row in rows if "copy" in row["path"])

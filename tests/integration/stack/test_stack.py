@@ -30,8 +30,7 @@ from producer.stack import desired_state, launch, stack
 from shared import file_lock, keys
 from shared.broker.runtime_paths import private_stack_dir, socket_path, stack_dir
 from shared.errors import Exit, SetupError
-from shared.ledger import heartbeats, request_store
-from shared.ledger.heartbeats import Heartbeat
+from shared.ledger import request_store
 from shared.messages.training import Train
 from shared.registry import packaged
 from shared.registry.registry import Registry
@@ -220,29 +219,6 @@ def _heartbeat_events(place: Place) -> Iterator[list[tuple[str, str]]]:
             if message["type"] == "pmessage" and message["data"] in (b"set", b"del"):
                 worker = message["channel"].decode().removeprefix(prefix)
                 events.append((worker, message["data"].decode()))
-
-
-def test_workers_are_displayed(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(running.folder))
-    table = CliRunner().invoke(hangtag, ["workers"])
-    assert table.exit_code == 0, table.output
-    head, row = (re.split(" {2,}", line.strip()) for line in table.stdout.splitlines())
-    assert head[:6] == ["host", "pid", "queue", "started", "processes", "models"]
-    assert row[:3] == [socket.gethostname(), str(running.the("worker")), "classify"]
-    assert row[4] == "1"
-    assert int(row[-1]) > 10
-    output = CliRunner().invoke(hangtag, ["workers", "--json"]).stdout
-    (beat,) = msgspec.json.decode(output, type=list[Heartbeat])
-    assert beat.pid == running.the("worker")
-
-
-def test_a_worker_in_the_foreground(server: RedisServer, tmp_path: Path) -> None:
-    with Fleet(server, HANGTAG_HEARTBEAT_S="0.2") as fleet:
-        worker = fleet.producer("worker", "--concurrency", "1", cwd=tmp_path)
-        (beat,) = wait_for("its heartbeat", lambda: heartbeats.alive(server.client))
-        worker.signal(signal.SIGTERM)
-        assert (beat.pid, worker.wait()) == (worker.pid, 0), worker.story
-    assert heartbeats.alive(server.client) == []
 
 
 def test_without_workers_the_command_that_starts_one_is_displayed(

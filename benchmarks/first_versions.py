@@ -82,7 +82,7 @@ def _draw(
     names = sorted(set(truths.values()))
     with closing(LabelsFile(prompt.folder / f"{name}.jsonl")) as file:
         file.append(list(_lines(photos, pages, names)))
-    prompt.run("train", "photos", f"--labels={name}.jsonl", "--name", name, "--minutes", "0")
+    prompt.run("train", "photos", f"--labels={name}.jsonl", "--name", name)
     table = f"{name}.csv"
     prompt.run("classify", "photos", "--model", name, "-o", table, "--accept", ACCEPT)
     card = prompt.json("models", "show", name)["card"]

@@ -72,9 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
         store = Path(given.store or temporary)
         found = list(_trainings(given, store, Path(temporary)))
         print(markdown(COLUMNS, map(_row, _by_size_and_recipe(found))))
-        heads = [one for one in found if recipes.find(one.recipe).learner == "head"]
-        if given.unlike and heads:
-            rows = _detected(max(heads, key=lambda one: one.photos).version, given)
+        if given.unlike and found:
+            rows = _detected(max(found, key=lambda one: one.photos).version, given)
             print(markdown(("images", "count", "flagged", "area under the ROC curve"), rows))
 
 
@@ -83,7 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("data", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="0: all photos")
     parser.add_argument("--recipes", nargs="+", default=OF_PHOTOS, choices=OF_PHOTOS)
-    parser.add_argument("--minutes", type=float, default=5.0, help="for each whole network")
     parser.add_argument(
         "--seeds",
         type=int,
@@ -103,20 +101,19 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
             sample(given.data, root, count, seed)
             for name in given.recipes:
                 try:
-                    yield _training(name, root, count, seed, given.minutes, store)
-                except SetupError as error:  # too few photos, or too little time
+                    yield _training(name, root, count, seed, store)
+                except SetupError as error:  # too few photos
                     print(f"{root.name}, {name}: {error}", file=sys.stderr, flush=True)
 
 
-def _training(name: str, root: Path, count: int, seed: int, minutes: float, store: Path) -> Figures:
+def _training(name: str, root: Path, count: int, seed: int, store: Path) -> Figures:
     """Train and publish a version, as a trainer does.
 
     Raises:
-        SetupError: the photos or the minutes do not suffice.
+        SetupError: the photos do not suffice.
     """
     recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
-    limit = 0.0 if recipe.minutes is None else minutes
-    work = Train(root.name, name, str(root), seed=seed, minutes=limit)
+    work = Train(root.name, name, str(root), seed=seed)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         loaded = learner.load(Task(work, recipe, Path(scratch, "state.npz"), store))
         made = loaded.build()

@@ -9,19 +9,17 @@ import msgspec
 from shared.errors import row_named
 
 #: Fields that the weights do not depend on.
-NOT_LEARNED = {"learner", "minutes"}
+NOT_LEARNED = {"learner"}
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
 
     name: str
-    network: Literal["dense", "small_conv", "residual", "head", "fine"]
+    network: Literal["dense", "small_conv", "residual", "head"]
     backbone: str = ""  #: as in worker/backbones/; its features find near-duplicates
-    learned_blocks: int = 0  #: of a backbone, the last ones, which are trained with the head
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width
-    early: int = 1  #: of the residual network: downscaling before its first block
     size: tuple[int, int, int] | None = None  #: of images from class folders
     epochs: int = 0  #: 0: it is not trained in epochs
     least_steps: int = 0  #: in total; above 0, a small set gets smaller batches and more epochs
@@ -31,16 +29,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     one_cycle: bool = False  #: after the warm-up the rate falls to 0; otherwise it is constant
     decay: float = 0.0  #: of kernels, decoupled, times the rate
     flip: bool = False  #: mirrored in every second epoch
-    zoom: float = 0.0  #: cropped, its sides shorter by up to this share
     shift_pixels: int = 0  #: maximum shift in both directions
-    tint: float = 0.0  #: maximum change of brightness; half of it for each channel in addition
     erase: float = 0.0  #: share of the images with a rectangle of noise
     average: float = 0.0  #: momentum of the moving average of the weights; 0: the last weights
     mixed: bool = False  #: bfloat16 where the processor multiplies it faster
     mirror: bool = False  #: an unsure image may be classified again, mirrored
     #: In worker/learners/.
-    learner: Literal["network", "head", "photo_network"] = "network"
-    minutes: float | None = None  #: limit of time by default, 0 for none; None: it cannot have one
+    learner: Literal["network", "head"] = "network"
 
     @property
     def training(self) -> dict[str, object]:
@@ -123,55 +118,6 @@ RECIPES = {
             network="head",
             backbone="efficientnet-lite2",
             learner="head",
-        ),
-        Recipe(
-            # The same network with its last stages fine-tuned, from the head that fits it.
-            name="photo-fine",
-            network="fine",
-            backbone="efficientnet-lite0",
-            learned_blocks=4,
-            size=(224, 224, 3),
-            epochs=12,
-            least_steps=240,
-            batch=32,
-            peak_rate=0.0002,
-            warmup_share=0.1,
-            one_cycle=True,
-            decay=0.01,
-            flip=True,
-            zoom=0.3,
-            shift_pixels=16,
-            tint=0.2,
-            average=0.98,
-            learner="photo_network",
-            minutes=0.0,
-        ),
-        Recipe(
-            # Colour photos from scratch: the network of `accurate`, downscaled by four before its
-            # first block.
-            name="photo-scratch",
-            network="residual",
-            backbone="efficientnet-lite0",
-            widths=(32, 64, 128, 256),
-            blocks=(1, 1, 1, 1),
-            early=4,
-            size=(96, 96, 3),
-            epochs=30,
-            least_steps=600,
-            batch=64,
-            peak_rate=0.003,
-            warmup_share=0.1,
-            one_cycle=True,
-            decay=0.05,
-            flip=True,
-            zoom=0.3,
-            shift_pixels=6,
-            tint=0.2,
-            erase=0.25,
-            average=0.99,
-            mixed=True,
-            learner="photo_network",
-            minutes=0.0,
         ),
     )
 }

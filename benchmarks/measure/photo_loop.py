@@ -60,7 +60,7 @@ class Prompt:
 
     def train(self, *arguments: str) -> None:
         """Train a version of `photos`."""
-        self.run("train", "photos/", "--minutes", "0", "--promote", "never", *arguments)
+        self.run("train", "photos/", "--promote", "never", *arguments)
 
     def accuracy(self, model: str, test: Path) -> float:
         """Of a version on class folders."""

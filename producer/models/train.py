@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -119,7 +118,6 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
         "name": name,
         "recipe": recipe,
         "data": data_place(data, settings, check=check),
-        "minutes": _minutes(typed.get("minutes", recipes.find(recipe).minutes)),
     }
     try:
         return msgspec.convert(fields, Train)
@@ -173,14 +171,6 @@ def _is_typed(field: str, value: object) -> bool:
     if isinstance(value, str) and value == training.DEFAULTS.get(field):
         return False
     return value is not False and value != ""
-
-
-def _minutes(minutes: float | None) -> float:
-    if minutes is not None and not math.isfinite(minutes):
-        raise UsageError(
-            f"--minutes {minutes} is not a number of minutes; give one, or leave it out"
-        )
-    return minutes or 0.0
 
 
 def summary(

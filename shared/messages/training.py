@@ -6,7 +6,6 @@ them, and the trainer reads the same record. A new option is a field of Train, a
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -42,10 +41,6 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
 def _has_epochs(recipe: Recipe) -> bool:
     return recipe.epochs > 0
-
-
-def _has_minutes(recipe: Recipe) -> bool:
-    return recipe.minutes is not None
 
 
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
@@ -102,15 +97,6 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
             help="What workers load. auto: int8, which is faster, unless it is measurably worse."
         ),
     ] = "auto"
-    minutes: Annotated[
-        float,
-        Option(
-            help="Time for a whole network of photos; 0: no limit.",
-            metavar="N",
-            least=0,
-            applies=_has_minutes,
-        ),
-    ] = 0.0
     #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.
     corrections: str = ""
     without_corrections: Annotated[
@@ -188,16 +174,6 @@ def check(recipe: str, data: str, given: Collection[str]) -> None:
             )
     if row.backbone and data == FASHION_MNIST:
         raise UsageError(f"the recipe {recipe} is for photos; name a folder with --data")
-
-
-def command(work: Train, but: Collection[str] = ()) -> str:
-    """The command that requests this training, without the options of the fields in `but`."""
-    words = ["hangtag", "train", work.data]
-    for field in options():
-        if field != "data" and field not in but and not is_default(work, field):
-            value = getattr(work, field)
-            words += [flag(field)] if value is True else [flag(field), str(value)]
-    return shlex.join(words)
 
 
 def _others(field: str, recipe: Recipe) -> str:

@@ -158,7 +158,7 @@ def learned(fleet: Fleet, hand: Hand, store: Path, root: Path, command: list[str
     assert grant.request is not None
     work = grant.request.work
     assert isinstance(work, Train)
-    work = msgspec.structs.replace(work, recipe="photo-head", minutes=0.0, precision="fp32")
+    work = msgspec.structs.replace(work, recipe="photo-head", precision="fp32")
     context, _ = handler_context.make(hand.server, store, work, grant.input, request_id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unlabelled_acceptance, "MOST_JUDGED", JUDGED)

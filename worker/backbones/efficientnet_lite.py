@@ -38,22 +38,6 @@ def build(backbone: Backbone, weights: Tensors) -> keras.Model:
     return model
 
 
-def last_layers(backbone: Backbone, blocks: int) -> tuple[str, ...]:
-    """As `pretrained.Family.last_layers`."""
-    count = sum(stage.blocks for stage in _architecture(backbone).stages)
-    return (*(f"blocks_{number}_" for number in range(count - blocks, count)), "conv_head")
-
-
-def read_by_last(backbone: Backbone, network: keras.Model, blocks: int) -> list[keras.KerasTensor]:
-    """As `pretrained.Family.read_by_last`."""
-    first = sum(stage.blocks for stage in _architecture(backbone).stages) - blocks
-    names = [layer.name for layer in network.layers]
-    entry = next(name for name in names if name.startswith(f"blocks_{first}_"))
-    means = [f"block_{number}_mean" for number in range(first)]
-    outputs = [network.get_layer(name).output for name in means if name in names]
-    return [network.get_layer(entry).input, *outputs]
-
-
 def _architecture(backbone: Backbone) -> EfficientNetLite:
     assert isinstance(backbone.architecture, EfficientNetLite)
     return backbone.architecture

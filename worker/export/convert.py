@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,10 @@ def frozen(network: keras.Model) -> Frozen:
     With variables instead of constants, the calibration for int8 fails.
     """
     images = tf.TensorSpec([None, *network.input.shape[1:]], tf.uint8, "images")
-    return frozen_function(lambda batch: network(batch, training=False), [images])
-
-
-def frozen_function(function: Callable[..., Any], inputs: Sequence[tf.TensorSpec]) -> Frozen:
-    """A function of these inputs as such a graph."""
     # Without control flow in Python there is nothing for AutoGraph to convert.
-    traced = tf.function(function, input_signature=inputs, autograph=False)
+    traced = tf.function(
+        lambda batch: network(batch, training=False), input_signature=[images], autograph=False
+    )
     return convert_variables_to_constants_v2(traced.get_concrete_function())
 
 

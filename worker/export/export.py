@@ -23,7 +23,7 @@ from worker.evaluation import second_pass
 from worker.evaluation.operating_points import operating_points
 from worker.evaluation.second_pass import Passes, SecondPass
 from worker.evaluation.temperature import temperature
-from worker.export import call_size, convert, head_graph, precision
+from worker.export import call_size, convert, precision
 from worker.runtimes.classifier import Classifier, mirrored, probabilities
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Graph, Logits, Probabilities
@@ -71,8 +71,8 @@ def export(
         SetupError: the two runtimes do not agree, or int8 was requested and cannot be exported.
     """
     on_part(CONVERTING)
-    card, converter = _plain(card), _Converter(network)
-    files, fp32 = _fp32(network, converter, card, held.images)
+    card, graph = _plain(card), convert.frozen(network)
+    files, fp32 = _fp32(network, graph, card, held.images)
     on_part(COMPARING)
     tried = second_pass.choose(_passes(fp32, held.images, mirror), held.labels)
     if requested == "fp32":
@@ -80,7 +80,7 @@ def export(
         return _served(card, files, choice, tried, held)
     on_part(CONVERTING_INT8)
     try:
-        data = converter.tflite(lambda graph: convert.int8_file(graph, calibration))
+        data = convert.int8_file(graph, calibration)
         int8 = second_pass.choose(_passes(_graph(card, data), held.images, mirror), held.labels)
     except Exception as error:  # the converter raises exceptions of any class
         if is_fault_of_machine(error):
@@ -102,7 +102,7 @@ def export_unlabelled(network: keras.Model, card: Card, images: Images) -> Serve
         SetupError: the two runtimes do not agree on `images` uint8 [n, H, W, C].
     """
     card = msgspec.structs.replace(_plain(card), precision_why=precision.UNKNOWN)
-    files, _ = _fp32(network, _Converter(network), card, images)
+    files, _ = _fp32(network, convert.frozen(network), card, images)
     card = msgspec.structs.replace(card, call_images=call_size.choose(card, files[TFLITE]))
     return Served(card, files, np.empty((0, len(card.labels)), np.float32))
 
@@ -123,10 +123,10 @@ def _plain(card: Card) -> Card:
 
 
 def _fp32(
-    network: keras.Model, converter: _Converter, card: Card, images: Images
+    network: keras.Model, frozen: convert.Frozen, card: Card, images: Images
 ) -> tuple[dict[str, bytes], Graph]:
     """The files in fp32, on which both runtimes agree, and the LiteRT graph."""
-    files = {KERAS: convert.keras_file(network), TFLITE: converter.tflite(convert.fp32_file)}
+    files = {KERAS: convert.keras_file(network), TFLITE: convert.fp32_file(frozen)}
     some = images[_spread(len(images), COMPARED_IMAGES)]
     graph = _graph(card, files[TFLITE])
     exact = predict_in_keras(card, files[KERAS], some)
@@ -143,24 +143,6 @@ def predict_in_keras(card: Card, artifact: bytes, images: Images) -> Probabiliti
     with tf.device("CPU"):  # a GPU's rounding differs by more than the tolerance
         graph = TensorFlow(card, artifact, len(images))
         return Classifier(card, graph).predict(images)
-
-
-class _Converter:
-    """Converts a network, of which a linear head on its features stays float32.
-
-    In int8 all features share one range, and the head's weights differ by far more than 256 times.
-    """
-
-    def __init__(self, network: keras.Model) -> None:
-        self._head = head_graph.linear_head(network)
-        self._graph = convert.frozen(self._head.backbone if self._head else network)
-
-    def tflite(self, converted: Callable[[convert.Frozen], bytes]) -> bytes:
-        """The network, converted by this function."""
-        data = converted(self._graph)
-        if self._head is None:
-            return data
-        return head_graph.with_head(data, self._head.weights, self._head.bias)
 
 
 def _without_int8(requested: precision.Requested, error: Exception) -> precision.PrecisionChoice:

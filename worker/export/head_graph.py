@@ -6,7 +6,7 @@ whose bits are those that the head was fitted to.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,25 +37,6 @@ def keras_with_head(backbone: keras.Model, weights: Weights, bias: Bias) -> kera
     logits = head(backbone.output)
     head.set_weights([weights, bias])
     return keras.Model(backbone.input, [logits, backbone.output], name="photo")
-
-
-class LinearHead(NamedTuple):
-    """A network whose logits are a linear function of its features, in two parts."""
-
-    backbone: keras.Model  #: images in, features out
-    weights: Weights
-    bias: Bias
-
-
-def linear_head(network: keras.Model) -> LinearHead | None:
-    """The parts of a network with the outputs logits and features; None if it has no such form."""
-    if len(network.outputs) != 2:
-        return None
-    logits, features = network.outputs
-    layer = logits._keras_history.operation
-    if not isinstance(layer, keras.layers.Dense) or layer.input is not features:
-        return None
-    return LinearHead(keras.Model(network.input, features), *layer.get_weights())
 
 
 def _tensor(model: Any, graph: Any, name: str, values: npt.NDArray[np.float32]) -> int:

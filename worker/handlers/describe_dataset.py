@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shared import recipes
 from shared.errors import SetupError, UsageError
 from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
@@ -29,7 +28,7 @@ from worker.plots import sample_grid
 CHECKED_FILES = 20_000
 TOO_MANY = f"more than {CHECKED_FILES:,} files: all were counted, but not all were opened"
 #: Images of a folder are displayed in this size.
-SIZE = recipes.RECIPES["photo-scratch"].size or recipes.GREY
+SIZE = (96, 96, 3)
 SPEC = Preprocessing(*SIZE)
 #: If the requested file cannot be decoded, one of the next files is displayed.
 LOOK_AHEAD_FILES = 25

@@ -81,7 +81,7 @@ class FittedHead(NamedTuple):
 
 def load(task: Task) -> HeadOfPhotos:
     """The learner for the photos of a task. Raises SetupError."""
-    return HeadOfPhotos(task, load_folder(task, remembered=True))
+    return HeadOfPhotos(task, load_folder(task))
 
 
 class HeadOfPhotos(PhotoLearner[PhotoFolder, FittedHead]):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import msgspec
 import numpy as np
 
@@ -20,34 +18,13 @@ from worker.evaluation import heldout_answers, seen_images
 from worker.export.convert import CALIBRATION_IMAGES
 from worker.export.export import Served, export
 from worker.learners.learner import BuiltVersion, Learner, Task
-from worker.learners.stored_views import stored_view
 from worker.training.assessment import assess
-from worker.training.augmentation import augmented
 from worker.training.blank_card import blank_card
-from worker.training.fit import Build, Loss, TrainedNetwork, on_labels, train
+from worker.training.fit import Loss, TrainedNetwork, on_labels, train
 from worker.training.schedule import plan
 
 HISTORY = "history.json"
 NO_REPORT = DataReport("", (0, 0, 0), (), (), (), ())
-
-
-class Finished(NamedTuple):
-    """The graph that is published, and what its card says of it."""
-
-    graph: keras.Model
-    note: str = ""  #: a sentence
-
-
-class NetworkBuilder(NamedTuple):
-    """A network in place of the recipe's, and what its graph returns besides logits."""
-
-    build: Build | None = None  #: untrained, as in `train`
-    #: From the trained network and what it reads of the images that are held out.
-    finished: Callable[[keras.Model, Examples], Finished] = lambda network, held: Finished(network)
-    features: int = 0  #: their number
-
-
-PLAIN = NetworkBuilder()
 
 
 class Parts(NamedTuple):
@@ -57,35 +34,25 @@ class Parts(NamedTuple):
     held: Examples
 
 
-class Fitted(NamedTuple):
-    """The trained network, and what is published of it."""
-
-    trained: TrainedNetwork
-    finished: Finished
-
-
 def load(task: Task) -> Network:
     """The learner for a data set of images of the recipe's size. Raises SetupError."""
     loaded = _loaded(task, task.recipe.size, None)
     return Network(task, loaded.data, loaded.report)
 
 
-class Network(Learner[Parts, Fitted]):
-    """Trains the network of a recipe, or another `builder`."""
+class Network(Learner[Parts, TrainedNetwork]):
+    """Trains the network of a recipe."""
 
     def __init__(
         self,
         task: Task,
         data: DataSet,
         report: DataReport = NO_REPORT,
-        builder: NetworkBuilder = PLAIN,
-        stored: Parts | None = None,
         loss: Loss = on_labels,
     ) -> None:
-        """`stored`: what the network reads in place of the data's images, in views. `loss`: as in
-        `train`."""
+        """`loss`: as in `train`."""
         super().__init__(task, report, len(data.examples.labels))
-        self._data, self._builder, self._stored, self._loss = data, builder, stored, loss
+        self._data, self._loss = data, loss
 
     def data(self) -> Parts:
         if self._data.heldout is not None:
@@ -98,31 +65,27 @@ class Network(Learner[Parts, Fitted]):
             )
         return Parts(learn, held)
 
-    def fit(self, data: Parts) -> Fitted:
+    def fit(self, data: Parts) -> TrainedNetwork:
         task, recipe = self.task, self.task.recipe
         task.observer.planned(self.images, plan(recipe, self.images).epochs)
-        trained = train(
+        return train(
             recipe,
-            *(self._stored or data),
+            *data,
             len(self._data.labels),
             task.work.seed,
             state=task.state,
             options=task.work,
-            build=self._builder.build,
-            view=stored_view if self._stored else augmented,
             loss=self._loss,
             on_epoch=task.observer.epoch,
             on_step=task.observer.step,
         )
-        return Fitted(trained, self._builder.finished(trained.network, (self._stored or data).held))
 
-    def export(self, data: Parts, fitted: Fitted) -> Served:
-        work, recipe, network = self.task.work, self.task.recipe, fitted.finished.graph
+    def export(self, data: Parts, fitted: TrainedNetwork) -> Served:
+        work, recipe, network = self.task.work, self.task.recipe, fitted.network
         card = msgspec.structs.replace(
             blank_card(work.name, recipe, self._data, work.seed),
             parameters=network.count_params(),
             pixel_bounds=self._data.pixel_bounds,
-            features=self._builder.features,
         )
         return export(
             network,
@@ -134,8 +97,8 @@ class Network(Learner[Parts, Fitted]):
             on_part=self.task.observer.part,
         )
 
-    def measure(self, data: Parts, fitted: Fitted, served: Served) -> BuiltVersion:
-        (learn, held), history = data, fitted.trained.history
+    def measure(self, data: Parts, fitted: TrainedNetwork, served: Served) -> BuiltVersion:
+        (learn, held), history = data, fitted.history
         assessment = assess(
             served.card, served.files, history, held, served.logits, self._data.test
         )

@@ -50,15 +50,15 @@ def held_out_by_folder(task: Task, parts: Parts, spec: Preprocessing) -> Example
         return None
 
 
-def load_folder(task: Task, *, remembered: bool) -> PhotoFolder:
-    """The photos of a task; `remembered` as in `photo_folder.load`. Raises SetupError."""
+def load_folder(task: Task) -> PhotoFolder:
+    """The photos of a task. Raises SetupError."""
     return photo_folder.load(
         task.data,
         backbone_table.find(task.recipe.backbone),
         task.store,
         task.work.max_unreadable,
         task.observer.loading,
-        remembered=remembered,
+        remembered=True,
         on_part=task.observer.part,
     )
 

@@ -66,12 +66,6 @@ def fit_outlier_detector(features: Features, widths: Sequence[int], folds: Folds
     return _calibrated(*known, logs, angles)
 
 
-def fit_on_held_out(learned: Features, held: Features, widths: Sequence[int]) -> OutlierDetector:
-    """The detector of images that a network learned from, with the threshold of held-out ones."""
-    far, near = distances(learned, widths), neighbours(learned, widths[-1])
-    return _calibrated(far, near, far.logs(held), near.angles(held)).detector
-
-
 def _calibrated(
     far: PartDistances, near: Neighbours, logs: Doubles, angles: Doubles
 ) -> FittedDetector:

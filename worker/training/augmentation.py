@@ -6,10 +6,9 @@ training sees the same images, whatever their batches.
 
 from __future__ import annotations
 
-from enum import IntEnum, auto
+from enum import IntEnum
 
 import numpy as np
-from PIL import Image
 
 from shared.recipes import Recipe
 from worker.datasets.examples import Images
@@ -21,21 +20,17 @@ ERASED_RATIO_LOG = np.log(3.0)
 
 
 class _Draw(IntEnum):
-    """The random draws of an image."""
+    """The random draws of an image. Another number gives other images for the same seed."""
 
-    VIEW = auto()
-    DOWN = auto()
-    RIGHT = auto()
-    TALL = auto()
-    WIDE = auto()
-    BRIGHT = auto()
-    TINT = auto()
-    ERASE = auto()
-    AREA = auto()
-    RATIO = auto()
-    TOP = auto()
-    LEFT = auto()
-    NOISE = auto()
+    VIEW = 1
+    DOWN = 2
+    RIGHT = 3
+    ERASE = 8
+    AREA = 9
+    RATIO = 10
+    TOP = 11
+    LEFT = 12
+    NOISE = 13
 
 
 def augmented(images: Images, numbers: Numbers, recipe: Recipe, seed: int, epoch: int) -> Images:
@@ -43,12 +38,8 @@ def augmented(images: Images, numbers: Numbers, recipe: Recipe, seed: int, epoch
     rng = CounterRng(numbers, seed, epoch)
     if recipe.flip:
         images = _mirrored(images, CounterRng(numbers, seed), epoch)
-    if recipe.zoom:
-        images = _zoomed(images, recipe.zoom, rng)
     if recipe.shift_pixels:
         images = _moved(images, recipe.shift_pixels, rng)
-    if recipe.tint:
-        images = _tinted(images, recipe.tint, rng)
     if recipe.erase:
         images = _erased(images, recipe.erase, rng)
     return images
@@ -64,22 +55,6 @@ def _mirrored(images: Images, rng: CounterRng, epoch: int) -> Images:
     return np.where(mirror[:, None, None, None], images[:, :, ::-1], images)
 
 
-def _zoomed(images: Images, zoom: float, rng: CounterRng) -> Images:
-    """Crops each image, with sides up to the share `zoom` shorter, and scales it back."""
-    _, height, width, channels = images.shape
-    tall = height * (1 - zoom * rng.uniform(_Draw.TALL))
-    wide = width * (1 - zoom * rng.uniform(_Draw.WIDE))
-    top = (height - tall) * rng.uniform(_Draw.DOWN, _Draw.TALL)
-    left = (width - wide) * rng.uniform(_Draw.RIGHT, _Draw.WIDE)
-    boxes = np.stack([left, top, left + wide, top + tall], 1)
-    zoomed = np.empty_like(images)
-    for index, box in enumerate(boxes.tolist()):
-        whole = Image.fromarray(images[index, :, :, 0] if channels == 1 else images[index])
-        part = whole.resize((width, height), Image.Resampling.BILINEAR, tuple(box))
-        zoomed[index] = np.asarray(part).reshape(height, width, channels)
-    return zoomed
-
-
 def _moved(images: Images, pixels: int, rng: CounterRng) -> Images:
     """Shifts by -pixels to pixels in both directions; fills with 0."""
     _, height, width, _ = images.shape
@@ -91,17 +66,6 @@ def _moved(images: Images, pixels: int, rng: CounterRng) -> Images:
     for index, (y, x) in enumerate(zip(down, right, strict=True)):
         moved[index] = padded[index, y : y + height, x : x + width]
     return moved
-
-
-def _tinted(images: Images, tint: float, rng: CounterRng) -> Images:
-    """Scales the brightness by up to the share `tint`, and each channel by up to half of it."""
-    count, *_, channels = images.shape
-    gains = np.empty((count, channels))
-    bright = tint * (2 * rng.uniform(_Draw.BRIGHT) - 1)
-    for channel in range(channels):
-        gains[:, channel] = 1 + bright + tint * (rng.uniform(_Draw.TINT, channel) - 0.5)
-    values = images * gains[:, None, None, :].astype(np.float32)
-    return np.minimum(values, 255, out=values).astype(np.uint8)
 
 
 def _erased(images: Images, share: float, rng: CounterRng) -> Images:

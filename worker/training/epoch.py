@@ -14,7 +14,7 @@ import numpy as np
 from shared.errors import SetupError
 from shared.recipes import Recipe
 from worker.datasets.decode_files import prefetched
-from worker.datasets.examples import Examples, Images
+from worker.datasets.examples import Examples
 from worker.training.augmentation import augmented
 from worker.training.counter_rng import Numbers
 from worker.training.schedule import Schedule, rate
@@ -26,8 +26,6 @@ BATCH_THREADS = max(1, min(4, len(os.sched_getaffinity(0)) // 4))
 
 #: Images, labels, learning rate in; float64 [2] out: the sum of losses, the number of right labels.
 StepFunction = Callable[[Any, Any, Any], Any]
-#: Images [n, ...] as an epoch sees them, from their numbers, the recipe, the seed and the epoch.
-View = Callable[[Images, Numbers, Recipe, int, int], Images]
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -75,7 +73,6 @@ def train_epoch(
     seed: int,
     epoch: int,
     on_step: Callable[[Step], None],
-    view: View = augmented,
 ) -> EpochResult:
     """Train epoch 0, 1, ...
 
@@ -86,7 +83,7 @@ def train_epoch(
     sums = np.zeros(2)
     seen = before = 0
     reported = paced = time.perf_counter()
-    for number, (images, labels) in enumerate(_batches(examples, recipe, parts, seed, epoch, view)):
+    for number, (images, labels) in enumerate(_batches(examples, recipe, parts, seed, epoch)):
         done = (epoch + (seen + len(labels) / 2) / plan.images) / plan.epochs
         sums += step(images, labels, np.float32(rate(recipe, plan, done))).numpy()
         _check(float(sums[0]), epoch)
@@ -113,10 +110,9 @@ def _batches(
     parts: Sequence[Numbers],
     seed: int,
     epoch: int,
-    view: View,
 ) -> Iterator[Examples]:
     def batch(numbers: Numbers) -> Examples:
-        images = view(examples.images[numbers], numbers, recipe, seed, epoch)
+        images = augmented(examples.images[numbers], numbers, recipe, seed, epoch)
         return Examples(images, examples.labels[numbers])
 
     return prefetched(batch, parts, BATCH_THREADS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,7 @@ from worker.datasets.examples import Examples, Labels
 from worker.evaluation.metrics import score
 from worker.runtimes.classifier import softmax
 from worker.training import checkpoint, networks
-from worker.training.augmentation import augmented
-from worker.training.epoch import Epoch, Step, StepFunction, View, train_epoch
+from worker.training.epoch import Epoch, Step, StepFunction, train_epoch
 from worker.training.schedule import Schedule, plan
 
 __all__ = ["Epoch", "Step", "TrainedNetwork", "train"]
@@ -31,8 +31,6 @@ PLAIN = Train("", "")  #: a request without options
 #: Part of a checkpoint's key. A change of code that leads to other weights increases it, so that
 #: no training continues a half of the old code.
 FORMAT = 2
-#: A network by the name of a Keras dtype policy: uint8 images in, logits out.
-Build = Callable[[str], keras.Model]
 #: What each image adds to the loss, from the images, their cross-entropies on the labels, and the
 #: logits.
 Loss = Callable[[Any, Any, Any], Any]
@@ -59,8 +57,6 @@ def train(
     *,
     state: Path | None = None,
     options: Train = PLAIN,
-    build: Build | None = None,
-    view: View = augmented,
     loss: Loss = on_labels,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -69,10 +65,9 @@ def train(
 
     After each epoch the checkpoint is stored in the file `state`; a training that finds its own
     checkpoint there resumes from it and ends with the same weights. Of the request's `options` only
-    the weights of classes are used. `build`: the untrained network in place of the recipe's;
-    `view`: how each epoch sees its images; `loss`: in place of that on the labels, which the
-    history has all the same. A checkpoint belongs to any `view` and `loss`. `on_step` is called
-    a few times a second at most; it and `on_epoch` may raise to stop.
+    the weights of classes are used. `loss`: in place of that on the labels, which the history has
+    all the same; a checkpoint belongs to any. `on_step` is called a few times a second at most; it
+    and `on_epoch` may raise to stop.
 
     Raises:
         SetupError: the images are too few or too small, `state` belongs to another training, or
@@ -82,7 +77,7 @@ def train(
         raise SetupError("there are no images to learn from or none held out; add more images")
     keras.utils.set_random_seed(seed)
     schedule, shape = plan(recipe, len(examples.labels)), examples.images.shape[1:]
-    make = build or (lambda precision: networks.build(recipe, shape, classes, precision))
+    make = partial(networks.build, recipe, shape, classes)
     network = make(networks.precision_of(recipe))
     optimizer = _optimizer(recipe, schedule, network)
     key = _key(recipe, seed, examples, options)
@@ -91,7 +86,7 @@ def train(
     step = _step(network, optimizer, weights, loss)
     for epoch in range(len(saved.history), schedule.epochs):
         start = time.perf_counter()
-        learned = train_epoch(step, examples, recipe, schedule, seed, epoch, on_step, view)
+        learned = train_epoch(step, examples, recipe, schedule, seed, epoch, on_step)
         evaluation = score(softmax(networks.logits(network, heldout.images)), heldout.labels)
         seconds = time.perf_counter() - start
         saved.add(Epoch(epoch + 1, *learned, evaluation.loss, evaluation.accuracy, seconds))
@@ -101,7 +96,7 @@ def train(
     return TrainedNetwork(_exact(network, make), saved.history)
 
 
-def _exact(network: keras.Model, make: Build) -> keras.Model:
+def _exact(network: keras.Model, make: Callable[[str], keras.Model]) -> keras.Model:
     """The network, or where it computes in bfloat16 another one with its weights."""
     if all(layer.dtype_policy.name != networks.MIXED for layer in network.layers):
         return network

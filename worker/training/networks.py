@@ -103,11 +103,8 @@ def _convolution(
 
 def _residual(values: keras.KerasTensor, recipe: Recipe, shape: Shape) -> keras.KerasTensor:
     """Residual blocks of two 3x3 convolutions; the image is halved at each new width."""
-    halvings = (recipe.early - 1).bit_length()
-    values = _normed(values, recipe.widths[0], 3, "stem", strides=2 if halvings else 1)
+    values = _normed(values, recipe.widths[0], 3, "stem")
     values = keras.layers.Activation("relu", name="stem_relu")(values)
-    for number in range(1, halvings):
-        values = keras.layers.MaxPooling2D(2, padding="same", name=f"stem_halve_{number}")(values)
     for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True), 1):
         for block in range(1, blocks + 1):
             halve = stage > 1 and block == 1

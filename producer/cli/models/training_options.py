@@ -58,7 +58,7 @@ def _type(kind: Any, option: Option) -> click.ParamType[Any] | None:
         return click.Choice(get_args(kind))
     if kind is int:
         return click.IntRange(int(option.least), int(option.most))
-    return click.FloatRange(option.least) if kind is float else None
+    return None
 
 
 def _shown(default: Any, option: Option) -> Any:

@@ -206,7 +206,17 @@ def test_requests_are_listed_and_a_cancelled_one_is_refused(
     run("train", "train", "--name", "none", "--request-id", "cancelled", code=Exit.CANCELLED)
     monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
     listed = json.loads(run("train", "--list", "--json").stdout)
-    assert {one["request"]: one["state"] for one in listed} == {"waiting": "paused"}
+    assert {one["request"]: one["state"] for one in listed} == {"waiting": "unreadable"}
+
+
+def test_a_waiting_training_of_photos_is_refused_in_a_line_that_names_0_2_0(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It limits the time of trainings that would follow."""
+    monkeypatch.setenv("HANGTAG_STORE", str(data / "stack"))
+    (line,) = run("train", "--follow", "waiting", code=Exit.USAGE).stderr.splitlines()
+    assert "version 0.2.0" in line
+    assert "hangtag train --cancel waiting" in line
 
 
 def test_every_job_is_in_the_list(data: Path) -> None:

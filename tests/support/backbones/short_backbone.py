@@ -12,19 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
-from shared import recipes
 from tests.support.backbones import torch_files
 from worker.backbones import backbone_table, weights
 from worker.backbones.backbone_table import Backbone, EfficientNetLite
 from worker.backbones.torch_file import Tensors
 
 NAME = "efficientnet-lite0"
-STAGES, HEAD, SIDE_PIXELS, LEARNED_BLOCKS = 4, 64, 128, 2
-SCRATCH_SIZE = (48, 48, 3)
+STAGES, HEAD, SIDE_PIXELS = 4, 64, 128
 #: Batch normalization of the last convolution, which has no learned statistics here.
 _NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 
@@ -33,7 +30,7 @@ _NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 def in_table(
     folder: Path, stages: int = STAGES, side_pixels: int = SIDE_PIXELS, name: str = NAME
 ) -> Iterator[Backbone]:
-    """Let the table name it within the block, and the recipes of whole networks be as small."""
+    """Let the table name it within the block."""
     whole = backbone_table.find(name)
     data = torch_files.encode(_tensors(whole, stages))
     file = folder / f"{name}.pth"
@@ -46,18 +43,8 @@ def in_table(
             stages=architecture(whole).stages[:stages], head=HEAD
         ),
     )
-    fine = msgspec.structs.replace(
-        recipes.find("photo-fine"),
-        size=(side_pixels, side_pixels, 3),
-        learned_blocks=LEARNED_BLOCKS,
-    )
-    scratch = msgspec.structs.replace(
-        recipes.find("photo-scratch"), size=SCRATCH_SIZE, widths=(8, 16), blocks=(1, 1)
-    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(backbone_table.BACKBONES, name, short)
-        patch.setitem(recipes.RECIPES, "photo-fine", fine)
-        patch.setitem(recipes.RECIPES, "photo-scratch", scratch)
         yield short
 
 

@@ -17,7 +17,7 @@ from worker.runtimes.runtime import Images
 from worker.training import networks
 
 CALL_IMAGES = 64
-RECIPES = ("tutorial", "fast", "photo-scratch")
+RECIPES = ("tutorial", "fast", "accurate")
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ watcher = threading.Thread(target=watch)
 watcher.start()
 size = int(sys.argv[1])
 recipe = msgspec.structs.replace(
-    recipes.RECIPES["photo-scratch"].lasting(1),
+    recipes.RECIPES["tutorial"].lasting(1),
     network="dense", widths=(2,), size=(size, size, 3), batch=16,
 )
 for root in sys.argv[2:]:

@@ -8,7 +8,7 @@ import pytest
 
 from producer.cli.models.train import train
 from shared.errors import UsageError
-from shared.messages.training import Train, check, command, flag, options
+from shared.messages.training import check, flag, options
 from shared.recipes import RECIPES
 
 REFUSED = [
@@ -32,10 +32,3 @@ def test_an_option_that_does_not_apply_names_recipes_that_have_it(recipe: str, f
     named = re.split(", | or ", str(error.value).partition("--recipe ")[2])
     for other in named:
         check(other, "/photos", [field])
-
-
-def test_the_command_of_a_training_names_only_what_was_typed() -> None:
-    work = Train("shoes", "fast", "/photos", seed=2, weighted=True)
-    assert command(work, but=["seed"]) == (
-        "hangtag train /photos --name shoes --recipe fast --weighted"
-    )

@@ -179,15 +179,6 @@ def test_a_loss_that_is_not_a_number_is_one_line_with_the_fix(examples: Examples
         assert word in str(error.value)
 
 
-def test_a_state_goes_on_under_other_limits_of_time(
-    examples: Examples, finished: Finished, state: Path
-) -> None:
-    """As those of an earlier Hangtag, whose recipes had no such fields."""
-    other = msgspec.structs.replace(DENSE, minutes=5.0, learner="head")
-    again = train(other, examples, examples, 2, 1, state=state)
-    assert again.history == finished.history
-
-
 def _options(weighted: bool) -> Train:
     return Train("noise", DENSE.name, weighted=weighted)
 
@@ -215,7 +206,7 @@ def test_an_unweighted_state_is_not_used_for_a_weighted_training(
         train(DENSE, examples, examples, 2, 1, state=state, options=_options(True))
 
 
-@pytest.mark.parametrize("name", ["fast", "accurate", "photo-scratch"])
+@pytest.mark.parametrize("name", ["fast", "accurate"])
 @given(st.integers(1, 100_000))
 def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) -> None:
     recipe = RECIPES[name]
@@ -227,14 +218,6 @@ def test_small_sets_get_more_epochs_of_smaller_batches(name: str, count: int) ->
     sizes = {len(part) for part in np.array_split(np.arange(count), played.steps)}
     assert max(sizes) <= recipe.batch
     assert max(sizes) - min(sizes) <= 1
-
-
-def test_photo_reads_every_fourth_pixel_in_its_first_block() -> None:
-    recipe = RECIPES["photo-scratch"]
-    assert recipe.size is not None
-    network = networks.build(recipe, recipe.size, 2)
-    assert network.get_layer("block_1_1_a").input.shape[1:3] == (24, 24)
-    assert network.count_params() < 2e6
 
 
 @pytest.mark.parametrize("recipe", TRAINED, ids=lambda recipe: recipe.name)

@@ -41,7 +41,7 @@ def compare_page(
         labels=comparison.labels[:MAX_LABELS],
         label_text=text.label,
         labels_left_out=max(0, len(comparison.labels) - MAX_LABELS),
-        matrix=_matrix(tally, shots.values()) if tally.pairs is not None else None,
+        matrix=_matrix(tally, shots.values()) if tally.pairs.counted else None,
         groups=list(_groups(comparison, tally, shots)),
         pictured=len(pictures),
         differ=comparison.images - comparison.agreed,
@@ -87,4 +87,4 @@ def _shot(pair: ComparedRows, names: Sequence[str], picture: Picture) -> Shot:
 def _matrix(tally: Tally, shots: Iterable[Shot]) -> Matrix:
     totals = [a + b for a, b in zip(tally.counts_a, tally.counts_b, strict=True)]
     used = sorted((i for i, count in enumerate(totals) if count), key=lambda i: (-totals[i], i))
-    return matrix(tally.labels, tally.pair, shots, used)
+    return matrix(tally.labels, tally.pairs.rows, shots, used)

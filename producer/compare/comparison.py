@@ -175,7 +175,5 @@ def _labels(tally: Tally) -> Iterator[LabelFigures]:
 
 
 def _confusions(tally: Tally) -> Iterator[Confusion]:
-    count = len(tally.labels)
-    for place, images in enumerate(tally.pairs or ()):
-        if images and place % (count + 1):  # not on the diagonal
-            yield Confusion(tally.labels[place // count], tally.labels[place % count], images)
+    for (a, b), images in tally.pairs.different():
+        yield Confusion(tally.labels[a], tally.labels[b], images)

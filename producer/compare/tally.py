@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 
 from producer.compare.both_labels import BothLabels
 from producer.compare.paired_rows import Pair, is_same_content
+from producer.rows.label_pairs import LabelPairs
 from producer.rows.row import Row
 
-#: With more labels pairs of labels are not counted: the counts would take too much memory.
-MAX_PAIRED_LABELS = 1_000
 #: Files that are named as examples.
 EXAMPLES = 3
 
@@ -40,9 +39,7 @@ class Tally:
         self.judged, self.right_a, self.right_b = _zeros(count), _zeros(count), _zeros(count)
         self.right_both = _zeros(count)
         self.differ_wrong = 0  #: judged images with two different labels, both of them wrong
-        self.pairs: array[int] | None = None  #: [label in A x label in B]
-        if count <= MAX_PAIRED_LABELS:
-            self.pairs = array("Q", bytes(8 * count * count))
+        self.pairs = LabelPairs(count)  #: label in A, label in B
 
     def add(self, pair: Pair) -> ComparedRows | None:
         """Count a pair; returned if it has a label in both tables."""
@@ -79,8 +76,7 @@ class Tally:
         if label_a == label_b:
             self.agreed += 1
             self.agreed_on[label_a] += 1
-        if self.pairs is not None:
-            self.pairs[label_a * len(self.labels) + label_b] += 1
+        self.pairs.add(label_a, label_b)
         truth, by_person = self._both.of_folder(a.name), False
         given = {a.person, b.person} - {""}
         if truth is None and len(given) == 1:  # two labels contradict each other
@@ -93,10 +89,6 @@ class Tally:
             self.right_both[truth] += label_a == label_b == truth
             self.differ_wrong += len({label_a, label_b, truth}) == 3
         return ComparedRows(a, b, label_a, label_b, truth, by_person)
-
-    def pair(self, label_a: int, label_b: int) -> int:
-        """The number of images with these labels."""
-        return 0 if self.pairs is None else self.pairs[label_a * len(self.labels) + label_b]
 
 
 class ComparedRows:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 import zlib
+from operator import itemgetter
 
 from producer.pages.smallest import Smallest
 from producer.report.survey import Survey
@@ -99,12 +100,7 @@ def _sizes(survey: Survey) -> list[int]:
 
 def _pairs(survey: Survey) -> dict[tuple[int | None, int], Smallest[Row]]:
     """A choice for each of the most frequent pairs (folder's label, predicted one) that differ."""
-    count = len(survey.labels)
-    pairs = [
-        (rows, place)
-        for place, rows in enumerate(survey.pairs or ())
-        if rows and place % (count + 1)  # not on the diagonal
-    ]
-    most = heapq.nlargest(PAIR_ROWS, pairs, key=lambda pair: (pair[0], -pair[1]))
+    # Of pairs with as many rows the first ones.
+    most = heapq.nlargest(PAIR_ROWS, survey.pairs.different(), key=itemgetter(1))
     each = max(1, min(MOST_OF_PAIR, PAIR_ROWS // max(1, len(most))))
-    return {divmod(place, count): Smallest[Row](each) for _, place in most}
+    return {pair: Smallest[Row](each) for pair, _ in most}

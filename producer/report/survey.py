@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from producer.rows.acceptance import Acceptance, at_precision, doubtless
 from producer.rows.folder_labels import FolderLabels
+from producer.rows.label_pairs import LabelPairs
 from producer.rows.row_batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS
@@ -15,8 +16,6 @@ from shared.messages.model_card import Card
 
 #: Parts of the confidences from 0 to 1, equally wide.
 BINS = 50
-#: With more labels pairs of labels are not counted: the counts would take too much memory.
-MAX_PAIRED_LABELS = 2_000
 
 
 class Point:
@@ -47,9 +46,7 @@ class Survey:
         self.right_by_label = array("Q", bytes(8 * len(card.labels)))
         self.confirmed = self.corrected = 0  #: rows that a person gave the same label, or another
         self.accepted = 0  #: rows whose label the table displays
-        self.pairs: array[int] | None = None  #: [folder's label x predicted label], rows
-        if len(card.labels) <= MAX_PAIRED_LABELS:
-            self.pairs = array("Q", bytes(8 * len(card.labels) ** 2))
+        self.pairs = LabelPairs(len(card.labels))  #: folder's label, predicted label
         self.points = _points(card)
         self._doubtless, self._shown = doubtless(card), shown
         self._folders = FolderLabels(card.labels)
@@ -58,10 +55,6 @@ class Survey:
     def labelled(self) -> int:
         """Rows with a label."""
         return self.statuses[0]
-
-    def pair(self, truth: int, label: int) -> int:
-        """Rows of a label whose folder states `truth`."""
-        return 0 if self.pairs is None else self.pairs[truth * len(self.labels) + label]
 
     def add(self, batch: RowBatch) -> None:
         """Count the rows of one batch."""
@@ -112,8 +105,7 @@ class Survey:
             self.judged_by_folder[truth] += count
             self.judged_by_label[label] += count
             self.right_by_label[label] += count * (truth == label)
-            if self.pairs is not None:
-                self.pairs[truth * len(self.labels) + label] += count
+            self.pairs.add(truth, label, count)
         _count(
             self.wrong_bins,
             (bin_of(values[i]) for i in chosen if truths[i] not in (None, labels[i])),

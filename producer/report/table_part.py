@@ -104,8 +104,8 @@ def values(
         "histograms": histograms(survey.bins, survey.wrong_bins, _thresholds(survey, withdrawn)),
         "withdrawn": withdrawn,
         "next_commands": _next_commands(sealed, table, doubtful, withdrawn),
-        "matrix": matrix(survey.labels, survey.pair, shots.values(), used)
-        if survey.judged and survey.pairs
+        "matrix": matrix(survey.labels, survey.pairs.rows, shots.values(), used)
+        if survey.judged and survey.pairs.counted
         else None,
         "failures": list(_failures(survey, choice)),
         "flagged": list(_flagged(survey, choice, shots)),

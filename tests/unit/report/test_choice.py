@@ -83,7 +83,7 @@ def test_many_labels_are_bounded_too(labels: int) -> None:
         choice.add(batch)
     assert LABEL_ROWS // 2 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
     assert sum(survey.judged_by_folder) == survey.judged > 2_000
-    assert (survey.pairs is None) is (labels > MAX_PAIRED_LABELS)
+    assert survey.pairs.counted is (labels <= MAX_PAIRED_LABELS)
 
 
 def test_the_least_confident_rows_of_each_label_are_chosen(

@@ -56,7 +56,7 @@ def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
         if not row.status and (folder := row.name.split(b"/")[1].decode()) != "other"
     ]
     pairs = Counter((truth, row.labels[0]) for truth, row in judged)
-    assert {(t, p): survey.pair(t, p) for t in range(10) for p in range(10)} == {
+    assert {(t, p): survey.pairs.rows(t, p) for t in range(10) for p in range(10)} == {
         (t, p): pairs[t, p] for t in range(10) for p in range(10)
     }
     assert (survey.judged, survey.right) == (

@@ -12,8 +12,6 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: `hangtag --help` must show a line whole at 80 columns.
-LINE_CHARS = 60
 _CLI = "producer.cli."
 
 

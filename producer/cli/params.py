@@ -10,11 +10,12 @@ import click
 
 #: More than any machine has cores; a larger number is a typing error.
 CHILDREN_MAX = 1024
+#: The default number of worker processes.
+PER_CORE = "one per core, or fewer if the container's memory limit does not allow that"
 FORM = "N|auto|auto:LOW-HIGH"
 HELP = (
     "Worker processes: N is a fixed number; auto scales with the backlog from 1 to one per core, "
-    "auto:2-8 from 2 to 8, auto:0-8 down to none without a job. Default: as before, or "
-    "one per core; fewer if the container's memory limit does not allow one per core."
+    f"auto:2-8 from 2 to 8, auto:0-8 down to none without a job. Default: as before, or {PER_CORE}."
 )
 _FORM = re.compile(r"(\d{1,6})|auto(?::(\d{1,6})-(\d{1,6}))?", re.ASCII)
 

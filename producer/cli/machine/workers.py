@@ -10,7 +10,7 @@ import msgspec
 
 from producer.cli.command_examples import examples
 from producer.cli.options import json_option, log_json_option, logging_json
-from producer.cli.params import CHILDREN_MAX
+from producer.cli.params import CHILDREN_MAX, PER_CORE
 from producer.cli.watching import show_lines, watch_option
 from producer.present.formatting import show_json
 from shared.errors import UsageError
@@ -36,8 +36,7 @@ CHILDREN = click.IntRange(1, CHILDREN_MAX)
 @click.option(
     "--concurrency",
     type=CHILDREN,
-    help="Worker processes. Default: one per core; fewer if the container's memory limit does not "
-    "allow one per core.",
+    help=f"Worker processes. Default: {PER_CORE}.",
 )
 @click.option(
     "--root",

@@ -43,7 +43,7 @@ from producer.sources.lists.piped_list import is_empty, is_grown, record, withou
 from shared.errors import Exit, HangtagError, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, encode_card
-from shared.process import child_id, machine_id
+from shared.process import child_id
 
 
 class Job:
@@ -131,7 +131,7 @@ class Job:
         check_columns(self.options.form, make_table(pinned, self.table.display))
         record, card, self.options = pinned
         # First, because a started job is not indexed again. An entry without a job is harmless.
-        remember(IndexedJob(record.id, str(self.output), record.created, card.ref, machine_id()))
+        remember(IndexedJob(record.id, str(self.output), record.created, card.ref))
         self.journal.start(
             record=encode_job(record),
             card=encode_card(card),

@@ -31,7 +31,7 @@ class IndexedJob(msgspec.Struct, frozen=True):
     output: str
     created: float  #: seconds since 1970
     model: str = ""  #: the version that it needs; empty if it is finished, or unknown
-    machine: str = ""  #: another one may share the home; empty, as of older versions: this one
+    machine: str = msgspec.field(default_factory=machine_id)  #: another one may share the home
 
 
 def index_dir() -> Path:
@@ -53,7 +53,7 @@ def remember(entry: IndexedJob) -> None:
             file.write(msgspec.json.encode(entry))
         failpoint("index.drafted")
         for other in entries():
-            same = other.output == entry.output and _machine(other) == _machine(entry)
+            same = other.output == entry.output and other.machine == entry.machine
             if same and other.id != entry.id:
                 (folder / f"{other.id}.json").unlink(missing_ok=True)
                 failpoint("index.replaced-forgotten")
@@ -98,12 +98,8 @@ def entries() -> list[IndexedJob]:
     return sorted(known, key=lambda entry: entry.created)
 
 
-def _machine(entry: IndexedJob) -> str:
-    return entry.machine or machine_id()
-
-
 def _is_own(entry: IndexedJob) -> bool:
-    return _machine(entry) == machine_id()
+    return entry.machine == machine_id()
 
 
 def is_reachable(entry: IndexedJob) -> bool:

@@ -123,19 +123,18 @@ def read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-#: In the head of every page, with its kind: a newer page of this kind may replace it. Earlier
-#: versions wrote no kind.
-_GENERATOR = re.compile(rb'<meta name="generator" content="Hangtag(?: (\w+))?">')
+#: In the head of every page, with its kind: a newer page of this kind may replace it.
+_GENERATOR = re.compile(rb'<meta name="generator" content="Hangtag (\w+)">')
 _HEAD_BYTES = 4096
 
 
 def is_page(path: Path, kind: Kind) -> bool:
-    """Whether the file is a page of this kind, or one of an earlier version without a kind."""
-    return _kind(path) in (kind, "")
+    """Whether the file is a page of this kind."""
+    return _kind(path) == kind
 
 
 def _kind(path: Path) -> str | None:
-    """The kind of a page, empty if it has none; None if the file is no page."""
+    """The kind of a page; None if the file is no page."""
     if path.is_symlink() or not path.is_file():
         return None
     try:
@@ -143,7 +142,7 @@ def _kind(path: Path) -> str | None:
             generator = _GENERATOR.search(file.read(_HEAD_BYTES))
     except OSError:
         return None
-    return None if generator is None else (generator[1] or b"").decode()
+    return None if generator is None else generator[1].decode()
 
 
 @functools.cache

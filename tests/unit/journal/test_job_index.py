@@ -70,7 +70,7 @@ def test_an_entry_of_another_machine_stays(tmp_path: Path) -> None:
     assert ids_of(str(output)) == set()
     journal_path(output).touch()
     remember(IndexedJob("testjb02", str(output), 2.0, machine=machine_id()))
-    remember(IndexedJob("testjb03", str(output), 3.0))  # as of an older version
+    remember(IndexedJob("testjb03", str(output), 3.0))
     assert ids_of(str(output)) == {"testjb03"}
     assert sorted(file.stem for file in index_dir().iterdir()) == ["testjb01", "testjb03"]
 

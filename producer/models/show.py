@@ -169,12 +169,8 @@ def _preprocessing(card: Card) -> str:
 
 
 def _graph(card: Card) -> str:
-    """Precision and call size, with the reason and both accuracies."""
+    """Precision and call size, with the reason, which compares accuracies."""
     text = f"{card.precision}, {counted(card.call_images, 'image')} at a time"
-    trial = card.precision_trial
-    if trial is not None:
-        both = f"fp32 {percent(trial.fp32_accuracy, 2)}, int8 {percent(trial.int8_accuracy, 2)}"
-        text += f"; {both}, {percent(trial.differ, 2)} of the labels differ"
     return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
 
 

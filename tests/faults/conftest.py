@@ -33,8 +33,8 @@ THIRDS = ("0", "1", "2")
 LONG = {
     "tests/faults/server/test_memory_flat.py": 1,
     "tests/faults/trainer/test_failpoints.py": 3,
-    "tests/faults/producer/test_failpoints.py": 2,
-    "tests/faults/producer/test_failpoints_of_commands.py": 2,
+    "tests/faults/producer/test_failpoints.py": 4,
+    "tests/faults/producer/test_failpoints_of_requests.py": 2,
     "tests/faults/worker/test_failpoints.py": 2,
 }
 

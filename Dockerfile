@@ -21,6 +21,7 @@ RUN mkdir hangtag producer shared worker && touch README.md LICENSE NOTICE produ
 FROM base AS code
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY licenses licenses
 COPY shared shared
 COPY worker worker
 COPY producer producer

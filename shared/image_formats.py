@@ -42,6 +42,11 @@ FORMATS = (
     ),
     ImageFormat("AVIF", (b"avif", b"avifs"), brands=(b"avif", b"avis")),
     ImageFormat(
+        "HEIF",
+        (b"heic", b"heif", b"hif", b"heics", b"heifs"),
+        brands=(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+    ),
+    ImageFormat(
         "BMP",
         (b"bmp", b"dib"),
         tuple(Signature(b"BM", 14, size.to_bytes(4, "little")) for size in _BMP_HEADERS_BYTES),
@@ -57,7 +62,7 @@ FORMATS = (
 DECODED_ENDINGS = tuple(ending for known in FORMATS for ending in known.endings)
 #: Raster images of other kinds. Drawings and documents (SVG, EPS, PDF) are not among them.
 OTHER_ENDINGS = (
-    b"heic", b"heif", b"hif", b"jxl", b"jp2", b"j2k", b"jpf", b"jpx", b"jxr", b"wdp", b"hdp",
+    b"jxl", b"jp2", b"j2k", b"jpf", b"jpx", b"jxr", b"wdp", b"hdp",
     b"psd", b"psb", b"xcf", b"tga", b"ico", b"icns", b"pcx", b"dds", b"exr", b"hdr",
     b"pbm", b"pgm", b"ppm", b"pnm", b"pam",
     b"3fr", b"arw", b"cr2", b"cr3", b"crw", b"dcr", b"dng", b"erf", b"fff", b"iiq", b"kdc", b"mef",
@@ -69,8 +74,8 @@ _ALL = _DECODED | _OTHERS
 #: The number of bytes that `format_of` and `is_image` need.
 HEAD_BYTES = 256
 
-#: HEIC and HEIF, Canon's CR3; JPEG XL, JPEG 2000, Photoshop, cameras that sign their raw files.
-_OTHER_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "}
+#: Canon's CR3; JPEG XL, JPEG 2000, Photoshop, cameras that sign their raw files.
+_OTHER_BRANDS = {b"crx "}
 _OTHER_MAGIC = (
     b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"8BPS", b"FUJIFILMCCD-RAW", b"IIRO",
     b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"gimp xcf ", b"v/1\x01",

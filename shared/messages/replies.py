@@ -84,7 +84,7 @@ class DescribedFolder(msgspec.Struct, frozen=True):
     unreadable: int
     closed: tuple[str, ...]  #: folders that could not be read
     stacks: int  #: near-duplicates count as one
-    other_kinds: int = 0  #: images of kinds that are not decoded, such as HEIC
+    other_kinds: int = 0  #: images of kinds that are not decoded, such as raw files
 
 
 class Pruned(msgspec.Struct, frozen=True):

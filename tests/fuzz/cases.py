@@ -9,7 +9,7 @@ from random import Random
 
 from tests.fuzz.bytewise import BYTEWISE, Damage, anywhere
 from tests.fuzz.damage_avif import AVIF
-from tests.fuzz.damage_avif import MAGIC as AVIF_MAGIC
+from tests.fuzz.damage_heif import HEIF
 from tests.fuzz.damage_jpeg import JPEG
 from tests.fuzz.damage_others import BMP, GIF, WEBP
 from tests.fuzz.damage_png import PNG
@@ -24,9 +24,9 @@ _FORMATS: dict[bytes, tuple[Damage, ...]] = {
     b"MM": TIFF,
     b"BM": BMP,
     b"RIFF": WEBP,
-    AVIF_MAGIC: AVIF,
 }
-_ENDINGS = ("png", "jpg", "gif", "tif", "bmp", "webp", "avif")
+_CONTAINERS = {b"ftypavif": AVIF, b"ftypheic": HEIF}
+_ENDINGS = ("png", "jpg", "gif", "tif", "bmp", "webp", "avif", "heic")
 #: The number of damages; a single one is most likely to reach the pixels.
 _DAMAGES = (1, 1, 1, 2, 2, 3, 5)
 #: Limits repeated parts, which could otherwise form decompression bombs.
@@ -62,4 +62,4 @@ def _of_its_format(data: bytes) -> tuple[Damage, ...]:
     for magic, damages in _FORMATS.items():
         if data.startswith(magic):
             return damages
-    return BYTEWISE
+    return _CONTAINERS.get(data[4:12], BYTEWISE)

@@ -7,11 +7,9 @@ from random import Random
 from tests.fuzz.bytewise import BYTEWISE, Damage, number, put, some_bytes
 from tests.support.images.av1 import frame_header, long_sequence, short_sequence
 
-#: The size of the first box is below 256, and its name follows.
-MAGIC = b"\0\0\0"
 _BOXES = (b"ftyp", b"meta", b"hdlr", b"pitm", b"iloc", b"iinf", b"infe", b"iprp", b"ipco", b"ispe",
-          b"pixi", b"av1C", b"colr", b"ipma", b"iref", b"auxC", b"irot", b"imir", b"mdat", b"moov",
-          b"idat")  # fmt: skip
+          b"pixi", b"av1C", b"hvcC", b"colr", b"ipma", b"iref", b"dimg", b"auxC", b"irot", b"imir",
+          b"clap", b"grid", b"mdat", b"moov", b"idat")  # fmt: skip
 
 
 def _box(data: bytes, random: Random) -> int:
@@ -65,6 +63,7 @@ def _pixels(data: bytes, random: Random) -> bytes:
     return data if at < 4 else data[:at] + random.choice(BYTEWISE)(data[at:], random)
 
 
-AVIF: tuple[Damage, ...] = (
-    _box_size, _box_field, _box_field, _box_name, _frame_size, _obus, _obus, _pixels,
+CONTAINER: tuple[Damage, ...] = (
+    _box_size, _box_field, _box_field, _box_name, _frame_size, _pixels,
 )  # fmt: skip
+AVIF = (*CONTAINER, _obus, _obus)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from tests.support.images.encoders import png, png_rows, save, tiff
+from tests.support.images.heif import coded_files
 from tests.support.images.image_zoo import variants
 from worker.decoding.tiff import quiet
 
@@ -119,7 +120,7 @@ def _others() -> dict[str, bytes]:
     modes = ("1", "L", "P", "RGB", "RGBA")
     found = {f"{mode}.bmp": save(noise((29, 21), mode), "BMP") for mode in modes}
     found["runs.bmp"] = _runs()
-    found |= _avifs()
+    found |= _avifs() | coded_files()
     moving: dict[str, Any] = {"save_all": True, "append_images": [noise((64, 48), "RGBA")] * 2}
     for name, image in (("rgb", noise((64, 48), "RGB")), ("rgba", noise((64, 48), "RGBA"))):
         found[f"{name}-lossy.webp"] = save(image, "WEBP", quality=40, method=0)

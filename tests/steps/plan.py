@@ -39,7 +39,7 @@ GUARDS = (*PRODUCT, *HELPERS, *APPS, "tests/faults/producer", "tests/faults/stor
 COMPOSE = (*PRODUCT, "Dockerfile", ".dockerignore", "docker-compose*.yml", ".env.example",
            "deploy/make-secrets.sh", "deploy/redis", "tests/compose",
            "tests/support/deploy/compose_file.py")  # fmt: skip
-PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "tests/packages")
+PACKAGES = (*PRODUCT, "LICENSE", "NOTICE", "licenses", "tests/packages")
 LEDGERS = ("producer", "shared", *HELPERS, "tests/mutants", "tests/integration/state_machines")
 THIRDS = 3
 #: With all files on a disk.

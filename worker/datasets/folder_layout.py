@@ -32,7 +32,7 @@ SPLITS = {
 }
 #: Reasons why an entry is not an image of the data set.
 HIDDEN, LINKS, OTHER = "hidden", "links", "no images"
-OTHER_KINDS = "images of other kinds, such as HEIC"
+OTHER_KINDS = "images of other kinds, such as raw files"
 BESIDE, CLOSED = "beside the class folders", "folders that cannot be read"
 UNLABELLED = "in unknown, flagged or failed"
 #: Why a correction is not in the data.

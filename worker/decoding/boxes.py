@@ -106,16 +106,16 @@ def only(parts: Sequence[Box], name: bytes) -> Box:
 
 
 class Fields:
-    """Big-endian numbers, one after the other."""
+    """The numbers of a box, big-endian, one after the other."""
 
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
+    def __init__(self, data: bytes, box: Box) -> None:
+        self._data, self._at, self._end = data, box.start, box.end
 
     def number(self, size: int) -> int:
         """The next `size` bytes. Raises IndexError at the end."""
         start, self._at = self._at, self._at + size
-        if self._at > len(self._data):
-            raise IndexError("the data ends within a number")
+        if self._at > self._end:
+            raise IndexError("the box ends within a number")
         return int.from_bytes(self._data[start : self._at], "big")
 
 
@@ -131,7 +131,7 @@ def _kinds(data: bytes, info: Box) -> dict[int, bytes]:
 
 
 def _places(data: bytes, box: Box) -> Iterator[tuple[int, Place]]:
-    fields = Fields(data, box.start)
+    fields = Fields(data, box)
     version = fields.number(4) >> 24
     widths = fields.number(2)
     offset, length, base, index = (widths >> shift & 15 for shift in (12, 8, 4, 0))

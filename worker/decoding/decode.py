@@ -21,7 +21,7 @@ from shared.image_formats import HEAD_BYTES, format_of, is_truncated
 from shared.image_status import Flag, Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.model_card import Preprocessing
-from worker.decoding import avif, bmp, fast_png, gif, jpeg, png, tiff, webp
+from worker.decoding import avif, bmp, fast_png, gif, heif, jpeg, png, tiff, webp
 from worker.decoding.size_limits import MAX_PIXELS
 from worker.preprocessing import garment
 from worker.preprocessing.letterbox import DecodedImage, place
@@ -52,6 +52,7 @@ READERS: dict[str, Reader] = {
     "PNG": _whole(png.read),
     "WEBP": _whole(webp.read),
     "AVIF": _whole(avif.read),
+    "HEIF": lambda data, _: heif.read(data),
     "BMP": _whole(bmp.read),
     "GIF": _whole(gif.read),
     "TIFF": lambda data, _: tiff.read(data),

@@ -115,7 +115,8 @@ def _show_notes(found: Ready) -> None:
         click.echo(line, err=True)
     if found.other_kinds:
         skipped = counted(found.other_kinds, "image")
-        click.echo(f"skipped: {skipped} of other kinds, such as HEIC; convert them first", err=True)
+        kinds = "of other kinds, such as raw files; convert them first"
+        click.echo(f"skipped: {skipped} {kinds}", err=True)
     for line in [*found.unreadable[:NAMED], *found.closed]:
         click.echo(f"cannot be read: {one_line(line)}", err=True)
     if len(found.unreadable) > NAMED:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import struct
 import zlib
 
+import numpy as np
 from PIL import Image
 
 from shared.image_status import Status
 from tests.support.images.av1 import avif, short_sequence, small_av1
 from tests.support.images.boxes import file_type, full_box, many_places
 from tests.support.images.encoders import chunk, deflated_zeros, png, save, tiff
-from tests.support.images.image_zoo import bomb
+from tests.support.images.heif import grid, heif, of_picture, size
+from tests.support.images.hevc import coded, sized, unit
+from tests.support.images.image_zoo import bomb, garment
 
 _PIXELS = deflated_zeros(28 * 29)
 _PLAIN = (28, 28, 8, 0, 0)
@@ -67,7 +70,7 @@ def tiffs() -> Bombs:
 
 def others() -> Bombs:
     """EXIF in a million parts, a scan that never ends, a BMP of few runs, a WebP of 64 MP, an AVIF
-    of 1.6 GB, and one of 300 million places."""
+    of 1.6 GB, one and a HEIC of 300 million places, and a HEIC of 1.6 gigapixels in tiles."""
     jpeg = save(Image.new("L", (28, 28)), "JPEG")
     photo = save(Image.new("L", (2000, 2000)), "JPEG", progressive=True)
     scan = photo.rindex(b"\xff\xda")
@@ -80,6 +83,9 @@ def others() -> Bombs:
         "webp": (_webp(8_000, 8_000), Status.TOO_LARGE),
         "avif": (avif(short_sequence(16_384, 16_384) + small_av1()), Status.TOO_LARGE),
         "places": (_without_items(b"avif"), Status.UNREADABLE),
+        "heif-places": (_without_items(b"heic"), Status.UNREADABLE),
+        "heif-tiles": (_tiles_of(8_000), Status.TOO_LARGE),
+        "heif-units": (_many_units(), Status.UNREADABLE),
     }
 
 
@@ -100,6 +106,18 @@ def _tiff(changes: dict[int, tuple[int, list[int]]], body: bytes) -> bytes:
     if 322 in changes:
         tags = {tag: value for tag, value in tags.items() if tag not in (273, 278, 279)}
     return tiff({**tags, **changes}, body)
+
+
+def _tiles_of(side: int) -> bytes:
+    """A HEIC of 25 tiles, each of which states this side."""
+    tile = of_picture(coded([garment().astype(np.uint16)]))
+    stated = tile._replace(properties=[size(side, side), *tile.properties[1:]])
+    return heif([grid((28, 28), 5, 5), stated], [(b"dimg", 1, [2] * 25)])
+
+
+def _many_units() -> bytes:
+    picture = of_picture(coded([garment().astype(np.uint16)]))
+    return heif([picture._replace(content=sized(unit(39, b"")) * 1_000_000 + picture.content)])
 
 
 def _tiles(side: int) -> dict[int, tuple[int, list[int]]]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from shared.image_status import Status
 from tests.support.images.encoders import deflated_zeros, png, save, tiff, turned
+from tests.support.images.heif import Item, heif, lossless, size, turned_heif
 from worker.demo.drawings import silhouette
 from worker.demo.images import encoded
 
@@ -58,6 +59,8 @@ def variants() -> dict[str, bytes]:
         "lossless.webp": save(grey, "WEBP", lossless=True),
         "lossless.avif": save(grey, "AVIF", quality=100),
         "turned.avif": turned(image, 6, "AVIF", quality=100),
+        "lossless.heic": lossless(image),
+        "turned.HEIC": turned_heif(image, 6),
         "plain.tiff": save(grey, "TIFF"),
         "packed.tif": save(grey, "TIFF", compression="tiff_lzw"),
         "grey.jpg": save(grey, "JPEG", quality=95),
@@ -85,6 +88,7 @@ def broken() -> dict[str, tuple[bytes, Status]]:
                 "still.gif",
                 "lossless.webp",
                 "lossless.avif",
+                "lossless.heic",
                 "plain.tiff",
                 "packed.tif",
             )
@@ -92,7 +96,8 @@ def broken() -> dict[str, tuple[bytes, Status]]:
         "flipped-bit.png": (_flip(good, 60), Status.UNREADABLE),
         "text.png": (b"BMWs are cars, and this is a text about them.\n", Status.UNSUPPORTED),
         "drawing.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", Status.UNSUPPORTED),
-        "iphone.HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Status.UNSUPPORTED),
+        "derived.heic": (heif([Item(b"iovl", bytes(20), [size(28, 28)])]), Status.UNSUPPORTED),
+        "other.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", Status.UNSUPPORTED),
         "nikon.nef": (_camera_raw(), Status.UNSUPPORTED),
         "nikon.tif": (_camera_raw(), Status.UNSUPPORTED),
         "bomb.png": (bomb(), Status.TOO_LARGE),

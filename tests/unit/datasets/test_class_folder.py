@@ -138,7 +138,7 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     (root / "cat" / ".hidden.png").write_bytes(b"")
     (root / ".git").mkdir()
     (root / "cat" / "notes.txt").write_text("about cats")
-    (root / "cat" / "IMG_1.HEIC").write_bytes(b"")
+    (root / "cat" / "IMG_1.CR3").write_bytes(b"")
     (root / "labels.csv").write_text("0,1")
     os.symlink(root / "dog" / "0000.png", root / "cat" / "link.png")
     os.symlink(root / "dog", root / "dogs")
@@ -146,7 +146,7 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     loaded = _load(root)
     assert _total(loaded) == 80
     skipped = (
-        "skipped: 2 (hidden), 2 (links), 1 (images of other kinds, such as HEIC)"
+        "skipped: 2 (hidden), 2 (links), 1 (images of other kinds, such as raw files)"
         ", 2 (no images), 1 (beside the class folders)"
     )
     assert loaded.report.notes == (skipped,)

@@ -24,5 +24,5 @@ def test_only_the_packages_go_into_an_image() -> None:
     allowed = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines
     packages = {"hangtag", "shared", "worker", "producer"}
-    texts = {"README.md", "LICENSE", "NOTICE"}
+    texts = {"README.md", "LICENSE", "NOTICE", "licenses"}
     assert allowed == packages | texts | {"pyproject.toml", "constraints.txt"}

@@ -51,7 +51,7 @@ def test_every_image_below_a_folder_has_a_row_and_copies_are_one_stack(
     copy.write_bytes(first.read_bytes())
     (tmp_path / "photos/bad.jpg").write_bytes(b"no image")
     (tmp_path / "photos/notes.txt").write_bytes(b"no image")
-    (tmp_path / "photos/other.HEIC").write_bytes(b"not decoded")
+    (tmp_path / "photos/other.JXL").write_bytes(b"not decoded")
     answer, features, stages = computed(server, store, tmp_path / "photos")
     files = [path for path in (tmp_path / "photos").rglob("*") if path.is_file()]
     every = [bytes(path) for path in files if path.stem not in ("bad", "notes", "other")]

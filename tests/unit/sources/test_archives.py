@@ -40,8 +40,8 @@ FILES = {
     "notes.txt": b"text",
     "noending": IMAGE + b"4",
     "notext": b"text",
-    "raw.heic": b"ftypheic",
-    "misnamed.heic": IMAGE + b"5",
+    "raw.jxl": b"\xff\x0a",
+    "misnamed.jxl": IMAGE + b"5",
     "empty.jpg": b"",
     "Zubehör/1.PNG": IMAGE + b"6",
 }

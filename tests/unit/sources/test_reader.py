@@ -123,7 +123,7 @@ def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
     tmp_path: Path, ending: bytes
 ) -> None:
     path = bytes(tmp_path) + b"/IMG_1." + ending.upper()
-    for content in (b"", b"II*\0" + bytes(99), b"\0\0\0\x18ftypheic"):
+    for content in (b"", b"II*\0" + bytes(99), b"\0\0\0\x18ftypcrx "):
         Path(os.fsdecode(path)).write_bytes(content)
         status, stamp = read(path, 10)
         assert (status, stamp[0]) == (Status.UNSUPPORTED, len(content))
@@ -131,8 +131,8 @@ def test_an_image_of_another_kind_is_unsupported_whatever_its_size(
         assert read_again(path, stamp) is Status.UNSUPPORTED
 
 
-def test_a_jpeg_that_is_named_heic_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "IMG_1.HEIC"
+def test_a_jpeg_that_is_named_like_a_raw_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_1.CR3"
     path.write_bytes(b"\xff\xd8\xff\xe0 and more")
     assert read(bytes(path))[0] == path.read_bytes()
 

@@ -62,7 +62,7 @@ def test_without_a_server_the_fix_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("bare")
 def test_without_the_workers_packages_the_fix_is_named() -> None:
-    with pytest.raises(SetupError, match=r"numpy and pillow are.*pip install.*\[all\]"):
+    with pytest.raises(SetupError, match=r"pillow and pi-heif-decoder are.*pip install.*\[all\]"):
         commands.check_installed()
 
 

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .PHONY: help demo demo-clone test test-unit test-integration test-python test-end-to-end test-faults test-points test-ledger test-guards \
   test-slow test-compose nightly release-check packages fuzz soak check secrets bench bench-smoke bench-train bench-photos \
   bench-photo-models bench-photo-speed bench-photo-memory bench-corrections bench-label bench-label-versions bench-label-speed label-walk bench-recovery bench-memory bench-scaling bench-transport \
-  bench-looks clean data structure screenshots
+  bench-looks clean data screenshots
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -172,9 +172,6 @@ screenshots: demo $(VENV)/dev.stamp  ## the screenshots of docs/report.md, of th
 
 bench-looks: $(VENV)/dev.stamp data  ## report, table and compare on 10,000 and 1,000,000 rows
 	@$(BIN)/python -m benchmarks.looks
-
-structure:  ## files, folders, imports between them, long functions
-	@$(PYTHON) -m benchmarks.structure
 
 secrets:  ## create a password for each part, and .env; once, before docker compose up
 	@deploy/make-secrets.sh

@@ -23,7 +23,7 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
+from benchmarks.environment.paths import DATA, ROOT, TRACE, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.peak_memory import peak_bytes
@@ -67,20 +67,16 @@ def jobs(count: int, repeats: int, workers: int) -> str:
     folder, busy = images.make(count), machine.busy()
     inputs = [folder.name, *(_packed(folder, ending) for ending in ENDINGS)]
     cells: dict[str, list[tuple[float, ...]]] = {name: [] for name in inputs}
-    with runtime_folder() as runtime:
-        env = environment(runtime)
+    with local_stack.own() as (runtime, env):
         network = networks.dense(env)
-        try:
-            local_stack.up(env, workers)
-            for repeat in range(-1, repeats):
-                turns = inputs[:: 1 if repeat % 2 else -1]
-                for name in turns if repeat >= 0 else inputs[:1]:  # the first one loads the model
-                    figures = _job(runtime, network, name)
-                    if repeat >= 0:
-                        cells[name].append(figures)
-            server = local_stack.server_version(runtime)
-        finally:
-            local_stack.end(env, str(runtime))
+        local_stack.up(env, workers)
+        for repeat in range(-1, repeats):
+            turns = inputs[:: 1 if repeat % 2 else -1]
+            for name in turns if repeat >= 0 else inputs[:1]:  # the first one loads the model
+                figures = _job(runtime, network, name)
+                if repeat >= 0:
+                    cells[name].append(figures)
+        server = local_stack.server_version(runtime)
     _compare(inputs)
     head = ("input", "rows", "images/s", "producer, us per image", "producer's memory, MB")
     lines = [

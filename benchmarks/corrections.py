@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import ROOT, environment, runtime_folder
+from benchmarks.environment.paths import ROOT
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
 from benchmarks.report.correction_blocks import (
@@ -53,20 +53,18 @@ def main() -> int:
     """Print the blocks, and write them into the page after a complete run."""
     given = _parser().parse_args()
     pool = labelled_photos.read(given.photos, LEAST)
-    with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
-        env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
+    with (
+        local_stack.own() as (_, env),
+        tempfile.TemporaryDirectory(prefix="hangtag-") as name,
+    ):
+        env["HANGTAG_STORE"] = str(given.store or f"{name}/store")
         prompt, test = Prompt(Path(name), env), Path(name) / "test"
         tested = labelled_photos.write_test(pool, test)
         local_stack.up(env, given.workers)
         blocks: dict[str, str] = {}
-        try:
-            for part in given.only:
-                found = _draws(
-                    given.draws or DRAWS[part], partial(_PARTS[part], pool, prompt, test)
-                )
-                blocks[part] = _BLOCKS[part](found)
-        finally:
-            local_stack.end(env, str(runtime))
+        for part in given.only:
+            found = _draws(given.draws or DRAWS[part], partial(_PARTS[part], pool, prompt, test))
+            blocks[part] = _BLOCKS[part](found)
     about = (
         f"({datetime.now(UTC).date().isoformat()}, {machine.place()}; {len(pool.learn)} classes, "
         f"{tested:,} test photos. {machine.busy()}".strip()

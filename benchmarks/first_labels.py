@@ -30,7 +30,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.simulated_person import (
     PERSONS,
@@ -62,19 +61,19 @@ SPLITS = ("train", "validation", "val", "test")
 def main() -> int:
     """Print a table for each person, and for labelling one photo at a time."""
     given = _parser().parse_args()
-    with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
-        env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
+    with (
+        local_stack.own() as (_, env),
+        tempfile.TemporaryDirectory(prefix="hangtag-") as name,
+    ):
+        env["HANGTAG_STORE"] = str(given.store or f"{name}/store")
         os.environ.update(env)
         folder = Path(name) / "0"
-        try:
-            truths = write_unsorted(given.photos, folder / "photos")
-            photos = read(folder / "photos", truths)
-            if not given.in_process:
-                for person in given.person or PERSONS:
-                    with running(folder, env) as page:
-                        report_page(page, photos, person)
-        finally:
-            local_stack.end(env, str(runtime))
+        truths = write_unsorted(given.photos, folder / "photos")
+        photos = read(folder / "photos", truths)
+        if not given.in_process:
+            for person in given.person or PERSONS:
+                with running(folder, env) as page:
+                    report_page(page, photos, person)
     print(f"{len(photos.truth):,} photos, {len(set(truths.values()))} classes")
     draws = range(given.first, given.first + given.draws)
     for way in [*(given.person or PERSONS), "one at a time"]:

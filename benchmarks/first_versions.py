@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import hangtag
 from benchmarks.environment import machine
-from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.first_labels import read, write_unsorted
 from benchmarks.measure import local_stack
 from benchmarks.measure.photo_loop import Prompt
@@ -50,23 +49,23 @@ def main() -> int:
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--store", type=Path, help="keeps the photos' features")
     given = parser.parse_args()
-    with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
-        env = environment(runtime) | {"HANGTAG_STORE": str(given.store or f"{name}/store")}
+    with (
+        local_stack.own() as (_, env),
+        tempfile.TemporaryDirectory(prefix="hangtag-") as name,
+    ):
+        env["HANGTAG_STORE"] = str(given.store or f"{name}/store")
         os.environ.update(env)
         folder = Path(name) / "labelled"
-        try:
-            truths = write_unsorted(given.photos, folder / "photos")
-            photos = read(folder / "photos", truths)
-            prompt = Prompt(folder, env)
-            for person in given.person or PERSONS:
-                draws = range(1, given.draws + 1)
-                found = [_draw(prompt, photos, truths, person, draw) for draw in draws]
-                accepted = sum(one.accepted for one in found)
-                right = sum(one.right_among_accepted for one in found)
-                share = f"{right / accepted:.1%}" if accepted else "-"
-                print(f"{person}: {accepted:,} accepted in all, of these right {share}", flush=True)
-        finally:
-            local_stack.end(env, str(runtime))
+        truths = write_unsorted(given.photos, folder / "photos")
+        photos = read(folder / "photos", truths)
+        prompt = Prompt(folder, env)
+        for person in given.person or PERSONS:
+            draws = range(1, given.draws + 1)
+            found = [_draw(prompt, photos, truths, person, draw) for draw in draws]
+            accepted = sum(one.accepted for one in found)
+            right = sum(one.right_among_accepted for one in found)
+            share = f"{right / accepted:.1%}" if accepted else "-"
+            print(f"{person}: {accepted:,} accepted in all, of these right {share}", flush=True)
     print(f"({machine.place()})")
     return 0
 

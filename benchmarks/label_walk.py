@@ -27,7 +27,6 @@ import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
 from producer.labelling.folder_request import computed
 from shared.labels import labels_file
@@ -76,20 +75,20 @@ def main() -> int:
     parser.add_argument("photos", type=Path, help="a folder for each class")
     parser.add_argument("--to", type=Path, default=Path("docs/images"), help="of the pictures")
     given = parser.parse_args()
-    with runtime_folder() as runtime, tempfile.TemporaryDirectory(prefix="hangtag-") as name:
-        env = environment(runtime) | {"HANGTAG_STORE": f"{name}/store"}
+    with (
+        local_stack.own() as (_, env),
+        tempfile.TemporaryDirectory(prefix="hangtag-") as name,
+    ):
+        env["HANGTAG_STORE"] = f"{name}/store"
         os.environ.update(env)
         truth, started = write(given.photos, Path(name) / "photos"), time.monotonic()
-        try:
-            heading = label(Path(name), env, truth, given.to)
-            with chdir(name):
-                report_others(Path("photos"), truth, heading)
-            for command in COMMANDS:
-                run(Path(name), env, command)
-            print(f"{time.monotonic() - started:.0f} s in all ({machine.place()})")
-            draw_reports(Path(name), env, given.to)
-        finally:
-            local_stack.end(env, str(runtime))
+        heading = label(Path(name), env, truth, given.to)
+        with chdir(name):
+            report_others(Path("photos"), truth, heading)
+        for command in COMMANDS:
+            run(Path(name), env, command)
+        print(f"{time.monotonic() - started:.0f} s in all ({machine.place()})")
+        draw_reports(Path(name), env, given.to)
         report_right(Path(name) / "photos-sorted", truth)
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
+from benchmarks.environment.paths import DATA, ROOT, TRACE
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import classify_command, run
 from benchmarks.measure.process_watch import Watch
@@ -61,18 +61,14 @@ def main() -> None:
 def measure(count: int) -> Iterator[Peak]:
     """Train on this number of photographs, then classify them."""
     folder = photo_files.make_camera(count)
-    with runtime_folder() as runtime:
-        env = environment(runtime)
+    with local_stack.own() as (runtime, env):
         name = f"memory-{count}"
-        try:
-            # Before the training, whose own model is not yet there.
-            network = photo_files.network(env)
-            yield from _peaks("train", count, runtime, lambda: photo_files.train(folder, name, env))
-            local_stack.down(env)
-            local_stack.up(env, cores())
-            yield from _peaks("classify", count, runtime, lambda: classify(folder, network, env))
-        finally:
-            local_stack.end(env, str(runtime))
+        # Before the training, whose own model is not yet there.
+        network = photo_files.network(env)
+        yield from _peaks("train", count, runtime, lambda: photo_files.train(folder, name, env))
+        local_stack.down(env)
+        local_stack.up(env, cores())
+        yield from _peaks("classify", count, runtime, lambda: classify(folder, network, env))
 
 
 def _peaks(command: str, count: int, runtime: Path, act: Callable[[], None]) -> Iterator[Peak]:

@@ -20,7 +20,7 @@ import msgspec
 
 from benchmarks.contenders.keras_dataset import PHOTO_WAYS
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE, environment, runtime_folder
+from benchmarks.environment.paths import DATA, ROOT, TRACE, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
@@ -114,11 +114,8 @@ def main() -> int:
     given = _parser().parse_args()
     photos, repeats = (QUICK_PHOTOS, 1) if given.quick else (given.photos, given.repeats)
     busy = machine.busy()
-    with runtime_folder() as runtime:
-        try:
-            found, about, what = _measured(runtime, given.folder, photos, repeats, given.workers)
-        finally:
-            local_stack.end(environment(runtime), str(runtime))
+    with local_stack.own() as (runtime, _):
+        found, about, what = _measured(runtime, given.folder, photos, repeats, given.workers)
     text, line = section(found, about, what, busy), summary(found, what, given.workers)
     print(text, line, sep="\n")
     if given.json:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.contenders.contenders import Contenders
 from benchmarks.environment import machine
-from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.short_run import NETWORKS, TOLERANCE, changes, measure, moved
 from benchmarks.report import record
@@ -26,12 +25,9 @@ def main() -> int:
     """Print the ratios and their changes; return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     known = record.read()
-    with runtime_folder() as runtime:
-        try:
-            do = Contenders(runtime, cores())
-            found = [_measured(do, name, known) for name in NETWORKS]
-        finally:
-            local_stack.end(environment(runtime), str(runtime))
+    with local_stack.own() as (runtime, _):
+        do = Contenders(runtime, cores())
+        found = [_measured(do, name, known) for name in NETWORKS]
     print(*lines(found, known, machine.cpu_model()), sep="\n")
     return int(fails(found, known, machine.cpu_model()))
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import environment, runtime_folder
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed
 from benchmarks.measure.rounds import NAMES, Plan, Rounds
@@ -48,15 +47,13 @@ def main() -> int:
         given.workers, given.shipped_before,
     )  # fmt: skip
     load, commit, started = os.getloadavg()[0], inputs.commit(), time.monotonic()
-    with runtime_folder() as runtime:
+    with local_stack.own() as (runtime, _):
         try:
             rounds = Rounds(plan, runtime)
             rounds.run()
         except Failed as error:
             print(f"throughput: {error}; nothing is recorded", file=sys.stderr)
             return Exit.SETUP
-        finally:
-            local_stack.end(environment(runtime), str(runtime))
     minutes = (time.monotonic() - started) / 60
     found = _record(plan, rounds, load, commit, minutes)
     print(f"{found.packages}\n\n{blocks.versions(found)}\n")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, TRACE, environment, runtime_folder
+from benchmarks.environment.paths import DATA, TRACE, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.process_watch import Watch
@@ -54,15 +54,11 @@ def main() -> None:
     for folder in folders:
         print(f"{folder.name}: {_size(folder):,.0f} bytes per file", file=sys.stderr)
     busy = machine.busy()
-    with runtime_folder() as runtime:
-        env = environment(runtime)
+    with local_stack.own() as (runtime, env):
         network = networks.dense(env)
-        try:
-            local_stack.up(env, given.workers)
-            found = list(turns(runtime, network, folders, given.repeats))
-            server = local_stack.server_version(runtime)
-        finally:
-            local_stack.end(env, str(runtime))
+        local_stack.up(env, given.workers)
+        found = list(turns(runtime, network, folders, given.repeats))
+        server = local_stack.server_version(runtime)
     print(f"{machine.describe(server, '')}\n\n{table(found)}")
     print(f"\n`x` is the median of the ratio to inline within a repeat. {busy}")
     if given.json:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,16 +15,6 @@ TAG = "BENCHMARK_RUN"
 STARTED = "BENCHMARK_STARTED"
 #: The file for a traced `classify`'s times of results.
 TRACE = "BENCHMARK_TRACE"
-
-
-@contextmanager
-def runtime_folder() -> Iterator[Path]:
-    """A folder for the stack's socket: its path must fit into 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="htb-", dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(runtime: Path) -> dict[str, str]:

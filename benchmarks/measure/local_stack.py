@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
 
+from benchmarks.environment.paths import environment
 from benchmarks.measure.process_watch import is_tagged, pids
 from shared.broker.runtime_paths import socket_path
 from shared.settings import Settings
@@ -30,8 +33,22 @@ def down(environment: Mapping[str, str]) -> None:
     _hangtag(environment, "down", "--force")
 
 
-def end(environment: Mapping[str, str], tag: str) -> None:
-    """Stop the stack and, after an error or Ctrl-C, all other processes with the run's tag."""
+@contextmanager
+def own() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder for the socket of a stack, and its environment. The stack ends with the block, and
+    after an error or Ctrl-C all other processes with the run's tag."""
+    runtime = Path(tempfile.mkdtemp(prefix="htb-", dir="/tmp"))  # a socket's path: 107 bytes
+    env = environment(runtime)
+    try:
+        yield runtime, env
+    finally:
+        try:
+            _end(env, str(runtime))
+        finally:
+            shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _end(environment: Mapping[str, str], tag: str) -> None:
     try:
         down(environment)
     finally:

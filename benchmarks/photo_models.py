@@ -30,7 +30,7 @@ from shared import recipes
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card
 from shared.messages.training import Train
-from shared.recipes import OF_FOLDER, RECIPES
+from shared.recipes import RECIPES
 from shared.registry.registry import Registry
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
@@ -41,7 +41,7 @@ from worker.learners.learner import BuiltVersion, Task
 from worker.runtimes import load_runtime
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
-OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone and row.name != OF_FOLDER]
+OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone]
 CALL_IMAGES = 16
 #: Test photos by which the speed is measured.
 TIMED_PHOTOS = 64

@@ -110,19 +110,19 @@ RECIPES = {
             mirror=True,
         ),
         # Colour photos: a linear head on the features of a pretrained network.
-        Recipe(name="photo", network="head", backbone="efficientnet-lite0", learner="head"),
         Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
-        Recipe(
-            # A head on a larger network, at half the speed.
-            name="photo-head-large",
-            network="head",
-            backbone="efficientnet-lite2",
-            learner="head",
-        ),
     )
 }
 #: The default recipes: of the data set that is built in, and of a folder.
-OF_BUILT_IN, OF_FOLDER = "fast", "photo"
+OF_BUILT_IN, OF_FOLDER = "fast", "photo-head"
+#: What version 0.2.0 called `photo-head` as well, and its recipes that are gone.
+FORMER_NAMES = {"photo": "photo-head"}
+GONE = ("photo-head-large", "photo-fine", "photo-scratch", "photo-together")
+
+
+def current(name: str) -> str:
+    """The name of a recipe, by its former name or this one."""
+    return FORMER_NAMES.get(name, name)
 
 
 def find(name: str) -> Recipe:
@@ -131,4 +131,4 @@ def find(name: str) -> Recipe:
     Raises:
         SetupError: there is none.
     """
-    return row_named(RECIPES, "recipe", name, "hangtag train --help")
+    return row_named(RECIPES, "recipe", current(name), "hangtag train --help")

@@ -116,7 +116,7 @@ def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = Tru
     )
     fields = dict(typed) | {
         "name": name,
-        "recipe": recipe,
+        "recipe": recipes.current(recipe),
         "data": data_place(data, settings, check=check),
     }
     try:

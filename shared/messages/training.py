@@ -163,6 +163,11 @@ def check(recipe: str, data: str, given: Collection[str]) -> None:
     Raises:
         UsageError: there is no such recipe, or an option does not apply to it.
     """
+    recipe = recipes.current(recipe)
+    if recipe in recipes.GONE:
+        raise UsageError(
+            f"the recipe {recipe} was one of version 0.2.0; use --recipe {recipes.OF_FOLDER}"
+        )
     if recipe not in RECIPES:
         raise UsageError(no_such("recipe", recipe, RECIPES, "hangtag train --help"))
     row = RECIPES[recipe]

@@ -144,7 +144,7 @@ def test_it_knows_which_images_it_has_seen(training: Training) -> None:
 
 
 def test_the_same_request_again_publishes_nothing(training: Training) -> None:
-    work = Train("shapes", "photo", str(training.root))
+    work = Train("shapes", "photo-head", str(training.root))
     assert training.again(work, "r1").model == "shapes@1"
     assert training.registry.versions("shapes") == [1]
 
@@ -228,7 +228,7 @@ def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
 @pytest.mark.parametrize(
     ("work", "message"),
     [
-        (Train("x", "photo"), "is for photos; name a folder"),
+        (Train("x", "photo-head"), "is for photos; name a folder"),
         (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
     ],
 )

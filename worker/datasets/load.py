@@ -66,10 +66,7 @@ def load(
             raise SetupError(f"{FASHION_MNIST_TITLE} has no files to correct; name a folder")
         return _fashion(spec)
     if spec is None:
-        if size is None:
-            raise SetupError(
-                "this recipe has no image size for folders; use another one (--recipe photo)"
-            )
+        assert size is not None, "a recipe for other images than photos has a size"
         spec = Preprocessing(*size)
     stored, report = class_folder.store(
         data,

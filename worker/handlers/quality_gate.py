@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shared import recipes
 from shared.messages.model_card import Card
 from shared.messages.training import Rule
 from shared.registry.registry import FIRST
@@ -135,7 +136,7 @@ def judge(
     if compared is None:
         return GateDecision(False, _incomparable(new, old))
     # A newer version of the same recipe knows more images, or corrected labels.
-    if rule == "if-clearly-better" and new.recipe != old.recipe:
+    if rule == "if-clearly-better" and new.recipe != recipes.current(old.recipe):
         return _decide_clearly(new, old, compared)
     return _decide(new, old, compared)
 

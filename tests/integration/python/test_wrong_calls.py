@@ -68,7 +68,7 @@ def test_a_wrong_call_names_its_argument_and_leaves_nothing(here: Path, name: st
         ({"epochs": -1, "recipe": "fast"}, "a field out of range: epochs; check its value"),
         ({"promote": "maybe"}, "Invalid enum value 'maybe' - at `$.promote`; check its value"),
         ({"recipe": "slow"}, "there is no recipe slow"),
-        ({"recipe": "photo", "epochs": 3}, "leave it out, or use --recipe tutorial, fast or"),
+        ({"recipe": "photo-head", "epochs": 3}, "leave it out, or use --recipe tutorial, fast or"),
         ({"name": "A!"}, "--name 'A!' cannot be a model"),
         ({"request_id": "a b"}, "cannot be the id of a request"),
         ({"corrections": ["a.csv"], "without_corrections": True},

@@ -260,15 +260,15 @@ def test_learning_that_finds_a_disk_full_is_tried_again(
     ERRORS[:] = [no_file(number), hidden]
     monkeypatch.setattr(runner, "ROOM_S", 0.0)
     monkeypatch.setitem(runner.HANDLERS, Train, (__name__, "attempt"))
-    assert trainer.take(Train("shoes", "photo", "/photos")) == ANSWERED
+    assert trainer.take(Train("shoes", "photo-head", "/photos")) == ANSWERED
     assert (trainer.error(), ERRORS) == ("", [])
 
 
 @pytest.mark.parametrize(
     ("work", "error", "line"),
     [
-        (Train("shoes", "photo", "/photos"), no_file(errno.EIO), "the work failed"),
-        (Train("shoes", "photo", "/photos"), ValueError("no number"), "the work failed"),
+        (Train("shoes", "photo-head", "/photos"), no_file(errno.EIO), "the work failed"),
+        (Train("shoes", "photo-head", "/photos"), ValueError("no number"), "the work failed"),
         (NOTHING, no_file(errno.ENOSPC), "a disk is full"),
     ],
     ids=["another error of a file", "another error", "other work"],

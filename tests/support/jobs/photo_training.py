@@ -51,7 +51,7 @@ class Training(NamedTuple):
 def train_shapes(server: RedisServer, backbone: Backbone, root: Path, store: Path) -> Training:
     """Train on the photos in `root`, in this process; the store has the converted backbone."""
     converted.put(backbone, store)
-    work = Train("shapes", "photo", str(root))
+    work = Train("shapes", "photo-head", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer
     assert isinstance(trained, Trained)

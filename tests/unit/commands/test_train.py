@@ -89,7 +89,8 @@ def complaint(result: Result, code: Exit) -> str:
         (["--request-id", "../x"], "cannot be the id"),
         (["photos", "--epochs", "3"], "out, or use --recipe tutorial, fast or accurate"),
         (["--recipe", "photo-head"], "photo-head is for photos; name a folder"),
-        (["--recipe", "phto", "--epochs", "3"], "did you mean photo"),
+        (["--recipe", "photo-hed", "--epochs", "3"], "did you mean photo-head"),
+        (["photos", "--recipe", "photo-fine"], "was one of version 0.2.0; use --recipe photo-head"),
         ([], "name a folder with a subfolder for each class"),
         (["--detach"], "hangtag train --data fashion-mnist"),
         (["--follow", "r1", "--epochs", "3"], "--follow cannot be combined; leave out --epochs"),
@@ -219,7 +220,8 @@ def test_a_request_that_only_its_command_shows_is_not_followed_by_another() -> N
 def test_the_default_recipe_suits_the_data(here: Path) -> None:
     assert make_work({}, Settings()) == Train("fashion-mnist", "fast")
     found = make_work({"data": "photos", "name": "garments"}, Settings())
-    assert (found.recipe, found.data) == ("photo", f"{here}/photos")
+    assert (found.recipe, found.data) == ("photo-head", f"{here}/photos")
+    assert make_work({"data": "photos", "recipe": "photo"}, Settings()).recipe == "photo-head"
 
 
 def test_a_folder_is_checked_only_if_the_trainer_is_on_this_machine(here: Path) -> None:

@@ -54,7 +54,7 @@ class Model:
 
     def _context(self, given: Sequence[LabelledFile], without: bool) -> Context:
         data = encode_files(given) if given else None
-        work = Train("mine", "photo", "/photos", corrections=input_sha256(data))
+        work = Train("mine", "photo-head", "/photos", corrections=input_sha256(data))
         work = msgspec.structs.replace(work, without_corrections=without)
         request = Request(f"r{self._count}", work, "tester@here", float(self._count))
         return Context(

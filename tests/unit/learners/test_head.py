@@ -98,7 +98,7 @@ def _scenes() -> PhotoFolder:
 
 
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(card: Card) -> None:
-    fitted, _ = _choose(Train("x", "photo", precision="fp32"), _scenes(), card)
+    fitted, _ = _choose(Train("x", "photo-head", precision="fp32"), _scenes(), card)
     assert fitted.out_of_fold.accuracy < 0.75
 
 
@@ -107,7 +107,7 @@ def test_the_folds_of_all_precisions_are_counted_together(precision: Requested, 
     reported, last_after = list[tuple[int, int]](), list[int]()
     folder = _scenes()
     _choose(
-        Train("x", "photo", precision=precision),
+        Train("x", "photo-head", precision=precision),
         folder,
         card,
         lambda *one: reported.append(one),

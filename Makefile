@@ -137,7 +137,7 @@ bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 ph
 	@$(BIN)/python -m benchmarks.photo_memory
 
 # DATA: a folder with train/ and test/; OPTIONS as in --help, for example --unlike drawings=DIR
-bench-photo-models: $(VENV)/dev.stamp  ## accuracy and cost of every recipe for photos: DATA=DIR
+bench-photo-models: $(VENV)/dev.stamp  ## accuracy and cost of heads on photos: DATA=DIR
 	@$(BIN)/python -m benchmarks.photo_models $(DATA) $(OPTIONS)
 
 bench-corrections: $(VENV)/dev.stamp  ## what corrections do for a model of photos: PHOTOS=DIR

@@ -61,7 +61,7 @@ def test_if_clearly_better_promotes_versions_more_than_one_standard_error_better
 ) -> None:
     compared = PairedAccuracies(100, accuracy, measured, error)
     new = new_card(accuracy)
-    other = msgspec.structs.replace(new, recipe="photo-fine")
+    other = msgspec.structs.replace(new, recipe="fast")
     verdict = judge("if-clearly-better", other, OLD, compared)
     if not math.isclose(accuracy - measured, error):
         assert verdict.promote == (accuracy - measured > error)
@@ -135,7 +135,7 @@ def _judged(rule: Rule, won: int, lost: int, count: int, losses: bool = False) -
     images, old = list(range(count)), [True] * count
     old[:won] = [False] * won
     new = answers(images, [True] * (count - lost) + [False] * lost)
-    card = msgspec.structs.replace(new_card(), recipe="photo-fine")
+    card = msgspec.structs.replace(new_card(), recipe="fast")
     temperatures = (1.0, 1.0) if losses else None
     compared = paired(new, answers(images, old), temperatures=temperatures)
     return judge(rule, card, OLD, compared).promote
@@ -176,7 +176,7 @@ def _surer(right: list[bool], times: float) -> HeldoutAnswers:
 
 
 def _clearly(new: HeldoutAnswers, old: HeldoutAnswers) -> GateDecision:
-    card = msgspec.structs.replace(new_card(), recipe="photo-fine")
+    card = msgspec.structs.replace(new_card(), recipe="fast")
     return judge("if-clearly-better", card, OLD, paired(new, old, temperatures=EQUAL))
 
 

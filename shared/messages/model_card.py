@@ -184,8 +184,8 @@ class Card(msgspec.Struct, frozen=True):
     #: one of them. 0: the version itself did not learn from the held-out images.
     folds: int = 0
     heldout_error: float = 0.0  #: standard error of the held-out accuracy; 0: not estimated
-    #: Of a version of several networks, which 0.2.0 made: those that were compared for it. Its graph
-    #: contains the networks with a weight, so it does not depend on their versions.
+    #: Of a version of several networks, which 0.2.0 made: those that were compared for it. Its
+    #: graph contains the networks with a weight, so it does not depend on their versions.
     networks: tuple[Network, ...] = ()
     #: How fast one core of the trainer decodes and classifies some of its photos; 0: not measured.
     images_per_s: float = 0.0

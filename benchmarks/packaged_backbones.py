@@ -11,10 +11,10 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from worker.backbones import pretrained
-from worker.backbones.backbone_table import BACKBONES, Backbone
+from benchmarks.backbones import efficientnet_lite
+from benchmarks.backbones.calibration import calibration_images
+from benchmarks.backbones.weights import WEIGHTS
 from worker.export import convert
-from worker.export.backbone_files import calibration_images
 
 FOLDER = Path(__file__).parents[1] / "worker" / "backbones" / "packaged"
 
@@ -24,20 +24,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--into", type=Path, default=FOLDER)
     folder = parser.parse_args(arguments).into
-    for backbone in BACKBONES.values():
-        data = made(backbone)
-        (folder / f"{backbone.name}.tflite").write_bytes(data)
-        print(backbone.name, len(data), hashlib.sha256(data).hexdigest())
+    for name in WEIGHTS:
+        data = made(name)
+        (folder / f"{name}.tflite").write_bytes(data)
+        print(name, len(data), hashlib.sha256(data).hexdigest())
 
 
-def made(backbone: Backbone) -> bytes:
-    """The int8 `.tflite` file of a backbone: one uint8 image in, its features out.
-
-    Raises:
-        SetupError: the package of the weights is missing or has another file.
-    """
-    graph = convert.frozen(pretrained.build(backbone))
-    return convert.int8_file(graph, calibration_images(backbone.size_pixels))
+def made(name: str) -> bytes:
+    """The int8 `.tflite` file of a backbone: one uint8 image in, its features out."""
+    graph = convert.frozen(efficientnet_lite.build(WEIGHTS[name]))
+    return convert.int8_file(graph, calibration_images(WEIGHTS[name].size_pixels))
 
 
 if __name__ == "__main__":

@@ -32,13 +32,13 @@ from shared.messages.model_card import Card
 from shared.messages.training import Train
 from shared.recipes import RECIPES
 from shared.registry.registry import Registry
+from shared.runtimes import PHOTO
+from worker.backbones import served_version
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
-from worker.export.export import TFLITE
 from worker.inference import outlier_detector, serving_cost
 from worker.learners import learner
 from worker.learners.learner import BuiltVersion, Task
-from worker.runtimes import load_runtime
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
 OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone]
@@ -47,7 +47,7 @@ CALL_IMAGES = 16
 TIMED_PHOTOS = 64
 COLUMNS = (
     "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE",
-    "images/s and core", "MB",
+    "images/s and core", "MB of the head",
 )  # fmt: skip
 Scores = npt.NDArray[np.float64]
 
@@ -129,7 +129,8 @@ def _images_per_s(version: BuiltVersion, folder: Path) -> float:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [read_file(bytes(path)) for path in paths[:: len(paths) // TIMED_PHOTOS + 1]]
     card = version.card
-    return serving_cost.measured(card, version.files[TFLITE], files).images_per_s
+    served = served_version.fetch(card, version.files.__getitem__)
+    return serving_cost.measured(served, files).images_per_s
 
 
 def sample(data: Path, to: Path, count: int, seed: int) -> None:
@@ -166,7 +167,7 @@ def _row(draws: Sequence[Figures]) -> tuple[str, ...]:
         _percent(one.test_accuracy for one in metrics if one.test_accuracy is not None),
         _percent(eces),
         f"{_mean(one.images_per_s for one in draws):.0f}",
-        f"{_mean(len(one.version.files[TFLITE]) / MB for one in draws):.1f}",
+        f"{_mean(len(one.version.files[PHOTO.artifact]) / MB for one in draws):.1f}",
     )
 
 
@@ -207,7 +208,7 @@ def area(like: Scores, other: Scores) -> float:
 def _scores(
     version: BuiltVersion, detector: outlier_detector.OutlierDetector, folder: Path
 ) -> Scores:
-    served = load_runtime.load("litert", version.card, version.files[TFLITE])
+    served = served_version.fetch(version.card, version.files.__getitem__).load()
     found = []
     for images in _decoded(version.card, folder):
         features = served.outputs(images).features

@@ -101,12 +101,11 @@ class Loop:
 
 def load(folder: Path, card: Card) -> Answer:
     """The version in this folder, with its detector."""
-    from shared import runtimes
+    from worker.backbones import served_version
     from worker.inference import outlier_detector
     from worker.inference.predictions import decode_batch, top_k, with_outliers
-    from worker.runtimes.load_runtime import load
 
-    model = load("litert", card, (folder / runtimes.find("litert").artifact).read_bytes())
+    model = served_version.fetch(card, lambda name: (folder / name).read_bytes()).load()
     detector = None
     if outlier_detector.FILE in card.files:
         data = (folder / outlier_detector.FILE).read_bytes()

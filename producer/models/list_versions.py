@@ -89,7 +89,7 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
         test_count=metrics.test_count or 0,
         ece=ece,
         parameters=card.parameters,
-        bytes=version.sizes.get(runtimes.DEFAULT.artifact),
+        bytes=version.sizes.get(runtimes.serving(runtimes.DEFAULT.name, bool(card.looks)).artifact),
         created=card.created,
         recipe=card.recipe,
         dataset=card.dataset,

@@ -15,7 +15,7 @@ from producer.present.style import columns_of, wrapped
 from producer.present.text_table import columns
 from producer.summary.right_of_others import sentence
 from shared.errors import SetupError, UsageError
-from shared.messages.model_card import Card, Metrics
+from shared.messages.model_card import Card, Look, Metrics
 from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
 from shared.registry.learned_corrections import is_of_labels
@@ -128,6 +128,8 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
     data = f"{one_line(card.dataset)} {one_line(card.dataset_fingerprint[:_HASH_CHARS])}"
     yield "data", data.rstrip()
     yield "input", _preprocessing(card)
+    for look in card.looks:
+        yield "backbone", f"{one_line(look.backbone)} {look.sha256[:_HASH_CHARS]}, {_licence(look)}"
     yield "graph", _graph(card)
     if card.output == "logits":
         yield "second pass", _second_pass(card)
@@ -172,6 +174,10 @@ def _graph(card: Card) -> str:
     """Precision and call size, with the reason, which compares accuracies."""
     text = f"{card.precision}, {counted(card.call_images, 'image')} at a time"
     return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
+
+
+def _licence(look: Look) -> str:
+    return one_line(f"{look.licence or 'licence unknown'}, {look.source or 'source unknown'}")
 
 
 def _second_pass(card: Card) -> str:

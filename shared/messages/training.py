@@ -43,6 +43,10 @@ def _has_epochs(recipe: Recipe) -> bool:
     return recipe.epochs > 0
 
 
+def _is_of_networks(recipe: Recipe) -> bool:
+    return not recipe.backbone
+
+
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
     """Train a version of `name` and publish it. A new field is the last one and has a default."""
 
@@ -94,7 +98,9 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     precision: Annotated[
         Literal["auto", "fp32", "int8"],
         Option(
-            help="What workers load. auto: int8, which is faster, unless it is measurably worse."
+            help="What workers load of a network. auto: int8, which is faster, unless it is "
+            "measurably worse.",
+            applies=_is_of_networks,
         ),
     ] = "auto"
     #: SHA-256 of the request's input: labels that people gave to files; empty if there are none.

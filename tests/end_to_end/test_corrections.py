@@ -36,7 +36,6 @@ from shared.messages.requests import CheckDataset, Evaluate
 from shared.messages.training import Train
 from shared.registry import learned_corrections
 from shared.registry.registry import Registry
-from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.processes.review_server import Review
@@ -78,8 +77,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
         (root / path).write_bytes(shapes.encoded(shapes.draw(shape, 100 + seed), "PNG"))
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     store = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(store) as backbone, RedisServer(server_binary) as server:
-        converted.put(backbone, store)
+    with RedisServer(server_binary) as server:
         context, _ = handler_context.make(server, store, CheckDataset(str(root)))
         answer, files = check(context, CheckDataset(str(root)))
         assert isinstance(answer, CheckedDataset)

@@ -33,7 +33,6 @@ from shared.messages.requests import ComputeFeatures, Evaluate, Outcome
 from shared.messages.training import Train
 from shared.registry import learned_corrections, mirror_writer
 from shared.registry.registry import Registry
-from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.pages.planted_folder import PlantedFolder
@@ -82,11 +81,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterat
             shapes.write(root / folder, shape, IMAGES, first_seed=100 * number)
     store = tmp_path_factory.mktemp("store")
     with (
-        short_backbone.in_table(store) as backbone,
         RedisServer(server_binary) as server,
         Fleet(server, **SHORT_TIMES) as fleet,
     ):
-        converted.put(backbone, store)
         hand = Hand(server)
         hand.live()
         label = Label(fleet, hand, described(server, store, root))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 from shared.errors import Exit, UsageError
 from shared.messages.training import Train
 from shared.registry import mirror_writer
-from tests.support.backbones import short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import expected_table
 from tests.support.jobs.claims import catch
@@ -23,7 +20,6 @@ from tests.support.jobs.version_swaps import Swaps
 from tests.support.processes import in_process
 from tests.support.processes.fleet import SHORT_TIMES, Fleet
 from tests.support.servers.redis_server import RedisServer
-from worker.backbones import backbone_table
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
@@ -31,8 +27,6 @@ from worker.evaluation.metrics import score
 from worker.photo_head.folds import FOLDS_OF_FEW
 from worker.runtimes.classifier import probabilities
 
-#: Keras 3.15 saves models with a function that NumPy 2 deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 IMAGES_OF_CLASS = 12
 NEW_IMAGES = 5
 BROKEN = "circle/broken.jpg"
@@ -41,26 +35,16 @@ COPY = ("square/001.png", "square/more.png")
 MESSAGE_IMAGES = 8
 
 
-#: Building, saving, loading and tracing the backbone that ships takes most of the time.
-WHOLE, SHORT = pytest.param("whole", marks=pytest.mark.nightly), "short"
-
-
-@pytest.fixture(scope="module", params=[SHORT, WHOLE])
-def training(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_binary: Path
-) -> Iterator[Training]:
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> Iterator[Training]:
     root = tmp_path_factory.mktemp("photos")
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     shutil.copy(root / COPY[0], root / COPY[1])
     store = tmp_path_factory.mktemp("store")
-    with contextlib.ExitStack() as stack:
-        backbone = backbone_table.find(short_backbone.NAME)
-        if request.param == SHORT:
-            backbone = stack.enter_context(short_backbone.in_table(store))
-        server = stack.enter_context(RedisServer(server_binary))
-        yield train_shapes(server, backbone, root, store)
+    with RedisServer(server_binary) as server:
+        yield train_shapes(server, root, store)
 
 
 def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> None:
@@ -77,16 +61,14 @@ def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> N
     )
 
 
-def test_its_card_names_the_network_that_it_contains(training: Training) -> None:
-    pretrained = training.card.pretrained
-    assert pretrained is not None
-    assert msgspec.structs.asdict(pretrained) == {
-        "name": training.backbone.name,
-        "sha256": training.backbone.sha256,
-        "package": training.backbone.package,
-        "licence": "Apache-2.0",
-        "source": training.backbone.source,
-    }
+def test_its_card_names_the_backbone_that_the_store_has_once(training: Training) -> None:
+    [look] = training.card.looks
+    assert (look.backbone, look.sha256) == (training.backbone.name, training.backbone.sha256)
+    assert (look.size_pixels, look.licence) == (224, "Apache-2.0")
+    assert "model.tflite" not in training.card.files
+    files = training.registry.root.rglob("*.tflite")
+    assert [path.name for path in files] == [f"{look.sha256}.tflite"]
+    training.registry.check(training.card)
 
 
 def test_its_figures_are_those_of_its_record(training: Training) -> None:
@@ -152,16 +134,14 @@ def test_the_same_request_again_publishes_nothing(training: Training) -> None:
 def test_with_more_photos_only_those_are_computed_and_versions_are_paired(
     training: Training,
 ) -> None:
-    assert training.card.precision_trial is not None
     before = training.stored_features()
     assert before == 2 * 3 * IMAGES_OF_CLASS  # with mirror images
     shapes.write(training.root, "circle", IMAGES_OF_CLASS + 4)
-    work = Train("shapes", "photo-head", str(training.root), precision="fp32")
+    work = Train("shapes", "photo-head", str(training.root))
     found = training.again(work, "r2")
     assert training.stored_features() == before + 2 * 4
     assert found.model == "shapes@2"
     assert f"on the {3 * IMAGES_OF_CLASS} held-out images" in found.decision.why
-    assert training.registry.card("shapes", 2).precision == "fp32", "as requested"
 
 
 @pytest.fixture
@@ -209,9 +189,9 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
     with Swaps(training.server, images) as swaps:
         swaps.check(photo)
         swaps.check(expected_table.packaged("litert"))
-        worker.wait_for_log(f"{photo.card.ref} (litert) is evicted")
+        worker.wait_for_log(f"{photo.card.ref} (photo) is evicted")
         swaps.check(photo)
-    assert worker.log.count(f"{photo.card.ref} (litert) is loaded") == 2
+    assert worker.log.count(f"{photo.card.ref} (photo) is loaded") == 2
     assert worker.children == children
 
 
@@ -230,6 +210,7 @@ def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
     [
         (Train("x", "photo-head"), "is for photos; name a folder"),
         (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
+        (Train("x", "photo", "/photos", precision="fp32"), "--precision does not apply"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(

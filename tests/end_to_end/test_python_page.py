@@ -22,7 +22,6 @@ from shared.messages.folder_features import FILE
 from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures
 from shared.settings import Settings
-from tests.support.backbones import converted, short_backbone
 from tests.support.jobs import handler_context
 from tests.support.processes import local_stack
 from tests.support.servers.redis_server import RedisServer
@@ -59,23 +58,19 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def _short_features(
+def _features_of_this_process(
     server: RedisServer, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Features are computed in this process, by a short backbone: the whole one would be converted
-    for this test alone."""
+) -> None:
+    """Features are computed in this process."""
     store = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(store) as backbone:
-        converted.put(backbone, store)
 
-        def computed(settings: Settings, folder: str, *_: object) -> Computed:
-            work = ComputeFeatures(data_place(folder, settings))
-            reply = folder_features.compute(handler_context.make(server, store, work)[0], work)
-            assert isinstance(reply.answer, DescribedFolder)
-            return Computed(reply.answer, reply.files[FILE])
+    def computed(settings: Settings, folder: str, *_: object) -> Computed:
+        work = ComputeFeatures(data_place(folder, settings))
+        reply = folder_features.compute(handler_context.make(server, store, work)[0], work)
+        assert isinstance(reply.answer, DescribedFolder)
+        return Computed(reply.answer, reply.files[FILE])
 
-        monkeypatch.setattr(alike, "computed", computed)
-        yield
+    monkeypatch.setattr(alike, "computed", computed)
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -87,7 +82,7 @@ def blocks() -> list[tuple[str, str]]:
     return [(text, after[i][1] if after[i][0] == "text" else "") for i, text in code]
 
 
-@pytest.mark.usefixtures("_short_features")
+@pytest.mark.usefixtures("_features_of_this_process")
 def test_the_page_is_as_it_runs(here: Path) -> None:
     names: dict[str, Any] = {}
     for code, shown in blocks():

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 
 from shared.messages.model_card import Preprocessing
-from worker.backbones.photo_features import BackboneFiles
 from worker.decoding.decode import decode
 
 
-def cache_key(files: BackboneFiles, spec: Preprocessing, *, mirrored: bool = False) -> str:
-    """Stands for everything but an image's file that its features, or its mirror's, depend on."""
-    parts = [hashlib.sha256(file).digest() for file in files]
-    parts += [msgspec.json.encode(spec), _decoder_sample(spec), b"mirrored" * mirrored]
+def cache_key(sha256: str, spec: Preprocessing, *, mirrored: bool = False) -> str:
+    """Stands for everything but an image's file that its features, or its mirror's, depend on:
+    `sha256` is that of the backbone's file."""
+    parts = [bytes.fromhex(sha256), msgspec.json.encode(spec), _decoder_sample(spec)]
+    parts.append(b"mirrored" * mirrored)
     return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
 
 

@@ -31,20 +31,6 @@ PACK_IMAGES = 256
 CONTENT_BYTES, NUMBER_BYTES = 8, 4
 
 
-class BackboneFiles(NamedTuple):
-    """The `.tflite` files of a backbone: one uint8 image in, its features out."""
-
-    fp32: bytes
-    int8: bytes
-
-
-class Precisions(NamedTuple):
-    """The features of images in both precisions."""
-
-    fp32: Features
-    int8: Features
-
-
 class PhotoFeatures(NamedTuple):
     """The readable images of a folder, [n], in the order of their paths."""
 
@@ -53,9 +39,8 @@ class PhotoFeatures(NamedTuple):
     parts: Parts  #: that their folders say
     digests: Digests
     contents: Hashes  #: of the pixels
-    fp32: Features
-    int8: Features
-    mirrored: Precisions | None = None  #: of their mirror images, if these were computed
+    features: Features
+    mirrored: Features | None = None  #: of their mirror images, if these were computed
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
         """The images selected by the mask bool [n]; itself if these are all."""
@@ -68,16 +53,15 @@ class PhotoFeatures(NamedTuple):
             self.parts[mask],
             self.digests[mask],
             self.contents[mask],
-            self.fp32[mask],
-            self.int8[mask],
-            self.mirrored and Precisions(self.mirrored.fp32[mask], self.mirrored.int8[mask]),
+            self.features[mask],
+            None if self.mirrored is None else self.mirrored[mask],
         )
 
 
 def compute(
     items: Iterable[Item],
     spec: Preprocessing,
-    files: BackboneFiles,
+    backbone: bytes,
     caches: Sequence[FeatureCache],
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
@@ -85,14 +69,15 @@ def compute(
 ) -> PhotoFeatures:
     """The features of the items that are images; only those that a cache lacks are decoded.
 
-    `gone` are files that do not exist any more, by their digests, whose features every cache has.
-    The first cache is for images as they are; with a second one those of mirror images are computed
-    as well. `on_done` gets the number of files of each turn, and may raise to stop.
+    `backbone` is its `.tflite` file. `gone` are files that do not exist any more, by their digests,
+    whose features every cache has. The first cache is for images as they are; with a second one
+    those of mirror images are computed as well. `on_done` gets the number of files of each turn,
+    and may raise to stop.
 
     Raises:
         OSError: the cache cannot be written.
     """
-    graphs = _Graphs(files)
+    graphs = _Graphs(backbone)
     collected = _Collected(len(caches))
     new: list[dict[bytes, bytes]] = [{} for _ in caches]
 
@@ -127,7 +112,7 @@ class _Photo(NamedTuple):
 
     item: Item
     digest: bytes
-    #: As in each cache: the hash of the pixels, features in fp32, features in int8.
+    #: As in each cache: the hash of the pixels, and the features.
     rows: list[bytes]
     are_new: list[bool]
 
@@ -154,13 +139,13 @@ def _views(image: Images) -> tuple[Images, Images]:
 
 
 def _row(image: Images, graphs: _Graphs) -> bytes:
-    features = [row.astype("<f4").tobytes() for row in graphs.run(image)]
-    return b"".join([content_hashes(image[None]).astype("<u8").tobytes(), *features])
+    content = content_hashes(image[None]).astype("<u8").tobytes()
+    return content + graphs.run(image).astype("<f4").tobytes()
 
 
 def row_bytes(features: int) -> int:
     """The length of a row of the cache."""
-    return CONTENT_BYTES + 2 * NUMBER_BYTES * features
+    return CONTENT_BYTES + NUMBER_BYTES * features
 
 
 class _Collected:
@@ -170,7 +155,7 @@ class _Collected:
         self._paths: list[bytes] = []
         self._labels, self._parts = array("q"), array("b")
         self._digests, self._contents = bytearray(), bytearray()
-        self._views = [(bytearray(), bytearray()) for _ in range(caches)]  # fp32, int8
+        self._views = [bytearray() for _ in range(caches)]
 
     def add(self, photo: _Photo) -> None:
         self._paths.append(photo.item.path)
@@ -178,15 +163,12 @@ class _Collected:
         self._parts.append(photo.item.part)
         self._digests += photo.digest
         self._contents += photo.rows[0][:CONTENT_BYTES]
-        for (fp32, int8), row in zip(self._views, photo.rows, strict=True):
-            half = (len(row) - CONTENT_BYTES) // 2
-            fp32 += row[CONTENT_BYTES:-half]
-            int8 += row[-half:]
+        for view, row in zip(self._views, photo.rows, strict=True):
+            view += row[CONTENT_BYTES:]
 
     def columns(self, features: int) -> PhotoFeatures:
         plain, *mirrored = (
-            Precisions(*(np.frombuffer(packed, "<f4").reshape(-1, features) for packed in view))
-            for view in self._views
+            np.frombuffer(view, "<f4").reshape(-1, features) for view in self._views
         )
         return PhotoFeatures(
             self._paths,
@@ -194,26 +176,25 @@ class _Collected:
             np.array(self._parts, np.int8),
             np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
             np.frombuffer(self._contents, "<u8").astype(np.uint64),
-            plain.fp32,
-            plain.int8,
+            plain,
             mirrored[0] if mirrored else None,
         )
 
 
 class _Graphs:
-    """Both files as interpreters, a pair for each thread."""
+    """The backbone as an interpreter for each thread."""
 
-    def __init__(self, files: BackboneFiles) -> None:
-        self._files = files
+    def __init__(self, file: bytes) -> None:
+        self._file = file
         self._of_thread = threading.local()
-        self.features = self._pair()[0].features
+        self.features = self._graph().features
 
-    def run(self, image: Images) -> list[Row]:
-        """The features of an image uint8 [H, W, 3]: in fp32, then in int8."""
-        return [graph.run(image) for graph in self._pair()]
+    def run(self, image: Images) -> Row:
+        """The features of an image uint8 [H, W, 3]."""
+        return self._graph().run(image)
 
-    def _pair(self) -> list[FeatureGraph]:
-        if not hasattr(self._of_thread, "pair"):
-            self._of_thread.pair = [FeatureGraph(file) for file in self._files]
-        pair: list[FeatureGraph] = self._of_thread.pair
-        return pair
+    def _graph(self) -> FeatureGraph:
+        if not hasattr(self._of_thread, "graph"):
+            self._of_thread.graph = FeatureGraph(self._file)
+        graph: FeatureGraph = self._of_thread.graph
+        return graph

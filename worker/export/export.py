@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 import msgspec
@@ -24,9 +23,10 @@ from worker.evaluation.operating_points import operating_points
 from worker.evaluation.second_pass import Passes, SecondPass
 from worker.evaluation.temperature import temperature
 from worker.export import call_size, convert, precision
+from worker.export.served import Served
 from worker.runtimes.classifier import Classifier, mirrored, probabilities
 from worker.runtimes.litert_runtime import LiteRT
-from worker.runtimes.runtime import Graph, Logits, Probabilities
+from worker.runtimes.runtime import Graph, Probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
 log = logging.getLogger(__name__)
@@ -42,14 +42,6 @@ MARGIN_TOLERANCE = 2 * PROBABILITY_TOLERANCE
 COMPARED_IMAGES = 5000
 #: Images that are mirrored at a time: all held-out images may not fit into memory.
 MIRRORED_IMAGES = 256
-
-
-class Served(NamedTuple):
-    """A version as it is served."""
-
-    card: Card
-    files: dict[str, bytes]
-    logits: Logits  #: of the held-out images, after the second pass; no rows where there are none
 
 
 def export(

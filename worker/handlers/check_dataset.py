@@ -50,7 +50,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
     """A CheckedDataset, with the rows of all files as checked_dataset.FILE.
 
     Raises:
-        SetupError: the folder cannot be used, or the weights of the backbone are missing.
+        SetupError: the folder cannot be used.
         RequestStopped: the request was cancelled or taken over.
     """
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
@@ -74,7 +74,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
 
     checked = answer_out_of_fold(photos, photos.labels, len(folder.labels), fold)
     context.report(Progress(CHECKING, part="searching images unlike all others"))
-    odd = fit_outlier_detector(photos.fp32, backbone.part_widths, checked.folds).outliers
+    odd = fit_outlier_detector(photos.features, backbone.part_widths, checked.folds).outliers
     rows = _rows(work, folder, photos, checked, odd.tolist(), bad)
     answer = CheckedDataset(folder.report, checked.out_of_fold.accuracy, checked.out_of_fold.error)
     return Reply(answer, {checked_dataset.FILE: checked_dataset.encode_rows(rows)})
@@ -97,9 +97,9 @@ def answer_out_of_fold(
     on_fold: Callable[[int, int], None] = lambda done, total: None,
 ) -> Checked:
     """Answer all photos under these labels [n]; `on_fold` as in `fit_out_of_fold`."""
-    alike = groups(photos.fp32, digest_numbers(photos))
+    alike = groups(photos.features, digest_numbers(photos))
     parts = folds(alike, digest_numbers(photos), labels, fold_count(len(labels)))
-    fitted = fit_out_of_fold(photos.fp32, labels, classes, parts, alike, on_fold=on_fold)
+    fitted = fit_out_of_fold(photos.features, labels, classes, parts, alike, on_fold=on_fold)
     answers = probabilities(fitted.logits, fitted.temperature)
     wrong = wrong_labels(fitted.logits / np.float32(fitted.temperature), labels)
     return Checked(fitted, parts, alike, answers, wrong)
@@ -116,8 +116,7 @@ def all_photos(folder: PhotoFolder) -> PhotoFeatures:
         np.concatenate([learn.parts, test.parts]),
         np.concatenate([learn.digests, test.digests]),
         np.concatenate([learn.contents, test.contents]),
-        np.concatenate([learn.fp32, test.fp32]),
-        np.concatenate([learn.int8, test.int8]),
+        np.concatenate([learn.features, test.features]),
     )
 
 

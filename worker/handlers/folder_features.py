@@ -18,13 +18,12 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
-from worker.backbones import backbone_table, photo_features
+from worker.backbones import backbone_table, packaged_files, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
 from worker.datasets.folder_layout import OTHER_KINDS, Item
 from worker.datasets.loose_images import LooseWalk
-from worker.export.backbone_files import OnPart, backbone_files
 from worker.handlers.context import LOADING, Context, Reply
 from worker.handlers.short_rows import ShortRows, StoredRows
 from worker.training import photo_folder
@@ -36,8 +35,7 @@ def compute(context: Context, work: ComputeFeatures) -> Reply:
     """A DescribedFolder, with the features of its images as folder_features.FILE.
 
     Raises:
-        SetupError: the folder cannot be read or has no images, or the weights of the backbone are
-            missing.
+        SetupError: the folder cannot be read or has no images.
         RequestStopped: the request was cancelled or taken over.
     """
     context.stage(LOADING)
@@ -72,21 +70,20 @@ def _photos(
     def done(files: int) -> None:
         context.loading(files, max(files, total))
 
-    return computed(context, walk.items(), context.loading_part, done, bad.append)
+    return computed(context, walk.items(), done, bad.append)
 
 
 def computed(
     context: Context,
     items: Iterable[Item],
-    on_part: OnPart,
     on_done: Callable[[int], None],
     on_bad: Callable[[Bad], None],
 ) -> tuple[PhotoFeatures, FeatureCache]:
-    """The features of images, and where the store has them. `on_part` gets the steps of what is
-    done before, `on_done` the number of files so far; both may raise to stop.
+    """The features of images, and where the store has them. `on_done` gets the number of files so
+    far, and may raise to stop.
 
     Raises:
-        SetupError: the weights of the backbone are missing, or the store cannot be written.
+        SetupError: the store cannot be written.
     """
     passed = 0
 
@@ -99,9 +96,9 @@ def computed(
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
-        files = backbone_files(backbone, folder, on_part)
-        caches = photo_folder.caches(backbone, files, spec, folder, mirrored=False)
-        photos = photo_features.compute(items, spec, files, caches, on_bad, done)
+        caches = photo_folder.caches(backbone, spec, folder, mirrored=False)
+        file = packaged_files.read(backbone)
+        photos = photo_features.compute(items, spec, file, caches, on_bad, done)
     return photos, caches[0]
 
 

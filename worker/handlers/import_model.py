@@ -22,7 +22,8 @@ from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.examples import Digests, Examples, Images
 from worker.evaluation import heldout_answers
 from worker.export import keras_import
-from worker.export.export import Served, export, export_unlabelled
+from worker.export.export import export, export_unlabelled
+from worker.export.served import Served
 from worker.handlers import promotion
 from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
 from worker.handlers.evaluate import mapped

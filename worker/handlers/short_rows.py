@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
-from worker.export.backbone_files import OnPart
 from worker.photo_head import embedding, near_duplicates
 from worker.photo_head.near_duplicates import Groups
-from worker.training.photo_folder import COMPARING, digest_numbers
+from worker.training.photo_folder import COMPARING, OnPart, digest_numbers
 
 #: Changes with how rows and near-duplicates are computed.
 FORM = b"short rows 2"
@@ -35,7 +34,7 @@ class StoredRows:
     def __init__(self, photos: PhotoFeatures, features: FeatureCache) -> None:
         self._photos = photos
         self._digests = [digest.tobytes() for digest in photos.digests]
-        self._width = min(embedding.COMPONENTS, *photos.fp32.shape)
+        self._width = min(embedding.COMPONENTS, *photos.features.shape)
         # All rows depend on all images, not on their order.
         parts = [FORM, features.key.encode(), *sorted(self._digests)]
         key = hashlib.sha256(b"".join(parts)).hexdigest()[:24]
@@ -59,9 +58,9 @@ class StoredRows:
             OSError: the store cannot be written.
         """
         on_part(COMPARING, 0, 0)
-        stacks = near_duplicates.groups(self._photos.fp32, digest_numbers(self._photos))
+        stacks = near_duplicates.groups(self._photos.features, digest_numbers(self._photos))
         on_part(REDUCING, 0, 0)
-        rows = embedding.embedded(self._photos.fp32)
+        rows = embedding.embedded(self._photos.features)
         encoded = (
             stack.tobytes() + row.tobytes()
             for stack, row in zip(stacks.astype("<u4"), rows.astype("<f2"), strict=True)

@@ -90,7 +90,7 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     that an image does not have, by its SHA-256: such a guess has no chance.
 
     Raises:
-        SetupError: the weights of the backbone are missing, or the store cannot be written.
+        SetupError: the store cannot be written.
         RequestStopped: the request was cancelled or taken over.
     """
     given = {file.sha256: folder_of(file.label) for file in task.corrections if file.label}
@@ -104,11 +104,11 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
     if not len(labels) or labels.min() != NONE:
         return Others([], [], np.zeros(0, np.float32), [])
     names = [set(map(folder_of, excluded.get(key, ()))) for key in digests]
-    stacks = near_duplicates.groups(photos.fp32, digest_numbers(photos))
+    stacks = near_duplicates.groups(photos.features, digest_numbers(photos))
     first = np.unique(stacks, return_index=True)[1]  # a labelled one if there is any
     of_stacks = [{numbers[name] for name in names[place] & numbers.keys()} for place in first]
     by_chance = np.array([digests[place] in by_chance_files for place in first])
-    known_stacks = _Stacks(photos.fp32[first], labels[first], of_stacks, by_chance)
+    known_stacks = _Stacks(photos.features[first], labels[first], of_stacks, by_chance)
     guesses, chances = known_stacks.guessed(len(folders))
     drawn = {item.path for item in others}
     free = [
@@ -126,12 +126,11 @@ def judged(context: Context, task: Task, excluded: Mapping[str, Collection[str]]
 
 def _photos(context: Context, items: Sequence[Item]) -> PhotoFeatures:
     """The features of the items that are images."""
-    part = context.loading_part
 
     def done(files: int) -> None:
-        part(JUDGING, files, len(items))
+        context.loading_part(JUDGING, files, len(items))
 
-    return folder_features.computed(context, items, part, done, lambda bad: None)[0]
+    return folder_features.computed(context, items, done, lambda bad: None)[0]
 
 
 def _items(

@@ -1,7 +1,7 @@
 """Measures what a version costs a worker's child: the speed of one core, and memory.
 
 `python -m worker.inference.serving_cost` measures in a process of its own, whose memory nothing
-else has used. It gets a card, the graph and some files, and returns a ServingCost.
+else has used. It gets a version and some files, and returns a ServingCost.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared import runtimes
 from shared.errors import MISFITS
 from shared.messages.model_card import Card, decode_card, encode_card
+from worker.backbones.served_version import ServedVersion
 from worker.inference.predictions import decode_batch
 from worker.inference.resource_limits import used_bytes
-from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 
 log = logging.getLogger(__name__)
@@ -37,13 +36,17 @@ class ServingCost(msgspec.Struct, frozen=True):
 
 class _Question(msgspec.Struct, frozen=True):
     card: bytes
-    artifact: bytes  #: what LiteRT loads
+    runtime: str
+    artifact: bytes
+    backbones: tuple[bytes, ...]
     files: tuple[bytes, ...]
 
 
-def measured(card: Card, artifact: bytes, files: Sequence[bytes]) -> ServingCost:
-    """What decoding and classifying these image files costs with LiteRT."""
-    question = msgspec.msgpack.encode(_Question(encode_card(card), artifact, tuple(files)))
+def measured(version: ServedVersion, files: Sequence[bytes]) -> ServingCost:
+    """What decoding and classifying these image files costs."""
+    card, runtime, artifact, backbones = version
+    asked = _Question(encode_card(card), runtime, artifact, backbones, tuple(files))
+    question = msgspec.msgpack.encode(asked)
     # Without the current folder, whose files could replace modules.
     command = [sys.executable, "-P", "-m", __name__]
     try:
@@ -60,7 +63,7 @@ def answer(question: bytes) -> bytes:
     """Measure here."""
     wanted = msgspec.msgpack.decode(question, type=_Question)
     card, before = decode_card(wanted.card), used_bytes()
-    model = load_runtime.load(runtimes.DEFAULT.name, card, wanted.artifact)
+    model = ServedVersion(card, wanted.runtime, wanted.artifact, wanted.backbones).load()
     seconds = min(_seconds(card, model, wanted.files) for _ in range(REPEATS))
     cost = ServingCost(len(wanted.files) / seconds, max(0, used_bytes() - before))
     return msgspec.msgpack.encode(cost)

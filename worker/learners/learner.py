@@ -23,7 +23,7 @@ from worker.datasets.corrected_walk import LabelledData
 
 if TYPE_CHECKING:  # they import TensorFlow
     from worker.datasets.examples import Examples
-    from worker.export.export import Served
+    from worker.export.served import Served
     from worker.training.epoch import Epoch, Step
 
 TRAINING, EXPORTING, EVALUATING = "training", "exporting", "evaluating"

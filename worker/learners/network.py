@@ -16,7 +16,8 @@ from worker.datasets.examples import Examples, Images
 from worker.datasets.load import DataSet, Loaded
 from worker.evaluation import heldout_answers, seen_images
 from worker.export.convert import CALIBRATION_IMAGES
-from worker.export.export import Served, export
+from worker.export.export import export
+from worker.export.served import Served
 from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.training.assessment import assess
 from worker.training.blank_card import blank_card

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
 from shared import runtimes
@@ -30,8 +30,3 @@ def load(kind: str, card: Card, artifact: bytes, backbones: Sequence[bytes] = ()
         ) from error
     graph: Graph = module.graph(card, artifact, backbones)
     return Classifier(card, graph)
-
-
-def load_default(card: Card, files: Mapping[str, bytes]) -> Classifier:
-    """Load the version with these files as workers load it by default. Raises SetupError."""
-    return load(runtimes.DEFAULT.name, card, files[runtimes.DEFAULT.artifact])

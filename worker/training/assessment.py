@@ -12,12 +12,12 @@ import msgspec
 
 from shared.messages.model_card import Card, Metrics
 from shared.messages.replies import Evaluation
+from worker.backbones import served_version
 from worker.datasets.examples import Examples, ImageRows, Labels
 from worker.evaluation.metrics import score
 from worker.plots import evaluation_plots
 from worker.plots.curves import Line
 from worker.plots.operating_points_plot import accepted_accuracy
-from worker.runtimes import load_runtime
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.runtime import Logits, Probabilities
 
@@ -53,7 +53,7 @@ def assess(
     """
     tested = None
     if test is not None:
-        served = load_runtime.load_default(card, artifacts)
+        served = served_version.fetch(card, artifacts.__getitem__).load()
         tested = Answered(served.predict(test.images), test.labels, test.images)
     heldout = Answered(probabilities(answers, card.temperature), held.labels, held.images)
     return assess_answers(card, history, heldout, tested)

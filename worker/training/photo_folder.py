@@ -14,10 +14,10 @@ from shared.messages.files import printable
 from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
-from worker.backbones import feature_key, photo_features
+from worker.backbones import feature_key, packaged_files, photo_features
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.feature_cache import FeatureCache
-from worker.backbones.photo_features import BackboneFiles, PhotoFeatures
+from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
 from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
@@ -25,19 +25,24 @@ from worker.datasets.decode_files import Bad, DecodedRows
 from worker.datasets.folder_layout import LOST, ClassFolderWalk
 from worker.datasets.quality import NAMED, NAMED_IN_ERROR, UnreadableFiles
 from worker.datasets.split import TEST, TRAINING, Hashes
-from worker.export.backbone_files import OnPart, backbone_files, unobserved
 from worker.photo_head import folds
 from worker.photo_head.near_duplicates import Groups, groups
 
 #: Files of a folder whose mirror images may be learned from as well, which takes twice the time and
 #: memory. On 2,900 photos they raised the accuracy by 0.7 points, on 1,800 others not at all.
 MOST_MIRRORED = 4000
-#: In the store: backbones that are converted, and features.
+#: In the store: the features.
 FOLDER = ".features"
 SPEC_CHANNELS = 3
 COMPARING = "searching near-duplicates"
 
 Progress = Callable[[int, int], None]
+#: Gets the name of a part of the work, and how many of its steps are done, of how many.
+OnPart = Callable[[str, int, int], None]
+
+
+def unobserved(part: str, done: int, total: int) -> None:
+    """Do nothing."""
 
 
 class PhotoFolder(NamedTuple):
@@ -49,7 +54,6 @@ class PhotoFolder(NamedTuple):
     learn: PhotoFeatures
     groups: Groups  #: of `learn`
     test: PhotoFeatures | None
-    files: BackboneFiles
     report: DataReport
 
 
@@ -72,8 +76,8 @@ def load(
     the name of what takes its time beside the photos, and its steps.
 
     Raises:
-        SetupError: there is no such data set, too many of its files are not images, the weights of
-            the backbone are missing, or the store cannot be written.
+        SetupError: there is no such data set, too many of its files are not images, or the store
+            cannot be written.
     """
     walk = data.walk()
     counts = class_folder.count_files(walk, on_progress)
@@ -83,20 +87,25 @@ def load(
     spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
-        files = backbone_files(backbone, store / FOLDER, on_part)
-        stored = caches(backbone, files, spec, store / FOLDER, mirrored=both)
+        stored = caches(backbone, spec, store / FOLDER, mirrored=both)
         gone = _remembered(walk, stored) if remembered else []
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
         photos = photo_features.compute(
-            walk.items(), spec, files, stored, _both(refused.add, on_bad), refused.done, gone
+            walk.items(),
+            spec,
+            packaged_files.read(backbone),
+            stored,
+            _both(refused.add, on_bad),
+            refused.done,
+            gone,
         )
     refused.check()
     _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
     alike = _near_duplicates(photos)
     report = _report(walk, spec, photos, alike, refused, len(gone))
-    return _in_parts(walk, spec, photos, alike, files, report)
+    return _in_parts(walk, spec, photos, alike, report)
 
 
 def _in_parts(
@@ -104,7 +113,6 @@ def _in_parts(
     spec: Preprocessing,
     photos: PhotoFeatures,
     alike: Groups,
-    files: BackboneFiles,
     report: DataReport,
 ) -> PhotoFolder:
     learn = photos.parts != TEST
@@ -115,7 +123,6 @@ def _in_parts(
         learn=photos.where(learn),
         groups=np.unique(alike[learn], return_inverse=True)[1],
         test=photos.where(~learn) if not learn.all() else None,
-        files=files,
         report=report,
     )
 
@@ -154,16 +161,18 @@ def _check_classes(walk: ClassFolderWalk, photos: PhotoFeatures) -> None:
 
 
 def _near_duplicates(photos: PhotoFeatures) -> Groups:
-    mirrored = None if photos.mirrored is None else photos.mirrored.fp32
-    return groups(photos.fp32, digest_numbers(photos), mirrored=mirrored)
+    return groups(photos.features, digest_numbers(photos), mirrored=photos.mirrored)
 
 
 def caches(
-    backbone: Backbone, files: BackboneFiles, spec: Preprocessing, folder: Path, *, mirrored: bool
+    backbone: Backbone, spec: Preprocessing, folder: Path, *, mirrored: bool
 ) -> list[FeatureCache]:
     """The cache of the images, and that of the mirror images."""
     row_bytes = photo_features.row_bytes(backbone.features)
-    keys = [feature_key.cache_key(files, spec, mirrored=bool(view)) for view in range(1 + mirrored)]
+    keys = (
+        feature_key.cache_key(backbone.sha256, spec, mirrored=bool(view))
+        for view in range(1 + mirrored)
+    )
     return [FeatureCache(folder, key, row_bytes) for key in keys]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from shared.messages.model_card import Card
 from shared.registry import packaged as pretrained
 from shared.registry.registry import Registry
 from tests.support.jobs.frozen_table import FrozenTable
+from worker.backbones import served_version
 from worker.inference import outlier_detector
 from worker.inference.outlier_detector import OutlierDetector
 from worker.inference.predictions import decode_batch, top_k, with_outliers
@@ -25,11 +27,17 @@ _CHUNK_IMAGES = 100
 
 
 class Version(NamedTuple):
-    """A version, its file for the runtime in question, and its detector, if it has one."""
+    """A version, its file for the runtime in question, its detector and backbones, if any."""
 
     card: Card
     artifact: bytes
     detector: OutlierDetector | None = None
+    backbones: tuple[bytes, ...] = ()
+    kind: str = ""  #: of the runtime, where it is not the job's
+
+    def load(self, runtime: str) -> Classifier:
+        """The version in memory, for a job with this runtime."""
+        return load(self.kind or runtime, self.card, self.artifact, self.backbones)
 
 
 def packaged(runtime: str) -> Version:
@@ -43,7 +51,8 @@ def published(registry: Registry, card: Card, runtime: str = "litert") -> Versio
     if outlier_detector.FILE in card.files:
         data = registry.read(card, outlier_detector.FILE)
         detector = outlier_detector.decode(data, card.features)
-    return Version(card, registry.read(card, runtimes.find(runtime).artifact), detector)
+    files = served_version.fetch(card, partial(registry.read, card), runtime)
+    return Version(card, files.artifact, detector, files.backbones, files.runtime)
 
 
 def table(
@@ -77,7 +86,7 @@ def answers(
     contents: Sequence[bytes | Status] = (),
 ) -> list[tuple[int, BatchResult]]:
     """(number of the first file, the k best labels of some files), in order."""
-    model = load(runtime, version.card, version.artifact)
+    model = version.load(runtime)
     results = []
     for start in range(0, len(paths), _CHUNK_IMAGES):
         end = start + _CHUNK_IMAGES

@@ -21,7 +21,7 @@ from tests.support.jobs.expected_table import Version
 if TYPE_CHECKING:
     import keras
 
-    from worker.export.export import Served
+    from worker.export.served import Served
 
 NAME = "swap"
 #: Random images on which the export compares the runtimes.

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from shared import runtimes
 from shared.messages.model_card import Card
 from shared.messages.replies import Trained
 from shared.messages.training import Train
 from shared.registry.registry import Registry
-from tests.support.backbones import converted
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
+from worker.backbones import backbone_table, served_version
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
 from worker.handlers.train import train
-from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 
 
@@ -40,17 +39,16 @@ class Training(NamedTuple):
         return answer
 
     def model(self) -> Classifier:
-        data = self.registry.read(self.card, runtimes.find("litert").artifact)
-        return load_runtime.load("litert", self.card, data)
+        return served_version.fetch(self.card, partial(self.registry.read, self.card)).load()
 
     def stored_features(self) -> int:
         sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
         return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(self.backbone.features))
 
 
-def train_shapes(server: RedisServer, backbone: Backbone, root: Path, store: Path) -> Training:
-    """Train on the photos in `root`, in this process; the store has the converted backbone."""
-    converted.put(backbone, store)
+def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:
+    """Train on the photos in `root`, in this process."""
+    backbone = backbone_table.find("efficientnet-lite0")
     work = Train("shapes", "photo-head", str(root))
     context, _ = handler_context.make(server, store, work)
     trained = train(context, work).answer

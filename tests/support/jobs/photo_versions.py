@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 import numpy as np
 
-from shared.messages.model_card import Card, Look, Preprocessing
+from shared.messages.model_card import Card, Preprocessing
 from shared.registry import backbone_store, packaged
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
@@ -22,18 +22,17 @@ LABELS = ("circle", "square", "triangle")
 @cache
 def backbone() -> bytes:
     """The packaged file."""
-    return packaged_files.read(LITE0.name)
+    return packaged_files.read(LITE0)
 
 
 def card(name: str = "shapes") -> Card:
     """The card of a version with one look."""
-    sha256 = packaged_files.SHA256[LITE0.name]
     return msgspec.structs.replace(
         packaged.card(), name=name, labels=LABELS, pixel_bounds=None, output="logits",
         preprocessing=Preprocessing(LITE0.size_pixels, LITE0.size_pixels, 3), call_images=1,
         precision="int8", precision_trial=None, precision_why="", temperature=1.0,
         second_pass_margin=0.0, second_pass_share=0.0, operating_points=(),
-        features=LITE0.features, looks=(Look(LITE0.name, sha256, LITE0.size_pixels),), files={},
+        features=LITE0.features, looks=(LITE0.look,), files={},
     )  # fmt: skip
 
 

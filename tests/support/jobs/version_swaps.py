@@ -18,7 +18,6 @@ from tests.support.jobs import expected_table
 from tests.support.jobs.expected_table import Version
 from tests.support.processes.fleet import wait_for
 from tests.support.servers.redis_server import RedisServer
-from worker.runtimes.load_runtime import load
 
 _BLOCK_MS = 200
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -51,7 +50,7 @@ class Swaps:
         queue.offer([(0, encode_images(list(self._images)))])
         (result,) = wait_for("a result", lambda: _results(queue))
         queue.finish()
-        model = load("litert", version.card, version.artifact)
+        model = version.load("litert")
         expected = expected_table.result(self._images, 1, version, model)
         assert decode_result(result.data, len(self._images)) == expected
 

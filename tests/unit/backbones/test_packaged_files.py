@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks import packaged_backbones
+from benchmarks.backbones.calibration import calibration_images
 from shared.errors import SetupError
 from worker.backbones import packaged_files
 from worker.backbones.backbone_table import BACKBONES, Backbone
-from worker.export.backbone_files import calibration_images
 from worker.runtimes.feature_graph import FeatureGraph
 
 EACH = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: one.name)
@@ -21,7 +21,7 @@ EACH = pytest.mark.parametrize("backbone", BACKBONES.values(), ids=lambda one: o
 
 @EACH
 def test_a_packaged_backbone_has_the_features_of_its_row(backbone: Backbone) -> None:
-    graph = FeatureGraph(packaged_files.read(backbone.name))
+    graph = FeatureGraph(packaged_files.read(backbone))
     assert graph.features == backbone.features
     row = graph.run(np.zeros((backbone.size_pixels, backbone.size_pixels, 3), np.uint8))
     assert np.isfinite(row).all()
@@ -37,20 +37,20 @@ def test_a_damaged_file_is_refused_in_one_line(
     file.write_bytes(damage(file.read_bytes()))
     monkeypatch.setattr(packaged_files, "_FOLDER", tmp_path)
     with pytest.raises(SetupError, match=r"efficientnet-lite0.tflite is .*; install Hangtag again"):
-        packaged_files.read("efficientnet-lite0")
-    assert packaged_files.read("efficientnet-lite2")
+        packaged_files.read(BACKBONES["efficientnet-lite0"])
+    assert packaged_files.read(BACKBONES["efficientnet-lite2"])
 
 
 @pytest.mark.nightly
 @EACH
 def test_the_script_makes_the_packaged_file_again(backbone: Backbone) -> None:
     """On another kind of processor: one with nearly the same features."""
-    made = packaged_backbones.made(backbone)
-    if hashlib.sha256(made).hexdigest() == packaged_files.SHA256[backbone.name]:
+    made = packaged_backbones.made(backbone.name)
+    if hashlib.sha256(made).hexdigest() == backbone.sha256:
         return
     found, expected = (
         np.stack([graph.run(image) for image in calibration_images(backbone.size_pixels)])
-        for graph in (FeatureGraph(made), FeatureGraph(packaged_files.read(backbone.name)))
+        for graph in (FeatureGraph(made), FeatureGraph(packaged_files.read(backbone)))
     )
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     assert ((found * expected).sum(1) / lengths).min() >= 0.999

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from shared.messages.model_card import Preprocessing
-from tests.support.backbones import small_backbone
-from tests.support.backbones.small_backbone import FEATURES, SIDE_PIXELS
 from tests.support.images import class_folders, shapes
-from worker.backbones import feature_key, photo_features
+from worker.backbones import backbone_table, feature_key, packaged_files, photo_features
 from worker.backbones.feature_cache import DIGEST_BYTES, FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -20,11 +19,13 @@ from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.split import content_hashes
 from worker.decoding.decode import decode
 from worker.preprocessing import letterbox
+from worker.runtimes.feature_graph import FeatureGraph
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-SPEC = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3)
+LITE0 = backbone_table.find("efficientnet-lite0")
+FILE = packaged_files.read(LITE0)
+SPEC = Preprocessing(LITE0.size_pixels, LITE0.size_pixels, 3)
 COUNT = 7
-ROW_BYTES = photo_features.row_bytes(FEATURES)
+ROW_BYTES = photo_features.row_bytes(LITE0.features)
 
 
 class Scene:
@@ -37,15 +38,14 @@ class Scene:
         self.bad: list[Bad] = []
 
     def compute(self, mirrored: bool = False) -> PhotoFeatures:
-        files = small_backbone.files()
         keys = [
-            feature_key.cache_key(files, SPEC, mirrored=view)
+            feature_key.cache_key(LITE0.sha256, SPEC, mirrored=view)
             for view in (False, True)[: 1 + mirrored]
         ]
         caches = [FeatureCache(self._store, key, ROW_BYTES) for key in keys]
         walk = ClassFolderWalk(self.root)
         return photo_features.compute(
-            walk.items(), SPEC, files, caches, self.bad.append, lambda count: None
+            walk.items(), SPEC, FILE, caches, self.bad.append, lambda count: None
         )
 
     def stored(self) -> int:
@@ -62,15 +62,17 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
+def _features(images: np.ndarray) -> np.ndarray:
+    graph = FeatureGraph(FILE)
+    return np.stack([graph.run(np.ascontiguousarray(image)) for image in images])
+
+
 def test_they_are_those_of_the_network_in_the_order_of_the_walk(scene: Scene) -> None:
     found = scene.compute()
     assert found.paths == [item.path for item in ClassFolderWalk(scene.root).items()]
     assert found.labels.tolist() == sorted(found.labels)
     images = scene.pixels(found)
-    expected = small_backbone.network().predict_on_batch(images)
-    np.testing.assert_allclose(found.fp32, expected, atol=1e-5)
-    np.testing.assert_allclose(found.int8, expected, atol=0.05)
-    assert (found.int8 != found.fp32).any()
+    np.testing.assert_array_equal(found.features, _features(images))
     np.testing.assert_array_equal(found.contents, content_hashes(images))
 
 
@@ -79,8 +81,7 @@ def test_a_second_time_nothing_is_computed_and_the_bits_are_the_same(scene: Scen
     assert scene.stored() == len(first.paths)
     again = scene.compute()
     assert scene.stored() == len(first.paths)
-    assert again.fp32.tobytes() == first.fp32.tobytes()
-    assert again.int8.tobytes() == first.int8.tobytes()
+    assert again.features.tobytes() == first.features.tobytes()
     assert again.contents.tobytes() == first.contents.tobytes()
 
 
@@ -92,18 +93,16 @@ def test_features_of_mirror_images_are_those_of_the_network_and_stored_beside_th
     assert scene.stored() == 2 * len(found.paths)
     assert plain.mirrored is None
     assert found.mirrored is not None
-    assert found.fp32.tobytes() == plain.fp32.tobytes()
-    expected = small_backbone.network().predict_on_batch(scene.pixels(found)[:, :, ::-1])
-    np.testing.assert_allclose(found.mirrored.fp32, expected, atol=1e-5)
-    np.testing.assert_allclose(found.mirrored.int8, expected, atol=0.05)
+    assert found.features.tobytes() == plain.features.tobytes()
+    np.testing.assert_array_equal(found.mirrored, _features(scene.pixels(found)[:, :, ::-1]))
     again = scene.compute(mirrored=True)
     assert scene.stored() == 2 * len(found.paths)
     assert again.mirrored is not None
-    assert again.mirrored.int8.tobytes() == found.mirrored.int8.tobytes()
+    assert again.mirrored.tobytes() == found.mirrored.tobytes()
     assert found.where(found.labels >= 0) is found  # no second copy of all features
     part = found.where(found.labels == 1)
     assert part.mirrored is not None
-    np.testing.assert_array_equal(part.mirrored.fp32, found.mirrored.fp32[found.labels == 1])
+    np.testing.assert_array_equal(part.mirrored, found.mirrored[found.labels == 1])
 
 
 def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> None:
@@ -116,7 +115,7 @@ def test_only_new_contents_are_computed_whatever_their_names(scene: Scene) -> No
     assert scene.stored() == len(first.paths) + 1
     row = found.paths.index(bytes(copied))
     assert found.digests[row].tobytes() == first.digests[-1].tobytes()
-    np.testing.assert_array_equal(found.fp32[row], first.fp32[-1])
+    np.testing.assert_array_equal(found.features[row], first.features[-1])
 
 
 def test_files_that_are_no_images_are_reported_and_not_cached(scene: Scene) -> None:
@@ -138,32 +137,29 @@ def test_an_interrupted_run_leaves_its_complete_packs(
         if len(done) == 10:
             raise KeyboardInterrupt
 
-    files = small_backbone.files()
-    cache = FeatureCache(scene._store, feature_key.cache_key(files, SPEC), ROW_BYTES)
+    cache = FeatureCache(scene._store, feature_key.cache_key(LITE0.sha256, SPEC), ROW_BYTES)
     items = ClassFolderWalk(scene.root).items()
     with pytest.raises(KeyboardInterrupt):
-        photo_features.compute(items, SPEC, files, [cache], scene.bad.append, stop)
+        photo_features.compute(items, SPEC, FILE, [cache], scene.bad.append, stop)
     assert scene.stored() == 8
     assert len(scene.compute().paths) == scene.stored() == 3 * COUNT
 
 
 def test_the_key_depends_on_the_network_and_the_preprocessing() -> None:
-    files = small_backbone.files()
+    sha256, other = LITE0.sha256, backbone_table.find("efficientnet-lite2").sha256
     keys = {
-        feature_key.cache_key(files, SPEC),
-        feature_key.cache_key(files._replace(fp32=files.int8), SPEC),
-        feature_key.cache_key(files._replace(int8=files.fp32), SPEC),
-        feature_key.cache_key(files, Preprocessing(SIDE_PIXELS, SIDE_PIXELS, 3, ground=9)),
-        feature_key.cache_key(files, SPEC, mirrored=True),
+        feature_key.cache_key(sha256, SPEC),
+        feature_key.cache_key(other, SPEC),
+        feature_key.cache_key(sha256, structs.replace(SPEC, ground=9)),
+        feature_key.cache_key(sha256, SPEC, mirrored=True),
     }
-    assert len(keys) == 5
-    assert feature_key.cache_key(files, SPEC) in keys
+    assert len(keys) == 4
+    assert feature_key.cache_key(sha256, SPEC) in keys
 
 
 def test_the_key_depends_on_how_images_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = small_backbone.files()
-    before = feature_key.cache_key(files, SPEC)
+    before = feature_key.cache_key(LITE0.sha256, SPEC)
     monkeypatch.setattr(letterbox, "_FILTER", Image.Resampling.BILINEAR)
     feature_key._decoder_sample.cache_clear()  # as in the process of a later version
-    assert feature_key.cache_key(files, SPEC) != before
+    assert feature_key.cache_key(LITE0.sha256, SPEC) != before
     feature_key._decoder_sample.cache_clear()

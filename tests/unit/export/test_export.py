@@ -25,11 +25,11 @@ from worker.export.export import (
     COMPARING,
     CONVERTING,
     CONVERTING_INT8,
-    Served,
     check_agreement,
     export,
     export_unlabelled,
 )
+from worker.export.served import Served
 from worker.runtimes import load_runtime
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.

@@ -4,7 +4,6 @@ be read is named, and nothing is computed twice."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from shared.messages import folder_features
 from shared.messages.folder_features import FolderFeatures, decode_features
 from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures
-from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
@@ -24,11 +22,8 @@ from worker.handlers import folder_features as handler
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(folder, stages=2, side_pixels=64) as backbone:
-        converted.put(backbone, folder)
-        yield folder
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
 
 
 def computed(

@@ -68,7 +68,7 @@ def test_a_packaged_backbone_is_read_from_nowhere_else(card: Card) -> None:
 
 
 def test_another_backbone_is_read_by_its_name(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged_files, "SHA256", {})
+    monkeypatch.setattr(packaged_files, "BACKBONES", {})
     [name] = card.backbones
     files = {
         "heads.npz": heads.encode([photo_versions.head()]),

@@ -13,7 +13,7 @@ from shared.messages.training import Train
 from shared.recipes import RECIPES
 from shared.registry import packaged
 from worker.datasets.examples import Examples
-from worker.export.export import Served
+from worker.export.served import Served
 from worker.learners.learner import BuiltVersion, Learner, Observer, Task
 from worker.learners.network import NO_REPORT
 

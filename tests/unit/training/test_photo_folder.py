@@ -9,13 +9,13 @@ import pytest
 
 from shared.labels.labelled_files import LabelledFile
 from shared.messages.replies import DataReport
-from tests.support.backbones import converted, short_backbone
 from tests.support.images import shapes
+from worker.backbones import backbone_table
 from worker.datasets.corrected_walk import LabelledData
-from worker.export import backbone_files
 from worker.training import photo_folder
 
 PHOTOS = 6
+LITE0 = backbone_table.find("efficientnet-lite0")
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +38,10 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     copy = shapes.encoded(shapes.draw("circle", 1), "BMP")
     given = [_corrected(outside / "copy.bmp", copy), _corrected(outside / "bad.jpg", b"no photo")]
     folder = tmp_path_factory.mktemp("store")
-    with short_backbone.in_table(folder, stages=2, side_pixels=64) as backbone:
-        converted.put(backbone, folder)
-        return photo_folder.load(
-            LabelledData(str(root), given),
-            backbone,
-            folder,
-            0.5,
-            lambda done, total: None,
-            mirrored=False,
-        ).report
+    return photo_folder.load(
+        LabelledData(str(root), given), LITE0, folder, 0.5, lambda done, total: None,
+        mirrored=False,
+    ).report  # fmt: skip
 
 
 def _corrected(path: Path, data: bytes) -> LabelledFile:
@@ -55,31 +49,18 @@ def _corrected(path: Path, data: bytes) -> LabelledFile:
     return LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "circle", bytes(path))
 
 
-def test_what_takes_its_time_before_the_photos_is_named_and_counted(
-    tmp_path: Path,
-) -> None:
+def test_the_photos_are_counted_and_what_follows_is_named(tmp_path: Path) -> None:
     for label in ("circle", "square"):
         shapes.write(tmp_path / "photos", label, PHOTOS)
     parts: list[tuple[str, int, int]] = []
 
-    def load() -> None:
-        photo_folder.load(
-            LabelledData(str(tmp_path / "photos")), backbone, tmp_path / "store", 0.5,
-            lambda done, total: parts.append(("", done, total)),
-            mirrored=False, on_part=lambda *one: parts.append(one),
-        )  # fmt: skip
-
-    with short_backbone.in_table(tmp_path, stages=2, side_pixels=64) as backbone:
-        load()
-        converting = [one for one in parts if one[0] == backbone_files.CONVERTING]
-        assert converting == [(backbone_files.CONVERTING, done, 2) for done in range(3)]
-        assert parts[: len(converting)] == converting
-        photos = [one for one in parts if not one[0]]
-        assert photos == [("", done, 2 * PHOTOS) for done in range(2 * PHOTOS + 1)]
-        assert parts[-1] == (photo_folder.COMPARING, 0, 0)
-        parts.clear()
-        load()
-        assert backbone_files.CONVERTING not in {part for part, _, _ in parts}  # made once
+    photo_folder.load(
+        LabelledData(str(tmp_path / "photos")), LITE0, tmp_path / "store", 0.5,
+        lambda done, total: parts.append(("", done, total)),
+        mirrored=False, on_part=lambda *one: parts.append(one),
+    )  # fmt: skip
+    assert parts[:-1] == [("", done, 2 * PHOTOS) for done in range(2 * PHOTOS + 1)]
+    assert parts[-1] == (photo_folder.COMPARING, 0, 0)
 
 
 def test_a_class_of_one_scene_is_named(report: DataReport) -> None:

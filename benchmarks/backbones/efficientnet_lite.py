@@ -10,37 +10,29 @@ from typing import Any
 
 import keras
 
-from shared.errors import SetupError
-from worker.backbones.backbone_table import Backbone, EfficientNetLite, Stage
-from worker.backbones.torch_file import Tensors
+from benchmarks.backbones import weights
+from benchmarks.backbones.torch_file import Tensors
+from benchmarks.backbones.weights import Stage, Weights
 
 #: Input of the network: (value - 127) / 128.
 CENTRE, RANGE = 127, 128
 EPSILON = 1e-3  #: of batch normalization
 
 
-def build(backbone: Backbone, weights: Tensors) -> keras.Model:
-    """uint8 [n, H, W, 3] to features float32 [n, backbone.features], with these weights.
+def build(row: Weights) -> keras.Model:
+    """uint8 [n, H, W, 3] to features float32 [n, features], with these weights.
 
     The features are the means over the pixels: after each block that adds its input, in order, and
     after the last convolution.
 
     Raises:
-        SetupError: the weights are those of another network.
+        SetupError: the package has another file.
     """
-    model, names = _network(backbone)
+    model, names = _network(row)
+    tensors = weights.load(row)
     for layer, prefix in names.items():
-        try:
-            model.get_layer(layer).set_weights(_values(weights, prefix))
-        except (KeyError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SetupError(f"the weights do not fit {backbone.name} ({reason})") from error
+        model.get_layer(layer).set_weights(_values(tensors, prefix))
     return model
-
-
-def _architecture(backbone: Backbone) -> EfficientNetLite:
-    assert isinstance(backbone.architecture, EfficientNetLite)
-    return backbone.architecture
 
 
 class _Layers:
@@ -72,8 +64,8 @@ class _Layers:
         return _layer(name)
 
 
-def _network(backbone: Backbone) -> tuple[keras.Model, dict[str, str]]:
-    side, layers, architecture = backbone.size_pixels, _Layers(), _architecture(backbone)
+def _network(row: Weights) -> tuple[keras.Model, dict[str, str]]:
+    side, layers, architecture = row.size_pixels, _Layers(), row.network
     images = keras.Input((side, side, 3), dtype="uint8", name="images")
     values = keras.layers.Rescaling(1 / RANGE, offset=-CENTRE / RANGE, name="scale")(images)
     values = layers.convolution(values, "_conv_stem", architecture.stem, 3, 2)
@@ -90,7 +82,8 @@ def _network(backbone: Backbone) -> tuple[keras.Model, dict[str, str]]:
     values = layers.convolution(values, "_conv_head", architecture.head, 1, 1)
     means.append(_mean(layers.activated(values, "_bn1"), "head_mean"))
     features = keras.layers.Concatenate(name="features")(means)
-    return keras.Model(images, features, name=_layer(backbone.name)), layers.weights
+    name = _layer(row.package.removesuffix("-pytorch-model"))
+    return keras.Model(images, features, name=name), layers.weights
 
 
 def _block(layers: _Layers, values: Any, name: str, stage: Stage, stride: int) -> Any:
@@ -115,11 +108,11 @@ def _layer(name: str) -> str:
     return name.replace(".", "_").replace("-", "_").strip("_")
 
 
-def _values(weights: Tensors, prefix: str) -> list[Any]:
+def _values(tensors: Tensors, prefix: str) -> list[Any]:
     """The variables of one layer, in Keras' order and layout."""
-    if f"{prefix}.running_mean" in weights:
+    if f"{prefix}.running_mean" in tensors:
         names = ("weight", "bias", "running_mean", "running_var")
-        return [weights[f"{prefix}.{name}"] for name in names]
-    kernel = weights[f"{prefix}.weight"]  # [out, in or 1, height, width]
+        return [tensors[f"{prefix}.{name}"] for name in names]
+    kernel = tensors[f"{prefix}.weight"]  # [out, in or 1, height, width]
     depthwise = prefix.endswith("_depthwise_conv")
     return [kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(2, 3, 1, 0)]

@@ -1,9 +1,8 @@
-"""`make bench-photo-speed`: photographs through the queue, beside a bare loop and Keras.
+"""`make bench-photo-speed`: photographs through the queue, beside a bare loop.
 
-All take turns on the same files and the same network: the loop of bench's `bare`, `hangtag
-classify` with both transports on one warm stack, and Keras' `image_dataset_from_directory` with
-`predict`. Each repeat starts with another one. A folder of real photos, a folder for each class,
-takes the place of synthetic ones.
+All take turns on the same files and the same version: the loop of bench's `bare`, and `hangtag
+classify` with both transports on one warm stack. Each repeat starts with another one. A folder of
+real photos, a folder for each class, takes the place of synthetic ones.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.contenders.keras_dataset import PHOTO_WAYS
 from benchmarks.environment import machine
 from benchmarks.environment.paths import DATA, ROOT, TRACE, environment
 from benchmarks.measure import local_stack
@@ -43,11 +41,11 @@ RESULTS, README = ROOT / "benchmarks" / "RESULTS.md", ROOT / "README.md"
 #: Of the block in README.
 KIND, NAME = "photo-speed", "summary"
 PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 3, 200
-BARE, KERAS = "bare loop", "Keras"
-WAYS = (BARE, INLINE, PATH, KERAS)
+BARE = "bare loop"
+WAYS = (BARE, INLINE, PATH)
 #: Of the bare loop's images/s, through the queue; of a worker process, in MB.
 GOAL_SHARE, GOAL_CHILD_MB = 0.9, 160
-CHILD = {BARE: "bare loop, child", KERAS: "Keras"}
+CHILD = {BARE: "bare loop, child"}
 
 
 class Turn(NamedTuple):
@@ -68,28 +66,23 @@ class Scene(NamedTuple):
     folder: Path
     workers: int
 
-    def turn(self, way: str, repeat: int, keras: Mapping[str, object]) -> Turn:
+    def turn(self, way: str, repeat: int) -> Turn:
         """One pass."""
         trace = str(DATA / "trace.json")
         with Watch(str(self.runtime)) as watch:
             env = {**environment(self.runtime), TRACE: trace}
-            done = run(self._command(way, keras), env)
+            done = run(self._command(way), env)
         work_s = done.report["work_s" if way in CHILD else "seconds"]
         peak = watch.peaks[CHILD.get(way, "worker child")]
         turn = Turn(way, repeat, int(done.report["images"]), work_s, peak)
         print(json.dumps(turn._asdict()), file=sys.stderr, flush=True)
         return turn
 
-    def _command(self, way: str, keras: Mapping[str, object]) -> list[str]:
-        python = [sys.executable, "-m"]
+    def _command(self, way: str) -> list[str]:
         files = [self.folder.name, "-o", self.output(way).name, "--model"]
         if way == BARE:
             own = [str(self.network.folder), "--workers", str(self.workers)]
-            return [*python, "benchmarks.contenders.bare_loop", *files, *own]
-        if way == KERAS:
-            jit = ["--jit"] if keras["jit"] else []
-            own = [str(self.network.folder), "--batch", str(keras["batch"]), *jit]
-            return [*python, "benchmarks.contenders.keras_dataset", *files, *own]
+            return [sys.executable, "-m", "benchmarks.contenders.bare_loop", *files, *own]
         options = ("--transport", way, "--restart")
         model = self.network.model
         return classify_command(self.folder.name, self.output(way), model, *options)
@@ -97,13 +90,6 @@ class Scene(NamedTuple):
     def output(self, way: str) -> Path:
         """The table of a way."""
         return DATA / f"{way.replace(' ', '-')}-{self.folder.name}.csv"
-
-    def keras_way(self, quick: bool) -> dict[str, object]:
-        """The fastest way to call Keras, or any of them."""
-        any_way: dict[str, object] = PHOTO_WAYS[0]._asdict()
-        if quick:
-            return any_way
-        return run([*self._command(KERAS, any_way), "--probe"], environment(self.runtime)).report
 
 
 def main() -> int:
@@ -147,11 +133,10 @@ def _measured(
 
 def turns(scene: Scene, repeats: int) -> Iterator[Turn]:
     """All passes, after an uncounted one of each way, which loads the model and the files."""
-    keras = scene.keras_way(quick=repeats == 1)
     for repeat in range(-1, repeats):
         start = repeat % len(WAYS)
         for way in (*WAYS[start:], *WAYS[:start]):
-            turn = scene.turn(way, repeat, keras)
+            turn = scene.turn(way, repeat)
             if repeat >= 0:
                 yield turn
         for way in (INLINE, PATH):
@@ -166,7 +151,7 @@ def section(found: list[Turn], about: str, what: str, busy: str) -> str:
         HEADING,
         "    make bench-photo-speed    # PHOTOS=DIR: real photos",
         f"{datetime.now(UTC).date().isoformat()}, {about}",
-        f"{what}; a head on a pretrained network (224 pixels, int8; Keras in fp32).\n"
+        f"{what}; a head on a pretrained network (224 pixels, int8).\n"
         "Work without imports and loading; `x` is the median ratio to the bare loop within a\n"
         "repeat.",
         table(found),
@@ -183,9 +168,7 @@ def summary(found: list[Turn], what: str, workers: int) -> str:
     text = (
         f"* **Photos**: {rate:,.0f} images/s on {workers} cores, "
         f"{core_hours(rate, workers):.1f} core-hours per million ({what}, 224 pixels, int8), "
-        f"{ratio(found, PATH):.2f} of the same loop without a queue, "
-        f"{ratio(found, PATH) / ratio(found, KERAS):.1f} times Keras' "
-        "`image_dataset_from_directory` + `predict` in fp32, all without their start."
+        f"{ratio(found, PATH):.2f} of the same loop without a queue, both without their start."
     )
     return f"{wrapped(text, subsequent_indent='  ')}\n{wrapped(f'<!-- {origin} -->')}"
 

@@ -25,10 +25,8 @@ class Way(NamedTuple):
     jit: bool  #: whether XLA compiles it
 
 
-#: --probe tries these; for photographs smaller steps, which have as many pixels.
+#: --probe tries these.
 WAYS = (Way(256, False), Way(1024, False), Way(4096, False), Way(1024, True))
-PHOTO_WAYS = (Way(32, False), Way(128, False), Way(32, True))
-PHOTO_SIDE_PIXELS = 96
 
 
 def main() -> None:
@@ -65,12 +63,11 @@ class Rival:
         size = self._card["preprocessing"]
         self._size = (size["height"], size["width"])
         self._colours = "rgb" if size["channels"] == 3 else "grayscale"
-        self._ways = PHOTO_WAYS if max(self._size) >= PHOTO_SIDE_PIXELS else WAYS
 
     def probe(self) -> dict[str, Any]:
         """The fastest batch size and compiler on this machine."""
-        times = {way: self.run(*way, started=0.0)["work_s"] for way in self._ways}
-        return min(self._ways, key=lambda way: times[way])._asdict()
+        times = {way: self.run(*way, started=0.0)["work_s"] for way in WAYS}
+        return min(WAYS, key=lambda way: times[way])._asdict()
 
     def run(self, batch: int, jit: bool, started: float) -> dict[str, float]:
         """Classify the folder."""

@@ -39,7 +39,7 @@ FROM worker-packages AS trainer-packages
 RUN apt-get -qq update \
  && apt-get -qq install -y --no-install-recommends dataset-fashion-mnist \
  && rm -rf /var/lib/apt/lists/*
-RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[train]'
+RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[tensorflow]'
 
 FROM producer-packages AS monitor-packages
 RUN --mount=from=names,source=/names,target=/names,rw pip install --only-binary :all: '/names[metrics]'

@@ -207,10 +207,10 @@ $(VENV)/worker.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/all.stamp: $(VENV)/worker.stamp
 	@echo "installing training into $(VENV)"
-	@$(PIP) install -c constraints.txt -e '.[all]'
+	@$(PIP) install -c constraints.txt -e '.[all,tensorflow]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/worker.stamp
 	@echo "installing training and the developers' tools into $(VENV)"
-	@$(PIP) install -c constraints.txt -e '.[all,dev]'
+	@$(PIP) install -c constraints.txt -e '.[all,tensorflow,dev]'
 	@touch $@

@@ -23,11 +23,21 @@ from producer.pages.page import Kind, is_page
 from producer.present.formatting import show_json, typed
 from producer.sources.job_sources import JobSources
 from shared.errors import SetupError, UsageError
-from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES, absent, command, python_path
+from shared.installation import (
+    DRAW_PACKAGES,
+    OF_NETWORKS,
+    TENSORFLOW_PACKAGES,
+    WORKER_PACKAGES,
+    absent,
+    command,
+    python_path,
+)
 
 ROWS_SHOWN = 5
 #: The image that `predict` is tried with: the first of this class, by name.
 _CLASS = "Bag"
+#: For the recipe that it names.
+_TRAINING = DRAW_PACKAGES | TENSORFLOW_PACKAGES
 
 
 def demo(folder: Path, count: int | None, as_json: bool = False) -> int:
@@ -87,9 +97,9 @@ def _show_next(folder: Path) -> None:
     click.echo("\ntry next:")
     for arguments in next_commands(folder):
         click.echo(f"  {typed([program(), *arguments])}")
-    if lacking := absent(TRAIN_PACKAGES):
-        names = [TRAIN_PACKAGES[package] for package in lacking]
-        click.echo(f"to train a model of your own, first run:\n  {command('all', names)}")
+    if lacking := absent(_TRAINING):
+        names = [_TRAINING[package] for package in lacking]
+        click.echo(f"to train such a model, first run:\n  {command(OF_NETWORKS, names)}")
 
 
 def is_again(folder: Path) -> bool:
@@ -132,7 +142,7 @@ def next_commands(folder: Path) -> list[list[str]]:
     images, table = folder / "images", str(folder / "results.csv")
     image = min((images / _CLASS).glob("*.png"), default=images)
     predict, less = ["predict", str(image)], ["table", table, "--accept", "95%"]
-    if absent(TRAIN_PACKAGES | WORKER_PACKAGES):
+    if absent(_TRAINING | WORKER_PACKAGES):
         return [predict, less, ["verify", table], ["status"]]
     train = ["train", "--data", str(images), "--name", "garments"]
     return [

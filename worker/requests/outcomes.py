@@ -11,7 +11,12 @@ import msgspec
 
 from shared import installation
 from shared.errors import HangtagError, SetupError, UsageError, is_out_of_memory
-from shared.installation import TRAIN_PACKAGES, WORKER_PACKAGES
+from shared.installation import (
+    DRAW_PACKAGES,
+    OF_NETWORKS,
+    TENSORFLOW_PACKAGES,
+    WORKER_PACKAGES,
+)
 from shared.ledger.request_ledger import MAX_ATTEMPTS
 from shared.messages.requests import Outcome, Progress
 from shared.registry.registry import SAME_COMMAND
@@ -19,7 +24,7 @@ from worker.handlers.context import Reply
 
 log = logging.getLogger(__name__)
 #: Packages that a trainer may lack.
-NEEDED = WORKER_PACKAGES | TRAIN_PACKAGES
+NEEDED = WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 SUMMARY_CHARS = 200
 #: A failure is final, so the same command with the same id would only report it again.
@@ -72,7 +77,8 @@ def failed(error: Exception, log_file: str = "") -> Outcome:
         return Outcome(ok=False, error=line, usage=isinstance(error, UsageError))
     package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if package in NEEDED:
-        lack = installation.lacks([NEEDED[package]], "all")
+        extra = OF_NETWORKS if package in TENSORFLOW_PACKAGES else "all"
+        lack = installation.lacks([NEEDED[package]], extra)
         return failed(SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}"))
     log.error("a request failed", exc_info=error)
     where = f"see {log_file}" if log_file else f"see the trainer's log on {socket.gethostname()}"

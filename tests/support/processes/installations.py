@@ -11,16 +11,17 @@ import venv
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.installation import TRAIN_PACKAGES
+from shared.installation import DRAW_PACKAGES, TENSORFLOW_PACKAGES
 from tests.support.processes.fleet import ROOT
 
 LIMIT_S = 120
+TRAINING = DRAW_PACKAGES | TENSORFLOW_PACKAGES
 
 
 class Installation:
     """An environment in `folder` with links to this one's packages, without those of `absent`."""
 
-    def __init__(self, folder: Path, absent: Mapping[str, str] = TRAIN_PACKAGES) -> None:
+    def __init__(self, folder: Path, absent: Mapping[str, str] = TRAINING) -> None:
         venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
         self.python = folder / "bin/python"
         paths = {"base": str(folder), "platbase": str(folder)}

@@ -170,7 +170,7 @@ def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch)
     )
     report = examined(Exit.SETUP)
     assert problems(report) == {"classify": "not possible on this machine: ai-edge-litert missing"}
-    (train,) = [finding for finding in report.findings if finding.topic == "train"]
+    (train,) = [finding for finding in report.findings if finding.topic == "networks"]
     assert train.level is Level.NOTE
     assert "pip install" in train.fix
     elsewhere = {one.topic: one.level for one in installed.installed(Settings(redis_url="x"))}

@@ -36,18 +36,20 @@ from producer.requests.request_meter import Changes
 from producer.requests.submit import submit
 from producer.requests.wait import Viewed, continues, how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
-from shared.installation import ROOT, TRAIN_PACKAGES
+from shared.installation import DRAW_PACKAGES, ROOT, TENSORFLOW_PACKAGES
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.model_card import PrecisionTrial
 from shared.messages.replies import DataReport, Decided
 from shared.messages.requests import (
+    CheckDataset,
     ComputeFeatures,
     EndedEpoch,
     Outcome,
     Progress,
     Promote,
     Request,
+    Work,
 )
 from shared.messages.training import Train
 from shared.registry import packaged
@@ -242,15 +244,23 @@ def test_without_tensorflow_nothing_is_queued_on_the_local_stack(
 ) -> None:
     monkeypatch.delenv("HANGTAG_REDIS_URL")
     monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(here / "stack"))
-    assert "tensorflow" in complaint(run("train", "--data", "fashion-mnist"), Exit.SETUP)
+    line = complaint(run("train", "--data", "fashion-mnist"), Exit.SETUP)
+    assert "keras and tensorflow are missing" in line
+    assert f"-m pip install -e '{ROOT}[all,tensorflow]'" in line
     assert not (here / "stack").exists()
 
 
 @pytest.mark.usefixtures("bare")
-def test_a_machine_without_tensorflow_cannot_start_a_trainer() -> None:
+def test_a_machine_that_cannot_draw_cannot_start_a_trainer() -> None:
     line = complaint(run("worker", "--queue", "train"), Exit.SETUP)
-    assert "tensorflow" in line
-    assert f"-m pip install -e '{ROOT}[train]'" in line
+    assert "matplotlib is missing" in line
+    assert f"-m pip install -e '{ROOT}[all]'" in line
+
+
+@pytest.mark.parametrize("work", [Train("x", "photo", "/photos"), CheckDataset("/photos")])
+def test_photos_need_no_tensorflow(work: Work) -> None:
+    assert not commands.needs(work).keys() & TENSORFLOW_PACKAGES.keys()
+    assert TENSORFLOW_PACKAGES.keys() <= commands.needs(Train("x", "fast")).keys()
 
 
 @pytest.mark.usefixtures("bare")
@@ -264,7 +274,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     found: Callable[..., object] = importlib.util.find_spec
 
     def find(name: str) -> object:
-        return None if name in TRAIN_PACKAGES else found(name)
+        return None if name in DRAW_PACKAGES | TENSORFLOW_PACKAGES else found(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
 

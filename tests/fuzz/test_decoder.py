@@ -69,7 +69,7 @@ def test_no_case_exceeds_the_limits_of_memory_and_time(request: pytest.FixtureRe
 
 def test_many_cases_of_every_format_are_decodable() -> None:
     """Otherwise the cases would only test the parsing of headers."""
-    good = [data[:4] for n in range(1_500) if check(data := case("quick", n), SPECS[1])]
+    good = [data[:12] for n in range(1_500) if check(data := case("quick", n), SPECS[1])]
     assert len(good) > 200
     assert {magic[:2] for magic in good} >= {
         b"\x89P",
@@ -80,6 +80,7 @@ def test_many_cases_of_every_format_are_decodable() -> None:
         b"RI",
         b"\0\0",
     }
+    assert {magic[4:] for magic in good} >= {b"ftypavif", b"ftypheic"}
 
 
 def test_the_seeds_are_images_of_every_format() -> None:

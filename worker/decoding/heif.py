@@ -50,10 +50,11 @@ def read(data: bytes) -> DecodedImage:
             and for one whose primary image is derived from others or not in HEVC.
         Exception: of any class that libheif's wrapper or a damaged container raises.
     """
-    parts = list(boxes(data, 0, len(data)))
-    if all(part.name != b"meta" for part in parts):
+    # Cameras append what is no box.
+    meta = next((part for part in boxes(data, 0, len(data)) if part.name == b"meta"), None)
+    if meta is None:
         raise ImageError(Status.UNSUPPORTED)
-    file = _File(data, only(parts, b"meta"))
+    file = _File(data, meta)
     image = file.image(file.primary)
     alpha = file.alpha_of(file.primary)
     if alpha is not None:
@@ -143,7 +144,7 @@ class _File:
 
     def _named(self, item: int, name: bytes) -> list[bytes]:
         """The properties of this name, each a whole box with its size in 32 bits."""
-        found = [box for box in self.properties[item] if box.name == name]
+        found = [box for box in self.properties.get(item, []) if box.name == name]
         return [_box(name, self._data[box.start : box.end]) for box in found]
 
 

@@ -24,6 +24,8 @@ from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.recipes import RECIPES, Recipe
 from tests.support.images.class_folders import fill, noise, write
+from tests.support.images.heif import lossless
+from tests.support.images.image_zoo import garment
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
@@ -132,6 +134,12 @@ def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> N
     assert not any("more than one class" in note for note in loaded.report.notes)
     write(root / "dog" / "cat.png", noise(3))
     assert "1 image is in more than one class" in _load(root).report.notes
+
+
+def test_a_heic_is_an_image_of_its_class(root: Path) -> None:
+    (root / "cat" / "IMG_1.HEIC").write_bytes(lossless(garment()))
+    loaded = _load(root)
+    assert (_total(loaded), loaded.report.unreadable_count) == (81, 0)
 
 
 def test_other_files_are_skipped_and_counted(root: Path) -> None:

@@ -169,6 +169,10 @@ def test_only_the_primary_image_is_decoded() -> None:
     assert (decoded(data + box(b"moov", b"tracks"))[..., 0] == noise(SIDE, SIDE)).all()
 
 
+def test_what_a_camera_appends_is_not_read() -> None:
+    assert (decoded(heif([one()]) + b"SEFT\xff")[..., 0] == noise(SIDE, SIDE)).all()
+
+
 def test_a_burst_without_a_still_image_is_unsupported() -> None:
     data = lossless(garment())
     start = data.index(b"meta")

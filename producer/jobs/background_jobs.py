@@ -152,11 +152,13 @@ def collect(
     """
     events, stop = events or Events(), stop or Stop()
     output = find_output(job)
-    earlier = len(_errors(output))
     with closing(Waits(stop)) as waits:
         view = _follow(output, events, waits)
         if view is None and not has_journal(output):
-            raise _not_started(output, earlier, waits)
+            raise SetupError(
+                f"the job of {output} did not start; {_log_of(output)} has the reason; start it "
+                "with: hangtag classify"
+            )
     if view is not None and view.state is JobState.FINISHED and view.exit_code is not None:
         return _summary(view, Exit(view.exit_code))
     view = view or read_snapshot(output)
@@ -200,26 +202,6 @@ def _follow(output: Path, events: Events, waits: Waits) -> JobView | None:
 
 def _has_producer(output: Path, view: JobView | None) -> bool:
     return is_running(output) if view is None else view.state is JobState.RUNNING
-
-
-def _not_started(output: Path, earlier: int, waits: Waits) -> SetupError:
-    """The error of a producer that removed its journal, because it could not start the job. It
-    prints the reason afterwards: in the log of `submit` the next one after `earlier` ones."""
-    until = time.monotonic() + SOON_S
-    while time.monotonic() < until:
-        if later := _errors(output)[earlier:]:
-            return SetupError(later[-1])
-        waits.sleep(POLL_S)
-    return SetupError(f"the job of {output} did not start; start it with: hangtag classify")
-
-
-def _errors(output: Path) -> list[str]:
-    """The errors in the log of a job, oldest first; none without a log."""
-    try:
-        lines = _log_of(output).read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-    return [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
 
 
 def _log_of(output: Path) -> Path:

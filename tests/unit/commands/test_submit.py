@@ -95,7 +95,8 @@ def test_an_interrupt_names_the_command_that_follows_the_start(
         collect.wait_for_log("has not started yet")
         hanging.close()
     assert collect.wait() == Exit.SETUP, collect.story
-    assert "Redis at redis://127.0.0.1" in collect.log
+    assert "did not start" in collect.log
+    assert f"{here}/out.csv.hangtag.log has the reason" in collect.log
 
 
 @pytest.mark.parametrize("name", ["status", "cancel"])

@@ -23,6 +23,8 @@ WORKER_PACKAGES = {
     "PIL": "pillow",
     "pi_heif": "pi-heif-decoder",
 }
+#: What an ONNX file needs: the first package checks it, the second computes it.
+ONNX_PACKAGES = {"onnx": "onnx", "onnxruntime": "onnxruntime"}
 #: What a training needs in addition: it draws plots. A promotion needs none of these.
 DRAW_PACKAGES = {"matplotlib": "matplotlib"}
 #: What whole networks need besides: their trainings, and the import of a `.keras` file.
@@ -35,7 +37,9 @@ OBJECT_STORE_PACKAGES = {"httpcore": "httpcore", "botocore": "botocore"}
 WEB_PACKAGES = {"httpcore": "httpcore"}
 WATCH_PACKAGES = {"watchfiles": "watchfiles"}
 #: The packages that determine what a stack can do.
-STACK_PACKAGES = WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES | SERVER_PACKAGES
+STACK_PACKAGES = (
+    WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES | ONNX_PACKAGES | SERVER_PACKAGES
+)
 NAME_CHARS = 8
 #: The folder of hangtag's packages: a checkout, or site-packages.
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared import installation
+from shared import installation, keys
 from shared.errors import SetupError, row_named
 
 
@@ -20,7 +20,18 @@ class RuntimeKind(msgspec.Struct, frozen=True, kw_only=True):
     #: (producer/dispatch/window.py), so copies alone never stop a job.
     copies_share: float
     about: str = ""  #: in the help
-    of_looks: bool = False  #: for versions whose card has looks: no option names it
+    is_chosen: bool = True  #: by --runtime; otherwise by the version, which has no other one
+    beside: str = ""  #: a further file that it loads
+
+    @property
+    def queue(self) -> str:
+        """Of hints to workers that have it."""
+        return keys.CLASSIFY_QUEUE + ("" if self.is_everywhere else f":{self.name}")
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether every worker has it."""
+        return self.extra == "worker"
 
     @property
     def is_available(self) -> bool:
@@ -68,13 +79,25 @@ RUNTIMES = {
             package="ai-edge-litert",
             extra="worker",
             copies_share=0.5,
-            of_looks=True,
+            is_chosen=False,
+        ),
+        RuntimeKind(
+            name="onnx",
+            artifact="model.onnx",
+            module="onnxruntime",
+            package="onnxruntime",
+            extra="onnx",
+            copies_share=0.25,  # as large as TensorFlow's
+            is_chosen=False,
+            beside="drawn.npy",
         ),
     )
 }
-LITERT, TENSORFLOW, PHOTO = RUNTIMES["litert"], RUNTIMES["tensorflow"], RUNTIMES["photo"]
+LITERT, TENSORFLOW, PHOTO, ONNX = (
+    RUNTIMES[name] for name in ("litert", "tensorflow", "photo", "onnx")
+)
 #: Of --runtime.
-CHOICES = tuple(row.name for row in RUNTIMES.values() if not row.of_looks)
+CHOICES = tuple(row.name for row in RUNTIMES.values() if row.is_chosen)
 #: What CPU workers use, and what versions are measured with.
 DEFAULT = LITERT
 #: The file of a version with what recognizes images unlike those that it has learned from; every
@@ -82,24 +105,27 @@ DEFAULT = LITERT
 OUTLIERS = "outliers.npz"
 #: The file of a version with its answers to held-out images (worker/evaluation/heldout_answers.py).
 HELDOUT = "heldout.npz"
+#: The queues of all hints to classify, the one that each worker consumes first.
+QUEUES = tuple(dict.fromkeys(row.queue for row in RUNTIMES.values()))
 _HELP = "hangtag classify --help"
 ABOUT = "; ".join(row.about for row in RUNTIMES.values() if row.about)
 
 
-def serving(name: str, has_looks: bool) -> RuntimeKind:
-    """What computes a version in a job with the runtime `name`.
+def serving(name: str, only: str) -> RuntimeKind:
+    """What computes a version in a job with the runtime `name`. `only`: the one that its files are
+    for (`Card.only_runtime`).
 
     Raises:
-        SetupError: there is no such runtime, or it has none for photos.
+        SetupError: there is no such runtime, or the version runs in another one.
     """
     row = find(name)
-    if not has_looks:
+    if not only or name == only:
         return row
     if row is not DEFAULT:
         raise SetupError(
-            f"versions of photos run on processors only, not with {name}; leave --runtime out"
+            f"this version runs on processors only, not with {name}; leave --runtime out"
         )
-    return PHOTO
+    return RUNTIMES[only]
 
 
 def find(name: str) -> RuntimeKind:
@@ -111,3 +137,8 @@ def find(name: str) -> RuntimeKind:
     if name not in RUNTIMES:
         row_named({name: RUNTIMES[name] for name in CHOICES}, "runtime", name, _HELP)
     return RUNTIMES[name]
+
+
+def installed() -> list[RuntimeKind]:
+    """Those whose packages this process has. Nothing is imported."""
+    return [row for row in RUNTIMES.values() if row.is_available]

@@ -34,13 +34,12 @@ def pin(client: redis.Redis, options: JobOptions, settings: Settings) -> Pinned:
         redis.exceptions.RedisError: the server is unreachable.
     """
     card = _served(client, parse(options.model), settings)
-    runtimes.serving(options.runtime, bool(card.looks))
     record = JobRecord(
         id=new_id(),
         name=card.name,
         version=card.version,
         card_sha256=model_card.card_sha256(card),
-        runtime=options.runtime,
+        runtime=runtimes.serving(options.runtime, card.only_runtime).name,
         top_k=kept_labels(options, len(card.labels)),
         output=Path(options.output).name.encode(errors="backslashreplace").decode(),
         host=socket.gethostname(),

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.errors import MISFITS, BadMessage
 from shared.messages.model_name import NAME
-from shared.runtimes import CHOICES
+from shared.runtimes import RUNTIMES
 
 JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{8}")
 MAX_BATCHES = 1 << 31
@@ -50,7 +50,7 @@ class JobRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and NAME.fullmatch(self.name)
             and 0 <= self.version < 1 << 31
             and _SHA256.fullmatch(self.card_sha256)
-            and self.runtime in CHOICES
+            and self.runtime in RUNTIMES
             and 1 <= self.top_k <= 65_535
             and max(len(self.output), len(self.host)) <= _PATH_CHARS
         )

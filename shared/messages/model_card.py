@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from typing import Literal
 
@@ -11,6 +12,7 @@ import msgspec
 from shared.errors import MISFITS, BadMessage
 from shared.messages.later_fields import needed
 from shared.messages.model_name import NAME
+from shared.runtimes import PHOTO
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -129,6 +131,32 @@ class Network(msgspec.Struct, frozen=True):
     images_per_s: float  #: as in Card
 
 
+Scale = Literal["0-255", "0-1", "-1-1"]
+Layout = Literal["nhwc", "nchw"]
+
+
+class ImportedNetwork(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a network that another tool made takes its pixels, and what it returns.
+
+    A value of its input is the pixel in the range `scale`, minus the channel's `mean`, divided by
+    its `std`. With `is_softmax` it returns probabilities, whose logarithms are its logits.
+    """
+
+    runtime: Literal["litert", "onnx"]
+    scale: Scale
+    mean: tuple[float, ...] = ()  #: of each channel, in the order of the input; empty: 0
+    std: tuple[float, ...] = ()  #: empty: 1
+    layout: Layout = "nhwc"
+    is_bgr: bool = False
+    is_softmax: bool = False
+
+    def fits(self, channels: int) -> bool:
+        """Whether mean and standard deviation can be those of this number of channels."""
+        counts = {len(self.mean), len(self.std)}
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        return counts <= {0, channels} and finite and all(value > 0 for value in self.std)
+
+
 #: The recipe of a version that was not trained here.
 IMPORTED = "imported"
 
@@ -194,6 +222,20 @@ class Card(msgspec.Struct, frozen=True):
     right_of_others: RightOfOthers | None = None
     #: Of a version of photos, the first look first; features, flags and groups are of that one.
     looks: tuple[Look, ...] = ()
+    #: None: the network takes uint8 [n, height, width, channels], and returns what `output` says.
+    imported: ImportedNetwork | None = None
+
+    @property
+    def only_runtime(self) -> str:
+        """The one that its files are for; empty if jobs choose."""
+        if self.looks:
+            return PHOTO.name
+        return self.imported.runtime if self.imported else ""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether its confidence was fitted to held-out images."""
+        return self.recipe != IMPORTED or self.metrics.heldout_count > 0
 
     @property
     def ref(self) -> str:
@@ -211,7 +253,7 @@ _LATER = {
     "output", "precision", "precision_why", "precision_trial", "call_images",
     "second_pass_margin", "second_pass_share", "operating_points", "teachers", "pretrained",
     "features", "folds", "heldout_error", "networks", "images_per_s", "memory_bytes",
-    "right_of_others", "looks",
+    "right_of_others", "looks", "imported",
 }  # fmt: skip
 
 
@@ -238,6 +280,7 @@ def decode_card(data: bytes) -> Card:
         "temperature": card.temperature > 0,
         "features": card.features >= 0,
         "looks": all(look.is_valid for look in card.looks),
+        "imported": card.imported is None or card.imported.fits(card.preprocessing.channels),
         "operating_points": all(
             len(point.thresholds) == len(card.labels) for point in card.operating_points
         ),

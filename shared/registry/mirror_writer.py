@@ -33,8 +33,12 @@ MAX_PICTURE_BYTES = 8 << 20
 MAX_PICTURES_BYTES = 16 << 20
 #: Those that are no longer among the newest expire after this time.
 PICTURE_TTL_S = 86_400
-#: What workers load: the network of each runtime, and the detector of images unlike the others.
-SERVED = (*(row.artifact for row in RUNTIMES.values()), OUTLIERS)
+#: What workers load: the files of each runtime, and the detector of images unlike the others.
+SERVED = (
+    *(row.artifact for row in RUNTIMES.values()),
+    *(row.beside for row in RUNTIMES.values() if row.beside),
+    OUTLIERS,
+)
 #: Plots, figures, and the labels that people gave.
 DISPLAYED = (".png", "evaluation.json", learned_corrections.FILE)
 

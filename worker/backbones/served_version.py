@@ -1,4 +1,4 @@
-"""What a runtime loads of a version: the files of its folder, and the backbones of its looks."""
+"""What a runtime loads of a version: files of its folder, and the backbones of its looks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ServedVersion(NamedTuple):
     card: Card
     runtime: str
     artifact: bytes
-    backbones: tuple[bytes, ...]
+    beside: tuple[bytes, ...]  #: its backbones, and the further file of its runtime
 
     def load(self) -> Classifier:
         """Load it into its runtime. Raises SetupError."""
-        return load_runtime.load(self.runtime, self.card, self.artifact, self.backbones)
+        return load_runtime.load(self.runtime, self.card, self.artifact, self.beside)
 
 
 def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> ServedVersion:
@@ -35,8 +35,9 @@ def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> S
     Raises:
         SetupError: a file is missing or damaged, or the version has no file for this runtime.
     """
-    row = runtimes.serving(runtime, bool(card.looks))
+    row = runtimes.serving(runtime, card.only_runtime)
     backbones = (
         packaged_files.find(sha256) or read(name) for name, sha256 in card.backbones.items()
     )
-    return ServedVersion(card, row.name, read(row.artifact), tuple(backbones))
+    further = [read(row.beside)] if row.beside else []
+    return ServedVersion(card, row.name, read(row.artifact), (*backbones, *further))

@@ -10,7 +10,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
+from worker.runtimes.imported_graph import ImportedGraph, refused
+from worker.runtimes.imported_tflite import TfliteNetwork
 from worker.runtimes.runtime import (
+    Graph,
     Images,
     Logits,
     Outputs,
@@ -26,9 +29,14 @@ THREADS = 1
 PROBE_IMAGES = (1, 3)
 
 
-def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> LiteRT:
+def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> Graph:
     """The network of a version, which has no backbones. Raises SetupError: it is refused."""
-    return LiteRT(card, artifact)
+    if card.imported is None:
+        return LiteRT(card, artifact)
+    try:
+        return ImportedGraph(card, TfliteNetwork(artifact))
+    except ValueError as error:
+        raise refused(card, error) from error
 
 
 class LiteRT:

@@ -12,9 +12,9 @@ from worker.runtimes.classifier import Classifier
 from worker.runtimes.runtime import Graph
 
 
-def load(kind: str, card: Card, artifact: bytes, backbones: Sequence[bytes] = ()) -> Classifier:
-    """Load the version in `artifact`, the runtime's file of it, and run it once. `backbones` are
-    those of the card's looks, in order.
+def load(kind: str, card: Card, artifact: bytes, beside: Sequence[bytes] = ()) -> Classifier:
+    """Load the version in `artifact`, the runtime's file of it, and run it once. `beside` are the
+    backbones of the card's looks, in order, or the further file of the runtime.
 
     Raises:
         SetupError: the kind is unknown, its package is missing, or the file is refused.
@@ -28,5 +28,5 @@ def load(kind: str, card: Card, artifact: bytes, backbones: Sequence[bytes] = ()
         raise SetupError(
             f"the {kind} runtime cannot be loaded ({error}); install it again with: {row.command}"
         ) from error
-    graph: Graph = module.graph(card, artifact, backbones)
+    graph: Graph = module.graph(card, artifact, beside)
     return Classifier(card, graph)

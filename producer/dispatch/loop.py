@@ -24,6 +24,7 @@ from producer.inputs.skipped import Unlisted, passed_over
 from producer.journal.records import FrozenBatch, StoredResult
 from producer.present.events import Found
 from producer.present.outage import PAUSE_S, Outage
+from shared import runtimes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Exit, SetupError, Stopped
 from shared.messages.batch import decode_result
@@ -52,10 +53,11 @@ class DispatchLoop:
         self._batches = resumed(options, settings, job.journal, self._transport, row_files, check)
         self._reconciler = Reconciler(job, settings.orphan_s, self._transport)
         self._new = new  #: new files are counted while the job runs
-        self._limits = SendLimits(job.journal.totals.done)
+        runtime = runtimes.find(job.pinned.record.runtime)
+        self._limits = SendLimits(runtime, job.journal.totals.done)
         self._rate = Rate()
         self._count = FileCount(row_files.sources, job.journal.file_count, check)
-        self._report = LoopReport(attempt)
+        self._report = LoopReport(attempt, runtime)
         self._started = time.monotonic()
         self._done_before = job.journal.totals.done  #: in earlier runs
         self._poll_due = 0.0

@@ -6,18 +6,20 @@ from functools import partial
 
 from producer.dispatch.attempt import Attempt
 from producer.dispatch.window import Window
-from producer.fleet.workers import how_to_start, older_workers
+from producer.fleet.workers import how_to_start, lacks_runtime, older_workers
 from producer.journal.totals import JobCounts
 from producer.present.events import Found, Stored, Waiting
+from shared.runtimes import RuntimeKind
 
 
 class LoopReport:
     """The events of one attempt at a job."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, runtime: RuntimeKind) -> None:
         settings, self._events = attempt.settings, attempt.events
         self._own_stack = not settings.redis_url
         self._how_to_start = how_to_start(settings)
+        self._lacks = lacks_runtime(settings, runtime)
         self._about_older_workers = partial(older_workers, settings)
 
     def progress(self, counts: JobCounts, total: int | None) -> None:
@@ -33,6 +35,8 @@ class LoopReport:
             tenths = int(10 * window.memory_share)  # a line for each percent is too many
             full = f"Redis' memory is over {tenths}0 % full"
             self._events.notice(f"{full}; waiting for workers to make room")
+        elif window.others and not window.workers:
+            self._events.notice(self._lacks)
         elif not window.workers and not early:
             self._events.notice(self._about_older_workers(window.older) or self._how_to_start)
         else:

@@ -10,6 +10,7 @@ import redis
 from producer.dispatch.batch_size import BatchSize
 from producer.dispatch.batcher import BatchLimits
 from producer.dispatch.window import STORED_SHARE, Window, measure
+from shared.runtimes import RuntimeKind
 
 #: The bytes of new batches held in one turn; the last batch may exceed it.
 TURN_BYTES = 1 << 24
@@ -18,15 +19,16 @@ TURN_BYTES = 1 << 24
 class SendLimits:
     """The limits of one job."""
 
-    def __init__(self, done: int = 0) -> None:
+    def __init__(self, runtime: RuntimeKind, done: int = 0) -> None:
         """`done`: images of earlier runs."""
+        self._runtime = runtime
         self.window = Window()
         self._size = BatchSize(done)
         self._sent_bytes = 0  #: bytes that were added to the server since the last measurement
 
     def measure(self, client: redis.Redis) -> None:
         """Renew the window. Raises redis.exceptions.RedisError."""
-        self.window, self._sent_bytes = measure(client), 0
+        self.window, self._sent_bytes = measure(client, self._runtime), 0
 
     def finished(self, done: int) -> None:
         """Note how many images are done after new results."""

@@ -12,6 +12,7 @@ from shared import keys
 from shared.ledger import heartbeats
 from shared.ledger.jobs import SILENT_S, memory_limit, memory_share
 from shared.messages.batch import MAX_FILE_BYTES
+from shared.runtimes import RuntimeKind
 
 BATCHES_PER_CHILD = 2
 #: The smallest batch, as a share of the usual size: each batch costs a message.
@@ -33,6 +34,7 @@ class Window(msgspec.Struct, frozen=True):
     batch_share: float = 1.0  #: of the usual number of images in a new batch
     workers: tuple[str, ...] = ()  #: the ids of those that are alive
     older: tuple[str, ...] = ()  #: if none is: the names of those of 0.2.0
+    others: int = 0  #: live workers that lack the job's runtime
     children: int = 0  #: of these workers
     jobs: int = 1  #: that share the children
     memory_share: float = 0.0
@@ -44,14 +46,15 @@ class Window(msgspec.Struct, frozen=True):
         return self.memory_share >= MEMORY_SHARE_MAX
 
 
-def measure(client: redis.Redis) -> Window:
-    """Read the workers and the memory from Redis.
+def measure(client: redis.Redis, runtime: RuntimeKind) -> Window:
+    """Read the workers that have a runtime, and the memory, from Redis.
 
     Raises:
         redis.exceptions.RedisError: the server is unreachable.
     """
-    beats = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
-    older = [] if beats else heartbeats.alive_of_0_2_0(client)
+    alive = [b for b in heartbeats.alive(client) if b.queue == keys.CLASSIFY_QUEUE]
+    beats = [b for b in alive if runtime.is_everywhere or runtime.name in b.runtimes]
+    older = [] if alive else heartbeats.alive_of_0_2_0(client)
     children = sum(len(b.children) for b in beats)
     jobs = client.zcount(keys.JOBS, heartbeats.server_ms(client) / 1000 - SILENT_S, "+inf")
     batches, batch_share = share(children, jobs)
@@ -59,7 +62,7 @@ def measure(client: redis.Redis) -> Window:
     spare_bytes = MEMORY_SHARE_MAX * memory_limit(memory) - memory["used_memory"]
     return Window(
         batches, batch_share, tuple(b.id for b in beats),
-        tuple(b.name for b in older), children, jobs, memory_share(memory),
+        tuple(b.name for b in older), len(alive) - len(beats), children, jobs, memory_share(memory),
         spare_bytes,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from shared.broker.runtime_paths import broker_url, log_path, socket_path
 from shared.errors import BrokerAway
 from shared.ledger import heartbeats
 from shared.ledger.heartbeats import Heartbeat
+from shared.runtimes import RuntimeKind
 from shared.settings import Settings
 
 _COLUMNS = (
@@ -66,6 +67,14 @@ def how_to_start(settings: Settings) -> str:
         return f"no worker has started yet; see {log_path(settings)}"
     start = worker_line(settings) if settings.redis_url else "hangtag up"
     return f"no worker is alive; start one with: {start}"
+
+
+def lacks_runtime(settings: Settings, runtime: RuntimeKind) -> str:
+    """The message that no live worker has a runtime, with the command that adds it."""
+    fault = f"no live worker has {runtime.package}"
+    if not settings.redis_url:
+        return f"{fault}; add it with: {runtime.command}, then run the same command again"
+    return f"{fault}; add it to one with: pip install {runtime.package}, then restart that worker"
 
 
 def older_workers(settings: Settings, names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from shared import keys
+from shared import keys, runtimes
 from shared.errors import MISFITS, BadMessage
 from shared.messages.job_record import check_hint
 from shared.messages.requests import check_request_id
@@ -80,7 +80,7 @@ _CLASSIFY = _HintKind(CLASSIFY_TASK, tuple[tuple[str, int], Empty, _Embedded], c
 _TRAIN = _HintKind(TRAIN_TASK, tuple[tuple[str], Empty, _Embedded], check_request_id)
 _KINDS = {
     keys.TRAIN_QUEUE.encode(): _TRAIN,
-    keys.CLASSIFY_QUEUE.encode(): _CLASSIFY,
+    **{queue.encode(): _CLASSIFY for queue in runtimes.QUEUES},
 }
 QUEUES = frozenset(queue.decode() for queue in _KINDS)
 

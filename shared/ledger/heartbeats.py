@@ -44,6 +44,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     #: a batch that two workers did counts for both.
     failures: dict[str, Count]
     idle: list[str] = []  #: of the children, those without a hint
+    runtimes: list[str] = []  #: that it can load; empty for a trainer
 
     @property
     def name(self) -> str:

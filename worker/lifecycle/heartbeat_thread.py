@@ -12,7 +12,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,7 @@ def start_heartbeat(
     queue_name: str,
     parent: Any,
     hint: Hint,
+    runtimes: Sequence[str] = (),
 ) -> HeartbeatThread:
     """Start the heartbeat of a Celery worker `parent`, whose pool has started.
 
@@ -75,6 +76,7 @@ def start_heartbeat(
         settings.heartbeat_ttl_s,
         WorkerStats(settings.model_unused_s),
         LivenessFile(settings, worker_id),
+        runtimes,
     )
     pool.keep_assigned(parent.pool)
     _running.busy_processes.assigned = lambda: pool.assigned(parent.pool)
@@ -97,13 +99,14 @@ class HeartbeatThread(threading.Thread):
         ttl_s: float,
         stats: WorkerStats,
         liveness: LivenessFile | None = None,
+        runtimes: Sequence[str] = (),
     ) -> None:
         super().__init__(name="hangtag-heartbeat", daemon=True)
         self.worker_id, self.stats, self.busy_processes = worker_id, stats, BusyProcesses()
         self._client, self._queue_name = client, queue_name
         self._children, self._hint = children, hint
         self._interval_s, self._ttl_s = interval_s, ttl_s
-        self._liveness = liveness
+        self._liveness, self._runtimes = liveness, list(runtimes)
         self._deaths: queue.SimpleQueue[Death | None] = queue.SimpleQueue()
         self._pending: list[Death] = []
         self._start_s, self._started_ms = time.monotonic(), 0
@@ -180,6 +183,7 @@ class HeartbeatThread(threading.Thread):
             since_ms=self._since_ms(at_ms),
             failures=self.stats.failures,
             idle=self.busy_processes.idle_of(pids),
+            runtimes=self._runtimes,
         )
 
     def _since_ms(self, at_ms: int) -> int:

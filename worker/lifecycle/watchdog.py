@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import redis
 from redis.exceptions import RedisError
@@ -36,13 +36,13 @@ class Watchdog(threading.Thread):
     def __init__(
         self,
         client: redis.Redis,
-        queue: str,
+        queues: Sequence[str],
         limit_s: float,
         is_busy: Callable[[], bool],
         restart: Callable[[], None],
     ) -> None:
         super().__init__(name="hangtag-watchdog", daemon=True)
-        self._client, self._queue, self._limit_s = client, queue, limit_s
+        self._client, self._queues, self._limit_s = client, queues, limit_s
         self._is_busy, self._restart = is_busy, restart
         self._stopped = threading.Event()
 
@@ -67,7 +67,7 @@ class Watchdog(threading.Thread):
         """Whether hints wait and no child of this worker is busy, at this moment."""
         try:
             with fork_lock.delay_forks():
-                return not self._is_busy() and self._client.llen(self._queue) > 0
+                return not self._is_busy() and any(map(self._client.llen, self._queues))
         except (RedisError, BrokerRefuses):
             return False  # unreachable: no hint can arrive
 
@@ -75,17 +75,19 @@ class Watchdog(threading.Thread):
         log.error(
             "no hint was taken for %.0f s although hints wait in %s; this worker restarts",
             self._limit_s,
-            self._queue,
+            " or ".join(self._queues),
         )
         self._restart()
 
 
-def watchdog(client: redis.Redis, queue: str, limit_s: float, parent: object) -> Watchdog:
+def watchdog(
+    client: redis.Redis, queues: Sequence[str], limit_s: float, parent: object
+) -> Watchdog:
     """The watchdog of a Celery worker. Call it in the main thread."""
     death_signal = _parent_death_signal()
     return Watchdog(
         client,
-        queue,
+        queues,
         limit_s,
         pool.is_busy,
         lambda: restart(pool.pids(getattr(parent, "pool", None)), death_signal),

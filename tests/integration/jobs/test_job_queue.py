@@ -20,6 +20,7 @@ from shared.ledger.batch_ledger import BatchLedger, ClaimVerdict
 from shared.ledger.heartbeats import Heartbeat
 from shared.messages.files import UNSEEN
 from shared.messages.job_record import JobRecord
+from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 
@@ -142,8 +143,8 @@ def test_workers_of_0_2_0_are_named_while_there_is_no_other(server: RedisServer)
     ]
     server.client.set("hangtag:worker:old:1:1", msgspec.json.encode(beats[0]))
     server.client.zadd("hangtag:workers", {"old:1:1": at_ms / 1000})
-    window = measure(server.client)
+    window = measure(server.client, LITERT)
     assert (window.children, window.workers, window.older) == (0, (), ("old:1",))
     heartbeats.beat(server.client, beats[1], 60)
-    window = measure(server.client)
+    window = measure(server.client, LITERT)
     assert (window.children, window.workers, window.older) == (2, ("new:1:1",), ())

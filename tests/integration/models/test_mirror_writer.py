@@ -23,6 +23,7 @@ from shared.messages.requests import Remove
 from shared.registry import file_copies, mirror_writer, packaged, removal
 from shared.registry.mirror_reader import Mirror
 from shared.registry.registry import Registry
+from shared.runtimes import LITERT
 from shared.settings import Settings
 from tests.support.servers.redis_server import RedisServer
 from worker.training.assessment import EVALUATION
@@ -311,7 +312,7 @@ def test_copies_of_many_versions_leave_memory_to_jobs(
     cards = [publish(registry, more={"model.tflite": content(n, MB)}) for n in range(30)]
     with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit .* prune"):
         mirror_writer.publish(client, registry)
-    assert not window.measure(client).full
+    assert not window.measure(client, LITERT).full
     copied = [file_copies.is_stored(client, card.files["model.tflite"]) for card in cards]
     assert 10 < sum(copied) < 20
     assert Mirror(client).catalog(no_fault)[1] == registry.catalog(no_fault)[1]
@@ -384,7 +385,7 @@ def test_pictures_of_an_earlier_copy_count_before_new_versions(
         publish(registry, more={"model.tflite": content(20 + n, MB)})
     with pytest.raises(SetupError, match=r"model.tflite of shoes@\d+: 1 MiB do not fit"):
         mirror_writer.publish(server.client, registry)
-    assert not window.measure(server.client).full
+    assert not window.measure(server.client, LITERT).full
 
 
 def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> None:
@@ -393,7 +394,7 @@ def test_pictures_need_room_as_well(server: RedisServer, registry: Registry) -> 
     server.client.config_set("maxmemory", 20 * MB)
     with pytest.raises(SetupError, match=r"\d+.png of shoes@1: 1 MiB do not fit"):
         mirror_writer.publish(server.client, registry)
-    assert not window.measure(server.client).full
+    assert not window.measure(server.client, LITERT).full
     assert Mirror(server.client).resolve(parse("shoes")) == card
 
 

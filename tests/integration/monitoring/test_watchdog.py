@@ -64,7 +64,7 @@ def actions(
         patch.setattr(watchdog, "time", SimpleNamespace(monotonic=lambda: clock.now))
         patch.setattr(transport, "last_receipt", lambda: clock.received)
         dog = Watchdog(
-            client, queue, LIMIT_S, is_busy,
+            client, [queue], LIMIT_S, is_busy,
             lambda: acted.append((clock.now - clock.start) / LIMIT_S),
         )  # fmt: skip
         dog._stopped = clock

@@ -14,11 +14,6 @@ import pytest
 from PIL import Image
 
 from benchmarks.environment.paths import ROOT
-from benchmarks.measure.command import Failed
-from benchmarks.measure.rounds import compared
-from benchmarks.report import agreement, tables
-from benchmarks.report.figures import figures
-from benchmarks.report.results import Case, Contender, Measured, Results, whole, work
 from benchmarks.workloads import networks
 from shared.errors import ImageError
 from shared.image_status import Flag
@@ -87,35 +82,3 @@ def test_the_bare_loop_writes_the_products_table(
     assert header == ["path", "label", "confidence", "status", "error", "flag", "model"]
     assert lines == list(rows(folder))
     assert [line[3] for line in lines].count("unreadable") == 1
-
-
-def measured(contender: Contender, repeat: int, work_s: float, **more: object) -> Measured:
-    """A run of 1,000 images that takes 1 s to start."""
-    given = {"images": 1000, "whole_s": work_s + 1, "first_s": 0.1, **more}
-    return Measured(contender=contender, network="dense", repeat=repeat, work_s=work_s, **given)  # type: ignore[arg-type]
-
-
-def test_ratios_are_taken_within_a_repeat() -> None:
-    results = Results(
-        [
-            *(measured(Contender.BARE, n, s) for n, s in enumerate((1.0, 2.0, 4.0))),
-            *(measured(Contender.WARM, n, s) for n, s in enumerate((2.0, 2.5, 5.0))),
-        ]
-    )
-    both = ((Contender.WARM, work), (Contender.BARE, work))
-    assert results.ratio("dense", 1000, *both) == pytest.approx(0.8)
-    assert results.median(Case("dense", Contender.BARE, 1000), whole) == pytest.approx(1000 / 3)
-    assert results.ratio("shipped", 1000, *both) is None
-    assert "0.80" in tables.report(figures(results), [], [])
-
-
-def test_a_table_of_hangtag_that_differs_from_the_bare_loops_ends_the_benchmark(
-    tmp_path: Path,
-) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.write_text("path,label\na/1.png,Bag\na/2.png,Bag\n")
-    other.write_text("path,label\na/1.png,Bag\na/2.png,Coat\n")
-    assert compared(one, one, must_agree=True) == agreement.SAME
-    assert compared(one, other, must_agree=False) == "1 of 2 labels differ"
-    with pytest.raises(Failed, match="1 of 2 labels differ"):
-        compared(one, other, must_agree=True)

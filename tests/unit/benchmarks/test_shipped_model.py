@@ -13,7 +13,6 @@ from shared.messages.model_card import Preprocessing, decode_card
 from shared.recipes import RECIPES
 from worker.datasets.examples import Examples
 from worker.datasets.load import DataSet
-from worker.training import fit
 from worker.training.epoch import Epoch
 
 #: Keras 3.15 saves with calls that NumPy 2 deprecates.
@@ -64,27 +63,3 @@ def test_a_small_run_makes_a_version_that_names_its_teachers_and_resumes(
     assert (card.seed, card.teachers) == (5, ("seed 6", "seed 7"))
     assert card.metrics.test_count == 200
     assert all((tmp_path / name).is_file() for name in card.files)
-
-
-def test_a_student_learns_its_teachers_function_from_labels_that_say_nothing() -> None:
-    right, long = examples(), RECIPE.lasting(10)
-    random = Examples(right.images, np.random.default_rng(2).integers(0, 2, len(right.labels)))
-    teacher = fit.train(long, right, right, 2, 1).network
-    alone = fit.train(long, random, right, 2, 2).history[-1]
-    loss = shipped_model.taught_by([teacher])
-    taught = fit.train(long, random, right, 2, 2, loss=loss).history[-1]
-    assert alone.heldout_accuracy < 0.9
-    assert taught.heldout_accuracy > 0.98
-
-
-@pytest.mark.parametrize("option", ["--out", "--state"])
-def test_what_cannot_be_written_is_one_line_before_anything_is_trained(
-    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    paths = {"--out": tmp_path / "out", "--state": tmp_path / "state"}
-    paths[option] = tmp_path / "file" / "in a file"
-    arguments = [text for name, path in paths.items() for text in (name, str(path))]
-    assert shipped_model.main(["--recipe", "tutorial", *arguments]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert str(tmp_path / "file") in line

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from PIL import Image
 
 from producer.cli.main import hangtag
 from producer.compare.paired_test import p_value
-from producer.sort_log.entry import Way
-from producer.sorting import sort
 from shared.errors import Exit
 from shared.labels.class_folders import folder_of
 from shared.messages.model_card import Card
@@ -30,7 +27,6 @@ from tests.support.jobs.planted_journal import Answer, plant
 from tests.support.pages.parsed import Parsed
 from tests.unit.report.test_report import HOSTILE
 
-MAX_PAIRS = 40
 LABELS = packaged.card().labels
 FOLDERS = [*(folder_of(label) for label in LABELS[:3]), "other"]
 files = [f"in/{folder}/{i}.png".encode() for folder in FOLDERS for i in range(4)]
@@ -131,20 +127,6 @@ def test_the_page_has_the_pictures_of_disagreements(tmp_path: Path) -> None:
     assert "Only A is right" not in "".join(page.text)
 
 
-@pytest.mark.parametrize("moved_by", ["a.csv", "b.csv"])
-def test_images_that_either_table_has_moved_are_shown(tmp_path: Path, moved_by: str) -> None:
-    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(4)])
-    plant(tmp_path / "a.csv", a)
-    plant(tmp_path / "b.csv", [(name, 1, 0.9) for name, *_ in a])
-    sort.sort(tmp_path / moved_by, tmp_path / "sorted", Way.MOVE)
-    assert not list((tmp_path / "in/Trouser").iterdir())
-    run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
-    page = Parsed((tmp_path / "c.html").read_text())
-    assert {image["alt"].partition(": ")[2] for image in page.all("img")} == {
-        "0.png", "2.png", "3.png",
-    }  # fmt: skip
-
-
 def test_changed_files_are_not_compared(tmp_path: Path) -> None:
     a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png", b"in/Coat/3.png"])
     plant(tmp_path / "a.csv", a)
@@ -158,18 +140,6 @@ def test_changed_files_are_not_compared(tmp_path: Path) -> None:
         ]
         == 2
     )
-
-
-def test_files_are_the_same_from_another_folder(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png"])
-    plant(tmp_path / "a.csv", a)
-    inside = [(name.removeprefix(b"in/"), i, p) for name, i, p in a]
-    absolute = [(os.fsencode(tmp_path) + b"/./" + name, i, p) for name, i, p in a]
-    plant(tmp_path / "b.csv", inside, cwd=tmp_path / "in")
-    plant(tmp_path / "c.csv", absolute)
-    for other in ("b.csv", "c.csv"):
-        found = json.loads(run(tmp_path / "a.csv", tmp_path / other, "--json").stdout)
-        assert found["comparison"]["agreed"] == 2
 
 
 def test_hostile_names_and_labels_are_text(tmp_path: Path) -> None:
@@ -187,19 +157,6 @@ def test_hostile_names_and_labels_are_text(tmp_path: Path) -> None:
     assert labels[0] in text
     assert "{{ 7*7 }}{% raw %}.png" in text
     assert "\u202e" not in text
-
-
-def test_the_list_of_many_labels_has_as_many_pairs_as_the_matrix(tmp_path: Path) -> None:
-    labels = tuple(f"label {i:02}" for i in range(50))
-    card = msgspec.structs.replace(packaged.card(), labels=labels, operating_points=())
-    names = [b"in/%d.png" % i for i in range(50)]
-    plant(tmp_path / "a.csv", [(name, i, 0.9) for i, name in enumerate(names)], card=card)
-    plant(tmp_path / "b.csv", [(name, (i + 1) % 50, 0.9) for i, name in enumerate(names)],
-          card=card)  # fmt: skip
-    run(tmp_path / "a.csv", tmp_path / "b.csv", "-o", tmp_path / "c.html")
-    html = (tmp_path / "c.html").read_text()
-    (listed,) = re.findall(r'<ol class="pairs">.*?</ol>', html, re.DOTALL)
-    assert listed.count("<li>") == MAX_PAIRS
 
 
 def test_an_unfinished_job_is_compared_so_far(tmp_path: Path) -> None:
@@ -236,25 +193,6 @@ def compared(
     }
 
 
-@pytest.mark.parametrize(
-    ("label_a", "label_b", "folder"),
-    [
-        ("T-shirt/top", "T-shirt_top", b"T-shirt_top"),
-        ("T-shirt_top", "T-shirt/top", b"T-shirt_top"),
-        ("Coat", "coat", b"coat"),
-        ("Coat", "coat", b"Coat"),
-    ],
-)
-def test_labels_with_the_same_folder_are_the_same(
-    tmp_path: Path, label_a: str, label_b: str, folder: bytes
-) -> None:
-    answers = [(b"in/%s/1.png" % folder, 0, 0.9), (b"in/%s/2.png" % folder, 1, 0.9)]
-    assert compared(tmp_path, (label_a, "Bag"), (label_b, "Bag"), answers) == {
-        "agreed": 2, "judged": 2, "only_a_right": 0, "only_b_right": 0, "both_wrong": 1,
-        "labels": ["Bag", label_a],
-    }  # fmt: skip
-
-
 def decided(folder: Path, *decisions: tuple[str, int, str]) -> dict[str, object]:
     """The figures of two tables that differ on six files, after decisions: the table, the row, and
     the label. A says Trouser of all, B Pullover; row 6 lies in the folder Trouser."""
@@ -282,34 +220,6 @@ def test_decisions_of_people_judge_where_no_folder_does(tmp_path: Path) -> None:
     assert "person: wool hat" in "".join(page.text)
 
 
-def test_people_who_contradict_each_other_judge_nothing(tmp_path: Path) -> None:
-    made = [("a.csv", 1, "Pullover"), ("b.csv", 1, "Trouser"), ("a.csv", 2, "Bag"),
-            ("b.csv", 2, "Bag")]  # fmt: skip
-    assert decided(tmp_path, *made) == {
-        "judged": 2, "judged_by_people": 1, "only_a_right": 1, "both_wrong": 1,
-    }  # fmt: skip
-
-
-def test_labels_that_one_model_tells_apart_are_not_the_same(tmp_path: Path) -> None:
-    answers = [(b"in/a_b/1.png", 0, 0.9), (b"in/a_b/2.png", 1, 0.9)]
-    assert compared(tmp_path, ("a_b", "a/b"), ("a/b", "a_b"), answers) == {
-        "agreed": 0, "judged": 2, "only_a_right": 1, "only_b_right": 1, "both_wrong": 0,
-        "labels": ["a/b", "a_b"],
-    }  # fmt: skip
-
-
-def test_a_file_that_failed_in_one_table_is_not_one_with_another_content(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Coat/1.png", b"in/Coat/2.png", b"in/Coat/3.png"])
-    plant(tmp_path / "a.csv", a)
-    (tmp_path / "in/Coat/2.png").rename(tmp_path / "hidden")
-    plant(tmp_path / "b.csv", [a[0], (a[1][0], None, 0.0), a[2]])
-    (tmp_path / "hidden").rename(tmp_path / "in/Coat/2.png")
-    for first, second in (("a.csv", "b.csv"), ("b.csv", "a.csv")):
-        stdout = run(tmp_path / first, tmp_path / second).stdout
-        assert "another content" not in stdout
-        assert f"without a label: 1 in {'B' if first == 'a.csv' else 'A'}" in stdout
-
-
 def test_versions_without_a_common_label_are_not_ranked(tmp_path: Path) -> None:
     answers = [(b"in/wool/%d.png" % i, 0, 0.9) for i in range(9)]
     compared(tmp_path, ("wool", "silk"), ("cat", "dog"), answers)
@@ -317,39 +227,3 @@ def test_versions_without_a_common_label_are_not_ranked(tmp_path: Path) -> None:
     assert "is right more often" not in text
     assert "the versions have no label in common" in text
     assert "models promote" not in text
-
-
-def test_a_comparison_ends_with_what_to_do_next(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(9)])
-    plant(tmp_path / "a.csv", a)
-    better = msgspec.structs.replace(packaged.card(), version=3)
-    plant(tmp_path / "b c.csv", [(name, 1, 0.9) for name, *_ in a], card=better)
-    see, promote = run(tmp_path / "a.csv", tmp_path / "b c.csv").stdout.splitlines()[-2:]
-    assert see.startswith("see it:      hangtag compare ")
-    assert see.endswith("/b c.csv' -o compare.html")
-    assert promote == f"promote it:  hangtag models promote {better.name}@3"
-    out = run(tmp_path / "a.csv", tmp_path / "b c.csv", "-o", tmp_path / "c.html").stdout
-    assert "see it" not in out
-
-
-def test_the_better_version_is_not_to_be_promoted_if_it_is_in_use(tmp_path: Path) -> None:
-    a = pictured(tmp_path, [b"in/Trouser/%d.png" % i for i in range(9)])
-    plant(tmp_path / "a.csv", [(name, 1, 0.9) for name, *_ in a])
-    worse = msgspec.structs.replace(packaged.card(), version=3)
-    plant(tmp_path / "b.csv", a, card=worse)
-    out = run(tmp_path / "a.csv", tmp_path / "b.csv").stdout
-    assert "A is right more often" in out
-    assert "promote it" not in out
-
-
-def test_a_table_is_compared_by_its_name(tmp_path: Path) -> None:
-    """Its journal lies beside that name, also if a person keeps the table elsewhere."""
-    (tmp_path / "job").mkdir()
-    plant(tmp_path / "job/a.csv", [(b"in/1.png", 1, 0.5)], cwd=tmp_path)
-    plant(tmp_path / "b.csv", [(b"in/1.png", 1, 0.5)])
-    (tmp_path / "kept.csv").write_text("path,label\n")
-    (tmp_path / "job/a.csv").symlink_to("../kept.csv")
-    assert "1 row" in run(tmp_path / "job/a.csv", tmp_path / "b.csv").stdout
-    (tmp_path / "link").symlink_to("job")
-    same = run(tmp_path / "job/a.csv", tmp_path / "link/a.csv", code=Exit.USAGE)
-    assert "with itself" in same.stderr

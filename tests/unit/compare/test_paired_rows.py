@@ -31,13 +31,3 @@ def test_pairs_are_those_of_a_join(left: list[bytes], right: list[bytes]) -> Non
     assert all(pair.a.name == pair.b.name for pair in together if pair.a and pair.b)
     found = Counter(pair.a.name for pair in together if pair.a)
     assert found == Counter(left) & Counter(right)
-
-
-@given(st.permutations(range(40)), st.booleans())
-def test_tables_in_any_order_are_paired_completely(order: list[int], reverse: bool) -> None:
-    a = rows([b"/%d" % i for i in range(40)])
-    b = rows([b"/%d" % i for i in (order[::-1] if reverse else order)])
-    assert all(
-        one is not None and other is not None and one.name == other.name
-        for one, other in paired(iter(a), iter(b))
-    )

@@ -13,7 +13,7 @@ from producer.dataset_check import check_table
 from producer.present.meter import Stages
 from producer.present.progress import Quiet
 from producer.verify.verify import verify
-from shared.errors import Exit, UsageError
+from shared.errors import Exit
 from shared.labels.correction_log import log_path
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.pages.planted_check import card, rows_of, write_files
@@ -72,14 +72,6 @@ def test_a_file_of_the_user_is_not_replaced(here: Path, name: str, arguments: li
     assert content(here) == {name: FOREIGN}
 
 
-def test_a_part_of_the_user_is_not_replaced(here: Path) -> None:
-    (here / "check.csv.part").write_bytes(FOREIGN)
-    assert str(here / "check.csv.part") in refused("-o", "check.csv", "--force")
-    with pytest.raises(UsageError):
-        write(here / "check.csv", force=True)
-    assert content(here) == {"check.csv.part": FOREIGN}
-
-
 @pytest.mark.parametrize("has_table", [True, False])
 def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
     (here / "more").mkdir()
@@ -88,18 +80,6 @@ def test_a_job_is_not_replaced(here: Path, has_table: bool) -> None:
     before = content(here)
     assert "out.csv" in refused("-o", "out.html")
     assert content(here) == before
-
-
-def test_a_table_that_was_edited_is_not_replaced(here: Path) -> None:
-    table = written(here)
-    table.write_bytes(table.read_bytes() + b"mine\n")
-    before = content(here)
-    assert "--force" in refused("-o", "check.csv")
-    with pytest.raises(UsageError):  # as when it was edited while the request was in progress
-        write(table)
-    assert content(here) == before
-    write(table, force=True)
-    assert verify(table).proven
 
 
 def test_what_an_earlier_check_wrote_is_replaced_and_corrections_stay(here: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,6 @@ import pytest
 
 from shared.errors import SetupError
 from shared.labels.class_folders import RESERVED, SORT_LOG
-from shared.labels.labelled_files import LabelledFile
 from shared.messages.model_card import Preprocessing
 from shared.recipes import RECIPES, Recipe
 from tests.support.images.class_folders import fill, noise, write
@@ -29,12 +27,8 @@ from tests.support.images.image_zoo import garment
 from tests.support.machine.unlistable_folders import obeying
 from tests.support.processes.fleet import ROOT
 from worker.datasets import load
-from worker.datasets.class_folder import check_files, count_files
 from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.examples import Examples
-from worker.datasets.folder_layout import ClassFolderWalk
 from worker.datasets.load import Loaded
-from worker.decoding.decode import decode
 
 PHOTO = msgspec.structs.replace(RECIPES["fast"], size=(96, 96, 3))
 
@@ -82,14 +76,6 @@ def test_every_image_is_in_one_part_with_its_folder_as_label(root: Path) -> None
     assert all(map(min, (loaded.report.training, loaded.report.heldout, loaded.report.test)))
 
 
-def test_a_recipe_determines_size_and_mode_of_the_images(root: Path) -> None:
-    grey = _load(root, RECIPES["fast"]).data
-    assert grey.examples.images.shape[1:] == (28, 28, 1)
-    assert grey.preprocessing == Preprocessing(28, 28, 1)
-    with pytest.raises(SetupError, match="another"):
-        load.load(LabelledData(str(root)), None, None, root.parent)
-
-
 def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
     for number, file in enumerate(sorted(root.rglob("*.png"))):
         write(file, np.full((5, 5, 3), 100 + number, np.uint8))
@@ -98,29 +84,6 @@ def test_the_split_is_the_same_for_every_recipe(root: Path) -> None:
         assert ours is not None
         assert theirs is not None
         assert ours.images.max((1, 2, 3)).tolist() == theirs.images.max((1, 2, 3)).tolist()
-
-
-def test_a_held_out_image_is_known_by_its_file(root: Path) -> None:
-    """So versions of any recipes are compared on the files that both have held out."""
-    (root / "cat/0.png").write_bytes(b"not an image")
-    data = _load(root).data
-    files = {hashlib.sha256(path.read_bytes()).digest(): path for path in root.rglob("*.png")}
-    assert data.heldout is not None
-    assert data.heldout_files is not None
-    for digest, image, label in zip(data.heldout_files, *data.heldout, strict=True):
-        file = files.pop(digest.tobytes())
-        assert file.parts[-2] == data.labels[label]
-        assert (decode(file.read_bytes(), data.preprocessing) == image).all()
-
-
-def test_names_and_new_files_move_no_image_to_another_part(root: Path) -> None:
-    before = _seen(_load(root))
-    for number, file in enumerate(sorted(root.rglob("*.png"))):
-        file.rename(file.with_name(f"{-number % 97:03}-{number}.png"))
-    fill(root / "cat" / "new", 50, 7000)
-    after = _seen(_load(root))
-    for part, pixels in before.items():
-        assert pixels <= after[part]
 
 
 def test_copies_are_on_one_side_whatever_their_format_and_class(root: Path) -> None:
@@ -160,12 +123,6 @@ def test_other_files_are_skipped_and_counted(root: Path) -> None:
     assert loaded.report.notes == (skipped,)
 
 
-def test_a_correction_that_is_in_no_file_is_counted(root: Path) -> None:
-    lost = LabelledFile(hashlib.sha256(b"moved").hexdigest(), 5, "dog", bytes(root / "inbox/1.png"))
-    loaded = load.load(LabelledData(str(root), [lost]), PHOTO.size, None, root.parent / "scratch")
-    assert loaded.report.notes == ("skipped: 1 (corrected files that were not found)",)
-
-
 def test_images_that_sorting_gave_no_label_are_no_class(root: Path) -> None:
     for name in RESERVED:
         write(root / name / "1.png", noise(100))
@@ -187,14 +144,6 @@ def test_only_classes_that_can_name_a_folder_everywhere_are_learned(root: Path, 
     fill(root / name, 20, 100)
     with pytest.raises(SetupError, match=f"the class {name!r} cannot name".replace("\\", ".")):
         _load(root)
-
-
-@pytest.mark.parametrize("name", ["dot.", "trail "])
-def test_a_version_of_such_classes_is_still_evaluated(root: Path, name: str) -> None:
-    (root / "dog").rename(root / name)
-    folders = ClassFolderWalk(root)
-    check_files(folders, count_files(folders, lambda done, total: None), to_learn=False)
-    assert folders.labels == tuple(sorted(["cat", name]))
 
 
 @pytest.mark.parametrize(
@@ -235,40 +184,6 @@ def test_images_that_are_in_two_splits_are_reported(tmp_path: Path) -> None:
     notes = " ".join(_load(root).report.notes)
     assert "10 images are copied from others" in notes
     assert "both in train/ and in test/" in notes
-
-
-def test_each_measured_copy_of_an_image_in_training_is_counted(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    for label in "ab":
-        fill(root / "train" / label, 20, ord(label) * 100)
-        fill(root / "test" / label, 5, ord(label) * 1000)
-    for number in range(7):
-        write(root / "test" / "a" / f"copy{number}.png", noise(ord("a") * 100))
-    fill(root / "validation" / "a", 5, 70_000)
-    fill(root / "validation" / "b", 5, 80_000)
-    notes = _load(root).report.notes
-    assert any(note.startswith("7 images are both in train/ and in test/:") for note in notes)
-
-
-def test_copies_are_named_with_the_image_that_they_are_like(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    for number, label in enumerate("ab"):
-        fill(root / label, 6, 100 * number)
-    names = sorted(path.name for path in (root / "a").iterdir())
-    (root / "a" / "00-broken.png").write_bytes(b"no image")  # before all others in the walk
-    shutil.copy(root / "a" / names[2], root / "b" / "zz.png")  # in more than one class
-    shutil.copy(root / "a" / names[4], root / "a" / "zz.png")
-    report = _load(root, max_unreadable=0.5).report
-    assert report.duplicates == (f"a/zz.png: like a/{names[4]}", f"b/zz.png: like a/{names[2]}")
-    assert report.duplicates_count == 2
-    assert report.duplicates_are_copies
-    assert "1 image is in more than one class" in report.notes
-
-
-def test_a_class_with_the_name_train_is_a_class(tmp_path: Path) -> None:
-    for name in ("bus", "train"):
-        fill(tmp_path / "root" / name, 10, len(name) * 100)
-    assert _load(tmp_path / "root").report.labels == ("bus", "train")
 
 
 def test_labels_have_the_names_of_the_folders_in_the_order_of_their_bytes(
@@ -398,41 +313,11 @@ def test_an_unusable_folder_is_one_line_with_the_fix(
         assert word in str(error.value)
 
 
-def test_a_new_label_of_few_corrections_is_an_error_about_them(root: Path) -> None:
-    """No folder has this label, so none can be filled or removed."""
-    given = []
-    for name in ("0001.png", "0002.png"):
-        data = (root / "cat" / name).read_bytes()
-        given.append(LabelledFile(hashlib.sha256(data).hexdigest(), len(data), "fox", b""))
-    with pytest.raises(SetupError) as error:
-        load.load(LabelledData(str(root), given), PHOTO.size, None, root.parent / "scratch")
-    assert str(error.value) == (
-        "class fox has 2 images to learn from; a class needs 4 different ones: give more images "
-        "this label in hangtag review, undo it there, or leave earlier corrections out with "
-        "--without-corrections"
-    )
-
-
-def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "root").write_text("")
-    with pytest.raises(SetupError, match="Not a directory"):
-        _load(tmp_path / "root")
-
-
 def test_imbalance_is_reported_with_its_fix(root: Path) -> None:
     fill(root / "fox", 8, 9000)
     [note] = _load(root).report.notes
     assert "fox only" in note
     assert "--weighted" in note
-
-
-def test_a_second_load_does_not_need_the_folder(root: Path) -> None:
-    scratch = root.parent / "scratch"
-    first = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
-    shutil.rmtree(root)
-    second = load.load(LabelledData(str(root)), PHOTO.size, None, scratch)
-    assert second.report == first.report
-    assert second.data.examples.fingerprint() == first.data.examples.fingerprint()
 
 
 def test_a_stopped_load_leaves_nothing_and_is_restarted(root: Path) -> None:
@@ -484,30 +369,6 @@ def test_a_suspended_attempt_does_not_damage_its_successor(root: Path) -> None:
     assert load.load(LabelledData(str(root)), PHOTO.size, None, scratch).report == loaded.report
 
 
-def test_an_attempt_that_ends_second_does_not_replace_the_files(root: Path) -> None:
-    scratch = root.parent / "scratch"
-    done_before: list[Loaded] = []
-
-    def overtaken(done: int, total: int) -> None:
-        if not done_before:
-            done_before.append(load.load(LabelledData(str(root)), PHOTO.size, None, scratch))
-
-    late = load.load(LabelledData(str(root)), PHOTO.size, None, scratch, on_progress=overtaken)
-    [folder] = scratch.iterdir()
-    [early] = done_before
-    assert late.report == early.report
-    assert early.data.examples.fingerprint() == late.data.examples.fingerprint()
-    assert (folder / "about.json").exists()
-
-
-def test_an_empty_folder_beside_the_splits_is_ignored(tmp_path: Path) -> None:
-    for name in "ab":
-        fill(tmp_path / "root" / "train" / name, 10, ord(name) * 100)
-    (tmp_path / "root" / "notes").mkdir()
-    (tmp_path / "root" / "notes" / "about.txt").write_text("nothing")
-    assert _load(tmp_path / "root").report.labels == ("a", "b")
-
-
 def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:
     fill(tmp_path / "root" / "test" / "cat", 2)
     spec = Preprocessing(10, 12, 3)
@@ -516,24 +377,6 @@ def test_any_folder_with_an_image_can_be_evaluated(tmp_path: Path) -> None:
     assert loaded.data.test is not None
     assert loaded.data.test.images.shape == (2, 10, 12, 3)
     assert loaded.data.preprocessing == spec
-
-
-def test_a_folder_is_split_into_the_same_parts_for_an_evaluation(root: Path) -> None:
-    learned = _seen(_load(root))
-    measured = load.load(
-        LabelledData(str(root)), None, Preprocessing(96, 96, 3), root.parent / "scratch"
-    )
-    assert _seen(measured) == learned
-    assert not measured.report.notes
-
-
-def test_pixels_lie_in_files_and_not_in_memory(root: Path) -> None:
-    found: Examples = _load(root).data.examples
-    base = found.images
-    while isinstance(base.base, np.ndarray) and not isinstance(base, np.memmap):
-        base = base.base
-    assert isinstance(base, np.memmap)
-    assert not found.images.flags.writeable
 
 
 _CLOSED = """
@@ -604,14 +447,6 @@ def test_an_unreadable_folder_is_named_and_not_called_empty(
     refusal = refused[place, TRAIN]
     _check_named(refusal)
     assert "add some" not in refusal.line
-
-
-@pytest.mark.parametrize("place", CLOSED_PARTS)
-@pytest.mark.parametrize("recipe", [EVALUATE, TRAIN], ids=["evaluate", "train"])
-def test_an_unreadable_folder_of_any_part_is_named(
-    refused: dict[tuple[str, str], Refusal], place: str, recipe: str
-) -> None:
-    _check_named(refused[place, recipe])
 
 
 def _check_named(refusal: Refusal) -> None:

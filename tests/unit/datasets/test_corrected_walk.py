@@ -6,15 +6,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from shared.errors import BadMessage
 from shared.labels.labelled_files import (
     LabelledFile,
-    decode_files,
-    encode_files,
-    input_sha256,
 )
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.folder_layout import LOST
@@ -103,14 +97,3 @@ def test_a_file_with_other_content_is_not_the_corrected_one(photos: Path) -> Non
     ).walk()
     assert [item.path for item in walk.items() if b"inbox" in item.path] == []
     assert walk.skipped[LOST] == 1
-
-
-@given(st.lists(st.tuples(st.binary(max_size=3), st.text(min_size=1), st.binary())))
-def test_a_trainer_reads_what_was_submitted(files: list[tuple[bytes, str, bytes]]) -> None:
-    known = {c: LabelledFile(hashlib.sha256(c).hexdigest(), len(c), x, p) for c, x, p in files}
-    data = encode_files(list(known.values()))
-    read = decode_files(data, input_sha256(data))
-    assert sorted(read, key=str) == sorted(known.values(), key=str)
-    with pytest.raises(BadMessage):
-        decode_files(data + b" ", input_sha256(data))
-    assert decode_files(None, "") == []

@@ -66,17 +66,6 @@ def test_the_train_split_has_the_published_mean() -> None:
     assert images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)
 
 
-def test_make_data_reports_that_it_is_not_here(elsewhere: Path) -> None:
-    assert fashion_mnist.main() == 1
-    assert not elsewhere.exists()
-
-
-def test_make_data_reports_that_it_is_here() -> None:
-    for split in ("train", "test"):
-        _on_this_machine(split)
-    assert fashion_mnist.main() == 0
-
-
 @pytest.mark.parametrize("download", [False, True])
 def test_without_any_source_one_line_names_three_fixes(elsewhere: Path, download: bool) -> None:
     with pytest.raises(SetupError) as error:
@@ -85,18 +74,6 @@ def test_without_any_source_one_line_names_three_fixes(elsewhere: Path, download
     assert "\n" not in text
     for fix in ("dataset-fashion-mnist", str(elsewhere), "network"):
         assert fix in text
-
-
-def test_a_download_is_stored_and_used_again(
-    elsewhere: Path, server: Path, test_split: Split
-) -> None:
-    first = fashion_mnist.load("test")
-    server.rename(server.with_name("gone"))
-    second = fashion_mnist.load("test")
-    for found in (first, second):
-        np.testing.assert_array_equal(found[0], test_split[0])
-        np.testing.assert_array_equal(found[1], test_split[1])
-    assert sorted(file.name for file in elsewhere.iterdir()) == [name for name, _ in IDX_FILES]
 
 
 def test_a_damaged_cache_is_replaced(elsewhere: Path, server: Path, test_split: Split) -> None:

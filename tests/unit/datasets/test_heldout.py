@@ -12,8 +12,6 @@ from worker.datasets import fashion_mnist
 from worker.datasets.examples import Examples
 from worker.datasets.split import heldout_mask, hold_out
 
-SMALLEST_HELDOUT = 6
-
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -31,23 +29,6 @@ def test_the_choice_does_not_depend_on_the_order(seed: int) -> None:
     np.testing.assert_array_equal(again, heldout_mask(*examples)[order])
 
 
-@given(seeds)
-def test_a_twelfth_of_each_class_is_held_out(seed: int) -> None:
-    examples = _examples(seed)
-    held = heldout_mask(*examples)
-    for label in range(3):
-        of_class = examples.labels == label
-        assert abs(held[of_class].sum() - of_class.sum() / 12) <= 0.5
-
-
-@given(seeds)
-def test_other_classes_do_not_change_the_choice(seed: int) -> None:
-    examples = _examples(seed)
-    of_class = examples.labels == 1
-    alone = heldout_mask(examples.images[of_class], examples.labels[of_class])
-    np.testing.assert_array_equal(alone, heldout_mask(*examples)[of_class])
-
-
 def test_the_same_image_is_never_on_both_sides() -> None:
     examples = _examples(3)
     doubled = Examples(*(np.concatenate([part, part]) for part in examples))
@@ -57,13 +38,6 @@ def test_the_same_image_is_never_on_both_sides() -> None:
     assert not any(
         image.tobytes() + bytes([label]) in seen for image, label in zip(*held, strict=True)
     )
-
-
-def test_a_class_of_a_few_images_is_used_for_training() -> None:
-    images, _ = _examples(4, SMALLEST_HELDOUT)
-    one_class = np.zeros(SMALLEST_HELDOUT, np.int64)
-    assert heldout_mask(images, one_class).sum() == 1
-    assert not heldout_mask(images[1:], one_class[1:]).any()
 
 
 def test_five_hundred_of_each_class_of_fashion_mnist_are_held_out() -> None:

@@ -77,26 +77,6 @@ def test_no_image_changes_sides_when_others_are_added_or_removed(seed: int, coun
     np.testing.assert_array_equal(fewer, whole[stays])
 
 
-@given(seeds, st.integers(200, 2000))
-def test_a_sixth_is_reserved_for_the_test_and_a_twelfth_held_out(seed: int, count: int) -> None:
-    labels, files = np.zeros(count, np.int64), _hashes(np.random.default_rng(seed), count)
-    chosen = parts(_undecided(labels), labels, files, files)
-    for part, share in ((TEST, 1 / 6), (HELDOUT, 1 / 12)):
-        deviation = np.sqrt(count * share * (1 - share))
-        assert abs(np.count_nonzero(chosen == part) - count * share) < 5 * deviation
-
-
-@given(seeds)
-def test_an_image_is_held_out_with_or_without_a_test_folder(seed: int) -> None:
-    labels, files = np.zeros(1000, np.int64), _hashes(np.random.default_rng(seed), 1000)
-    alone = parts(_undecided(labels), labels, files, files)
-    train = np.append(np.zeros(1000, np.int8), np.int8(TEST))
-    beside = parts(
-        train, np.append(labels, 0), np.append(files, files[:1]), np.arange(1001, dtype=np.uint64)
-    )
-    np.testing.assert_array_equal(alone == HELDOUT, beside[:-1] == HELDOUT)
-
-
 @pytest.mark.parametrize("layout", [(TRAINING, HELDOUT), (TRAINING, HELDOUT, TEST), (TEST,)])
 def test_given_splits_are_unchanged(layout: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from producer.dispatch.batcher import Batcher, BatchLimits
-from producer.dispatch.file_count import FileCount
 from producer.dispatch.new_files import NewFiles
 from producer.inputs.job_options import JobOptions
 from producer.journal.journal import Journal, journal_path
-from producer.sources.archives import tape
-from producer.sources.archives.archive_file import ArchiveFile
 from producer.sources.job_sources import JobSources
 from producer.verify.verify import verify
 from shared.errors import SetupError, UsageError
-from shared.settings import Settings
 from tests.support.archives.archive_writers import ENDINGS, write
 from tests.support.archives.hostile_archives import flipped
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
@@ -76,32 +71,6 @@ def test_a_job_that_stops_after_any_batch_ends_with_the_same_table(archive: Path
     assert verify(table).skipped == {".txt": 1}
 
 
-def test_a_retry_reads_the_failed_members_again(archive: Path) -> None:
-    options = _options(archive)
-    finish(options)
-    whole = Path(options.output).read_bytes()
-    finish(options, retry_failed=True)
-    assert Path(options.output).read_bytes() == whole
-
-
-def test_members_that_were_added_are_counted_and_removed_ones_are_a_problem(archive: Path) -> None:
-    options = _options(archive)
-    finish(options)
-    assert _appeared(options) == 0
-    write(archive, FILES | {"z.png": b"z", "zz.png": b"zz", "z.txt": b"z"})
-    assert _appeared(options) == 2
-    lines = verify(Path(options.output)).problems
-    assert [line.partition(":")[0] for line in lines] == [
-        f"{archive.name}/z.png",
-        f"{archive.name}/zz.png",
-    ]
-    write(archive, {name: data for name, data in FILES.items() if name != "bad.png"})
-    assert _appeared(options) == 0
-    assert verify(Path(options.output)).problems == [
-        f"{archive.name}/bad.png: was removed or moved"
-    ]
-
-
 def test_an_unfinished_job_is_refused_if_an_archive_with_its_own_order_has_another(
     tmp_path: Path,
 ) -> None:
@@ -144,40 +113,6 @@ def test_one_flipped_bit_is_found(archive: Path) -> None:
     assert archive.name in problems[0]
 
 
-def test_a_compressed_archive_is_unpacked_once_by_a_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tape, "_CHUNK_BYTES", 1 << 10)
-    files = {f"{number}.png": bytes([number]) * 500 for number in range(200)}
-    archive = write(tmp_path / "photos.tar.gz", files)
-    read_bytes, read = 0, ArchiveFile.read
-
-    def counted(file: ArchiveFile, count: int, at: int) -> bytes:
-        nonlocal read_bytes
-        data = read(file, count, at)
-        read_bytes += len(data)
-        return data
-
-    monkeypatch.setattr(ArchiveFile, "read", counted)
-    # Near the end the names of several batches would be read in advance.
-    batches = Batcher(options_of(tmp_path, archive.name.encode()), Settings(batch_images=16))
-    while batches.next(BatchLimits(pieces=4)) is not None:
-        pass
-    size = archive.stat().st_size
-    assert size <= read_bytes < size + 3 * (1 << 10)
-
-
-def test_the_total_of_a_compressed_archive_is_not_counted_by_another_pass(tmp_path: Path) -> None:
-    zipped, packed = write(tmp_path / "a.zip", FILES), write(tmp_path / "b.tar.gz", FILES)
-    for roots, total in (((zipped,), IMAGES), ((zipped, packed), None)):
-        options = options_of(tmp_path, *(root.name.encode() for root in roots))
-        with closing(JobSources(options)) as sources:
-            count = FileCount(sources)
-            count._start_s = min(count._start_s, 0.0) if total else count._start_s
-            count.advance()
-            assert count.total == total
-
-
 def _folder_of(archive: Path) -> JobOptions:
     """A job of the folder `photos` with an archive between two images, which it opens."""
     folder = archive.parent / "photos"
@@ -201,16 +136,3 @@ def test_a_job_of_a_folder_with_an_archive_is_resumed_after_any_batch(archive: P
         finish(options)
         assert table.read_bytes() == whole
     assert verify(table, deep=True).problems == []
-
-
-def test_files_may_come_and_go_beside_an_archive_with_its_own_order(tmp_path: Path) -> None:
-    archive = write(tmp_path / "photos.tar.gz", FILES)
-    options = _folder_of(archive)
-    folder = tmp_path / "photos"
-    finish(options, stop_after=2)  # in the archive
-    (folder / "a.png").rename(folder / "b.png")
-    assert _appeared(options, finished=False) == 1
-    (name, data), *others = FILES.items()
-    write(folder / "photos.tar.gz", dict([*others[:1], (name, data), *others[1:]]))
-    with pytest.raises(UsageError, match=r"^photos/photos\.tar\.gz was changed since"):
-        _appeared(options, finished=False)

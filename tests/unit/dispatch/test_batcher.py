@@ -115,17 +115,6 @@ def test_files_that_cannot_be_read_take_no_bytes_and_fail_alone(tmp_path: Path) 
     assert batch.frozen.names == [b"a.png", b"absent.png", b".", b"a.png"]
 
 
-def test_batches_are_exhausted_only_after_the_last_file() -> None:
-    with image_files([b"a", b"b"]) as options:
-        batches = Batcher(options, Settings(batch_images=1))
-        seen = []
-        while batches.next() is not None:
-            seen.append(batches.exhausted)
-        assert seen == [False, False]
-        assert batches.exhausted
-        assert batches.next() is None
-
-
 def test_the_first_batch_is_sent_before_the_walk_ends(tmp_path: Path) -> None:
     for folder in ("a", "b", "c"):
         (tmp_path / folder).mkdir()

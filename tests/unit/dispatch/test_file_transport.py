@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from producer.dispatch.batcher import Batch, Batcher, EarlierRuns, read_batch_again
-from producer.dispatch.file_transport import EVERY_SIZE, Transport, check_below, real_root
+from producer.dispatch.batcher import Batch, Batcher, read_batch_again
+from producer.dispatch.file_transport import EVERY_SIZE, Transport, check_below
 from producer.inputs.job_options import JobOptions, encode_options
 from producer.jobs.job import Job
 from producer.journal.journal import Journal
@@ -22,7 +22,7 @@ from producer.sources.job_sources import JobSources
 from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import decode_payload, encode_images
-from shared.messages.files import AUTO, INLINE, NO_DIGEST, PATH, UNSEEN, Reference
+from shared.messages.files import AUTO, INLINE, PATH, UNSEEN, Reference
 from shared.messages.job_record import JobRecord, encode_job
 from shared.settings import Settings
 from tests.support.jobs.image_blobs import decode_images
@@ -81,19 +81,6 @@ def test_unreadable_files_have_the_same_status_as_inline(tmp_path: Path) -> None
     assert Status.TOO_LARGE in decode_payload(path.blob)
 
 
-def test_roots_may_differ_and_links_in_the_path_are_resolved(tmp_path: Path) -> None:
-    (tmp_path / "here/p/q").mkdir(parents=True)
-    (tmp_path / "here/p/q/\udcff.png").write_bytes(b"x")
-    (tmp_path / "typed").symlink_to("here/p")
-    options = JobOptions((b"../typed/q/../q",), bytes(tmp_path / "here"), "/out.csv")
-    (batch,) = by_path(options, rooted(tmp_path / "here"))
-    (image,) = decode_payload(batch.blob)
-    assert isinstance(image, Reference)
-    assert image.path == b"p/q/\xff.png"
-    os.rename(tmp_path / "here", tmp_path / "there")
-    assert SharedFiles(str(tmp_path / "there")).read([image]) == [b"x"]
-
-
 def test_without_a_choice_this_machines_workers_open_large_files(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     sizes = (0, 1, LARGE_BYTES - 1, LARGE_BYTES, 3 * LARGE_BYTES)
@@ -122,18 +109,6 @@ def test_a_file_outside_the_root_is_sent_inline_beside_references(tmp_path: Path
     assert isinstance(inside, Reference)
     assert inside.path == b"x.png"
     assert batch.frozen.digests == b""  # partial digests could not be assigned to files
-
-
-def test_repeated_rows_are_sent_inline() -> None:
-    with image_files([b"a"]) as options:
-        transport = Transport(msgspec.structs.replace(options, transport=PATH), Settings())
-        failed = [((0, 0), b"p/000.png")]
-        before = EarlierRuns(failed=failed, walked=True)
-        batches = Batcher(options, Settings(), before, transport)
-        batch = batches.next()
-    assert batch is not None
-    assert decode_images(batch.blob) == [b"a"]
-    assert len(batch.frozen.digests) == 4
 
 
 def refuse(transport: Transport, batch: int) -> None:
@@ -180,12 +155,6 @@ def test_typed_paths_must_be_below_the_root(tmp_path: Path) -> None:
         )
 
 
-def test_the_local_stack_reads_everything_whatever_the_root(tmp_path: Path) -> None:
-    assert real_root(Settings(root=str(tmp_path))) == b"/"
-    assert real_root(Settings(redis_url=ELSEWHERE)) == b"/"
-    assert real_root(rooted(tmp_path)) == bytes(tmp_path) + b"/"
-
-
 def test_digests_from_the_worker_are_stored_and_replace_no_others(
     tmp_path: Path,
 ) -> None:
@@ -200,17 +169,6 @@ def test_digests_from_the_worker_are_stored_and_replace_no_others(
         journal.commit(frozen, [*results, StoredResult(2, b"result", 0)])
         journal.commit(results=[StoredResult(n, b"late", 0, {}, b"late") for n in (0, 1)])
         assert [journal.batch(n).digests for n in range(3)] == [b"they", b"mine", b""]
-
-
-def test_of_several_readers_the_first_digest_of_a_file_counts(tmp_path: Path) -> None:
-    """A producer that offers a batch again, and a worker that received it before."""
-    one, two, other = b"1111", b"2222", b"9999"
-    with closing(Journal(tmp_path / "journal")) as journal:
-        journal.commit([FrozenBatch(0, 0, [b"a", b"b", b"c"], [(1, 2)] * 3)])
-        journal.note_digests(0, one + NO_DIGEST + NO_DIGEST)  # two files were absent then
-        assert journal.open_batches() == [0]
-        journal.commit(results=[StoredResult(0, b"result", 0, {}, other + two + NO_DIGEST)])
-        assert journal.batch(0).digests == one + two + NO_DIGEST
 
 
 def test_a_started_job_may_continue_with_the_other_transport(tmp_path: Path) -> None:

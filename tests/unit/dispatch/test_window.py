@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.dispatch.batcher import Batcher, BatchLimits
 from producer.dispatch.window import share
-from shared.settings import Settings
-from tests.unit.dispatch.test_batcher import image_files
 
 BATCH_SHARE_MIN = 1 / 8
 BATCHES_PER_CHILD = 2
@@ -33,23 +28,3 @@ def test_jobs_have_as_many_images_under_way_together_as_a_single_one(slots: int,
 def test_a_single_job_has_full_batches(slots: int) -> None:
     assert share(slots, 1) == (BATCHES_PER_CHILD * slots, 1.0)
     assert share(0, slots) == (BATCHES_UNSEEN, 1.0)
-
-
-@given(st.lists(st.floats(BATCH_SHARE_MIN, 1), min_size=40, max_size=40), st.integers(1, 16))
-def test_batches_of_any_sizes_hold_every_file_once_and_in_order(
-    shares: list[float], most: int
-) -> None:
-    with image_files([b"x"] * 40) as options:
-        batches = Batcher(options, Settings(batch_images=most))
-        sizes, names = [], []
-        for one in shares:
-            if (batch := batches.next(BatchLimits(one))) is None:
-                break
-            sizes.append(len(batch.frozen.names))
-            names += batch.frozen.names
-    assert names == [b"p/%03d.png" % i for i in range(len(names))]
-    limits = [math.ceil(one * most) for one in shares]
-    assert sizes[:-1] == limits[: len(sizes) - 1]
-    assert 1 <= sizes[-1] <= limits[len(sizes) - 1]
-    assert batches.exhausted or len(sizes) == len(shares)
-    assert len(names) == 40 or not batches.exhausted

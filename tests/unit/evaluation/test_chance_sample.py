@@ -51,13 +51,6 @@ def test_a_few_right_answers_prove_no_certainty() -> None:
     assert share.high == 1
 
 
-def test_others_count_by_their_weights() -> None:
-    sample = Sample(np.arange(40) % 2 == 0, np.full(40, 0.5))
-    share = share_right(sample, np.array([1.0, 0.0]), np.array([3, 1]))
-    assert share is not None
-    assert share.share == pytest.approx(0.75)
-
-
 def test_of_a_version_drawn_files_count_once_and_those_that_it_cannot_name_are_wrong() -> None:
     """Of 40 files with copies of five, 32 are labelled, and 35 were drawn, two of which are left
     out. One more has a label that the version has not learned."""

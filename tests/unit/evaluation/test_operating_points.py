@@ -77,16 +77,6 @@ def test_predictions_accepted_on_other_images_reach_the_precision() -> None:
     assert 0 < shares[-1] < shares[0] < 1
 
 
-def test_a_label_with_too_few_predictions_takes_the_threshold_of_all() -> None:
-    labels = np.array([0] * 400 + [1] * 10 + [2] * 400)
-    probabilities = np.eye(3)[labels] * 0.97 + 0.01
-    probabilities[410:] = np.eye(3)[[2, 0] * 200] * 0.9 + np.array([0.04, 0.02, 0.04])
-    point = operating_points(probabilities, labels)[1]
-    assert point.threshold is not None
-    assert point.thresholds[1] == point.threshold, "10 are fewer than 32"
-    assert point.thresholds[0] is not None
-
-
 @given(st.integers(0, 160), st.integers(0, 60), st.integers(0, 2**31))
 def test_what_a_higher_precision_accepts_a_lower_one_accepts_too(
     few: int, wrong: int, seed: int
@@ -113,12 +103,6 @@ def test_a_label_that_is_often_wrong_accepts_nothing_and_the_card_says_so() -> N
     for point in operating_points(probabilities, labels):
         assert point.thresholds[0] is None
         assert point.accepted == 0
-
-
-def test_without_images_there_are_no_thresholds() -> None:
-    for point in operating_points(np.empty((0, 2)), np.empty(0, np.int64)):
-        assert point.thresholds == (None, None)
-        assert point.threshold is None
 
 
 chances = st.lists(
@@ -154,13 +138,3 @@ def test_labels_whose_guesses_are_likely_right_are_accepted_and_others_are_not()
     assert point.thresholds == (0.0, None, None)
     assert (point.accepted, point.reached) == (0.5, 1.0)
     assert point.threshold is None  # one for all labels would accept as many of the others
-
-
-def test_a_label_is_accepted_down_to_where_it_is_no_longer_likely_right() -> None:
-    images = [(0, n, 1.0 if n > 9 else 0.0) for n in range(21)]
-    assert points_by_chance(predicted(images), 1)[1].thresholds == (0.5,)
-
-
-def test_nothing_is_accepted_of_guesses_that_have_no_chance() -> None:
-    none = points_by_chance(predicted([(0, 20, 0.0), (1, 20, 0.9)]), 2)
-    assert all(point.thresholds == (None, None) and point.accepted == 0 for point in none)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-import pytest
 
 from shared.registry import packaged
-from worker.evaluation.second_pass import ALWAYS, SHARES, Passes, apply, choose
-from worker.runtimes.classifier import Classifier, margins, probabilities
+from worker.evaluation.second_pass import ALWAYS, Passes, apply, choose
+from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.runtime import Images, Logits, Outputs
 
 CLASSES = 3
@@ -43,19 +42,6 @@ def test_a_second_pass_that_does_not_help_is_never_made() -> None:
     assert choose(Passes(both.first, None), labels).margin == 0.0
     nothing = np.empty((0, CLASSES), np.float32)
     assert choose(Passes(nothing, nothing), labels[:0]).margin == 0.0
-
-
-@pytest.mark.parametrize("share", SHARES[1:])
-def test_exactly_the_images_below_the_margin_are_averaged(share: float) -> None:
-    both, _ = passes(1000)
-    margin = float(np.quantile(margins(both.first), share))
-    found = apply(both, margin)
-    again = margins(both.first) < margin
-    assert found.share == pytest.approx(share, abs=0.002)
-    np.testing.assert_array_equal(found.logits[~again], both.first[~again])
-    assert both.mirrored is not None
-    mean = (both.first[again] + both.mirrored[again]) / 2
-    np.testing.assert_array_equal(found.logits[again], mean)
 
 
 class Brightness:

@@ -23,12 +23,9 @@ from producer.formats.format import Format
 from producer.formats.table_file import is_foreign
 from producer.formats.table_formats import FORMATS, format_of, loaded
 from producer.inputs.job_options import JobOptions
-from producer.jobs.job import Job
 from producer.journal.job_properties import TABLE
 from producer.journal.journal import Journal, journal_path
 from producer.journal.sealed_journal import SealedJournal
-from producer.output.output_path import PART_SUFFIX
-from producer.rows.columns import COLUMNS, GUESS
 from producer.verify.verify import verify
 from shared.atomic_file import DRAFT_SUFFIX
 from shared.errors import Exit
@@ -99,45 +96,6 @@ def test_a_job_writes_its_form_which_is_proven_and_a_changed_byte_is_found(
     assert verify(table).proven
     table.write_bytes(data[: len(data) // 2])
     assert not verify(table).proven
-
-
-@every_form
-def test_a_table_keeps_its_form_with_other_options(folder: Path, form: str) -> None:
-    table, copy = folder / f"out.{form}", folder / "copy.csv"
-    finish(options(folder, table.name))
-    before = table.read_bytes()
-    run("table", table.name, "--accept", "95%", "--columns", "guess,label,confidence")
-    assert rows(table, form)[0] == ["path", "guess", "label", "confidence"]
-    assert verify(table).proven
-    run("table", table.name, "-o", copy.name)
-    assert rows(copy, "csv") == rows(table, form)
-    run("table", table.name, "--accept", "all", "--columns", "all")
-    assert table.read_bytes() == before
-    table.unlink()
-    classified = run("classify", "photos", "-o", table.name, code=Exit.SOME_FAILED)
-    assert "was missing; it was written again" in classified.stderr
-    assert table.read_bytes() == before
-
-
-@every_form
-def test_a_copy_has_any_form_and_so_has_standard_output(folder: Path, form: str) -> None:
-    finish(options(folder, "out.csv"))
-    copy = folder / f"copy.{form}"
-    run("table", "out.csv", "-o", copy.name, "--min-confidence", "0.5")
-    assert rows(copy, form)[0] == [*COLUMNS, GUESS]
-    printed = run("table", "out.csv", "-o", "-", "--form", form, "--min-confidence", "0.5")
-    assert printed.stdout_bytes == copy.read_bytes()
-    run("table", "out.csv", "-o", "named", "--form", form, "--min-confidence", "0.5")
-    assert (folder / "named").read_bytes() == copy.read_bytes()
-
-
-@every_form
-def test_the_rows_so_far_have_the_form_of_the_job(folder: Path, form: str) -> None:
-    started = options(folder, f"out.{form}")
-    finish(started, stop_after=4)
-    with closing(Job(started)) as job:
-        part = Path(job.table.write_part(Path(f"{started.output}{PART_SUFFIX}")))
-    assert len(rows(part, form)) == 1 + 4 * 3
 
 
 @every_form

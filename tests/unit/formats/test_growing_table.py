@@ -157,18 +157,6 @@ def test_rows_that_are_written_while_a_job_runs_are_those_of_its_end(
             assert not os.path.lexists(draft_of(Path(made.output)))
 
 
-def test_rows_are_written_before_the_job_ends(tmp_path: Path) -> None:
-    made = options(plant(tmp_path))
-    with closing(Job(made)) as job:
-        start(job, made)
-        for _ in turns(job, random.Random(1)):
-            pass
-        passed: list[int] = []
-        job.finish(Exit.OK, job.table.write_table(passed=passed.append))
-    assert 0 < passed[0] < FILES
-    assert sum(passed) == FILES
-
-
 def test_a_process_that_is_killed_while_it_writes_rows_leaves_a_job_that_resumes(
     tmp_path: Path,
 ) -> None:

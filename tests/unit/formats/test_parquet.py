@@ -70,17 +70,6 @@ def test_columns_have_types_and_the_file_names_its_job_and_model(tmp_path: Path)
     assert table["flag"] == [None] * ROWS
 
 
-def test_rows_are_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "GROUP_ROWS", 2 * ROWS)
-    path = tmp_path / "table.parquet"
-    path.write_bytes(written_as("parquet", TABLE, batches(5)))
-    found = pq.read_metadata(path)
-    groups = [found.row_group(i).num_rows for i in range(found.num_row_groups)]
-    assert groups == [2 * ROWS, 2 * ROWS, ROWS]
-    path.write_bytes(written_as("parquet", TABLE, []))
-    assert pq.read_table(path).num_rows == 0
-
-
 def test_names_with_a_changed_byte_are_refused(tmp_path: Path) -> None:
     """Without their checksums some of them would be read as other names."""
     path = tmp_path / "table.parquet"

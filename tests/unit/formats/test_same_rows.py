@@ -5,23 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
 import duckdb
 import openpyxl
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import example, given
 from openpyxl.utils.escape import unescape as unescaped
 
-from producer.formats.table_formats import FORMATS, loaded
+from producer.formats.table_formats import loaded
 from producer.output.csv_cells import unescape
-from producer.rows.columns import CONFIDENCE, Decimals, Table, table_columns
+from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import RowBatch, Rules
 from shared.image_status import Flag, Status
 from shared.messages.model_card import Card
@@ -138,32 +135,3 @@ def test_every_reader_finds_the_same_rows(
             assert [unescape(row[0]) for row in found[1:]] == names
             own = [[loaded(form).text(c) for c in row] for row in loaded(form).read(path)]
             assert [row[0] for row in own] == [row[0] for row in expected]
-
-
-def test_every_reader_finds_what_a_worker_measured(tmp_path: Path) -> None:
-    flags, statuses = [Flag.NONE, Flag.BUSY_BACKGROUND, Flag.NONE], [Status.OK] * 3
-    batch = RowBatch(b"a\0b\0c", packed(1, statuses, [[(0, 0.5)]] * 3, flags))
-    column = Decimals("code", lambda batch: batch.measured("flags"), digits=0)
-    table = Table((*table_columns(card(), batch.rules)[:1], column), batch.rules, JOB, card())
-    for name, read in READERS:
-        path = tmp_path / f"table.{name}"
-        path.write_bytes(written_as(name, table, [batch]))
-        codes = [row[1] for row in read(path)[1:]]
-        assert [float(cast(float, code)) for code in codes] == [0, 2, 0]
-        assert not any("." in code for code in codes if isinstance(code, str))
-
-
-@pytest.mark.parametrize("form", [form.name for form in FORMATS.values() if not form.is_text])
-def test_a_form_that_is_no_text_has_unrounded_numbers(form: str, tmp_path: Path) -> None:
-    values = array("f", [0.1, 1 / 3, 0.99999994, 1.0, 1e-9, 0.0])
-    batch = RowBatch(
-        b"\0".join(b"%d" % i for i in range(6)), packed(1, [Status.OK] * 6, [[(0, 0.0)]] * 6)
-    )
-    column = Decimals(CONFIDENCE, lambda batch: values)
-    path = tmp_path / f"table.{form}"
-    table = Table((*table_columns(card(), batch.rules)[:1], column), batch.rules, JOB, card())
-    path.write_bytes(written_as(form, table, [batch]))
-    assert len(set(map(loaded(form).text, [*values, 0.10001]))) == len(values) + 1
-    for name, read in READERS:
-        if name == form:
-            assert array("f", (cast(float, row[1]) for row in read(path)[1:])) == values

@@ -18,17 +18,15 @@ from hypothesis import strategies as st
 from producer.formats.csv import Csv
 from producer.formats.format import Unreadable
 from producer.formats.table_draft import TableDraft
-from producer.formats.table_file import render
 from producer.formats.table_formats import FORMATS, loaded
 from producer.journal.journal import Journal
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.output.csv_cells import escape, plain_names
+from producer.output.csv_cells import escape
 from producer.rows.acceptance import Acceptance
 from producer.rows.columns import COLUMNS, Column, Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import SetupError
-from shared.image_status import BY_CODE, FLAGS, Flag, Status
+from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.job_record import JobRecord
 from shared.messages.model_card import Card, Metrics, Preprocessing
@@ -66,13 +64,6 @@ def write_table(journal: Journal, table: Table, output: Path, form: str = "csv")
     with closing(TableDraft(table, output, form)) as draft:
         draft.complete(journal)
         draft.place()
-
-
-def csv_of(journal: Journal, table: Table) -> bytes:
-    """The table of a journal as CSV."""
-    sink = io.BytesIO()
-    render(journal, table, "csv", sink)
-    return sink.getvalue()
 
 
 def packed(
@@ -269,29 +260,6 @@ def test_a_row_whose_members_differ_by_name_or_order_is_refused(
         next(rows)
 
 
-@given(st.lists(paths, min_size=1, max_size=6))
-def test_names_of_a_batch_are_those_of_single_rows(names: list[bytes]) -> None:
-    rows = csv_rows(card(), 1, False, chosen=("model",))
-    result = packed(1, [Status.OK], [[(0, 1.0)]])
-    one_by_one = "".join(rows.lines(RowBatch(name, result)) for name in names)
-    results = packed(1, [Status.OK] * len(names), [[(0, 1.0)]] * len(names))
-    batch = RowBatch(b"\0".join(names), results)
-    assert rows.lines(batch) == one_by_one
-    found = list(csv.reader(io.StringIO(one_by_one, newline="")))
-    assert found == [[escape(name), "model@3"] for name in names]
-    cells = [written([escape(name), ""]).encode() for name in names]
-    are_plain = cells == [name + b",\n" for name in names]
-    assert plain_names(batch.joined_names) == (
-        [name.decode() for name in names] if are_plain else None
-    )
-
-
-@given(st.lists(st.integers(0, len(BY_CODE) - 1)))
-def test_every_status_except_ok_is_a_failure(codes: list[int]) -> None:
-    result = BatchResult(1, bytes(codes), b"", b"")
-    assert result.failed == sum(BY_CODE[code] is not Status.OK for code in codes)
-
-
 TABLE = Table(table_columns(card(), Rules()), Rules(), JOB, card())
 
 
@@ -304,19 +272,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.commit(results=[StoredResult(2, encoded, 0), StoredResult(0, encoded, 0)])
     yield journal
     journal.close()
-
-
-def test_a_table_that_cannot_be_written_leaves_the_old_one_and_is_reported_in_one_line(
-    journal: Journal, tmp_path: Path
-) -> None:
-    output = tmp_path / "out.csv"
-    output.write_text("old")
-    (tmp_path / f"out.csv{DRAFT_SUFFIX}").mkdir()
-    with pytest.raises(SetupError) as error:
-        write_table(journal, TABLE, output)
-    assert str(error.value).isprintable()
-    assert output.read_text() == "old"
-    assert len(csv_of(journal, TABLE).splitlines()) == 3
 
 
 @pytest.mark.parametrize("target", [None, "letters"])

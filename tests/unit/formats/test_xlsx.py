@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,15 +12,12 @@ import openpyxl
 import pytest
 
 from producer.formats.table_formats import FORMATS
-from producer.jobs.job import Job
-from producer.journal.job_properties import Pinned
 from producer.rows.columns import Table, table_columns
 from producer.rows.row_batch import AS_CLASSIFIED, RowBatch, Rules
 from shared.atomic_file import DRAFT_SUFFIX
-from shared.errors import Exit, SetupError, UsageError
+from shared.errors import Exit, SetupError
 from shared.image_status import Flag, Status
 from shared.messages.model_card import OperatingPoint
-from shared.registry import packaged
 from tests.support.jobs.finished_job import finish
 from tests.unit.formats.test_forms_of_jobs import FILES, options, plant, run
 from tests.unit.formats.test_text_format import JOB, Given, card, packed, written_as
@@ -158,15 +154,3 @@ def test_what_a_killed_rendering_left_is_replaced_and_a_link_is_not_followed(
     run("table", "out.csv", "-o", "copy.xlsx")
     assert not os.path.lexists(parts)
     assert (other / "mine").exists()
-
-
-def test_a_job_with_too_many_columns_does_not_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(FORMATS, "xlsx", FORMATS["xlsx"]._replace(columns_max=16))
-    plant(tmp_path)
-    wide, version = options(tmp_path, "out.xlsx", probabilities=True), packaged.card()
-    record = msgspec.structs.replace(JOB, top_k=len(version.labels))
-    with closing(Job(wide)) as job, pytest.raises(UsageError, match="the table has 17 columns"):
-        job.start(Pinned(record, version, wide))
-    assert not list(tmp_path.glob("out*"))

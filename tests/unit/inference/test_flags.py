@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared.errors import SetupError
-from shared.image_status import FLAGS, Flag, Status, add_flags, count_flags
+from shared.image_status import FLAGS, Flag, Status
 from shared.messages.batch import BatchResult
 from shared.messages.model_card import PixelBounds
 from shared.registry import packaged
@@ -34,7 +34,6 @@ SHARES = st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0))
 PIXEL_BOUNDS = st.builds(
     PixelBounds, st.sampled_from((0, 12, 199)), st.sampled_from((0, 12, 199)), SHARES, SHARES
 )
-COUNTS = st.dictionaries(st.sampled_from([str(flag) for flag in FLAGS[1:]]), st.integers(1, 9))
 #: A card that flags images, whatever version ships.
 CARD = msgspec.structs.replace(
     packaged.card(),
@@ -96,24 +95,6 @@ def test_a_photograph_is_not_flagged_and_a_busy_ground_is() -> None:
     assert flags == [Flag.NONE, Flag.BUSY_BACKGROUND, Flag.NONE]
 
 
-def test_a_busy_ground_has_priority() -> None:
-    found = decode_batch(CARD, [encoded(image) for image in ood_images.noise(8, 3)])
-    assert are_outliers(fashion_mnist.PIXEL_BOUNDS, found.images).any(), "no image is both"
-    assert found.flags == bytes([Flag.BUSY_BACKGROUND.code]) * 8
-
-
-def test_an_empty_image_is_flagged_and_one_without_a_label_is_not() -> None:
-    empty = encoded(np.full((40, 40), 255, np.uint8))
-    assert flags_of([empty, b"no picture", Status.MISSING, encoded(garment())]) == [
-        Flag.UNLIKE_TRAINING, Flag.NONE, Flag.NONE, Flag.NONE,
-    ]  # fmt: skip
-
-
-def test_a_card_without_gates_flags_no_image_as_unlike() -> None:
-    card = msgspec.structs.replace(CARD, pixel_bounds=None)
-    assert decode_batch(card, [encoded(np.full((40, 40), 255, np.uint8))]).flags == b""
-
-
 def test_one_by_one_equals_all_at_once() -> None:
     files: list[bytes | Status] = [
         encoded(garment()), b"no picture", scene(garment(), 1), Status.CHANGED,
@@ -127,17 +108,3 @@ def test_one_by_one_equals_all_at_once() -> None:
 
     whole = classified(0, len(files))
     assert join([classified(i, i + 1) for i in range(len(files))]) == whole
-
-
-@given(st.lists(st.integers(0, len(FLAGS) - 1)))
-def test_every_flag_is_counted_and_no_flag_is_not(codes: list[int]) -> None:
-    found = count_flags(bytes(codes))
-    assert sum(found.values()) == sum(code > 0 for code in codes)
-    assert all(found[str(flag)] == codes.count(flag.code) for flag in FLAGS[1:] if flag in found)
-    assert 0 not in found.values()
-
-
-@given(COUNTS, COUNTS)
-def test_counts_add_up(one: dict[str, int], other: dict[str, int]) -> None:
-    both = add_flags(one, other)
-    assert both == {k: one.get(k, 0) + other.get(k, 0) for k in {*one, *other}}

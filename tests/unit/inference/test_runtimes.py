@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import io
-import json
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,9 +16,8 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from shared.registry import packaged
 from worker.export import convert
-from worker.runtimes import keras_archive, load_runtime, runtime
+from worker.runtimes import load_runtime, runtime
 from worker.runtimes.classifier import Classifier
-from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Images, Probabilities, Runtime
 from worker.runtimes.tensorflow_runtime import TensorFlow
 
@@ -30,8 +25,6 @@ from worker.runtimes.tensorflow_runtime import TensorFlow
 IMAGES = 130
 #: Below and around the size of a call, and several calls.
 SIZES = [1, 2, 16, 63, 64, 65, IMAGES]
-#: Images for calls of other sizes: two of the largest one, the second not full.
-CALLED = 70
 #: The memory of a worker's child before it has decoded anything; 120 MB is promised with images.
 CHILD_MEMORY_MB = 100
 
@@ -102,24 +95,6 @@ def test_both_runtimes_agree_in_fp32(
     np.testing.assert_allclose(fp32.predict(images), whole["tensorflow"], atol=1e-4)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("call", [1, 3, 8, 64])
-def test_the_packaged_version_gives_the_same_bits_in_calls_of_any_size(
-    card: Card,
-    images: Images,
-    whole: dict[str, Probabilities],
-    call: int,
-    padded: bool,
-    threads: int,
-) -> None:
-    card = msgspec.structs.replace(card, call_images=call)
-    graph = LiteRT(card, packaged.read("model.tflite"), threads)
-    graph._same_bits = graph._same_bits and not padded
-    predicted = Classifier(card, graph).predict(images[:CALLED])
-    assert predicted.tobytes() == whole["litert"][:CALLED].tobytes()
-
-
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Probabilities]) -> None:
     results = whole[kind]
@@ -127,10 +102,6 @@ def test_results_are_probabilities(kind: str, card: Card, whole: dict[str, Proba
     assert results.dtype == np.float32
     assert (results >= 0).all()
     np.testing.assert_allclose(results.sum(1), 1, atol=1e-5)
-
-
-def test_no_images_give_no_results(litert: Runtime, card: Card, images: Images) -> None:
-    assert litert.predict(images[:0]).shape == (0, len(card.labels))
 
 
 @pytest.mark.parametrize(
@@ -209,64 +180,3 @@ def test_a_litert_child_is_small_and_imports_no_tensorflow() -> None:
     peak_mb, *heavy = done.stdout.split()
     assert heavy == []
     assert float(peak_mb) < CHILD_MEMORY_MB
-
-
-def _archive(change: Callable[[dict[str, Any]], object], extra: str = "") -> bytes:
-    """The packaged `.keras` file with a changed configuration, and optionally another member."""
-    changed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(packaged.read("model.keras"))) as source,
-        zipfile.ZipFile(changed, "w") as target,
-    ):
-        for name in source.namelist():
-            data = source.read(name)
-            if name == "config.json":
-                config = json.loads(data)
-                change(config)
-                data = json.dumps(config).encode()
-            target.writestr(name, data)
-        if extra:
-            target.writestr(extra, b"")
-    return changed.getvalue()
-
-
-def _last_layer(config: dict[str, Any]) -> dict[str, Any]:
-    layer: dict[str, Any] = config["config"]["layers"][-1]
-    return layer
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("keras.layers", "Lambda"),
-        ("keras.layers", "TFSMLayer"),
-        ("keras.layers", "TorchModuleWrapper"),
-        ("keras.layers", "StringLookup"),
-        ("keras.src.ops.core", "Map"),
-        ("builtins", "function"),
-        ("os", "Softmax"),
-        (None, "Softmax"),
-        (None, "__lambda__"),
-        ("keras.layers", ["Softmax"]),
-    ],
-)
-def test_a_class_that_could_run_code_is_refused_before_it_is_loaded(
-    module: object, name: object
-) -> None:
-    def change(config: dict[str, Any]) -> None:
-        _last_layer(config).update(module=module, class_name=name)
-
-    with pytest.raises(SetupError, match="does not load"):
-        keras_archive.check(_archive(change))
-
-
-@pytest.mark.parametrize("extra", ["assets/x.txt", "../x", "config.json/x"])
-def test_an_archive_with_other_members_is_refused(extra: str) -> None:
-    with pytest.raises(SetupError, match=r"not a \.keras file"):
-        keras_archive.check(_archive(lambda config: None, extra))
-
-
-def test_the_tensorflow_runtime_checks_before_it_loads(card: Card) -> None:
-    artifact = _archive(lambda config: _last_layer(config).update(class_name="Lambda"))
-    with pytest.raises(SetupError, match="does not load"):
-        load_runtime.load("tensorflow", card, artifact)

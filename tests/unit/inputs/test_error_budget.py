@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from producer.inputs.error_budget import ErrorBudget, decode_budget, encode_budget, parse_budget
 from producer.journal.totals import JobCounts
-from shared.errors import BadMessage
 
 ROWS_BEFORE_PERCENT = 1_000
 
@@ -19,29 +18,10 @@ def totals(draw: st.DrawFn) -> JobCounts:
     return JobCounts(done + draw(st.integers(0, 10)), done, draw(st.integers(0, done)))
 
 
-@given(st.integers(0, 10**9))
-def test_a_number_of_rows_is_parsed(limit: int) -> None:
-    assert parse_budget(str(limit)) == ErrorBudget(limit)
-
-
-@given(st.integers(0, 100), st.integers(0, 9))
-def test_a_share_is_parsed(whole: int, tenth: int) -> None:
-    if whole < 100 or not tenth:
-        assert parse_budget(f"{whole}.{tenth}%") == ErrorBudget(
-            float(f"{whole}.{tenth}"), percent=True
-        )
-
-
 @given(st.from_regex(r"[0-9]{1,30}(\.[0-9]{1,9}%)?", fullmatch=True))
 def test_the_journal_stores_the_typed_text(text: str) -> None:
     budget = ErrorBudget(float(text.rstrip("%")), text.endswith("%"))
     assert decode_budget(encode_budget(budget)) == budget
-
-
-def test_a_journal_without_a_budget_has_no_limit() -> None:
-    assert decode_budget(encode_budget(ErrorBudget())) == decode_budget(None) == ErrorBudget()
-    with pytest.raises(BadMessage, match="--max-failures"):
-        decode_budget(b"many")
 
 
 @pytest.mark.parametrize(
@@ -50,11 +30,6 @@ def test_a_journal_without_a_budget_has_no_limit() -> None:
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         parse_budget(text)
-
-
-@given(totals(), st.booleans())
-def test_without_a_budget_nothing_exceeds_it(totals: JobCounts, finished: bool) -> None:
-    assert not ErrorBudget().exceeded(totals.failed, totals.done, finished)
 
 
 @given(totals(), st.booleans(), st.integers(0, 3000))

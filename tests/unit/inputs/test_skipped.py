@@ -5,15 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.dispatch.batcher import BatchLimits, resumed
-from producer.inputs.skipped import decode_skipped, passed_over
+from producer.inputs.skipped import passed_over
 from producer.journal.journal import Journal
 from producer.verify.verify import verify
-from shared.errors import BadMessage
 from shared.settings import Settings
 from tests.support.jobs import finished_job
 from tests.unit.sources.test_walk import Tree, image_paths, options, planted, trees
@@ -50,9 +48,3 @@ def test_verify_counts_files_without_a_row_by_their_ending(tmp_path: Path) -> No
     proof = verify(tmp_path / "out.csv")
     assert proof.proven
     assert proof.skipped == {".mov": 1, ".txt": 2, "without an ending": 1}
-
-
-def test_unreadable_counts_of_a_journal_name_the_fix() -> None:
-    with pytest.raises(BadMessage, match="--restart"):
-        decode_skipped(b"{")
-    assert decode_skipped(None) == {}

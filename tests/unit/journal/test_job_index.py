@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,13 +13,11 @@ from producer.journal.job_index import (
     IndexedJob,
     entries,
     forget,
-    ids_of,
     index_dir,
     output_of,
     remember,
 )
 from producer.journal.journal import Journal, journal_path
-from shared import process
 from shared.process import machine_id
 
 
@@ -61,20 +58,6 @@ def test_the_state_folder_is_accessible_to_its_user_only(
     assert index_dir().parent == folder
 
 
-def test_an_entry_of_another_machine_stays(tmp_path: Path) -> None:
-    """Both machines share a home, and each has a file of this path on a disk of its own."""
-    output = tmp_path / "out.csv"
-    remember(IndexedJob("testjb01", str(output), 1.0, machine="another"))
-    (tmp_path / "the folder").touch()
-    assert [entry.id for entry in entries()] == ["testjb01"]  # its journal is not missing there
-    assert ids_of(str(output)) == set()
-    journal_path(output).touch()
-    remember(IndexedJob("testjb02", str(output), 2.0, machine=machine_id()))
-    remember(IndexedJob("testjb03", str(output), 3.0))
-    assert ids_of(str(output)) == {"testjb03"}
-    assert sorted(file.stem for file in index_dir().iterdir()) == ["testjb01", "testjb03"]
-
-
 def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_path: Path) -> None:
     """Otherwise a command would display, cancel or remove the wrong job."""
     output = tmp_path / "out.csv"
@@ -86,28 +69,3 @@ def test_an_id_of_another_machine_is_not_the_job_of_this_one_at_its_path(tmp_pat
     assert [entry.id for entry in entries()] == ["testjb02"]  # one line of `status`
     forget(["testjb02"])
     assert [entry.id for entry in entries()] == ["testjb01"]
-
-
-def test_a_renamed_machine_has_no_entries_of_another_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its journal was deleted, so its entry is."""
-    remember(IndexedJob("testjb01", str(tmp_path / "out.csv"), 1.0, machine=machine_id()))
-    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
-    machine_id.cache_clear()
-    (tmp_path / "another file").touch()
-    assert entries() == []
-
-
-@pytest.mark.parametrize("content", [None, "", "uninitialized\n"])
-def test_machines_without_an_id_are_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
-) -> None:
-    """The name of a container changes with each start: its entries would stay for months."""
-    file = tmp_path / "machine-id"
-    if content is not None:
-        file.write_text(content)
-    monkeypatch.setattr(process, "MACHINE_ID", file)
-    machine_id.cache_clear()
-    assert machine_id() == ""
-    machine_id.cache_clear()

@@ -24,10 +24,8 @@ from hypothesis import strategies as st
 
 from producer.journal import journal_lock
 from producer.journal.batch_reader import FINISHED
-from producer.journal.job_properties import open_read_only
 from producer.journal.journal import SUFFIX, Journal, journal_path
 from producer.journal.records import FrozenBatch, StoredResult
-from producer.journal.sqlite_errors import sqlite_errors
 from producer.journal.totals import JobCounts
 from shared import file_lock
 from shared.errors import HangtagError, SetupError, UsageError
@@ -216,11 +214,6 @@ def test_a_restart_preserves_the_old_job_until_the_new_one_starts_empty(
         assert everything(journal) == new
 
 
-def test_an_unknown_batch_is_named(path: Path) -> None:
-    with closing(Journal(path)) as journal, pytest.raises(SetupError, match="no batch 7"):
-        journal.batch(7)
-
-
 def overwrite(path: Path) -> None:
     path.write_bytes(b"\x89PNG and so on" * 1000)
 
@@ -304,55 +297,11 @@ def test_a_simulated_full_disk_is_one_line_and_preserves_committed_data(path: Pa
         assert journal.totals == JobCounts(4, 3, 1)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to mount a small disk")
-def test_a_full_disk_is_one_line_and_preserves_committed_data(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    try:
-        journal = Journal(disk / "j")
-        journal.commit([frozen(0, b"a")])
-        with pytest.raises(SetupError, match="free space"):
-            journal.commit([frozen(1, b"x" * (1 << 20))])
-        journal.close()
-        with closing(Journal(disk / "j")) as journal:
-            assert list(journal.names()) == [[b"a"]]
-        (disk / "rest").write_bytes(b"")
-        with suppressed_full(disk), pytest.raises(SetupError, match=r"free space|choose another"):
-            Journal(disk / "new")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-@contextmanager
-def suppressed_full(disk: Path) -> Iterator[None]:
-    """Fill the disk to the last byte."""
-    with (disk / "rest").open("wb", buffering=0) as rest:
-        try:
-            while rest.write(bytes(512)):
-                pass
-        except OSError:
-            pass
-        yield
-
-
 def test_an_absent_or_unwritable_folder_names_the_fix(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="choose another -o"):
         Journal(tmp_path / "absent" / f"out.csv{SUFFIX}")
     with pytest.raises(SetupError, match="choose another -o"):
         Journal(Path("/proc/out.csv.hangtag"))
-
-
-@pytest.mark.parametrize("version", [b"4", b"x", b"9", b"9" * 5000])
-def test_a_journal_of_another_format_is_refused(path: Path, version: bytes) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (version,))
-        database.commit()
-    with pytest.raises(SetupError, match="another version of Hangtag; use that version") as error:
-        Journal(path)
-    assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -399,17 +348,3 @@ def test_a_symbolic_link_in_the_place_of_the_write_ahead_log_is_not_followed(
     with suppress(SetupError), closing(Journal(path)) as journal:
         journal.put(color=b"red")
     assert other.read_bytes() == b"letters"
-
-
-def test_an_error_that_space_does_not_fix_names_another_fix(tmp_path: Path) -> None:
-    path = tmp_path / "out.csv.hangtag"
-    with closing(Journal(path)), closing(sqlite3.connect(path, timeout=0)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with (
-            closing(sqlite3.connect(path, timeout=0)) as second,
-            pytest.raises(SetupError, match="is locked; end the process that locks it"),
-            sqlite_errors(path),
-        ):
-            second.execute("BEGIN IMMEDIATE")
-    with pytest.raises(SetupError, match="make it readable and its"), sqlite_errors(path):
-        open_read_only(tmp_path / "absent", immutable=False).execute("SELECT 1")

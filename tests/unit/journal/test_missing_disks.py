@@ -144,15 +144,3 @@ def test_jobs_of_deleted_folders_are_forgotten_when_they_are_missing_for_90_days
     age(91 * DAY_S)
     assert entries() == []
     assert list(index_dir().iterdir()) == []
-
-
-def test_a_day_after_a_journal_was_seen_last_it_is_noted_as_seen_again(disk: Path) -> None:
-    age(DAY_S + 60)
-    entries()
-    (file,) = index_dir().glob("*.json")
-    assert time.time() - file.stat().st_mtime < DAY_S
-
-
-def test_an_entry_of_an_older_version_names_no_model(tmp_path: Path) -> None:
-    remember(IndexedJob("testjb03", str(tmp_path / "missing/out.csv"), 1.0))
-    assert run("models", "prune", "fashion-mnist", "--dry-run").exit_code == 0

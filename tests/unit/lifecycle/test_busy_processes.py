@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from shared.process import child_id
-from worker.lifecycle import busy_processes
 from worker.lifecycle.busy_processes import BusyProcesses
 
 
@@ -68,42 +67,3 @@ def test_a_child_is_idle_before_and_after_each_hint(child: subprocess.Popen[byte
     processes.idle(child.pid)
     assert processes.idle_of([child.pid]) == [id_]
     assert processes.idle_of([]) == [], "it is not in the pool"
-
-
-def test_a_new_child_with_a_reused_pid_is_another_process(
-    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    processes = BusyProcesses()
-    with monkeypatch.context() as earlier:
-        earlier.setattr(busy_processes, "child_id", lambda pid: f"{pid}:1")
-        processes.started(child.pid)
-    processes.started(child.pid)
-    assert processes.listed([child.pid]) == [child_id(child.pid)]
-
-
-def test_an_unreported_death_is_listed_for_five_seconds(
-    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("worker.lifecycle.busy_processes.time.monotonic", lambda: clock[0])
-    processes = BusyProcesses()
-    processes.busy(child.pid)
-    assert processes.listed([]) != []
-    clock[0] = 4.9
-    assert processes.listed([]) != []
-    clock[0] = 5.1
-    assert processes.listed([]) == []
-
-
-def test_a_late_report_of_an_end_leaves_nothing_for_a_new_child_with_its_pid(
-    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("worker.lifecycle.busy_processes.time.monotonic", lambda: clock[0])
-    processes = BusyProcesses()
-    processes.busy(child.pid)
-    assert processes.listed([]) != []
-    processes.idle(child.pid)
-    clock[0] += 10.0
-    processes.busy(child.pid)
-    assert processes.listed([]) != []

@@ -8,7 +8,7 @@ import pytest
 from celery.worker.consumer import consumer
 from redis.exceptions import ConnectionError as ServerAway
 
-from worker.lifecycle.outage_log import CELERY, OutageLog, outages
+from worker.lifecycle.outage_log import CELERY, OutageLog
 
 URL = "redis://:secret@127.0.0.1:17398"
 
@@ -60,15 +60,3 @@ def test_an_outage_is_one_line_a_minute_with_a_remedy_and_one_at_its_end(
     assert levels == [logging.ERROR, logging.ERROR, logging.INFO]
     attempt(log)
     assert caplog.messages[3:] == [line], "the next outage"
-
-
-def test_other_lines_of_celery_stay() -> None:
-    record = logging.LogRecord(
-        CELERY.name, logging.WARNING, "consumer.py", 1, "lost (%r)", ("x",), None
-    )
-    assert OutageLog().filter(record)
-    assert record.getMessage() == "lost ('x')"
-
-
-def test_it_is_that_of_the_consumer() -> None:
-    assert outages in vars(consumer)["logger"].filters

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from shared import installation
 from worker.lifecycle import scratch_folder
 
 #: As a worker and one of its children; both leave files.
@@ -90,16 +89,3 @@ def test_what_killed_workers_left_is_deleted_by_the_next(
 def test_the_folder_of_a_living_worker_stays(owner: subprocess.Popen[bytes], base: Path) -> None:
     scratch_folder.remove_dead(base)
     assert _files(base) == ["file"]
-
-
-def test_the_folder_of_another_installation_or_host_stays(base: Path) -> None:
-    prefix = scratch_folder._prefix()
-    for name in (
-        prefix.replace(installation.name(), "0" * installation.NAME_CHARS),
-        prefix.replace("-tmp-", "-tmp-0"),
-        f"hangtag-tmp-{installation.name()}-elsewhere-",
-    ):
-        (base / f"{name}1-1-x").mkdir()
-    (base / f"{prefix}99999999-1-x").mkdir()
-    scratch_folder.remove_dead(base)
-    assert len(os.listdir(base)) == 3

@@ -13,14 +13,6 @@ from worker.lifecycle.stats import WorkerStats
 REPR_CHARS = 1024
 
 
-def test_work_is_summed() -> None:
-    tally = WorkerStats(60)
-    tally.add(1, 16, {"unreadable": 2}, ["a@1"])
-    tally.add(2, 8, {"unreadable": 1, "missing": 4}, ["a@1"])
-    tally.add(2, 0, {}, ["a@1"])
-    assert (tally.images, tally.failures) == (24, {"missing": 4, "unreadable": 3})
-
-
 def test_an_idle_child_still_lists_its_versions_and_a_dead_one_does_not() -> None:
     tally = WorkerStats(60)
     tally.add(1, 16, {}, ["a@1", "b@2"])
@@ -28,12 +20,6 @@ def test_an_idle_child_still_lists_its_versions_and_a_dead_one_does_not() -> Non
     assert tally.versions([1, 2, 3]) == tally.versions([1, 2, 3]) == ["a@1", "b@2", "c@3"]
     assert tally.versions([1]) == ["a@1", "b@2"]
     assert tally.versions([1, 2]) == ["a@1", "b@2"]
-
-
-def test_evicted_versions_are_not_listed_except_the_last_used() -> None:
-    tally = WorkerStats(unused_s=0)
-    tally.add(1, 16, {}, ["a@1", "b@2"])
-    assert tally.versions([1]) == ["b@2"]
 
 
 def test_the_longest_result_is_not_truncated() -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import unicodedata
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -84,27 +83,3 @@ def test_a_csv_reader_reads_the_cell_back(name: bytes) -> None:
     cell = escape(name)
     line = quote(cell) + "," + quote("next") + "\n"
     assert list(csv.reader(io.StringIO(line, newline=""))) == [[cell, "next"]]
-
-
-@given(names)
-def test_a_cell_is_utf8(name: bytes) -> None:
-    assert escape(name).encode().decode() == escape(name)
-
-
-@given(
-    st.text(
-        st.characters(exclude_characters="\\", exclude_categories=["Cc", "Cs"], codec="utf-8"),
-        min_size=1,
-    )
-)
-def test_a_plain_name_is_unchanged(text: str) -> None:
-    if not text.startswith((*FORMULA_STARTS, "'")):
-        assert escape(text.encode()) == text
-
-
-@pytest.mark.parametrize(
-    ("cell", "quoted"),
-    [("a", "a"), ("a b", "a b"), ("a,b", '"a,b"'), ('a"b', '"a""b"'), ("a\nb", '"a\nb"'), ("", "")],
-)
-def test_only_cells_that_need_quotes_have_them(cell: str, quoted: str) -> None:
-    assert quote(cell) == quoted

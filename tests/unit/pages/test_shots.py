@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from producer.pages.matrix import matrix
 from producer.pages.pictures import Picture
 from producer.pages.shots import Answer, Shot, galleries
@@ -15,28 +13,6 @@ def shot(truth: int | None, label: int, confidence: float = 0.5, row: int = 1) -
     answer = Answer(NAMES[label], confidence, right=truth == label)
     stated = "" if truth is None else NAMES[truth]
     return Shot("a.png", "a.png", Picture(), (truth, label), [answer], (row,), truth_text=stated)
-
-
-@pytest.mark.parametrize(
-    ("truth", "label", "kinds"), [(None, 0, "shot"), (0, 0, "shot"), (1, 0, "shot differs")]
-)
-def test_an_image_differs_only_from_a_truth_that_is_known(
-    truth: int | None, label: int, kinds: str
-) -> None:
-    assert shot(truth, label).kinds == kinds
-
-
-@pytest.mark.parametrize(
-    ("right", "kinds"),
-    [
-        ((True, False), "shot only-a"),
-        ((False, True), "shot only-b"),
-        ((False,) * 2, "shot differs"),
-    ],
-)
-def test_of_two_tables_the_one_that_is_right_is_named(right: tuple[bool, bool], kinds: str) -> None:
-    answers = [Answer("boot", 0.5, table, holds) for table, holds in zip("AB", right, strict=True)]
-    assert shot(0, 1)._replace(answers=answers).kinds == kinds
 
 
 def test_a_cell_of_the_matrix_opens_its_pictures_and_no_others() -> None:

@@ -14,11 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from producer.pages import pictures, thumbnails
-from producer.pages.pictures import PageImages
+from producer.pages import thumbnails
 from producer.pages.thumbnails import CRASHED, SIDE_PIXELS, Thumbnails
 from shared import installation
-from shared.errors import SetupError
 from shared.image_status import Status
 from shared.pipes.thumbnail import Thumbnail
 from tests.support.images import image_zoo
@@ -74,13 +72,6 @@ def test_a_photo_is_small_upright_and_not_cropped(service: Thumbnails) -> None:
     assert np.abs(np.asarray(pixels(made).convert("RGB")) - like).mean() < 6
     sideways = service.make(turned(np.zeros((40, 80), np.uint8), 6))
     assert (sideways.width, sideways.height) == (80, 40)
-
-
-def test_a_large_picture_has_the_side_that_was_asked_for(service: Thumbnails) -> None:
-    detailed = photo(1600, 1200).effect_spread(8)
-    made = service.make(save(detailed, "JPEG", quality=90), 768)
-    assert (made.width, made.height) == (768, 576)
-    assert len(made.webp) > MAX_BYTES
 
 
 def test_noise_is_kept_within_the_limit(service: Thumbnails) -> None:
@@ -154,13 +145,6 @@ def test_a_process_that_hangs_costs_one_picture(
     assert pixels(service.make(save(photo(64, 64), "PNG"))).size == (64, 64)
 
 
-def test_results_come_in_order_from_several_processes() -> None:
-    sides = [20 + i for i in range(24)]
-    with Thumbnails(processes=3) as running:
-        made = running.map(lambda side: running.make(save(photo(side, side), "PNG")), iter(sides))
-        assert [one.width for one in made] == sides
-
-
 def test_a_reply_that_is_no_picture_costs_one_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,26 +160,3 @@ def test_a_reply_that_is_no_picture_costs_one_picture(
     monkeypatch.setattr(thumbnails, "_MODULE", "taken_over")
     with Thumbnails(processes=1) as running:
         assert [running.make(b"%d" % i) for i in range(4)] == [CRASHED] * 4
-
-
-def test_a_process_that_does_not_start_is_reported_with_the_command_that_shows_why(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(thumbnails, "_MODULE", "worker.no_such_module")
-    with Thumbnails(processes=1) as running, pytest.raises(SetupError, match="this shows why: "):
-        running.make(b"")
-
-
-def test_a_page_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "Thumbnails", Thumbnails)  # not the one that tests share
-    with PageImages() as images:
-        assert images._thumbnails is not None
-        pid = pid_of(images._thumbnails)
-        assert Path(f"/proc/{pid}").exists()
-    assert not Path(f"/proc/{pid}").exists()
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "absent", lambda packages: ["PIL"])
-    with pytest.raises(SetupError, match=r"pillow is missing; add it with: .*\[worker\]"):
-        Thumbnails()

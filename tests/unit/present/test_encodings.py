@@ -74,15 +74,6 @@ def test_characters_that_the_encoding_lacks_are_escaped(
     assert shown in said
 
 
-@pytest.mark.parametrize(("encoding", "light"), [("latin-1", "-"), ("ascii", "-"), ("utf-8", "░")])
-def test_a_bar_is_as_long_in_an_encoding_without_its_characters(
-    table: Path, encoding: str, light: str
-) -> None:
-    said = answers(table, encoding)["status",].decode(encoding)
-    assert f"  1  {24 * light}" in said
-    assert "\\u25" not in said
-
-
 def test_a_terminal_of_the_locale_c_gets_ascii_alone(table: Path) -> None:
     """Python has UTF-8 as the encoding of its streams there."""
     ours, terminal = pty.openpty()

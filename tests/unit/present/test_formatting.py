@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.present.formatting import one_line, percent
-
-ROOT = Path(__file__).parents[3]
-#: They display limits that were set: all is 100% there, and 99.9% is no measurement.
-OF_SETTINGS = {
-    "cli/models/training_options.py",
-    "pages/histogram.py",
-    "report/table_part.py",
-    "rows/acceptance.py",
-    "summary/job_text.py",
-}
-#: Probabilities of one image, in a column.
-OF_PREDICTIONS = {"predict/plot.py", "predict/prediction_text.py"}
 
 
 @pytest.mark.parametrize(
@@ -71,25 +57,3 @@ def test_what_a_share_says_is_true(value: float, digits: int) -> None:
     else:
         assert abs(value - number) <= 0.51 * 10.0 ** -(digits + 2)
         assert (value in (0, 1)) == (number in (0, 1))
-
-
-def test_measured_shares_are_formatted_in_one_place() -> None:
-    elsewhere = {
-        str(path.relative_to(ROOT / "producer"))
-        for path in (ROOT / "producer").rglob("*.py")
-        if path.name != "formatting.py" and any(map(_is_percentage, ast.walk(_tree(path))))
-    }
-    assert elsewhere == OF_SETTINGS | OF_PREDICTIONS
-
-
-def _tree(path: Path) -> ast.AST:
-    return ast.parse(path.read_bytes())
-
-
-def _is_percentage(node: ast.AST) -> bool:
-    """Whether it is a value in an f-string that is displayed in percent."""
-    return (
-        isinstance(node, ast.FormattedValue)
-        and isinstance(node.format_spec, ast.JoinedStr)
-        and ast.unparse(node.format_spec).rstrip("'\"").endswith("%")
-    )

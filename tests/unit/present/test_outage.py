@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
-
-import pytest
 from redis.exceptions import ConnectionError
 
 from producer.present.outage import Outage
@@ -27,16 +23,3 @@ def test_start_and_end_are_reported_once() -> None:
         "Redis is back",
     ]
     assert "(refused)" in reported[0]
-
-
-def test_an_outage_lasts_since_the_last_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    reported: list[str] = []
-    outage = Outage(reported.append)
-    now = time.time()
-    with monkeypatch.context() as at:
-        at.setattr(time, "time", lambda: now - 7_205)
-        outage.over()
-    outage.report(ConnectionError("silence"))
-    since = re.search(r"since (\S+)", reported[0])
-    assert since is not None
-    assert since[1] == time.strftime("%H:%M:%S", time.localtime(now - 7_205))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import shutil
 import struct
 import termios
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 
 from producer.present import progress
 from producer.present.figures import Figures
-from producer.present.style import columns_of
 from shared.errors import Exit
 from tests.support.processes import copied_processes
 from tests.support.terminal.screen import Screen
@@ -120,16 +118,6 @@ def test_a_display_fits_a_terminal_that_is_resized_and_hides_no_cursor(
         display.close()
         assert os.read(ours, 1 << 16) == b"\r\x1b[J"
     os.close(ours)
-
-
-def test_a_terminal_that_tells_no_width_has_that_of_the_others() -> None:
-    terminal, other = pty.openpty()  # its width is 0
-    try:
-        with open(other, "w", closefd=False) as stream:
-            assert columns_of(stream) == shutil.get_terminal_size().columns
-    finally:
-        os.close(terminal)
-        os.close(other)
 
 
 @pytest.mark.parametrize(("more", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True)])

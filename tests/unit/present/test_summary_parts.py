@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import click
 import msgspec
-from hypothesis import given
-from hypothesis import strategies as st
 
 from producer.journal.totals import AcceptedShare, AnswerCounts, Failures
-from producer.present.style import width
-from producer.present.summary_parts import LabelBar, label_bars, next_commands, parted_bar
 from producer.summary.job_text import answer_lines
 
-LABELS_SHOWN = 12
 ANSWERS = AnswerCounts(
     {"Bag": 60, "T-shirt/top": 3, "Coat": 1},
     {"Bag": 15, "Coat": 1},
@@ -57,31 +52,3 @@ def test_a_version_without_thresholds_says_why_every_row_is_doubtful() -> None:
     lines = plain(answer_lines(AnswerCounts({"Bag": 2}, {"Bag": 2}), {}))
     assert lines[0] == "  Bag  2  ░░░░░░░░░░░░░░░░░░░░░░░░"
     assert "card has no confidence" in lines[2]
-
-
-@given(st.integers(1, 300))
-def test_more_labels_than_fit_are_summed(labels: int) -> None:
-    lines = plain(label_bars([LabelBar(f"label {i}", i + 1) for i in range(labels)]))
-    assert len(lines) <= LABELS_SHOWN + 1
-    if labels > LABELS_SHOWN + 1:
-        rest = labels - LABELS_SHOWN
-        assert lines[-1] == f"  and {rest * (rest + 1) // 2:,} images of {rest} other labels"
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_a_bar_shows_each_of_its_parts(one: float, other: float) -> None:
-    sure, all_ = min(one, other), max(one, other)
-    bar = click.unstyle(parted_bar(sure, all_))
-    solid, light = (bar.count(c) for c in "█░")
-    assert abs(solid + light - 24 * all_) <= 1
-    assert bool(sure) <= bool(solid)
-    if sure < all_ and solid + light > 1:
-        assert light
-
-
-def test_commands_are_aligned_below_each_other() -> None:
-    assert plain(next_commands([("use it", "a"), ("undo it again", "b")])) == [
-        "use it:         a",
-        "undo it again:  b",
-    ]
-    assert width("写真") == 4

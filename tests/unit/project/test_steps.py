@@ -98,16 +98,6 @@ def test_a_step_that_runs_no_test_has_failed_unless_it_has_a_reason(
     assert (outcome.result, outcome.note) == (result, note)
 
 
-@pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which the target of each step is run as a script."""
-    monkeypatch.setattr(a_step, "REPORTS", tmp_path / "reports")
-    monkeypatch.setattr(
-        a_step, "command", lambda step: ["sh", "-ec", f"cd {tmp_path}; {step.target}"]
-    )
-    return tmp_path
-
-
 def ran(*steps: Step, within_s: float = 1000.0) -> tuple[dict[str, Outcome], list[str]]:
     """The outcomes in the order of their ends, and the steps that are left."""
     outcomes = dict[str, Outcome]()
@@ -119,59 +109,6 @@ def ran(*steps: Step, within_s: float = 1000.0) -> tuple[dict[str, Outcome], lis
 
 def script(name: str, target: str, **fields: Any) -> Step:
     return Step(name, target, (), tests=False, limit_s=20.0, **fields)
-
-
-@pytest.mark.usefixtures("scripts")
-def test_a_step_runs_alone_or_beside_one_that_only_waits() -> None:
-    """Each of these fails, or reaches its limit, in any other order."""
-    outcomes, left = ran(
-        script(
-            "slow", "until [ -e second ]; do sleep 0.01; done; rm second; echo seen", waits=True
-        ),
-        script("first", "touch busy; sleep 0.2; rm busy"),
-        script("second", "[ ! -e busy ]; touch second; while [ -e second ]; do sleep 0.01; done"),
-        script("slow too", "[ ! -e second ]", waits=True),
-    )
-    assert {name: end.result for name, end in outcomes.items()} == dict.fromkeys(
-        ("first", "slow", "second", "slow too"), PASSED
-    )
-    assert left == []
-
-
-def test_steps_that_do_not_fit_are_left_and_shorter_ones_run(scripts: Path) -> None:
-    outcomes, left = ran(
-        script("long", "false", about_s=200.0),
-        script("short", "true", about_s=1.0),
-        script("waiting", "false", about_s=200.0, waits=True),
-        within_s=100.0,
-    )
-    assert {name: end.result for name, end in outcomes.items()} == {"short": PASSED}
-    assert left == ["long", "waiting"]
-
-
-def test_an_interrupted_run_leaves_no_process(scripts: Path) -> None:
-    def interrupt(step: Step, outcome: Outcome) -> None:
-        raise KeyboardInterrupt
-
-    waiting = script("waiting", "echo $$ > pid; exec sleep 60", waits=True)
-    until = script("until", "until [ -s pid ]; do sleep 0.01; done")
-    with pytest.raises(KeyboardInterrupt):
-        schedule.run([waiting, until], 1000.0, lambda step: None, interrupt)
-    assert not Path("/proc", (scripts / "pid").read_text().strip()).exists()
-
-
-def test_what_a_step_prints_that_runs_beside_others_is_in_a_file(scripts: Path) -> None:
-    ran(script("slow", "echo out; echo err >&2", waits=True))
-    assert (scripts / "reports" / "slow.log").read_text() == "out\nerr\n"
-
-
-@pytest.mark.usefixtures("scripts")
-@pytest.mark.parametrize("needs", ["no-such-command", "false"])
-def test_a_step_whose_command_is_missing_says_so(needs: str) -> None:
-    """`false` is there and fails, as pyenv's commands of versions that are not selected."""
-    outcomes, _ = ran(script("python", "exit 1", needs=needs))
-    assert outcomes["python"].result == NOT_RUN
-    assert outcomes["python"].note == f"{needs} is not on this machine"
 
 
 @pytest.mark.parametrize(

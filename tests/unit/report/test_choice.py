@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.report.displayed_rows import Choice
 from producer.report.survey import Survey
-from producer.rows.folder_labels import FolderLabels
 from producer.rows.row import Row
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
@@ -20,11 +18,9 @@ from tests.support.jobs.made_results import Answer, answers, batches
 FAILED_ROWS = 200
 FLAG_ROWS = 100
 LABEL_ROWS = 800
-LEAST_SHARE = 2 / 3
 MOST_OF_LABEL = 40
 MOST_OF_PAIR = 12
 PAIR_ROWS = 300
-MAX_PAIRED_LABELS = 2_000
 CARD = packaged.card()
 FOLDERS = [folder_of(label) for label in CARD.labels]
 
@@ -66,54 +62,6 @@ def test_of_a_large_table_the_choice_is_bounded(large: tuple[list[Answer], Choic
     assert all(len(some) == FAILED_ROWS for some in choice.failed[1:])
     assert all(len(some.items) <= MOST_OF_LABEL for some in choice.drawn)
     assert all(len(some.items) <= MOST_OF_PAIR for some in choice.pairs.values())
-
-
-@pytest.mark.parametrize("labels", [900, 20_000])
-def test_many_labels_are_bounded_too(labels: int) -> None:
-    """The most frequent labels have rows on the page; pairs are counted up to a limit only."""
-    card = msgspec.structs.replace(
-        CARD, labels=tuple(f"label {i}" for i in range(labels)), operating_points=()
-    )
-    rows = answers(1, 3_000, card.labels, 1, card.labels[:50])
-    survey = Survey(card)
-    for batch in batches(rows, 500):
-        survey.add(batch)
-    choice = Choice(survey)
-    for batch in batches(rows, 500):
-        choice.add(batch)
-    assert LABEL_ROWS // 2 < len(choice.pictured) <= LABEL_ROWS + PAIR_ROWS + FLAG_ROWS
-    assert sum(survey.judged_by_folder) == survey.judged > 2_000
-    assert survey.pairs.counted is (labels <= MAX_PAIRED_LABELS)
-
-
-def test_the_least_confident_rows_of_each_label_are_chosen(
-    large: tuple[list[Answer], Choice],
-) -> None:
-    rows, choice = large
-    numbers = {row.number for row in choice.pictured}
-    for label in range(10):
-        mine = [(r.confidences[0], n) for n, r in enumerate(rows, 1) if is_of(r, label)]
-        least = sorted(mine)[: round(MOST_OF_LABEL * LEAST_SHARE)]
-        assert {n for _, n in least} <= numbers
-
-
-def is_of(row: Answer, label: int) -> bool:
-    return not row.status and row.labels[0] == label
-
-
-def test_of_a_confused_pair_the_most_confident_rows_are_chosen(
-    large: tuple[list[Answer], Choice],
-) -> None:
-    rows, choice = large
-    folders = FolderLabels(CARD.labels)
-    (truth, label), some = next(iter(choice.pairs.items()))
-    wrong = [
-        (-r.confidences[0], n)
-        for n, r in enumerate(rows, 1)
-        if is_of(r, label) and folders.of(r.name) == truth
-    ]
-    assert truth != label
-    assert {row.number for row in some.items} == {n for _, n in sorted(wrong)[: len(some.items)]}
 
 
 def test_the_choice_depends_on_the_rows_alone(large: tuple[list[Answer], Choice]) -> None:

@@ -17,7 +17,6 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from producer.cli.main import hangtag
-from producer.cli.models.version_report import mistakes_text
 from producer.report import heldout_mistakes, model_report
 from producer.report.model_report import WrittenVersion
 from shared.errors import Exit
@@ -33,15 +32,10 @@ from tests.support.images.encoders import save
 from tests.support.jobs.planted_journal import plant
 from tests.support.pages.parsed import Parsed
 from worker import mistakes
-from worker.datasets import find_images
-from worker.datasets.corrected_walk import LabelledData
-from worker.datasets.decode_files import read_file
 from worker.datasets.examples import Examples
-from worker.datasets.find_images import find_files
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers
 from worker.evaluation.heldout_answers import FILE
-from worker.evaluation.metrics import confusion
 from worker.mistakes import Progress
 
 SPEC = Preprocessing(12, 12, 3)
@@ -144,26 +138,6 @@ def test_the_packaged_version_has_its_figures_and_mistakes(tmp_path: Path) -> No
     assert any(image["alt"].startswith("Training: ") for image in page.all("img"))  # curves
 
 
-@pytest.mark.parametrize("mistaken", [0, 7, 20])
-def test_mistakes_have_the_paths_of_their_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistaken: int
-) -> None:
-    monkeypatch.setenv("HANGTAG_STORE", str(tmp_path / "store"))
-    paths = folder(tmp_path / "pets")
-    held = paths[5:25]  # whatever a split would choose
-    right = [LABELS.index(path.parent.name) for path in held]
-    predicted = [1 - label if i < mistaken else label for i, label in enumerate(right)]
-    ref = publish(tmp_path / "store", held, predicted)
-    found, page = written(ref, tmp_path / "page.html")
-    page.check_harmless()
-    assert (found.model, found.mistakes, found.notices) == ("pets@1", mistaken, ())
-    text = "".join(page.text)
-    shown = {path for path in paths if str(path) in text}
-    assert shown == set(held[:mistaken])
-    pictures = [image for image in page.all("img") if image["alt"].endswith(".png")]
-    assert len(pictures) == mistaken
-
-
 def test_corrected_photos_outside_the_folder_are_found_by_their_corrections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_this_process: None
 ) -> None:
@@ -224,37 +198,6 @@ def test_data_that_are_gone_are_named(
     assert not page.all("img")
 
 
-def test_no_file_is_read_to_find_no_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder(tmp_path / "pets")
-    read: list[bytes] = []
-
-    def reading(path: bytes) -> bytes:
-        read.append(path)
-        return read_file(path)
-
-    monkeypatch.setattr(find_images, "read_file", reading)
-    assert find_files(LabelledData(str(tmp_path / "pets")), set(), lambda done, total: None) == {}
-    assert not read
-
-
-def test_the_figures_are_those_of_the_held_out_answers() -> None:
-    """Of the packaged version, in the page and in its card."""
-    card = packaged.card()
-    answers = heldout_answers.decode(packaged.read(heldout_answers.FILE), card)
-    counts = confusion(answers.logits, answers.labels, len(card.labels))
-    assert counts.trace() / counts.sum() == pytest.approx(card.metrics.heldout_accuracy)
-
-
 def test_a_version_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert run("fashion-mnist@99", tmp_path / "page.html").exit_code == Exit.SETUP
     assert not (tmp_path / "page.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("shown", "wrong", "text"),
-    [(298, 566, "298 of 566 mistakes"), (1, 1, "1 mistake"), (0, 0, "0 mistakes")],
-)
-def test_the_line_of_a_report_says_of_how_many_mistakes_the_page_has_some(
-    shown: int, wrong: int, text: str
-) -> None:
-    assert mistakes_text(shown, wrong) == text

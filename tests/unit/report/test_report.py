@@ -20,18 +20,13 @@ from PIL import Image
 from producer.cli.main import hangtag
 from producer.formats.table_formats import format_of
 from producer.jobs.job import Job
-from producer.journal.sealed_journal import SealedJournal
-from producer.pages import pictures
-from producer.rendering.display_options import stored_display, table_of
 from producer.report import report
-from producer.summary.answer_counter import count_rows
 from shared.errors import Exit
 from shared.labels import correction_log
 from shared.labels.correction import Correction
 from shared.messages.model_card import card_sha256, decode_card, encode_card
 from tests.support.images import image_zoo
 from tests.support.images.encoders import save
-from tests.support.jobs import decided
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.pages.parsed import Parsed
 
@@ -121,79 +116,6 @@ def correct(table: Path, said: dict[str, str]) -> None:
     )  # fmt: skip
 
 
-def test_what_people_said_is_shown(tmp_path: Path) -> None:
-    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
-    answer = labels_of(table)["in/Coat/0.png"]
-    correct(table, {"in/Coat/0.png": answer, "in/Coat/1.png": "<b>Cape</b>"})
-    _, page = written(table)
-    page.check_harmless()
-    text = "".join(page.text)
-    assert "1 confirmed, 1 corrected" in text
-    assert "corrected: <b>Cape</b>" in text
-    assert sum("by-person" in one.get("class", "") for one in page.all("figure")) == 2
-
-
-def test_a_decision_is_shown_at_the_rows_that_it_names(tmp_path: Path) -> None:
-    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(8)))
-    content = (tmp_path / "in/Coat/6.png").read_bytes()
-    decided.correct(table, content, "Cape", 7)
-    decided.correct(table, (tmp_path / "in/Coat/0.png").read_bytes(), "Cape", 8)  # of another size
-    assert "0 confirmed, 1 corrected" in "".join(written(table)[1].text)
-
-
-def test_the_threshold_of_the_table_is_shown(tmp_path: Path) -> None:
-    table = without_pictures(plant(tmp_path, tuple(b"%d.png" % i for i in range(20))))
-    assert "by the table's threshold" not in "".join(written(table)[1].text)
-    command = ["table", str(table), "--min-confidence", "0.5"]
-    assert CliRunner().invoke(hangtag, command).exit_code == Exit.OK
-    rows = list(csv.DictReader(table.read_text().splitlines()))
-    accepted = sum(row["status"] == "ok" and row["label"] != "unknown" for row in rows)
-    assert 0 < accepted < 20
-    text = " ".join("".join(written(table)[1].text).split())
-    assert f"accepted {accepted} by the table's threshold" in text
-
-
-def test_a_guess_that_a_person_excluded_is_counted_as_accepted_nowhere(tmp_path: Path) -> None:
-    """Not in the report, and not in the counts of the job, of the table or counted again."""
-    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(20)))
-    rows = list(csv.DictReader(table.read_text().splitlines()))
-    sure = [n for n, row in enumerate(rows, 1) if float(row["confidence"] or 0) >= 0.5]
-    row = rows[sure[0] - 1]
-    content = (tmp_path / row["path"]).read_bytes()
-    decided.correct(table, content, "", sure[0], excluded=(row["label"],))
-    command = ["table", str(table), "--min-confidence", "0.5"]
-    assert CliRunner().invoke(hangtag, command).exit_code == Exit.OK
-    assert labels_of(table)[row["path"]] == "unknown"
-    _, page = written(table)
-    assert f"accepted {len(sure) - 1} by the table's threshold" in " ".join(
-        "".join(page.text).split()
-    )
-    (tile,) = (one for one in page.all("figure") if "by-person" in one.get("class", ""))
-    assert "doubtful" in tile["class"].split()
-    assert f"not {row['label']}" in "".join(page.text)
-    with SealedJournal(table) as sealed:
-        for counted in (
-            sealed.answers,
-            count_rows(sealed, table_of(sealed), stored_display(sealed)),
-        ):
-            assert counted is not None
-            assert counted.accepted is not None
-            assert counted.accepted.images == len(sure) - 1
-
-
-def test_rows_with_a_persons_label_are_not_called_unknown(tmp_path: Path) -> None:
-    table = plant(tmp_path, tuple(b"%d.png" % i for i in range(6)))
-    rendered = ["table", str(table), "--min-confidence", "1"]
-    assert CliRunner().invoke(hangtag, [*rendered, "--no-corrections"]).exit_code == Exit.OK
-    correct(table, {"in/Coat/1.png": "Coat"})
-    _, page = written(without_pictures(table))
-    assert "the others are unknown\n" in "".join(page.text)  # the table is without the correction
-    assert CliRunner().invoke(hangtag, rendered).exit_code == Exit.OK
-    assert labels_of(table)["in/Coat/1.png"] == "Coat"
-    _, page = written(table)
-    assert "the others are unknown, or labelled by a person\n" in "".join(page.text)
-
-
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     found, page = written(plant(tmp_path, HOSTILE))
     assert found.pictures == len(HOSTILE)
@@ -253,18 +175,6 @@ def test_hostile_pictures_are_placeholders(tmp_path: Path) -> None:
     assert "The file has more bytes or pixels than Hangtag accepts." in text
 
 
-def test_pictures_beyond_the_limit_of_a_page_are_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "MAX_TOTAL_BYTES", 300)
-    names = tuple(b"%d-" % i + b"\xff" * 200 + b".png" for i in range(20))
-    found, page = written(plant(tmp_path, names))
-    shown = [image["src"] for image in page.all("img")]
-    assert 0 < sum(len(source) for source in shown) < 300 * 4 / 3 + 100 * len(shown)
-    assert "Left out, so that the page stays small." in "".join(page.text)
-    assert found.bytes < 300_000
-
-
 @pytest.mark.nightly
 def test_a_page_has_at_most_10_mb(tmp_path: Path) -> None:
     """Also where every thumbnail and every path is as large as its limit allows."""
@@ -322,27 +232,3 @@ def test_another_file_is_not_replaced(tmp_path: Path) -> None:
     newer = run(table, "-o", str(page))  # the page is a report now, which a newer one replaces
     assert newer.exit_code == Exit.OK
     assert json.loads(newer.stdout)["rows"] == 2
-
-
-@pytest.mark.parametrize("name", ["page.csv", "no/page.html"])
-def test_a_page_is_an_html_file_in_a_folder(tmp_path: Path, name: str) -> None:
-    table = plant(tmp_path, (b"1.png",))
-    assert run(table, "-o", str(tmp_path / name)).exit_code == Exit.USAGE
-
-
-def test_a_table_without_a_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "out.csv").write_text("path,label\n")
-    refused = run(tmp_path / "out.csv")
-    assert refused.exit_code == Exit.USAGE
-    assert "out.csv has no journal" in refused.stderr
-
-
-def test_without_pillow_the_figures_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = plant(tmp_path, (b"1.png",))
-    monkeypatch.setattr("shared.installation.absent", lambda packages: ["PIL"])
-    found, page = written(table)
-    assert "pip install" in found.notice
-    assert not page.all("img")
-    assert "Without pictures: " in "".join(page.text)

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.report.survey import BINS, Survey, bin_of
+from producer.report.survey import BINS, Survey
 from producer.rows.acceptance import at_precision, doubtless
-from producer.rows.folder_labels import FolderLabels
 from shared.labels.class_folders import folder_of
 from shared.registry import packaged
 from tests.support.jobs.made_results import Answer, answers, batches
@@ -77,17 +76,3 @@ def test_folders_named_like_labels_are_compared(seed: int, count: int) -> None:
         ]
         assert point.judged == len(accepted)
         assert point.right == sum(truth == row.labels[0] for truth, row in accepted)
-
-
-def test_a_confidence_of_one_is_in_the_last_bin() -> None:
-    assert bin_of(1.0) == bin_of(1.0000001) == BINS - 1
-    assert bin_of(0.0) == bin_of(-0.1) == 0
-
-
-def test_the_own_folder_of_a_file_states_its_label() -> None:
-    folders = FolderLabels(["a/b", "cat", "dog", "..", "failed"])
-    assert folders.of(b"x/dog/cat/1.png") == 1
-    assert folders.of(b"x/a_b/1.png") == 0
-    assert folders.of(b"dog/1.png") == 2
-    for path in (b"x/dog/sub/1.png", b"cat.png", b"/cat", b"x/../1.png", b"x/failed/1.png"):
-        assert folders.of(path) is None

@@ -14,14 +14,13 @@ from producer.rows.acceptance import (
     Acceptance,
     at_precision,
     doubtless,
-    for_table,
     from_confidence,
 )
 from producer.rows.row_batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
 from shared.messages.model_card import Card, OperatingPoint
-from shared.registry import learned_corrections, packaged
+from shared.registry import packaged
 from tests.unit.formats.test_text_format import card, packed
 from worker.evaluation.operating_points import accepted, operating_points
 
@@ -99,27 +98,6 @@ def test_a_precision_without_thresholds_names_those_with_some() -> None:
         at_precision(has, 0.98)
     with pytest.raises(UsageError, match=r"no thresholds .* --min-confidence"):
         at_precision(CARD, 0.95)
-
-
-def test_a_version_of_labels_that_is_sure_of_nothing_accepts_no_row() -> None:
-    """A table of class folders is refused instead: its version is to be trained with more."""
-    none = with_points((0.95, (None, None, None)))
-    of_labels = msgspec.structs.replace(none, source="", files={learned_corrections.FILE: "0"})
-    rule = for_table(of_labels, 0.95)
-    assert not any(rule.accepts(label, 1.0) for label in range(3))
-    for other in (none, msgspec.structs.replace(of_labels, source="photos")):
-        with pytest.raises(UsageError, match="no thresholds"):
-            for_table(other, 0.95)
-    with pytest.raises(UsageError, match="no thresholds"):
-        for_table(msgspec.structs.replace(of_labels, operating_points=()), 0.95)
-    with pytest.raises(UsageError, match="no threshold"):
-        for_table(of_labels, 0.97)  # no version has it
-    with pytest.raises(UsageError, match="is sure of no image without a label"):
-        at_precision(of_labels, 0.95)
-    some = msgspec.structs.replace(
-        of_labels, operating_points=with_points((0.95, (0.4, 0.5, 0.6))).operating_points
-    )
-    assert for_table(some, 0.95) == at_precision(some, 0.95)
 
 
 @pytest.mark.parametrize("precision", [0.90, 0.95, 0.98, 0.99])

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import struct
-from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.journal.journal import Journal
-from producer.journal.records import FrozenBatch, Record, StoredResult
+from producer.journal.records import Record
 from producer.rows.acceptance import Acceptance
 from producer.rows.columns import COLUMNS, GUESS, SOURCE, table_columns
 from producer.rows.decide import Decision
-from producer.rows.folder_labels import FolderLabels
 from producer.rows.row_batch import RowBatch, Rules
-from shared.image_status import BY_CODE, FLAGS, Flag, Status
-from shared.labels.correction import Content
+from shared.image_status import BY_CODE, FLAGS
 from shared.messages.batch import BatchResult, encode_result
 from shared.messages.model_card import Card
 from tests.unit.formats.test_text_format import CsvText, Given, card
@@ -132,37 +127,3 @@ def test_a_number_is_written_as_python_does(number: float) -> None:
     columns = table_columns(card(), Rules(), chosen=("confidence",))
     (single,) = struct.unpack("<f", result.probabilities)
     assert CsvText(columns).lines(RowBatch(b"a.png", result)) == f"a.png,{single:.4f}\n"
-
-
-def test_batches_of_a_journal_follow_each_other(tmp_path: Path) -> None:
-    result = encode_result(BatchResult(1, bytes(2), bytes(4), bytes(8)))
-    stamps = [(3, 5), (4, 6)]
-    frozen = [
-        FrozenBatch(0, 0, [b"a", b"b"], stamps),
-        FrozenBatch(1, 0, [b"c", b"d"], stamps, b"ABCDEFGH"),
-    ]
-    with closing(Journal(tmp_path / "journal")) as journal:
-        journal.commit(frozen, [StoredResult(n, result, 0) for n in (0, 1)])
-        one, other = journal.row_batches()
-        (again,) = journal.row_batches(after=one.end)
-    assert (again.first, again.names, again.end) == (3, [b"c", b"d"], other.end)
-    assert (one.first, len(one), other.first, len(other)) == (1, 2, 3, 2)
-    assert one.digests == [b"", b""]
-    assert other.contents == [Content(3, b"ABCD"), Content(4, b"EFGH")]
-    assert other.row(1) == (
-        4, b"d", (4, 6), b"EFGH", Status.OK, Flag.NONE, (0,), (0.0,), "",
-    )  # fmt: skip
-
-
-parts = st.sampled_from([b"", b"a", b"b", b"a/b", b"/a"])
-
-
-@example([b"a/x", b"a/b/x"])
-@example([b"a/x", b"b/x"])
-@given(st.lists(st.tuples(parts, parts).map(b"/".join).filter(bool), min_size=1, max_size=3))
-def test_the_labels_of_folders_do_not_depend_on_the_neighbours(found: list[bytes]) -> None:
-    count = len(found)
-    result = BatchResult(1, bytes(count), bytes(2 * count), bytes(4 * count))
-    labels = FolderLabels(["a", "b"])
-    each = [FolderLabels(["a", "b"]).of(name) for name in found]
-    assert labels.of_rows(RowBatch(b"\0".join(found), result)) == each

@@ -7,24 +7,20 @@ import io
 import os
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from producer.inputs.job_options import JobOptions
-from producer.sources.archives import tape
 from producer.sources.archives.archive_file import ArchiveFile
-from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
 from shared.errors import SetupError, UsageError
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP
 from tests.support.archives.archive_rows import rows_of, sources_of
 from tests.support.archives.archive_writers import WRITERS, write
-from tests.support.archives.hostile_archives import flipped, tarred, zipped
+from tests.support.archives.hostile_archives import tarred, zipped
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12
 OTHER = IMAGE[::-1]
@@ -103,30 +99,12 @@ def test_hard_links_in_a_tar_are_rows_as_in_its_folder(
         assert rows_of(archive, after=after).names[0] == name
 
 
-def test_every_row_is_found_again_in_any_order(ending: str, tmp_path: Path) -> None:
-    archive = _written(tmp_path, ending)
-    found, sources = rows_of(archive), sources_of(archive)
-    for name in [*reversed(found.names), *found.names]:
-        path = f"{archive}/{name}".encode()
-        assert sources.of(path).read(path, 1 << 20) == (found.contents[name], found.stamps[name])
-        assert sources.of(path).stamp(path) == found.stamps[name]
-    gone = f"{archive}/gone.png".encode()
-    assert sources.of(gone).read(gone, 1 << 20) == (Status.MISSING, NO_STAMP)
-
-
 def test_a_member_above_the_limit_of_bytes_is_not_read(ending: str, tmp_path: Path) -> None:
     archive = _written(tmp_path, ending)
     path = f"{archive}/Bag/1.png".encode()
     content, stamp = sources_of(archive).of(path).read(path, len(IMAGE) - 1)
     assert content is Status.TOO_LARGE
     assert stamp[0] == len(IMAGE)
-
-
-def test_the_stamp_is_size_and_checksum_in_a_zip_and_size_and_time_in_a_tar(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(zipped(("a.png", IMAGE)))
-    assert rows_of(tmp_path / "a.zip").stamps["a.png"] == (len(IMAGE), zlib.crc32(IMAGE))
-    (tmp_path / "a.tar").write_bytes(tarred(("a.png", IMAGE), mtime=TIME_S))
-    assert rows_of(tmp_path / "a.tar").stamps["a.png"] == (len(IMAGE), TIME_NS)
 
 
 def test_a_changed_archive_is_noticed(ending: str, tmp_path: Path) -> None:
@@ -171,55 +149,6 @@ def test_a_compressed_archive_is_unpacked_once(
     assert set(rows_of(archive).contents.values()) == {image}
     once = archive.stat().st_size
     assert once <= read_bytes < 1.2 * once
-
-
-def test_looks_back_into_a_compressed_archive_start_near_the_member(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tape, "_APART_BYTES", 1 << 16)
-    monkeypatch.setattr(tape, "_STATES_MAX", 8)
-    files = {f"{number}.png": os.urandom(50_000) for number in range(100)}
-    archive = _written(tmp_path, ".tar.gz", files)
-    sources = sources_of(archive)
-    names = [path for _, path in Walk(sources).paths()]
-    read_bytes, read = 0, ArchiveFile.read
-
-    def counted(file: ArchiveFile, count: int, at: int) -> bytes:
-        nonlocal read_bytes
-        data = read(file, count, at)
-        read_bytes += len(data)
-        return data
-
-    monkeypatch.setattr(ArchiveFile, "read", counted)
-    for name in reversed(names):
-        content, _ = sources.of(name).read(name, 1 << 20)
-        assert content == files[name.decode().rpartition("/")[2]]
-    assert read_bytes < len(names) * archive.stat().st_size / 4
-
-
-def test_a_compressed_archive_may_have_pieces_and_padding(tmp_path: Path) -> None:
-    whole = tarred(*((f"{number}.png", IMAGE) for number in range(9)))
-    pieces = [gzip.compress(whole[start : start + 5_000]) for start in range(0, len(whole), 5_000)]
-    archive = tmp_path / "photos.tar.gz"
-    archive.write_bytes(b"".join(pieces) + bytes(1_000))
-    found = rows_of(archive)
-    assert list(found.contents.values()) == [IMAGE] * 9
-    assert found.reports == []
-
-
-@pytest.mark.parametrize("before", range(4))
-def test_a_piece_may_begin_anywhere_in_what_is_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
-) -> None:
-    """Also if only the first byte of its magic is read with the end of the piece before."""
-    whole = tarred(*((f"{number}.png", IMAGE) for number in range(9)))
-    first, second = gzip.compress(whole[:9_000]), gzip.compress(whole[9_000:])
-    monkeypatch.setattr(tape, "_CHUNK_BYTES", len(first) + before)
-    archive = tmp_path / "photos.tar.gz"
-    archive.write_bytes(first + second)
-    found = rows_of(archive)
-    assert list(found.contents.values()) == [IMAGE] * 9
-    assert found.reports == []
 
 
 @pytest.mark.parametrize("stays", [0, 1, 2, 12])
@@ -302,22 +231,3 @@ def test_a_zip_of_any_writer_is_read(write: Callable[[], bytes], tmp_path: Path)
     found = rows_of(archive)
     assert found.contents == {"a.png": IMAGE}
     assert found.reports == []
-
-
-def test_one_bit_in_a_plain_tar_is_not_noticed_by_its_source(tmp_path: Path) -> None:
-    """It has no checksum: the job's own, of `verify --deep`, is what finds it."""
-    archive, data = tmp_path / "photos.tar", tarred(("a.png", IMAGE))
-    archive.write_bytes(flipped(data, data.index(IMAGE) + 100))
-    assert rows_of(archive).contents != {"a.png": IMAGE}
-
-
-@pytest.mark.parametrize("other", ["./photos.zip", "link.zip", "folder/../photos.zip"])
-def test_an_archive_that_is_named_twice_is_refused(other: str, tmp_path: Path) -> None:
-    _written(tmp_path, ".zip")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "link.zip").symlink_to("photos.zip")
-    (tmp_path / "copy.zip").write_bytes((tmp_path / "photos.zip").read_bytes())
-    roots = (b"photos.zip", b"copy.zip", b"folder")
-    JobSources(JobOptions(roots, bytes(tmp_path), "")).check()
-    with pytest.raises(UsageError, match="name each image once"):
-        JobSources(JobOptions((*roots, other.encode()), bytes(tmp_path), "")).check()

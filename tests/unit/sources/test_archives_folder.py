@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 from producer.inputs.job_options import JobOptions
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk, WalkPosition
-from shared.errors import UsageError
 from shared.image_status import Status
 from shared.messages.batch import MAX_FILE_BYTES
 from shared.messages.files import NO_STAMP
@@ -118,13 +116,6 @@ def test_without_the_option_archives_in_folders_are_skipped_files(cwd: Path) -> 
     assert walk.skipped[".zip"] == 2
 
 
-def test_a_folder_that_is_named_like_an_archive_is_a_folder(cwd: Path) -> None:
-    job = sources(cwd, "plain")
-    assert list(paths(job)) == list(paths(sources(cwd, "plain", False)))
-    name = b"plain/m.zip/a.png"
-    assert job.of(name).local_path(name) == bytes(cwd / "plain/m.zip/a.png")
-
-
 def test_a_damaged_archive_costs_its_own_rows_and_is_reported(cwd: Path) -> None:
     whole = list(paths(sources(cwd)))
     archive = cwd / "packed/m.zip"
@@ -135,12 +126,3 @@ def test_a_damaged_archive_costs_its_own_rows_and_is_reported(cwd: Path) -> None
     assert rest == [place for place in whole if not place[1].startswith(b"packed/m.zip/")]
     assert reports == [b"packed/m.zip"]
     assert walk.unlisted.count == 1
-
-
-def test_an_archive_that_is_named_beside_its_folder_is_named_twice(cwd: Path) -> None:
-    roots = (b"packed", b"packed/m.zip")
-    options = JobOptions(roots, bytes(cwd), "/out.csv", archives=True)
-    with pytest.raises(UsageError, match=r"packed/m\.zip lies within packed; name each image once"):
-        JobSources(options).check()
-    shutil.move(cwd / "packed/m.zip", cwd / "m.zip")
-    JobSources(JobOptions((b"packed", b"m.zip"), bytes(cwd), "/out.csv", archives=True)).check()

@@ -9,11 +9,9 @@ import msgspec
 import pytest
 
 from producer.inputs.job_options import JobOptions, decode_options, encode_options
-from producer.sources import source_table
 from producer.sources.job_sources import JobSources
 from producer.sources.walk import Walk
-from shared.errors import SetupError, UsageError
-from tests.support.sources import seeded_source
+from shared.errors import SetupError
 
 
 def options(folder: Path, *roots: bytes) -> JobOptions:
@@ -42,21 +40,3 @@ def test_a_kind_that_only_a_newer_version_has_is_refused_in_one_line(tmp_path: P
     newer = msgspec.structs.replace(options(tmp_path, b"a"), file_roots=(), kinds=("tape",))
     with pytest.raises(SetupError, match=r"reads no images from 'tape'; update it"):
         JobSources(newer).check()
-
-
-def test_a_package_that_a_kind_needs_is_named_with_its_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = seeded_source.ROW._replace(packages={"no_such_package": "no-such"}, extra="remote")
-    monkeypatch.setitem(source_table.SOURCES, row.name, row)
-    with pytest.raises(SetupError, match=r"no-such is missing; add it with: .*"):
-        JobSources(options(tmp_path, b"seeded://1/2")).check()
-
-
-def test_an_address_that_is_typed_twice_names_images_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(source_table.SOURCES, seeded_source.NAME, seeded_source.ROW)
-    JobSources(options(tmp_path, b"seeded://1/2", b"seeded://1/20")).check()
-    with pytest.raises(UsageError, match="name each image once"):
-        JobSources(options(tmp_path, b"seeded://1/2", b"seeded://1/2")).check()

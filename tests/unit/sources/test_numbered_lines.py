@@ -20,22 +20,3 @@ def test_any_line_is_found_by_its_number(separator: bytes, end: bytes) -> None:
     order = [*range(0, 40), count - 1, 0, *random.Random(1).sample(range(count), 60), count]
     found = [numbered.line(n) for n in order]
     assert found == [lines[n] if n < count else None for n in order]
-
-
-def test_reading_in_order_reads_the_list_once() -> None:
-    class Counting(io.BytesIO):
-        read_bytes = 0
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            data = super().read(size)
-            Counting.read_bytes += len(data)
-            return data
-
-    count = 20 * STEP_LINES
-    data = b"".join(b"line %d\n" % n for n in range(count))
-    numbered = NumberedLines(lambda: Counting(data), b"\n")
-    for n in range(count):  # readers of several threads come in nearly this order
-        other = max(0, n - n % 7)
-        assert numbered.line(n) == b"line %d" % n
-        assert numbered.line(other) == b"line %d" % other
-    assert Counting.read_bytes == len(data)

@@ -14,7 +14,7 @@ from producer.inputs.job_options import JobOptions
 from producer.locations.row_files import RowFiles
 from producer.sources.job_sources import JobSources
 from producer.sources.local.reader import FileReader
-from shared.image_formats import DECODED_ENDINGS, OTHER_ENDINGS
+from shared.image_formats import OTHER_ENDINGS
 from shared.image_status import Status
 from shared.messages.files import NO_STAMP, Stamp
 
@@ -84,15 +84,6 @@ def test_a_file_above_the_limit_is_too_large_and_is_not_read(path: bytes) -> Non
     assert read(path, MAX_FILE_BYTES + 1)[0] == b"content".ljust(MAX_FILE_BYTES + 1, b"\0")
 
 
-def test_a_lower_limit_holds_whenever_the_file_is_read(path: bytes) -> None:
-    _, stamp = read(path)
-    assert (read(path, 7)[0], read_again(path, stamp, 7)) == (b"content", b"content")
-    assert read_small(path, 7, 7) == (None, stamp)
-    assert read_small(path, 8, 7) == (b"content", stamp)
-    assert read(path, 6) == read_small(path, 8, 6) == (Status.TOO_LARGE, stamp)
-    assert read_again(path, stamp, 6) is Status.TOO_LARGE
-
-
 def test_a_file_with_another_size_or_time_is_changed(path: bytes) -> None:
     _, stamp = read(path)
     os.utime(path, ns=(0, 1))
@@ -135,10 +126,6 @@ def test_a_jpeg_that_is_named_like_a_raw_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "IMG_1.CR3"
     path.write_bytes(b"\xff\xd8\xff\xe0 and more")
     assert read(bytes(path))[0] == path.read_bytes()
-
-
-def test_no_ending_is_both_decoded_and_not() -> None:
-    assert not set(DECODED_ENDINGS) & set(OTHER_ENDINGS)
 
 
 @pytest.mark.parametrize(

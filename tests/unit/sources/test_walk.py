@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import cProfile
 import fnmatch
 import os
 import shutil
-import socket
 import sys
 import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -25,8 +23,7 @@ from producer.inputs.skipped import HIDDEN, LINK, NO_ENDING, SPECIAL, UNREADABLE
 from producer.journal import journal
 from producer.locations import sorted_into
 from producer.output.output_path import PART_SUFFIX
-from producer.sources.job_sources import JobSources, as_started
-from producer.sources.lists import path_list
+from producer.sources.job_sources import JobSources
 from producer.sources.local import directory_listing
 from producer.sources.walk import Walk
 from shared.atomic_file import DRAFT_SUFFIX
@@ -151,16 +148,6 @@ def test_resuming_after_any_path_gives_exactly_the_rest(tree: Tree) -> None:
             assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
-@given(trees)
-def test_the_counts_of_skipped_files_before_and_after_any_path_add_up(tree: Tree) -> None:
-    with planted(tree) as cwd:
-        whole = Walk(JobSources(options(cwd, b"top")))
-        for place in whole.paths():
-            rest = Walk(JobSources(options(cwd, b"top")), skipped=whole.skipped)
-            list(rest.paths(after=place))
-            assert rest.skipped == dict(skipped_files(tree))
-
-
 @pytest.mark.parametrize("run_names", [1, 2, 3, 1000])
 @given(tree=trees)
 def test_a_directory_is_in_order_however_many_runs_of_names_it_takes(
@@ -209,16 +196,6 @@ def test_an_unlimited_number_of_endings_is_counted_under_a_bounded_number_of_rea
     assert walk.skipped[".000"] == 2
 
 
-@given(trees, names)
-def test_resuming_after_a_deleted_file_returns_the_files_after_it(tree: Tree, name: bytes) -> None:
-    with planted(tree) as cwd:
-        gone = b"top/" + name
-        rest = [path for path in sorted(image_paths(tree, b"top")) if path > gone]
-        assert [
-            path for _, path in Walk(JobSources(options(cwd, b"top"))).paths(after=(0, gone))
-        ] == rest
-
-
 @given(trees, st.sampled_from([b"top", b"./top", b"top/", b"top//", b"../{}/top", b"/{}/top"]))
 def test_paths_start_as_they_were_typed(tree: Tree, typed: bytes) -> None:
     with planted(tree) as cwd:
@@ -239,21 +216,6 @@ def test_a_glob_matches_names_or_with_a_slash_paths_below_the_folder(tree: Tree,
             judged = below if "/" in glob else below.rpartition(b"/")[2]
             assert (path in found) == fnmatch.fnmatchcase(judged, glob.encode())
         assert found <= whole
-
-
-PATTERNS = ["*.txt", "a*", "[!a]*", "?.png", "a/*", "*/b.png"]
-
-
-@given(trees, st.lists(st.sampled_from(PATTERNS), min_size=2, max_size=3))
-def test_several_globs_choose_their_union_each_file_once_in_order(
-    tree: Tree, globs: list[str]
-) -> None:
-    with planted(tree) as cwd:
-        found = [
-            path for _, path in Walk(JobSources(options(cwd, b"top", glob=tuple(globs)))).paths()
-        ]
-        each = (Walk(JobSources(options(cwd, b"top", glob=glob))).paths() for glob in globs)
-        assert found == sorted({path for walk in each for _, path in walk})
 
 
 @given(
@@ -289,16 +251,6 @@ def test_names_that_end_with_nul_may_have_any_other_bytes(names: list[bytes]) ->
             assert list(Walk(JobSources(given_)).paths(after=place)) == whole[i + 1 :]
 
 
-def test_names_across_blocks_of_a_list_are_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(path_list, "_BLOCK_BYTES", 3)
-    (tmp_path / "list").write_bytes(b"long name\0a\nb\0\0c\0")
-    given_ = msgspec.structs.replace(options(bytes(tmp_path), list_file=b"list"), list0=True)
-    JobSources(given_).check()
-    assert list(Walk(JobSources(given_)).paths()) == [(0, b"long name"), (1, b"a\nb"), (3, b"c")]
-
-
 @pytest.mark.parametrize("content", [b"a.png\nb.png\n", b"a" * 5000, b"a\0b"])
 def test_a_list_whose_names_do_not_end_with_nul_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "list").write_bytes(content)
@@ -320,17 +272,6 @@ def test_a_folder_with_the_name_of_an_image_is_walked(tmp_path: Path) -> None:
     assert list(Walk(JobSources(options(bytes(tmp_path), b"x.png"))).paths()) == [
         (0, b"x.png/y.png")
     ]
-
-
-def test_a_socket_is_counted_and_not_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("s.png")
-        walk = Walk(JobSources(options(bytes(tmp_path), b".")))
-        assert list(walk.paths()) == []
-        assert walk.skipped == {SPECIAL: 1}
 
 
 def test_a_vanished_folder_is_counted_and_the_walk_continues(
@@ -419,79 +360,6 @@ def test_overlapping_arguments_are_refused(tmp_path: Path, roots: tuple[bytes, .
         JobSources(options(bytes(tmp_path), *roots)).check()
 
 
-@given(st.lists(st.sampled_from([b"a", b"a/", b"a/b", b"a/b/c", b"a-", b"a.", b"/", b"d"])))
-def test_arguments_are_refused_only_if_one_lies_within_another(roots: list[bytes]) -> None:
-    with planted({b"a": {b"b": {b"c": {}}}, b"a-": {}, b"a.": {}, b"d": {}}) as cwd:
-        real = [os.path.join(cwd, b"top", root) for root in roots]
-        clear = [path.rstrip(b"/") + b"/" for path in real]
-        overlap = any(
-            i != j and one.startswith(other)
-            for i, one in enumerate(clear)
-            for j, other in enumerate(clear)
-        )
-        with pytest.raises(UsageError, match="name each image") if overlap else nullcontext():
-            JobSources(options(cwd, *real)).check()
-
-
-def test_the_work_for_arguments_grows_with_their_number(tmp_path: Path) -> None:
-    """A glob of a shell names each file of a folder."""
-    roots = [b"%04d" % i for i in range(800)]
-    for root in roots:
-        (tmp_path / os.fsdecode(root)).touch()
-
-    def calls(count: int) -> int:
-        profile = cProfile.Profile()
-        profile.runcall(JobSources(options(bytes(tmp_path), *roots[:count])).check)
-        return sum(one.callcount for one in profile.getstats())
-
-    assert calls(800) < 2.5 * calls(400)
-
-
-def test_arguments_with_similar_names_are_walked_once_each(tmp_path: Path) -> None:
-    for name in ("a", "ab", "a.png"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.png").touch()
-    sources = JobSources(options(bytes(tmp_path), b"a", b"ab", b"a.png"))
-    sources.check()
-    found = [name for _, name, _ in Walk(sources).stamps()]
-    assert sorted(found) == [b"a.png/1.png", b"a/1.png", b"ab/1.png"]
-
-
-@pytest.mark.parametrize("root", [b"absent", b"pipe", b"file/below", b"\xff", b"a\nb", b""])
-def test_an_argument_that_is_not_a_folder_is_refused_in_one_line(
-    tmp_path: Path, root: bytes
-) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError) as error:
-        JobSources(options(bytes(tmp_path), root)).check()
-    assert str(error.value).isprintable()
-
-
-def test_an_argument_that_cannot_be_reached_is_no_fault_of_the_command_line(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "loop").symlink_to("loop")
-    deep = too_deep(tmp_path).removeprefix(bytes(tmp_path) + b"/")
-    for root in (b"loop", deep):
-        with pytest.raises(SetupError, match=r"; fix this and run the same command") as error:
-            JobSources(options(bytes(tmp_path), root)).check()
-        assert error.type is SetupError
-        assert str(error.value).isprintable()
-
-
-def test_a_started_job_waits_for_its_folders_and_not_for_its_files(tmp_path: Path) -> None:
-    (tmp_path / "top").mkdir()
-    (tmp_path / "scan").touch()
-    given_ = as_started(options(bytes(tmp_path), b"scan", b"top"))
-    (tmp_path / "scan").unlink()
-    JobSources(given_).check()
-    (tmp_path / "top").rmdir()
-    with pytest.raises(SetupError, match=r"^top: .*; a started job resumes$") as error:
-        JobSources(given_).check()
-    assert error.type is SetupError, "a disk may be unplugged"
-
-
 @pytest.mark.parametrize(
     ("name", "why"),
     [
@@ -506,16 +374,6 @@ def test_an_invalid_list_of_paths_is_refused(tmp_path: Path, name: bytes, why: s
     (tmp_path / "find-print0").write_bytes(b"a.png\0b.png\0")
     with pytest.raises(UsageError, match=why):
         JobSources(options(bytes(tmp_path), list_file=name)).check()
-
-
-def test_names_are_held_of_one_folder_at_each_depth_only(tmp_path: Path) -> None:
-    for i in range(20):
-        (tmp_path / f"top/{i:02}").mkdir(parents=True)
-        (tmp_path / f"top/{i:02}/1.png").touch()
-    paths = Walk(JobSources(options(bytes(tmp_path), b"top"))).paths()
-    next(paths)
-    (tmp_path / "top/19/2.png").touch()  # not listed yet, so it is still found
-    assert sum(1 for _ in paths) == 20
 
 
 @pytest.mark.parametrize("typed", [b"top", b"top/sub", b"link"])
@@ -560,22 +418,6 @@ def test_a_list_with_a_byte_order_mark_is_refused(tmp_path: Path, encoding: str)
     (tmp_path / "list").write_text("a.png\n", encoding=encoding)
     with pytest.raises(UsageError, match=r"^list .*save it as UTF-8 without one$"):
         JobSources(options(bytes(tmp_path), list_file=b"list")).check()
-
-
-@pytest.mark.parametrize(
-    "added", [b"https://u:SECRET@a.example/b.jpg", b"HTTP://a.example/b?SECRET", b"s3://b/SECRET"]
-)
-def test_an_address_is_refused_in_a_list_that_had_none_when_its_job_started(
-    tmp_path: Path, added: bytes
-) -> None:
-    (tmp_path / "list").write_bytes(b"a.jpg\n")
-    started = as_started(options(bytes(tmp_path), list_file=b"list"))
-    (tmp_path / "list").write_bytes(b"a.jpg\n%s\n" % added)
-    with pytest.raises(UsageError, match="had none when the job started") as refused:
-        list(Walk(JobSources(started)).paths())
-    assert "SECRET" not in str(refused.value)
-    earlier = msgspec.structs.replace(started, kinds=())  # as earlier versions wrote it
-    assert [name for _, name in Walk(JobSources(earlier)).paths()] == [b"a.jpg", added]
 
 
 @pytest.mark.parametrize("before", [b" ", b"\t", b'"', b"1,"])

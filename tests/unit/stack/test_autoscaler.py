@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import random
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.fleet import machine_resources
 from producer.stack import autoscaler
-from producer.stack.autoscaler import Autoscaler, Bounds, Target
-from producer.stack.desired_state import Desired
-from shared.settings import Settings
+from producer.stack.autoscaler import Bounds, Target
 
 BATCHES_PER_CHILD = 2
 POLL_EVERY_S = 0.5
@@ -52,12 +46,6 @@ def test_the_number_stays_within_its_bounds(polls: list[tuple[Bounds, int, float
         now += later_s
         found = autoscaler.decide(found, within, now, batches)
         assert within.floor <= found.children <= within.ceiling
-
-
-@given(bounds, st.integers(0, 64), backlogs)
-def test_a_constant_backlog_leads_to_one_number(within: Bounds, start: int, batches: int) -> None:
-    numbers = list(run(Target(start), within, 300, lambda _: batches))
-    assert changes(numbers[int(3 * QUIET_S / POLL_EVERY_S) :]) == 0
 
 
 @given(bounds, st.integers(0, 64))
@@ -115,35 +103,3 @@ def test_a_gap_between_polls_is_no_evidence_of_idleness(within: Bounds, start: i
     found = autoscaler.decide(Target(children), within, 0.0, 0)
     later = autoscaler.decide(found, within, 3_600.0, 0)
     assert [found.children, later.children] == [children, children]
-
-
-def test_an_unknown_backlog_changes_nothing() -> None:
-    pacer = Autoscaler(Bounds(1, 4))
-    assert [pacer.children(Bounds(1, 4), lambda: None) for _ in range(3)] == [1, 1, 1]
-    assert pacer.children(Bounds(3, 4), lambda: None) == 3
-    assert pacer.children(Bounds(1, 2), lambda: None) == 2
-
-
-def test_the_desired_state_has_bounds() -> None:
-    settings = Settings()
-    assert Desired(children=3).bounds(settings) == Bounds(3, 3)
-    assert Desired(children=3, floor=0).bounds(settings) == Bounds(0, 3)
-    assert Desired(children=3, floor=9).bounds(settings) == Bounds(3, 3)
-    assert Desired().bounds(settings).fixed
-    assert Desired(floor=1).bounds(settings) == Bounds(1, Desired().bounds(settings).ceiling)
-
-
-def test_the_memory_of_a_container_limits_the_default_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise the kernel would kill processes again and again."""
-    monkeypatch.setattr(machine_resources, "_CGROUP", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(32)))
-    settings = Settings(child_memory_mb=800)
-    assert Desired().bounds(settings) == Bounds(32, 32)
-    (tmp_path / "memory.max").write_text(f"{2200 << 20}\n")
-    assert Desired().bounds(settings) == Bounds(2, 2)
-    assert Desired(floor=0).bounds(settings) == Bounds(0, 2)
-    assert Desired(children=5).bounds(settings) == Bounds(5, 5), "an explicit number is used"
-    (tmp_path / "memory.max").write_text("1000000\n")
-    assert Desired().bounds(settings) == Bounds(1, 1)

@@ -70,12 +70,3 @@ def _has_written(writer: subprocess.Popen[bytes]) -> bool:
     assert writer.stderr is not None
     ready, _, _ = select.select([writer.stderr], [], [], 0)
     return bool(ready) and writer.stderr.read(1) == b"."
-
-
-def test_a_short_or_absent_log_is_left_unchanged(tmp_path: Path) -> None:
-    path = tmp_path / "stack.log"
-    process_log.bound(path)
-    path.write_text("short")
-    process_log.bound(path)
-    assert [one.name for one in tmp_path.iterdir()] == ["stack.log"]
-    assert path.read_text() == "short"

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pytest
-from celery import platforms
 
-from producer.cli.main import hangtag
 from producer.fleet import workers
 from producer.fleet.start_command import trainer_line, worker_line
-from producer.requests import wait
 from shared.broker.address import address
 from shared.settings import Settings
 from tests.support.deploy.shell_line import Typed, typed
-from worker.lifecycle.access_check import AS_ROOT
 
 SECRET = "XQZ"
-PASSWORD_FILE = "HANGTAG_REDIS_PASSWORD_FILE"
 NEED_A_FILE = ["rediss://broker:6379", "redis://broker/3", "rediss://[fe80::1]:7"]
 URLS = [
     *NEED_A_FILE,
@@ -79,48 +73,6 @@ def test_an_intentionally_insecure_address_stays_so_there(url: str, tmp_path: Pa
     ours = Settings(redis_url=url, redis_insecure="1")
     _, theirs = there(worker_line(ours), tmp_path)
     assert address(theirs) == address(ours)
-
-
-def test_insecure_is_left_out_where_it_is_not_needed(files: dict[str, str]) -> None:
-    password = files["redis_password_file"]
-    ours = Settings(redis_url="redis://h", redis_insecure="1", redis_password_file=password)
-    assert "INSECURE" not in worker_line(ours)
-
-
-def test_the_user_of_a_url_is_not_displayed() -> None:
-    """It may be a password without its colon."""
-    assert SECRET not in worker_line(Settings(redis_url=f"redis://{SECRET}@h"))
-    assert typed(worker_line(Settings(redis_url=SECRET))).variables["HANGTAG_REDIS_URL"] == "..."
-
-
-def test_user_certificate_authority_and_password_file_are_named_as_in_the_docs() -> None:
-    ours = Settings(
-        redis_url="rediss://broker:6379",
-        redis_user="hangtag-producer",
-        redis_password_file="/etc/hangtag/producer.password",
-        redis_ca="/etc/hangtag/ca.pem",
-    )
-    line = (
-        "HANGTAG_REDIS_URL=rediss://broker:6379 HANGTAG_REDIS_USER=hangtag-{} "
-        "HANGTAG_REDIS_PASSWORD_FILE=... HANGTAG_REDIS_CA=/etc/hangtag/ca.pem hangtag worker"
-    )
-    assert workers.how_to_start(ours).endswith(f": {line.format('worker')}")
-    assert wait.how_to_start_trainer(ours).endswith(f": {line.format('trainer')} --queue train")
-
-
-def test_the_example_of_the_help_is_accepted(tmp_path: Path) -> None:
-    worker = hangtag.commands["worker"]
-    read = typed(
-        worker.get_help(click.Context(worker, hangtag.make_context("hangtag", ["worker"])))
-    )
-    (tmp_path / "password").write_text("secret\n")
-    assert PASSWORD_FILE in read.variables
-    address(Settings.from_env({**read.variables, PASSWORD_FILE: str(tmp_path / "password")}))
-
-
-def test_a_worker_of_root_does_not_print_the_warning_of_celery() -> None:
-    """Only this one: a filter matches the start of its text."""
-    assert vars(platforms)["ROOT_DISCOURAGED"].startswith(AS_ROOT)
 
 
 def test_older_workers_are_named_in_one_line_with_the_remedy() -> None:

@@ -3,9 +3,7 @@ flagged than the version's held-out images were."""
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,9 +12,9 @@ from hypothesis import strategies as st
 
 from producer.inputs.job_options import JobOptions
 from producer.journal.totals import AcceptedShare, AnswerCounts
-from producer.summary.promise import LabelledRows, as_promised, train_command, withdrawn
-from shared.messages.model_card import IMPORTED, Card
-from shared.registry import learned_corrections, packaged
+from producer.summary.promise import LabelledRows, as_promised, withdrawn
+from shared.messages.model_card import Card
+from shared.registry import packaged
 
 FLAGGED = 0.02
 CARD = packaged.card()
@@ -34,51 +32,6 @@ def of_held_out(doubtful: float, count: int = 5_000) -> Card:
 
 def keeps(card: Card, rows: int, doubtful: int, flagged: int = 0) -> bool:
     return withdrawn(card, LabelledRows(rows, doubtful, flagged), OPTIONS) is None
-
-
-def test_a_model_of_ones_own_is_trained_again_with_such_images_in_its_folders() -> None:
-    rows = LabelledRows(300, 290, 290)
-    shipped = withdrawn(of_held_out(0.05), rows, OPTIONS)
-    own = withdrawn(msgspec.structs.replace(of_held_out(0.05), name="clothes"), rows, OPTIONS)
-    assert shipped is not None
-    assert own is not None
-    assert shipped.advice == "train your own"
-    assert own.advice == "add some to its folders"
-    assert own.train == "hangtag train DIR"
-    foreign = msgspec.structs.replace(of_held_out(0.05, 0), name="clothes", recipe=IMPORTED)
-    elsewhere = withdrawn(foreign, rows, OPTIONS)
-    assert elsewhere is not None
-    assert elsewhere.train.startswith("hangtag models import MODEL.keras --name clothes")
-    assert elsewhere.train.endswith("--data DIR")
-
-
-def test_more_of_the_images_are_named_for_a_version_of_labels(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    of_labels = {"source": "", "files": {learned_corrections.FILE: "0"}, "name": "photos"}
-    card = msgspec.structs.replace(of_held_out(0.05), **of_labels)
-    options = JobOptions((b"in",), os.fsencode(tmp_path), "out.csv")
-    doubtful = withdrawn(card, LabelledRows(300, 290, 0), options)
-    assert doubtful is not None
-    assert doubtful.train == f"hangtag label {tmp_path}/in"
-    assert doubtful.advice == "name more of them"
-    assert "of the images without a label were" in doubtful.why
-    points = msgspec.structs.replace(
-        card.operating_points[1], thresholds=(None,) * len(card.labels)
-    )
-    at_95 = msgspec.structs.replace(card, operating_points=(card.operating_points[0], points))
-    asked = withdrawn(at_95, LabelledRows(300, 0, 0), options, 0.95)
-    assert asked is not None
-    assert asked.why.startswith("at 95% photos@")
-    assert withdrawn(at_95, LabelledRows(300, 0, 0), options, 0.90) is None
-    archive = JobOptions((b"in.zip",), os.fsencode(tmp_path), "out.csv")
-    elsewhere = withdrawn(at_95, LabelledRows(300, 0, 0), archive, 0.95)
-    assert elsewhere is not None
-    assert elsewhere.train == "hangtag label DIR"
-    none = withdrawn(
-        msgspec.structs.replace(card, operating_points=()), LabelledRows(300, 0, 0), options
-    )
-    assert none is not None
-    assert "is sure of no image without a label" in none.why
 
 
 @given(
@@ -139,22 +92,3 @@ def test_without_a_promise_no_figure_of_a_precision_is_left() -> None:
     assert found.accepted == AcceptedShare(10, None, 0.95)
     like = msgspec.structs.replace(answers, doubtful={"Bag": 17})
     assert as_promised(like, 0, CARD, OPTIONS) == like
-
-
-def test_the_command_names_class_folders_where_there_are_some(tmp_path: Path) -> None:
-    def typed(*roots: bytes) -> str:
-        return train_command(JobOptions(roots, os.fsencode(tmp_path), "out.csv"))
-
-    for name in ("cats", "dogs", "flat"):
-        (tmp_path / "my photos" / name).mkdir(parents=True)
-    assert typed(b"my photos") == "hangtag train DIR"
-    for name in ("cats", "dogs"):
-        (tmp_path / "my photos" / name / "1.JPG").touch()
-    assert typed(b"my photos") == f"hangtag train '{tmp_path}/my photos'"
-    assert (
-        typed(b"my photos/cats")
-        == typed(b"my photos", b"more")
-        == typed(b"no")
-        == typed()
-        == "hangtag train DIR"
-    )

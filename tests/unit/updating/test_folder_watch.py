@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,10 @@ from producer.inputs.job_options import JobOptions
 from producer.sources.job_sources import JobSources
 from producer.updating import folder_watch
 from producer.updating.folder_watch import watched
-from shared.errors import SetupError, Stopped
+from shared.errors import Stopped
 from shared.stop import Stop
 from tests.support.jobs.finished_job import options_of
 
-POLL_S = 10.0
-RARELY_S = 60.0
 #: Longer than any of these waits takes.
 LONG_S = 60.0
 
@@ -74,16 +72,6 @@ def test_a_stop_ends_a_wait(options: JobOptions, monkeypatch: pytest.MonkeyPatch
             waits(options, Stop.request)
 
 
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "9p", "fuse.sshfs"])
-def test_files_of_other_machines_are_polled(
-    options: JobOptions, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setattr(folder_watch, "_MOUNTS", str(_mounts(options, kind)))
-    monkeypatch.setattr(folder_watch, "WATCH_PACKAGES", {"no_such_package": "watchfiles"})
-    with watched(JobSources(options), Stop(), print) as (_, assumed_s):
-        assert assumed_s == POLL_S
-
-
 def _mounts(options: JobOptions, kind: str) -> Path:
     """The mounts of a machine that has the folder on a disk of this kind."""
     folder = Path(options.output).parent
@@ -94,38 +82,3 @@ def _mounts(options: JobOptions, kind: str) -> Path:
         f"36 22 0:33 / {escaped} rw shared:9 master:2 - {kind} server:/export rw\n"
     )
     return mounts
-
-
-def test_local_files_are_compared_once_in_a_while_all_the_same(options: JobOptions) -> None:
-    with watched(JobSources(options), Stop(), print) as (_, assumed_s):
-        assert assumed_s == RARELY_S
-
-
-def test_a_missing_package_is_named(options: JobOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_watch, "WATCH_PACKAGES", {"no_such_package": "watchfiles"})
-    with (
-        pytest.raises(SetupError, match=r"watchfiles is missing; add it with: .*\[watch\]"),
-        watched(JobSources(options), Stop(), print),
-    ):
-        pass
-
-
-@pytest.mark.parametrize("reports", [0, 1])
-def test_files_are_polled_where_the_system_has_no_room_for_reports(
-    options: JobOptions, monkeypatch: pytest.MonkeyPatch, reports: int
-) -> None:
-    def watch(*_: object, **__: object) -> Iterator[set[tuple[int, str]]]:
-        yield from [set()] * reports
-        raise RuntimeError("OS file watch limit reached")
-
-    monkeypatch.setattr("watchfiles.watch", watch)
-    monkeypatch.setattr(folder_watch, "POLL_S", 0.01)
-    notices: list[str] = []
-    with watched(JobSources(options), Stop(), notices.append) as (wait, _):
-        if reports:
-            assert wait(LONG_S)  # it may have missed a change
-        begun = time.monotonic()
-        for _ in range(3):
-            assert not wait(LONG_S if reports else 0.01)
-        assert time.monotonic() - begun < LONG_S
-    assert len(notices) == (not reports)

@@ -6,28 +6,17 @@ import csv
 import errno
 import os
 import shutil
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from producer.formats.table_formats import CSV, FORMATS
 from producer.jobs.classify import classify
-from producer.jobs.job import Job
-from producer.journal.journal import Journal, journal_path
-from producer.journal.sealed_journal import SealedJournal
-from producer.present.events import Events, Notice, RowChanged
-from producer.rendering.display_options import ALL_CORRECTIONS, DisplayOptions, Threshold
-from producer.sort_log.entry import Way
-from producer.sorting import sort
+from producer.journal.journal import journal_path
+from producer.present.events import Events, Notice
 from producer.verify.verify import verify
-from shared.errors import Exit, SetupError, UsageError
-from shared.image_status import Status
-from shared.messages.batch import BatchResult
+from shared.errors import Exit, UsageError
 from shared.settings import Settings
-from tests.support.jobs.decided import correct
-from tests.support.jobs.finished_job import ODD, RUBBISH, answered, finish, options_of
+from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.jobs.updated_job import update
 
 
@@ -126,26 +115,6 @@ def close_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.sources.local.directory_listing.os.scandir", refused)
 
 
-def test_a_changed_row_in_a_folder_that_cannot_be_listed_is_counted_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path, {"a.png": b"one", "closed/x.png": b"two", "z.png": b"three"})
-    options = options_of(tmp_path, b"in")
-
-    def answer(images: list[bytes | Status]) -> BatchResult:
-        return answered([Status.CHANGED if image == b"two" else image for image in images])
-
-    finish(options, answer=answer)
-    (tmp_path / "in/closed/x.png").unlink()
-    close_folders(monkeypatch)
-    write(tmp_path, {"b.png": b"four"})
-    summary = update(options)
-    assert (summary.done, summary.failed, summary.classified) == (4, 1, 2)
-    assert rows(tmp_path, "status")["closed/x.png"] == "missing"
-    with SealedJournal(tmp_path / "out.csv") as sealed:
-        assert sum(batch.result.failed for batch in sealed.row_batches()) == 1
-
-
 def test_an_empty_folder_empties_no_table(folder: Path) -> None:
     before = (folder / "out.csv").read_bytes()
     shutil.rmtree(folder / "in")
@@ -154,61 +123,6 @@ def test_an_empty_folder_empties_no_table(folder: Path) -> None:
         updated(folder)
     assert (folder / "out.csv").read_bytes() == before
     assert sorted(os.listdir(folder)) == ["in", "out.csv", "out.csv.hangtag"]
-
-
-def test_display_options_hold_for_the_next_table_and_new_ones_are_stored(folder: Path) -> None:
-    with closing(Job(options_of(folder, b"in"), display=DisplayOptions(columns=("label",)))) as job:
-        job.table.render()
-    write(folder, {"d.png": b"four"})
-    updated(folder, display=DisplayOptions(Threshold(confidence=0.99)))
-    assert set(rows(folder).values()) <= {"", "unknown"}
-    write(folder, {"e.png": b"five"})
-    updated(folder)
-    assert set(rows(folder).values()) <= {"", "unknown"}
-    assert (folder / "out.csv").read_bytes().startswith(b"path,label")
-
-
-def test_a_decision_stays_with_a_file_that_can_no_longer_be_compared(folder: Path) -> None:
-    """Its row gets another number. The journal knows its content from before."""
-    correct(folder / "out.csv", b"two", "hat", 2)
-    options = options_of(folder, b"in")
-    with closing(Job(options, display=DisplayOptions(corrections=ALL_CORRECTIONS))) as job:
-        job.table.render()
-    assert rows(folder)["b.png"] == "hat"
-    write(folder, {"b.png": b"TWO"})  # of the same size and time: it counts as unchanged
-    write(folder, {"a-new.png": b"three"})
-    updated(folder)
-    assert rows(folder)["b.png"] == "hat"
-    assert list(rows(folder).values()).count("hat") == 1
-
-
-def test_decisions_that_no_table_had_yet_are_in_the_next_one(folder: Path) -> None:
-    options = options_of(folder, b"in")
-    correct(folder / "out.csv", b"two", "hat", 2)
-    with closing(Job(options, display=DisplayOptions(corrections=ALL_CORRECTIONS))) as job:
-        job.table.render()
-    correct(folder / "out.csv", b"one", "sock", 1)
-    (folder / "in/c.png").unlink()
-    updated(folder)
-    assert rows(folder) == {"a.png": "sock", "b.png": "hat"}
-
-
-def test_a_new_file_with_the_name_of_a_sorted_one_is_named(folder: Path) -> None:
-    sort.sort(folder / "out.csv", folder / "sorted", Way.MOVE, quiet=True)
-    assert updated(folder) == (0, [f"{folder}/out.csv is up to date"])
-    write(folder, {"a.png": b"another"}, time_s=5)
-    classified, notices = updated(folder)
-    assert classified == 0
-    assert notices[0].startswith("1 new file without a row: an image of the same name was sorted")
-    assert verify(folder / "out.csv", deep=True).problems == [
-        "in/a.png: has no row, since an image of this name was sorted elsewhere; rename it and "
-        "classify with --update"
-    ]
-
-
-def test_a_file_with_a_time_in_the_future_does_not_wait(folder: Path) -> None:
-    write(folder, {"d.png": b"four"}, time_s=time.time() + 3_600)
-    assert updated(folder)[0] == 1
 
 
 def test_a_file_that_is_written_while_it_is_looked_at_is_left_to_the_next_update(
@@ -231,57 +145,6 @@ def test_a_file_that_is_written_while_it_is_looked_at_is_left_to_the_next_update
     assert updated(folder)[0] == 2
 
 
-def test_batches_of_the_next_job_have_numbers_that_none_had_before(folder: Path) -> None:
-    """A late result of an earlier run is told by its number."""
-    numbers = []
-    for n in range(3):
-        write(folder, {f"d{n}.png": b"%d" % n})
-        with closing(Journal(journal_path(folder / "out.csv"))) as journal:
-            numbers.append(journal.next_number())
-        updated(folder)
-    assert numbers == sorted(set(numbers))
-
-
-def test_files_that_come_at_the_end_leave_one_batch(folder: Path) -> None:
-    """As those that are named by their time."""
-    for n in range(5):
-        write(folder, {f"d{n}.png": b"%d" % n})
-        updated(folder)
-    with closing(Journal(journal_path(folder / "out.csv"))) as journal:
-        assert len(journal.finished_numbers()) == 1
-    assert len(rows(folder)) == 8
-
-
-def test_each_change_is_reported_with_its_answer(folder: Path) -> None:
-    write(folder, {"d.png": b"four", "e.png": RUBBISH})
-    (folder / "in/a.png").unlink()
-    events, changes = Events(), list[RowChanged]()
-    events.subscribe(changes.append, RowChanged)  # type: ignore[arg-type]
-    update(options_of(folder, b"in"), events=events)
-    assert [(c.change, c.path, c.status, c.label) for c in changes] == [
-        ("new", "in/d.png", "ok", rows(folder)["d.png"]),
-        ("new", "in/e.png", "unsupported", ""),
-        ("gone", "in/a.png", "", ""),
-    ]
-
-
-@pytest.mark.parametrize("threshold", [Threshold(), Threshold(confidence=0.0)])
-def test_the_reported_label_of_a_flagged_row_is_that_of_the_table(
-    folder: Path, threshold: Threshold
-) -> None:
-    """With a threshold a flag withdraws the label, however low the threshold is."""
-    write(folder, {"d.png": ODD, "e.png": b"five"})
-    events, changes = Events(), list[RowChanged]()
-    events.subscribe(changes.append, RowChanged)  # type: ignore[arg-type]
-    update(options_of(folder, b"in"), display=DisplayOptions(threshold), events=events)
-    table = rows(folder)
-    assert (table["d.png"] == "unknown") == (threshold.confidence is not None)
-    assert table["e.png"] != "unknown"
-    assert {c.path: c.label for c in changes} == {
-        f"in/{name}": table[name] for name in ("d.png", "e.png")
-    }
-
-
 def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) -> None:
     write(folder, {"d.png": b"four"})
     events, notices = Events(), list[str]()
@@ -292,21 +155,6 @@ def test_a_plain_second_run_counts_new_files_and_names_the_option(folder: Path) 
         "classify --update"
     )
     assert not [notice for notice in notices if "--restart" in notice]
-
-
-def test_a_form_without_room_for_the_next_rows_leaves_the_table(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (folder / "out.csv").read_bytes()
-    limited = FORMATS[CSV]._replace(rows_max=3)
-    monkeypatch.setitem(FORMATS, CSV, limited)
-    write(folder, {"d.png": b"four"})
-    with pytest.raises(SetupError, match="4 rows are more than the 3 of csv"):
-        updated(folder)
-    assert (folder / "out.csv").read_bytes() == before
-    assert sorted(os.listdir(folder)) == ["in", "out.csv", "out.csv.hangtag"]
-    (folder / "in/a.png").unlink()
-    assert updated(folder)[0] == 1
 
 
 def test_a_table_that_was_removed_is_written_again(folder: Path) -> None:
@@ -347,21 +195,6 @@ class TestList:
                 name.removesuffix(".png") for name in rows(folder)
             ]
             assert verify(folder / "out.csv", deep=True).problems == []
-
-    def test_rows_that_leave_a_list_are_counted_where_changes_are_listed(
-        self, folder: Path
-    ) -> None:
-        for path in (folder / "out.csv", journal_path(folder / "out.csv")):
-            path.unlink()
-        options = options_of(folder, list_file=b"list")
-        self._write(folder, ["a", "b", "c"])
-        finish(options)
-        self._write(folder, ["a"])
-        events, notices = Events(), list[str]()
-        events.subscribe(lambda event: notices.append(event.text), Notice)  # type: ignore[attr-defined]
-        events.subscribe(lambda event: None, RowChanged)
-        update(options, events=events)
-        assert notices == ["images since the last time: 2 gone"]
 
     def _write(self, folder: Path, names: list[str]) -> None:
         lines = [f"in/{name}.png\n" if name else "\n" for name in names]

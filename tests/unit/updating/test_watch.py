@@ -11,7 +11,7 @@ import pytest
 from producer.jobs import watch as watching
 from producer.jobs.classify import Summary
 from producer.present.events import Events, Notice
-from shared.errors import Exit, SetupError, StillOpen, Stopped, UsageError
+from shared.errors import Exit, SetupError, Stopped, UsageError
 from shared.stop import Stop
 from tests.support.jobs.finished_job import options_of
 
@@ -69,30 +69,6 @@ def summary(code: Exit = Exit.OK, young: int = 0) -> Summary:
     return Summary("job", "out.csv", "m@1", 1, 1, 0, 0, {}, 0.0, int(code), young=young)
 
 
-def test_a_change_is_taken_in_after_a_pause_that_is_as_long_as_the_last_round(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = Watch(monkeypatch, [10.5, 70.0])
-    watch.run(tmp_path, [10.0, 0.1])
-    assert watch.began == [0, 20.0, 70.0]
-
-
-def test_many_changes_write_the_table_every_few_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = Watch(monkeypatch, [n / 10 for n in range(100)])
-    watch.run(tmp_path, [0.0] * 3)
-    assert watch.began == [0, 3.0, 6.0, 9.0]
-
-
-def test_without_a_change_all_files_are_compared_once_in_a_while(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = Watch(monkeypatch, [])
-    watch.run(tmp_path, [0.0, 0.0])
-    assert watch.began == [0, 60.0, 120.0]
-
-
 def test_a_file_that_was_being_written_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,25 +86,10 @@ def test_an_error_of_a_later_round_is_a_notice(
     assert "in: no such disk; plug it in; watching goes on" in watch.notices
 
 
-def test_an_error_of_the_first_round_ends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(UsageError):
-        Watch(monkeypatch, []).run(tmp_path, [UsageError("in: is wrong; fix it")])
-
-
 def test_a_list_from_standard_input_is_refused(tmp_path: Path) -> None:
     options = options_of(tmp_path, list_file=b"-")
     with pytest.raises(UsageError, match="cannot be watched; save it as one"):
         watching.watch(options, summary, Events(), Stop())
-
-
-@pytest.mark.parametrize("code", [Exit.BUDGET, Exit.CANCELLED, Exit.INTERRUPTED])
-def test_a_round_that_ends_otherwise_ends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Exit
-) -> None:
-    watch = Watch(monkeypatch, [1.0])
-    assert watch.run(tmp_path, [0.0, summary(code)]).exit_code == code
 
 
 def test_it_ends_after_its_timeout_and_each_round_gets_what_is_left(
@@ -138,11 +99,3 @@ def test_it_ends_after_its_timeout_and_each_round_gets_what_is_left(
     last = watch.run(tmp_path, [10.0, summary(Exit.SOME_FAILED)], timeout_s=50.0)
     assert (watch.began, watch.limits) == ([0, 20.0], [50.0, 30.0])
     assert (watch.now_s, last.exit_code) == (50.0, Exit.SOME_FAILED)
-
-
-def test_a_round_that_is_still_open_at_the_timeout_ends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = StillOpen("Redis did not answer within --timeout; run the same command to retry")
-    with pytest.raises(StillOpen):
-        Watch(monkeypatch, [1.0]).run(tmp_path, [0.0, late], timeout_s=50.0)

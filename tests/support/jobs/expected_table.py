@@ -27,17 +27,17 @@ _CHUNK_IMAGES = 100
 
 
 class Version(NamedTuple):
-    """A version, its file for the runtime in question, its detector and backbones, if any."""
+    """A version, its file for the runtime in question, its detector, and files beside them."""
 
     card: Card
     artifact: bytes
     detector: OutlierDetector | None = None
-    backbones: tuple[bytes, ...] = ()
+    beside: tuple[bytes, ...] = ()
     kind: str = ""  #: of the runtime, where it is not the job's
 
     def load(self, runtime: str) -> Classifier:
         """The version in memory, for a job with this runtime."""
-        return load(self.kind or runtime, self.card, self.artifact, self.backbones)
+        return load(self.kind or runtime, self.card, self.artifact, self.beside)
 
 
 def packaged(runtime: str) -> Version:
@@ -52,7 +52,7 @@ def published(registry: Registry, card: Card, runtime: str = "litert") -> Versio
         data = registry.read(card, outlier_detector.FILE)
         detector = outlier_detector.decode(data, card.features)
     files = served_version.fetch(card, partial(registry.read, card), runtime)
-    return Version(card, files.artifact, detector, files.backbones, files.runtime)
+    return Version(card, files.artifact, detector, files.beside, files.runtime)
 
 
 def table(

@@ -13,13 +13,12 @@ from click.testing import CliRunner, Result
 
 from producer.cli.jobs.job_summary import show_job_summary
 from producer.cli.main import hangtag
-from producer.inputs.error_budget import encode_budget, parse_budget
 from producer.inputs.job_options import JobOptions, differences, encode_options
 from producer.inputs.skipped import Unlisted, encode_unlisted
 from producer.jobs.classify import Summary, classify
 from producer.jobs.job import Job
-from producer.journal.journal import SUFFIX, Journal, journal_path
-from producer.journal.totals import AnswerCounts, Failures
+from producer.journal.journal import Journal, journal_path
+from producer.journal.totals import AnswerCounts
 from producer.output.output_path import default_output
 from producer.present.events import Event, Events, Notice
 from shared.errors import Exit, UsageError
@@ -84,15 +83,6 @@ def test_a_part_that_no_job_has_written_is_not_replaced(here: Path, restart: lis
     assert sorted(os.listdir(here)) == ["list", "out.csv.part", "photos"]
 
 
-def test_the_part_of_a_job_does_not_block_its_next_run(here: Path) -> None:
-    finish(options_of(here, b"photos"), stop_after=0)
-    with closing(Job(options_of(here, b"photos"))) as job:
-        job.table.write_part(here / "out.csv.part")
-    (here / "out.csv.hangtag-draft").write_text("what a killed run has left")
-    finish(options_of(here, b"photos"))
-    assert sorted(os.listdir(here)) == ["list", "out.csv", "out.csv.hangtag", "photos"]
-
-
 def test_proposed_commands_can_be_pasted_whatever_the_folders_name(here: Path) -> None:
     """Also with two spaces, which a shell and an error keep apart."""
     folder = here / "my  photos"
@@ -133,10 +123,6 @@ def started_job(here: Path, **properties: bytes) -> Path:
     return path
 
 
-def test_version_is_the_distributions() -> None:
-    assert run("--version").stdout.startswith("hangtag, version ")
-
-
 def test_a_table_of_a_pattern_of_an_earlier_version_is_read_but_not_walked(here: Path) -> None:
     options = options_of(here, b"photos")
     finish(options)
@@ -161,65 +147,6 @@ def test_files_with_names_like_addresses_are_files(here: Path, option: str) -> N
     for arguments in ((option, "list"), ("s3://bucket",)):
         line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.SETUP)
         assert "does not answer" in line  # it would run
-
-
-def test_a_job_that_has_an_archive_as_its_file_is_resumed(here: Path) -> None:
-    """Earlier versions made it a failed row."""
-    (here / "photos.zip").write_bytes(b"PK")
-    finish(options_of(here, b"photos.zip", file_roots=(0,)))
-    assert run("classify", "photos.zip", "-o", "out.csv").exit_code == Exit.OK
-
-
-@pytest.mark.parametrize(
-    ("files", "arguments", "expected"),
-    [
-        ([], ["empty"], ["empty", ".jpg", ".tiff", "no file at all", "--glob"]),
-        (["a.txt", "b.TXT", "c.doc", "d"], ["empty"], ["2 .txt", "1 .doc", "1 without"]),
-        (["a.png", "b.png"], ["empty", "--glob", "*.jpgx"], ["'*.jpgx'", "2 .png", "pattern"]),
-        ([".a.png"], ["empty"], ["1 hidden"]),
-        ([], ["--list", "/dev/stdin"], ["one path a line"]),
-    ],
-)
-def test_a_job_without_files_is_a_usage_error_that_names_the_patterns_and_the_files_found(
-    here: Path, files: list[str], arguments: list[str], expected: list[str]
-) -> None:
-    (here / "empty").mkdir()
-    (here / "blank").write_text("\n\n")
-    for file in files:
-        (here / "empty" / file).touch()
-    if arguments[0] == "--list":
-        arguments = ["--list", "blank"]
-    line = complaint(run("classify", *arguments, "-o", "out.csv"), Exit.USAGE)
-    assert all(words in line for words in expected), line
-    assert not list(here.glob("out.csv*"))
-
-
-def test_a_restart_without_files_leaves_the_old_job_unchanged(here: Path) -> None:
-    journal = started_job(here, exit=b"0").read_bytes()
-    (here / "photos/1.png").unlink()
-    complaint(run("classify", "photos", "-o", "out.csv", "--restart"), Exit.USAGE)
-    assert (here / f"out.csv{SUFFIX}").read_bytes() == journal
-
-
-def test_a_finished_job_stays_finished_after_its_files_are_deleted(here: Path) -> None:
-    started_job(here, exit=b"0")
-    (here / "out.csv").touch()
-    (here / "photos/1.png").unlink()
-    assert run("classify", "photos", "-o", "out.csv").exit_code == Exit.OK
-
-
-def test_an_existing_file_of_another_program_is_not_overwritten(here: Path) -> None:
-    (here / "out.csv").write_text("mine")
-    line = complaint(run("classify", "photos", "-o", "out.csv"), Exit.USAGE)
-    assert "--restart" in line
-    assert "-o" in line
-    assert (here / "out.csv").read_text() == "mine"
-    assert not (here / f"out.csv{SUFFIX}").exists()
-
-
-@pytest.mark.parametrize("output", ["table", "x.csv", "x.TSV", "x.txt", "x.2024", "./-"])
-def test_any_other_name_is_accepted_as_output(output: str) -> None:
-    assert "does not answer" in complaint(run("classify", "photos", "-o", output), Exit.SETUP)
 
 
 @pytest.mark.parametrize(
@@ -270,16 +197,6 @@ def test_relative_paths_in_another_current_folder_are_changed_options(
     line = complaint(run("classify", *typed, "-o", "../out.csv"), Exit.USAGE)
     assert "the current folder" in line
     assert journal_path(here / "out.csv").read_bytes() == before
-
-
-def test_a_job_of_absolute_folders_is_resumed_from_another_current_folder(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish(options_of(here, os.fsencode(here / "photos")), stop_after=0)
-    (here / "sub").mkdir()
-    monkeypatch.chdir(here / "sub")
-    line = complaint(run("classify", str(here / "photos"), "-o", "../out.csv"), Exit.SETUP)
-    assert "does not answer" in line  # it would run
 
 
 @pytest.mark.parametrize("code", [Exit.OK, Exit.SOME_FAILED])
@@ -346,50 +263,6 @@ def test_a_restart_ignores_the_old_job_and_leaves_it_where_the_server_is_unreach
     assert journal.read_bytes() == before
 
 
-def test_a_changed_table_is_reported_and_left_unchanged(here: Path) -> None:
-    (here / "photos/a.png").write_bytes(b"a")
-    options = JobOptions((b"photos",), os.fsencode(here), str(here / "out.csv"))
-    finish(options)
-    command = ("classify", "photos", "-o", "out.csv")
-    assert "differs from" not in run(*command).stderr
-    table = here / "out.csv"
-    good = table.read_bytes()
-    table.write_bytes(good + b"more\n")
-    result = run(*command)
-    assert result.exit_code == Exit.OK
-    assert f"hangtag verify {table}" in result.stderr
-    assert table.read_bytes() == good + b"more\n"
-    table.unlink()
-    run(*command)
-    assert table.read_bytes() == good
-
-
-@pytest.mark.parametrize(
-    ("skipped", "expected"),
-    [
-        ({"unreadable folders": 1, "links": 2}, "skipped: 1 unreadable folder, 2 links"),
-        ({"hidden": 1, "special files": 1, "links": 0}, "skipped: 1 hidden, 1 special file"),
-        ({"hidden": 2, "vanished folders": 2}, "skipped: 2 hidden, 2 vanished folders"),
-    ],
-)
-def test_skipped_files_are_counted(
-    skipped: dict[str, int], expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    show_job_summary(Summary("j", "out.csv", "m@1", 1, 1, 0, 1, skipped, 1.0, 0))
-    assert expected in capsys.readouterr().err.splitlines()
-
-
-@pytest.mark.parametrize(("done", "expected"), [(5, "5 of 12 images"), (12, "12 images")])
-def test_a_stopped_job_reports_how_many_images_have_a_row(
-    done: int, expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    summary = Summary("j", "out.csv", "m@1", 12, done, 0, 0, {}, 1.0, 0)
-    show_job_summary(summary)
-    assert f"job j: {expected}, 0 failed" in capsys.readouterr().err
-    encoded = msgspec.json.decode(msgspec.json.encode(summary))
-    assert (encoded["images"], encoded["done"]) == (12, done)
-
-
 def shown(code: Exit, output: Path, capsys: pytest.CaptureFixture[str], *again: str) -> str:
     """The next command that the summary of a job shows."""
     answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
@@ -414,84 +287,6 @@ def test_the_next_command_is_made_of_the_options_of_the_job(
     ):
         command = f"hangtag classify -o out.csv {patterns}{added} -- -photos"
         assert shown(code, output, capsys, *again) == command
-
-
-@pytest.mark.parametrize("limit", ["5%", "2.5%", "12"])
-def test_the_next_command_has_the_error_budget_of_the_job(
-    limit: str, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finish(options_of(here, b"photos"))
-    with closing(Journal(journal_path(here / "out.csv"))) as journal:
-        journal.put(budget=encode_budget(parse_budget(limit)))
-    command = f"hangtag classify -o out.csv --max-failures {limit} photos"
-    assert shown(Exit.INTERRUPTED, here / "out.csv", capsys) == command
-
-
-def test_a_list_of_hundreds_of_paths_is_never_printed_back(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A shell puts them into the command line."""
-    names = [f"photos/{i}.png" for i in range(600)]
-    for name in names:
-        (here / name).write_bytes(name.encode())
-    finish(options_of(here, *map(os.fsencode, names)), 300)
-    output = here / "out.csv"
-    assert shown(Exit.SOME_FAILED, output, capsys).endswith("started it with --retry-failed")
-    assert shown(Exit.INTERRUPTED, output, capsys) == "hangtag collect out.csv"
-    assert shown(Exit.CANCELLED, output, capsys) == "the command that started it"
-
-
-@pytest.mark.parametrize(("roots", "named"), [([b"photos/1.png"], True), ([b"photos"], False)])
-def test_one_image_as_the_only_argument_names_predict_at_the_end(
-    here: Path, roots: list[bytes], named: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (here / "photos/1.png").write_bytes(b"1")
-    finish(options_of(here, *roots))
-    answers = AnswerCounts({}, {}, 0.98, {}, 0, 0)
-    output = str(here / "out.csv")
-    show_job_summary(Summary("j", output, "m@1", 1, 1, 0, 1, {}, 1.0, 0, answers=answers))
-    assert ("hangtag predict photos/1.png" in capsys.readouterr().err) is named
-
-
-@pytest.mark.parametrize("way", ["folder", "list", "absolute"])
-def test_the_command_for_failed_rows_works_in_another_current_folder(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
-) -> None:
-    """The lines of a list may be relative, also if its own path is absolute."""
-    jobs, table = here / "my jobs", here / "my jobs/out.csv"
-    (jobs / "photos").mkdir(parents=True)
-    (jobs / "photos/a.png").write_bytes(b"a")
-    (jobs / "list").write_text("photos/a.png\n")
-    listed, root = os.fsencode(jobs / "list"), os.fsencode(jobs / "photos")
-    match way:
-        case "folder":
-            finish(options_of(jobs, b"photos"))
-            expected = f"cd '{jobs}' && hangtag classify -o '{table}' --retry-failed photos"
-        case "list":
-            finish(options_of(jobs, list_file=listed))
-            expected = f"cd '{jobs}' && hangtag classify -o '{table}' --list '{jobs}/list'"
-            expected += " --retry-failed"
-        case _:
-            finish(options_of(jobs, root))
-            expected = f"hangtag classify -o 'my jobs/out.csv' --retry-failed '{jobs}/photos'"
-    assert shown(Exit.SOME_FAILED, table, capsys) == expected
-    monkeypatch.chdir(jobs)
-    assert "cd " not in shown(Exit.SOME_FAILED, table, capsys)
-
-
-def test_status_without_jobs_names_the_command_that_starts_one() -> None:
-    result = run("status")
-    assert result.exit_code == 0
-    assert "hangtag classify" in result.stdout
-    assert msgspec.json.decode(run("status", "--json").stdout) == []
-
-
-def test_status_displays_a_paused_and_a_finished_job_by_its_output(here: Path) -> None:
-    started_job(here)
-    assert "paused" in run("status", "out.csv").stdout
-    started_job(here, exit=b"0")
-    found = msgspec.json.decode(run("status", "out.csv", "--json").stdout)
-    assert (found["job"], found["state"], found["exit_code"]) == (JOB, "finished", 0)
 
 
 def test_cancelling_a_paused_job_needs_no_server(here: Path) -> None:
@@ -546,33 +341,3 @@ def test_the_same_globs_resume_a_job_in_any_order_and_others_do_not(here: Path) 
         assert run("classify", "photos", *globs(*patterns), "-o", "out.csv").exit_code == Exit.OK
     line = complaint(run("classify", "photos", *globs("*.png"), "-o", "out.csv"), Exit.USAGE)
     assert "--glob" in line
-
-
-def test_a_job_of_one_glob_of_an_earlier_version_is_resumed(here: Path) -> None:
-    finish(options_of(here, b"photos", glob="*.png"))  # that version stored it as text
-    done = run("classify", "photos", *globs("*.png"), "-o", "out.csv")
-    assert done.exit_code == Exit.OK
-
-
-@pytest.mark.parametrize("command", ["classify", "submit"])
-def test_globs_that_match_nothing_are_all_named(here: Path, command: str) -> None:
-    line = complaint(run(command, "photos", *globs("*.a", "*.b")), Exit.USAGE)
-    assert "no file matches --glob '*.a' or --glob '*.b'" in line
-
-
-@pytest.mark.parametrize(
-    ("failures", "retried"),
-    [
-        (["unsupported", "too_large"], False),
-        (["unsupported", "missing"], True),
-    ],
-)
-def test_a_retry_is_proposed_only_where_it_may_change_the_answer(
-    failures: list[str], retried: bool, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    failed = {status: Failures(1, "a.pdf") for status in failures}
-    answers = AnswerCounts({}, {}, 0.98, failed, 0, 0)
-    output = str(here / "out.csv")
-    finish(options_of(here, b"photos"))
-    show_job_summary(Summary("j", output, "m@1", 3, 3, 1, 3, {}, 1.0, 3, answers=answers))
-    assert ("--retry-failed" in capsys.readouterr().err) is retried

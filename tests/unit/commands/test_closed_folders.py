@@ -18,15 +18,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import Commands, hangtag
-from producer.jobs.job import Job
 from producer.journal.job_index import IndexedJob, entries, remember
 from shared.errors import Exit
 from tests.support.jobs.finished_job import ID, finish, options_of
 from tests.support.machine.unlistable_folders import obeying
 
 ROOT = Path(__file__).parents[3]
-#: A name to which no ending can be added.
-LONG = "p" * 252
 
 
 class Places(NamedTuple):
@@ -118,37 +115,6 @@ def test_a_path_in_a_closed_folder_is_an_error_of_one_line(places: Places) -> No
         assert done.code == Exit.SETUP or typed != ["classify", "closed/photos"]
         (line,) = done.stderr.splitlines()
         assert re.fullmatch("hangtag: .*closed.*Permission denied.*; .*", line), typed
-
-
-def test_an_unreadable_file_is_no_page_to_replace(places: Places) -> None:
-    places.open.with_suffix(".html").touch(0)
-    (done,) = without_privileges(places.open.parent, [["report", "out.csv"]])
-    assert done.code == Exit.USAGE
-    assert "out.html exists and is no page of Hangtag" in done.stderr
-
-
-def test_an_index_entry_that_no_path_can_have_harms_no_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
-    remember(IndexedJob("testjb02", str(tmp_path / f"{LONG}.csv"), 1.0))
-    assert run("status").exit_code == 0
-    assert run("report", "unknown").exit_code == Exit.USAGE
-    Job(options_of(tmp_path, b"photos")).close()
-
-
-@pytest.mark.parametrize("command", ["classify", "submit"])
-def test_a_table_whose_journal_would_have_too_long_a_name_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / LONG).mkdir()
-    (tmp_path / LONG / "1.png").write_bytes(b"1")
-    result = run(command, LONG, "-o", f"{LONG[:-4]}.csv")
-    assert result.exit_code == Exit.SETUP
-    assert "File name too long; choose another -o" in result.stderr
-    assert run("report", LONG * 20).exit_code == Exit.USAGE, "this is no job"
 
 
 @pytest.mark.parametrize(

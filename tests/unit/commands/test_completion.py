@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from producer.cli.main import hangtag
 from producer.journal.job_index import IndexedJob, remember
 from producer.journal.journal import journal_path
-from shared import recipes
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -42,21 +41,11 @@ def shoes() -> Registry:
     return registry
 
 
-def test_commands_and_options_are_completed() -> None:
-    assert completed("st") == ["status"]
-    assert completed("models", "pro") == ["promote"]
-    assert "--recipe" in completed("train", "--re")
-
-
 def test_a_model_is_completed_then_its_versions_and_aliases(shoes: Registry) -> None:
     assert completed("models", "show", "") == ["fashion-mnist", "shoes"]
     wanted = ["shoes@canary", "shoes@production", "shoes@1", "shoes@2"]
     assert completed("classify", "--model", "shoes@") == wanted
     assert completed("models", "rollback", "sh") == ["shoes"]
-
-
-def test_recipes_are_completed_and_are_those_of_the_trainer() -> None:
-    assert completed("train", "--recipe", "") == list(recipes.RECIPES)
 
 
 def test_jobs_are_completed_newest_first_and_tables_as_files(tmp_path: Path) -> None:
@@ -81,13 +70,6 @@ def test_a_fault_completes_nothing_and_prints_nothing(monkeypatch: pytest.Monkey
         },
     )
     assert done.output.strip() == ""
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_gets_a_script_that_calls_hangtag(shell: str) -> None:
-    done = CliRunner().invoke(hangtag, ["completion", shell])
-    assert done.exit_code == 0
-    assert f"_HANGTAG_COMPLETE={shell}_complete" in done.stdout
 
 
 def test_bash_completes_a_command_line() -> None:

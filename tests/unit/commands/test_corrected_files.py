@@ -6,11 +6,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from producer.cli.main import hangtag
 from producer.models.corrected_files import corrected_files
-from shared.errors import Exit, UsageError
+from shared.errors import UsageError
 from tests.support.images.crc_twins import twin
 from tests.support.jobs.decided import correct
 from tests.support.jobs.finished_job import finish, options_of
@@ -39,16 +37,6 @@ def test_files_of_equal_size_and_crc_are_found_by_the_rows_of_their_decision(tab
         assert found[label].path == bytes(table.parent / "photos" / name)
 
 
-@pytest.mark.parametrize("label", ["../../evil", "unknown", "dot.", "trail "])
-def test_an_evil_label_reaches_no_training(table: Path, label: str) -> None:
-    correct(table, ONE, label, 1, 3)
-    command = ["train", str(table.parent), "--corrections", str(table)]
-    result = CliRunner().invoke(hangtag, command)
-    assert result.exit_code == Exit.SETUP
-    (line,) = result.stderr.splitlines()
-    assert f"{table.name}.corrections.jsonl:1: the label {label!r} " in line
-
-
 def test_what_a_person_took_back_is_given_without_a_label(table: Path) -> None:
     """A model may have learned from it. A decision of another table still holds."""
     correct(table, TWO, "Coat", 2, 4)
@@ -59,8 +47,3 @@ def test_what_a_person_took_back_is_given_without_a_label(table: Path) -> None:
     assert len(corrected_files([table], undone=True)) == 2
     with pytest.raises(UsageError, match="has no corrections"):
         corrected_files([table])
-
-
-def test_a_table_that_is_missing_is_not_one_to_review(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no table"):
-        corrected_files([tmp_path / "missing.csv"])

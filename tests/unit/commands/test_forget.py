@@ -66,22 +66,6 @@ def test_a_part_of_a_users_own_stays(table: Path, damaged: bool) -> None:
     assert part.read_text() == "a download in progress"
 
 
-def test_a_job_of_a_stack_that_has_ended_has_no_keys(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither does its Redis exist."""
-    monkeypatch.delenv("HANGTAG_REDIS_URL", raising=False)
-    monkeypatch.setenv("HANGTAG_RUNTIME_DIR", str(table.parent / "runtime"))
-    table.unlink()
-    journal_path(table).unlink()
-    finish(options_of(table.parent, b"photos"), batch_images=1, stop_after=0)
-    remember(IndexedJob(ID, str(table), 1.0))
-    result = run(ID, "--yes")
-    assert result.exit_code == 0, result.output
-    assert "is forgotten" in result.stdout
-    assert result.stderr == ""
-
-
 def test_a_job_is_not_forgotten_without_a_confirmation(table: Path) -> None:
     result = run("out.csv")
     assert (result.exit_code, result.stdout) == (Exit.USAGE, "")

@@ -81,14 +81,6 @@ def test_help_fits_and_its_examples_are_accepted(words: str) -> None:
                 parse(shlex.split(typed))
 
 
-@pytest.mark.parametrize("words", [words for words in ALL if " " in words])
-def test_the_line_of_a_subcommand_is_not_cut(words: str) -> None:
-    group, name = words.split()
-    line = (ALL[words].help or "").splitlines()[0]
-    assert len(line) <= LINE_CHARS
-    assert any(shown.split() == [name, *line.split()] for shown in help_of(group))
-
-
 def test_submit_lists_no_option_of_classify_again() -> None:
     listed = [line.split()[0] for line in help_of("submit") if line.startswith("  -")]
     assert listed == ["-h,"]
@@ -110,12 +102,3 @@ def test_json_is_described_alike_by_all_commands() -> None:
         if isinstance(option, click.Option) and "--json" in option.opts
     }
     assert len(described) == 1
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant"), [("clasify", "classify"), ("sumbit", "submit"), ("workrs", "workers")]
-)
-def test_a_misspelled_command_names_the_one_that_was_meant(typed: str, meant: str) -> None:
-    done = CliRunner().invoke(hangtag, [typed])
-    assert done.exit_code == 2
-    assert meant in done.stderr.splitlines()[-1]

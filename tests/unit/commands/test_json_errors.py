@@ -12,9 +12,7 @@ from click.testing import CliRunner, Result
 
 from producer.cli.jobs import existing_jobs
 from producer.cli.main import hangtag
-from producer.cli.models import train
-from producer.cli.signals import stopped_by_signals
-from shared.errors import Exit, Stopped
+from shared.errors import Exit
 from tests.support.terminal.json_answers import check, error
 from tests.unit.commands.test_help import ALL
 
@@ -95,11 +93,6 @@ def test_the_sentence_says_what_is_wrong_and_the_remedy_what_to_do(
     assert remedy in str(found["remedy"])
 
 
-def test_a_path_after_two_dashes_is_no_option(here: Path) -> None:
-    result = run("classify", "-o", "out.csv", "--", "--json")
-    assert result.stderr == "hangtag: --json: No such file or directory; check the path\n"
-
-
 @pytest.mark.parametrize(
     ("raised", "code"), [(KeyboardInterrupt(), Exit.INTERRUPTED), (OSError(28, "full"), Exit.SETUP)]
 )
@@ -108,24 +101,3 @@ def test_an_interruption_and_an_error_of_the_system_are_objects(
 ) -> None:
     with mock.patch.object(existing_jobs.status, "callback", side_effect=raised):
         assert error_of("status", "--json")["code"] == code
-
-
-def test_a_deletion_that_is_not_confirmed_is_an_object(here: Path) -> None:
-    with mock.patch.object(existing_jobs.forget, "callback", side_effect=click.Abort()):
-        assert "--yes" in str(error_of("forget", "x", "--json")["remedy"])
-
-
-def test_the_remedy_of_an_interrupted_request_is_how_to_follow_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def stopped(*_: object) -> None:
-        with stopped_by_signals():
-            raise Stopped("follow it with: hangtag train --follow r1")
-
-    monkeypatch.setattr(train, "_follow", stopped)
-    assert error_of("train", "--follow", "r1", "--json") == {
-        "code": Exit.INTERRUPTED,
-        "sentence": "interrupted",
-        "remedy": "follow it with: hangtag train --follow r1",
-    }
-    assert run("train", "--follow", "r1").stderr == "hangtag: interrupted\n"

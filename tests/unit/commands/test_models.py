@@ -18,13 +18,13 @@ from producer.cli.models import versions
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
-from producer.models.import_model import Scale, lines, read_labels
+from producer.models.import_model import read_labels
 from producer.models.load_catalog import Catalog
-from producer.present.formatting import one_line, size
+from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
-from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
-from shared.messages.replies import Decided, Pruned, Trained
+from shared.messages.model_card import Card, card_sha256, encode_card
+from shared.messages.replies import Pruned
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -68,27 +68,6 @@ def complaint(result: Result, code: Exit) -> str:
     return line
 
 
-def test_every_version_is_listed_with_its_differences(registry: Registry) -> None:
-    registry.promote(NAME, 2, alias="canary")
-    head, *rows = good("list").splitlines()
-    assert [row.split()[0] for row in rows] == [
-        packaged.card().ref,
-        *map("shoes@{}".format, (1, 2, 3)),
-    ]
-    assert [re.split(r"\s{2,}", row)[1] for row in rows] == [
-        "production",
-        "production",
-        "canary",
-        "-",
-    ]
-    card, figures = packaged.card(), packaged.card().metrics
-    shares = (figures.heldout_accuracy, figures.test_accuracy, figures.test_ece)
-    displayed = *(f"{share:.2%}" for share in shares), f"{card.parameters:,}"
-    for text in (*displayed, "2.5 MB", "fast", "Fashion-MNIST"):
-        assert text in rows[1]
-    assert head.split()[:4] == ["model", "aliases", "held-out", "test"]
-
-
 def test_json_has_the_same_data_as_the_text(registry: Registry) -> None:
     rows = msgspec.json.decode(good("list", NAME, "--json"))
     assert [row["model"] for row in rows] == ["shoes@1", "shoes@2", "shoes@3"]
@@ -98,16 +77,6 @@ def test_json_has_the_same_data_as_the_text(registry: Registry) -> None:
     displayed = msgspec.json.decode(good("show", "shoes@2", "--json"))
     assert msgspec.convert(displayed["card"], Card) == registry.card(NAME, 2)
     assert displayed["sizes"] == {name: len(data) for name, data in FILES.items()}
-
-
-def test_an_absent_measurement_is_not_displayed_as_zero(registry: Registry) -> None:
-    registry.publish(card(4, metrics=Metrics(0.0, 0, 0.0, 0.0)), FILES)
-    registry.publish(card(5, metrics=Metrics(0.5, 12, 1.0, 0.25)), FILES)
-    *_, never, heldout = msgspec.json.decode(good("list", NAME, "--json"))
-    assert (never["accuracy"], never["measured_on"], never["ece"]) == (None, None, None)
-    assert (heldout["accuracy"], heldout["measured_on"], heldout["ece"]) == (0.5, "held-out", 0.25)
-    assert "0.00%" not in good("list", NAME).splitlines()[-2]
-    assert "not evaluated" in good("show", "shoes@4")
 
 
 def test_a_promotion_and_its_rollback_are_listed_with_user_and_reason(registry: Registry) -> None:
@@ -125,27 +94,6 @@ def test_a_promotion_and_its_rollback_are_listed_with_user_and_reason(registry: 
     ):
         assert text in line
         assert "@" in line
-
-
-def test_a_promotion_states_how_right_both_versions_are_and_how_to_undo_it(
-    registry: Registry,
-) -> None:
-    registry.publish(card(4, metrics=Metrics(0.875, 64, 1.0, 0.25)), FILES)
-    packaged_right = f"{packaged.card().metrics.test_accuracy:.1%} of 10,000 test images right"
-    assert good("promote", "shoes@4").splitlines() == [
-        "shoes@production is version 4 now; before: version 1",
-        "  shoes@4: 87.5% of 64 held-out right",
-        f"  shoes@1: {packaged_right}",
-        "undo it:  hangtag models rollback shoes",
-    ]
-    good("promote", "shoes@2", "--alias", "canary")
-    undone = good("promote", "shoes@3", "--alias", "canary").splitlines()[-1]
-    assert undone == "undo it:  hangtag models rollback shoes --alias canary"
-
-
-def test_promoting_the_production_version_is_reported_and_is_no_error(registry: Registry) -> None:
-    assert "is version 1 already" in good("promote", "shoes@1")
-    assert len(registry.history(NAME)) == 1
 
 
 def test_text_of_others_cannot_control_a_terminal(registry: Registry) -> None:
@@ -184,15 +132,6 @@ def test_plots_are_written_and_existing_files_are_not_replaced(
     assert not (folder / "confusion.png").exists()
     good("show", "shoes@1", "--pictures", str(folder), "--force")
     assert mine.read_bytes() == PLOTS["samples.png"]
-
-
-def test_the_plots_of_the_packaged_version_are_those_of_its_card(tmp_path: Path) -> None:
-    listed = {name for name in packaged.card().files if name.endswith(".png")}
-    result = run("show", packaged.card().ref, "--pictures", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == listed
-    assert result.exit_code == (Exit.OK if listed else Exit.SETUP)
-    for name in listed:
-        assert (tmp_path / name).read_bytes() == packaged.read(name)
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/tmp/hangtag-out.png", ".png", "a/b.png"])
@@ -275,20 +214,6 @@ def test_three_versions_remain_unless_another_number_is_requested(registry: Regi
 
 
 @pytest.mark.parametrize(
-    ("content", "labels"),
-    [
-        ("bag\ndress\n", ("bag", "dress")),
-        ("\ufeffbag\r\nT-shirt/top\r\n\r\n", ("bag", "T-shirt/top")),
-        ("Schuh\nHut größe\n", ("Schuh", "Hut größe")),
-    ],
-)
-def test_labels_are_lines(tmp_path: Path, content: str, labels: tuple[str, ...]) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes(content.encode())
-    assert read_labels(path) == labels
-
-
-@pytest.mark.parametrize(
     ("content", "fix"),
     [
         (b"", "has 0 labels"),
@@ -313,29 +238,3 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         os.truncate(file.fileno(), MAX_FILE_BYTES + 1)
     line = complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
     assert "67,108,865 bytes; the limit is 67,108,864" in line
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (None, "-"),
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (999_900, "1 MB"),
-        (2_500_000, "2.5 MB"),
-    ],
-)
-def test_sizes_are_short_text(count: int | None, text: str) -> None:
-    assert size(count) == text
-
-
-@pytest.mark.parametrize(("scale", "asks"), [("0-255", True), ("0-1", False)])
-def test_an_import_without_labelled_images_names_the_scale_of_its_images(
-    scale: Scale, asks: bool
-) -> None:
-    decision = Decided("production", 1, None, True, "the first version")
-    trained = Trained("mine@1", Metrics(0.0, 0, 0.0, 0.0), decision, 1.0)
-    text = "\n".join(lines(trained, Settings.from_env(), scale))
-    assert "not evaluated" in text
-    assert ("--scale 0-1" in text) is asks

@@ -7,12 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from producer.cli.main import hangtag
-from producer.inputs.job_options import JobOptions, decode_options, encode_options
 from producer.sort_log.entry import Way
 from producer.sorting import sort
 from producer.verify.verify import verify
@@ -79,12 +77,6 @@ def test_a_removed_file_is_a_problem_of_its_table(here: Path) -> None:
     finish(options_of(here, *NAMES))
     (here / "in/2.png").unlink()
     assert verify(here / "out.csv").problems == ["in/2.png: was removed or moved"]
-
-
-def test_the_options_of_an_earlier_release_are_read() -> None:
-    known = msgspec.json.decode(encode_options(JobOptions(NAMES, b"/", "/out.csv")))
-    del known["file_roots"]
-    assert decode_options(msgspec.json.encode(known)).file_roots is None
 
 
 def test_a_new_job_needs_every_file(here: Path) -> None:

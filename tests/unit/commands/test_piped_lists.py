@@ -137,21 +137,6 @@ def test_another_list_is_refused_in_one_line_and_the_job_stays(
     assert journal_path(here / "out.csv").read_bytes() == before
 
 
-def test_a_list_that_has_no_line_end_at_its_end_may_grow_by_whole_lines_only(here: Path) -> None:
-    started(here, b"1.png\n2.png", stop_after=None)
-    assert one_line(piped(here, b"1.png\n2.pngx\n"), Exit.USAGE)
-    assert piped(here, TWO).exit_code == Exit.OK
-    assert recorded(here) == TWO
-
-
-def test_lines_at_the_end_of_a_piped_list_are_taken_in_or_counted(here: Path) -> None:
-    started(here, stop_after=None)
-    result = piped(here, THREE)
-    assert result.exit_code == Exit.OK
-    assert "1 file has appeared since the job started" in result.stderr
-    assert recorded(here) == THREE
-
-
 def test_a_grown_list_replaces_the_one_of_an_unfinished_job(here: Path) -> None:
     started(here)
     one_line(piped(here, THREE), Exit.SETUP)  # the broker is unreachable
@@ -186,16 +171,6 @@ def test_a_restart_that_does_not_start_leaves_the_old_job_with_its_list(
     started(here, stop_after=None)
     assert piped(here, stdin, "--restart").exit_code in (Exit.SETUP, Exit.USAGE)
     assert recorded(here) == TWO
-    assert verify(here / "out.csv").proven
-
-
-def test_a_missing_recorded_list_is_one_line_and_can_be_given_again(here: Path) -> None:
-    started(here, stop_after=None)
-    for path in here.glob("out.csv.hangtag.list-*"):
-        path.unlink()
-    assert "No such file" in verify(here / "out.csv").problems[0]
-    assert piped(here, b"2.png\n").exit_code == Exit.USAGE
-    assert piped(here, TWO).exit_code == Exit.OK
     assert verify(here / "out.csv").proven
 
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import matplotlib
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from PIL import Image
 
 from producer.predict import plot
@@ -28,7 +26,6 @@ from tests.support.images.image_zoo import garment, variants
 from worker import prediction_plot
 from worker.demo.images import encoded
 from worker.plots import chart
-from worker.plots.plot_style import OTHER, RIGHT, UNJUDGED, WRONG
 from worker.thumbnails.small_picture import thumbnail
 
 LABELS = ("Bag", "Coat", "Trouser")
@@ -73,36 +70,8 @@ def bar_colours(axes: Axes) -> list[str]:
     return [matplotlib.colors.to_hex(one.get_facecolor()) for one in bars if one != axes.patch]
 
 
-def in_hex(*names: str) -> list[str]:
-    return [matplotlib.colors.to_hex(name) for name in names]
-
-
 def lines(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
-
-
-@pytest.mark.parametrize(
-    ("truth", "expected", "caption"),
-    [
-        ("", [OTHER, OTHER, UNJUDGED], ["Trouser 90%"]),
-        ("Trouser", [OTHER, OTHER, RIGHT], ["Trouser 90%", "(Trouser)"]),
-        ("Coat", [OTHER, RIGHT, WRONG], ["Trouser 90%", "(Coat)"]),
-    ],
-)
-def test_caption_and_bars_are_those_of_the_tutorial(
-    truth: str, expected: list[str], caption: list[str]
-) -> None:
-    axes = axes_of(order_of([predicted(truth=truth)]))
-    assert lines(axes) == ["picture.png", *caption, *LABELS]
-    assert bar_colours(axes) == in_hex(*expected)
-    colour = matplotlib.colors.to_hex(axes.texts[1].get_color())
-    assert colour == bar_colours(axes)[2]
-
-
-def test_of_many_labels_the_best_and_the_true_one_are_drawn() -> None:
-    axes = axes_of(order_of([predicted(labels=MANY, truth=MANY[30])], MANY))
-    assert len(bar_colours(axes)) == 5
-    assert set(in_hex(RIGHT, WRONG)) < set(bar_colours(axes))
 
 
 @pytest.mark.parametrize("labels", [LABELS, MANY, ("$a$", "\ud800\n", "x" * 300)])
@@ -114,19 +83,6 @@ def test_nothing_is_cut_off_and_the_bytes_are_reproducible(labels: tuple[str, ..
     assert min(edge.min() for edge in (grey[0], grey[-1], grey[:, 0], grey[:, -1])) == 255
     assert image.info == {}
     assert prediction_plot.plot(order) == file
-
-
-@pytest.mark.parametrize("labels", [LABELS, MANY])
-def test_no_caption_overlaps_the_row_below(labels: tuple[str, ...]) -> None:
-    flagged = msgspec.structs.replace(predicted(labels=labels, truth=labels[0]), flag="blank")
-    axes = axes_of(order_of([flagged] * 4, labels))
-    title = [text for text in axes.texts if text.get_text() == "picture.png"][3]
-    captions = [text for text in axes.texts if text.get_text() == "blank"][:3]
-    assert all(bottom_of(text) > title.get_window_extent().y1 for text in captions)
-
-
-def bottom_of(text: Text) -> float:
-    return float(text.get_window_extent().y0)
 
 
 def test_every_image_that_a_worker_accepts_is_drawn_upright_as_it_was_classified(
@@ -162,14 +118,3 @@ def test_the_reason_stands_where_there_is_no_image(tmp_path: Path) -> None:
     texts = [line.replace("\n", " ") for line in lines(axes)]
     assert {Status.MISSING.sentence, status.sentence} < set(texts)
     assert len(bar_colours(axes)) == 3  # of the first alone
-
-
-def test_the_process_that_draws_gets_an_order_and_returns_the_file(tmp_path: Path) -> None:
-    (tmp_path / "picture.png").write_bytes(encoded(garment()))
-    found = predicted(tmp_path / "picture.png", truth="Coat")
-    file = plot.plot([os.fsencode(found.path)], [found], LABELS)
-    with Image.open(io.BytesIO(file)) as image:
-        assert image.format == "PNG"
-        assert {(0, 0, 255), (255, 0, 0)} < {
-            colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []
-        }

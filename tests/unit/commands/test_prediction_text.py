@@ -7,14 +7,13 @@ from typing import Any
 
 import click
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.predict import prediction_text
 from producer.predict.prediction_text import lines as styled_lines
 from producer.predict.predictions import Prediction, Predictions
-from shared.image_status import Flag, Status
+from shared.image_status import Status
 
 
 def lines(*given: Any) -> Iterator[str]:
@@ -47,18 +46,6 @@ def test_an_image_has_a_line_with_its_best_labels_below() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("image", "ending"),
-    [
-        (good(truth="Coat"), ", right"),
-        (good(truth="Bag"), ", wrong: it is Bag"),
-        (good(flag=Flag.UNLIKE_TRAINING), ", unlike_training"),
-    ],
-)
-def test_additional_findings_follow_the_label(image: Prediction, ending: str) -> None:
-    assert next(lines(found(image), 1)) == f"a.png: Coat 75.00%{ending}"
-
-
 @given(st.text(), st.text(min_size=1))
 def test_names_and_labels_cannot_control_a_terminal(path: str, label: str) -> None:
     image = Prediction(path, label, 1.0, Status.OK, "", "", {label: 1.0}, label)
@@ -72,20 +59,3 @@ def test_json_has_numbers_and_the_requested_number_of_labels() -> None:
     assert decoded["images"][0]["probabilities"] == {"Coat": 0.75, "Bag": 0.25}
     assert decoded["images"][1]["confidence"] is None
     assert [image["status"] for image in decoded["images"]] == ["ok", "unreadable"]
-
-
-def test_the_summary_counts_only_images_with_a_truth_as_right_or_wrong() -> None:
-    images = (good(truth="Coat"), good(truth="Bag"), msgspec.structs.replace(bad(), truth="Bag"))
-    (summary,) = map(click.unstyle, prediction_text.summary(found(*images)))
-    assert summary == "3 images, 1 failed, 1 of 2 right, m@1"
-
-
-def test_the_summary_of_many_images_has_a_bar_for_each_label() -> None:
-    unsure = msgspec.structs.replace(good(), doubtful=True)
-    summary = prediction_text.summary(found(*[good()] * 5, unsure))
-    assert [click.unstyle(line) for line in summary] == [
-        "",
-        "  Coat  6  ████████████████████░░░░",
-        "",
-        "6 images, 0 failed, 1 doubtful, m@1",
-    ]

@@ -9,10 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.cli.params import Wanted, WorkersParam
 from producer.requests.client import make_request
 from producer.stack import desired_state
-from producer.stack.autoscaler import Bounds
 from producer.stack.desired_state import Desired
 from shared.broker.runtime_paths import stack_id
 from shared.errors import Exit
@@ -20,24 +18,8 @@ from shared.ledger import request_store
 from shared.messages.requests import Promote
 from shared.settings import Settings
 
-CHILDREN_MAX = 1_024
 #: The placeholder in a command for another machine that needs a password.
 FILE = "HANGTAG_REDIS_PASSWORD_FILE=..."
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1", Wanted(1)),
-        (str(CHILDREN_MAX), Wanted(CHILDREN_MAX)),
-        ("auto", Wanted(None, 1)),
-        ("auto:2-8", Wanted(8, 2)),
-        ("auto:0-1", Wanted(1, 0)),
-        ("auto:3-3", Wanted(3, 3)),
-    ],
-)
-def test_a_number_and_a_range_are_accepted(text: str, expected: Wanted) -> None:
-    assert WorkersParam().convert(text, None, None) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,12 +50,6 @@ def test_with_a_remote_broker_the_command_is_printed_without_a_password(
     assert result.stderr.endswith(f": HANGTAG_REDIS_URL{line}\n")
     assert result.stderr.count("\n") == 1
     assert "secret" not in result.output
-
-
-def test_a_number_is_clamped_to_the_bounds() -> None:
-    bounds = Bounds(2, 5)
-    assert [bounds.clamp(n) for n in (0, 2, 2.1, 5, 9)] == [2, 2, 3, 5, 5]
-    assert not bounds.fixed
 
 
 @pytest.mark.parametrize("before", [Desired(), Desired(keep=False, children=3, floor=1)])

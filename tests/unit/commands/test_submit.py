@@ -12,9 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from producer.cli.main import hangtag as commands
 from producer.inputs.job_options import JobOptions
 from producer.jobs.background_jobs import POLL_S, start
 from producer.jobs.job import Job
@@ -99,33 +97,6 @@ def test_an_interrupt_names_the_command_that_follows_the_start(
     assert f"{here}/out.csv.hangtag.log has the reason" in collect.log
 
 
-@pytest.mark.parametrize("name", ["status", "cancel"])
-def test_a_job_that_is_starting_is_not_unknown(here: Path, name: str) -> None:
-    with closing(Job(options_of(here, b"photos"))):
-        result = CliRunner().invoke(commands, [name, "out.csv"])
-    assert result.exit_code == Exit.USAGE
-    assert result.stderr == (
-        f"hangtag: the job of {here}/out.csv is starting; wait for it with: hangtag collect\n"
-    )
-
-
-def test_a_path_is_no_restart(here: Path) -> None:
-    """A restart would need files; a job that is resumed has them in its journal."""
-    (here / "--restart").mkdir()
-    (here / "--restart/1.png").write_bytes(b"1")
-    options = options_of(here, b"--restart")
-    finish(options, stop_after=0)
-    (here / "--restart/1.png").unlink()
-    with pytest.raises(SetupError, match="does not answer"):
-        begin(options, "--", "--restart")
-
-
-def test_a_folder_with_the_name_of_an_option_is_passed_on(here: Path) -> None:
-    done = run(here, "submit", "-o", "out.csv", "--", "--json")
-    assert done.code == Exit.SETUP, done.story
-    assert "does not answer" in done.log
-
-
 def test_no_module_of_the_current_folder_is_run(here: Path) -> None:
     for module in ("redis", "queue"):
         program = f"open({str(here / 'ran')!r}, 'w')\nraise SystemExit(5)\n"
@@ -142,30 +113,6 @@ def test_a_retry_of_a_job_that_never_started_is_refused(here: Path) -> None:
         assert refused.code == Exit.USAGE, refused.story
         assert "out.csv has no job yet; start it without --retry-failed" in refused.log
     assert sorted(os.listdir(here)) == before
-
-
-@pytest.mark.parametrize("earlier", [False, True])
-def test_a_refused_start_leaves_no_log(here: Path, earlier: bool) -> None:
-    """That of an earlier command stays."""
-    log = here / "out.csv.hangtag.log"
-    (here / "out.csv").write_text("mine")
-    if earlier:
-        log.write_text("hangtag: an earlier error\n")
-    refused = run(here, "submit", "-o", "out.csv", "photos")
-    assert refused.code == Exit.USAGE, refused.story
-    assert "out.csv exists" in refused.log
-    assert log.exists() == earlier
-
-
-def test_the_error_of_an_earlier_run_explains_nothing(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = here / "out.csv.hangtag.log"
-    log.write_text("hangtag: an earlier error\n")
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(SetupError, match=r"^the producer ended with 1$"):
-        begin(options_of(here, b"photos"), "photos")
-    assert log.read_text() == "hangtag: an earlier error\n"
 
 
 def test_a_symbolic_link_in_the_place_of_the_log_is_not_followed(here: Path) -> None:

@@ -14,20 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
-from producer.jobs.background_jobs import collect
 from producer.jobs.job import Job
 from producer.journal.journal import Journal, journal_path
-from producer.journal.snapshot import read_snapshot
-from producer.present.events import Started
-from producer.present.job_display import JobDisplay
-from producer.present.progress import Log
 from producer.rows.acceptance import UNKNOWN, at_precision
-from producer.rows.columns import COLUMNS, GUESS
+from producer.rows.columns import GUESS
 from producer.verify.verify import verify
-from shared import atomic_file
 from shared.errors import Exit
 from shared.registry import packaged
-from shared.settings import Settings
 from tests.support.jobs import planted_journal
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 
@@ -113,21 +106,6 @@ def test_the_summary_says_how_many_are_accepted_and_what_share_should_be_right(
     assert "at least 90% should be right (--accept 90%)" in text
 
 
-def test_what_is_not_given_stays(table: Path) -> None:
-    run("table", "out.csv", "--min-confidence", "0.5")
-    run("table", "out.csv", "--columns", "confidence,guess,label")
-    first = rows(table)[0]
-    assert list(first) == ["path", "confidence", "guess", "label"]
-    labels = {row["label"] for row in rows(table)}
-    assert UNKNOWN in labels
-    before = table.read_bytes()
-    assert "finished already" in classify().stderr
-    assert table.read_bytes() == before
-    run("table", "out.csv", "--columns", "all")
-    assert list(rows(table)[0]) == [*COLUMNS, GUESS]
-    assert verify(table).proven
-
-
 options = st.lists(
     st.sampled_from([
         ("--accept", "all"), ("--accept", "90"), ("--accept", "99%"), ("--min-confidence", "0.5"),
@@ -192,42 +170,6 @@ def test_a_foreign_file_in_the_place_of_an_unfinished_job_is_refused_before_the_
     assert output.read_text() == "mine"
 
 
-def test_a_precision_that_the_version_has_no_threshold_for_changes_nothing(table: Path) -> None:
-    before = table.read_bytes()
-    for attempt in (
-        run("table", "out.csv", "--accept", "97", code=Exit.USAGE),
-        classify("--accept", "97%", code=Exit.USAGE),
-    ):
-        assert "no threshold for --accept 97%; choose from 90%, 95%, 98%, 99%" in refused(attempt)
-    assert "for more start it over with" in refused(
-        run("table", "out.csv", "--top-k", "2", code=Exit.USAGE)
-    )
-    assert table.read_bytes() == before
-    assert verify(table).proven
-
-
-@pytest.mark.parametrize("form", ["tsv", "jsonl"])
-def test_other_forms_have_the_same_cells(table: Path, form: str) -> None:
-    run("table", "out.csv", "-o", f"copy.{form}", "--min-confidence", "0.5")
-    run("table", "out.csv", "-o", "copy.csv", "--min-confidence", "0.5")
-    text = (table.parent / f"copy.{form}").read_text()
-    if form == "tsv":
-        head, *lines = (line.split("\t") for line in text.splitlines())
-        found = [dict(zip(head, line, strict=True)) for line in lines]
-    else:
-        objects = [json.loads(line) for line in text.splitlines()]
-        assert all(isinstance(one["confidence"], float | None) for one in objects)
-        found = [
-            {
-                name: "" if value is None else f"{value:.4f}" if name == "confidence" else value
-                for name, value in one.items()
-            }
-            for one in objects
-        ]
-    assert found == rows(table.parent / "copy.csv")
-    assert run("table", "out.csv", "-o", "-", "--form", form).stdout.count("\n") >= FILES
-
-
 def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(table: Path) -> None:
     before = table.read_bytes()
     run("table", "out.csv", "-o", "copy.csv", "--accept", "99")
@@ -239,58 +181,6 @@ def test_a_copy_leaves_the_table_and_its_options_and_is_not_replaced_unasked(tab
     assert (table.parent / "copy.csv").read_bytes() == copy
     run("table", "out.csv", "-o", "copy.csv", "--force")
     assert (table.parent / "copy.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("command", ["table", "classify", "retry"])
-def test_a_part_of_a_users_own_beside_a_finished_table_stays(table: Path, command: str) -> None:
-    part = Path("out.csv.part")
-    part.write_text("a download in progress")
-    match command:
-        case "table":
-            run("table", "out.csv", "--min-confidence", "0.5")
-        case "classify":
-            classify("--min-confidence", "0.5")
-        case "retry":
-            finish(options_of(table.parent, b"photos"), retry_failed=True)
-    assert part.read_text() == "a download in progress"
-    assert not Path(f"out.csv{atomic_file.DRAFT_SUFFIX}").exists()
-    assert verify(table).proven
-
-
-@pytest.mark.parametrize("changed", [False, True])
-def test_the_rows_so_far_are_removed_when_the_table_is_in_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool
-) -> None:
-    """Unless another program has replaced them."""
-    monkeypatch.chdir(tmp_path)
-    output, options = plant(tmp_path), options_of(tmp_path, b"photos")
-    part = Path(f"{output}.part")
-    finish(options, stop_after=2)
-    with closing(Job(options)) as job:
-        job.store_stop(Exit.BUDGET)
-        job.table.write_part(part)
-    assert rows(part)
-    view = read_snapshot(output)
-    assert view is not None
-    assert view.answers is not None  # for `collect` and `status`
-    assert view.answers.rows == len(rows(part))
-    if changed:
-        part.write_text("a download in progress")
-    finish(options)
-    assert verify(output).proven
-    assert part.exists() == changed
-
-
-def test_a_resumed_job_is_named_with_the_results_that_it_has(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    display = JobDisplay(Log())
-    display.show(Started("first001", "out.csv"))
-    assert capsys.readouterr().err == ""
-    display.show(Started("first001", "out.csv", 7218))
-    assert capsys.readouterr().err == (
-        "job first001 continues, with 7,218 results of earlier runs\n"
-    )
 
 
 def test_the_rows_so_far_replace_only_those_of_their_job(
@@ -322,33 +212,6 @@ def test_the_rows_so_far_replace_only_those_of_their_job(
     assert part.is_fifo()
 
 
-def test_a_follower_reports_no_file_of_another_program_as_rows_so_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    output, options = plant(tmp_path), options_of(tmp_path, b"photos")
-    part = Path(f"{output}.part")
-    finish(options, stop_after=2)
-    with closing(Job(options)) as job:
-        job.store_stop(Exit.BUDGET)
-        job.table.write_part(part)
-    assert collect(str(output), Settings.from_env()).part == str(part)
-    part.write_text("a download in progress")
-    assert collect(str(output), Settings.from_env()).part == ""
-
-
-def test_a_copy_leaves_other_files_beside_it(table: Path) -> None:
-    others = {name: Path(name) for name in ("copy.csv.part", "out.csv.part")}
-    for path in others.values():
-        path.write_text("a download in progress")
-    draft = Path(f"copy.csv{atomic_file.DRAFT_SUFFIX}")
-    draft.write_text("what a killed run has left")
-    run("table", "out.csv", "-o", "copy.csv")
-    assert Path("copy.csv").read_bytes() == table.read_bytes()
-    assert {path.read_text() for path in others.values()} == {"a download in progress"}
-    assert not draft.exists()
-
-
 @pytest.mark.parametrize("running", [True, False])
 def test_the_rows_so_far_of_an_unfinished_job_are_written_to_another_file(
     table: Path, running: bool
@@ -371,13 +234,3 @@ def test_the_rows_so_far_of_an_unfinished_job_are_written_to_another_file(
     with closing(Journal(journal_path(table))):
         pass
     assert not table.exists()
-
-
-@pytest.mark.parametrize("columns", ["all", "guess,confidence", "status,label"])
-def test_a_table_with_other_columns_is_verified_row_by_row(table: Path, columns: str) -> None:
-    run("table", "out.csv", "--min-confidence", "0.5", "--columns", columns)
-    good = table.read_bytes()
-    line = next(line for line in good.splitlines() if b",ok," in line or b"0." in line)
-    table.write_bytes(good.replace(line, line[:-1] + b"?"))
-    (problem,) = verify(table).problems
-    assert problem.startswith("row ")

@@ -20,17 +20,14 @@ from hypothesis import strategies as st
 
 from producer.cli.main import hangtag
 from producer.jobs.job import Job
-from producer.journal import property_table, records
+from producer.journal import records
 from producer.journal.journal import Journal, journal_path
-from producer.journal.sealed_journal import SealedJournal
 from producer.journal.sqlite_errors import blob
-from producer.verify.align import align
 from producer.verify.verify import Proof, verdict, verify
-from shared.errors import Exit, SetupError
+from shared.errors import Exit
 from tests.support.jobs.finished_job import RUBBISH, finish, options_of
 from tests.support.machine.unlistable_folders import too_deep
 
-PROBLEMS_MAX = 100
 NAMES = (
     b"a.png",
     b"b,.png",
@@ -155,13 +152,6 @@ def edited(table: Path, change: Callable[[list[str]], None]) -> Proof:
     return verify(table)
 
 
-def test_each_problem_names_its_row(table: Path) -> None:
-    def drop(rows: list[str]) -> None:
-        del rows[2]
-
-    assert problem(edited(table, drop)).startswith("two/a.png: its row is missing")
-
-
 def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
     def edit(rows: list[str]) -> None:
         rows[2] = rows[2].replace(",ok,", ",crashed,")
@@ -170,17 +160,6 @@ def test_an_edited_cell_is_named_with_the_written_value(table: Path) -> None:
     assert line.startswith("row 2 (two/a.png): status ")
     assert "'crashed'" in line
     assert "'ok'" in line
-
-
-def test_a_row_has_the_number_that_it_has_on_a_page(table: Path) -> None:
-    with SealedJournal(table) as sealed:
-        rows = [row for batch in sealed.row_batches() for row in batch.rows()]
-    (number,) = (row.number for row in rows if row.name == b"two/a.png")
-
-    def edit(lines: list[str]) -> None:
-        lines[number] = lines[number].replace(",ok,", ",fine,")
-
-    assert problem(edited(table, edit)).startswith(f"row {number} (two/a.png): ")
 
 
 def test_an_edited_journal_is_reported(table: Path) -> None:
@@ -289,36 +268,6 @@ def test_without_a_journal_nothing_is_proven(table: Path) -> None:
     assert run(str(table)).exit_code == Exit.NOT_PROVEN
 
 
-def test_a_journal_of_another_schema_is_refused(table: Path) -> None:
-    with closing(sqlite3.connect(journal_path(table))) as database:
-        database.execute("UPDATE job SET value = ? WHERE key = 'schema'", (b"4",))
-        database.commit()
-    with pytest.raises(SetupError, match=r"another version of Hangtag.*--restart"):
-        verify(table)
-
-
-@pytest.mark.parametrize("key", ["table", "placing"])
-def test_a_text_of_a_journal_that_is_none_ends_no_command(table: Path, key: str) -> None:
-    with closing(sqlite3.connect(journal_path(table))) as database:
-        property_table.put(database, **{key: b"\xff"})
-        database.commit()
-    for command in ("verify", "sort"):
-        more = ("--into", str(table.parent / "sorted"), "--copy") if command == "sort" else ()
-        result = CliRunner().invoke(hangtag, [command, str(table), *more])
-        assert isinstance(result.exception, SystemExit | None), result.exception
-
-
-def test_a_table_and_its_journal_may_be_on_a_read_only_disk(table: Path) -> None:
-    before = sorted(os.listdir(table.parent))
-    assert verify(table).proven
-    assert sorted(os.listdir(table.parent)) == before
-
-
-def test_a_long_list_of_problems_is_shortened(table: Path) -> None:
-    table.write_text(table.read_bytes().decode() + "x\n" * 500, newline="")
-    assert len(verify(table).problems) == PROBLEMS_MAX
-
-
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(hangtag, ["verify", *arguments])
 
@@ -360,17 +309,6 @@ def test_a_running_or_unfinished_job_is_not_proven(table: Path) -> None:
         assert "hangtag collect" in running.stderr
         journal.repeat(1)
     assert "is not finished" in problem(verify(table))
-
-
-@given(st.lists(st.integers(0, 5)), st.lists(st.integers(0, 5)))
-def test_the_alignment_returns_both_streams_complete_and_in_order(
-    one: list[int], other: list[int]
-) -> None:
-    pairs = list(align(iter(one), iter(other), lambda x: x, lambda x: x))
-    assert [left for left, _ in pairs if left is not None] == one
-    assert [right for _, right in pairs if right is not None] == other
-    assert all(None in pair or pair[0] == pair[1] for pair in pairs)
-    assert (one == other) == all(None not in pair for pair in pairs)
 
 
 def test_a_file_above_the_size_limit_is_proven_too(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import ssl
 import traceback
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.fleet.commands import FILES, environment
+from producer.fleet.commands import environment
 from producer.fleet.start_command import worker_line
 from shared.broker import address as access
 from shared.broker.address import Address, address, parse
@@ -22,7 +21,7 @@ from shared.broker.celery_app import make_app
 from shared.broker.redis_client import connect
 from shared.broker.runtime_paths import broker_url
 from shared.errors import SetupError
-from shared.settings import PREFIX, Settings
+from shared.settings import Settings
 
 #: With every character that has a meaning in a URL.
 SECRET = "pa/ss?w#or@d:%41&=;"
@@ -123,21 +122,6 @@ def test_no_part_of_a_password_in_a_url_is_in_any_message(
         displayed += traceback.format_exception(error)
     for part in ("XQZ", "QXJ"):
         assert part not in "".join(displayed).upper()
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["unix://user:12345/abcSECRET@/run/redis.sock", "unix://user:/ssSECRET@/run/redis.sock",
-     "unix://user:123?creSECRET@/run/redis.sock", "unix://user:12#SECRET@/run/redis.sock",
-     "unix://user:SECRET", "unix://user%3ASECRET%40/run/redis.sock", "unix:user:SECRET@/run/s",
-     "redis://user%3ASECRET%40h", "redis://:1?SECRET=2", "unix:///run/redis.sock?SECRET=1"],
-)  # fmt: skip
-def test_a_possible_part_of_a_password_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(SetupError, match="HANGTAG_REDIS_PASSWORD_FILE") as caught:
-        parse(url)
-    assert "SECRET" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert access.redacted(url) == "HANGTAG_REDIS_URL"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.0.9", "[::1]"])
@@ -257,21 +241,6 @@ def test_a_certificate_file_exists_and_is_valid(tmp_path: Path, setting: str) ->
         of("redis://:x@broker", **{setting: str(tmp_path / "there")})
 
 
-@pytest.mark.parametrize("text", ["yes", "true", "2", " 1"])
-def test_insecure_is_1_or_0(text: str) -> None:
-    with pytest.raises(SetupError, match="HANGTAG_REDIS_INSECURE is 1 or 0"):
-        of("redis://localhost", redis_insecure=text)
-
-
-def test_a_worker_in_another_folder_finds_the_same_files(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    made = environment(Settings(**dict.fromkeys(FILES, "file")))  # type: ignore[arg-type]
-    for name in FILES:
-        assert made[PREFIX + name.upper()] == os.path.join(tmp_path, "file")
-
-
 def test_a_worker_in_another_folder_finds_the_same_files_of_a_url(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -285,14 +254,6 @@ def test_a_worker_in_another_folder_finds_the_same_files_of_a_url(
     found = address(Settings.from_env(made))
     expected = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "other.pem"))
     assert (found.ca, found.cert, found.key) == tuple(expected)
-
-
-def test_both_clients_use_the_database_number_of_a_socket() -> None:
-    found = of("unix:///run/redis.sock?db=4")
-    assert connect(found, "test").connection_pool.connection_kwargs["db"] == 4
-    app = make_app(found, "test")
-    assert str(app.conf.broker_url).endswith("?virtual_host=4")
-    app.close()
 
 
 @pytest.mark.parametrize("module", ["worker.app", "worker.trainer"])

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import installation
 from tests.support.processes.fleet import ROOT
 from tests.support.processes.installations import Installation
 
-NAME = "from shared import installation; print(installation.name())"
 COMMAND = "from shared import installation; print(installation.command('all', ['keras', 'x y']))"
 
 
@@ -32,25 +30,6 @@ def output_of(environment: Installation, program: str, path: Path = ROOT) -> str
     command = [str(environment.python), "-c", program]
     env = {"PYTHONPATH": str(path)}
     return subprocess.check_output(command, cwd="/", env=env, text=True).strip()
-
-
-def test_a_stack_is_named_by_the_environment_and_its_packages(
-    environment: Installation, tmp_path: Path
-) -> None:
-    complete = output_of(environment, NAME)
-    assert complete == output_of(environment, NAME)
-    assert len(complete) == installation.NAME_CHARS
-    assert complete != installation.name(), "the packages are equal, the environments differ"
-    (keras,) = environment.python.parent.parent.glob("lib/*/site-packages/keras")
-    target = keras.readlink()
-    keras.unlink()
-    try:
-        assert output_of(environment, NAME) != complete
-    finally:
-        keras.symlink_to(target)
-    assert output_of(environment, NAME) == complete
-    shutil.copytree(ROOT / "shared", tmp_path / "shared")
-    assert output_of(environment, NAME, tmp_path) != complete, "the code differs"
 
 
 @pytest.mark.parametrize("source", ["checkout", "folder", "wheel", "gone", "index"])
@@ -78,7 +57,3 @@ def test_the_command_suits_the_source_of_the_installation(
     }.get(source, ["keras", "x y"])
     words = shlex.split(output_of(environment, COMMAND, path))
     assert words == [str(environment.python), "-m", "pip", "install", *expected]
-
-
-def test_without_missing_packages_nothing_is_reported() -> None:
-    assert installation.missing({"shared": "hangtag"}, "all") == ""

@@ -6,15 +6,11 @@ import contextlib
 import io
 import json
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from shared import json_log
-from shared.errors import SetupError
 from shared.settings import Settings
 
 log = logging.getLogger("part.of.hangtag")
@@ -36,20 +32,6 @@ def logged() -> Iterator[list[dict[str, Any]]]:
     found += map(json.loads, stream.getvalue().splitlines())
 
 
-def test_a_line_has_the_ids_of_the_innermost_work() -> None:
-    with logged() as lines:
-        with json_log.about(request="r1"), json_log.about(job="j1", batch=3):
-            log.warning("%d of %d", 1, 2)
-        log.info("nothing")
-    first, second = lines
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
-    assert first == {
-        "level": "WARNING", "logger": "part.of.hangtag", "message": "1 of 2",
-        "request": "r1", "job": "j1", "batch": 3,
-    }  # fmt: skip
-    assert list(second) == ["time", "level", "logger", "message"]
-
-
 def test_a_traceback_and_text_that_is_not_utf_8_are_in_one_line() -> None:
     with logged() as lines:
         try:
@@ -60,8 +42,3 @@ def test_a_traceback_and_text_that_is_not_utf_8_are_in_one_line() -> None:
     assert line["message"] == "file \\udcff"
     assert line["exception"].startswith("Traceback")
     assert "two\nlines" in line["exception"]
-
-
-def test_another_value_of_the_setting_is_refused() -> None:
-    with pytest.raises(SetupError, match="HANGTAG_LOG_JSON is 1 or 0"):
-        _ = Settings(log_json="yes").has_json_logs

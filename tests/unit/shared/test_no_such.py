@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
-from shared import recipes, runtimes
-from shared.errors import SetupError, first_names, no_model, no_such
-from worker.backbones import backbone_table
+from shared.errors import no_model, no_such
 
 
 def test_a_similar_name_is_proposed_and_otherwise_the_known_ones_are_listed() -> None:
@@ -30,25 +24,3 @@ def test_the_sentence_is_one_bounded_line_of_printable_characters() -> None:
     line = no_model("a\nb" + "\x1b[31m" + "x" * 9_000, many)
     assert line.isprintable()
     assert len(line) < 300
-
-
-def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
-    names = [f"n{n}" for n in range(1, 9)]
-    assert first_names(names, 3) == "n1, n2, n3 and 5 more"
-    assert first_names(names[:4], 3) == "n1, n2, n3, n4", "a name is as short as a count"
-    assert first_names(names) == "n1, n2, n3, n4, n5 and 3 more"
-
-
-@pytest.mark.parametrize(
-    ("find", "name", "near"),
-    [
-        (recipes.find, "acurate", "accurate"),
-        (runtimes.find, "tensorflw", "tensorflow"),
-        (backbone_table.find, "efficientnet-lite9", "efficientnet-lite2 or efficientnet-lite0"),
-    ],
-)
-def test_every_table_proposes_the_nearest_of_its_rows(
-    find: Callable[[str], object], name: str, near: str
-) -> None:
-    with pytest.raises(SetupError, match=rf"^there is no \w+ {name}; did you mean {near}\? "):
-        find(name)

@@ -17,7 +17,7 @@ from shared.messages.requests import (
     decode_request,
     encode_request,
 )
-from shared.messages.training import PROMOTE, Rule, Train
+from shared.messages.training import Train
 
 IMPORT = Import("shoes", ("a", "b"), "0" * 64)
 
@@ -39,28 +39,6 @@ IMPORT = Import("shoes", ("a", "b"), "0" * 64)
 def test_a_field_out_of_range_is_named(work: Work, field: str) -> None:
     with pytest.raises(BadMessage, match=f"out of range: {field}$"):
         decode_request(encode_request(Request("r1", work, "me@here", 1.0)))
-
-
-@pytest.mark.parametrize(
-    "work",
-    [
-        Train("shoes", "fast"),
-        Train("shoes", "fast", "/photos", epochs=3),
-        IMPORT,
-        Prune("shoes", 0),
-    ],
-    ids=repr,
-)
-def test_the_requests_of_the_commands_are_accepted(work: Work) -> None:
-    request = Request("r1", work, "me@here", 1.0)
-    assert decode_request(encode_request(request)) == request
-
-
-@pytest.mark.parametrize("promote", PROMOTE)
-def test_a_version_may_be_promoted_by_each_rule_that_the_commands_offer(promote: Rule) -> None:
-    works = Train("shoes", "fast", promote=promote), IMPORT
-    for work in (works[0], msgspec.structs.replace(works[1], promote=promote)):
-        assert make_request(work).work == work
 
 
 @pytest.mark.parametrize(

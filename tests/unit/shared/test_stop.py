@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -83,29 +83,6 @@ def test_a_time_limit_ends_the_waits_of_one_job_and_not_those_of_another(stop: S
         other.check()
 
 
-@pytest.mark.parametrize("seconds", [1e10, 1e300, float("inf")])
-def test_a_limit_beyond_what_the_system_can_count_does_not_end_work(
-    waits: Waits, seconds: float
-) -> None:
-    started = time.monotonic()
-    with waits.within(seconds):
-        waits.sleep(0.05)
-    assert time.monotonic() - started >= 0.05
-    assert not waits.late
-
-
-def test_closed_waits_are_not_ended_and_what_follows_is_by_a_later_request(stop: Stop) -> None:
-    first = Waits(stop)
-    with closing(first.rest()) as rest:
-        stop.request()
-        first.check()
-        with pytest.raises(Stopped):
-            rest.check()
-    late = Waits(stop)
-    with closing(late.rest()) as rest:
-        rest.check()
-
-
 def silent_server(backlog: int) -> socket.socket:
     """It accepts as many connections as its backlog has room for, and sends nothing."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -162,12 +139,6 @@ def test_a_wait_to_send_a_hint_ends(stop: Stop, waits: Waits, tmp_path: Path, sc
             with requested(stop), pytest.raises((Stopped, RedisError)):
                 send_hint(app, CLASSIFY_TASK, CLASSIFY_QUEUE, "job", 0, producer=producer)
             assert time.monotonic() - started < TIMEOUT_S
-
-
-def test_a_wait_for_room_to_send_ends(stop: Stop, waits: Waits) -> None:
-    near, far = socket.socketpair()
-    with near, far, requested(stop), pytest.raises(Stopped), waits.at(near), suppress(OSError):
-        near.sendall(bytes(1 << 26))
 
 
 def test_a_job_leaves_the_connections_of_other_applications_as_they_are(

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from producer.cli.models.train import train
 from shared.errors import UsageError
 from shared.messages.training import check, flag, options
 from shared.recipes import RECIPES
@@ -17,11 +16,6 @@ REFUSED = [
     for field, option in options().items()
     if not option.applies(recipe)
 ]
-
-
-def test_each_option_can_be_typed() -> None:
-    typed = {param.name: param.opts for param in train.params}
-    assert all(flag(field) in typed[field] for field in options())
 
 
 @pytest.mark.parametrize(("recipe", "field"), REFUSED)

@@ -66,54 +66,6 @@ def test_every_image_below_a_folder_has_a_row_and_copies_are_one_stack(
     assert stages == ["loading"]
 
 
-def test_features_of_the_store_are_not_computed_again(
-    server: RedisServer, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shapes.write(tmp_path / "photos", "circle", 4)
-    _, first, _ = computed(server, store, tmp_path / "photos")
-    monkeypatch.setattr("worker.backbones.photo_features._views", None)  # decodes
-    assert computed(server, store, tmp_path / "photos")[1] == first
-
-
-def test_components_and_stacks_of_the_store_are_not_computed_again(
-    server: RedisServer, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shapes.write(tmp_path / "photos", "circle", 4)
-    some = min((tmp_path / "photos/circle").iterdir())
-    (tmp_path / "photos/copy.png").write_bytes(some.read_bytes())
-    _, first, _ = computed(server, store, tmp_path / "photos")
-    some.rename(tmp_path / "photos/renamed.png")
-    with monkeypatch.context() as patched:
-        patched.setattr("worker.handlers.short_rows.StoredRows.computed", None)
-        _, again, _ = computed(server, store, tmp_path / "photos")
-    assert by_digest(again) == by_digest(first)
-    shapes.write(tmp_path / "photos", "square", 1)
-    _, more, _ = computed(server, store, tmp_path / "photos")
-    assert len(by_digest(more)) == 5
-    assert by_digest(more).items() != by_digest(first).items()
-
-
-def test_components_that_are_damaged_in_the_store_are_computed_again(
-    server: RedisServer, store: Path, tmp_path: Path
-) -> None:
-    shapes.write(tmp_path / "photos", "triangle", 4)
-    before = set(store.rglob("*.pack"))
-    _, first, _ = computed(server, store, tmp_path / "photos")
-    for pack in set(store.rglob("*.pack")) - before:
-        pack.write_bytes(pack.read_bytes()[:-1] + b"?")
-        assert computed(server, store, tmp_path / "photos")[1] == first
-
-
-def by_digest(features: FolderFeatures) -> dict[bytes, tuple[bytes, bytes]]:
-    """The row and the stack of each content."""
-    columns = (features.digests, 32), (features.rows, 2 * features.width), (features.stacks, 4)
-    parts = [
-        [data[place : place + size] for place in range(0, len(data), size)]
-        for data, size in columns
-    ]
-    return dict(zip(parts[0], zip(*parts[1:], strict=True), strict=True))
-
-
 def test_a_folder_without_images_is_refused_in_one_line(
     server: RedisServer, store: Path, tmp_path: Path
 ) -> None:
@@ -125,13 +77,3 @@ def test_a_folder_without_images_is_refused_in_one_line(
         computed(server, store, tmp_path / "empty")
     with pytest.raises(SetupError, match="No such file"):
         computed(server, store, tmp_path / "missing")
-
-
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_a_few_images_are_enough(
-    server: RedisServer, store: Path, tmp_path: Path, count: int
-) -> None:
-    shapes.write(tmp_path / "photos", "circle", count)
-    answer, features, _ = computed(server, store, tmp_path / "photos")
-    assert answer.images == len(features) == count
-    assert np.isfinite(np.frombuffer(features.rows, "<f2")).all()

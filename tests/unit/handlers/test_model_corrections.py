@@ -98,30 +98,9 @@ def test_a_later_training_learns_from_earlier_corrections_and_says_so(tmp_path: 
     assert "--without-corrections" in _said(last)
 
 
-def test_left_out_corrections_come_back_in_the_next_training(tmp_path: Path) -> None:
-    """Also if the versions that had learned from them are removed."""
-    model = Model(tmp_path)
-    model.train(_file("a", "cat"))
-    without = model.train(without=True)
-    assert (without.files, without.earlier) == ([], 1)
-    assert "--without-corrections" not in _said(without)
-    first, second = model.registry.versions("mine")
-    model.registry.promote("mine", second, who="tester", why="")
-    model.registry.remove("mine", first)
-    assert _labels(model.train()) == ["cat"]
-
-
 def test_a_decision_that_was_taken_back_is_learned_from_no_more(tmp_path: Path) -> None:
     model = Model(tmp_path)
     model.train(_file("a", "cat"), _file("b", "dog"))
     assert _labels(model.train(_file("a", ""))) == ["dog"]
     assert _labels(model.train()) == ["dog"]
     assert _labels(model.train(_file("a", "cow"))) == ["cow", "dog"]
-
-
-def test_versions_without_corrections_have_no_record(tmp_path: Path) -> None:
-    model = Model(tmp_path)
-    found = model.train()
-    assert found == ModelCorrections([], [], 0, [])
-    card = model.registry.card("mine", model.registry.versions("mine")[0])
-    assert set(card.files) == set(packaged.card().files)

@@ -7,14 +7,12 @@ import io
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from click.testing import CliRunner
 
 import hangtag
 from producer.cli.main import hangtag as commands
-from shared.registry import packaged
 from tests.support.jobs import decided, planted_journal
 from tests.support.pages.planted import plant
 
@@ -88,17 +86,6 @@ def test_iteration_takes_the_memory_of_some_rows_however_many_there_are(tmp_path
     assert count == len(answers)
     print(f"{least:,} and {most:,} bytes")
     assert most < least + SLACK_BYTES
-
-
-def test_each_row_may_be_read_in_another_thread(tmp_path: Path) -> None:
-    answers = [(b"in/%d.png" % i, i, 0.9) for i in range(7)]
-    rows = iter(hangtag.open_table(planted_journal.plant(tmp_path / "t.csv", answers)))
-    labels: list[str] = []
-    for _ in answers:
-        thread = Thread(target=lambda: labels.append(next(rows).label))
-        thread.start()
-        thread.join()
-    assert labels == list(packaged.card().labels[:7])
 
 
 def test_a_damaged_journal_is_one_sentence(tmp_path: Path) -> None:

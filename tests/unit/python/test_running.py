@@ -14,7 +14,6 @@ import pytest
 from hangtag.running import run
 from hangtag.temporary import Scratch
 from producer.present.events import Event, Events, Notice
-from shared.errors import UsageError
 from shared.settings import Settings
 from shared.stop import Stop
 from tests.support.processes.fleet import wait_for
@@ -39,29 +38,6 @@ def until_stopped(events: Events, stop: Stop) -> int:
 
 def ignore(event: Event) -> None:
     """Nothing is displayed."""
-
-
-def test_it_returns_what_the_work_returns_and_passes_events_in_order() -> None:
-    seen: list[tuple[Event, int]] = []
-
-    def work(events: Events, stop: Stop) -> int:
-        for text in "abc":
-            events.report(Notice(text))
-        return threading.get_ident()
-
-    def note(event: Event) -> None:
-        seen.append((event, threading.get_ident()))
-
-    assert run(work, note, Stop(), "work") != threading.get_ident()
-    assert seen == [(Notice(text), threading.get_ident()) for text in "abc"]
-
-
-def test_it_raises_what_the_work_raises() -> None:
-    def fail(events: Events, stop: Stop) -> None:
-        raise UsageError("no")
-
-    with pytest.raises(UsageError, match="no"):
-        run(fail, ignore, Stop(), "work")
 
 
 def test_ctrl_c_stops_the_work_and_waits_for_its_end() -> None:

@@ -9,9 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from producer.cli.main import hangtag
-from producer.journal.sealed_journal import SealedJournal
-from producer.rendering.person_labels import PersonLabels
-from producer.rows.row_batch import Rules
 from producer.verify.verify import verify
 from shared.labels import correction_log
 from tests.support.images.crc_twins import twin
@@ -57,14 +54,6 @@ def test_corrections_are_found_by_content(table: Path) -> None:
     assert verify(table).proven
 
 
-def test_a_failed_row_has_no_label(table: Path) -> None:
-    correct(table, RUBBISH, "Bag")
-    size = correction_log.complete_size(correction_log.log_path(table))
-    with SealedJournal(table) as sealed:
-        rules = Rules(given_labels=PersonLabels(table, size, sealed.card.labels))
-        assert all(batch.given_labels == {} for batch in sealed.row_batches(rules))
-
-
 def test_later_corrections_do_not_refute_a_table(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     run("table", str(table))
@@ -96,12 +85,6 @@ def test_what_was_taken_back_is_the_models_again(table: Path) -> None:
     assert verify(table).proven
 
 
-def test_a_table_without_a_log_stays_as_it_is(table: Path) -> None:
-    original = table.read_bytes()
-    run("table", str(table))
-    assert table.read_bytes() == original
-
-
 def test_a_log_that_has_become_shorter_is_named(table: Path) -> None:
     correct(table, bytes([2]) * 9, "Coat")
     run("table", str(table))
@@ -131,15 +114,6 @@ def test_labels_of_people_are_not_dropped_because_their_log_is_missing_or_shorte
     run("table", str(table), "--columns", "label", "--no-corrections", *more)
 
 
-def test_a_copy_of_a_table_has_corrections_too(table: Path) -> None:
-    correct(table, bytes([2]) * 9, "Coat")
-    original = table.read_bytes()
-    copy = table.parent / "copy.csv"
-    run("table", str(table), "-o", str(copy), "--columns", "label,source")
-    assert rows(copy)[2] == {"path": "photos/2.png", "label": "Coat", "source": "person"}
-    assert table.read_bytes() == original
-
-
 @pytest.fixture
 def twins(tmp_path: Path) -> Path:
     """A table of four files of one size and CRC-32: `ONE` in rows 1 and 3, `TWO` in 2 and 4."""
@@ -160,38 +134,6 @@ def labels(table: Path) -> list[str]:
     return [row["label"] if row["source"] == "person" else "" for row in rows(table)]
 
 
-def test_a_decision_holds_for_the_rows_that_it_names(twins: Path) -> None:
-    correct(twins, ONE, "Bag", 1, 3)
-    assert labels(twins) == ["Bag", "", "Bag", ""]
-    correct(twins, TWO, "Coat", 2, 4)
-    assert labels(twins) == ["Bag", "Coat", "Bag", "Coat"]
-    correct(twins, ONE, "Bag", 1, 3, undo=True)
-    assert labels(twins) == ["", "Coat", "", "Coat"]
-
-
-def test_rows_of_an_older_decision_are_found_as_before_and_a_line_says_so(twins: Path) -> None:
-    correct(twins, ONE, "Bag")
-    assert labels(twins) == ["Bag"] * 4
-    for command in ("table", "verify"):
-        assert "1 decision of an earlier Hangtag" in run(command, str(twins))
-    correct(twins, ONE, "Bag", 1, 3)
-    assert labels(twins) == ["Bag", "", "Bag", ""]
-    assert "earlier Hangtag" not in run("table", str(twins))
-
-
-def test_a_restart_compares_the_files_of_all_rows_again(twins: Path) -> None:
-    correct(twins, ONE, "Bag", 1, 3)
-    photos = twins.parent / "photos"
-    (photos / "0.png").write_bytes(TWO)
-    (photos / "1.png").write_bytes(ONE)
-    (photos / "4.png").write_bytes(ONE)
-    finish(options_of(twins.parent, b"photos"), restart=True)
-    assert labels(twins) == ["", "Bag", "Bag", "", "Bag"]
-    assert len(correction_log.read(correction_log.log_path(twins))) == 2
-    finish(options_of(twins.parent, b"photos"), restart=True)
-    assert len(correction_log.read(correction_log.log_path(twins))) == 2
-
-
 def test_a_retry_compares_the_files_of_the_new_rows(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for n, content in enumerate((ONE, TWO, RUBBISH)):
@@ -206,14 +148,6 @@ def test_a_retry_compares_the_files_of_the_new_rows(tmp_path: Path) -> None:
     finish(options_of(tmp_path, b"photos"), retry_failed=True)
     assert [row["label"] for row in rows(table)][::2] == ["Bag", "Bag"]
     assert rows(table)[1]["source"] == "model"
-
-
-def test_an_evil_label_reaches_no_table(table: Path) -> None:
-    original = table.read_bytes()
-    correct(table, bytes([2]) * 9, "../../evil", 3)
-    assert "corrections.jsonl:1: the label '../../evil'" in run("table", str(table), code=1)
-    assert "cannot name a class folder" in run("report", str(table), code=1)
-    assert table.read_bytes() == original
 
 
 def test_a_damaged_log_of_corrections_does_not_keep_a_job_from_its_table(twins: Path) -> None:

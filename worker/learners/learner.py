@@ -109,9 +109,10 @@ class Learner(ABC, Generic[Data, Fitted]):
     def measure(self, data: Data, fitted: Fitted, served: Served) -> BuiltVersion:
         """The version with its figures, plots and records."""
 
-    @abstractmethod
     def heldout(self, spec: Preprocessing) -> Examples | None:
-        """The held-out images with the preprocessing of another version; None if there are none."""
+        """The held-out images with the preprocessing of another version; None if there are none, as
+        by default: a version with folds is compared by its record alone."""
+        return None
 
     def places(self) -> Mapping[str, bytes]:
         """The paths of the images to learn from, by the SHA-256 of their files; none by default."""

@@ -1,4 +1,4 @@
-"""What the learners of photos share: the folder, and the images that it holds out itself."""
+"""The folder of a learner of photos, and its images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from shared.errors import ImageError, SetupError
-from shared.messages.model_card import Card, Preprocessing
+from shared.errors import ImageError
+from shared.messages.model_card import Card
 from worker.backbones import backbone_table
 from worker.backbones.photo_features import PhotoFeatures
-from worker.datasets import load as datasets
 from worker.datasets.decode_files import read_file
-from worker.datasets.examples import Examples
-from worker.datasets.split import HELDOUT, Parts
 from worker.decoding.decode import decode
 from worker.learners.learner import Data, Fitted, Learner, Task
 from worker.training import photo_folder
@@ -32,22 +29,6 @@ class PhotoLearner(Learner[Data, Fitted]):
         photos = self.folder.learn
         digests = (bytes(digest).hex() for digest in photos.digests)
         return dict(zip(digests, photos.paths, strict=True))
-
-    def heldout(self, spec: Preprocessing) -> Examples | None:
-        """validation/, which an older version of this folder may have held out; no fold."""
-        return held_out_by_folder(self.task, self.folder.learn.parts, spec)
-
-
-def held_out_by_folder(task: Task, parts: Parts, spec: Preprocessing) -> Examples | None:
-    """The images of validation/; None where `parts` [n], those of the photos, have no such part."""
-    if HELDOUT not in parts:
-        return None
-    try:
-        return datasets.load(
-            task.data, None, spec, task.folder, max_unreadable=task.work.max_unreadable
-        ).data.heldout
-    except SetupError:
-        return None
 
 
 def load_folder(task: Task) -> PhotoFolder:

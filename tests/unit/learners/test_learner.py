@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.messages.model_card import Card, Preprocessing
+from shared.messages.model_card import Card
 from shared.messages.training import Train
 from shared.recipes import RECIPES
 from shared.registry import packaged
-from worker.datasets.examples import Examples
 from worker.export.served import Served
 from worker.learners.learner import BuiltVersion, Learner, Observer, Task
 from worker.learners.network import NO_REPORT
@@ -47,9 +46,6 @@ class Counting(Learner[int, int]):
 
     def measure(self, data: int, fitted: int, served: Served) -> BuiltVersion:
         return BuiltVersion(served.card, {**served.files, "m": b"%d" % (data + fitted)})
-
-    def heldout(self, spec: Preprocessing) -> Examples | None:
-        return None
 
 
 def _card() -> Card:

@@ -99,7 +99,7 @@ def _show_next(folder: Path) -> None:
         click.echo(f"  {typed([program(), *arguments])}")
     if lacking := absent(_TRAINING):
         names = [_TRAINING[package] for package in lacking]
-        click.echo(f"to train such a model, first run:\n  {command(OF_NETWORKS, names)}")
+        click.echo(f"to train a model like this one, first run:\n  {command(OF_NETWORKS, names)}")
 
 
 def is_again(folder: Path) -> bool:

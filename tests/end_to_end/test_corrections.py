@@ -74,7 +74,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory, server_binary: Path) -> It
     for shape in shapes.CORNERS:
         shapes.write(root, shape, IMAGES_OF_CLASS)
     for seed, (path, shape) in enumerate(PLANTED.items()):
-        (root / path).write_bytes(shapes.encoded(shapes.draw(shape, 100 + seed), "PNG"))
+        (root / path).write_bytes(shapes.encoded(shapes.draw(shape, 200 + seed), "PNG"))
     (root / BROKEN).write_bytes(b"\xff\xd8\xff no photo")
     store = tmp_path_factory.mktemp("store")
     with RedisServer(server_binary) as server:
@@ -138,7 +138,7 @@ def _file(path: Path) -> LabelledFile:
 
 def _train(checked: Checked, number: int, data: bytes | None = None) -> Trained:
     sha256 = input_sha256(data)
-    work = Train("shapes", "photo-head", str(checked.root), precision="fp32", corrections=sha256)
+    work = Train("shapes", "photo-head", str(checked.root), corrections=sha256)
     context, _ = handler_context.make(
         checked.server, checked.store, work, data, f"t{number}", created=number
     )

@@ -189,7 +189,7 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
     with Swaps(training.server, images) as swaps:
         swaps.check(photo)
         swaps.check(expected_table.packaged("litert"))
-        worker.wait_for_log(f"{photo.card.ref} (photo) is evicted")
+        worker.wait_for_log(f"{photo.card.ref} (litert) is evicted")
         swaps.check(photo)
     assert worker.log.count(f"{photo.card.ref} (photo) is loaded") == 2
     assert worker.children == children

@@ -114,18 +114,6 @@ class SealedJournal(BatchReader, JobProperties):
         with sqlite_errors(self.path):
             return load_counts(self._properties).done
 
-    @property
-    def appended_bytes(self) -> int:
-        """The number of bytes after the last page, which SQLite ignores. Unknown, so 0, while the
-        file has a log, which may have more pages."""
-        log = Path(f"{self.path}-wal")
-        with sqlite_errors(self.path):
-            if log.exists() and log.stat().st_size:
-                return 0
-            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
-            (page_bytes,) = self._db.execute("PRAGMA page_size").fetchone()
-        return max(0, os.fstat(self._lock).st_size - int(pages) * int(page_bytes))
-
     def row_batches(
         self, rules: Rules = AS_CLASSIFIED, after: Position = START
     ) -> Iterator[RowBatch]:

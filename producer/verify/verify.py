@@ -141,8 +141,6 @@ def _pinned(sealed: SealedJournal) -> Iterator[str]:
     pinned = (record.name, record.version, record.card_sha256)
     if pinned != (card.name, card.version, card_sha256(card)):
         yield f"{sealed.path}: its card differs from the one that the job is pinned to"
-    if more := sealed.appended_bytes:
-        yield f"{sealed.path}: {counted(more, 'byte')} after its end, which no job wrote"
 
 
 def _unproven(sealed: SealedJournal, deep: bool) -> list[str]:

@@ -51,17 +51,6 @@ def plant(folder: Path) -> Path:
     return folder / "out.csv"
 
 
-@pytest.mark.parametrize("count", [1, 10, 4096, 5000])
-def test_bytes_after_the_end_of_a_journal_are_found(table: Path, count: int) -> None:
-    assert verify(table).proven
-    with journal_path(table).open("ab") as journal:
-        journal.write(b"\0" * count)
-    proof = verify(table)
-    assert not proof.proven
-    (problem,) = proof.problems
-    assert problem.startswith(f"{journal_path(table)}: {count:,} byte")
-
-
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """The table of a finished job."""

@@ -23,12 +23,12 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE, environment
+from benchmarks.environment.paths import DATA, TRACE, environment
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import Failed, classify_command, run
 from benchmarks.measure.peak_memory import peak_bytes
 from benchmarks.measure.process_watch import Watch
-from benchmarks.report.page_blocks import written
+from benchmarks.report.page_blocks import write_blocks
 from benchmarks.report.results import middle
 from benchmarks.report.tables import markdown
 from benchmarks.workloads import images, networks
@@ -42,7 +42,6 @@ from shared.errors import SetupError
 from shared.messages.batch import MAX_FILE_BYTES
 from tests.support.archives.hostile_archives import HOSTILE, block, gzipped, made
 
-PAGE = ROOT / "benchmarks" / "RESULTS.md"
 IMAGES, REPEATS = 50_000, 3
 ENDINGS = (".zip", ".tar", ".tar.gz")
 
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     blocks["hostile"] = hostile()
     print(*blocks.values(), sep="\n\n")
     if given.write:
-        PAGE.write_text(written(PAGE.read_text("utf-8"), "archives", blocks), "utf-8")
+        write_blocks("archives", blocks)
 
 
 def jobs(count: int, repeats: int, workers: int) -> str:

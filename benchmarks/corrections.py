@@ -34,7 +34,7 @@ from benchmarks.report.correction_blocks import (
     loop_block,
     planted_block,
 )
-from benchmarks.report.page_blocks import written
+from benchmarks.report.page_blocks import write_blocks
 from benchmarks.workloads import labelled_photos
 from benchmarks.workloads.labelled_photos import Pool
 from producer.fleet.machine_resources import cores
@@ -74,8 +74,7 @@ def main() -> int:
         blocks[part] += f"\n\n{about}"
         print(blocks[part])
     if not given.draws:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(written(page, "corrections", blocks), encoding="utf-8")
+        write_blocks("corrections", blocks, PAGE)
     return 0
 
 

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT, TRACE
+from benchmarks.environment.paths import DATA, TRACE
 from benchmarks.measure import local_stack
 from benchmarks.measure.command import classify_command, run
 from benchmarks.measure.process_watch import Watch
 from benchmarks.report.figures import MB
+from benchmarks.report.page_blocks import write_section
 from benchmarks.report.tables import grouped, markdown
-from benchmarks.report.training_table import replaced
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
 from producer.fleet.machine_resources import cores
 
 HEADING = "## Memory over photographs of 12 megapixels"
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 PHOTOS = 10_000
 #: A class needs a few photographs to be learned from.
 LEAST = 100
@@ -54,8 +53,7 @@ def main() -> None:
     text = section(found, counts)
     print(text)
     if given.photos == PHOTOS:
-        old = RESULTS.read_text(encoding="utf-8")
-        RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
+        write_section(text)
 
 
 def measure(count: int) -> Iterator[Peak]:

@@ -26,10 +26,9 @@ from benchmarks.report.agreement import differences
 from benchmarks.report.blocks import core_hours, wrapped
 from benchmarks.report.figures import MB
 from benchmarks.report.goals import Goal
-from benchmarks.report.page_blocks import written
+from benchmarks.report.page_blocks import write_blocks, write_section
 from benchmarks.report.results import middle
 from benchmarks.report.tables import goal_table, markdown
-from benchmarks.report.training_table import replaced
 from benchmarks.workloads import photo_files
 from benchmarks.workloads.networks import Network
 from producer.fleet.machine_resources import cores
@@ -37,7 +36,7 @@ from shared.messages.files import INLINE, PATH
 from tests.steps import inputs
 
 HEADING = "## Speed on photographs"
-RESULTS, README = ROOT / "benchmarks" / "RESULTS.md", ROOT / "README.md"
+README = ROOT / "README.md"
 #: Of the block in README.
 KIND, NAME = "photo-speed", "summary"
 PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 3, 200
@@ -108,10 +107,8 @@ def main() -> int:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
     if busy or (photos, repeats) != (PHOTOS, REPEATS):
         return 0
-    old = RESULTS.read_text(encoding="utf-8")
-    RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
-    page = written(README.read_text(encoding="utf-8"), KIND, {NAME: line})
-    README.write_text(page, encoding="utf-8")
+    write_section(text)
+    write_blocks(KIND, {NAME: line}, README)
     return int(not all(goal.reached for goal in goals(found)))
 
 

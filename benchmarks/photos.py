@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import ROOT
+from benchmarks.report.page_blocks import write_section
 from benchmarks.report.tables import markdown
-from benchmarks.report.training_table import replaced
 from benchmarks.workloads import ood_images
 from benchmarks.workloads.synthetic_photos import photograph, scene
 from shared import runtimes
@@ -37,7 +36,6 @@ from worker.runtimes.load_runtime import load
 from worker.runtimes.runtime import Runtime
 
 HEADING = "## Photographs, and what is flagged"
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 COUNT, SEED = 2_000, 1
 #: Images of each out-of-distribution set.
 OOD_COUNT = 1_000
@@ -77,8 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = section(found, flagged(known, given.seed), times(), given)
     print(text)
     if (given.count, given.seed) == (COUNT, SEED):
-        old = RESULTS.read_text(encoding="utf-8")
-        RESULTS.write_text(replaced(old, text, HEADING), encoding="utf-8")
+        write_section(text)
     return 0
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from benchmarks.environment import machine
 from benchmarks.environment.paths import ROOT
 from benchmarks.report.figures import MB
-from benchmarks.report.page_blocks import written
+from benchmarks.report.page_blocks import write_blocks
 from benchmarks.report.tables import markdown
 from benchmarks.workloads.photo_files import Kind, make
 from shared.errors import Exit
@@ -28,7 +28,6 @@ from tests.support.processes.fleet import Fleet
 from tests.support.servers.redis_server import RedisServer, server_binaries
 from tests.support.servers.s3_server import s3_server
 
-PAGE = ROOT / "benchmarks" / "RESULTS.md"
 PHOTOS, TURNS, BUCKET = 1_000, 3, "pictures"
 PIXELS_224 = Kind("224x224", (224, 224))
 FOLDER_WAY = "folder"
@@ -145,8 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(shown)
     if given.write:
-        page = written(PAGE.read_text("utf-8"), "remote", {"photos": shown})
-        PAGE.write_text(page, "utf-8")
+        write_blocks("remote", {"photos": shown})
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ import sys
 from datetime import UTC, datetime
 
 from benchmarks.environment import machine
-from benchmarks.environment.paths import DATA, ROOT
+from benchmarks.environment.paths import DATA
 from benchmarks.measure.command import Failed
 from benchmarks.measure.training_run import PACKAGES, Trained, train
-from benchmarks.report.training_table import PROMISED, goals, replaced, section
+from benchmarks.report.page_blocks import write_section
+from benchmarks.report.training_table import PROMISED, goals, section
 from benchmarks.shipped_model import OF_FASHION
 from shared import recipes
 from shared.errors import Exit
@@ -24,7 +25,6 @@ from shared.recipes import Recipe
 
 #: Not deleted between runs.
 FOLDER = DATA / "train"
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 #: The named rival: https://www.tensorflow.org/tutorials/keras/classification, its own settings.
 RIVAL, RIVAL_SEED = "tutorial", 1
 SEEDS = (1, 2, 3)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     text = section(runs, _command(given), _about(), datetime.now(UTC).date().isoformat())
     print(text, *(str(goal) for goal in goals(runs)), sep="\n")
     if _is_complete(given):
-        RESULTS.write_text(replaced(RESULTS.read_text(encoding="utf-8"), text), encoding="utf-8")
+        write_section(text)
     return Exit.OK
 
 

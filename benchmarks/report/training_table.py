@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, stdev
 
@@ -94,12 +93,3 @@ def busy(runs: Sequence[Trained]) -> list[str]:
     if not found:
         return []
     return [f"The machine was not idle; do not quote these minutes. Load: {', '.join(found)}."]
-
-
-def replaced(results: str, new: str, heading: str = HEADING) -> str:
-    """RESULTS.md with the section of this heading replaced, or the section added at the end."""
-    old = re.search(rf"^{re.escape(heading)}.*?(?=^## |\Z)", results, re.MULTILINE | re.DOTALL)
-    if old is None:
-        return f"{results.rstrip()}\n\n{new}"
-    rest = results[old.end() :]
-    return results[: old.start()] + new + ("\n" if rest else "") + rest

@@ -78,6 +78,7 @@ def best(metrics: Metrics) -> tuple[str, float | None, float | None]:
 def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
     card, metrics = version.card, version.card.metrics
     on, accuracy, ece = best(metrics)
+    runtime = runtimes.serving(runtimes.DEFAULT.name, card.only_runtime)
     return VersionRow(
         model=card.ref,
         aliases=tuple(sorted(_aliases(model, card.version))),
@@ -89,7 +90,7 @@ def _row(model: CatalogModel, version: CatalogVersion) -> VersionRow:
         test_count=metrics.test_count or 0,
         ece=ece,
         parameters=card.parameters,
-        bytes=version.sizes.get(runtimes.serving(runtimes.DEFAULT.name, bool(card.looks)).artifact),
+        bytes=version.sizes.get(runtime.artifact),
         created=card.created,
         recipe=card.recipe,
         dataset=card.dataset,

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+RUNTIMES = {
+    "tensorflow", "keras", "ai_edge_litert", "numpy", "onnx", "onnxruntime", "PIL", "pi_heif",
+    "matplotlib",
+}  # fmt: skip
 #: Packages that a fresh `hangtag --help` does not need.
 SPARED = {
     "ai_edge_litert", "asyncio", "celery", "jinja2", "keras", "kombu", "matplotlib", "numpy", "PIL",

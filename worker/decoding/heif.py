@@ -34,8 +34,7 @@ _MAX_UNITS = 10_000
 # The other cores decode other images.
 pi_heif.options.DECODE_THREADS = 0
 _HEVC, _GRID = b"hvc1", b"grid"
-#: The types of the units of a picture, and of one that needs no other picture (H.265, table 7-1).
-_PICTURE, _INTRA = range(32), range(16, 22)
+_PICTURE = range(32)  #: the types of the units of a picture (H.265, table 7-1)
 _LENGTH_BYTES = 4  #: of the length of a unit; libheif reads no other
 _ALPHA = (b"urn:mpeg:hevc:2015:auxid:1\0", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
 #: EXIF's number by whether the image is mirrored left to right, and then turned left by quarters.
@@ -120,11 +119,9 @@ class _File:
         return image
 
     def _hevc(self, item: int, size: Size) -> Image.Image:
-        """A coded image, which has the stated size."""
+        """A coded image of this size; libheif refuses any other."""
         (header,) = self._named(item, b"hvcC")
         content = self._meta.content(self._places[item])
-        if self._meta.kinds[item] != _HEVC or self._size(item) != size:
-            raise ImageError(Status.UNREADABLE)
         _check_units(header, content)
         colours = [box for box in self._named(item, b"colr") if box[8:12] == b"nclx"]
         stated = _box(b"ispe", struct.pack(">III", 0, *size))
@@ -185,7 +182,7 @@ def _references(data: bytes, box: Box) -> list[tuple[bytes, int, list[int]]]:
 
 
 def _check_units(header: bytes, content: bytes) -> None:
-    """Refuse data that are not the units of exactly one picture, which needs no other one."""
+    """Refuse data that are not the units of exactly one picture."""
     if (header[8 + 21] & 3) + 1 != _LENGTH_BYTES:
         raise ImageError(Status.UNSUPPORTED)
     at = pictures = 0
@@ -194,8 +191,6 @@ def _check_units(header: bytes, content: bytes) -> None:
             break
         kind = content[at + _LENGTH_BYTES] >> 1 & 63
         if kind in _PICTURE:
-            if kind not in _INTRA:
-                raise ImageError(Status.UNREADABLE)
             pictures += content[at + _LENGTH_BYTES + 2] >> 7  # its first slice
         at += _LENGTH_BYTES + int.from_bytes(content[at : at + _LENGTH_BYTES], "big")
     if at != len(content) or pictures != 1:

@@ -8,9 +8,6 @@ import msgspec
 
 from shared.errors import row_named
 
-#: Fields that the weights do not depend on.
-NOT_LEARNED = {"learner"}
-
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. Rates are per step; the schedule is piecewise linear."""
@@ -36,12 +33,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     mirror: bool = False  #: an unsure image may be classified again, mirrored
     #: In worker/learners/.
     learner: Literal["network", "head"] = "network"
-
-    @property
-    def training(self) -> dict[str, object]:
-        """All that the weights depend on."""
-        fields = msgspec.structs.asdict(self)
-        return {name: value for name, value in fields.items() if name not in NOT_LEARNED}
 
     def lasting(self, epochs: int) -> Recipe:
         """The recipe with exactly this number of epochs, regardless of the number of images."""

@@ -122,9 +122,7 @@ class _Checkpoint:
 
 def _key(recipe: Recipe, seed: int, examples: Examples, options: Train) -> str:
     """Identifies a checkpoint's training by everything that the weights depend on."""
-    text = (
-        f"{FORMAT} {msgspec.json.encode(recipe.training).decode()} {seed} {examples.fingerprint()}"
-    )
+    text = f"{FORMAT} {msgspec.json.encode(recipe).decode()} {seed} {examples.fingerprint()}"
     return f"{text} weighted" if options.weighted else text
 
 

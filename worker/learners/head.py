@@ -8,12 +8,15 @@ functions of them, as for every version.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from shared import atomic_file
+from shared.errors import ImageError
 from shared.messages.model_card import Card
 from shared.registry import backbone_store
 from shared.registry.registry import REMEDY
@@ -21,13 +24,14 @@ from shared.runtimes import PHOTO
 from worker.backbones import backbone_table, packaged_files
 from worker.backbones.backbone_table import Backbone
 from worker.backbones.photo_features import PhotoFeatures
+from worker.datasets.decode_files import read_file
+from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
 from worker.inference import outlier_detector
-from worker.learners.learner import BuiltVersion, Task
-from worker.learners.photos import DecodedPhotos, PhotoLearner, load_folder
+from worker.learners.learner import BuiltVersion, Learner, Task
 from worker.photo_head import linear_head
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
@@ -35,6 +39,7 @@ from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
 from worker.runtimes import heads
 from worker.runtimes.classifier import probabilities
 from worker.runtimes.heads import Head
+from worker.training import photo_folder
 from worker.training.assessment import Answered, assess_answers
 from worker.training.blank_card import blank_card
 from worker.training.photo_folder import PhotoFolder, digest_numbers
@@ -45,15 +50,33 @@ FITTING_ALL = "fitting to all photos"
 
 def load(task: Task) -> HeadOfPhotos:
     """The learner for the photos of a task. Raises SetupError."""
-    return HeadOfPhotos(task, load_folder(task))
+    folder = photo_folder.load(
+        task.data,
+        backbone_table.find(task.recipe.backbone),
+        task.store,
+        task.work.max_unreadable,
+        task.observer.loading,
+        remembered=True,
+        on_part=task.observer.part,
+    )
+    return HeadOfPhotos(task, folder)
 
 
-class HeadOfPhotos(PhotoLearner[PhotoFolder, OutOfFold]):
+class HeadOfPhotos(Learner[PhotoFolder, OutOfFold]):
     """Fits a head to the features of the file that is served."""
+
+    def __init__(self, task: Task, folder: PhotoFolder) -> None:
+        super().__init__(task, folder.report, len(folder.learn.labels))
+        self.folder = folder
 
     @property
     def _backbone(self) -> Backbone:
         return backbone_table.find(self.task.recipe.backbone)
+
+    def places(self) -> Mapping[str, bytes]:
+        photos = self.folder.learn
+        digests = (bytes(digest).hex() for digest in photos.digests)
+        return dict(zip(digests, photos.paths, strict=True))
 
     def data(self) -> PhotoFolder:
         return self.folder
@@ -128,3 +151,17 @@ def _tested(test: PhotoFeatures | None, head: Head, card: Card) -> Answered | No
         return None
     answers = probabilities(head.served_logits(test.features), card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
+
+
+class DecodedPhotos:
+    """The photos as images, each decoded when a plot needs it."""
+
+    def __init__(self, photos: PhotoFeatures, card: Card) -> None:
+        self._paths, self._spec = photos.paths, card.preprocessing
+
+    def __getitem__(self, number: int, /) -> npt.NDArray[np.uint8]:
+        try:
+            return decode(read_file(self._paths[number]), self._spec)
+        except ImageError:  # deleted or changed meanwhile
+            spec = self._spec
+            return np.zeros((spec.height, spec.width, spec.channels), np.uint8)

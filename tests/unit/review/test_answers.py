@@ -82,11 +82,6 @@ def desk(table: Path) -> Iterator[Desk]:
         yield Desk(table, answers, decisions, thumbnails)
 
 
-def test_all_rows_are_in_the_order_of_the_table(desk: Desk) -> None:
-    rows = desk.rows(ViewKind.ALL, None, None, False, 0, ROWS).rows
-    assert [row.row for row in rows] == list(range(1, ROWS + 1))
-
-
 def test_only_some_views_are_kept_in_memory(desk: Desk) -> None:
     for n in range(2 * desks._KEPT_VIEWS):
         assert desk.rows(ViewKind.ALL, None, f"folder {n}", False, 0, ROWS).total == 0

@@ -80,20 +80,3 @@ def test_of_too_many_without_the_cookie_the_oldest_are_closed(crowd: Crowd) -> N
     assert crowd.check(1) == [0, 1, 2]
     crowd.open(1)
     assert crowd.check(1) == [0, 1, 2, 3]
-
-
-def test_checks_go_on_as_long_as_a_connection_waits(
-    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("producer.local_page.connections.CHECK_S", 0.0)
-
-    async def until_closed(number: int) -> None:
-        async with asyncio.timeout(10):
-            while not crowd.transports[number].is_closed:
-                await asyncio.sleep(0)
-        crowd.connections.ended(client(number))
-        await asyncio.sleep(0.01)  # a check without any connection
-
-    for number in range(2):
-        crowd.open(1)
-        crowd.run(until_closed(number))

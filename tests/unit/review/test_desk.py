@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -33,7 +29,6 @@ from tests.support.images.crc_twins import twin
 from tests.support.images.drawn_folders import draw
 from tests.support.jobs.finished_job import finish, options_of
 from tests.support.jobs.updated_job import update
-from tests.support.pages.planted import plant
 
 MAX_LABELS = 1_000
 ROWS = 12
@@ -111,17 +106,6 @@ def test_a_view_counts_its_own_rows(desk: Desk) -> None:
         assert (view.total, view.left) == (len(mine), left)
         open_ = desk.rows(ViewKind.ALL, labels.index(label), None, True, 0, ROWS)
         assert (open_.total, len(open_.rows)) == (left, left)
-
-
-def test_rows_unlike_their_folder_come_most_confident_first(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    with opened(plant(tmp_path_factory.mktemp("planted"))) as desk:
-        rows = desk.rows(ViewKind.DISAGREEING, None, None, False, 0, 500).rows
-    found = [row.confidence for row in rows]
-    assert len(found) > 5
-    assert found == sorted(found, reverse=True)
-    assert all(row.folder and row.folder != row.guess for row in rows)
 
 
 def test_files_of_another_size_are_no_copies(desk: Desk) -> None:
@@ -263,19 +247,6 @@ def twins(tmp_path: Path) -> Twins:
     return Twins(tmp_path)
 
 
-def test_files_of_equal_size_and_crc_keep_two_decisions(twins: Twins) -> None:
-    with opened(twins.table) as desk:
-        labels = {0: "Bag", 1: "Bag", 2: "Bag", 3: None, 4: None}
-        assert desk.decisions.decide({0: "Bag"}) == ([], labels)
-        assert desk.decisions.decide({3: "Coat"})[1][4] == "Coat"
-        assert desk.decisions.of(range(6)) == ["Bag"] * 3 + ["Coat"] * 2 + [None]
-        assert [one.rows for one in twins.lines()] == [[1, 2, 3], [4, 5]]
-        assert desk.decisions.totals().decided == 5
-        desk.decisions.decide({1: None})
-        assert desk.decisions.of(range(6)) == [None] * 3 + ["Coat"] * 2 + [None]
-    assert twins.decided() == [None] * 3 + ["Coat"] * 2 + [None]
-
-
 def test_files_of_equal_size_and_crc_are_decided_in_one_request(twins: Twins) -> None:
     with opened(twins.table) as desk:
         desk.decisions.decide({0: "Bag", 4: "Coat", 5: "Boot"})
@@ -325,40 +296,6 @@ def test_a_copy_that_is_missing_is_not_decided(twins: Twins) -> None:
     assert twins.decided() == ["Bag", None, "Bag", None, None, None]
 
 
-def of_older_version(table: Path) -> None:
-    """The lines of a log as Hangtag wrote them without the rows."""
-    log = correction_log.log_path(table)
-    lines = [msgspec.json.decode(line) for line in log.read_bytes().splitlines()]
-    for line in lines:
-        del line["rows"], line["line"], line["check"]
-    log.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-
-
-def test_rows_of_an_older_version_are_compared_when_a_review_starts(twins: Twins) -> None:
-    with opened(twins.table) as desk:
-        desk.decisions.decide({0: "Bag"})
-    of_older_version(twins.table)
-    assert twins.decided() == ["Bag"] * 5 + [None]
-    with opened(twins.table) as desk:
-        assert desk.decisions.prove() == 0
-        assert desk.decisions.of(range(6)) == ["Bag"] * 3 + [None] * 3
-    assert [one.rows for one in twins.lines()] == [None, [1, 2, 3]]
-
-
-def test_rows_of_an_older_version_stay_where_a_file_cannot_be_compared(twins: Twins) -> None:
-    with opened(twins.table) as desk:
-        desk.decisions.decide({0: "Bag"})
-    of_older_version(twins.table)
-    before = twins.lines()
-    twins.files[2].unlink()
-    with opened(twins.table) as desk:
-        assert desk.decisions.prove() == 1
-        assert desk.decisions.of(range(6)) == ["Bag"] * 5 + [None]
-        assert twins.lines() == before
-        desk.decisions.decide({4: None})
-        assert desk.decisions.of(range(6)) == [None] * 6
-
-
 def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twins: Twins) -> None:
     log = correction_log.log_path(twins.table)
     with opened(twins.table) as desk:
@@ -376,47 +313,3 @@ def test_a_log_that_was_removed_beside_the_page_is_an_error_until_it_is_back(twi
         log.write_bytes(whole)
         desk.decisions.decide({5: "Boot"})
     assert twins.decided() == ["Bag"] * 3 + [None] * 2 + ["Boot"]
-
-
-def test_a_log_of_an_evil_label_opens_no_page(twins: Twins) -> None:
-    with opened(twins.table) as desk:
-        desk.decisions.decide({0: "Bag"})
-        (line,) = twins.lines()
-        evil = msgspec.structs.replace(line, label="../../evil")
-        correction_log.append(correction_log.log_path(twins.table), [evil])
-        with pytest.raises(SetupError, match="starts with a dot"):
-            desk.decisions.totals()
-    with pytest.raises(SetupError, match="starts with a dot"):
-        Answers(twins.table)
-
-
-class Entered:
-    """Counts the calls of a function that are in progress."""
-
-    def __init__(self, target: Callable[..., Any]) -> None:
-        self._target, self._lock = target, threading.Lock()
-        self.now = self.most = 0
-
-    def __call__(self, *given: Any) -> Any:
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        time.sleep(0.02)
-        try:
-            return self._target(*given)
-        finally:
-            with self._lock:
-                self.now -= 1
-
-
-def test_labels_that_differ_in_case_are_refused_also_when_they_are_given_at_once(
-    twins: Twins, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entered = Entered(correction_log.append)
-    monkeypatch.setattr(correction_log, "append", entered)
-    with opened(twins.table) as desk:
-        with ThreadPoolExecutor(6) as pool:
-            for label in ("hat", "Hat", "HAT"):
-                pool.submit(desk.decisions.decide, {0: label})
-        assert entered.most == 1
-        assert sum(label.lower() == "hat" for label in desk.decisions.labels) == 1

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from producer.locations.row_files import RowFiles
-from producer.models.corrected_files import corrected_files
 from producer.review.answer_arrays import Answers
 from producer.review.decisions import Decisions
 from producer.review.views import ViewKind
@@ -65,22 +64,6 @@ def test_a_label_that_a_person_excluded_is_not_proposed(excluding: Path) -> None
         assert sorted(row.row for row in doubtful) == [1, 2, 5]
         assert desk.table().counts["doubtful"] == 3
         assert desk.decisions.totals().accuracy == pytest.approx(2 * 0.99 / 5)
-
-
-def test_a_label_that_was_excluded_may_be_given_all_the_same(excluding: Path) -> None:
-    """Taken back, it is excluded as before."""
-    with opened(excluding) as desk:
-        desk.decisions.decide({0: BAG, 2: SHIRT})
-        assert desk.decisions.of(range(5)) == [BAG, None, SHIRT, None, BAG]
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
-        assert [row.guess for row in rows] == [BAG, "", BAG, BAG, BAG]
-    given_ = {file.label: file.excluded for file in corrected_files([excluding])}
-    assert given_ == {BAG: (), SHIRT: (SANDAL,)}
-    with opened(excluding) as desk:
-        desk.decisions.decide({4: None, 1: None})
-        assert desk.decisions.of(range(5)) == [None, None, SHIRT, None, None]
-        rows = desk.rows(ViewKind.ALL, None, None, False, 0, 9).rows
-        assert [row.guess for row in rows] == [SANDAL, "", BAG, BAG, SANDAL]
 
 
 def test_decisions_that_the_version_has_learned_are_no_evidence(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def _rows(data: Path, store: Path, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
     folder = photo_folder.load(
-        LabelledData(str(data)), backbone, store, 1.0, lambda *_: None, mirrored=False
+        LabelledData(str(data)), [backbone], store, 1.0, lambda *_: None, mirrored=False
     )
     photos, classes = all_photos(folder), len(folder.labels)
     clean = answer_out_of_fold(photos, photos.labels, classes)

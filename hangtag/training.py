@@ -120,6 +120,7 @@ def train(
     weighted: bool = False,
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
+    serve: Literal["auto", "fast"] | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,
@@ -140,6 +141,7 @@ def train(
         weighted: Weight classes equally, regardless of their size.
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
         precision: What workers load; None: int8 unless it is measurably worse.
+        serve: Of photos: `"fast"` has no second look where the first is unsure; None: `"auto"`.
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.
         labels: The labels file of `hangtag label`; True: that of the folder, in the current one.
@@ -166,6 +168,7 @@ def train(
         "weighted": weighted or None,
         "max_unreadable": max_unreadable,
         "precision": precision,
+        "serve": serve,
         "without_corrections": without_corrections or None,
     }
     options = {field: value for field, value in given.items() if value is not None}

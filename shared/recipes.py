@@ -15,6 +15,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     network: Literal["dense", "small_conv", "residual", "head"]
     backbone: str = ""  #: as in worker/backbones/; its features find near-duplicates
+    second_backbone: str = ""  #: that looks again where the first is unsure
     widths: tuple[int, ...] = ()  #: units or filters, from the input on
     blocks: tuple[int, ...] = ()  #: of the residual network, at each width
     size: tuple[int, int, int] | None = None  #: of images from class folders
@@ -100,8 +101,14 @@ RECIPES = {
             mixed=True,
             mirror=True,
         ),
-        # Colour photos: a linear head on the features of a pretrained network.
-        Recipe(name="photo-head", network="head", backbone="efficientnet-lite0", learner="head"),
+        # Colour photos: a linear head on the features of each of two pretrained networks.
+        Recipe(
+            name="photo-head",
+            network="head",
+            backbone="efficientnet-lite0",
+            second_backbone="efficientnet-lite2",
+            learner="head",
+        ),
     )
 }
 #: The default recipes: of the data set that is built in, and of a folder.

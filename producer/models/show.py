@@ -132,7 +132,7 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "backbone", f"{one_line(look.backbone)} {look.sha256[:_HASH_CHARS]}, {_licence(look)}"
     yield "graph", _graph(card)
     if card.output == "logits":
-        yield "second pass", _second_pass(card)
+        yield "second look" if card.looks else "second pass", _second_pass(card)
     yield "temperature", f"{card.temperature:.4f}"
     if card.images_per_s:
         memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
@@ -183,10 +183,11 @@ def _licence(look: Look) -> str:
 def _second_pass(card: Card) -> str:
     if not card.second_pass_margin:
         return "never"
+    how = one_line(card.looks[-1].backbone) if card.looks else "mirrored"
     if card.second_pass_share == 1:
-        return "mirrored, for every image"
+        return f"{how}, for every image"
     return (
-        f"mirrored, if the two best labels are closer than {card.second_pass_margin:.2f} logits: "
+        f"{how}, if the two best labels are closer than {card.second_pass_margin:.2f} logits: "
         f"{percent(card.second_pass_share)} of the held-out images"
     )
 

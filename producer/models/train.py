@@ -13,7 +13,7 @@ from producer.models.corrected_files import corrections_input
 from producer.models.labelled_input import labelled_input
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
-from producer.present.formatting import counted, one_line
+from producer.present.formatting import counted, one_line, percent
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import is_known
@@ -177,11 +177,11 @@ def summary(
     trained: Trained,
     evaluations: Mapping[str, Evaluation],
     room: int | None = None,
-    precision: str = "",
+    cost: str = "",
 ) -> list[str]:
-    """What came out of a training, with what was found in its folder, and what int8 costs."""
+    """What came out of a training, with what was found in its folder, and what serving costs."""
     notes = [] if trained.data is None else [*_found(trained.data), *troubles(trained.data)]
-    notes += [*_corrected(trained), *([precision] if precision else [])]
+    notes += [*_corrected(trained), *([cost] if cost else [])]
     return training_lines(trained, evaluations, notes, room)
 
 
@@ -196,12 +196,20 @@ def evaluations(settings: Settings, model: str) -> dict[str, Evaluation]:
         return {}  # the version is published all the same
 
 
-def precision_of(settings: Settings, model: str) -> str:
-    """What int8 costs a published version; empty if nothing, or if it cannot be read."""
+def cost_of(settings: Settings, model: str) -> str:
+    """What it costs to serve a published version; empty if nothing, or if it cannot be read."""
     try:
-        return cost_of_int8(load_catalog(settings).version(parse(model))[1].card)
+        card = load_catalog(settings).version(parse(model))[1].card
     except HangtagError:
         return ""
+    return cost_of_looks(card) if card.looks else cost_of_int8(card)
+
+
+def cost_of_looks(card: Card) -> str:
+    """`30% of the photos are looked at twice; 150 images/s and core`."""
+    twice = f"{percent(card.second_pass_share, 0)} of the photos are looked at twice"
+    speed = f"{card.images_per_s:.0f} images/s and core" if card.images_per_s else ""
+    return "; ".join(part for part in (twice if len(card.looks) > 1 else "", speed) if part)
 
 
 def cost_of_int8(card: Card) -> str:

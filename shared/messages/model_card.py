@@ -101,19 +101,14 @@ class Look(msgspec.Struct, frozen=True):
 
     backbone: str  #: its name
     sha256: str  #: of its `.tflite` file, which the package or the store has
-    size_pixels: int  #: of both sides of its input, RGB
-    temperature: float = 1.0  #: divides the head's logits
+    size_pixels: int  #: of both sides of its input, RGB; an image of the card's size is resized
     licence: str = ""  #: of the backbone
     source: str = ""
 
     @property
     def is_valid(self) -> bool:
         """Whether each field is in range."""
-        return (
-            _SHA256.fullmatch(self.sha256) is not None
-            and self.size_pixels > 0
-            and self.temperature > 0
-        )
+        return _SHA256.fullmatch(self.sha256) is not None and self.size_pixels > 0
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -157,6 +152,7 @@ class ImportedNetwork(msgspec.Struct, frozen=True, omit_defaults=True):
         return counts <= {0, channels} and finite and all(value > 0 for value in self.std)
 
 
+MAX_LOOKS = 2
 #: The recipe of a version that was not trained here.
 IMPORTED = "imported"
 
@@ -200,8 +196,8 @@ class Card(msgspec.Struct, frozen=True):
     precision_why: str = ""  #: the reason for the precision, one sentence
     precision_trial: PrecisionTrial | None = None  #: None: only fp32 was exported
     call_images: int = 64  #: per call of `model.tflite`, for messages of any size
-    #: An image whose two largest logits are closer than this is classified a second time, mirrored;
-    #: the logits are averaged. 0: never.
+    #: An image whose two largest logits are closer than this is classified a second time, by the
+    #: second look, otherwise mirrored; the logits are averaged. 0: never.
     second_pass_margin: float = 0.0
     second_pass_share: float = 0.0  #: of the held-out images
     operating_points: tuple[OperatingPoint, ...] = ()
@@ -220,7 +216,7 @@ class Card(msgspec.Struct, frozen=True):
     memory_bytes: int = 0  #: that a process takes to load it and classify some; 0: not measured
     #: Of a version that learned from a labels file; None: too few were drawn by chance.
     right_of_others: RightOfOthers | None = None
-    #: Of a version of photos, the first look first; features, flags and groups are of that one.
+    #: Of a version of photos, one or two; features, flags and groups are of the first.
     looks: tuple[Look, ...] = ()
     #: None: the network takes uint8 [n, height, width, channels], and returns what `output` says.
     imported: ImportedNetwork | None = None
@@ -279,7 +275,8 @@ def decode_card(data: bytes) -> Card:
         "call_images": card.call_images >= 1,
         "temperature": card.temperature > 0,
         "features": card.features >= 0,
-        "looks": all(look.is_valid for look in card.looks),
+        "looks": len(card.looks) <= MAX_LOOKS and all(look.is_valid for look in card.looks),
+        "second_pass_margin": len(card.looks) != 1 or not card.second_pass_margin,
         "imported": card.imported is None or card.imported.fits(card.preprocessing.channels),
         "operating_points": all(
             len(point.thresholds) == len(card.labels) for point in card.operating_points

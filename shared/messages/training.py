@@ -47,6 +47,10 @@ def _is_of_networks(recipe: Recipe) -> bool:
     return not recipe.backbone
 
 
+def _looks_twice(recipe: Recipe) -> bool:
+    return bool(recipe.second_backbone)
+
+
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"):
     """Train a version of `name` and publish it. A new field is the last one and has a default."""
 
@@ -115,6 +119,14 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     #: Learn from the images under the folder that the corrections name, and from no other; its
     #: folders are no classes.
     labelled_only: bool = False
+    serve: Annotated[
+        Literal["auto", "fast"],
+        Option(
+            help="auto: a second, larger network looks again where the first is unsure. fast: the "
+            "first one alone.",
+            applies=_looks_twice,
+        ),
+    ] = "auto"
 
     def faults(self) -> Iterator[str]:
         """The fields that are out of range."""

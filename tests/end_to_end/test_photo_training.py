@@ -6,14 +6,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from shared.errors import Exit, UsageError
+from shared.messages.model_card import Card
 from shared.messages.training import Train
 from shared.registry import mirror_writer
 from tests.support.images import shapes
-from tests.support.jobs import expected_table
+from tests.support.jobs import expected_table, photo_versions
 from tests.support.jobs.claims import catch
 from tests.support.jobs.photo_training import Training, train_shapes
 from tests.support.jobs.version_swaps import Swaps
@@ -33,6 +35,8 @@ BROKEN = "circle/broken.jpg"
 COPY = ("square/001.png", "square/more.png")
 #: Images of a message: the jobs here have seven.
 MESSAGE_IMAGES = 8
+#: By which about half of the images are looked at twice, of drawn heads.
+MARGIN = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +66,12 @@ def test_it_is_published_and_measured_on_all_its_photos(training: Training) -> N
 
 
 def test_its_card_names_the_backbone_that_the_store_has_once(training: Training) -> None:
-    [look] = training.card.looks
+    look = training.card.looks[0]
     assert (look.backbone, look.sha256) == (training.backbone.name, training.backbone.sha256)
     assert (look.size_pixels, look.licence) == (224, "Apache-2.0")
     assert "model.tflite" not in training.card.files
     files = training.registry.root.rglob("*.tflite")
-    assert [path.name for path in files] == [f"{look.sha256}.tflite"]
+    assert sorted(path.name for path in files) == sorted(training.card.backbones)
     training.registry.check(training.card)
 
 
@@ -144,6 +148,15 @@ def test_with_more_photos_only_those_are_computed_and_versions_are_paired(
     assert f"on the {3 * IMAGES_OF_CLASS} held-out images" in found.decision.why
 
 
+def test_served_fast_it_has_one_look(training: Training) -> None:
+    work = Train("shapes", "photo-head", str(training.root), serve="fast")
+    training.again(work, "r3")
+    card = training.registry.card("shapes", 3)
+    assert [look.backbone for look in card.looks] == ["efficientnet-lite0"]
+    assert card.second_pass_margin == 0
+    assert card.images_per_s > 0
+
+
 @pytest.fixture
 def workers(training: Training) -> Iterator[Fleet]:
     mirror_writer.publish(training.server.client, training.registry)
@@ -152,31 +165,49 @@ def workers(training: Training) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.fixture(params=["trained", "looks twice"])
+def card(request: pytest.FixtureRequest, training: Training) -> Card:
+    if request.param == "trained":
+        return training.card
+    return photo_versions.publish_twice_looking(training.registry, "twice", MARGIN)
+
+
 def test_the_table_has_the_same_bytes_with_one_worker_with_two_and_after_a_kill(
-    training: Training, workers: Fleet, tmp_path: Path
+    training: Training, card: Card, workers: Fleet, tmp_path: Path
 ) -> None:
     for shape in shapes.CORNERS:
         shapes.write(tmp_path / "new", shape, 2 * MESSAGE_IMAGES, first_seed=5000)
     shapes.noise(tmp_path / "new" / "noise.png")
     (tmp_path / "new" / "broken.jpg").write_bytes(b"\xff\xd8\xff no photo")
     paths = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
-    version = expected_table.published(training.registry, training.card)
+    version = expected_table.published(training.registry, card)
     expected = expected_table.table(tmp_path, paths, version=version)
-    assert expected.count(b",unlike_training,") < len(paths) / 2
-    assert b"new/noise.png" in expected.partition(b",unlike_training,")[0]
+    if card.second_pass_margin:
+        never = msgspec.structs.replace(card, second_pass_margin=0.0)
+        once = expected_table.table(tmp_path, paths, version=version._replace(card=never))
+        changed = sum(a != b for a, b in zip(expected.split(), once.split(), strict=True))
+        assert 0 < changed < len(paths) - 2
+    else:
+        assert expected.count(b",unlike_training,") < len(paths) / 2
+        assert b"new/noise.png" in expected.partition(b",unlike_training,")[0]
+
+    def table(output: str) -> bytes:
+        command = in_process.run(workers, *_classify(card, output), cwd=tmp_path)
+        assert command.code == Exit.SOME_FAILED, command.story
+        return (tmp_path / output).read_bytes()
 
     first = workers.worker(1)
-    assert _table(workers, tmp_path, "one.csv") == expected
+    assert table("one.csv") == expected
     workers.worker(1)
-    assert _table(workers, tmp_path, "two.csv") == expected
-    killed = workers.producer(*_classify("killed.csv"), cwd=tmp_path)
+    assert table("two.csv") == expected
+    killed = workers.producer(*_classify(card, "killed.csv"), cwd=tmp_path)
     catch(workers.client, first.children)
     first.kill()
     view = killed.view
     assert view is not None
     assert view.done < len(paths)
     assert killed.interrupt() == Exit.INTERRUPTED
-    assert _table(workers, tmp_path, "killed.csv") == expected
+    assert table("killed.csv") == expected
 
 
 def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
@@ -195,14 +226,8 @@ def test_one_process_classifies_with_a_photo_model_and_a_28x28_one_in_turn(
     assert worker.children == children
 
 
-def _classify(output: str) -> tuple[str, ...]:
-    return ("classify", "new", "-o", output, "--model", "shapes@1")
-
-
-def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
-    command = in_process.run(workers, *_classify(output), cwd=cwd)
-    assert command.code == Exit.SOME_FAILED, command.story
-    return (cwd / output).read_bytes()
+def _classify(card: Card, output: str) -> tuple[str, ...]:
+    return ("classify", "new", "-o", output, "--model", card.ref)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +236,7 @@ def _table(workers: Fleet, cwd: Path, output: str) -> bytes:
         (Train("x", "photo-head"), "is for photos; name a folder"),
         (Train("x", "photo-head", "/photos", epochs=3), "--epochs does not apply"),
         (Train("x", "photo", "/photos", precision="fp32"), "--precision does not apply"),
+        (Train("x", "tutorial", serve="fast"), "--serve does not apply"),
     ],
 )
 def test_options_that_do_not_apply_are_refused(

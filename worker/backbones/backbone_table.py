@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shared.errors import row_named
-from shared.messages.model_card import Look
+from shared.messages.model_card import Look, Preprocessing
 
 _EFFICIENTNET = "https://github.com/tensorflow/tpu, models/official/efficientnet/lite"
 
@@ -32,13 +32,7 @@ class Backbone(NamedTuple):
     @property
     def look(self) -> Look:
         """What the card of a version says that looks at images with it."""
-        return Look(
-            self.name,
-            self.sha256,
-            self.size_pixels,
-            licence=self.licence,
-            source=self.source,
-        )
+        return Look(self.name, self.sha256, self.size_pixels, self.licence, self.source)
 
 
 BACKBONES = {
@@ -64,6 +58,11 @@ BACKBONES = {
         ),
     )
 }
+
+
+#: How images are decoded for all of them, once: at the size of the largest.
+SIDE_PIXELS = max(backbone.size_pixels for backbone in BACKBONES.values())
+SPEC = Preprocessing(SIDE_PIXELS, SIDE_PIXELS, channels=3)
 
 
 def find(name: str) -> Backbone:

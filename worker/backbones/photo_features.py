@@ -22,13 +22,32 @@ from worker.datasets.examples import Digests, Images, Labels
 from worker.datasets.folder_layout import Item
 from worker.datasets.split import Hashes, Parts, content_hashes
 from worker.decoding.decode import decode
-from worker.runtimes.feature_graph import FeatureGraph, Row
+from worker.runtimes.feature_graph import FeatureGraph
 
 Features = npt.NDArray[np.float32]  #: [n, features]
 
 #: New images in one pack of the cache: what a trainer that is killed computes again, seconds.
 PACK_IMAGES = 256
 CONTENT_BYTES, NUMBER_BYTES = 8, 4
+
+
+class LookFeatures(NamedTuple):
+    """The features of images by one backbone."""
+
+    features: Features
+    mirrored: Features | None = None  #: of their mirror images, if these were computed
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> LookFeatures:
+        """Those of the images selected by the mask bool [n]."""
+        mirrored = None if self.mirrored is None else self.mirrored[mask]
+        return LookFeatures(self.features[mask], mirrored)
+
+
+class Look(NamedTuple):
+    """A backbone, and where what it computes is kept."""
+
+    backbone: bytes  #: its `.tflite` file
+    caches: Sequence[FeatureCache]  #: of the images, and of their mirror images if these count
 
 
 class PhotoFeatures(NamedTuple):
@@ -39,8 +58,17 @@ class PhotoFeatures(NamedTuple):
     parts: Parts  #: that their folders say
     digests: Digests
     contents: Hashes  #: of the pixels
-    features: Features
-    mirrored: Features | None = None  #: of their mirror images, if these were computed
+    looks: list[LookFeatures]
+
+    @property
+    def features(self) -> Features:
+        """Those of the first look."""
+        return self.looks[0].features
+
+    @property
+    def mirrored(self) -> Features | None:
+        """Those of the first look at the mirror images."""
+        return self.looks[0].mirrored
 
     def where(self, mask: npt.NDArray[np.bool_]) -> PhotoFeatures:
         """The images selected by the mask bool [n]; itself if these are all."""
@@ -53,31 +81,30 @@ class PhotoFeatures(NamedTuple):
             self.parts[mask],
             self.digests[mask],
             self.contents[mask],
-            self.features[mask],
-            None if self.mirrored is None else self.mirrored[mask],
+            [look.where(mask) for look in self.looks],
         )
 
 
 def compute(
     items: Iterable[Item],
     spec: Preprocessing,
-    backbone: bytes,
-    caches: Sequence[FeatureCache],
+    looks: Sequence[Look],
     on_bad: Callable[[Bad], None],
     on_done: Callable[[int], None],
     gone: Sequence[tuple[bytes, Item]] = (),
 ) -> PhotoFeatures:
-    """The features of the items that are images; only those that a cache lacks are decoded.
+    """The features of the items that are images; only those that a cache lacks are decoded, once
+    for all looks.
 
-    `backbone` is its `.tflite` file. `gone` are files that do not exist any more, by their digests,
-    whose features every cache has. The first cache is for images as they are; with a second one
-    those of mirror images are computed as well. `on_done` gets the number of files of each turn,
-    and may raise to stop.
+    `gone` are files that do not exist any more, by their digests, whose features every cache has.
+    `on_done` gets the number of files of each turn, and may raise to stop.
 
     Raises:
-        OSError: the cache cannot be written.
+        OSError: a cache cannot be written.
     """
-    graphs = _Graphs(backbone)
+    graphs = _Graphs([look.backbone for look in looks])
+    caches = [cache for look in looks for cache in look.caches]
+    views = [_View(number, bool(of)) for number, look in enumerate(looks) for of in _each(look)]
     collected = _Collected(len(caches))
     new: list[dict[bytes, bytes]] = [{} for _ in caches]
 
@@ -86,7 +113,10 @@ def compute(
             cache.add(rows)
             rows.clear()
 
-    for photo in prefetched(lambda item: _of_file(item, spec, graphs, caches), items, THREADS):
+    def photo_of(item: Item) -> _Photo | Bad:
+        return _of_file(item, spec, graphs, views, caches)
+
+    for photo in prefetched(photo_of, items, THREADS):
         if isinstance(photo, Bad):
             on_bad(photo)
         else:
@@ -104,7 +134,18 @@ def compute(
     for cache in caches:
         cache.mark_used()
     caches[0].trim()
-    return collected.columns(graphs.features)
+    return collected.columns(views, graphs.widths)
+
+
+class _View(NamedTuple):
+    """What the rows of a cache are of."""
+
+    look: int  #: its number
+    is_mirrored: bool
+
+
+def _each(look: Look) -> range:
+    return range(len(look.caches))
 
 
 class _Photo(NamedTuple):
@@ -118,29 +159,30 @@ class _Photo(NamedTuple):
 
 
 def _of_file(
-    item: Item, spec: Preprocessing, graphs: _Graphs, caches: Sequence[FeatureCache]
+    item: Item,
+    spec: Preprocessing,
+    graphs: _Graphs,
+    views: Sequence[_View],
+    caches: Sequence[FeatureCache],
 ) -> _Photo | Bad:
-    """A file with its row for each cache: that of the image, then that of its mirror image. Only a
-    file of which a cache has no row is decoded."""
+    """A file with its row for each cache. Only a file of which a cache has no row is decoded."""
     try:
         data = read_file(item.path)
         digest = hashlib.sha256(data).digest()
         known = [cache.get(digest) for cache in caches]
-        views = _views(decode(data, spec)) if None in known else ()
+        images = _views(decode(data, spec)) if None in known else ()
     except ImageError as error:
         return Bad(item.path, error.status)
-    rows = [_row(views[number], graphs) if row is None else row for number, row in enumerate(known)]
+    rows = [
+        graphs.row(images[view.is_mirrored], view.look) if row is None else row
+        for view, row in zip(views, known, strict=True)
+    ]
     return _Photo(item, digest, rows, [row is None for row in known])
 
 
 def _views(image: Images) -> tuple[Images, Images]:
     """The image and its mirror image."""
     return image, np.ascontiguousarray(image[:, ::-1])
-
-
-def _row(image: Images, graphs: _Graphs) -> bytes:
-    content = content_hashes(image[None]).astype("<u8").tobytes()
-    return content + graphs.run(image).astype("<f4").tobytes()
 
 
 def row_bytes(features: int) -> int:
@@ -166,35 +208,36 @@ class _Collected:
         for view, row in zip(self._views, photo.rows, strict=True):
             view += row[CONTENT_BYTES:]
 
-    def columns(self, features: int) -> PhotoFeatures:
-        plain, *mirrored = (
-            np.frombuffer(view, "<f4").reshape(-1, features) for view in self._views
-        )
+    def columns(self, views: Sequence[_View], widths: Sequence[int]) -> PhotoFeatures:
+        of_looks: list[list[Features]] = [[] for _ in widths]
+        for view, packed in zip(views, self._views, strict=True):
+            features = np.frombuffer(packed, "<f4").reshape(-1, widths[view.look])
+            of_looks[view.look].append(features)
         return PhotoFeatures(
             self._paths,
             np.array(self._labels, np.int64),
             np.array(self._parts, np.int8),
             np.frombuffer(self._digests, np.uint8).reshape(-1, 32),
             np.frombuffer(self._contents, "<u8").astype(np.uint64),
-            plain,
-            mirrored[0] if mirrored else None,
+            [LookFeatures(*features) for features in of_looks],
         )
 
 
 class _Graphs:
-    """The backbone as an interpreter for each thread."""
+    """The backbones as interpreters for each thread."""
 
-    def __init__(self, file: bytes) -> None:
-        self._file = file
+    def __init__(self, files: Sequence[bytes]) -> None:
+        self._files = files
         self._of_thread = threading.local()
-        self.features = self._graph().features
+        self.widths = [graph.features for graph in self._graphs()]
 
-    def run(self, image: Images) -> Row:
-        """The features of an image uint8 [H, W, 3]."""
-        return self._graph().run(image)
+    def row(self, image: Images, look: int) -> bytes:
+        """The row of a cache for an image uint8 [H, W, 3]."""
+        content = content_hashes(image[None]).astype("<u8").tobytes()
+        return content + self._graphs()[look].run(image).astype("<f4").tobytes()
 
-    def _graph(self) -> FeatureGraph:
-        if not hasattr(self._of_thread, "graph"):
-            self._of_thread.graph = FeatureGraph(self._file)
-        graph: FeatureGraph = self._of_thread.graph
-        return graph
+    def _graphs(self) -> list[FeatureGraph]:
+        if not hasattr(self._of_thread, "graphs"):
+            self._of_thread.graphs = [FeatureGraph(file) for file in self._files]
+        graphs: list[FeatureGraph] = self._of_thread.graphs
+        return graphs

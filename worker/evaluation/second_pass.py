@@ -1,4 +1,4 @@
-"""Chooses which images are classified a second time, mirrored: those whose best labels are close.
+"""Chooses which images are classified a second time: those whose best labels are close.
 
 A second pass over every image halves the speed; most of what it gains comes from a few of them.
 """
@@ -16,7 +16,7 @@ from worker.runtimes.classifier import margins, mean
 from worker.runtimes.runtime import Logits
 
 #: Shares of the images that are tried, smallest first.
-SHARES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
+SHARES = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 #: A second pass over every image, where no smaller share is accurate enough.
 ALWAYS = 1e30
 #: Accuracy that may be given up beside a second pass over every image.
@@ -26,10 +26,10 @@ REMAINING = 2 / 3
 
 
 class Passes(NamedTuple):
-    """The logits of images and of their mirror images; without the latter there is one pass."""
+    """The logits of both passes over the same images; without the second there is one pass."""
 
     first: Logits
-    mirrored: Logits | None
+    second: Logits | None
 
 
 class SecondPass(NamedTuple):
@@ -43,7 +43,7 @@ class SecondPass(NamedTuple):
 def choose(passes: Passes, labels: Labels) -> SecondPass:
     """The smallest share of second passes that is about as good as a second pass for all."""
     never, always = apply(passes, 0.0), apply(passes, ALWAYS)
-    if passes.mirrored is None or not len(labels):
+    if passes.second is None or not len(labels):
         return never
     cooling = temperature(always.logits, labels)
     losses = [log_loss(judged.logits / cooling, labels) for judged in (never, always)]
@@ -62,8 +62,8 @@ def apply(passes: Passes, margin: float) -> SecondPass:
     """The logits with a second pass for the images whose margin is below `margin`."""
     logits = passes.first.copy()
     again = margins(passes.first) < margin
-    if passes.mirrored is not None:
-        logits[again] = mean(passes.first[again], passes.mirrored[again])
+    if passes.second is not None:
+        logits[again] = mean(passes.first[again], passes.second[again])
     return SecondPass(margin, float(again.mean()) if len(again) else 0.0, logits)
 
 

@@ -24,7 +24,7 @@ from worker.evaluation.second_pass import Passes, SecondPass
 from worker.evaluation.temperature import temperature
 from worker.export import call_size, convert, precision
 from worker.export.served import Served
-from worker.runtimes.classifier import Classifier, mirrored, probabilities
+from worker.runtimes.classifier import Classifier, probabilities
 from worker.runtimes.litert_runtime import LiteRT
 from worker.runtimes.runtime import Graph, Probabilities
 from worker.runtimes.tensorflow_runtime import TensorFlow
@@ -154,7 +154,7 @@ def _passes(graph: Graph, images: Images, mirror: bool) -> Passes:
     second = np.empty_like(first)
     for start in range(0, len(images), MIRRORED_IMAGES):
         rows = slice(start, start + MIRRORED_IMAGES)
-        second[rows] = graph.run(mirrored(images[rows])).logits
+        second[rows] = graph.look_again(images[rows])
     return Passes(first, second)
 
 

@@ -20,7 +20,7 @@ from shared.messages.model_card import Card, Metrics, encode_card
 from shared.messages.replies import CheckedDataset
 from shared.messages.requests import CheckDataset, Progress
 from worker.backbones import backbone_table
-from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.photo_features import LookFeatures, PhotoFeatures
 from worker.datasets.corrected_walk import LabelledData
 from worker.datasets.decode_files import Bad, read_file
 from worker.datasets.split import TEST
@@ -58,7 +58,7 @@ def check(context: Context, work: CheckDataset) -> Reply:
     bad: list[Bad] = []
     folder = photo_folder.load(
         LabelledData(work.data, context.corrections),
-        backbone,
+        [backbone],
         context.registry.root,
         work.max_unreadable,
         context.loading,
@@ -116,7 +116,7 @@ def all_photos(folder: PhotoFolder) -> PhotoFeatures:
         np.concatenate([learn.parts, test.parts]),
         np.concatenate([learn.digests, test.digests]),
         np.concatenate([learn.contents, test.contents]),
-        np.concatenate([learn.features, test.features]),
+        [LookFeatures(np.concatenate([learn.features, test.features]))],
     )
 
 

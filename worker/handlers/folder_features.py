@@ -14,11 +14,10 @@ from shared.errors import SetupError
 from shared.messages import folder_features
 from shared.messages.files import printable
 from shared.messages.folder_features import FolderFeatures
-from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DescribedFolder
 from shared.messages.requests import ComputeFeatures
 from shared.registry.registry import REMEDY
-from worker.backbones import backbone_table, packaged_files, photo_features
+from worker.backbones import backbone_table, photo_features
 from worker.backbones.feature_cache import FeatureCache
 from worker.backbones.photo_features import PhotoFeatures
 from worker.datasets.decode_files import Bad
@@ -93,13 +92,11 @@ def computed(
         on_done(passed)
 
     backbone = backbone_table.find(recipes.find(RECIPE).backbone)
-    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, photo_folder.SPEC_CHANNELS)
     folder = context.registry.root / photo_folder.FOLDER
     with atomic_file.writing(folder, REMEDY):
-        caches = photo_folder.caches(backbone, spec, folder, mirrored=False)
-        file = packaged_files.read(backbone)
-        photos = photo_features.compute(items, spec, file, caches, on_bad, done)
-    return photos, caches[0]
+        look = photo_folder.look(backbone, folder, mirrored=False)
+        photos = photo_features.compute(items, backbone_table.SPEC, [look], on_bad, done)
+    return photos, look.caches[0]
 
 
 def _short_rows(context: Context, stored: StoredRows) -> ShortRows:

@@ -1,4 +1,4 @@
-"""Fits a linear head to the features that a pretrained backbone has for photos.
+"""Fits linear heads to the features that pretrained backbones have for photos.
 
 It learns from all photos. Its held-out answers are out of fold: each photo is answered by a head
 that did not learn from it or its near-duplicates. Accuracy, temperature and operating points are
@@ -8,7 +8,8 @@ functions of them, as for every version.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -23,22 +24,23 @@ from shared.registry.registry import REMEDY
 from shared.runtimes import PHOTO
 from worker.backbones import backbone_table, packaged_files
 from worker.backbones.backbone_table import Backbone
-from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.photo_features import LookFeatures, PhotoFeatures
+from worker.backbones.served_version import ServedVersion
 from worker.datasets.decode_files import read_file
 from worker.decoding.decode import decode
 from worker.evaluation import heldout_answers, seen_images
 from worker.evaluation.heldout_answers import HeldoutAnswers
 from worker.evaluation.operating_points import operating_points
 from worker.export.served import Served
-from worker.inference import outlier_detector
+from worker.inference import outlier_detector, serving_cost
 from worker.learners.learner import BuiltVersion, Learner, Task
-from worker.photo_head import linear_head
+from worker.photo_head import linear_head, two_looks
 from worker.photo_head.fit_outlier_detector import fit_outlier_detector
 from worker.photo_head.folds import Folds, fold_count, folds
 from worker.photo_head.out_of_fold import OutOfFold, fit_out_of_fold
+from worker.photo_head.two_looks import FittedLooks, combined
 from worker.runtimes import heads
 from worker.runtimes.classifier import probabilities
-from worker.runtimes.heads import Head
 from worker.training import photo_folder
 from worker.training.assessment import Answered, assess_answers
 from worker.training.blank_card import blank_card
@@ -46,32 +48,38 @@ from worker.training.photo_folder import PhotoFolder, digest_numbers
 
 #: The part of the training after the folds.
 FITTING_ALL = "fitting to all photos"
+#: Photos by which the speed is measured.
+TIMED_PHOTOS = 24
 
 
 def load(task: Task) -> HeadOfPhotos:
     """The learner for the photos of a task. Raises SetupError."""
+    backbones = _backbones(task)
     folder = photo_folder.load(
         task.data,
-        backbone_table.find(task.recipe.backbone),
+        backbones,
         task.store,
         task.work.max_unreadable,
         task.observer.loading,
         remembered=True,
         on_part=task.observer.part,
     )
-    return HeadOfPhotos(task, folder)
+    return HeadOfPhotos(task, folder, backbones)
 
 
-class HeadOfPhotos(Learner[PhotoFolder, OutOfFold]):
-    """Fits a head to the features of the file that is served."""
+def _backbones(task: Task) -> list[Backbone]:
+    names = [task.recipe.backbone]
+    if task.recipe.second_backbone and task.work.serve != "fast":
+        names.append(task.recipe.second_backbone)
+    return [backbone_table.find(name) for name in names]
 
-    def __init__(self, task: Task, folder: PhotoFolder) -> None:
+
+class HeadOfPhotos(Learner[PhotoFolder, FittedLooks]):
+    """Fits a head for each look, and the rule of the second, to the files that are served."""
+
+    def __init__(self, task: Task, folder: PhotoFolder, backbones: Sequence[Backbone]) -> None:
         super().__init__(task, folder.report, len(folder.learn.labels))
-        self.folder = folder
-
-    @property
-    def _backbone(self) -> Backbone:
-        return backbone_table.find(self.task.recipe.backbone)
+        self.folder, self._backbones = folder, backbones
 
     def places(self) -> Mapping[str, bytes]:
         photos = self.folder.learn
@@ -81,57 +89,98 @@ class HeadOfPhotos(Learner[PhotoFolder, OutOfFold]):
     def data(self) -> PhotoFolder:
         return self.folder
 
-    def fit(self, data: PhotoFolder) -> OutOfFold:
-        observer, learn = self.task.observer, data.learn
-        return fit_out_of_fold(
-            learn.features, learn.labels, len(data.labels), _folds(data), data.groups,
-            mirrored=learn.mirrored,
-            fit=partial(linear_head.fit, weighted=self.task.work.weighted),
-            on_fold=observer.fold, on_last=lambda: observer.part(FITTING_ALL),
-        )  # fmt: skip
+    def fit(self, data: PhotoFolder) -> FittedLooks:
+        observer, looks = self.task.observer, data.learn.looks
+        parts, labels = _folds(data), data.learn.labels
 
-    def export(self, data: PhotoFolder, fitted: OutOfFold) -> Served:
-        work, backbone, head = self.task.work, self._backbone, fitted.head
-        with atomic_file.writing(self.task.store / backbone_store.FOLDER, REMEDY):
-            backbone_store.put(self.task.store, packaged_files.read(backbone))
+        def fit(number: int, look: LookFeatures) -> OutOfFold:
+            return fit_out_of_fold(
+                look.features, labels, len(data.labels), parts, data.groups,
+                mirrored=look.mirrored,
+                fit=partial(linear_head.fit, weighted=self.task.work.weighted),
+                on_fold=lambda done, of: observer.fold(number * of + done, len(looks) * of),
+                on_last=lambda: observer.part(FITTING_ALL),
+            )  # fmt: skip
+
+        return combined([fit(*each) for each in enumerate(looks)], labels, data.groups)
+
+    def export(self, data: PhotoFolder, fitted: FittedLooks) -> Served:
+        work, store = self.task.work, self.task.store
+        backbones = self._used(fitted)
+        with atomic_file.writing(store / backbone_store.FOLDER, REMEDY):
+            for backbone in backbones:
+                backbone_store.put(store, packaged_files.read(backbone))
+        of_heads = sum(head.weights.size + head.bias.size for head in fitted.heads)
         card = msgspec.structs.replace(
             blank_card(work.name, self.task.recipe, data, work.seed),
             output="logits",
             precision="int8",
-            features=backbone.features,
+            features=backbones[0].features,
             call_images=1,
-            parameters=backbone.parameters + head.weights.size + head.bias.size,
-            looks=(backbone.look,),
+            parameters=sum(backbone.parameters for backbone in backbones) + of_heads,
+            looks=tuple(backbone.look for backbone in backbones),
+            second_pass_margin=fitted.answers.margin,
+            second_pass_share=fitted.answers.share,
+            temperature=fitted.temperature,
         )
-        return Served(card, {PHOTO.artifact: heads.encode([head])}, fitted.logits)
+        return Served(card, {PHOTO.artifact: heads.encode(fitted.heads)}, fitted.answers.logits)
 
-    def measure(self, data: PhotoFolder, fitted: OutOfFold, served: Served) -> BuiltVersion:
+    def measure(self, data: PhotoFolder, fitted: FittedLooks, served: Served) -> BuiltVersion:
         learn, count = data.learn, len(data.learn.labels)
-        predictions = probabilities(fitted.logits, fitted.temperature)
+        predictions = probabilities(served.logits, fitted.temperature)
         card = msgspec.structs.replace(
             served.card,
-            temperature=fitted.temperature,
             heldout_error=fitted.error,
             folds=fold_count(count),
             operating_points=operating_points(predictions, learn.labels),
             dataset_fingerprint=_fingerprint(learn),
-            notes=f"A linear head on {self._backbone.name}, fitted to {count} images"
+            notes=f"{_described(self._used(fitted))}, fitted to {count} images"
             f"{' and their mirror images' if fitted.mirrored else ''}. The "
             f"held-out figures are out of {fold_count(count)} folds.",
         )
         answered = Answered(predictions, learn.labels, DecodedPhotos(learn, card))
-        assessed = assess_answers(card, [], answered, _tested(data.test, fitted.head, card))
-        answers = HeldoutAnswers(learn.contents, learn.labels, fitted.logits, learn.digests)
-        detector = fit_outlier_detector(learn.features, self._backbone.part_widths, _folds(data))
+        assessed = assess_answers(card, [], answered, _tested(data.test, fitted, card))
+        answers = HeldoutAnswers(learn.contents, learn.labels, served.logits, learn.digests)
+        widths = self._backbones[0].part_widths
+        detector = fit_outlier_detector(learn.features, widths, _folds(data)).detector
+        cost = serving_cost.measured(self._served(card, fitted, served), _some(learn.paths))
         records = {
-            outlier_detector.FILE: outlier_detector.encode(detector.detector),
+            outlier_detector.FILE: outlier_detector.encode(detector),
             heldout_answers.FILE: heldout_answers.encode(answers),
             **seen_images.files_of(learn.contents, np.empty(0, np.uint64)),
         }
         return BuiltVersion(
-            msgspec.structs.replace(card, metrics=assessed.metrics),
+            msgspec.structs.replace(
+                card,
+                metrics=assessed.metrics,
+                images_per_s=cost.images_per_s,
+                memory_bytes=cost.memory_bytes,
+            ),
             served.files | records | assessed.files,
         )
+
+    def _used(self, fitted: FittedLooks) -> Sequence[Backbone]:
+        return self._backbones[: len(fitted.heads)]
+
+    def _served(self, card: Card, fitted: FittedLooks, served: Served) -> ServedVersion:
+        files = tuple(packaged_files.read(backbone) for backbone in self._used(fitted))
+        return ServedVersion(card, PHOTO.name, served.files[PHOTO.artifact], files)
+
+
+def _some(paths: Sequence[bytes]) -> list[bytes]:
+    """Files for which the speed is measured; those that are gone meanwhile are left out."""
+    files = []
+    for path in paths[:: max(1, len(paths) // TIMED_PHOTOS)][:TIMED_PHOTOS]:
+        with suppress(ImageError):
+            files.append(read_file(path))
+    return files
+
+
+def _described(backbones: Sequence[Backbone]) -> str:
+    first, *second = (backbone.name for backbone in backbones)
+    if second:
+        return f"Linear heads on {first} and, for a second look, {second[0]}"
+    return f"A linear head on {first}"
 
 
 def _folds(folder: PhotoFolder) -> Folds:
@@ -145,11 +194,12 @@ def _fingerprint(photos: PhotoFeatures) -> str:
     return hashlib.sha256(b"".join(digest + b"%d\n" % label for digest, label in rows)).hexdigest()
 
 
-def _tested(test: PhotoFeatures | None, head: Head, card: Card) -> Answered | None:
+def _tested(test: PhotoFeatures | None, fitted: FittedLooks, card: Card) -> Answered | None:
     """The answers to the photos in test/, as they are served."""
     if test is None:
         return None
-    answers = probabilities(head.served_logits(test.features), card.temperature)
+    logits = two_looks.served(fitted, [look.features for look in test.looks])
+    answers = probabilities(logits, card.temperature)
     return Answered(answers, test.labels, DecodedPhotos(test, card))
 
 

@@ -43,8 +43,7 @@ class Classifier:
         if self._card.second_pass_margin:
             again = np.flatnonzero(margins(first) < self._card.second_pass_margin)
             if len(again):
-                second = self._graph.run(mirrored(images[again])).logits
-                first[again] = mean(first[again], second)
+                first[again] = mean(first[again], self._graph.look_again(images[again]))
         return Outputs(first, features)
 
 
@@ -67,11 +66,6 @@ def margins(logits: Logits) -> npt.NDArray[np.float32]:
     largest = np.partition(logits, -2, axis=1)[:, -2:]
     gaps: npt.NDArray[np.float32] = largest[:, 1] - largest[:, 0]
     return gaps
-
-
-def mirrored(images: Images) -> Images:
-    """Left and right exchanged, in memory of its own: uint8 [n, H, W, C]."""
-    return np.ascontiguousarray(images[:, :, ::-1])
 
 
 def mean(first: Logits, second: Logits) -> Logits:

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
 
 from worker.runtimes.runtime import Images
 
@@ -36,11 +37,20 @@ class FeatureGraph:
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
 
     def run(self, image: Images) -> Row:
-        """The row of an image uint8 [H, W, 3]."""
-        self._interpreter.set_tensor(self._input, image[None])
+        """The row of an image uint8 [H, W, 3], which is resized if the input is smaller."""
+        self._interpreter.set_tensor(self._input, _resized(image, self.shape)[None])
         self._interpreter.invoke()
         features: Row = self._interpreter.get_tensor(self._output)[0]
         return features
+
+
+def _resized(image: Images, shape: tuple[int, ...]) -> Images:
+    """An image at the size of the input. Of four filters this one lost no accuracy beside decoding
+    at that size."""
+    if image.shape == shape:
+        return image
+    height, width, _ = shape
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 _of_thread = threading.local()

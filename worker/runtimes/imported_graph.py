@@ -10,7 +10,7 @@ import numpy.typing as npt
 from shared.errors import SetupError
 from shared.messages.model_card import Card, ImportedNetwork, Scale
 from worker.runtimes.array_archive import one_line
-from worker.runtimes.runtime import Images, Outputs, empty_outputs, image_shape
+from worker.runtimes.runtime import Graph, Images, Outputs, empty_outputs, image_shape
 
 Values = npt.NDArray[np.generic]  #: [1, ...], in the layout and type of the network's input
 Row = npt.NDArray[np.float32]  #: [classes] of one image
@@ -32,7 +32,7 @@ class Network(Protocol):
         """The outputs for one image. Raises ValueError: it does not have the network's shape."""
 
 
-class ImportedGraph:
+class ImportedGraph(Graph):
     """A network with the conversions that its card names."""
 
     def __init__(self, card: Card, network: Network) -> None:

@@ -39,7 +39,7 @@ def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> Graph:
         raise refused(card, error) from error
 
 
-class LiteRT:
+class LiteRT(Graph):
     """A `.tflite` file, called with at most the number of images in its card.
 
     The cost of a smaller call is proportional to its images. A graph whose results depend on the

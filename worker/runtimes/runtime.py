@@ -5,6 +5,7 @@ Importing this module loads NumPy and no runtime: worker/runtimes/load_runtime.p
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -44,9 +45,10 @@ class Runtime(Protocol):
         """What `predict` returns for images with these outputs."""
 
 
-class Graph(Protocol):
+class Graph(ABC):
     """The network of a version as a runtime executes it: one pass, without softmax."""
 
+    @abstractmethod
     def run(self, images: Images) -> Outputs:
         """The outputs for images uint8 [n, height, width, channels].
 
@@ -55,6 +57,15 @@ class Graph(Protocol):
         Raises:
             SetupError: the images do not have the shape in the version's card.
         """
+
+    def look_again(self, images: Images) -> Logits:
+        """Logits of a second pass over these images, of which the first was unsure: mirrored."""
+        return self.run(mirrored(images)).logits
+
+
+def mirrored(images: Images) -> Images:
+    """Left and right exchanged, in memory of its own: uint8 [n, H, W, C]."""
+    return np.ascontiguousarray(images[:, :, ::-1])
 
 
 def image_shape(card: Card) -> tuple[int, int, int]:

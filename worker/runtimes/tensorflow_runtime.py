@@ -15,6 +15,7 @@ from shared.errors import SetupError
 from shared.messages.model_card import Card
 from worker.runtimes import keras_archive
 from worker.runtimes.runtime import (
+    Graph,
     Images,
     Outputs,
     empty_outputs,
@@ -34,7 +35,7 @@ def graph(card: Card, artifact: bytes, backbones: Sequence[bytes]) -> TensorFlow
     return TensorFlow(card, artifact)
 
 
-class TensorFlow:
+class TensorFlow(Graph):
     """A `.keras` file as one compiled function of a fixed shape.
 
     TensorFlow's kernels depend on the number of images, so each call is padded to that shape: the

@@ -15,9 +15,9 @@ from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.registry.registry import REMEDY
 from worker.backbones import feature_key, packaged_files, photo_features
-from worker.backbones.backbone_table import Backbone
+from worker.backbones.backbone_table import SPEC, Backbone
 from worker.backbones.feature_cache import FeatureCache
-from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.photo_features import Look, PhotoFeatures
 from worker.datasets import class_folder, quality
 from worker.datasets.class_folder import Counts
 from worker.datasets.corrected_walk import LabelledData, LostFile, lost_files
@@ -33,7 +33,6 @@ from worker.photo_head.near_duplicates import Groups, groups
 MOST_MIRRORED = 4000
 #: In the store: the features.
 FOLDER = ".features"
-SPEC_CHANNELS = 3
 COMPARING = "searching near-duplicates"
 
 Progress = Callable[[int, int], None]
@@ -59,7 +58,7 @@ class PhotoFolder(NamedTuple):
 
 def load(
     data: LabelledData,
-    backbone: Backbone,
+    backbones: Sequence[Backbone],
     store: Path,
     max_unreadable: float,
     on_progress: Progress,
@@ -69,7 +68,8 @@ def load(
     remembered: bool = False,
     on_part: OnPart = unobserved,
 ) -> PhotoFolder:
-    """The photos of a folder, as corrected; features that `store` has are not computed again.
+    """The photos of a folder, as corrected, with the features of backbones in the order of their
+    looks; what `store` has is not computed again.
 
     `mirrored`: also those of the mirror images, in a folder of at most MOST_MIRRORED files.
     `remembered`: also corrected photos that are gone, if `store` has their features. `on_part` gets
@@ -84,33 +84,25 @@ def load(
     if not lost_files(walk):  # else the store may have the features of some
         class_folder.check_files(walk, counts, to_learn=True)
     refused = UnreadableFiles(walk.root, sum(counts.values()), max_unreadable, on_progress)
-    spec = Preprocessing(backbone.size_pixels, backbone.size_pixels, SPEC_CHANNELS)
     both = mirrored and sum(counts.values()) <= MOST_MIRRORED
     with atomic_file.writing(store / FOLDER, REMEDY):
-        stored = caches(backbone, spec, store / FOLDER, mirrored=both)
-        gone = _remembered(walk, stored) if remembered else []
+        looks = [look(backbone, store / FOLDER, mirrored=both) for backbone in backbones]
+        gone = _remembered(walk, looks) if remembered else []
         _check_with_lost(walk, counts, gone, on_progress)
         refused.done(0)
         photos = photo_features.compute(
-            walk.items(),
-            spec,
-            packaged_files.read(backbone),
-            stored,
-            _both(refused.add, on_bad),
-            refused.done,
-            gone,
+            walk.items(), SPEC, looks, _both(refused.add, on_bad), refused.done, gone
         )
     refused.check()
     _check_classes(walk, photos)
     on_part(COMPARING, 0, 0)
     alike = _near_duplicates(photos)
-    report = _report(walk, spec, photos, alike, refused, len(gone))
-    return _in_parts(walk, spec, photos, alike, report)
+    report = _report(walk, photos, alike, refused, len(gone))
+    return _in_parts(walk, photos, alike, report)
 
 
 def _in_parts(
     walk: ClassFolderWalk,
-    spec: Preprocessing,
     photos: PhotoFeatures,
     alike: Groups,
     report: DataReport,
@@ -119,7 +111,7 @@ def _in_parts(
     return PhotoFolder(
         name=printable(walk.root.rpartition(b"/")[2]),
         labels=walk.labels,
-        preprocessing=spec,
+        preprocessing=SPEC,
         learn=photos.where(learn),
         groups=np.unique(alike[learn], return_inverse=True)[1],
         test=photos.where(~learn) if not learn.all() else None,
@@ -127,8 +119,9 @@ def _in_parts(
     )
 
 
-def _remembered(walk: ClassFolderWalk, caches: Sequence[FeatureCache]) -> list[LostFile]:
+def _remembered(walk: ClassFolderWalk, looks: Sequence[Look]) -> list[LostFile]:
     """The corrected photos that are gone and whose features every cache has."""
+    caches = [cache for look in looks for cache in look.caches]
     return [
         lost
         for lost in lost_files(walk)
@@ -164,16 +157,19 @@ def _near_duplicates(photos: PhotoFeatures) -> Groups:
     return groups(photos.features, digest_numbers(photos), mirrored=photos.mirrored)
 
 
-def caches(
-    backbone: Backbone, spec: Preprocessing, folder: Path, *, mirrored: bool
-) -> list[FeatureCache]:
-    """The cache of the images, and that of the mirror images."""
+def look(backbone: Backbone, folder: Path, *, mirrored: bool) -> Look:
+    """A backbone with its caches in `folder`; `mirrored`: also that of the mirror images.
+
+    Raises:
+        SetupError: the installation is damaged.
+    """
     row_bytes = photo_features.row_bytes(backbone.features)
     keys = (
-        feature_key.cache_key(backbone.sha256, spec, mirrored=bool(view))
+        feature_key.cache_key(backbone.sha256, SPEC, mirrored=bool(view))
         for view in range(1 + mirrored)
     )
-    return [FeatureCache(folder, key, row_bytes) for key in keys]
+    caches = [FeatureCache(folder, key, row_bytes) for key in keys]
+    return Look(packaged_files.read(backbone), caches)
 
 
 def _both(one: Callable[[Bad], None], other: Callable[[Bad], None]) -> Callable[[Bad], None]:
@@ -191,7 +187,6 @@ def digest_numbers(photos: PhotoFeatures) -> Hashes:
 
 def _report(
     walk: ClassFolderWalk,
-    spec: Preprocessing,
     photos: PhotoFeatures,
     alike: Groups,
     refused: UnreadableFiles,
@@ -213,7 +208,7 @@ def _report(
     walk.skipped[LOST] -= gone
     return DataReport(
         name=printable(walk.root.rpartition(b"/")[2]),
-        shape=(spec.height, spec.width, spec.channels),
+        shape=(SPEC.height, SPEC.width, SPEC.channels),
         labels=walk.labels,
         training=counts(TRAINING),
         heldout=(0,) * len(walk.labels),

@@ -40,8 +40,8 @@ def show_trained(
     if quiet:
         return
     measured = training.evaluations(settings, trained.model)
-    precision = training.precision_of(settings, trained.model)
-    for line in training.summary(trained, measured, columns_of(sys.stdout), precision):
+    cost = training.cost_of(settings, trained.model)
+    for line in training.summary(trained, measured, columns_of(sys.stdout), cost):
         click.echo(line)
 
 

@@ -13,7 +13,7 @@ from shared.registry.registry import Registry
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import backbone_table, served_version
-from worker.backbones.backbone_table import Backbone
+from worker.backbones.backbone_table import BACKBONES, Backbone
 from worker.backbones.feature_cache import DIGEST_BYTES
 from worker.backbones.photo_features import row_bytes
 from worker.handlers.train import train
@@ -42,8 +42,10 @@ class Training(NamedTuple):
         return served_version.fetch(self.card, partial(self.registry.read, self.card)).load()
 
     def stored_features(self) -> int:
+        """The number of images that the store has the features of both looks of."""
         sizes = [pack.stat().st_size for pack in self.registry.root.rglob("*.pack")]
-        return sum(sizes) // (DIGEST_BYTES + 4 + row_bytes(self.backbone.features))
+        rows = [DIGEST_BYTES + 4 + row_bytes(row.features) for row in BACKBONES.values()]
+        return sum(sizes) // sum(rows)
 
 
 def train_shapes(server: RedisServer, root: Path, store: Path) -> Training:

@@ -12,10 +12,11 @@ from shared.registry import backbone_store, packaged
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
 from worker.backbones import backbone_table, packaged_files
+from worker.backbones.backbone_table import Backbone
 from worker.runtimes import heads
 from worker.runtimes.heads import Head
 
-LITE0 = backbone_table.find("efficientnet-lite0")
+LITE0, LITE2 = map(backbone_table.find, ("efficientnet-lite0", "efficientnet-lite2"))
 LABELS = ("circle", "square", "triangle")
 
 
@@ -36,9 +37,9 @@ def card(name: str = "shapes") -> Card:
     )  # fmt: skip
 
 
-def head(seed: int = 1) -> Head:
+def head(seed: int = 1, backbone: Backbone = LITE0) -> Head:
     """A head whose answers differ from image to image."""
-    weights = np.random.default_rng(seed).normal(size=(LITE0.features, len(LABELS)))
+    weights = np.random.default_rng(seed).normal(size=(backbone.features, len(LABELS)))
     return Head(weights.astype(np.float32), np.zeros(len(LABELS), np.float32))
 
 
@@ -46,3 +47,15 @@ def publish(registry: Registry, seed: int = 1) -> Card:
     """A new version, whose backbone the store has once."""
     backbone_store.put(registry.root, backbone())
     return registry.publish(card(), {PHOTO.artifact: heads.encode([head(seed)])})
+
+
+def publish_twice_looking(registry: Registry, name: str, margin: float) -> Card:
+    """A new version that looks again where the margin of the first look is smaller."""
+    for row in (LITE0, LITE2):
+        backbone_store.put(registry.root, packaged_files.read(row))
+    twice = msgspec.structs.replace(
+        card(name), preprocessing=backbone_table.SPEC, looks=(LITE0.look, LITE2.look),
+        second_pass_margin=margin,
+    )  # fmt: skip
+    pair = [head(1, LITE0), head(2, LITE2)]
+    return registry.publish(twice, {PHOTO.artifact: heads.encode(pair)})

@@ -8,7 +8,7 @@ import numpy as np
 from shared.registry import packaged
 from worker.evaluation.second_pass import ALWAYS, Passes, apply, choose
 from worker.runtimes.classifier import Classifier, probabilities
-from worker.runtimes.runtime import Images, Logits, Outputs
+from worker.runtimes.runtime import Graph, Images, Logits, Outputs
 
 CLASSES = 3
 
@@ -44,7 +44,7 @@ def test_a_second_pass_that_does_not_help_is_never_made() -> None:
     assert choose(Passes(nothing, nothing), labels[:0]).margin == 0.0
 
 
-class Brightness:
+class Brightness(Graph):
     """A graph: the logits are the brightness of the left, the middle and the right third."""
 
     def __init__(self) -> None:

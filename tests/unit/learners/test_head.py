@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from shared import recipes
-from shared.messages.model_card import Preprocessing
 from shared.messages.replies import DataReport
 from shared.messages.training import Train
 from worker.backbones import backbone_table
-from worker.backbones.photo_features import PhotoFeatures
+from worker.backbones.photo_features import LookFeatures, PhotoFeatures
 from worker.datasets.split import UNDECIDED
 from worker.learners import head
 from worker.learners.head import HeadOfPhotos
 from worker.learners.learner import Observer, Task
+from worker.photo_head import two_looks
 from worker.photo_head.folds import fold_count
 from worker.training.photo_folder import PhotoFolder
 
@@ -50,22 +50,22 @@ def scenes() -> PhotoFolder:
         np.full(count, UNDECIDED, np.int8),
         rng.integers(0, 256, (count, 32), np.uint8),
         np.arange(count, dtype=np.uint64),
-        features.astype(np.float32),
+        [LookFeatures(features.astype(np.float32))],
     )
     report = DataReport("scenes", (1, 1, 3), ("a", "b"), (1, 1), (0, 0), (0, 0))
-    spec = Preprocessing(LITE0.size_pixels, LITE0.size_pixels, 3)
-    return PhotoFolder("scenes", ("a", "b"), spec, learn, groups, None, report)
+    return PhotoFolder("scenes", ("a", "b"), backbone_table.SPEC, learn, groups, None, report)
 
 
 def _learner(folder: PhotoFolder, observer: Observer) -> HeadOfPhotos:
     work, recipe = Train("x", "photo-head"), recipes.find("photo-head")
-    return HeadOfPhotos(Task(work, recipe, store=Path(), observer=observer), folder)
+    return HeadOfPhotos(Task(work, recipe, store=Path(), observer=observer), folder, [LITE0])
 
 
 def test_a_photo_is_not_answered_by_a_head_that_knows_its_near_duplicates(
     scenes: PhotoFolder,
 ) -> None:
-    assert _learner(scenes, Observer()).fit(scenes).accuracy < 0.75
+    logits = _learner(scenes, Observer()).fit(scenes).answers.logits
+    assert (logits.argmax(1) == scenes.learn.labels).mean() < 0.75
 
 
 def test_the_folds_of_all_methods_are_counted_together(scenes: PhotoFolder) -> None:
@@ -74,3 +74,24 @@ def test_the_folds_of_all_methods_are_counted_together(scenes: PhotoFolder) -> N
     folds = methods * fold_count(SCENES * OF_SCENE)
     assert reports.folds == [(number, folds) for number in range(1, folds + 1)]
     assert reports.parts == [(head.FITTING_ALL, folds)]
+
+
+def test_heads_of_two_looks_answer_out_of_fold_as_they_are_served(scenes: PhotoFolder) -> None:
+    """The second look tells the classes apart, the first only near-duplicates."""
+    rng, labels = np.random.default_rng(5), scenes.learn.labels
+    lite2 = backbone_table.find("efficientnet-lite2")
+    telling = rng.normal(size=(len(labels), lite2.features)) + 0.5 * labels[:, None]
+    looks = [scenes.learn.looks[0], LookFeatures(telling.astype(np.float32))]
+    folder = scenes._replace(learn=scenes.learn._replace(looks=looks))
+    reports = Reports()
+    learner = _learner(folder, reports)
+    alone = learner.fit(scenes)
+    fitted = learner.fit(folder)
+    assert alone.answers.margin == 0
+    assert 0 < fitted.answers.share <= 1
+    right = [(each.answers.logits.argmax(1) == labels).mean() for each in (alone, fitted)]
+    assert right[1] > right[0] + 0.2
+    served = two_looks.served(fitted, [look.features for look in looks])
+    assert (served.argmax(1) == labels).mean() > 0.95
+    folds = 2 * 2 * fold_count(len(labels))
+    assert reports.folds[-1] == (folds, folds)

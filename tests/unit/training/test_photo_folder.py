@@ -39,7 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> DataRepor
     given = [_corrected(outside / "copy.bmp", copy), _corrected(outside / "bad.jpg", b"no photo")]
     folder = tmp_path_factory.mktemp("store")
     return photo_folder.load(
-        LabelledData(str(root), given), LITE0, folder, 0.5, lambda done, total: None,
+        LabelledData(str(root), given), [LITE0], folder, 0.5, lambda done, total: None,
         mirrored=False,
     ).report  # fmt: skip
 
@@ -55,7 +55,7 @@ def test_the_photos_are_counted_and_what_follows_is_named(tmp_path: Path) -> Non
     parts: list[tuple[str, int, int]] = []
 
     photo_folder.load(
-        LabelledData(str(tmp_path / "photos")), LITE0, tmp_path / "store", 0.5,
+        LabelledData(str(tmp_path / "photos")), [LITE0], tmp_path / "store", 0.5,
         lambda done, total: parts.append(("", done, total)),
         mirrored=False, on_part=lambda *one: parts.append(one),
     )  # fmt: skip

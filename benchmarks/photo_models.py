@@ -1,9 +1,8 @@
 """`make bench-photo-models DATA=...`: accuracy and cost of models of photos, and their detector.
 
-DATA has train/ and test/ with a folder for each class. Every recipe for photos learns from 10, 30,
-100 and all photos of each class, in the order of their table and into one model, as a trainer
-does: one that combines versions finds those before it. All are measured on test/. Folders of
-`--unlike NAME=DIR` are then classified with the first head of all photos: how many are flagged?
+DATA has train/ and test/ with a folder for each class. Versions with two looks and with one learn
+from 10, 30, 100 and all photos of each class, as a trainer does, and are measured on test/. Folders
+of `--unlike NAME=DIR` are then classified with the first one of all photos: how many are flagged?
 Nothing was chosen on the photos that are named here. The tables go to standard output.
 """
 
@@ -29,8 +28,8 @@ from benchmarks.workloads.labelled_photos import linked
 from shared import recipes
 from shared.errors import ImageError, SetupError
 from shared.messages.model_card import Card
-from shared.messages.training import Train
-from shared.recipes import RECIPES
+from shared.messages.training import Serve, Train
+from shared.recipes import OF_FOLDER
 from shared.registry.registry import Registry
 from shared.runtimes import PHOTO
 from worker.backbones import served_version
@@ -41,13 +40,13 @@ from worker.learners import learner
 from worker.learners.learner import BuiltVersion, Task
 
 COUNTS = (10, 30, 100, 0)  #: photos of each class; 0: all
-OF_PHOTOS = [row.name for row in RECIPES.values() if row.backbone]
+SERVED: tuple[Serve, ...] = ("auto", "fast")  #: two looks, and one
 CALL_IMAGES = 16
 #: Test photos by which the speed is measured.
 TIMED_PHOTOS = 64
 COLUMNS = (
-    "photos", "recipe", "seconds", "processor, s", "held-out accuracy", "test accuracy", "ECE",
-    "images/s and core", "MB of the head",
+    "photos", "looked at twice", "seconds", "processor, s", "held-out accuracy", "test accuracy",
+    "ECE", "images/s and core", "MB of the head",
 )  # fmt: skip
 Scores = npt.NDArray[np.float64]
 
@@ -57,7 +56,7 @@ class Figures(NamedTuple):
 
     of_class: int  #: photos of each class, as asked; 0: all
     photos: int
-    recipe: str
+    serve: Serve
     seconds: float
     processor_s: float  #: of all threads; on a busy machine only these can be compared
     images_per_s: float  #: of one core, decoding included
@@ -71,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="hangtag-") as temporary:
         store = Path(given.store or temporary)
         found = list(_trainings(given, store, Path(temporary)))
-        print(markdown(COLUMNS, map(_row, _by_size_and_recipe(found))))
+        print(markdown(COLUMNS, map(_row, _by_size_and_looks(found))))
         if given.unlike and found:
             rows = _detected(max(found, key=lambda one: one.photos).version, given)
             print(markdown(("images", "count", "flagged", "area under the ROC curve"), rows))
@@ -81,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="0: all photos")
-    parser.add_argument("--recipes", nargs="+", default=OF_PHOTOS, choices=OF_PHOTOS)
+    parser.add_argument("--serve", nargs="+", default=SERVED, choices=SERVED)
     parser.add_argument(
         "--seeds",
         type=int,
@@ -99,29 +98,29 @@ def _trainings(given: argparse.Namespace, store: Path, temporary: Path) -> Itera
         for seed in given.seeds if count else given.seeds[:1]:
             root = temporary / f"photos-{count}-{seed}"
             sample(given.data, root, count, seed)
-            for name in given.recipes:
+            for serve in given.serve:
                 try:
-                    yield _training(name, root, count, seed, store)
+                    yield _training(serve, root, count, seed, store)
                 except SetupError as error:  # too few photos
-                    print(f"{root.name}, {name}: {error}", file=sys.stderr, flush=True)
+                    print(f"{root.name}, {serve}: {error}", file=sys.stderr, flush=True)
 
 
-def _training(name: str, root: Path, count: int, seed: int, store: Path) -> Figures:
+def _training(serve: Serve, root: Path, count: int, seed: int, store: Path) -> Figures:
     """Train and publish a version, as a trainer does.
 
     Raises:
         SetupError: the photos do not suffice.
     """
-    recipe, start, used = recipes.find(name), time.monotonic(), time.process_time()
-    work = Train(root.name, name, str(root), seed=seed)
+    recipe, start, used = recipes.find(OF_FOLDER), time.monotonic(), time.process_time()
+    work = Train(root.name, recipe.name, str(root), seed=seed, serve=serve)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         loaded = learner.load(Task(work, recipe, Path(scratch, "state.npz"), store))
         made = loaded.build()
     Registry(store).publish(*made)
     seconds, processor_s = time.monotonic() - start, time.process_time() - used
     rate = _images_per_s(made, root / "test")
-    print(f"{root.name}, {name}: {seconds:.0f} s", file=sys.stderr, flush=True)
-    return Figures(count, loaded.images, name, seconds, processor_s, rate, made)
+    print(f"{root.name}, {serve}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    return Figures(count, loaded.images, serve, seconds, processor_s, rate, made)
 
 
 def _images_per_s(version: BuiltVersion, folder: Path) -> float:
@@ -145,10 +144,10 @@ def sample(data: Path, to: Path, count: int, seed: int) -> None:
             linked(photo, place)
 
 
-def _by_size_and_recipe(found: Sequence[Figures]) -> Iterator[list[Figures]]:
+def _by_size_and_looks(found: Sequence[Figures]) -> Iterator[list[Figures]]:
     """What differs in its seed only."""
-    for key in dict.fromkeys((one.of_class, one.recipe) for one in found):
-        yield [one for one in found if (one.of_class, one.recipe) == key]
+    for key in dict.fromkeys((one.of_class, one.serve) for one in found):
+        yield [one for one in found if (one.of_class, one.serve) == key]
 
 
 def _row(draws: Sequence[Figures]) -> tuple[str, ...]:
@@ -160,7 +159,9 @@ def _row(draws: Sequence[Figures]) -> tuple[str, ...]:
     errors = _percent(card.heldout_error for card in cards)
     return (
         f"{draws[0].photos:,}",
-        draws[0].recipe,
+        f"{_percent(card.second_pass_share for card in cards)} %"
+        if len(cards[0].looks) > 1
+        else "-",
         f"{_mean(one.seconds for one in draws):.0f}",
         f"{_mean(one.processor_s for one in draws):.0f}",
         f"{held} ± {errors} of {metrics[0].heldout_count:,}",

@@ -21,7 +21,7 @@ from shared.errors import UsageError
 from shared.labels import labels_file
 from shared.messages.replies import Trained
 from shared.messages.requests import Outcome
-from shared.messages.training import Rule
+from shared.messages.training import Rule, Serve
 from shared.settings import Settings
 from shared.stop import Stop
 
@@ -120,7 +120,7 @@ def train(
     weighted: bool = False,
     max_unreadable: float | None = None,
     precision: Literal["auto", "fp32", "int8"] | None = None,
-    serve: Literal["auto", "fast"] | None = None,
+    serve: Serve | None = None,
     corrections: Sequence[_PathLike] = (),
     without_corrections: bool = False,
     labels: _PathLike | bool = False,

@@ -21,6 +21,8 @@ FASHION_MNIST_TITLE = "Fashion-MNIST"  #: in reports, and on cards
 #: Least different images of a class: two to learn from, one held out, one for the test.
 SMALLEST_CLASS = 4
 PRECISIONS = ("auto", "fp32", "int8")
+#: How many looks a version of photos has at most: two, or one.
+Serve = Literal["auto", "fast"]
 #: When the quality gate points `production` to a new version.
 Rule = Literal["if-better", "if-clearly-better", "always", "never"]
 PROMOTE: tuple[Rule, ...] = get_args(Rule)
@@ -120,7 +122,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="train"
     #: folders are no classes.
     labelled_only: bool = False
     serve: Annotated[
-        Literal["auto", "fast"],
+        Serve,
         Option(
             help="auto: a second, larger network looks again where the first is unsure. fast: the "
             "first one alone.",

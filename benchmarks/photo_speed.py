@@ -43,7 +43,7 @@ PHOTOS, REPEATS, QUICK_PHOTOS = 3_000, 3, 200
 BARE = "bare loop"
 WAYS = (BARE, INLINE, PATH)
 #: Of the bare loop's images/s, through the queue; of a worker process, in MB.
-GOAL_SHARE, GOAL_CHILD_MB = 0.9, 160
+GOAL_SHARE, GOAL_CHILD_MB = 0.9, 140
 CHILD = {BARE: "bare loop, child"}
 
 

@@ -130,7 +130,7 @@ bench-train: $(VENV)/dev.stamp data  ## accuracy and minutes of training, three 
 bench-photos: $(VENV)/dev.stamp data  ## accuracy on photographs, and share of flagged images
 	@$(BIN)/python -m benchmarks.photos
 
-bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop and Keras; PHOTOS=DIR: real ones
+bench-photo-speed: $(VENV)/dev.stamp data  ## photographs through the queue, beside a bare loop; PHOTOS=DIR: real ones
 	@$(BIN)/python -m benchmarks.photo_speed $(PHOTOS) $(if $(QUICK),--quick)
 
 bench-photo-memory: $(VENV)/dev.stamp data  ## trainer and worker over 10,000 photographs of 12 megapixels

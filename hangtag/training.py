@@ -140,7 +140,7 @@ def train(
             `"if-clearly-better"`, `"always"`, `"never"`.
         weighted: Weight classes equally, regardless of their size.
         max_unreadable: The share of files that may not be readable, 0 to 1; None: 0.05.
-        precision: What workers load; None: int8 unless it is measurably worse.
+        precision: What workers load of a whole network; None: int8 unless it is measurably worse.
         serve: Of photos: `"fast"` has no second look where the first is unsure; None: `"auto"`.
         corrections: Tables whose images people gave labels to, with `hangtag review`.
         without_corrections: Leave out those that earlier versions learned from.

@@ -135,8 +135,6 @@ class _File:
     def _size(self, item: int) -> Size:
         (stated,) = self._named(item, b"ispe")
         width, height = struct.unpack_from(">II", stated, 12)
-        if not width or not height:
-            raise ImageError(Status.UNREADABLE)
         return width, height
 
     def _named(self, item: int, name: bytes) -> list[bytes]:

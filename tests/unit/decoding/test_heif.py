@@ -142,13 +142,16 @@ def test_a_grid_with_a_damaged_tile_is_unreadable() -> None:
     assert status(heif([*items[:5], broken, *items[6:]], references)) is Status.UNREADABLE
 
 
-def test_transparent_pixels_show_the_ground() -> None:
-    alpha = np.zeros((SIDE, SIDE), np.uint16)
-    alpha[:, SIDE // 2 :] = 255
-    hidden = of_picture(coded([alpha]), purpose(ALPHA))
+@pytest.mark.parametrize("depth", [8, 10])
+def test_transparent_pixels_show_the_ground(depth: int) -> None:
+    alpha = np.full((SIDE, SIDE), 1 << depth, np.uint16) - 1
+    alpha[:, : SIDE // 2] = 0
+    alpha[0, 0] = 1 << depth - 2  # nearly transparent
+    hidden = of_picture(coded([alpha], depth), purpose(ALPHA))
     data = heif([one(), hidden], [(b"auxl", 2, [1])])
     out = decoded(data, Preprocessing(SIDE, SIDE, 1, ground=200))[..., 0]
-    assert (out[:, : SIDE // 2] == 200).all()
+    assert (out[1:, : SIDE // 2] == 200).all()
+    assert np.abs(out[0, 0] - (200 * 3 + noise(SIDE, SIDE)[0, 0]) / 4) < 2
     assert (out[:, SIDE // 2 :] == noise(SIDE, SIDE)[:, SIDE // 2 :]).all()
 
 
@@ -258,6 +261,10 @@ def _hostile() -> dict[str, tuple[bytes, Status]]:
         "no primary image": (heif([good], primary=7), Status.UNREADABLE),
         "crop of nothing": (
             _listed(one(SIDE, box(b"clap", np.array([0, 1] * 4, ">i4").tobytes()))),
+            Status.UNREADABLE,
+        ),
+        "crop beyond the image": (
+            _listed(one(SIDE, box(b"clap", np.array([64, 1, 64, 1, 0, 1, 0, 1], ">i4").tobytes()))),
             Status.UNREADABLE,
         ),
         "crop by nothing": (_listed(one(SIDE, box(b"clap", bytes(32)))), Status.UNREADABLE),

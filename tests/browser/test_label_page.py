@@ -29,8 +29,8 @@ from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
 
-MANY = 800
-DECIDED = 50
+MANY = 400
+DECIDED = 20
 #: What the heading says as long as nothing can be estimated.
 STANDING = re.compile(r"\d+ of \d+ named by a person · ")
 SERVER_ENDED = tuple(
@@ -38,7 +38,7 @@ SERVER_ENDED = tuple(
 )
 
 
-def test_fifty_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
+def test_decisions_by_keyboard_are_in_the_file_after_the_server_was_killed(
     browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
 ) -> None:
     folder = plant(tmp_path / "many", MANY)

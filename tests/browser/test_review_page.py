@@ -19,7 +19,7 @@ from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import keys_without_name, opened, serious_findings
 from tests.support.processes.review_server import Review
 
-DECIDED = 50
+DECIDED = 20
 #: Returns what the log got since the start of a test.
 Log = Callable[[], list[Correction]]
 #: The keys of one round: confirm, the third label, two pictures at once, a label by its name.
@@ -90,7 +90,7 @@ def wait_for_pictures(page: Page) -> None:
     )
 
 
-def test_fifty_decisions_by_keyboard_are_in_the_log_and_on_the_page(
+def test_decisions_by_keyboard_are_in_the_log_and_on_the_page(
     browser: Browser, review: Review, lines: Log
 ) -> None:
     with opened(browser, review) as page:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ from producer.verify.verify import verify
 from shared.errors import Exit, StillOpen, Stopped
 from shared.settings import Settings
 from shared.stop import Stop
-from tests.support.failpoints.armed import Points, Shot
 from tests.support.jobs import expected_table
 from tests.support.processes import in_process
 from tests.support.processes.fleet import PATIENCE_S, SHORT_TIMES, Fleet
@@ -29,13 +27,6 @@ from tests.support.sources import seeded_source
 from tests.support.sources.seeded_source import SeededSource
 
 TYPED = "seeded://7/200"
-PROGRAM = ("tests.faults.apps.seeded_producer",)
-#: Where the producers of one job are killed, one after the other.
-KILLS = (
-    Shot("journal.committing", 1),  # at the start
-    Shot("journal.committed", 3),  # after the first batches
-    Shot("table.written", 1),
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,31 +53,17 @@ def oracle(folder: Path) -> bytes:
     )
 
 
-def test_a_job_of_a_tests_own_source_survives_each_kill_and_is_proven(
-    fleet: Fleet, tmp_path: Path
-) -> None:
-    points, table = Points(tmp_path / "points"), tmp_path / "out.csv"
-    command = ("classify", TYPED, "-o", str(table))
-    for shot in KILLS:
-        points.arm(shot)
-        producer = fleet.producer(*command, cwd=tmp_path, program=PROGRAM, **points.settings)
-        assert producer.wait() == -signal.SIGKILL, producer.story
-    done = in_process.run(fleet, *command, cwd=tmp_path)
-    assert done.code == Exit.SOME_FAILED, done.story
-    assert table.read_bytes() == oracle(tmp_path)
-    proof = verify(table, deep=True)
-    assert proof.proven, proof.problems
-    assert proof.rows == 181
-    assert proof.skipped == {"hidden": 19}
-
-
-def test_a_changed_image_of_the_source_is_found_and_a_retry_leaves_the_rest(
+def test_a_job_of_a_tests_own_source_is_proven_and_a_changed_image_is_found(
     fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tmp_path / "out.csv"
     done = in_process.run(fleet, "classify", TYPED, "-o", str(table), cwd=tmp_path)
     assert done.code == Exit.SOME_FAILED, done.story
     assert table.read_bytes() == oracle(tmp_path)
+    proof = verify(table, deep=True)
+    assert proof.proven, proof.problems
+    assert proof.rows == 181
+    assert proof.skipped == {"hidden": 19}
     again = in_process.run(
         fleet, "classify", TYPED, "-o", str(table), "--retry-failed", cwd=tmp_path
     )

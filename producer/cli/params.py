@@ -107,3 +107,23 @@ class ShareParam(click.ParamType[Any]):
         if not 0 <= share <= 1:
             self.fail(f"{value!r} is neither a share from 0 to 1 nor a percentage", param, ctx)
         return share
+
+
+class NumbersParam(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them."""
+
+    name = "N,N,N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Exit with code 2 for anything else."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} is not a list of numbers such as 0.485,0.456,0.406", param, ctx)
+        return numbers

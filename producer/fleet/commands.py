@@ -17,10 +17,20 @@ from shared.installation import (
     DRAW_PACKAGES,
     METRICS_PACKAGES,
     OF_NETWORKS,
+    ONNX_PACKAGES,
     TENSORFLOW_PACKAGES,
     WORKER_PACKAGES,
 )
-from shared.messages.requests import CheckDataset, ComputeFeatures, Evaluate, Import, ShowData, Work
+from shared.messages.requests import (
+    Calibrate,
+    CheckDataset,
+    ComputeFeatures,
+    Evaluate,
+    Import,
+    ImportNetwork,
+    ShowData,
+    Work,
+)
 from shared.messages.training import Train
 from shared.settings import PREFIX, Settings
 
@@ -82,7 +92,11 @@ def needs(work: Work) -> Mapping[str, str]:
             return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
         case CheckDataset() | ComputeFeatures():
             return WORKER_PACKAGES
-        case ShowData() | Evaluate(plots=True):
+        case ImportNetwork(kind="onnx"):
+            return WORKER_PACKAGES | ONNX_PACKAGES
+        case ImportNetwork():
+            return WORKER_PACKAGES
+        case ShowData() | Calibrate() | Evaluate(plots=True):
             return WORKER_PACKAGES | DRAW_PACKAGES
     return {}
 

@@ -1,4 +1,4 @@
-"""`hangtag models import`: sends a user's Keras classifier to the trainer."""
+"""`hangtag models import`: sends a classifier of another tool to the trainer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import os
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from producer.models.train import evaluations, summary
 from producer.present.events import Events
+from producer.present.formatting import counted, percent, typed
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.submit import data_place, submit
 from shared import regular_file
 from shared.errors import UsageError
+from shared.labels import network_labels
+from shared.messages.model_card import Scale
 from shared.messages.model_name import NAME
-from shared.messages.replies import Trained
-from shared.messages.requests import Import
+from shared.messages.replies import Trained, Tried
+from shared.messages.requests import Import, ImportNetwork, NetworkForm
 from shared.messages.training import Rule
 from shared.settings import Settings
 from shared.stop import Stop
@@ -32,61 +37,104 @@ _ADVICE = {
     suffix: f"model = keras.models.load_model('model{suffix}') loads it in Keras 3, then {_SAVE}"
     for suffix in (".h5", ".hdf5")
 } | {
-    ".tflite": f"it has no Keras network: save the one it was converted from with {_SAVE}",
-    ".onnx": f"it has no Keras network: build the network in Keras, set its weights, then {_SAVE}",
     ".pb": f"it has no Keras network: save the one it was exported from with {_SAVE}",
 }
-_OTHER = f"save the network with {_SAVE}"
-Scale = Literal["0-255", "0-1", "-1-1"]
+_OTHER = f"save the network with {_SAVE}, or export it as .onnx or .tflite"
+#: Of networks that need no TensorFlow.
+KINDS: dict[str, Literal["onnx", "tflite"]] = {".onnx": "onnx", ".tflite": "tflite"}
+#: Beside a `.tflite` file of Teachable Machine.
+LABELS_FILE = "labels.txt"
 #: Values as images have them.
 WHOLE: Scale = "0-255"
 Precision = Literal["auto", "fp32", "int8"]
 
 
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What is given of an import; the rest is read from the file, or has its default."""
+
+    name: str
+    labels: Path | None = None
+    form: NetworkForm = NetworkForm()
+    check: str = ""  #: labelled images with which forms are tried
+    data: str = ""
+    promote: Rule = "never"
+    precision: Precision = "auto"
+
+
 def import_model(
     settings: Settings,
     file: Path,
-    labels: Path,
+    given: Given,
     *,
-    name: str,
-    scale: Scale,
-    data: str = "",
-    promote: Rule = "never",
-    precision: Precision = "auto",
     events: Events | None = None,
     stop: Stop | None = None,
-) -> Trained:
-    """Publish the classifier in a `.keras` file; the file `labels` names its outputs.
+) -> Trained | Tried:
+    """Publish the classifier in a file, or with `check` only try what fits it.
 
     Raises:
-        UsageError: a file has the wrong type or is too large, the name is invalid, or int8 is
-            requested without `data`.
+        UsageError: a file has the wrong type or is too large, or an option is not for it.
         SetupError, Stopped: the network is refused; or as `submit`.
     """
-    if not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r:.80} cannot be a model; use small letters and digits")
-    if precision == "int8" and not data:
+    if not NAME.fullmatch(given.name):
+        raise UsageError(
+            f"--name {given.name!r:.80} cannot be a model; use small letters and digits"
+        )
+    content = _read(file, MAX_FILE_BYTES)
+    if file.suffix not in (SUFFIX, *KINDS):
+        raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
+    sha256 = hashlib.sha256(content).hexdigest()
+    work: Import | ImportNetwork
+    if file.suffix == SUFFIX:
+        work = _of_keras(settings, sha256, given)
+    else:
+        work = _of_network(settings, file, sha256, given)
+    if work.data:
+        check_class_folders(work.data, "evaluate", settings, events=events, stop=stop)
+    outcome = submit(settings, make_request(work), input=content, events=events, stop=stop)
+    return outcome.decode(Tried) if given.check else outcome.decode(Trained)
+
+
+def _of_keras(settings: Settings, sha256: str, given: Given) -> Import:
+    form = given.form
+    if given.labels is None or form != NetworkForm(scale=form.scale) or given.check:
+        raise UsageError(
+            f"a {SUFFIX} file needs --labels FILE, and of its input only --scale can be given: "
+            "have the network do the rest"
+        )
+    if given.precision == "int8" and not given.data:
         raise UsageError(
             "--precision int8 needs labelled images; name them with --data DIR, "
             "or leave out --precision"
         )
-    archive = _read(file, MAX_FILE_BYTES)
-    if file.suffix != SUFFIX:
-        raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
-    place = data_place(data, settings) if data else ""
-    if place:
-        check_class_folders(place, "evaluate", settings, events=events, stop=stop)
-    work = Import(
-        name=name,
-        labels=read_labels(labels),
-        sha256=hashlib.sha256(archive).hexdigest(),
-        scale=scale,
-        promote=promote,
-        data=place,
-        precision=precision,
+    return Import(
+        name=given.name,
+        labels=read_labels(given.labels),
+        sha256=sha256,
+        scale=form.scale or WHOLE,
+        promote=given.promote,
+        data=data_place(given.data, settings) if given.data else "",
+        precision=given.precision,
     )
-    outcome = submit(settings, make_request(work), input=archive, events=events, stop=stop)
-    return outcome.decode(Trained)
+
+
+def _of_network(settings: Settings, file: Path, sha256: str, given: Given) -> ImportNetwork:
+    if given.data or given.precision != "auto":
+        raise UsageError(
+            f"--data and --precision are for {SUFFIX} files; import it without, and calibrate it "
+            f"with: hangtag models calibrate {given.name} --data DIR"
+        )
+    labels, beside = given.labels, file.with_name(LABELS_FILE)
+    if labels is None and file.suffix == ".tflite" and beside.is_file():
+        labels = beside
+    named = () if labels is None else read_labels(labels)
+    return ImportNetwork(
+        name=given.name,
+        kind=KINDS[file.suffix],
+        sha256=sha256,
+        form=msgspec.structs.replace(given.form, labels=named),
+        promote=given.promote,
+        data=data_place(given.check, settings) if given.check else "",
+    )
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -99,7 +147,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         text = _read(path, MAX_LABELS * MAX_LABEL_CHARS).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
-    labels = tuple(line.strip() for line in text.strip().splitlines())
+    labels = network_labels.parsed(text)
     if not 2 <= len(labels) <= MAX_LABELS:
         raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one per line")
     for number, label in enumerate(labels, 1):
@@ -110,14 +158,60 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return labels
 
 
-def lines(trained: Trained, settings: Settings, scale: Scale, room: int | None = None) -> list[str]:
-    """The result of an import as lines of text."""
+def lines(
+    trained: Trained, settings: Settings, file: Path, scale: str, room: int | None = None
+) -> list[str]:
+    """The result of an import as lines of text; `scale` as given, or empty."""
     training = summary(trained, evaluations(settings, trained.model), room)
     if trained.metrics.heldout_count:
         return training
-    lacks = "not evaluated and not calibrated; for both, give labelled images with --data"
-    wrong = "its images have values of 0 to 255; for a network that learned from x/255: --scale 0-1"
-    return [training[0], lacks, *([wrong] if scale == WHOLE else []), *training[1:]]
+    if file.suffix == SUFFIX:
+        lacks = ["not evaluated and not calibrated; for both, give labelled images with --data"]
+        if scale in ("", WHOLE):
+            wrong = "its images have values of 0 to 255; for a network that learned from x/255: "
+            lacks.append(f"{wrong}--scale 0-1")
+    else:
+        calibrate = typed(["hangtag", "models", "calibrate", trained.model, "--data", "DIR"])
+        lacks = [
+            "nothing was checked; what fits labelled images: the same command with --check DIR",
+            f"its confidence is not calibrated; calibrate it with: {calibrate}",
+        ]
+    return [training[0], *lacks, *training[1:]]
+
+
+def tried_lines(tried: Tried, file: Path, given: Given) -> list[str]:
+    """The forms that were tried as a table, the best first, and the command that imports so."""
+    options = [_options(one.form) for one in tried.forms]
+    width = max(map(len, ["options", *options]))
+    rows = [f"  {'options':<{width}}  right    loss"]
+    rows += [
+        f"  {typed_options:<{width}}  {percent(one.accuracy):>5}  {one.loss:6.3f}"
+        for typed_options, one in zip(options, tried.forms, strict=True)
+    ]
+    labels = [] if given.labels is None else ["--labels", str(given.labels)]
+    command = ["hangtag", "models", "import", str(file), "--name", given.name, *labels]
+    equal = sum(one.accuracy == tried.forms[0].accuracy for one in tried.forms) - 1
+    more = [f"{counted(equal, 'other')} as often right: try more images"] if equal else []
+    return [
+        f"nothing is published; {tried.images:,} labelled images were tried, the best first",
+        *rows,
+        *more,
+        f"import it with: {' '.join([typed(command), options[0]]).rstrip()}",
+    ]
+
+
+def _options(form: NetworkForm) -> str:
+    """As they are typed."""
+    given = {
+        "scale": form.scale,
+        "mean": ",".join(f"{value:g}" for value in form.mean),
+        "std": ",".join(f"{value:g}" for value in form.std),
+        "layout": form.layout,
+        "channels": form.channels if form.channels != "rgb" else "",
+        "size": str(form.size or ""),
+        "output": form.output,
+    }
+    return " ".join(f"--{name}={value}" for name, value in given.items() if value)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from producer.present.style import columns_of, wrapped
 from producer.present.text_table import columns
 from producer.summary.right_of_others import sentence
 from shared.errors import SetupError, UsageError
-from shared.messages.model_card import Card, Look, Metrics
+from shared.messages.model_card import Card, ImportedNetwork, Look, Metrics
 from shared.messages.model_name import ModelName
 from shared.registry.alias_log import AliasChange
 from shared.registry.learned_corrections import is_of_labels
@@ -133,7 +133,11 @@ def facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "graph", _graph(card)
     if card.output == "logits":
         yield "second look" if card.looks else "second pass", _second_pass(card)
-    yield "temperature", f"{card.temperature:.4f}"
+    if card.is_calibrated:
+        yield "temperature", f"{card.temperature:.4f}"
+    else:
+        command = f"hangtag models calibrate {card.ref} --data DIR"
+        yield "confidence", f"not calibrated; calibrate it with: {command}"
     if card.images_per_s:
         memory = f", {size(card.memory_bytes)} of memory" if card.memory_bytes else ""
         yield "cost", f"{card.images_per_s:.0f} images/s and core, decoding included{memory}"
@@ -167,7 +171,17 @@ def _preprocessing(card: Card) -> str:
     kind = "grey" if wanted.channels == 1 else "RGB"
     inverted = ", inverted" if wanted.invert else ""
     size_text = f"{wanted.height} x {wanted.width} pixels, {kind}"
-    return f"{size_text}, {wanted.convert}, ground {wanted.ground}{inverted}"
+    converted = f"{size_text}, {wanted.convert}, ground {wanted.ground}{inverted}"
+    return f"{converted}, {_values(card.imported)}" if card.imported else converted
+
+
+def _values(imported: ImportedNetwork) -> str:
+    """The values of the network's input."""
+    parts = [f"values {imported.scale}"]
+    parts += [f"minus {', '.join(f'{one:g}' for one in imported.mean)}"] if imported.mean else []
+    parts += [f"by {', '.join(f'{one:g}' for one in imported.std)}"] if imported.std else []
+    parts += [imported.layout, *(["BGR"] if imported.is_bgr else [])]
+    return ", ".join(parts)
 
 
 def _graph(card: Card) -> str:

@@ -45,7 +45,7 @@ FLAGGED = 0.02
 #: In place of a folder that is not known.
 _FOLDER = "DIR"
 #: What to do with a model that a person has trained, and with one from elsewhere.
-_OWN, _IMPORTED = "add some to its folders", "import it with labelled images"
+_OWN, _IMPORTED = "add some to its folders", "calibrate it on labelled images"
 _LABELS = "name more of them"
 OWN_MODEL = "a model has the folder's name"
 
@@ -73,8 +73,7 @@ def withdrawn(
     if card.name == DEFAULT_NAME:
         return Withdrawn(why, train_command(options))
     if card.recipe == IMPORTED:
-        labels = ["--labels", "LABELS.txt", "--data", _FOLDER]
-        command = ["hangtag", "models", "import", "MODEL.keras", "--name", card.name, *labels]
+        command = ["hangtag", "models", "calibrate", card.ref, "--data", _FOLDER]
         return Withdrawn(why, typed(command), _IMPORTED)
     return Withdrawn(why, typed(["hangtag", "train", _FOLDER]), _OWN)
 
@@ -141,6 +140,8 @@ def folder_of_job(options: JobOptions) -> bytes:
 def _why(card: Card, rows: LabelledRows, precision: float | None) -> str:
     """The reason, as a clause; empty: the promise holds."""
     point, held = doubtless_point(card), card.metrics.heldout_count
+    if not card.is_calibrated:
+        return f"the confidence of {card.ref} is not calibrated"
     if precision is not None and is_sure_of_none(card, precision):
         return f"at {percent(precision, 0)} {card.ref} is sure of no image without a label"
     if point is None and is_of_labels(card):

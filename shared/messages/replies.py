@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.messages.model_card import Metrics, RightOfOthers
+from shared.messages.requests import NetworkForm
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -58,6 +59,21 @@ class Trained(msgspec.Struct, frozen=True):
     corrections: int = 0  #: labels that people gave and that it learned from
     earlier_corrections: int = 0  #: of these, or left out: of earlier versions of the model
     right_of_others: RightOfOthers | None = None  #: as on its card
+
+
+class TriedForm(msgspec.Struct, frozen=True):
+    """How often a network was right with one form of its input and output."""
+
+    form: NetworkForm
+    accuracy: float
+    loss: float  #: nats per image, with the best temperature for these
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """The answer to ImportNetwork with `data`: the best form first."""
+
+    images: int
+    forms: tuple[TriedForm, ...]
 
 
 class Evaluated(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from shared.errors import MISFITS, BadMessage, SetupError
+from shared.messages.model_card import Layout, Scale
 from shared.messages.model_name import NAME
 from shared.messages.training import FASHION_MNIST, Rule, Train
 
@@ -104,6 +105,38 @@ class Import(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="impor
     precision: Literal["auto", "fp32", "int8"] = "auto"  #: of what workers load
 
 
+class NetworkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person says of a network; an empty field is read from its file, or missing."""
+
+    labels: tuple[str, ...] = ()  #: in the order of its outputs
+    scale: Scale | Literal[""] = ""  #: of the values that it takes
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    layout: Layout | Literal[""] = ""
+    channels: Literal["rgb", "bgr"] = "rgb"
+    size: int = 0  #: of both sides of its images, in pixels
+    output: Literal["", "logits", "probabilities"] = ""
+
+
+class ImportNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="import-network"):
+    """Publish a classifier in an ONNX or TensorFlow Lite file."""
+
+    name: str
+    kind: Literal["onnx", "tflite"]
+    sha256: str  #: of the file, whose bytes are submitted with the request
+    form: NetworkForm = NetworkForm()
+    promote: Rule = "never"
+    #: Labelled images with which forms are tried; then nothing is published.
+    data: str = ""
+
+
+class Calibrate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="calibrate"):
+    """Publish a version of the same files, calibrated and measured on labelled images."""
+
+    model: str  #: NAME[@VERSION|@ALIAS]
+    data: str
+
+
 Work: TypeAlias = (
     Train
     | Evaluate
@@ -115,6 +148,8 @@ Work: TypeAlias = (
     | Prune
     | Remove
     | Import
+    | ImportNetwork
+    | Calibrate
 )
 
 
@@ -209,7 +244,7 @@ def _is_place(work: Work) -> bool:
     return (
         data == FASHION_MNIST
         or data.startswith("/")
-        or (data == "" and isinstance(work, Evaluate | Import))
+        or (data == "" and isinstance(work, Evaluate | Import | ImportNetwork))
     )
 
 

@@ -14,7 +14,16 @@ from shared import atomic_file
 from shared.errors import SetupError
 from shared.messages.model_name import ModelName, parse
 from shared.messages.replies import Pruned
-from shared.messages.requests import Evaluate, Import, Promote, Remove, Request, Rollback
+from shared.messages.requests import (
+    Calibrate,
+    Evaluate,
+    Import,
+    ImportNetwork,
+    Promote,
+    Remove,
+    Request,
+    Rollback,
+)
 from shared.messages.training import Train
 from shared.registry import packaged, staging, version_folder
 from shared.registry.alias_log import AliasLog
@@ -111,9 +120,9 @@ def _needed(
 def used_by(registry: Registry, name: str, request: Request) -> Iterator[int | None]:
     """The versions of a model that an open request needs; None stands for the model."""
     work = request.work
-    if isinstance(work, Train | Import | Rollback) and work.name == name:
+    if isinstance(work, Train | Import | ImportNetwork | Rollback) and work.name == name:
         yield None
-    if isinstance(work, Evaluate | Promote):
+    if isinstance(work, Evaluate | Promote | Calibrate):
         wanted = parse(work.model)
         if wanted.name == name:
             with suppress(SetupError):  # it fails with its own reason

@@ -18,10 +18,12 @@ from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
 from shared.messages.requests import (
+    Calibrate,
     CheckDataset,
     ComputeFeatures,
     Evaluate,
     Import,
+    ImportNetwork,
     Outcome,
     Progress,
     Promote,
@@ -54,6 +56,8 @@ log = logging.getLogger(__name__)
 HANDLERS: dict[type[Work], tuple[str, str]] = {
     Train: ("worker.handlers.train", "train"),
     Import: ("worker.handlers.import_model", "import_model"),
+    ImportNetwork: ("worker.handlers.import_network", "import_network"),
+    Calibrate: ("worker.handlers.calibrate", "calibrate"),
     Evaluate: ("worker.handlers.evaluate", "evaluate"),
     CheckDataset: ("worker.handlers.check_dataset", "check"),
     ComputeFeatures: ("worker.handlers.folder_features", "compute"),
@@ -185,7 +189,7 @@ class RequestRunner:
 
     def _handle(self, work: Work) -> Reply:
         common, folder = self._common, self._folder
-        if isinstance(work, Train | Import):
+        if isinstance(work, Train | Import | ImportNetwork):
             staging.sweep(common.registry, work.name, self._request.mark)
         context = Context(
             request=self._request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.models import compare, evaluate, import_model, version_report, versions
+from producer.cli.models import calibrate, compare, evaluate, import_model, version_report, versions
 
 
 @click.group(
@@ -25,6 +25,7 @@ for command in (
     *evaluate.COMMANDS,
     *compare.COMMANDS,
     *import_model.COMMANDS,
+    *calibrate.COMMANDS,
 ):
     models.add_command(command)
 

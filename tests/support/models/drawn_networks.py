@@ -36,6 +36,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     metadata: tuple[tuple[str, str], ...] = ()
     dynamic_size: bool = False
     takes_uint8: bool = False
+    is_hidden: bool = False  #: its last operator does not say that it is a softmax
 
 
 def timm(**given: Any) -> Drawn:
@@ -110,7 +111,10 @@ def _nodes(drawn: Drawn) -> Any:
     last = "logits" if drawn.is_softmax else "output"
     yield helper.make_node("Gemm", ["means", "weights", "bias"], [last])
     if drawn.is_softmax:
-        yield helper.make_node("Softmax", ["logits"], ["output"], axis=1)
+        result = "shares" if drawn.is_hidden else "output"
+        yield helper.make_node("Softmax", ["logits"], [result], axis=1)
+    if drawn.is_hidden:
+        yield helper.make_node("Abs", ["shares"], ["output"])
 
 
 def load(data: bytes) -> Any:
@@ -131,6 +135,31 @@ def convolution() -> bytes:
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 512, 512])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 256])],
         [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def endless() -> bytes:
+    """A network that takes minutes for an image, and little memory."""
+    weights = numpy_helper.from_array(np.full((8, 8, 31, 31), 1e-4, np.float32), "weights")
+    first = numpy_helper.from_array(np.ones((8, 3, 1, 1), np.float32), "first")
+    nodes = [helper.make_node("Conv", ["x", "first"], ["layer0"])]
+    for number in range(200):
+        nodes.append(
+            helper.make_node(
+                "Conv", [f"layer{number}", "weights"], [f"layer{number + 1}"], pads=[15] * 4
+            )
+        )
+    nodes.append(helper.make_node("GlobalAveragePool", ["layer200"], ["pooled"]))
+    nodes.append(helper.make_node("Flatten", ["pooled"], ["output"]))
+    graph = helper.make_graph(
+        nodes,
+        "endless",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 512, 512])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 8])],
+        [weights, first],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     data: bytes = model.SerializeToString()

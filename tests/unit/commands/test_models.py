@@ -18,13 +18,14 @@ from producer.cli.models import versions
 from producer.journal.job_index import IndexedJob, forget, remember
 from producer.journal.journal import Journal, journal_path
 from producer.models import manage, show
-from producer.models.import_model import read_labels
+from producer.models.import_model import Given, lines, read_labels, tried_lines
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
 from shared.messages.job_record import JobRecord, encode_job
-from shared.messages.model_card import Card, card_sha256, encode_card
-from shared.messages.replies import Pruned
+from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
+from shared.messages.replies import Decided, Pruned, Trained, Tried, TriedForm
+from shared.messages.requests import NetworkForm
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
@@ -238,3 +239,68 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         os.truncate(file.fileno(), MAX_FILE_BYTES + 1)
     line = complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
     assert "67,108,865 bytes; the limit is 67,108,864" in line
+
+
+FIRST = Decided("production", 1, None, True, "the first version")
+UNMEASURED = Trained("mine@1", Metrics(0.0, 0, 0.0, 0.0), FIRST, 1.0)
+
+
+@pytest.mark.parametrize(("scale", "asks"), [("0-255", True), ("", True), ("0-1", False)])
+def test_an_import_without_labelled_images_names_the_scale_of_its_images(
+    scale: str, asks: bool
+) -> None:
+    text = "\n".join(lines(UNMEASURED, Settings.from_env(), Path("mine.keras"), scale))
+    assert "not evaluated" in text
+    assert ("--scale 0-1" in text) is asks
+
+
+def test_an_import_says_that_nothing_was_checked_and_what_calibrates_it() -> None:
+    text = "\n".join(lines(UNMEASURED, Settings.from_env(), Path("mine.onnx"), "0-1"))
+    assert "nothing was checked" in text
+    assert "hangtag models calibrate mine@1 --data DIR" in text
+
+
+def test_what_was_tried_is_a_table_with_the_line_that_imports_so() -> None:
+    best = NetworkForm(("a", "b"), "0-1", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), channels="bgr")
+    forms = (TriedForm(best, 0.95, 0.2), TriedForm(NetworkForm(("a", "b"), "-1-1"), 0.5, 1.25))
+    given = Given(name="mine", labels=Path("labels.txt"), check="some")
+    assert tried_lines(Tried(40, forms), Path("net.onnx"), given) == [
+        "nothing is published; 40 labelled images were tried, the best first",
+        "  options                                                             right    loss",
+        "  --scale=0-1 --mean=0.5,0.5,0.5 --std=0.25,0.25,0.25 --channels=bgr  95.0%   0.200",
+        "  --scale=-1-1                                                        50.0%   1.250",
+        "import it with: hangtag models import net.onnx --name mine --labels labels.txt "
+        "--scale=0-1 --mean=0.5,0.5,0.5 --std=0.25,0.25,0.25 --channels=bgr",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["net.keras"], "a .keras file needs --labels FILE"),
+        (["net.keras", "--labels", "l", "--layout", "nchw"], "only --scale can be given"),
+        (["net.onnx", "--data", "some"], "hangtag models calibrate x --data DIR"),
+        (["net.pb", "--labels", "l"], "or export it as .onnx or .tflite|save the one it was"),
+    ],
+)
+def test_an_option_that_is_not_for_the_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(arguments[0]).touch()
+    assert re.search(line, complaint(run("import", "--name", "x", *arguments), Exit.USAGE))
+
+
+@pytest.mark.parametrize("text", ["1,x", "nan", "", "1,,2"])
+def test_a_mean_is_a_list_of_numbers(text: str) -> None:
+    result = run("import", "net.onnx", "--name", "x", "--mean", text)
+    assert result.exit_code == Exit.USAGE
+    assert "is not a list of numbers such as 0.485,0.456,0.406" in " ".join(result.stderr.split())
+
+
+def test_numbers_before_all_labels_in_order_are_no_part_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("0 red fox\n1 dog\n")
+    assert read_labels(path) == ("red fox", "dog")
+    path.write_text("1 red fox\n0 dog\n")
+    assert read_labels(path) == ("1 red fox", "0 dog")

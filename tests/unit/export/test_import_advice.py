@@ -33,7 +33,7 @@ def test_an_hdf5_file_becomes_one_that_can_be_imported(
     assert keras.models.load_model("model.keras").output_shape == (None, 2)
 
 
-@pytest.mark.parametrize("ending", [".tflite", ".onnx", ".pb"])
+@pytest.mark.parametrize("ending", [".pb"])
 def test_a_file_without_a_network_of_keras_is_not_to_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:

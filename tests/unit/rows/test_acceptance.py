@@ -19,7 +19,7 @@ from producer.rows.acceptance import (
 from producer.rows.row_batch import RowBatch
 from shared.errors import UsageError
 from shared.image_status import BY_CODE, FLAGS, Flag, Status
-from shared.messages.model_card import Card, OperatingPoint
+from shared.messages.model_card import IMPORTED, Card, Metrics, OperatingPoint
 from shared.registry import packaged
 from tests.unit.formats.test_text_format import card, packed
 from worker.evaluation.operating_points import accepted, operating_points
@@ -103,3 +103,12 @@ def test_a_precision_without_thresholds_names_those_with_some() -> None:
 @pytest.mark.parametrize("precision", [0.90, 0.95, 0.98, 0.99])
 def test_the_shipped_version_has_thresholds_for_every_precision(precision: float) -> None:
     assert at_precision(packaged.card(), precision).accepts(9, 0.999)
+
+
+def test_no_precision_is_promised_of_a_version_that_is_not_calibrated() -> None:
+    foreign = msgspec.structs.replace(
+        packaged.card(), name="mine", version=3, recipe=IMPORTED, operating_points=(),
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+    )  # fmt: skip
+    with pytest.raises(UsageError, match=r"^the confidence of mine@3 is not calibrated, so"):
+        at_precision(foreign, 0.95)

@@ -1,0 +1,17 @@
+"""The labels of a network as text: one per line, in the order of its outputs."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBERED = re.compile(r"(\d+)[ \t]+(\S.*)")
+
+
+def parsed(text: str) -> tuple[str, ...]:
+    """The labels. Teachable Machine writes their numbers before them: these are left out if all
+    lines have them in order."""
+    labels = tuple(line.strip() for line in text.strip().splitlines())
+    numbered = [_NUMBERED.fullmatch(label) for label in labels]
+    if all(found and int(found[1]) == number for number, found in enumerate(numbered)):
+        return tuple(found[2] for found in numbered if found)
+    return labels

@@ -1,0 +1,108 @@
+"""The request to calibrate an imported version: a new version of the same files."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from shared.errors import SetupError
+from shared.messages.model_card import IMPORTED, Card
+from shared.messages.model_name import PRODUCTION, parse
+from shared.messages.replies import Trained
+from shared.messages.requests import Calibrate, Progress
+from shared.messages.training import Rule
+from shared.registry import staging
+from shared.registry.mirror_writer import SERVED, refresh
+from worker.backbones import served_version
+from worker.datasets import load
+from worker.datasets.corrected_walk import LabelledData
+from worker.datasets.examples import Examples
+from worker.evaluation import heldout_answers
+from worker.evaluation.operating_points import operating_points
+from worker.evaluation.temperature import temperature
+from worker.handlers import promotion
+from worker.handlers.context import EVALUATING, LOADING, PUBLISHING, Context, Reply
+from worker.handlers.evaluate import PIECE_IMAGES, mapped
+from worker.runtimes.classifier import Classifier, probabilities
+from worker.runtimes.runtime import Logits
+from worker.training.assessment import Answered, assess_answers
+from worker.training.blank_card import code_version
+
+#: Fewer say nothing about a confidence.
+LEAST_IMAGES = 20
+
+
+def calibrate(context: Context, work: Calibrate) -> Reply:
+    """A Trained. The new version replaces the old one in production, if that was there: its labels
+    are the same.
+
+    Raises:
+        SetupError: the version was made here, or the images are not available, or too few.
+        RequestStopped: the request was cancelled or taken over.
+    """
+    old = context.registry.resolve(parse(work.model))
+    if old.recipe != IMPORTED:
+        raise SetupError(f"{old.ref} was calibrated by its training; this is for imported models")
+    was_production = context.registry.aliases(old.name).get(PRODUCTION) == old.version
+    card = staging.published(context.registry, old.name, context.request.mark)
+    if card is None:
+        new, files = _made(context, work, old)
+        context.stage(PUBLISHING)
+        card = context.registry.publish(new, files, who=context.who, confirm=context.confirm)
+    rule: Rule = "always" if was_production else "never"
+    decided = promotion.settle(context, card, rule, lambda spec: None)
+    refresh(context.client, context.registry)
+    return Reply(Trained(card.ref, card.metrics, decided, time.time() - context.started))
+
+
+def _made(context: Context, work: Calibrate, old: Card) -> tuple[Card, dict[str, bytes]]:
+    context.stage(LOADING)
+    data, report = load.load(
+        LabelledData(work.data), None, old.preprocessing, context.folder,
+        unlearned=True, on_progress=context.loading,
+    )  # fmt: skip
+    held = data.heldout
+    if held is None or len(held.labels) < LEAST_IMAGES:
+        raise SetupError(f"{data.name} has fewer than {LEAST_IMAGES} images to calibrate with")
+    held = Examples(held.images, mapped(held.labels, data.labels, old.labels))
+    model = served_version.fetch(old, partial(context.registry.read, old)).load()
+    logits = _logits(context, model, held)
+    cooling = temperature(logits, held.labels)
+    shares = probabilities(logits, cooling)
+    card = msgspec.structs.replace(
+        old,
+        version=0,
+        temperature=cooling,
+        operating_points=operating_points(shares, held.labels),
+        dataset=report.name,
+        dataset_fingerprint=held.fingerprint(),
+        code_version=code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        request=context.request.mark,
+        source=work.data,
+        notes=f"Imported as {old.ref}; calibrated on {len(held.labels):,} images of {report.name}. "
+        "It is unknown whether it was trained on them.",
+    )
+    test = None
+    if data.test is not None and len(data.test.labels):
+        other = Examples(data.test.images, mapped(data.test.labels, data.labels, old.labels))
+        tested = probabilities(_logits(context, model, other), cooling)
+        test = Answered(tested, other.labels, other.images)
+    assessed = assess_answers(card, [], Answered(shares, held.labels, held.images), test)
+    served = {name: context.registry.read(old, name) for name in old.files if name in SERVED}
+    answers = heldout_answers.of(held, logits, data.heldout_files)
+    files = served | assessed.files | {heldout_answers.FILE: heldout_answers.encode(answers)}
+    return msgspec.structs.replace(card, metrics=assessed.metrics), files
+
+
+def _logits(context: Context, model: Classifier, held: Examples) -> Logits:
+    parts = []
+    for start in range(0, len(held.labels), PIECE_IMAGES):
+        context.report(Progress(EVALUATING, step=start, steps=len(held.labels)))
+        parts.append(model.logits(np.ascontiguousarray(held.images[start : start + PIECE_IMAGES])))
+    return np.concatenate(parts)

@@ -1,0 +1,84 @@
+"""The request to import a network in an ONNX or TensorFlow Lite file as a version."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import UTC, datetime
+
+from shared.errors import SetupError
+from shared.messages.model_card import IMPORTED, Card, Metrics
+from shared.messages.replies import Trained
+from shared.messages.requests import ImportNetwork
+from shared.registry import staging
+from shared.registry.mirror_writer import refresh
+from shared.runtimes import LITERT, ONNX
+from worker.handlers import promotion, try_forms
+from worker.handlers.context import LOADING, PUBLISHING, Context, Reply
+from worker.imports.bounded_check import Checked, checked
+from worker.training.blank_card import code_version
+
+UNKNOWN = "unknown"  #: the data set
+NOTES = "Imported; not evaluated, and its confidence is not calibrated."
+
+
+def import_network(context: Context, work: ImportNetwork) -> Reply:
+    """A Trained, or with `data` a Tried.
+
+    Raises:
+        SetupError: the file is refused, or lacks what no option says.
+        RequestStopped: the request was cancelled or taken over.
+    """
+    context.stage(LOADING)
+    if work.data:
+        return try_forms.tried(context, work, sent_file(context, work))
+    card = staging.published(context.registry, work.name, context.request.mark)
+    if card is None:
+        file = sent_file(context, work)
+        passed = checked(work.kind, file, work.form)
+        context.stage(PUBLISHING)
+        new, files = version(context, work, file, passed)
+        card = context.registry.publish(new, files, who=context.who, confirm=context.confirm)
+    decided = promotion.settle(context, card, work.promote, lambda spec: None)
+    refresh(context.client, context.registry)
+    return Reply(Trained(card.ref, card.metrics, decided, time.time() - context.started))
+
+
+def sent_file(context: Context, work: ImportNetwork) -> bytes:
+    """The bytes of the request. Raises SetupError: they are others, or missing."""
+    file = context.input
+    if file is None or hashlib.sha256(file).hexdigest() != work.sha256:
+        raise SetupError("the file is not the one that was sent; import it again")
+    return file
+
+
+def version(
+    context: Context, work: ImportNetwork, file: bytes, passed: Checked
+) -> tuple[Card, dict[str, bytes]]:
+    """The card and the files of a network that passed its check."""
+    network = passed.network
+    card = Card(
+        name=work.name,
+        version=0,
+        labels=network.labels,
+        preprocessing=network.preprocessing,
+        temperature=1.0,
+        metrics=Metrics(0.0, 0, 0.0, 0.0),
+        recipe=IMPORTED,
+        seed=0,
+        epochs=0,
+        parameters=network.parameters,
+        dataset=UNKNOWN,
+        dataset_fingerprint="",
+        code_version=code_version(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={},
+        notes=NOTES,
+        request=context.request.mark,
+        output="logits",
+        call_images=1,
+        imported=network.imported,
+    )
+    if work.kind == "onnx":
+        return card, {ONNX.artifact: file, ONNX.beside: passed.drawn}
+    return card, {LITERT.artifact: file}

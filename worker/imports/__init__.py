@@ -1,0 +1,1 @@
+"""Reads, checks and describes the networks that other tools made."""

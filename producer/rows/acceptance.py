@@ -108,10 +108,10 @@ def _lacks(card: Card, precision: float) -> str:
     if is_sure_of_none(card, precision):
         return f"{card.ref} is sure of no image without a label; name more with hangtag label"
     if not card.is_calibrated:
+        command = f"hangtag models calibrate {card.ref} --data DIR"
         return (
             f"the confidence of {card.ref} is not calibrated, so no precision is promised; "
-            f"calibrate it with: hangtag models calibrate {card.ref} --data DIR, or give "
-            "--min-confidence"
+            f"give --min-confidence instead, or calibrate it with: {command}"
         )
     lacks = "has no held-out answers to choose them from"
     if card.operating_points:

@@ -103,16 +103,6 @@ def test_a_late_outcome_leaves_the_plots_of_the_first(folder: Workspace, tmp_pat
     assert {path.name: path.read_bytes() for path in files.iterdir()} == {"grid.png": b"pixels"}
 
 
-def test_processes_with_the_same_pid_on_two_machines_write_distinct_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = set()
-    for host in ("here", "there"):
-        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
-        parts.add(request_store.write_part(tmp_path / "fence", host.encode()))
-    assert sorted(part.read_bytes() for part in parts) == [b"here", b"there"]
-
-
 def test_a_lock_of_a_suspended_process_is_waited_for_only_briefly(
     folder: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

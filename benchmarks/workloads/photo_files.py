@@ -16,6 +16,7 @@ from typing import NamedTuple
 from benchmarks.environment.paths import DATA, STORE
 from benchmarks.workloads.labelled_photos import linked
 from benchmarks.workloads.networks import Network
+from shared.messages.training import Serve
 from shared.registry.registry import Registry
 
 MODEL = "photos"
@@ -139,18 +140,21 @@ def _write(kind: Kind, image: object, number: int, path: Path) -> None:
     path.write_bytes(photograph(image, number, kind.size))  # type: ignore[arg-type]
 
 
-def network(environment: Mapping[str, str], photos: Path | None = None) -> Network:
+def network(
+    environment: Mapping[str, str], photos: Path | None = None, serve: Serve = "auto"
+) -> Network:
     """The version, trained by the product's own command if it is missing: on these photos, or on
     synthetic ones."""
     model = f"{MODEL}-{photos.resolve().parent.name}" if photos else MODEL
+    model += "" if serve == "auto" else f"-{serve}"
     if not Registry(STORE).versions(model):
-        train(photos or make(SMALL, TRAINING, 0), model, environment)
+        train(photos or make(SMALL, TRAINING, 0), model, environment, serve)
     version = Registry(STORE).versions(model)[-1]
     return Network(NETWORK, f"{model}@{version}", STORE / model / str(version))
 
 
-def train(folder: Path, name: str, environment: Mapping[str, str]) -> None:
-    """Train a head on the photographs of a folder, and publish it under this name."""
+def train(folder: Path, name: str, environment: Mapping[str, str], serve: Serve = "auto") -> None:
+    """Train on the photographs of a folder, and publish the version under this name."""
     command = [sys.executable, "-m", "producer.cli", "train", "--data", str(folder)]
-    options = ["--name", name, "--recipe", RECIPE, "--quiet"]
+    options = ["--name", name, "--recipe", RECIPE, "--serve", serve, "--quiet"]
     subprocess.run([*command, *options], check=True, env=environment, stdout=sys.stderr)

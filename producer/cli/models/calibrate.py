@@ -24,7 +24,7 @@ from shared.settings import Settings
 @quiet_option
 @json_option
 def calibrate(model: str, data: str, as_json: bool, quiet: bool) -> None:
-    """Fit the confidence of an imported version to labelled images.
+    """Fit an imported version's confidence to labelled images.
 
     The result is a new version of the same files. It replaces the old one where that is in
     production, since both give the same labels.

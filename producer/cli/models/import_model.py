@@ -109,7 +109,7 @@ _FORM = ("scale", "mean", "std", "layout", "channels", "size", "output")
 @quiet_option
 @json_option
 def import_model(file: Path, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Publish a classifier that was trained elsewhere: .onnx, .tflite or .keras.
+    """Publish a classifier in an .onnx, .tflite or .keras file.
 
     The file is checked in a process of its own before anything loads it.
     """

@@ -76,6 +76,7 @@ CASES = {
     ),
     "models compare": Case(f"fashion-mnist@0 {COPY}@1 --on {FOLDER}", keys=("comparison",)),
     "models evaluate": Case("fashion-mnist", EVALUATED, keys=("evaluation", "data")),
+    "models calibrate": Case("fashion-mnist --data photos", ANSWER, keys=("metrics",)),
     "models import": Case(f"{KERAS} --labels {NAMES} --name mine", ANSWER, keys=("metrics",)),
     "models report": Case("fashion-mnist --force", keys=("model", "mistakes")),
 }

@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from PIL import Image
-from tests.support.backbones import short_backbone
 
 import hangtag as api
 from shared import failpoints
+from tests.support.backbones import short_backbone
 from tests.support.jobs import handler_context
 from tests.support.servers.redis_server import RedisServer, server_binaries
 from worker.demo.drawings import silhouette

@@ -41,7 +41,7 @@ def test_a_folder_whose_check_fails_at_its_question_is_left_to_the_trainer(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "code", "fix"),
     [
-        (["train", "--recipe", "phto"], Exit.USAGE, "did you mean photo?"),
+        (["train", "--recipe", "photo-haed"], Exit.USAGE, "did you mean photo-head?"),
         (["train", "--data", "photos", "--name", "x"], Exit.SETUP, "there are no images"),
         (["models", "evaluate", "garment"], Exit.SETUP, "there is no model garment"),
         (["models", "evaluate", "fashion-mnist@9"], Exit.SETUP, "there is no version"),

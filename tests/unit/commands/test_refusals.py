@@ -40,7 +40,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / "list").write_text("photos/1.png\n")
         (folder / "ftp").write_text(f"photos/1.png\n{SIGNED.replace('https', 'ftp')}\n")
         (folder / "blank").write_text("\n\n")
-        (folder / "grid.png").write_bytes(b"mine")
+        for name in ("grid.png", "x.keras"):
+            (folder / name).write_bytes(b"mine")
         os.mkfifo(folder / "pipe")
         finish(msgspec.structs.replace(options_of(folder, b"in"), output=str(folder / "f40.csv")))
         remember(IndexedJob(ID, str(folder / "f40.csv"), 1.0))

@@ -146,7 +146,7 @@ def test_a_file_that_does_not_fit_its_card_is_refused(kind: str, card: Card) -> 
 
 def test_an_unknown_runtime_names_the_available_ones(card: Card) -> None:
     with pytest.raises(SetupError, match="litert, tensorflow"):
-        load_runtime.load("onnx", card, b"")
+        load_runtime.load("paddle", card, b"")
 
 
 @pytest.mark.parametrize("row", runtimes.RUNTIMES.values(), ids=lambda row: row.name)

@@ -144,11 +144,6 @@ def test_the_end_names_what_was_reached_and_three_commands(here: Path) -> None:
     assert "--name photos" in unnamed[0][1]
 
 
-def test_labels_that_no_person_has_seen_are_counted_apart() -> None:
-    said = reached(standing(Counts(100, 20, 0)), 15, 3, Path("f"))
-    assert said.startswith("5 of 100 images named by a person, 15 by their folders, 3 labels, in f")
-
-
 def test_the_end_names_classes_that_are_too_small_to_learn_from() -> None:
     said = small_classes({"dress": 4, "blouse": 1, "hat": 3})
     assert said.startswith("blouse has 1 image, hat has 3 images; a training needs 4 of each")

@@ -14,7 +14,6 @@ import pytest
 from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
 from shared import regular_file
-from shared.errors import UsageError
 from shared.labels.given_label import FolderName, LabelLine
 from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
@@ -69,14 +68,6 @@ def test_there_may_be_nothing_to_take_back(folder: Path, decisions: Decisions) -
     assert decisions.decide({0: None}) == []
     assert decisions.undo() is None
     assert decisions.of(0) is None
-
-
-def test_a_copy_is_labelled_where_another_has_changed(folder: Path, decisions: Decisions) -> None:
-    (folder / "a.jpg").write_bytes(b"changed")
-    refused = decisions.decide({0: COAT})
-    assert [one.path for one in refused] == ["photos/a.jpg"]
-    assert lines(folder) == 2
-    assert decisions.of(0) == COAT
 
 
 def test_a_stack_is_decided_once_all_that_can_be_used_are(
@@ -148,23 +139,6 @@ def held(decisions: Decisions) -> tuple[Decided | None, tuple[str, ...]]:
     return decisions.of(0), decisions.excluded(0)
 
 
-def test_a_stack_that_does_not_have_a_name_is_undecided_also_after_a_new_start(
-    folder: Path,
-) -> None:
-    with opened(folder) as decisions:
-        decisions.draw([0])
-        decisions.decide({0: NO_COAT})
-        assert lines(folder) == 2  # equal files have one
-        decisions.decide({0: NO_HAT})
-        assert held(decisions) == (None, ("coat", "hat"))
-    with opened(folder) as decisions:
-        assert held(decisions) == (None, ("coat", "hat"))
-        assert decisions.was_drawn(0)
-        assert decisions.labels == []
-        decisions.decide({0: COAT})
-        assert held(decisions) == (COAT, ("hat",))
-
-
 def test_each_undo_restores_labels_and_names_that_are_excluded(decisions: Decisions) -> None:
     steps = [NO_COAT, COAT, NO_COAT, HAT, NO_HAT, None, COAT]
     states = [held(decisions)]
@@ -187,14 +161,6 @@ def test_an_undo_writes_nothing_about_names_that_stay_excluded(
     decisions.undo()
     assert lines(folder) == before + 2  # one for each different image
     assert held(decisions) == (None, ("coat",))
-
-
-def test_a_name_that_no_label_can_have_is_not_excluded_either(decisions: Decisions) -> None:
-    decisions.decide({0: COAT})
-    for name in ("a\\b", "COAT"):
-        with pytest.raises(UsageError):
-            decisions.decide({0: Decided("not-this", name)})
-    assert held(decisions) == (COAT, ())
 
 
 def test_an_excluded_name_follows_a_rename_and_its_undo(decisions: Decisions) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from producer.labelling import existing_labels
 from producer.labelling.decisions import Decisions
-from producer.labelling.existing_labels import ExistingLabel, ExistingLabels, of_tables
+from producer.labelling.existing_labels import ExistingLabels, of_tables
 from producer.labelling.folder_images import FolderImages
 from producer.models.labelled_input import labelled_input
 from shared.errors import UsageError
 from shared.labels.class_folders import SORT_LOG
-from shared.labels.given_label import NO_FOLDERS, GivenLabel, encode
+from shared.labels.given_label import GivenLabel
 from shared.labels.labelled_files import decode_files, input_sha256
 from shared.labels.labels_file import LabelsFile, read
 from shared.labels.labels_so_far import Decided
@@ -119,29 +119,6 @@ def test_no_name_of_a_folder_is_a_label_unasked(folder: Folder) -> None:
     assert not folder.file.exists()
 
 
-def test_they_can_be_left_out_at_any_time(folder: Folder) -> None:
-    folder.take(folders=False)
-    assert folder.labels() == {}
-    assert not folder.file.exists()
-    folder.take()
-    folder.decide(b"one", Decided("label", "Hat"))
-    folder.take(folders=False)
-    assert folder.labels() == {"one": "Hat"}
-
-
-def test_labels_of_a_table_hold_where_those_of_folders_are_taken_back(
-    folder: Folder, tmp_path: Path
-) -> None:
-    """Whether the table has another label than the folder, or the same."""
-    folder.take()
-    tables = of_tables([table(tmp_path, "old", one="Scarf@2026", three="Hat@2026")])
-    folder.take(tables, folders=False)
-    assert folder.labels() == {"one": "Scarf", "three": "Hat"}
-    written = folder.file.read_bytes()
-    folder.take(tables, folders=False)
-    assert folder.file.read_bytes() == written, "once"
-
-
 def test_labels_of_folders_and_tables_come_again_after_a_start_without_folders(
     folder: Folder, tmp_path: Path
 ) -> None:
@@ -230,85 +207,11 @@ def test_a_file_that_has_changed_since_it_was_described_has_no_label(folder: Fol
     assert folder.labels() == {"two": "Coat"}
 
 
-def test_a_folder_whose_image_moves_to_another_one_gives_the_new_label(folder: Folder) -> None:
-    folder.take()
-    (folder.root / "Coat/1.jpg").rename(folder.root / "Hat/1.jpg")
-    folder.take()
-    assert folder.labels() == LABELS_OF_FOLDERS | {"one": "Hat"}
-
-
-def test_a_rename_of_the_label_that_a_folder_has_but_for_its_case_stays(folder: Folder) -> None:
-    folder.decide(b"loose", Decided("label", "coat"))
-    folder.take()
-    assert folder.labels() == {"loose": "coat", "one": "coat", "two": "coat", "three": "Hat"}
-    with closing(LabelsFile(folder.file)) as file:
-        Decisions(folder.images, file, "ada").relabel("coat", "jacket")
-    renamed = {"loose": "jacket", "one": "jacket", "two": "jacket", "three": "Hat"}
-    assert folder.labels() == renamed
-    before = folder.file.read_bytes()
-    folder.take()
-    assert folder.labels() == renamed
-    assert folder.file.read_bytes() == before
-
-
-def test_a_line_says_where_a_label_was_taken_from_and_others_are_as_before(folder: Folder) -> None:
-    folder.take()
-    folder.decide(b"loose", Decided("label", "Hat"))
-    so_far = read(folder.file)
-    lines = {line.label + line.taken_from for line in map(so_far.line, so_far.images()) if line}
-    assert lines == {"CoatCoat/", "HatHat/", "Hat"}
-    plain = GivenLabel("0" * 64, "a", "Hat", "ada", 1, "0" * 8, "now")
-    assert b"taken_from" not in encode(plain)
-
-
 def test_a_table_without_corrections_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no corrections; make some with"):
         of_tables([table(tmp_path, "empty")])
     with pytest.raises(UsageError, match="there is no table"):
         of_tables([tmp_path / "missing.csv"])
-
-
-def test_a_labels_file_of_another_folder_is_reported(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, {"1.jpg": b"one"})
-    with closing(LabelsFile(folder.file)) as file:
-        file.append([GivenLabel("0" * 64, "a", "Hat", "ada", 1, "0" * 8, "now")])
-    (line,) = folder.take()
-    assert "of 1 image that it is about, none is here" in line
-    folder.decide(b"one", Decided("label", "Hat"))
-    assert folder.take() == []
-
-
-@pytest.mark.parametrize(
-    ("taken_from", "last", "is_new"),
-    [
-        ("Coat/", None, True),
-        ("Coat/", ("Hat", "Hat/"), True),
-        ("Coat/", ("Coat", "Coat/"), False),
-        ("Coat/", ("Hat", "old.csv"), False),
-        ("old.csv", ("Hat", "Hat/"), True),
-        ("old.csv", ("Hat", "other.csv"), True),
-        ("old.csv", ("Hat", ""), False),  # of the page
-        ("old.csv", ("undone", "Hat/"), False),  # of the page, or of an earlier version
-        ("old.csv", ("undone", NO_FOLDERS), True),
-    ],
-)
-def test_a_label_gives_way_to_one_that_counts_more(
-    taken_from: str, last: tuple[str, str] | None, is_new: bool
-) -> None:
-    line = None
-    if last is not None:
-        name, source = last
-        line = GivenLabel(
-            "0" * 64, "p", name, "ada", 1, "0" * 8, "now", undo=name == "undone", taken_from=source
-        )
-    label = ExistingLabel("Coat", "ada", "now", taken_from)
-    assert existing_labels._is_new(label, line) == is_new
-
-
-def test_a_sorted_folder_without_folders_has_nothing_to_say(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, {"loose.jpg": b"loose"})
-    (folder.root / SORT_LOG).write_bytes(b"")
-    assert folder.take() == []
 
 
 def test_tables_without_corrections_are_left_out_where_none_is_needed(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ import pytest
 
 from producer.labelling.decisions import Decisions
 from producer.labelling.folder_images import FolderImages
-from producer.labelling.folder_names import FolderNames, ProposedFolder
+from producer.labelling.folder_names import FolderNames
 from shared.errors import UsageError
-from shared.labels.class_folders import SORT_LOG
-from shared.labels.labels_file import LabelsFile, read
+from shared.labels.labels_file import LabelsFile
 from shared.labels.labels_so_far import Decided
 from tests.unit.labelling.test_existing_labels import Folder
 
@@ -62,18 +61,6 @@ def test_folders_that_may_be_labels_are_proposed_and_none_is_taken(folder: Folde
     assert (coat.name, coat.images, len(coat.stacks)) == ("Coat", 2, 2)
     assert (hat.name, hat.images, len(hat.stacks)) == ("Hat", 1, 1)
     assert folder.labels() == {}
-
-
-@pytest.mark.parametrize("name", ["2024/1.jpg", "loose.jpg"])
-def test_folders_alone_and_images_alone_are_not_asked_about(tmp_path: Path, name: str) -> None:
-    with started(Folder(tmp_path, {name: b"one"})) as page:
-        assert page.asked == []
-
-
-def test_folders_of_a_sort_are_not_asked_about(folder: Folder) -> None:
-    (folder.root / SORT_LOG).touch()
-    with started(folder) as page:
-        assert page.asked == []
 
 
 def test_a_confirmed_name_labels_its_images_as_a_person_does(folder: Folder) -> None:
@@ -141,13 +128,6 @@ def test_what_a_person_has_decided_is_neither_asked_about_nor_changed(folder: Fo
     assert folder.labels() == before | {"two": "Coat"}
 
 
-def test_a_name_that_differs_from_a_label_in_case_is_that_label(folder: Folder) -> None:
-    folder.decide(b"loose", Decided("label", "coat"))
-    with started(folder) as page:
-        page.names.answer(["Coat"], True)
-        assert page.decisions.labels == ["coat"]
-
-
 def test_without_the_question_nothing_is_asked(folder: Folder) -> None:
     """Labels of folders that no person has seen are counted apart until one confirms them."""
     with started(folder, folders=False) as page:
@@ -162,58 +142,9 @@ def test_without_the_question_nothing_is_asked(folder: Folder) -> None:
         assert page.decisions.by_folders() + 1 == len(folder.labels())
 
 
-def test_a_confirmed_name_is_taken_back_without_folders_and_comes_again(folder: Folder) -> None:
-    with started(folder) as page:
-        page.names.answer(["Coat"], True)
-    with started(folder, folders=False):
-        pass
-    assert folder.labels() == {}
-    with started(folder) as page:
-        assert page.asked == ["Hat"]
-    assert folder.labels() == OF_COAT
-
-
 def test_a_reply_about_a_folder_that_is_not_proposed_is_refused(folder: Folder) -> None:
     with started(folder) as page:
         for names in (["Shoe"], ["Coat", "2023-05-01"], []):
             with pytest.raises(UsageError, match="another page has replied"):
                 page.names.answer(names, True)
     assert not folder.file.exists()
-
-
-def test_too_many_labels_are_refused_and_nothing_is_saved(tmp_path: Path) -> None:
-    names = {f"kind{n}/{n}.jpg": b"%d" % n for n in range(1_001)}
-    folder = Folder(tmp_path, {"loose.jpg": b"loose"} | names)
-    with started(folder) as page:
-        with pytest.raises(UsageError, match="labels"):
-            page.names.answer(page.asked, True)
-        assert len(page.asked) == 1_001
-    assert read(folder.file).labels() == {}
-
-
-def test_a_person_sees_three_pictures_from_different_stacks(tmp_path: Path) -> None:
-    files = {f"Coat/{n:02}.jpg": b"coat %d" % n for n in range(9)}
-    with started(Folder(tmp_path, {"loose.jpg": b"loose"} | files)) as page:
-        (found,) = page.names.proposed()
-    assert found == ProposedFolder("Coat", 9, [0, 4, 8])
-
-
-@pytest.mark.parametrize("decided", [Decided("label", "Shoe"), Decided("not-this", "Coat")])
-def test_undo_gives_a_label_back_to_the_folder_that_it_is_from(
-    folder: Folder, decided: Decided
-) -> None:
-    with started(folder, folders=True) as page:
-        before, labels = page.decisions.by_folders(), folder.labels()
-        named = next(
-            stack
-            for stack in range(len(FILES))
-            if page.decisions.of(stack) == Decided("label", "Coat")
-        )
-        page.decisions.decide({named: decided})
-        assert page.decisions.by_folders() == before - 1
-        page.decisions.undo()
-        assert page.decisions.by_folders() == before
-    assert folder.labels() == labels
-    with started(folder, folders=False):
-        pass
-    assert folder.labels() == {}

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from producer.labelling.learner import Learner, StackLabel
-from shared import installation
 from shared.errors import SetupError
 from shared.messages.folder_features import FolderFeatures, encode_features
 
@@ -48,9 +47,3 @@ def test_a_process_whose_head_cannot_be_fitted_ends_and_is_reported() -> None:
         learner.decide({0: StackLabel(0, False), 1: StackLabel(10**8, False)})
         with pytest.raises(SetupError, match=r"this shows why: .* -m worker.labelling"):
             learner.counts(settled=True)
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installation, "missing", lambda *_: "install hangtag[worker]")
-    with pytest.raises(SetupError, match=r"cannot be grouped: install hangtag\[worker\]"):
-        Learner(b"")

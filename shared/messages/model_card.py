@@ -127,6 +127,10 @@ class Network(msgspec.Struct, frozen=True):
 
 
 Scale = Literal["0-255", "0-1", "-1-1"]
+#: Factor and offset of pixels of 0 to 255.
+SCALES: dict[Scale, tuple[float, float]] = {
+    "0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0),
+}  # fmt: skip
 Layout = Literal["nhwc", "nchw"]
 
 
@@ -144,6 +148,14 @@ class ImportedNetwork(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: Layout = "nhwc"
     is_bgr: bool = False
     is_softmax: bool = False
+
+    @property
+    def scales(self) -> list[tuple[float, float]]:
+        """Factor and offset of the pixels of each channel; of one, if all have the same."""
+        factor, offset = SCALES[self.scale]
+        channels = range(max(len(self.mean), len(self.std), 1))
+        means, stds = self.mean or (0.0,) * len(channels), self.std or (1.0,) * len(channels)
+        return [(factor / stds[i], (offset - means[i]) / stds[i]) for i in channels]
 
     def fits(self, channels: int) -> bool:
         """Whether mean and standard deviation can be those of this number of channels."""

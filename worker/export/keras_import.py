@@ -12,12 +12,11 @@ import keras
 import numpy as np
 
 from shared.errors import SetupError
+from shared.messages.model_card import SCALES, Scale
 from worker.datasets.examples import Images
 from worker.runtimes import keras_archive
 from worker.runtimes.tensorflow_runtime import load_model
 
-#: Scale and offset of the Rescaling of 0 to 255 in front of the network.
-SCALES = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0)}
 CHANNELS = (1, 3)
 #: Dimensions of [n, H, W]: grey images without a channel, common in tutorials.
 WITHOUT_CHANNEL = 3
@@ -29,7 +28,7 @@ SUM_TOLERANCE = 1e-3
 SMALLEST = 1e-30
 
 
-def network(archive: bytes, sha256: str, classes: int, scale: str) -> keras.Model:
+def network(archive: bytes, sha256: str, classes: int, scale: Scale) -> keras.Model:
     """uint8 [n, H, W, C] to float32 logits [n, classes], from the bytes of a `.keras` file.
 
     Raises:
@@ -78,7 +77,7 @@ def _image_shape(model: keras.Model) -> tuple[int | None, ...]:
     return (*shape[1:], 1) if len(shape) == WITHOUT_CHANNEL else shape[1:]
 
 
-def _scaled(inner: keras.Model, images: keras.KerasTensor, scale: str) -> keras.KerasTensor:
+def _scaled(inner: keras.Model, images: keras.KerasTensor, scale: Scale) -> keras.KerasTensor:
     factor, offset = SCALES[scale]
     if keras.backend.is_int_dtype(inner.input.dtype):
         if scale == "0-255":

@@ -8,16 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import SetupError
-from shared.messages.model_card import Card, ImportedNetwork, Scale
+from shared.messages.model_card import Card, ImportedNetwork
 from worker.runtimes.array_archive import one_line
 from worker.runtimes.runtime import Graph, Images, Outputs, empty_outputs, image_shape
 
 Values = npt.NDArray[np.generic]  #: [1, ...], in the layout and type of the network's input
 Row = npt.NDArray[np.float32]  #: [classes] of one image
-#: Factor and offset of pixels of 0 to 255.
-SCALES: dict[Scale, tuple[float, float]] = {
-    "0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0),
-}  # fmt: skip
 #: Smallest probability for the logarithm: 69 nats.
 SMALLEST = 1e-30
 DRAWN_IMAGES = 4
@@ -60,10 +56,7 @@ class Converter:
     """Turns pixels into the values that a network takes."""
 
     def __init__(self, imported: ImportedNetwork, takes_uint8: bool) -> None:
-        factor, offset = SCALES[imported.scale]
-        std = np.asarray(imported.std or (1.0,))
-        self._factor = (factor / std).astype(np.float32)
-        self._offset = ((offset - np.asarray(imported.mean or (0.0,))) / std).astype(np.float32)
+        self._factor, self._offset = np.array(imported.scales, np.float32).T
         self._imported, self._takes_uint8 = imported, takes_uint8
 
     def values(self, image: Images) -> Values:

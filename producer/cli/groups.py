@@ -42,7 +42,7 @@ GROUPS = {
         Listed("label", "models.label", "Give first labels to unsorted images on a local page."),
         Listed("train", "models.train", "Train a version of a model and follow the training."),
         Listed("dataset", "models.dataset", "Show a data set, or search it for mistakes."),
-        Listed("models", "models.models", "List, choose, compare, import and delete versions."),
+        Listed("models", "models.models", "List, use, compare, import, export, delete versions."),
     ),
     "Jobs": (
         Listed("status", "jobs.existing_jobs", "List all jobs and open requests, or show one job."),

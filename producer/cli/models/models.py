@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from producer.cli.command_examples import examples
-from producer.cli.models import calibrate, compare, evaluate, import_model, version_report, versions
+from producer.cli.models import (
+    calibrate,
+    compare,
+    evaluate,
+    export,
+    import_model,
+    version_report,
+    versions,
+)
 
 
 @click.group(
@@ -16,7 +24,7 @@ from producer.cli.models import calibrate, compare, evaluate, import_model, vers
     )
 )
 def models() -> None:
-    """List, choose, compare, import and delete versions."""
+    """List, use, compare, import, export, delete versions."""
 
 
 for command in (
@@ -26,6 +34,7 @@ for command in (
     *compare.COMMANDS,
     *import_model.COMMANDS,
     *calibrate.COMMANDS,
+    *export.COMMANDS,
 ):
     models.add_command(command)
 

@@ -77,6 +77,7 @@ CASES = {
     "models compare": Case(f"fashion-mnist@0 {COPY}@1 --on {FOLDER}", keys=("comparison",)),
     "models evaluate": Case("fashion-mnist", EVALUATED, keys=("evaluation", "data")),
     "models calibrate": Case("fashion-mnist --data photos", ANSWER, keys=("metrics",)),
+    "models export": Case("fashion-mnist -o exported --force", keys=("model", "files")),
     "models import": Case(f"{KERAS} --labels {NAMES} --name mine", ANSWER, keys=("metrics",)),
     "models report": Case("fashion-mnist --force", keys=("model", "mistakes")),
 }

@@ -15,11 +15,12 @@ from PIL import Image
 from shared.messages.model_card import ImportedNetwork
 from shared.registry import mirror_writer
 from shared.registry.registry import Registry
+from shared.runtimes import LITERT
 from tests.support.images import shapes
 from tests.support.images.gallery import Gallery
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LITE0, LITE2
-from tests.support.models import drawn_networks, drawn_versions
+from tests.support.models import drawn_networks, drawn_tflite, drawn_versions
 from tests.support.processes import in_process
 from tests.support.processes.fleet import ROOT, Fleet
 
@@ -34,6 +35,8 @@ assert not {"hangtag", "producer", "worker", "shared"} & set(sys.modules)
 """
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TIMM = ImportedNetwork("onnx", "0-1", MEAN, STD, layout="nchw")
+#: The quantized network of Teachable Machine.
+MACHINE = ImportedNetwork("litert", "0-255", is_softmax=True)
 #: About half of the answers of the drawn heads have a smaller margin.
 MARGIN = 30.0
 PICTURES = 100
@@ -67,6 +70,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> Registry
     registry = Registry(tmp_path_factory.mktemp("store") / "store")
     photo_versions.publish_twice_looking(registry, "twice", MARGIN)
     drawn_versions.publish(registry, drawn_networks.timm(), TIMM)
+    machine = drawn_versions.card(MACHINE, drawn_tflite.SIDE, "machine")
+    registry.publish(machine, {LITERT.artifact: drawn_tflite.file(is_quantized=True)})
     mirror_writer.publish(fleet.client, registry)
     return registry
 
@@ -124,11 +129,12 @@ def test_photos_with_two_looks_get_the_same_labels(
 
 
 @pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("model", ["mine", "machine"])
 def test_a_network_of_another_tool_gets_the_same_labels(
-    fleet: Fleet, photos: Path, tmp_path: Path
+    fleet: Fleet, photos: Path, tmp_path: Path, model: str
 ) -> None:
-    export(fleet, "mine", tmp_path / "out")
-    rows = table_rows(fleet, "mine", photos, tmp_path / "out.csv")
+    export(fleet, model, tmp_path / "out")
+    rows = table_rows(fleet, model, photos, tmp_path / "out.csv")
     assert len(rows) == PICTURES
     assert_alike(script_rows(tmp_path / "out", photos, list(rows)), rows)
 

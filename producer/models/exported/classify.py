@@ -78,7 +78,7 @@ def network(file: str) -> Any:
     def run_litert(values: Any) -> Any:
         interpreter.set_tensor(given["index"], values.repeat(given["shape"][0], 0))
         interpreter.invoke()
-        row = interpreter.get_tensor(found["index"])[0].reshape(-1)
+        row = interpreter.get_tensor(found["index"]).reshape(given["shape"][0], -1)[0]
         scale, zero = found["quantization"]
         return row if row.dtype == np.float32 else (row.astype(np.float32) - zero) * scale
 

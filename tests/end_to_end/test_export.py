@@ -76,12 +76,16 @@ def registry(tmp_path_factory: pytest.TempPathFactory, fleet: Fleet) -> Registry
     return registry
 
 
-def script_rows(folder: Path, cwd: Path, paths: list[str]) -> dict[str, tuple[str, float]]:
-    """Path -> label and confidence, by the exported script."""
+def run_script(folder: Path, cwd: Path, paths: list[str]) -> subprocess.CompletedProcess[str]:
     command = ["-I", "-c", WITHOUT_HANGTAG, str(folder / "classify.py"), str(ROOT), *paths]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *command], cwd=cwd, env={}, capture_output=True, text=True
     )
+
+
+def script_rows(folder: Path, cwd: Path, paths: list[str]) -> dict[str, tuple[str, float]]:
+    """Path -> label and confidence, by the exported script."""
+    done = run_script(folder, cwd, paths)
     assert done.returncode == 0, done.stderr
     cells = (line.split("\t") for line in done.stdout.splitlines())
     return {path: (label, float(confidence)) for label, confidence, path in cells}
@@ -145,6 +149,18 @@ def test_a_network_with_mirrored_passes_gets_the_same_labels(
     export(fleet, "fashion-mnist@0", tmp_path / "out")
     rows = table_rows(fleet, "fashion-mnist@0", images.cwd, tmp_path / "out.csv")
     assert_alike(script_rows(tmp_path / "out", images.cwd, list(rows)[:PICTURES]), rows)
+
+
+def test_the_script_refuses_what_it_would_misread(fleet: Fleet, tmp_path: Path) -> None:
+    export(fleet, "fashion-mnist@0", tmp_path / "out")
+    Image.new("I;16", (28, 28)).save(tmp_path / "wide.png")
+    Image.new("L", (280, 280), 255).save(tmp_path / "photo.png")
+    for name, why in (("wide.png", "more than 8 bits"), ("photo.png", "only hangtag classify")):
+        done = run_script(tmp_path / "out", tmp_path, [name])
+        assert (done.returncode, done.stdout) == (1, "")
+        [line] = done.stderr.splitlines()
+        assert line.startswith(name)
+        assert why in line
 
 
 def test_an_export_replaces_no_file_unasked(fleet: Fleet, tmp_path: Path) -> None:

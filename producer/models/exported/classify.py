@@ -25,6 +25,8 @@ TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 def pixels(path: str) -> Any:
     """A picture upright, scaled to fit and centred: uint8 [height, width, channels]."""
     image: Any = Image.open(path)
+    if image.mode.startswith(("I", "F")):
+        sys.exit(f"{path} has more than 8 bits for a pixel; save it with 8")
     turn = TURNS.get(image.getexif().get(0x0112))
     (width, height), (right, bottom) = image.size, FRAME[::-1] if turn in (2, 4, 5, 6) else FRAME
     size = right, max(1, (2 * height * right + width) // (2 * width))
@@ -45,9 +47,7 @@ def pixels(path: str) -> Any:
     whole.paste(image, ((FRAME[0] - image.width) // 2, (FRAME[1] - image.height) // 2))
     values = np.asarray(whole).reshape(FRAME[1], FRAME[0], -1)
     if SPEC["convert"] == "garment" and (values[:: FRAME[1] - 1, :: FRAME[0] - 1] <= 12).sum() < 2:
-        sys.exit(
-            f"{path} does not look like Fashion-MNIST; hangtag classify converts such pictures"
-        )
+        sys.exit(f"{path} is no image like Fashion-MNIST's; only hangtag classify converts it")
     return ~values if SPEC["invert"] else values
 
 

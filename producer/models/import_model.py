@@ -18,6 +18,7 @@ from producer.requests.submit import data_place, submit
 from shared import regular_file
 from shared.errors import UsageError
 from shared.labels import network_labels
+from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
 from shared.messages.model_card import Scale
 from shared.messages.model_name import NAME
 from shared.messages.replies import Trained, Tried
@@ -29,8 +30,6 @@ from shared.stop import Stop
 SUFFIX = ".keras"
 #: The file is sent through Redis, like images.
 MAX_FILE_BYTES = 64 << 20
-MAX_LABELS = 10_000
-MAX_LABEL_CHARS = 200
 _SAVE = f"model.save('model{SUFFIX}')"
 #: How to get a file that can be imported, by the ending of what was named.
 _ADVICE = {

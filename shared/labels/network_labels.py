@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+MAX_LABELS, MAX_LABEL_CHARS = 10_000, 200
 _NUMBERED = re.compile(r"(\d+)[ \t]+(\S.*)")
 
 

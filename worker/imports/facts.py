@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from shared.errors import SetupError
+from shared.labels.network_labels import MAX_LABEL_CHARS, MAX_LABELS
 from shared.messages.model_card import ImportedNetwork, Layout, Preprocessing, Scale
 from shared.messages.requests import NetworkForm
 
 Kind = Literal["onnx", "tflite"]
-MAX_LABELS, MAX_LABEL_CHARS = 10_000, 200
 #: An image of 4,096 pixels is far larger than any network takes.
 MAX_SIDE_PIXELS = 4_096
 _CHANNELS = (1, 3)

@@ -137,10 +137,12 @@ def _limit() -> None:
     for kind, limit in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CPU, int(used_s) + PROCESSOR_S),
         (resource.RLIMIT_DATA, used_bytes() + MEMORY_BYTES),
     ):
         resource.setrlimit(kind, (limit, limit))
+    # At the hard limit the kernel sends SIGKILL, which names no reason.
+    limit_s = int(used_s) + PROCESSOR_S
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 1))
 
 
 def _are_probabilities(rows: np.ndarray) -> bool:

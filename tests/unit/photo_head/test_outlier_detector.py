@@ -212,3 +212,15 @@ def test_a_file_for_other_features_is_refused() -> None:
     data = encode(_fitted(np.random.default_rng(5), 20))
     with pytest.raises(SetupError, match="publish the model again"):
         decode(data, sum(WIDTHS) + 1)
+
+
+@pytest.mark.parametrize("count", [60, 130, 300])
+def test_few_training_images_are_not_unlike_themselves(count: int) -> None:
+    """Each has something of its own in many of its features, as photos have."""
+    rng = np.random.default_rng(1)
+    subjects, mixing = rng.normal(size=(10, 60)), rng.normal(size=(60, 1280)) / 8
+    rows = (subjects[rng.integers(0, 10, count)] + 0.7 * rng.normal(size=(count, 60))) @ mixing
+    images = (rows + rng.normal(size=rows.shape)).astype(np.float32)
+    widths = (320, 320, 640)
+    detector = fit_outlier_detector(images, widths, np.arange(count) % 10).detector
+    assert detector.are_outliers(images).mean() < 0.1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
+from tests.support.processes.fleet import ROOT
 from worker.backbones import backbone_table, packaged_files, served_version
 from worker.runtimes import heads, load_runtime
 from worker.runtimes.classifier import Classifier
@@ -46,6 +51,28 @@ def test_an_image_has_the_same_bits_in_batches_of_any_size(card: Card) -> None:
         assert part.features is not None
         assert part.logits.tobytes() == whole.logits[:count].tobytes()
         assert part.features.tobytes() == whole.features[:count].tobytes()
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_head_has_the_same_bits_with_any_number_of_threads(threads: str) -> None:
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(
+        [sys.executable, "-c", _PRODUCTS], env=env, capture_output=True, check=True
+    )
+    assert found.stdout.decode().strip() == _products()
+
+
+def _products() -> str:
+    """The hash of products of heads for up to 400 classes."""
+    rng, digest = np.random.default_rng(8), hashlib.sha256()
+    for classes in range(2, 402, 40):
+        weights = rng.normal(size=(2304, classes)).astype(np.float32)
+        head = Head(weights, np.zeros(classes, np.float32))
+        digest.update(head.served_logits(rng.normal(size=(2, 2304)).astype(np.float32)).tobytes())
+    return digest.hexdigest()
+
+
+_PRODUCTS = "from tests.unit.inference import test_photo_runtime as t; print(t._products())"
 
 
 def test_the_head_is_applied_to_the_features_of_the_backbone(card: Card) -> None:

@@ -16,6 +16,7 @@ class Status(enum.StrEnum):
     MISSING = "missing"
     CHANGED = "changed"
     CRASHED = "crashed"
+    NO_ANSWER = "no_answer"
 
     @property
     def code(self) -> int:
@@ -38,6 +39,7 @@ _SENTENCES = {
     Status.MISSING: "The file no longer existed when it was read.",
     Status.CHANGED: "The file changed while the job ran.",
     Status.CRASHED: "Decoding the image crashed the worker process twice.",
+    Status.NO_ANSWER: "The network failed on the image, or its outputs are no finite numbers.",
 }
 
 

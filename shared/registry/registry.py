@@ -17,7 +17,7 @@ from pathlib import Path
 
 from shared import atomic_file
 from shared.errors import SetupError, UsageError, no_model
-from shared.messages.model_card import Card
+from shared.messages.model_card import Card, decode_card, encode_card
 from shared.messages.model_name import NAME, PRODUCTION
 from shared.registry import backbone_store, packaged, version_folder
 from shared.registry.alias_log import AliasChange, AliasLog, aliases_after, first_version
@@ -110,7 +110,9 @@ class Registry(ModelSource):
 
         Raises:
             SetupError: a name is invalid.
+            BadMessage: the card could not be read again, as with a figure that is no number.
         """
+        decode_card(encode_card(card))
         for filename in files:
             version_folder.check_filename(filename)
         with self._writing(card.name):

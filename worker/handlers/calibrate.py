@@ -47,13 +47,14 @@ def calibrate(context: Context, work: Calibrate) -> Reply:
     old = context.registry.resolve(parse(work.model))
     if old.recipe != IMPORTED:
         raise SetupError(f"{old.ref} was calibrated by its training; this is for imported models")
-    was_production = context.registry.aliases(old.name).get(PRODUCTION) == old.version
     card = staging.published(context.registry, old.name, context.request.mark)
     if card is None:
         new, files = _made(context, work, old)
         context.stage(PUBLISHING)
         card = context.registry.publish(new, files, who=context.who, confirm=context.confirm)
-    rule: Rule = "always" if was_production else "never"
+    # A person may have promoted another one meanwhile.
+    in_use = context.registry.aliases(old.name).get(PRODUCTION)
+    rule: Rule = "always" if in_use == old.version else "never"
     decided = promotion.settle(context, card, rule, lambda spec: None)
     refresh(context.client, context.registry)
     return Reply(Trained(card.ref, card.metrics, decided, time.time() - context.started))
@@ -105,4 +106,10 @@ def _logits(context: Context, model: Classifier, held: Examples) -> Logits:
     for start in range(0, len(held.labels), PIECE_IMAGES):
         context.report(Progress(EVALUATING, step=start, steps=len(held.labels)))
         parts.append(model.logits(np.ascontiguousarray(held.images[start : start + PIECE_IMAGES])))
-    return np.concatenate(parts)
+    logits = np.concatenate(parts)
+    if unanswered := int(np.count_nonzero(~np.isfinite(logits).all(1))):
+        raise SetupError(
+            f"the network has no answer for {unanswered:,} of {len(logits):,} images: it fails, or "
+            "its outputs are no finite numbers; leave these images out, or mend the network"
+        )
+    return logits

@@ -77,14 +77,17 @@ def with_outliers(
 
 def top_k(probabilities: NDArray[np.float32], batch: DecodedBatch, k: int) -> BatchResult:
     """The k most probable labels of each image, with what decoding has found; ties go to the lower
-    index."""
+    index. An image whose probabilities are not numbers has no label."""
     k = min(k, probabilities.shape[1])
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     best = np.take_along_axis(probabilities, order, axis=1)
-    failed = np.frombuffer(batch.statuses, np.uint8) != 0
+    codes = np.frombuffer(batch.statuses, np.uint8).copy()
+    codes[(codes == 0) & ~np.isfinite(probabilities).all(1)] = Status.NO_ANSWER.code
+    failed = codes != 0
     order[failed], best[failed] = 0, 0
+    flags = np.frombuffer(batch.flags, np.uint8) * ~failed if batch.flags else np.empty(0, np.uint8)
     labels, values = order.astype("<u2").tobytes(), best.astype("<f4").tobytes()
-    return BatchResult(k, batch.statuses, labels, values, batch.flags)
+    return BatchResult(k, codes.tobytes(), labels, values, flags.tobytes() if flags.any() else b"")
 
 
 def join(parts: Sequence[BatchResult]) -> BatchResult:

@@ -17,6 +17,7 @@ from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
+from shared.messages.model_name import parse
 from shared.messages.requests import (
     Calibrate,
     CheckDataset,
@@ -191,6 +192,8 @@ class RequestRunner:
         common, folder = self._common, self._folder
         if isinstance(work, Train | Import | ImportNetwork):
             staging.sweep(common.registry, work.name, self._request.mark)
+        if isinstance(work, Calibrate):
+            staging.sweep(common.registry, parse(work.model).name, self._request.mark)
         context = Context(
             request=self._request,
             registry=common.registry,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from shared.messages.model_card import Card, ImportedNetwork
 from worker.runtimes.array_archive import one_line
 from worker.runtimes.runtime import Graph, Images, Outputs, empty_outputs, image_shape
 
+log = logging.getLogger(__name__)
 Values = npt.NDArray[np.generic]  #: [1, ...], in the layout and type of the network's input
 Row = npt.NDArray[np.float32]  #: [classes] of one image
 #: Smallest probability for the logarithm: 69 nats.
@@ -37,19 +39,27 @@ class ImportedGraph(Graph):
         self._card, self._imported, self._network = card, card.imported, network
         self._converter = Converter(card.imported, network.takes_uint8)
         try:
-            self.run(np.zeros((1, *image_shape(card)), np.uint8))
+            self._logits(np.zeros(image_shape(card), np.uint8))
         except ValueError as error:
             raise refused(card, error) from error
 
     def run(self, images: Images) -> Outputs:
-        """As `Graph.run`."""
+        """As `Graph.run`. Logits are not numbers where the network fails, as at an index that a
+        picture makes: that costs one row."""
         results = empty_outputs(images, self._card)
         for logits, image in zip(results.logits, images, strict=True):
-            row = self._network.row(self._converter.values(image))
-            if row.shape != logits.shape:
-                raise ValueError(f"it returns {len(row)} values for an image")
-            logits[:] = np.log(np.maximum(row, SMALLEST)) if self._imported.is_softmax else row
+            try:
+                logits[:] = self._logits(image)
+            except ValueError as error:
+                log.warning("%s has no answer for an image: %s", self._card.ref, one_line(error))
+                logits[:] = np.nan
         return results
+
+    def _logits(self, image: Images) -> Row:
+        row = self._network.row(self._converter.values(image))
+        if row.shape != (len(self._card.labels),):
+            raise ValueError(f"it returns {len(row)} values for an image")
+        return np.log(np.maximum(row, SMALLEST)) if self._imported.is_softmax else row
 
 
 class Converter:

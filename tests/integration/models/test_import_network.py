@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from shared.errors import SetupError
+from shared.image_status import Status
 from shared.messages.model_card import Card
 from shared.messages.model_name import parse
 from shared.messages.replies import Trained, Tried
@@ -25,6 +27,7 @@ from tests.support.models.drawn_networks import LABELS, Drawn
 from tests.support.servers.redis_server import RedisServer
 from worker.backbones import served_version
 from worker.handlers import calibrate, import_network
+from worker.inference.predictions import decode_batch, top_k
 
 SIDE = 16
 #: Dark, red, bright, blue.
@@ -199,3 +202,33 @@ def test_a_trained_version_is_not_calibrated_again(server: RedisServer, tmp_path
     folder = pictures(tmp_path / "more", 6)
     with pytest.raises(SetupError, match="was calibrated by its training"):
         answer(server, tmp_path / "store", Calibrate("fashion-mnist", str(folder)))
+
+
+def test_a_picture_that_the_network_has_no_answer_for_costs_a_row(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    card = imported(server, tmp_path, drawn_networks.unsure_of_plain(), PLAIN)
+    noise = np.random.default_rng(4).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
+    files = [
+        encoded(image) for image in (noise[0], IMAGES[0], np.full_like(noise[0], 255), noise[1])
+    ]
+    read = partial(Mirror(server.client).read, card)
+    model = served_version.fetch(card, read).load()
+    batch = decode_batch(card, files)
+    found = top_k(model.probabilities(model.outputs(batch.images)), batch, 1)
+    bad = Status.NO_ANSWER.code
+    assert found.statuses == bytes([0, bad, bad, 0])
+    values = np.frombuffer(found.probabilities, "<f4")
+    assert np.isfinite(values).all()
+    assert (values > 0).tolist() == [True, False, False, True]
+    folder = pictures(tmp_path / "pictures", 10)
+    (folder / "dark" / "0.png").write_bytes(files[1])
+    with pytest.raises(SetupError, match="has no answer for 1 of 35 images"):
+        answer(server, tmp_path, Calibrate("mine@1", str(folder)))
+    assert Registry(tmp_path).versions("mine") == [1]
+
+
+def encoded(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()

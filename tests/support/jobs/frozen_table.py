@@ -27,6 +27,7 @@ _FAILURES = (
     ("missing", "The file no longer existed when it was read."),
     ("changed", "The file changed while the job ran."),
     ("crashed", "Decoding the image crashed the worker process twice."),
+    ("no_answer", "The network failed on the image, or its outputs are no finite numbers."),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "'")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")

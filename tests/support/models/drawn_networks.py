@@ -164,3 +164,31 @@ def endless() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     data: bytes = model.SerializeToString()
     return data
+
+
+def unsure_of_plain() -> bytes:
+    """A network that fails on a white image, and returns no numbers for any other of one colour."""
+    node, axes = helper.make_node, {"axes": [2, 3], "keepdims": 0}
+    nodes = [
+        node("ReduceMean", ["x"], ["means"], **axes),
+        node("ReduceMean", ["x"], ["level"], keepdims=0),
+        node("Floor", ["level"], ["whole"]),
+        node("Cast", ["whole"], ["index"], to=TensorProto.INT64),
+        node("Gather", ["table", "index"], ["bias"]),
+        node("ReduceMax", ["x"], ["highest"], keepdims=0),
+        node("ReduceMin", ["x"], ["lowest"], keepdims=0),
+        node("Sub", ["highest", "lowest"], ["spread"]),
+        node("Div", ["spread", "spread"], ["one"]),
+        node("MatMul", ["means", "weights"], ["product"]),
+        node("Add", ["product", "bias"], ["sum"]),
+        node("Mul", ["sum", "one"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "unsure",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, len(LABELS)])],
+        [numpy_helper.from_array(WEIGHTS, "weights"), numpy_helper.from_array(BIAS[None], "table")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    data: bytes = model.SerializeToString()
+    return data

@@ -215,4 +215,5 @@ def test_every_status_has_its_code_and_all_but_ok_a_sentence() -> None:
     assert [status for status in Status if not status.sentence] == [Status.OK]
     assert [str(status) for status in Status] == [
         "ok", "unreadable", "unsupported", "too_large", "missing", "changed", "crashed",
+        "no_answer",
     ]  # fmt: skip

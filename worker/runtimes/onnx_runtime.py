@@ -80,6 +80,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _FATAL_ONLY
+        # The same bytes can also be a file of ONNX Runtime's own format, which no check reads.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         if is_exact:
             options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = _called(

@@ -61,6 +61,7 @@ def network(file: str) -> Any:
 
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.x64quantprecision", "1")
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         source = session.get_inputs()[0]
         count = source.shape[0] if isinstance(source.shape[0], int) else 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnxruntime
 import pytest
 
 from shared.errors import SetupError
@@ -134,6 +135,17 @@ def test_a_network_of_other_shapes_than_its_cards_is_refused() -> None:
     known = stored(outputs(PLAIN, data))
     with pytest.raises(SetupError, match=r"^mine@0 cannot be loaded .*; publish it again$"):
         load_runtime.load("onnx", card(side=8), data, [known])
+
+
+def test_onnx_runtimes_own_format_which_no_check_reads_is_not_loaded(tmp_path: Path) -> None:
+    file, options = tmp_path / "model.ort", onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(file)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(
+        drawn_networks.file(Drawn()), options, providers=["CPUExecutionProvider"]
+    )
+    with pytest.raises(ValueError, match="protobuf"):
+        OnnxNetwork(file.read_bytes(), is_exact=False)
 
 
 def test_a_lack_of_memory_is_a_plain_error() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import time
 from datetime import UTC, datetime
 
+from shared import installation
 from shared.errors import SetupError
+from shared.installation import ONNX_PACKAGES
 from shared.messages.model_card import IMPORTED, Card, Metrics
 from shared.messages.replies import Trained
 from shared.messages.requests import ImportNetwork
@@ -26,9 +29,11 @@ def import_network(context: Context, work: ImportNetwork) -> Reply:
     """A Trained, or with `data` a Tried.
 
     Raises:
-        SetupError: the file is refused, or lacks what no option says.
+        SetupError: the file is refused, or lacks what no option says; or a package is missing.
         RequestStopped: the request was cancelled or taken over.
     """
+    if work.kind == "onnx" and (lack := installation.missing(ONNX_PACKAGES, "onnx")):
+        raise SetupError(f"the trainer on {socket.gethostname()} cannot do that: {lack}")
     context.stage(LOADING)
     if work.data:
         return try_forms.tried(context, work, sent_file(context, work))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 from functools import partial
 from pathlib import Path
@@ -178,6 +179,17 @@ def test_labelled_images_find_the_form_of_a_network_and_nothing_is_published(
     assert (tried.images, first.accuracy) == (100, 1.0)
     assert tried.forms[-1].accuracy < 0.7
     assert Registry(tmp_path / "store").versions("mine") == []
+
+
+def test_a_trainer_without_the_packages_of_onnx_names_the_line_that_adds_them(
+    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnx" else find(name)
+    )
+    with pytest.raises(SetupError, match=r"^the trainer on .*: onnx is missing.*\[onnx\]"):
+        imported(server, tmp_path, drawn_networks.file(Drawn()), PLAIN)
 
 
 def test_a_calibrated_version_has_the_same_files_and_replaces_the_other(

@@ -119,7 +119,7 @@ def _facts(model: Any) -> Facts:
     return Facts(
         sides=_sides(inputs[0])[1:],
         takes_uint8=_TYPES[kind],
-        outputs=outputs[-1] if outputs else 0,
+        outputs=math.prod(outputs[1:]) if len(outputs) > 1 else 0,
         parameters=sum(math.prod(tensor.dims) for tensor in graph.initializer),
         labels=_names(metadata.get("names", "")),
         size=_size(metadata.get("imgsz", "")),

@@ -91,10 +91,11 @@ def pictures(folder: Path, count: int, least: float = 0.0) -> Path:
         (Drawn(batch=1), PLAIN),
         (Drawn(batch=4, layout="nhwc", is_softmax=True), PLAIN),
         (Drawn(dynamic_size=True), msgspec.structs.replace(PLAIN, size=SIDE)),
+        (Drawn(is_square=True), PLAIN),
         (Drawn(takes_uint8=True), NetworkForm(LABELS)),
         (Drawn(is_bgr=True, factor=255), NetworkForm(LABELS, "0-255", channels="bgr")),
     ],
-    ids=["ultralytics", "timm", "fixed", "nhwc", "any size", "uint8", "bgr"],
+    ids=["ultralytics", "timm", "fixed", "nhwc", "any size", "1x1", "uint8", "bgr"],
 )  # fmt: skip
 def test_the_answers_of_a_network_are_served_unchanged(
     server: RedisServer, tmp_path: Path, kind: Drawn, form: NetworkForm

@@ -37,6 +37,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     dynamic_size: bool = False
     takes_uint8: bool = False
     is_hidden: bool = False  #: its last operator does not say that it is a softmax
+    is_square: bool = False  #: its logits are [n, labels, 1, 1], as SqueezeNet's
 
 
 def timm(**given: Any) -> Drawn:
@@ -61,13 +62,17 @@ def proto(drawn: Drawn) -> Any:
     nodes = list(_nodes(drawn))
     side: Any = ["height", "width"] if drawn.dynamic_size else [drawn.size, drawn.size]
     shape = [drawn.batch, 3, *side] if drawn.layout == "nchw" else [drawn.batch, *side, 3]
+    returned = [len(LABELS), 1, 1] if drawn.is_square else [len(LABELS)]
     kind = TensorProto.UINT8 if drawn.takes_uint8 else TensorProto.FLOAT
     graph = helper.make_graph(
         nodes, "drawn",
         [helper.make_tensor_value_info(drawn.input_name, kind, shape)],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [drawn.batch, len(LABELS)])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [drawn.batch, *returned])],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )  # fmt: skip
+    if drawn.is_square:
+        shape_of_output = np.array([-1, *returned], np.int64)
+        graph.initializer.append(numpy_helper.from_array(shape_of_output, "returned"))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     helper.set_model_props(model, dict(drawn.metadata))
     return model
@@ -108,8 +113,10 @@ def _nodes(drawn: Drawn) -> Any:
         values = "channels"
     yield helper.make_node("GlobalAveragePool", [values], ["pooled"])
     yield helper.make_node("Flatten", ["pooled"], ["means"], axis=1)
-    last = "logits" if drawn.is_softmax else "output"
+    last = "logits" if drawn.is_softmax or drawn.is_square else "output"
     yield helper.make_node("Gemm", ["means", "weights", "bias"], [last])
+    if drawn.is_square:
+        yield helper.make_node("Reshape", ["logits", "returned"], ["output"])
     if drawn.is_softmax:
         result = "shares" if drawn.is_hidden else "output"
         yield helper.make_node("Softmax", ["logits"], [result], axis=1)

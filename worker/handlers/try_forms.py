@@ -127,7 +127,8 @@ def _scored(network: Described, form: NetworkForm, rows: Logits, labels: Labels)
     """With the output that the rows are: those of a softmax add up to 1 for every image."""
     with np.errstate(all="ignore"):
         sums = rows.sum(1)
-        is_softmax = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
+        adds_up = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
+        is_softmax = network.says_softmax or adds_up
         logits = np.log(np.maximum(rows, SMALLEST)) if is_softmax else rows
         # Values of a wrong scale can make every answer surer, also the right ones.
         loss = log_loss(logits / temperature(logits, labels), labels)

@@ -109,8 +109,11 @@ def _run(question: Question) -> Checked:
         )
     if not np.isfinite(rows).all():
         raise SetupError("the network returns values that are not finite; export it in float32")
-    if found.imported.is_softmax and not _are_probabilities(rows):
-        raise SetupError("its outputs are no probabilities; leave --output out, or give logits")
+    # LiteRT's softmax is one over the labels; quantized, each of many shares may round to 0.
+    is_rounded = question.kind == "tflite" and found.says_softmax
+    if found.imported.is_softmax and not is_rounded and not _are_probabilities(rows):
+        repair = "leave --output out, or give logits" if question.form.output else "export logits"
+        raise SetupError(f"its outputs are no probabilities; {repair}")
     file = io.BytesIO()
     np.save(file, rows)
     return Checked(found, file.getvalue())
@@ -146,7 +149,7 @@ def _limit() -> None:
 
 
 def _are_probabilities(rows: np.ndarray) -> bool:
-    """Whether each row is a distribution, as far as quantized ones are."""
+    """Whether each row is a distribution, as far as rounding allows."""
     return bool((rows >= 0).all() and (np.abs(rows.sum(1) - 1) < 0.02).all())
 
 

@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     labels: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)  #: height, width, where the input takes any
     scale: Scale | Literal[""] = ""
-    is_softmax: bool = False
+    is_softmax: bool = False  #: its last operator is one
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -41,6 +41,7 @@ class Described(msgspec.Struct, frozen=True):
     preprocessing: Preprocessing
     imported: ImportedNetwork
     parameters: int
+    says_softmax: bool  #: as `Facts.is_softmax`
 
 
 def described(kind: Kind, facts: Facts, form: NetworkForm) -> Described:
@@ -76,7 +77,10 @@ def described(kind: Kind, facts: Facts, form: NetworkForm) -> Described:
         raise SetupError(
             f"--mean and --std need {channels} finite numbers each, the deviations above 0"
         )
-    return Described(labels, Preprocessing(height, width, channels), imported, facts.parameters)
+    return Described(
+        labels, Preprocessing(height, width, channels), imported, facts.parameters,
+        says_softmax=facts.is_softmax,
+    )  # fmt: skip
 
 
 def _layout(sides: Sequence[int], form: NetworkForm) -> Layout:

@@ -139,7 +139,7 @@ def test_a_file_of_teachable_machine_has_its_labels_inside_or_beside(
         (Drawn(), msgspec.structs.replace(PLAIN, size=99), "16x16; leave --size out"),
         (Drawn(), msgspec.structs.replace(PLAIN, std=(0.0, 1, 1)), "the deviations above 0"),
         (Drawn(), msgspec.structs.replace(PLAIN, mean=(0.5,)), "need 3 finite numbers each"),
-        (Drawn(), msgspec.structs.replace(PLAIN, output="probabilities"), "no probabilities"),
+        (Drawn(), msgspec.structs.replace(PLAIN, output="probabilities"), "leave --output out"),
         (drawn_networks.ultralytics(), NetworkForm(scale="-1-1"), "0-1; leave --scale out"),
         (drawn_networks.ultralytics({1: "a", 2: "b"}), NetworkForm(), "not numbered from 0"),
         (Drawn(takes_uint8=True), NetworkForm(LABELS, std=(1, 1, 1)), "leave --mean and --std"),
@@ -180,6 +180,21 @@ def test_labelled_images_find_the_form_of_a_network_and_nothing_is_published(
     assert (tried.images, first.accuracy) == (100, 1.0)
     assert tried.forms[-1].accuracy < 0.7
     assert Registry(tmp_path / "store").versions("mine") == []
+
+
+def test_the_rounded_softmax_of_many_labels_is_imported_and_tried_as_probabilities(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    labels = (*LABELS, *(f"label{number}" for number in range(296)))
+    file, form = drawn_tflite.of_many_labels(len(labels)), NetworkForm(labels)
+    card = imported(server, tmp_path / "store", file, form, "tflite")
+    assert card.imported is not None
+    assert card.imported.is_softmax
+    folder = pictures(tmp_path / "some", 5)
+    sha256 = hashlib.sha256(file).hexdigest()
+    work = ImportNetwork("mine", "tflite", sha256, form, data=str(folder))
+    tried = answer(server, tmp_path / "store", work, file)
+    assert {one.form.output for one in tried.forms} == {""}
 
 
 def test_a_trainer_without_the_packages_of_onnx_names_the_line_that_adds_them(

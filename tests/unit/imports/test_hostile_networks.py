@@ -120,6 +120,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "an enormous array": (with_an_enormous_array, "an array of more than 268,435,456 elements"),
     "2 GB from a few bytes": (unfolding, "needs more than 512 MB beside it|more than 268,435,456"),
     "a sigmoid": (appended("Sigmoid", ["before"]), "several labels may be right at once"),
+    "a softmax over the images": (
+        appended("Softmax", ["before"], axis=0), "its outputs are no probabilities; export logits$"
+    ),
     "two outputs": (
         lambda model: model.graph.output.add().CopyFrom(model.graph.output[0]), "2 outputs|refused"
     ),

@@ -103,7 +103,8 @@ def _forms(given: NetworkForm, network: Described, takes_uint8: bool) -> Iterato
     imported, channels = network.imported, network.preprocessing.channels
     form = NetworkForm(given.labels, mean=given.mean, std=given.std, layout=given.layout,
                        size=given.size)  # fmt: skip
-    known: tuple[Scale, ...] = (imported.scale,) if given.scale or takes_uint8 else _SCALES
+    is_known = given.scale or network.says_scale
+    known: tuple[Scale, ...] = (imported.scale,) if is_known else _SCALES
     for order in ("rgb", "bgr") if channels == COLOURS else ("rgb",):
         for scale in known:
             said = "" if takes_uint8 else scale
@@ -124,7 +125,8 @@ def _rows(network: Described, form: NetworkForm, opened: Network, images: Images
 
 
 def _scored(network: Described, form: NetworkForm, rows: Logits, labels: Labels) -> TriedForm:
-    """With the output that the rows are: those of a softmax add up to 1 for every image."""
+    """With the output that the rows are, if the file does not say it: those of a softmax add up
+    to 1 for every image."""
     with np.errstate(all="ignore"):
         sums = rows.sum(1)
         adds_up = bool((rows >= 0).all() and (np.abs(sums - 1) < _SUM_TOLERANCE).all())
@@ -133,6 +135,6 @@ def _scored(network: Described, form: NetworkForm, rows: Logits, labels: Labels)
         # Values of a wrong scale can make every answer surer, also the right ones.
         loss = log_loss(logits / temperature(logits, labels), labels)
         right = float((rows.argmax(1) == labels).mean())
-    if is_softmax != network.imported.is_softmax:
-        form = msgspec.structs.replace(form, output="probabilities" if is_softmax else "logits")
+    if is_softmax and not network.says_softmax:
+        form = msgspec.structs.replace(form, output="probabilities")
     return TriedForm(form, right, loss)

@@ -41,6 +41,7 @@ class Described(msgspec.Struct, frozen=True):
     preprocessing: Preprocessing
     imported: ImportedNetwork
     parameters: int
+    says_scale: bool  #: the file, as `Facts.scale`
     says_softmax: bool  #: as `Facts.is_softmax`
 
 
@@ -79,7 +80,7 @@ def described(kind: Kind, facts: Facts, form: NetworkForm) -> Described:
         )
     return Described(
         labels, Preprocessing(height, width, channels), imported, facts.parameters,
-        says_softmax=facts.is_softmax,
+        says_scale=facts.takes_uint8 or bool(facts.scale), says_softmax=facts.is_softmax,
     )  # fmt: skip
 
 

@@ -197,6 +197,27 @@ def test_the_rounded_softmax_of_many_labels_is_imported_and_tried_as_probabiliti
     assert {one.form.output for one in tried.forms} == {""}
 
 
+def test_only_forms_that_the_file_and_the_options_allow_are_tried_and_suggested(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    folder = pictures(tmp_path / "some", 5)
+
+    def forms(kind: Drawn, form: NetworkForm) -> list[NetworkForm]:
+        file = drawn_networks.file(kind)
+        sha256 = hashlib.sha256(file).hexdigest()
+        work = ImportNetwork("mine", "onnx", sha256, form, data=str(folder))
+        tried = answer(server, tmp_path / "store", work, file)
+        return [one.form for one in tried.forms]
+
+    said = forms(drawn_networks.ultralytics(), NetworkForm())
+    assert {one.scale for one in said} == {"0-1"}
+    hidden = msgspec.structs.replace(PLAIN, output="probabilities")
+    for one in forms(Drawn(is_softmax=True, is_hidden=True), hidden):
+        assert one.output == "probabilities"
+    for one in forms(Drawn(is_softmax=True), msgspec.structs.replace(PLAIN, output="logits")):
+        assert one.output == ""  # probabilities, as the file says
+
+
 def test_a_trainer_without_the_packages_of_onnx_names_the_line_that_adds_them(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

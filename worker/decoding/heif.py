@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -31,6 +31,10 @@ _MAX_TILE_PIXELS = 2 * MAX_HEIF_PIXELS
 _MAX_TILES = 1_000
 #: A slice can be as short as a row of blocks.
 _MAX_UNITS = 10_000
+#: Of an item. Encoders write up to ten, each of them once.
+_MAX_PROPERTIES = 64
+#: A property that is copied; headers take a few hundred. Profiles are larger, but ignored.
+_MAX_PROPERTY_BYTES = 1 << 16
 # The other cores decode other images.
 pi_heif.options.DECODE_THREADS = 0
 _HEVC, _GRID = b"hvc1", b"grid"
@@ -90,8 +94,9 @@ class _File:
         """The item with the transparency of another one."""
         for name, auxiliary, targets in self._references:
             if name == b"auxl" and item in targets:
-                purposes = self._named(auxiliary, b"auxC")
-                if any(purpose[12:].startswith(_ALPHA) for purpose in purposes):
+                properties = self.properties.get(auxiliary, [])
+                starts = [box.start + 4 for box in properties if box.name == b"auxC"]
+                if any(self._data.startswith(_ALPHA, start) for start in starts):
                     return auxiliary
         return None
 
@@ -123,7 +128,7 @@ class _File:
         (header,) = self._named(item, b"hvcC")
         content = self._meta.content(self._places[item])
         _check_units(header, content)
-        colours = [box for box in self._named(item, b"colr") if box[8:12] == b"nclx"]
+        colours = self._named(item, b"colr", b"nclx")
         stated = _box(b"ispe", struct.pack(">III", 0, *size))
         image = _decoded(_alone([stated, header, *colours], content))
         if image.size != size:
@@ -137,10 +142,13 @@ class _File:
         width, height = struct.unpack_from(">II", stated, 12)
         return width, height
 
-    def _named(self, item: int, name: bytes) -> list[bytes]:
-        """The properties of this name, each a whole box with its size in 32 bits."""
-        found = [box for box in self.properties.get(item, []) if box.name == name]
-        return [_box(name, self._data[box.start : box.end]) for box in found]
+    def _named(self, item: int, name: bytes, start: bytes = b"") -> Iterator[bytes]:
+        """The properties of this name that start so, each a whole box with its size in 32 bits."""
+        for box in self.properties.get(item, []):
+            if box.name == name and self._data.startswith(start, box.start):
+                if box.end - box.start > _MAX_PROPERTY_BYTES:
+                    raise ImageError(Status.TOO_LARGE)
+                yield _box(name, self._data[box.start : box.end])
 
 
 def _of(content: bytes) -> Fields:
@@ -160,8 +168,11 @@ def _properties(data: bytes, box: Box) -> dict[int, list[Box]]:
         head = fields.number(4)
         number, index = (4 if head >> 24 else 2), (2 if head & 1 else 1)
         for _ in range(fields.number(4)):
-            own = found.setdefault(fields.number(number), [])
-            for _ in range(fields.number(1)):
+            item, count = fields.number(number), fields.number(1)
+            if item in found or count > _MAX_PROPERTIES:
+                raise ImageError(Status.UNREADABLE)
+            own = found[item] = []
+            for _ in range(count):
                 # The highest bit says that a reader needs to know the property.
                 if place := fields.number(index) & (1 << 8 * index - 1) - 1:
                     own.append(stored[place - 1])
@@ -235,7 +246,7 @@ def _transformed(
     image: Image.Image, properties: Sequence[Box], data: bytes
 ) -> tuple[Image.Image, int]:
     """The image cropped, and the orientation that the container states, as EXIF numbers it."""
-    mirrored, turns = 0, 0
+    mirrored, turns, is_cropped = 0, 0, False
     for box in properties:
         if box.name == b"irot":
             turns += data[box.start] & 3
@@ -243,8 +254,9 @@ def _transformed(
             # Left to right, or top to bottom: the former and two quarters.
             mirrored, turns = 1 - mirrored, (0 if data[box.start] & 1 else 2) - turns
         elif box.name == b"clap":
-            if mirrored or turns:  # in another order than encoders may write
+            if is_cropped or mirrored or turns:  # as no encoder may write it
                 raise ImageError(Status.UNSUPPORTED)
+            is_cropped = True
             image = image.crop(_aperture(image.size, data[box.start : box.end]))
     return image, _ORIENTATIONS[mirrored][turns % 4]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -42,6 +43,8 @@ SIDE = 32
 SPEC = Preprocessing(SIDE, SIDE, 3)
 INTRA_UNIT = 20
 Bytes = NDArray[np.uint8]
+#: The crop to all of a picture.
+WHOLE = box(b"clap", np.array([SIDE, 1, SIDE, 1, 0, 1, 0, 1], ">i4").tobytes())
 
 
 def noise(height: int, width: int, depth: int = 8) -> NDArray[np.uint16]:
@@ -250,6 +253,17 @@ def _hostile() -> dict[str, tuple[bytes, Status]]:
         "headers smaller": (_listed(_picture((16, 16))), Status.UNREADABLE),
         "no size": (_listed(good._replace(properties=good.properties[1:])), Status.UNREADABLE),
         "two sizes": (_listed(one(SIDE, size(9, 9))), Status.UNREADABLE),
+        "an item listed twice": (
+            _listed(good, Item(b"mime", b"", [box(b"free")])).replace(
+                struct.pack(">HBH", 2, 1, 4), struct.pack(">HBH", 1, 1, 4)
+            ),
+            Status.UNREADABLE,
+        ),
+        "65 properties": (_listed(one(SIDE, *[box(b"free")] * 62)), Status.UNREADABLE),
+        "colours of 64 KiB": (
+            _listed(one(SIDE, box(b"colr", b"nclx", bytes(65_533)))), Status.TOO_LARGE,
+        ),
+        "two crops": (_listed(one(SIDE, *[WHOLE] * 2)), Status.UNSUPPORTED),
         "no headers": (_listed(good._replace(properties=[size(32, 32)])), Status.UNREADABLE),
         "two pictures": (_listed(good._replace(content=good.content * 2)), Status.UNREADABLE),
         "no picture": (_listed(good._replace(content=b"")), Status.UNREADABLE),
@@ -295,6 +309,12 @@ def test_a_truncated_file_is_unreadable() -> None:
     data = heif(items, references)
     lengths = [*range(30, 1_200), *range(1_200, len(data), 97), len(data) - 1]
     assert {status(data[:length]) for length in lengths} == {Status.UNREADABLE}
+
+
+def test_a_picture_may_have_64_properties_and_a_large_profile() -> None:
+    profile = box(b"colr", b"prof", bytes(1 << 19))
+    data = heif([one(SIDE, profile, WHOLE, *[box(b"free")] * 59)])
+    assert (decoded(data)[..., 0] == noise(SIDE, SIDE)).all()
 
 
 def test_pieces_that_overlap_are_too_large() -> None:

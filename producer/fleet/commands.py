@@ -75,12 +75,18 @@ def check_can_train() -> None:
 def check_can(work: Work) -> None:
     """Raises SetupError if this machine's stack cannot do this work."""
     needed = needs(work)
-    extra = OF_NETWORKS if TENSORFLOW_PACKAGES.keys() <= needed.keys() else "all"
-    if needed and (lack := installation.missing(needed, extra)):
+    if needed and (lack := installation.missing(needed, _extra(needed))):
         raise SetupError(
             f"this installation cannot do that: {lack}; "
             "or set HANGTAG_REDIS_URL to a Redis that has a trainer"
         )
+
+
+def _extra(needed: Mapping[str, str]) -> str:
+    """The extra that has all of these packages."""
+    if TENSORFLOW_PACKAGES.keys() <= needed.keys():
+        return OF_NETWORKS
+    return "onnx" if ONNX_PACKAGES.keys() <= needed.keys() else "all"
 
 
 def needs(work: Work) -> Mapping[str, str]:

@@ -28,12 +28,13 @@ from producer.requests.request_display import RequestDisplay
 from producer.requests.submit import submit
 from producer.requests.wait import Viewed, continues, how_to_start_trainer
 from shared.errors import BadMessage, Exit, SetupError, UsageError
-from shared.installation import DRAW_PACKAGES, ROOT, TENSORFLOW_PACKAGES
+from shared.installation import DRAW_PACKAGES, ONNX_PACKAGES, ROOT, TENSORFLOW_PACKAGES
 from shared.ledger import request_store
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import (
     CheckDataset,
     ComputeFeatures,
+    ImportNetwork,
     Outcome,
     Progress,
     Promote,
@@ -203,13 +204,21 @@ def test_a_promotion_needs_no_tensorflow() -> None:
     commands.check_can(Promote("garments@2"))
 
 
+@pytest.mark.usefixtures("bare")
+def test_an_onnx_file_needs_another_extra() -> None:
+    with pytest.raises(SetupError, match=r"onnx and onnxruntime are missing.*\[onnx\]';"):
+        commands.check_can(ImportNetwork("mine", "onnx", "0" * 64))
+
+
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine where training is not installed."""
     found: Callable[..., object] = importlib.util.find_spec
 
+    absent = DRAW_PACKAGES | TENSORFLOW_PACKAGES | ONNX_PACKAGES
+
     def find(name: str) -> object:
-        return None if name in DRAW_PACKAGES | TENSORFLOW_PACKAGES else found(name)
+        return None if name in absent else found(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
 

@@ -25,6 +25,7 @@ def installed(settings: Settings) -> Iterator[Finding]:
     yield _packages("train", installation.DRAW_PACKAGES, "all", Level.NOTE)
     networks = installation.TENSORFLOW_PACKAGES
     yield _packages("networks", networks, installation.OF_NETWORKS, Level.NOTE)
+    yield _packages("onnx", installation.ONNX_PACKAGES, "onnx", Level.NOTE)
     yield _packages("metrics", installation.METRICS_PACKAGES, "metrics", Level.NOTE)
 
 

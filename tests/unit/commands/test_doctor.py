@@ -164,15 +164,16 @@ def test_a_stack_that_runs_with_another_store_is_a_problem() -> None:
 
 
 def test_missing_packages_say_what_they_prevent(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = {"ai_edge_litert", "tensorflow"}
+    lacking = {"ai_edge_litert", "tensorflow", "onnx"}
     monkeypatch.setattr(
         installation, "absent", lambda packages: [name for name in packages if name in lacking]
     )
     report = examined(Exit.SETUP)
     assert problems(report) == {"classify": "not possible on this machine: ai-edge-litert missing"}
-    (train,) = [finding for finding in report.findings if finding.topic == "networks"]
-    assert train.level is Level.NOTE
-    assert "pip install" in train.fix
+    for topic, extra in (("networks", "all,tensorflow"), ("onnx", "onnx")):
+        (found,) = [finding for finding in report.findings if finding.topic == topic]
+        assert found.level is Level.NOTE
+        assert f"[{extra}]" in found.fix
     elsewhere = {one.topic: one.level for one in installed.installed(Settings(redis_url="x"))}
     assert elsewhere["classify"] is Level.NOTE  # workers are on other machines
 

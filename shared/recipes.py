@@ -123,6 +123,12 @@ def current(name: str) -> str:
     return FORMER_NAMES.get(name, name)
 
 
+def is_for_photos(name: str) -> bool:
+    """Whether the recipe with this name, which need not exist, is one of photos."""
+    row = RECIPES.get(current(name))
+    return row is not None and bool(row.backbone)
+
+
 def find(name: str) -> Recipe:
     """The recipe with this name.
 

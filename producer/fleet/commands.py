@@ -92,7 +92,7 @@ def _extra(needed: Mapping[str, str]) -> str:
 def needs(work: Work) -> Mapping[str, str]:
     """The packages that this work needs; none of those of a worker: it changes versions alone."""
     match work:
-        case Train(recipe=recipe) if _is_for_photos(recipe):
+        case Train(recipe=recipe) if recipes.is_for_photos(recipe):
             return WORKER_PACKAGES | DRAW_PACKAGES
         case Train() | Import():
             return WORKER_PACKAGES | DRAW_PACKAGES | TENSORFLOW_PACKAGES
@@ -105,11 +105,6 @@ def needs(work: Work) -> Mapping[str, str]:
         case ShowData() | Calibrate() | Evaluate(plots=True):
             return WORKER_PACKAGES | DRAW_PACKAGES
     return {}
-
-
-def _is_for_photos(recipe: str) -> bool:
-    row = recipes.RECIPES.get(recipes.current(recipe))
-    return row is not None and bool(row.backbone)
 
 
 def check_can_measure() -> None:

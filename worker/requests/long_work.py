@@ -13,7 +13,7 @@ import tempfile
 from shared.messages.requests import Import, Work
 from shared.messages.training import Train
 
-#: Work that takes minutes and loads TensorFlow. CheckDataset takes minutes without its memory.
+#: Work that takes minutes of all cores, and the memory of a training. CheckDataset takes less.
 _LONG = (Train, Import)
 
 

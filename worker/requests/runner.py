@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import ReadOnlyError, RedisError
 
+from shared import recipes
 from shared.broker.access_errors import write_refusal
 from shared.errors import BadMessage, BrokerRefuses, Unavailable, UsageError
 from shared.ledger.request_ledger import RequestLedger
@@ -68,9 +69,9 @@ HANDLERS: dict[type[Work], tuple[str, str]] = {
     Prune: ("worker.handlers.manage_versions", "prune"),
     Remove: ("worker.handlers.manage_versions", "remove"),
 }
-#: Work whose handler imports TensorFlow: 3 seconds of a processor. Much of it would be lost by a
-#: failure, so it waits while a disk is full.
+#: Much of it would be lost by a failure, so it waits while a disk is full.
 LEARNING = (Train, Import, CheckDataset, ComputeFeatures)
+#: It takes 3 seconds of a processor.
 IMPORTING = Progress(FIRST_STAGE, part="importing TensorFlow")
 #: Redis is unreachable, a replica, or refuses access, or the store is locked: the work is retried.
 TRANSIENT = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, BrokerRefuses, Unavailable)
@@ -204,7 +205,7 @@ class RequestRunner:
             started=folder.started,
             lease=self._lease,
         )
-        if isinstance(work, LEARNING) and "tensorflow" not in sys.modules:
+        if _needs_tensorflow(work) and "tensorflow" not in sys.modules:
             self._lease.report(IMPORTING)
         return _handler(work)(context, work)
 
@@ -245,6 +246,12 @@ def _is_transient(error: Exception) -> bool:
     if isinstance(error, RedisError) and write_refusal(error):
         return True
     return isinstance(error, TRANSIENT)
+
+
+def _needs_tensorflow(work: Work) -> bool:
+    if isinstance(work, Train):
+        return not recipes.is_for_photos(work.recipe)
+    return isinstance(work, Import)
 
 
 def _handler(work: Work) -> Callable[[Context, Any], Reply]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -18,6 +19,8 @@ from shared.broker.redis_client import connect
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import RequestState, RequestView
 from shared.messages.requests import (
+    CheckDataset,
+    Import,
     Outcome,
     Progress,
     Promote,
@@ -248,6 +251,28 @@ def attempt(*_: object) -> Reply:
 
 def no_file(number: int) -> OSError:
     return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("work", "parts"),
+    [
+        (Train("shoes", "fast"), ["importing TensorFlow"]),
+        (Import("shoes", ("a", "b"), "0" * 64), ["importing TensorFlow"]),
+        (Train("shoes", "photo-head", "/photos"), []),
+        (Train("shoes", "photo", "/photos"), []),
+        (CheckDataset("/photos"), []),
+    ],
+)
+def test_only_work_on_whole_networks_reports_that_tensorflow_is_imported(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch, work: Work, parts: list[str]
+) -> None:
+    reported: list[Progress] = []
+    monkeypatch.setattr(Lease, "report", lambda lease, progress: reported.append(progress))
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setitem(runner.HANDLERS, type(work), (__name__, "attempt"))
+    ERRORS.clear()
+    assert trainer.take(work) == ANSWERED
+    assert [progress.part for progress in reported] == parts
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.runtimes.array_archive import DAMAGED, one_line
+from worker.runtimes.array_archive import DAMAGED, Array, array, one_line
 from worker.runtimes.runtime import Features, Logits
+
+#: Names and headers of the arrays: less than 1 KiB each.
+_MEMBERS_BYTES = 64 << 10
 
 
 class Head(NamedTuple):
@@ -46,18 +49,20 @@ def encode(heads: Sequence[Head]) -> bytes:
 def decode(data: bytes, features: Sequence[int], classes: int) -> list[Head]:
     """The heads in `data`, one for each of these numbers of features.
 
-    No array is read before its form is known to be the expected one, so a hostile file takes no
-    memory and no time.
+    Nothing is read of a file that is too large, and no array before its form is known to be the
+    expected one, so a hostile file takes no memory and no time.
 
     Raises:
         ValueError: with one line: the file is damaged, or has other arrays.
     """
+    if len(data) > 4 * classes * sum(width + 1 for width in features) + _MEMBERS_BYTES:
+        raise ValueError("it is larger than the heads of the card")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             return [
                 Head(
-                    _array(file, f"weights_{number}", (width, classes)),
-                    _array(file, f"bias_{number}", (classes,)),
+                    _member(file, f"weights_{number}", (width, classes)),
+                    _member(file, f"bias_{number}", (classes,)),
                 )
                 for number, width in enumerate(features, 1)
             ]
@@ -65,18 +70,6 @@ def decode(data: bytes, features: Sequence[int], classes: int) -> list[Head]:
         raise ValueError(one_line(error)) from error
 
 
-def _array(file: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def _member(file: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> Array:
     with file.open(f"{name}.npy") as member:
-        if np.lib.format.read_magic(member) != (1, 0):
-            raise ValueError(f"{name} has another format")
-        form: tuple[Any, ...] = np.lib.format.read_array_header_1_0(member)
-        if form != (shape, False, np.dtype("<f4")):
-            raise ValueError(f"{name} is not float32 {list(shape)}")
-        size = 4 * int(np.prod(shape))
-        values = member.read(size)
-        if len(values) != size or member.read(1):
-            raise ValueError(f"{name} has another length")
-    array = np.frombuffer(values, "<f4").reshape(shape)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are not finite")
-    return array
+        return array(member, name, shape)

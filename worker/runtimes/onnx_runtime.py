@@ -15,8 +15,10 @@ import onnxruntime
 
 from shared.errors import SetupError
 from shared.messages.model_card import Card
-from worker.runtimes.array_archive import one_line
+from shared.runtimes import ONNX
+from worker.runtimes.array_archive import array, one_line
 from worker.runtimes.imported_graph import (
+    DRAWN_IMAGES,
     Converter,
     ImportedGraph,
     Row,
@@ -44,7 +46,8 @@ def graph(card: Card, artifact: bytes, beside: Sequence[bytes]) -> ImportedGraph
     """
     assert card.imported is not None
     try:
-        [expected] = (np.load(io.BytesIO(data), allow_pickle=False) for data in beside)
+        form = (DRAWN_IMAGES, len(card.labels))
+        [expected] = (array(io.BytesIO(data), ONNX.beside, form) for data in beside)
         for is_exact in (False, True):
             network = OnnxNetwork(artifact, is_exact=is_exact)
             converter = Converter(card.imported, network.takes_uint8)
@@ -52,7 +55,7 @@ def graph(card: Card, artifact: bytes, beside: Sequence[bytes]) -> ImportedGraph
             found = np.stack([network.row(converter.values(image)) for image in images])
             if agree(found, expected):
                 return ImportedGraph(card, network)
-    except (ValueError, EOFError) as error:
+    except ValueError as error:
         raise refused(card, error) from error
     raise SetupError(
         f"{card.ref} returns other values on this processor than where it was imported; "

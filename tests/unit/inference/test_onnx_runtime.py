@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -124,7 +125,35 @@ def test_a_session_with_other_outputs_is_opened_again_with_exact_products_then_r
     assert "\n" not in str(why.value)
 
 
-@pytest.mark.parametrize("beside", [b"", b"no array", stored(np.zeros((4, 9), np.float32))])
+def _endless() -> bytes:
+    """The header of an array that no memory holds."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 4)}
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+def _archive() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, values=np.zeros((4, 4), np.float32))
+    return file.getvalue()
+
+
+BESIDE = {
+    "empty": b"",
+    "no array": b"no array",
+    "of another form": stored(np.zeros((4, 9), np.float32)),
+    "an archive": _archive(),
+    "text": stored(np.full((4, 4), "1")),
+    "doubles": stored(np.zeros((4, 4), np.float64)),
+    "endless": _endless(),
+    "not finite": stored(np.full((4, 4), np.nan, np.float32)),
+    "with more": stored(np.zeros((4, 4), np.float32)) + b"more",
+    "no header": b"\x93NUMPY\x01\x00\x10\x00" + b"(" * 16,
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
 def test_outputs_that_do_not_fit_are_refused_in_one_line(beside: bytes) -> None:
     with pytest.raises(SetupError, match=r"^mine@0 cannot be loaded .*; publish it again$"):
         load_runtime.load("onnx", card(), drawn_networks.file(Drawn()), [beside])

@@ -163,12 +163,22 @@ def _endless(shape: tuple[int, ...]) -> bytes:
     return file.getvalue()
 
 
+def _members(count: int) -> bytes:
+    """Another archive of so many empty members; readers take the last one."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number}.npy", b"")
+    return file.getvalue()
+
+
 FEATURES, CLASSES = LITE0.features, len(LABELS)
 BIAS = np.zeros(CLASSES, np.float32)
 HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "no zip": lambda data: b"no zip",
     "empty": lambda data: b"",
     "cut": lambda data: data[: len(data) // 2],
+    "with 20,000 members": lambda data: _renamed(data) + _members(20_000),
     "no bias": lambda data: _renamed(data, bias_1=b""),
     "pickled": lambda data: _renamed(data, bias_1=_array(np.array([{}] * CLASSES, object))),
     "doubles": lambda data: _renamed(data, bias_1=_array(BIAS.astype(np.float64))),

@@ -112,11 +112,12 @@ class Registry(ModelSource):
             SetupError: a name is invalid.
             BadMessage: the card could not be read again, as with a figure that is no number.
         """
-        decode_card(encode_card(card))
         for filename in files:
             version_folder.check_filename(filename)
         with self._writing(card.name):
-            folder = version_folder.create(self.folder(card.name))
+            folder = self.folder(card.name)
+            decode_card(encode_card(card))
+            folder = version_folder.create(folder)
             card = version_folder.fill(folder, card, files, confirm)
             if PRODUCTION not in self.aliases(card.name):
                 self._promote_first(folder, card, who)

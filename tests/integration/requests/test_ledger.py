@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.broker.redis_client import connect
-from shared.errors import BadMessage, SetupError
+from shared.errors import BadMessage, SetupError, UsageError
 from shared.ledger.milestones import STAGES
 from shared.ledger.request_ledger import RequestLedger
 from shared.ledger.request_states import Grant, RenewalVerdict, RequestVerdict
@@ -60,6 +60,15 @@ def test_what_was_submitted_is_read_while_the_request_is_open(
     assert requests.submitted("r1") == (make_request(), b"input")
     requests.finish("r1", fence, GOOD) if end == "finished" else requests.cancel("r1")
     assert requests.submitted("r1") is None
+
+
+def test_an_id_of_other_work_is_refused(requests: RequestLedger) -> None:
+    assert requests.submit(make_request())
+    assert not requests.submit(make_request(at=2.0))
+    other = Request("r1", msgspec.structs.replace(TRAIN, seed=9), "me@here", 3.0)
+    with pytest.raises(UsageError, match="r1 exists for other work; choose another id"):
+        requests.submit(other)
+    assert requests.submitted("r1") == (make_request(), None)
 
 
 def test_a_request_under_the_key_of_another_is_not_taken_for_it(

@@ -46,6 +46,7 @@ PACKAGES = {
             "tests/unit/shared/test_line_log.py",
             "tests/unit/commands/test_damaged_decisions.py",
             "tests/unit/commands/test_label.py",
+            "tests/unit/commands/test_models.py",
             "tests/unit/python/test_labels.py",
             "tests/unit/rendering/test_learned_labels.py",
         ),
@@ -86,6 +87,7 @@ PACKAGES = {
         (
             "tests/integration/models/test_mirror_reader.py",
             "tests/integration/models/test_mirror_writer.py",
+            "tests/integration/models/test_shared_backbones.py",
             "tests/integration/models/test_promotion.py",
         ),
     ),

@@ -111,7 +111,7 @@ _FORM = ("scale", "mean", "std", "layout", "channels", "size", "output")
 def import_model(file: Path, as_json: bool, quiet: bool, **given: Any) -> None:
     """Publish a classifier in an .onnx, .tflite or .keras file.
 
-    The file is checked in a process of its own before anything loads it.
+    An .onnx or .tflite file is checked in a process of its own before anything loads it.
     """
     from producer.cli.running import running_request
     from producer.models import import_model as import_model_

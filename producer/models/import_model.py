@@ -107,7 +107,7 @@ def _of_keras(settings: Settings, sha256: str, given: Given) -> Import:
         )
     return Import(
         name=given.name,
-        labels=read_labels(given.labels),
+        labels=read_labels(given.labels, is_numbered=False),
         sha256=sha256,
         scale=form.scale or WHOLE,
         promote=given.promote,
@@ -136,8 +136,9 @@ def _of_network(settings: Settings, file: Path, sha256: str, given: Given) -> Im
     )
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Labels in the order of the network's outputs, one per line, UTF-8.
+def read_labels(path: Path, *, is_numbered: bool = True) -> tuple[str, ...]:
+    """Labels in the order of the network's outputs, one per line, UTF-8; numbers before them are
+    left out if it `is_numbered`.
 
     Raises:
         UsageError: the file is not such a list.
@@ -146,7 +147,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         text = _read(path, MAX_LABELS * MAX_LABEL_CHARS).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save the labels as UTF-8, one per line") from None
-    labels = network_labels.parsed(text)
+    labels = network_labels.parsed(text) if is_numbered else network_labels.listed(text)
     if not 2 <= len(labels) <= MAX_LABELS:
         raise UsageError(f"{path} has {len(labels)} labels; give 2 to {MAX_LABELS:,}, one per line")
     for number, label in enumerate(labels, 1):

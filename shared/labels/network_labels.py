@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 MAX_LABELS, MAX_LABEL_CHARS = 10_000, 200
-_NUMBERED = re.compile(r"(\d+)[ \t]+(\S.*)")
+_NUMBERED = re.compile(r"(\d{1,5})[ \t]+(\S.*)")
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The labels."""
+    return tuple(line.strip() for line in text.strip().splitlines())
 
 
 def parsed(text: str) -> tuple[str, ...]:
     """The labels. Teachable Machine writes their numbers before them: these are left out if all
     lines have them in order."""
-    labels = tuple(line.strip() for line in text.strip().splitlines())
+    labels = listed(text)
     numbered = [_NUMBERED.fullmatch(label) for label in labels]
     if all(found and int(found[1]) == number for number, found in enumerate(numbered)):
         return tuple(found[2] for found in numbered if found)

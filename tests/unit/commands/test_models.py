@@ -22,6 +22,7 @@ from producer.models.import_model import Given, lines, read_labels, tried_lines
 from producer.models.load_catalog import Catalog
 from producer.present.formatting import one_line
 from shared.errors import Exit, SetupError, UsageError
+from shared.labels import network_labels
 from shared.messages.job_record import JobRecord, encode_job
 from shared.messages.model_card import Card, Metrics, card_sha256, encode_card
 from shared.messages.replies import Decided, Pruned, Trained, Tried, TriedForm
@@ -302,5 +303,8 @@ def test_numbers_before_all_labels_in_order_are_no_part_of_them(tmp_path: Path) 
     path = tmp_path / "labels.txt"
     path.write_text("0 red fox\n1 dog\n")
     assert read_labels(path) == ("red fox", "dog")
-    path.write_text("1 red fox\n0 dog\n")
-    assert read_labels(path) == ("1 red fox", "0 dog")
+    for other in ("1 red fox\n0 dog\n", "9" * 5000 + " red fox\n1 dog\n"):
+        path.write_text(other)
+        assert network_labels.parsed(other) == network_labels.listed(other)
+    path.write_text("0 red fox\n1 dog\n")
+    assert read_labels(path, is_numbered=False) == ("0 red fox", "1 dog")

@@ -185,8 +185,12 @@ def _values(imported: ImportedNetwork) -> str:
 
 
 def _graph(card: Card) -> str:
-    """Precision and call size, with the reason, which compares accuracies."""
-    text = f"{card.precision}, {counted(card.call_images, 'image')} at a time"
+    """Precision and call size, with the reason, which compares accuracies. That of an imported
+    network is not known."""
+    text = f"{counted(card.call_images, 'image')} at a time"
+    if card.imported:
+        return text
+    text = f"{card.precision}, {text}"
     return f"{text} ({one_line(card.precision_why)})" if card.precision_why else text
 
 

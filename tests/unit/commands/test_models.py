@@ -30,6 +30,7 @@ from shared.messages.requests import NetworkForm
 from shared.registry import packaged
 from shared.registry.registry import Registry
 from shared.settings import Settings
+from tests.support.models import drawn_versions
 
 MAX_FILE_BYTES = 64 << 20
 NAME = "shoes"
@@ -213,6 +214,10 @@ def test_three_versions_remain_unless_another_number_is_requested(registry: Regi
         registry.publish(card(seed), FILES)
     assert "shoes@2" in good("prune", NAME, "--yes")
     assert registry.versions(NAME) == [1, 4, 5, 6]  # 1: the target of a rollback
+
+
+def test_the_precision_of_an_imported_network_is_not_stated() -> None:
+    assert dict(show.facts(drawn_versions.card()))["graph"] == "1 image at a time"
 
 
 @pytest.mark.parametrize(

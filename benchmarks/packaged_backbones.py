@@ -16,7 +16,7 @@ from benchmarks.backbones.calibration import calibration_images
 from benchmarks.backbones.weights import WEIGHTS
 from worker.export import convert
 
-FOLDER = Path(__file__).parents[1] / "worker" / "backbones" / "packaged"
+FOLDER = Path(__file__).parents[1] / "shared" / "registry" / "packaged_backbones"
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """The backbones of a store: STORE/backbones/SHA256.tflite, one file for all versions that name it.
 
-A file stays when the last version that names it is removed: the next training needs it again.
+A file stays when the last version that names it is removed: the next training needs it again. One
+that ships is read from the package where the store's is missing or damaged.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from shared.errors import SetupError
 from shared.ledger.request_store import replace
 
 FOLDER = "backbones"
+#: NAME.tflite for each row of the table in worker/backbones/.
+PACKAGED = Path(__file__).with_name("packaged_backbones")
 
 
 def path(store: Path, sha256: str) -> Path:
@@ -25,15 +28,16 @@ def path(store: Path, sha256: str) -> Path:
 
 
 def put(store: Path, data: bytes) -> str:
-    """Store a backbone, unless it is there and whole; returns its SHA-256.
+    """Store a backbone, unless the store has it and it is whole; returns its SHA-256.
 
     Raises:
         OSError: the folder cannot be written.
     """
     sha256 = hashlib.sha256(data).hexdigest()
-    with suppress(SetupError), opened(store, sha256):
-        return sha256
     file = path(store, sha256)
+    if stored := _verified(file, sha256):
+        stored.close()
+        return sha256
     atomic_file.make_folder(file.parent)
     replace(file, data)
     return sha256
@@ -44,16 +48,17 @@ def opened(store: Path, sha256: str) -> Iterator[BufferedReader]:
     """A backbone, verified, open at its start. Who reads it verifies it again.
 
     Raises:
-        SetupError: it is missing or damaged.
+        SetupError: it is missing or damaged, and does not ship.
     """
-    try:
-        file = os.fdopen(os.open(path(store, sha256), os.O_RDONLY | os.O_NOFOLLOW), "rb")
-    except OSError as error:
-        raise SetupError(_damaged(store, sha256, "is missing")) from error
+    own = path(store, sha256)
+    whole = (_verified(file, sha256) for file in (own, *sorted(PACKAGED.glob("*.tflite"))))
+    file = next(filter(None, whole), None)
+    if file is None:
+        raise SetupError(
+            f"the backbone {own} is missing or damaged; restore it from a backup, or train the "
+            "version again"
+        )
     with file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise SetupError(_damaged(store, sha256, "does not match its name"))
-        file.seek(0)
         yield file
 
 
@@ -63,6 +68,23 @@ def read(store: Path, sha256: str) -> bytes:
         return file.read()
 
 
-def _damaged(store: Path, sha256: str, fault: str) -> str:
-    remedy = "restore it from a backup, or train the version again"
-    return f"the backbone {path(store, sha256)} {fault}; {remedy}"
+def size(store: Path, sha256: str) -> int:
+    """Bytes of a backbone; 0 if it is missing."""
+    with suppress(OSError):
+        return path(store, sha256).stat().st_size
+    with suppress(SetupError), opened(store, sha256) as file:
+        return os.fstat(file.fileno()).st_size
+    return 0
+
+
+def _verified(file: Path, sha256: str) -> BufferedReader | None:
+    """A file with this hash, open at its start; None if it is missing, a link or damaged."""
+    try:
+        found = os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except OSError:
+        return None
+    if hashlib.file_digest(found, "sha256").hexdigest() != sha256:
+        found.close()
+        return None
+    found.seek(0)
+    return found

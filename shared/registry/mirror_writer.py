@@ -127,7 +127,7 @@ def _stored(client: redis.Redis, registry: Registry, card: Card) -> dict[str, in
         return {}
     sizes = registry.sizes(card)
     copied = {sha: sizes.get(name, 0) for name, sha in card.files.items() if is_mirrored(name)}
-    copied |= {sha: _size(registry, sha) for sha in card.backbones.values()}
+    copied |= {sha: backbone_store.size(registry.root, sha) for sha in card.backbones.values()}
     return {sha: size for sha, size in copied.items() if file_copies.is_stored(client, sha)}
 
 
@@ -145,7 +145,7 @@ def _put_version(
     for filename, sha256 in (served | card.backbones).items():
         if sha256 not in stored:
             opened = partial(registry.opened, card, filename)
-            size = sizes.get(filename, 0) or _size(registry, sha256)
+            size = sizes.get(filename, 0) or backbone_store.size(registry.root, sha256)
             others, share = sum(stored.values()), _share(filename)
             try:
                 file_copies.store(client, sha256, size, opened, others, share)
@@ -156,13 +156,6 @@ def _put_version(
     failpoint("copies.sizes-put")
     client.set(keys.model_card(card.name, card.version), encode_card(card))
     failpoint("copies.card-put")
-
-
-def _size(registry: Registry, sha256: str) -> int:
-    """Bytes of a backbone in the store; 0 if it is missing."""
-    with suppress(OSError):
-        return backbone_store.path(registry.root, sha256).stat().st_size
-    return 0
 
 
 def _share(filename: str) -> float:

@@ -1,16 +1,13 @@
-"""The files of the backbones, `packaged/NAME.tflite`: int8, made by
-benchmarks/packaged_backbones.py."""
+"""The files of the backbones that ship: int8, made by benchmarks/packaged_backbones.py."""
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from importlib import resources
 
 from shared.errors import SetupError
+from shared.registry.backbone_store import PACKAGED
 from worker.backbones.backbone_table import BACKBONES, Backbone
-
-_FOLDER = resources.files("worker.backbones") / "packaged"
 
 
 def read(backbone: Backbone) -> bytes:
@@ -20,7 +17,7 @@ def read(backbone: Backbone) -> bytes:
         SetupError: the installation is damaged.
     """
     try:
-        data = (_FOLDER / f"{backbone.name}.tflite").read_bytes()
+        data = (PACKAGED / f"{backbone.name}.tflite").read_bytes()
     except OSError as error:
         raise SetupError(_damaged(backbone)) from error
     if hashlib.sha256(data).hexdigest() != backbone.sha256:

@@ -65,6 +65,31 @@ def test_the_last_version_of_a_file_takes_its_copy_with_it(
     assert not file_copies.is_stored(server.client, _backbone(first)[1])
 
 
+@pytest.fixture
+def unpackaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A backbone that does not ship with this release."""
+    monkeypatch.setattr(backbone_store, "PACKAGED", tmp_path / "none")
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"TFL3"])
+def test_a_backbone_that_ships_needs_none_in_the_store(
+    server: RedisServer, registry: Registry, damage: bytes | None
+) -> None:
+    card = photo_versions.publish(registry)
+    name, sha256 = _backbone(card)
+    file = backbone_store.path(registry.root, sha256)
+    file.unlink()
+    if damage is not None:
+        file.write_bytes(damage)
+    mirror_writer.publish(server.client, registry)
+    for source in (registry, Mirror(server.client)):
+        assert source.read(card, name) == photo_versions.backbone()
+    registry.check(card)
+    backbone_store.put(registry.root, photo_versions.backbone())
+    assert file.read_bytes() == photo_versions.backbone()
+
+
+@pytest.mark.usefixtures("unpackaged")
 @pytest.mark.parametrize("damage", [b"", b"TFL3"])
 def test_a_damaged_backbone_is_found_and_stored_again(registry: Registry, damage: bytes) -> None:
     card = photo_versions.publish(registry)
@@ -72,12 +97,13 @@ def test_a_damaged_backbone_is_found_and_stored_again(registry: Registry, damage
     file = backbone_store.path(registry.root, sha256)
     file.write_bytes(damage)
     for read in (lambda: registry.read(card, name), lambda: registry.check(card)):
-        with pytest.raises(SetupError, match=f"{sha256}.tflite does not match its name; restore"):
+        with pytest.raises(SetupError, match=f"{sha256}.tflite is missing or damaged; restore"):
             read()
     backbone_store.put(registry.root, photo_versions.backbone())
     registry.check(card)
 
 
+@pytest.mark.usefixtures("unpackaged")
 def test_a_link_in_the_place_of_a_backbone_is_refused(registry: Registry, tmp_path: Path) -> None:
     card = photo_versions.publish(registry)
     name, sha256 = _backbone(card)
@@ -88,12 +114,13 @@ def test_a_link_in_the_place_of_a_backbone_is_refused(registry: Registry, tmp_pa
         registry.read(card, name)
 
 
+@pytest.mark.usefixtures("unpackaged")
 def test_a_version_whose_backbone_is_lost_is_named_and_the_others_are_copied(
     server: RedisServer, registry: Registry
 ) -> None:
     card = photo_versions.publish(registry)
     backbone_store.path(registry.root, _backbone(card)[1]).unlink()
-    with pytest.raises(mirror_writer.Incomplete, match="is missing; restore it"):
+    with pytest.raises(mirror_writer.Incomplete, match="is missing or damaged; restore it"):
         mirror_writer.publish(server.client, registry)
     with pytest.raises(SetupError):
         Mirror(server.client).card(card.name, card.version)

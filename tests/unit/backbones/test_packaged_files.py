@@ -35,7 +35,7 @@ def test_a_damaged_file_is_refused_in_one_line(
     file = tmp_path / "efficientnet-lite0.tflite"
     assert callable(damage)
     file.write_bytes(damage(file.read_bytes()))
-    monkeypatch.setattr(packaged_files, "_FOLDER", tmp_path)
+    monkeypatch.setattr(packaged_files, "PACKAGED", tmp_path)
     with pytest.raises(SetupError, match=r"efficientnet-lite0.tflite is .*; install Hangtag again"):
         packaged_files.read(BACKBONES["efficientnet-lite0"])
     assert packaged_files.read(BACKBONES["efficientnet-lite2"])

@@ -131,6 +131,19 @@ def test_the_report_shows_every_image(page: Page) -> None:
     assert len(sizes) > shown(page)  # and plots
 
 
+def test_a_picture_that_is_higher_than_wide_is_whole(page: Page) -> None:
+    high = page.locator("main .shot", has=page.locator(".picture img:not([width='28'])"))
+    assert high.count() >= len(HOSTILE)
+    beyond = """frames => frames.map(frame => {
+        const [inner, outer] = [frame.firstElementChild, frame].map(e => e.getBoundingClientRect());
+        return Math.max(inner.height - outer.height, inner.width - outer.width);
+    })"""
+    assert max(high.locator(".picture").evaluate_all(beyond)) <= 0
+    high.first.locator(".picture").click()
+    assert page.locator("#viewer img").evaluate("image => image.naturalHeight > image.naturalWidth")
+    assert max(page.locator("#viewer .picture").evaluate_all(beyond)) <= 0
+
+
 def test_a_cell_of_the_matrix_opens_its_pictures(page: Page) -> None:
     cells = page.locator(".matrix .confused [data-show]")
     assert cells.count() > 5

@@ -38,22 +38,25 @@ HOSTILE = (
 
 def plant(folder: Path) -> Path:
     """The table of the job. One image in six has the label of the next folder, one in twelve is
-    flagged; each folder has a file that is no image; one folder has hostile names."""
+    flagged; each folder has a file that is no image; one folder has hostile names, of pictures that
+    are higher than wide."""
     for label, name in enumerate(LABELS):
         for i in range(OF_LABEL):
             _write(folder / "photos" / folder_of(name) / f"{i:02}.png", label, 100 * label + i)
         (folder / "photos" / folder_of(name) / "broken.png").write_bytes(RUBBISH)
     for i, hostile in enumerate(HOSTILE):
-        _write(folder / "photos" / "Bag" / os.fsdecode(hostile), 8, 5_000 + i)
+        _write(folder / "photos" / "Bag" / os.fsdecode(hostile), 8, 5_000 + i, cut=8)
     (folder / "photos" / "Bag" / "empty.jpg").write_bytes(b"")
     options = options_of(folder, b"photos")
     finish(options, batch_images=50, answer=lambda images: _answer(images), kept=3)
     return folder / "out.csv"
 
 
-def _write(path: Path, label: int, seed: int) -> None:
+def _write(path: Path, label: int, seed: int, cut: int = 0) -> None:
+    """A drawing, without this number of columns on its left and right."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = save(Image.fromarray(silhouette(label, seed)), "PNG")
+    drawing = silhouette(label, seed)
+    data = save(Image.fromarray(drawing[:, cut : drawing.shape[1] - cut].copy()), "PNG")
     path.write_bytes(data)
     _TRUTHS[data] = (label, seed)
 

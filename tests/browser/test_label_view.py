@@ -56,6 +56,19 @@ def display_many(page: Page, number: int) -> None:
     expect(page.locator(".tile")).to_have_count(number)
 
 
+@pytest.mark.parametrize(("width", "height", "dark"), [(1280, 800, True), (NARROW, 844, False)])
+def test_the_sentence_of_the_last_page_is_in_view(
+    browser: Browser, label: Label, width: int, height: int, dark: bool
+) -> None:
+    with opened(browser, label, width, dark) as page:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("showPage({ why: 'end', label: '', stacks: [] })")
+        expect(page.locator("#empty")).to_contain_text("Every image is decided.")
+        expect(page.locator("#empty")).to_be_in_viewport(ratio=1)
+        assert scrolled_pixels(page) == 0
+        assert serious_findings(page) == []
+
+
 def side(page: Page) -> float:
     """The smallest side of a picture, in pixels, once the page has its columns."""
     page.wait_for_timeout(100)

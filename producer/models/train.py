@@ -13,14 +13,15 @@ from producer.models.corrected_files import corrections_input
 from producer.models.labelled_input import labelled_input
 from producer.models.load_catalog import load_catalog
 from producer.present.events import Events
-from producer.present.formatting import counted, one_line, percent
+from producer.present.formatting import counted, near, one_line, percent
+from producer.present.formatting import typed as command_of
 from producer.requests.check_class_folders import check_class_folders
 from producer.requests.client import make_request
 from producer.requests.existing import is_known
 from producer.requests.submit import data_place
 from producer.summary.training_text import training_lines
 from shared import recipes
-from shared.errors import MISFITS, HangtagError, UsageError
+from shared.errors import MISFITS, HangtagError, SetupError, UsageError
 from shared.labels import labels_file
 from shared.labels.labelled_files import decode_files, encode_files, input_sha256
 from shared.messages import training
@@ -77,7 +78,10 @@ def make_training(
     known = is_known(settings, request_id, stop)  # it has an answer, also without its data
     work = make_work(options, settings, check=not known)
     if not known:
-        check_work(work, settings, input, events=events, stop=stop)
+        try:
+            check_work(work, settings, input, events=events, stop=stop)
+        except SetupError as error:
+            raise SetupError(f"{error}{_labels_remedy(work.data, labels)}") from None
     return Training(make_request(work, request_id), input)
 
 
@@ -92,6 +96,14 @@ def _input(
     if folder == FASHION_MNIST:
         raise UsageError("labels are of files; name their folder")
     return labelled_input(labels_file.chosen(labels, folder), folder)
+
+
+def _labels_remedy(data: str, labels: Path | None) -> str:
+    """`; or learn from photos.labels.jsonl: COMMAND`, if that file is there and was not named."""
+    file = labels_file.default_path(data)
+    if labels is not None or data == FASHION_MNIST or not file.is_file():
+        return ""
+    return f"; or learn from {file}: {command_of(['hangtag', 'train', near(data), '--labels'])}"
 
 
 def make_work(typed: Mapping[str, Any], settings: Settings, *, check: bool = True) -> Train:

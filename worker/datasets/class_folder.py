@@ -155,7 +155,7 @@ def check_class(walk: ClassFolderWalk, label: int, count: int) -> None:
     if count >= SMALLEST_CLASS:
         return
     if any(branch.label == label for branch in walk.branches):
-        remedy = "add some, or remove its folder"
+        remedy = "add some, or move its folder elsewhere"
     else:  # corrections have made this class
         remedy = walk.remedies.small_class
     raise SetupError(

@@ -102,3 +102,17 @@ def corrections(tmp_path: Path) -> str:
     ]
     correction_log.append(correction_log.log_path(table), log)
     return str(table)
+
+
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_a_folder_with_a_labels_file_beside_it_is_refused_with_the_command_that_learns_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_labels: bool
+) -> None:
+    folder(tmp_path, a=9, b=0)
+    monkeypatch.chdir(tmp_path)
+    if has_labels:
+        Path("photos.labels.jsonl").touch()
+    result = CliRunner().invoke(hangtag, ["train", "photos"])
+    assert result.exit_code == Exit.SETUP
+    assert "class b has 0 images" in result.stderr
+    assert ("photos.labels.jsonl: hangtag train photos --labels" in result.stderr) == has_labels

@@ -297,7 +297,7 @@ def _no_text(root: Path) -> None:
             ("train/ has class folders", "test/ beside it has none", "sort its images"),
         ),
         (_extra, ("train/ has class folders", "extra/ beside it has none", "move extra/")),
-        (_only_validated, ("class fox has 0 images to learn from", "add some, or remove")),
+        (_only_validated, ("class fox has 0 images to learn from", "add some, or move its folder")),
         (_no_text, ("d\\xf6g", "rename it")),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

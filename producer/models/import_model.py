@@ -30,6 +30,8 @@ from shared.stop import Stop
 SUFFIX = ".keras"
 #: The file is sent through Redis, like images.
 MAX_FILE_BYTES = 64 << 20
+#: That of ResNet-50 in float32 has 98 MiB. A check in 512 MB holds three copies and no more.
+MAX_ONNX_BYTES = 128 << 20
 _SAVE = f"model.save('model{SUFFIX}')"
 #: How to get a file that can be imported, by the ending of what was named.
 _ADVICE = {
@@ -78,7 +80,7 @@ def import_model(
         raise UsageError(
             f"--name {given.name!r:.80} cannot be a model; use small letters and digits"
         )
-    content = _read(file, MAX_FILE_BYTES)
+    content = _read(file, MAX_ONNX_BYTES if file.suffix == ".onnx" else MAX_FILE_BYTES)
     if file.suffix not in (SUFFIX, *KINDS):
         raise UsageError(f"{file} is not a {SUFFIX} file; {_ADVICE.get(file.suffix, _OTHER)}")
     sha256 = hashlib.sha256(content).hexdigest()

@@ -32,7 +32,6 @@ from shared.registry.registry import Registry
 from shared.settings import Settings
 from tests.support.models import drawn_versions
 
-MAX_FILE_BYTES = 64 << 20
 NAME = "shoes"
 PLOTS = {"confusion.png": b"\x89PNG one", "samples.png": b"\x89PNG two"}
 FILES = {"model.tflite": b"1" * 2_500_000, "model.keras": b"2", **PLOTS}
@@ -239,12 +238,20 @@ def test_an_invalid_list_of_labels_names_its_line(tmp_path: Path, content: bytes
         read_labels(path)
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
+@pytest.mark.parametrize(
+    ("suffix", "limit", "line"),
+    [
+        (".keras", 64 << 20, "67,108,865 bytes; the limit is 67,108,864"),
+        (".onnx", 128 << 20, "134,217,729 bytes; the limit is 134,217,728"),
+    ],
+)
+def test_a_file_that_is_too_large_is_not_read(
+    tmp_path: Path, suffix: str, limit: int, line: str
+) -> None:
+    path = tmp_path / f"model{suffix}"
     with path.open("wb") as file:
-        os.truncate(file.fileno(), MAX_FILE_BYTES + 1)
-    line = complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
-    assert "67,108,865 bytes; the limit is 67,108,864" in line
+        os.truncate(file.fileno(), limit + 1)
+    assert line in complaint(run("import", str(path), "--labels", "l", "--name", "x"), Exit.USAGE)
 
 
 FIRST = Decided("production", 1, None, True, "the first version")

@@ -21,7 +21,12 @@ from tests.steps.step import ROOT
 FOLDER = ROOT / "build" / "packages"
 WHEEL, SDIST = "*.whl", "*.tar.gz"
 #: What installations must not have.
-ABSENT = {"": {"numpy", "tensorflow"}, "metrics": {"numpy"}, "worker": {"tensorflow", "matplotlib"}}
+ABSENT = {
+    "": {"numpy", "tensorflow"},
+    "metrics": {"numpy"},
+    "worker": {"tensorflow", "matplotlib"},
+    "all": {"tensorflow", "keras"},
+}
 
 
 class Environment(NamedTuple):

@@ -19,22 +19,44 @@ from producer.cli import main
 assert all(command.help for command in main.hangtag.commands.values())
 assert not {"numpy", "tensorflow"} & set(sys.modules)
 """
+#: Makes photographs in three folders.
+PHOTOS = """
+from pathlib import Path
+from PIL import Image, ImageDraw
+for corners, label in enumerate(("triangle", "square", "pentagon"), 3):
+    Path("shapes", label).mkdir(parents=True)
+    for number in range(8):
+        image = Image.new("RGB", (160, 120 + number), (200 + 5 * number, 230, 255))
+        circle = (70 + 3 * number, 60, 40 + number)
+        ImageDraw.Draw(image).regular_polygon(circle, corners, number, fill=(90, 9 * number, 20))
+        image.save(f"shapes/{label}/{number}.{'jpg' if number % 2 else 'png'}")
+"""
+#: The environment, to which Python 3.11 adds setuptools, 10 MB.
+SMALL = """
+import subprocess, sys
+used = int(subprocess.check_output(["du", "-sm", sys.prefix]).split()[0])
+assert used <= 545, used
+"""
 #: Commands end in one line that names the extra that they need.
 LACKS = """
 import subprocess, sys
 from pathlib import Path
-Path("photos").mkdir()
+Path("photos").mkdir(exist_ok=True)
 Path("photos/a.png").touch()
-for words, extra in (
-    ("classify photos -o t.csv", "all"), ("classify photos -o t.parquet", "parquet"),
-    ("classify photos -o t.xlsx", "xlsx"), ("metrics", "metrics"),
-):
+for words, extra in COMMANDS:
     command = [Path(sys.executable).with_name("hangtag"), *words.split()]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\\n")) == (1, "", 1), done
     assert f"[{extra}]'" in done.stderr, done
 assert not list(Path().glob("t.*"))
 """
+
+
+def lacks(*commands: tuple[str, str]) -> tuple[str, ...]:
+    """Each command, and the extra that it needs."""
+    return ("python", "-c", f"COMMANDS = {commands}{LACKS}")
+
+
 STARTS = (
     ("hangtag", "--version"),
     ("hangtag", "--help"),
@@ -57,7 +79,13 @@ def loads(modules: str) -> tuple[str, ...]:
 
 
 CASES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "": (*STARTS, ("python", "-c", LACKS)),
+    "": (
+        *STARTS,
+        lacks(
+            ("classify photos -o t.csv", "all"), ("classify photos -o t.parquet", "parquet"),
+            ("classify photos -o t.xlsx", "xlsx"), ("metrics", "metrics"),
+        ),
+    ),
     "worker": (*STARTS, loads("worker.serve"), ("hangtag", "worker", "--help")),
     "worker,server": CLASSIFIES,
     "train,server": (
@@ -82,5 +110,13 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         loads("producer.sources.remote.s3_source, producer.sources.remote.web_source"),
     ),
     "watch": (*STARTS, loads("watchfiles"), ("hangtag", "classify", "--help")),
-    "all": (*CLASSIFIES, loads("producer.review.web_app, tensorflow, keras, matplotlib")),
-}
+    "all": (
+        *CLASSIFIES,
+        loads("producer.review.web_app, matplotlib"),
+        ("python", "-c", PHOTOS),
+        ("hangtag", "train", "shapes"),
+        ("hangtag", "classify", "shapes", "--model", "shapes", "-o", "shapes.parquet"),
+        lacks(("train shapes --recipe fast", "all,tensorflow")),
+        ("python", "-c", SMALL),
+    ),
+}  # fmt: skip

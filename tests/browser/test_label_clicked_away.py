@@ -32,12 +32,12 @@ def test_what_is_clicked_away_is_not_what_was_proposed(
         displayed(page, "chance", "", ["red", "blue"], away=[0, 1])
         chance = names(page)
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 2")
+        expect(page.locator("#saved")).to_have_text("saved 2 images")
         assert excluded(label) == {chance[0]: ("red",), chance[1]: ("blue",)}
         displayed(page, "label", "green", ["green", "green"], away=[0, 1])
         green = names(page)
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 2")
+        expect(page.locator("#saved")).to_have_text("saved 2 images")
         assert ["green" in excluded(label)[name] for name in green] == [True, True]
         displayed(page, "group", "", ["red", "red"], away=[0, 1])
         expect(page.locator("#question")).to_have_text(re.compile("that of the 2 clicked away.$"))
@@ -59,7 +59,7 @@ def test_a_name_is_that_of_one_picture_on_a_page_drawn_by_chance(
         first, second, third = names(page)
         give(page, "shoe")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 3")
+        expect(page.locator("#saved")).to_have_text("saved 3 images")
         now = {name: text for name, text in given(label).items() if name not in before}
         assert now == {first: "shoe", second: "blue", third: "red"}
 
@@ -98,7 +98,7 @@ def test_each_picture_of_a_page_of_namings_is_answered_by_itself(
         page.keyboard.press("Delete")
         assert given(label) == {}
         page.locator(".guesses").nth(3).locator("button").last.click()  # the last: all are saved
-        expect(page.locator("#saved")).to_have_text("saved 5")
+        expect(page.locator("#saved")).to_have_text("saved 5 images")
         answers = {one: "coat", two: "own", three: "", four: "shoe", five: ""}
         assert given(label) == answers
         kinds = [one.kind for one in labels_file.read(label.file).images().values()]
@@ -132,7 +132,7 @@ def test_what_was_clicked_away_comes_back_with_its_best_guesses(
         assert not [one for one in guesses if name in one]
         tile.click()
         page.keyboard.press("1")
-        expect(page.locator("#saved")).to_have_text("saved")
+        expect(page.locator("#saved")).to_have_text("saved 1 image")
         assert given(label)[away.rpartition("/")[2]] == guesses[0].split()[-1]
 
 
@@ -145,7 +145,7 @@ def test_enter_saves_the_answers_of_a_page_of_namings_and_no_other(
         expect(page.locator("#saved")).to_have_text("type a name first")
         page.keyboard.press("1")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved")
+        expect(page.locator("#saved")).to_have_text("saved 1 image")
         assert given(label) == {one: "hat"}
         expect(page.locator("#labels kbd").locator("visible=true")).to_have_text(["1"])
         page.keyboard.press("1")  # of an ordinary page again

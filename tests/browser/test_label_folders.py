@@ -86,6 +86,7 @@ def test_a_reply_is_saved_at_once_and_can_be_taken_back(browser: Browser, label:
     with opened(browser, label) as page:
         page.get_by_role("button", name="Coat is a label", exact=True).click()
         expect(page.locator("#folders li")).to_have_count(2)
+        expect(page.locator("#saved")).to_have_text("saved 1 folder")
         assert labels_file.read(label.file).labels() == {"Coat": 10}
         page.get_by_role("button", name="none is a label").click()
         expect(page.locator("#folders")).to_be_hidden()

@@ -104,7 +104,7 @@ def test_enter_without_a_name_saves_nothing_and_takes_one_that_is_still_in_the_f
         page.locator(".tile").first.click()
         page.keyboard.type("one")  # that of the picture clicked away
         page.locator("#confirm").click()
-        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)}")
+        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)} images")
     assert given(label) == {first: "one"} | dict.fromkeys(others, "typed")
 
 
@@ -131,11 +131,14 @@ def test_the_first_name_of_a_page_is_not_that_of_what_was_clicked_away_before(
         page.locator(".tile").first.click()
         expect(page.locator("#question")).to_contain_text("What are the others")
         give(page, "most")
-        expect(page.locator("#question")).to_contain_text("that of the 1 clicked away")
+        expect(page.locator("#question")).to_contain_text(
+            "that of the 1 clicked away; Enter confirms the others, and the 1 comes back to be "
+            "named."
+        )
         expect(page.locator("#name")).to_have_attribute("placeholder", "those away")
         expect(page.locator(".tile").first).to_contain_text("not most")
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)}")
+        expect(page.locator("#saved")).to_have_text(f"saved {1 + len(others)} images")
         assert excluded(label) == {first: ("most",)}
         page.keyboard.press("Backspace")
         expect(page.locator("#question")).to_contain_text("Taken back")
@@ -207,6 +210,18 @@ def test_what_was_clicked_away_without_a_name_comes_again_at_the_end(
     assert sorted(given(few).values()) == ["other", "rest", "rest"]
 
 
+def test_what_is_saved_is_counted_in_images(
+    browser: Browser, fleet: Fleet, hand: Hand, tmp_path: Path
+) -> None:
+    few = Label(fleet, hand, plant(tmp_path / "few", 3, copies=4))  # one group of three stacks
+    with opened(browser, few) as page:
+        expect(page.locator(".tile")).to_have_count(3)
+        give(page, "red")
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("saved 7 images")
+    few.end(signal.SIGKILL)
+
+
 def test_a_label_is_renamed_and_merged(
     browser: Browser, folder: PlantedFolder, label: Label
 ) -> None:
@@ -243,7 +258,7 @@ def test_a_label_is_seen_together_and_its_wrong_pictures_are_sent_back_named_and
         page.locator(".tile").nth(0).click()
         page.locator(".tile").nth(1).click()
         page.keyboard.press("Enter")
-        expect(page.locator("#saved")).to_have_text("saved 2")
+        expect(page.locator("#saved")).to_have_text("saved 2 images")
         expect(page.locator("#question")).to_contain_text(f"red: 25 to {reds} of {reds}")
         assert excluded(label) == dict.fromkeys(wrong, ("red",))
         assert given(label).items() <= folder.colours.items()

@@ -50,7 +50,7 @@ function setAsking(asks) {
 }
 
 function sayOf(folders, isLabel) {
-  const text = isLabel ? `saved ${count(folders.length)}` : "saved";
+  const text = isLabel ? `saved ${folders.length === 1 ? "1 folder" : `${count(folders.length)} folders`}` : "saved";
   return act(text, () => ask("/name-folders", { folders, is_label: isLabel }), async ({ page }) => {
     showPage(page);
     await askFolders();

@@ -34,10 +34,11 @@ function question() {
 
 function awayQuestion() {
   if (isUnnamed()) return "What are the others, which were not clicked away? Type their name.";
-  const away = stacks().filter(({ stack }) => state.away.has(stack)), are = away.length === 1 ? "it comes" : "they come";
-  const named = `A name that you type now is that of the ${count(away.length)} clicked away`;
+  const away = stacks().filter(({ stack }) => state.away.has(stack)), number = count(away.length);
+  const named = `A name that you type now is that of the ${number} clicked away`;
   if (!away.some(answer)) return `${named}.`;
-  return `${named}; ${away.length < stacks().length ? "Enter confirms the others, and" : "after Enter"} ${are} back to be named.`;
+  const others = away.length < stacks().length ? "Enter confirms the others, and" : "after Enter";
+  return `${named}; ${others} the ${number} ${away.length === 1 ? "comes" : "come"} back to be named.`;
 }
 
 function aboutSome() {

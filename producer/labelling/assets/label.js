@@ -229,8 +229,14 @@ function confirm() {
     report(state.page.why === "similar" ? "nothing is named; Esc goes back" : "type a name first", true);
     return;
   }
-  const saved = decisions.length === 1 ? "saved" : `saved ${decisions.length}`;
-  act(saved, () => ask("/decisions", { decisions, without: later() }));
+  act(savedText(decisions), () => ask("/decisions", { decisions, without: later() }));
+}
+
+// Counts the images of the decided stacks.
+function savedText(decisions) {
+  const numbers = new Set(decisions.map(({ stack }) => stack));
+  const images = stacks().reduce((sum, one) => sum + (numbers.has(one.stack) ? one.images : 0), 0);
+  return `saved ${count(images)} ${images === 1 ? "image" : "images"}`;
 }
 
 const later = () => [...state.passed].slice(-PASSED);

@@ -63,7 +63,7 @@ function awayTogether({ decided }) {
 // pictures most like one of them, and shows the page again.
 function confirmTogether(decisions) {
   if (!decisions.length) { nextTogether("nothing was changed"); return; }
-  const text = `saved ${decisions.length}`;
+  const text = savedText(decisions);
   act(text, () => ask("/decisions", { decisions, next_page: false }), ({ refused }) => {
     const lost = new Set(refused.map(({ stack }) => stack));
     setDecided(decisions.filter(({ stack }) => !lost.has(stack))

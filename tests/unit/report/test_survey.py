@@ -34,7 +34,7 @@ def test_figures_are_those_of_the_rows(seed: int, count: int, size: int, k: int)
     survey = surveyed(rows, size)
     good = [row for row in rows if not row.status]
     assert survey.rows == count
-    assert survey.statuses == [sum(r.status == code for r in rows) for code in range(7)]
+    assert survey.statuses == [sum(r.status == code for r in rows) for code in range(8)]
     assert survey.flags[1:] == [sum(r.flag == code for r in rows) for code in (1, 2)]
     assert list(survey.counts) == [sum(r.labels[0] == i for r in good) for i in range(10)]
     bins = Counter(min(int(r.confidences[0] * BINS), BINS - 1) for r in good)

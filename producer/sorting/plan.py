@@ -20,11 +20,9 @@ from producer.sorting.spots import CHANGED, MISSING, NOT_REGULAR, FileStays, Spo
 from producer.sources.job_sources import JobSources
 from producer.sources.remote.address import without_line
 from producer.sources.source_table import address_of_path
+from shared.image_status import BY_CODE, Status
 from shared.labels.class_folders import FAILED, FLAGGED, UNKNOWN, ClassFolders
 from shared.messages.files import NO_DIGEST
-
-NEVER_READ = "unreadable when classified, so their content is not known"
-
 
 #: The name of an image whose address has none.
 _UNNAMED = b"image"
@@ -43,6 +41,7 @@ class PlannedFile(NamedTuple):
     source: bytes  #: absolute path, without symbolic links above the typed folder
     folder: str
     content: ClassifiedContent | None  #: None: the file was never read
+    status: Status  #: of the row
     name: bytes = b""  #: of the row, if its image is in no file of its own
 
 
@@ -89,12 +88,15 @@ class Plan:
         """The file of every row, in order."""
         sources = Sources(self._sealed.options)
         for batch in self._sealed.row_batches(self._rules):
-            files = zip(batch.names, batch.contents, self._folders_of(batch), strict=True)
-            for row_index, (name, content, folder) in enumerate(files, batch.first - 1):
+            columns = (batch.names, batch.contents, batch.statuses, self._folders_of(batch))
+            files = zip(*columns, strict=True)
+            for row_index, (name, content, code, folder) in enumerate(files, batch.first - 1):
                 known = content.size >= 0 and content.digest not in (b"", NO_DIGEST)
                 classified = ClassifiedContent(*content) if known else None
                 elsewhere = name if self._is_elsewhere(name) else b""
-                yield PlannedFile(row_index, sources.path(name), folder, classified, elsewhere)
+                yield PlannedFile(
+                    row_index, sources.path(name), folder, classified, BY_CODE[code], elsewhere
+                )
 
     def _is_elsewhere(self, name: bytes) -> bool:
         """Whether a row's image is in no file of its own."""
@@ -158,7 +160,7 @@ class Planner:
         )
         try:
             if row.content is None:
-                raise FileStays(NEVER_READ)
+                raise FileStays(never_read(row.status))
             inode = 0 if row.name else _inode(folders.source(draft), row.content.size)
         except (FileStays, OSError) as error:
             self._left.add(reason(error), draft.shown)
@@ -190,6 +192,11 @@ def file_name(source: bytes) -> bytes:
     address = address_of_path(source)
     name = os.path.basename(without_line(address) if address else source)
     return _UNNAMED if name in (b"", b".", b"..") else name
+
+
+def never_read(status: Status) -> str:
+    """Why the file of a row with this status stays where it is."""
+    return f"{status} when classified, content not known"
 
 
 def _inode(spot: Spot, size: int) -> int:

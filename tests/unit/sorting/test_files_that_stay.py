@@ -10,7 +10,6 @@ import pytest
 
 from producer.sort_log.entry import Way
 from producer.sorting import sort
-from producer.sorting.plan import NEVER_READ
 from producer.sorting.spots import CHANGED
 from shared.errors import Exit
 from tests.support.jobs import sorted_job
@@ -79,7 +78,7 @@ def test_an_image_that_was_never_read_stays(tmp_path: Path, out: Path) -> None:
     finish(options_of(tmp_path, list_file=b"list"))
     (tmp_path / "gone.png").write_bytes(b"came later")
     found = sort.sort(tmp_path / "out.csv", out, Way.MOVE)
-    assert (found.count, found.stay) == (1, {NEVER_READ: 1})
+    assert (found.count, found.stay) == (1, {"missing when classified, content not known": 1})
     assert (tmp_path / "gone.png").read_bytes() == b"came later"
 
 
@@ -87,7 +86,9 @@ def test_an_image_that_was_too_large_to_be_read_stays(tmp_path: Path, out: Path)
     """Its size is known, and not its content."""
     (tmp_path / "large.png").write_bytes(b"more than five")
     finish(options_of(tmp_path, b"large.png", max_file_bytes=5))
-    assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {NEVER_READ: 1}
+    assert sort.sort(tmp_path / "out.csv", out, Way.COPY).stay == {
+        "too_large when classified, content not known": 1
+    }
 
 
 def test_a_dry_run_reports_what_is_missing_or_has_another_size(table: Path, out: Path) -> None:

@@ -87,7 +87,7 @@ RUNTIMES = {
             module="onnxruntime",
             package="onnxruntime",
             extra="onnx",
-            copies_share=0.25,  # as large as TensorFlow's
+            copies_share=0.5,
             is_chosen=False,
             beside="drawn.npy",
         ),

@@ -51,8 +51,7 @@ def opened(store: Path, sha256: str) -> Iterator[BufferedReader]:
         SetupError: it is missing or damaged, and does not ship.
     """
     own = path(store, sha256)
-    whole = (_verified(file, sha256) for file in (own, *sorted(PACKAGED.glob("*.tflite"))))
-    file = next(filter(None, whole), None)
+    file = _verified(own, sha256) or _packaged(sha256)
     if file is None:
         raise SetupError(
             f"the backbone {own} is missing or damaged; restore it from a backup, or train the "
@@ -68,6 +67,14 @@ def read(store: Path, sha256: str) -> bytes:
         return file.read()
 
 
+def packaged(sha256: str) -> bytes | None:
+    """The bytes of a backbone that ships; None if it does not, or its file is damaged."""
+    if (file := _packaged(sha256)) is None:
+        return None
+    with file:
+        return file.read()
+
+
 def size(store: Path, sha256: str) -> int:
     """Bytes of a backbone; 0 if it is missing."""
     with suppress(OSError):
@@ -77,14 +84,19 @@ def size(store: Path, sha256: str) -> int:
     return 0
 
 
+def _packaged(sha256: str) -> BufferedReader | None:
+    whole = (_verified(file, sha256) for file in sorted(PACKAGED.glob("*.tflite")))
+    return next(filter(None, whole), None)
+
+
 def _verified(file: Path, sha256: str) -> BufferedReader | None:
     """A file with this hash, open at its start; None if it is missing, a link or damaged."""
     try:
-        found = os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+        opened_file = os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb")
     except OSError:
         return None
-    if hashlib.file_digest(found, "sha256").hexdigest() != sha256:
-        found.close()
+    if hashlib.file_digest(opened_file, "sha256").hexdigest() != sha256:
+        opened_file.close()
         return None
-    found.seek(0)
-    return found
+    opened_file.seek(0)
+    return opened_file

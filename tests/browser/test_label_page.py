@@ -29,8 +29,8 @@ from tests.support.processes.fleet import Fleet
 from tests.support.processes.label_server import Label
 from tests.support.processes.manual_trainer import Hand
 
-MANY = 400
-DECIDED = 20
+MANY = 800
+DECIDED = 50
 #: What the heading says as long as nothing can be estimated.
 STANDING = re.compile(r"\d+ of \d+ named by a person · ")
 SERVER_ENDED = tuple(

@@ -19,7 +19,7 @@ from tests.support.pages.planted import LABELS, plant
 from tests.support.pages.visit import keys_without_name, opened, serious_findings
 from tests.support.processes.review_server import Review
 
-DECIDED = 20
+DECIDED = 50
 #: Returns what the log got since the start of a test.
 Log = Callable[[], list[Correction]]
 #: The keys of one round: confirm, the third label, two pictures at once, a label by its name.

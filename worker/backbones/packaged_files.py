@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 
 from shared.errors import SetupError
 from shared.registry.backbone_store import PACKAGED
-from worker.backbones.backbone_table import BACKBONES, Backbone
+from worker.backbones.backbone_table import Backbone
 
 
 def read(backbone: Backbone) -> bytes:
@@ -23,14 +22,6 @@ def read(backbone: Backbone) -> bytes:
     if hashlib.sha256(data).hexdigest() != backbone.sha256:
         raise SetupError(_damaged(backbone))
     return data
-
-
-def find(sha256: str) -> bytes | None:
-    """The packaged file with this SHA-256; None if there is none, or the installation is damaged:
-    a store has it as well."""
-    with suppress(SetupError):
-        return next((read(row) for row in BACKBONES.values() if row.sha256 == sha256), None)
-    return None
 
 
 def _damaged(backbone: Backbone) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared import runtimes
 from shared.messages.model_card import Card
-from worker.backbones import packaged_files
+from shared.registry import backbone_store
 from worker.runtimes import load_runtime
 from worker.runtimes.classifier import Classifier
 
@@ -37,7 +37,7 @@ def fetch(card: Card, read: ReadFile, runtime: str = runtimes.DEFAULT.name) -> S
     """
     row = runtimes.serving(runtime, card.only_runtime)
     backbones = (
-        packaged_files.find(sha256) or read(name) for name, sha256 in card.backbones.items()
+        backbone_store.packaged(sha256) or read(name) for name, sha256 in card.backbones.items()
     )
     further = [read(row.beside)] if row.beside else []
     return ServedVersion(card, row.name, read(row.artifact), (*backbones, *further))

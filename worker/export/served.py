@@ -1,4 +1,4 @@
-"""A version as it is served, whatever made it. Importing this imports no TensorFlow."""
+"""A version as it is served, of each learner. Importing this imports no TensorFlow."""
 
 from __future__ import annotations
 

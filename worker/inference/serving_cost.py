@@ -38,14 +38,14 @@ class _Question(msgspec.Struct, frozen=True):
     card: bytes
     runtime: str
     artifact: bytes
-    backbones: tuple[bytes, ...]
+    beside: tuple[bytes, ...]
     files: tuple[bytes, ...]
 
 
 def measured(version: ServedVersion, files: Sequence[bytes]) -> ServingCost:
     """What decoding and classifying these image files costs."""
-    card, runtime, artifact, backbones = version
-    asked = _Question(encode_card(card), runtime, artifact, backbones, tuple(files))
+    card, runtime, artifact, beside = version
+    asked = _Question(encode_card(card), runtime, artifact, beside, tuple(files))
     question = msgspec.msgpack.encode(asked)
     # Without the current folder, whose files could replace modules.
     command = [sys.executable, "-P", "-m", __name__]
@@ -63,7 +63,7 @@ def answer(question: bytes) -> bytes:
     """Measure here."""
     wanted = msgspec.msgpack.decode(question, type=_Question)
     card, before = decode_card(wanted.card), used_bytes()
-    model = ServedVersion(card, wanted.runtime, wanted.artifact, wanted.backbones).load()
+    model = ServedVersion(card, wanted.runtime, wanted.artifact, wanted.beside).load()
     seconds = min(_seconds(card, model, wanted.files) for _ in range(REPEATS))
     cost = ServingCost(len(wanted.files) / seconds, max(0, used_bytes() - before))
     return msgspec.msgpack.encode(cost)

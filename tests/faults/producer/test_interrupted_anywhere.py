@@ -21,7 +21,7 @@ from tests.support.terminal import pty_run
 ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.faults.apps.interrupted_command"
 #: The number of imports from one SIGINT to the next; the night has each import.
-STEP = 50
+STEP = 25
 #: Before a person types.
 PAUSE_S = 0.3
 

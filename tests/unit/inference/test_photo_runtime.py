@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image
 from shared import runtimes
 from shared.errors import BadMessage, SetupError
 from shared.messages.model_card import Card, decode_card, encode_card
+from shared.registry import backbone_store
 from tests.support.jobs import photo_versions
 from tests.support.jobs.photo_versions import LABELS, LITE0
 from tests.support.processes.fleet import ROOT
@@ -122,8 +124,10 @@ def test_a_packaged_backbone_is_read_from_nowhere_else(card: Card) -> None:
     assert served_version.fetch(card, files.__getitem__).load().predict(IMAGES[:1]).shape == (1, 3)
 
 
-def test_another_backbone_is_read_by_its_name(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged_files, "BACKBONES", {})
+def test_another_backbone_is_read_by_its_name(
+    card: Card, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backbone_store, "PACKAGED", tmp_path)
     [name] = card.backbones
     files = {
         "heads.npz": heads.encode([photo_versions.head()]),
@@ -164,7 +168,7 @@ def _endless(shape: tuple[int, ...]) -> bytes:
 
 
 def _members(count: int) -> bytes:
-    """Another archive of so many empty members; readers take the last one."""
+    """Another archive of this many empty members; readers take the last one."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(count):
